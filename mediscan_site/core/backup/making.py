@@ -1,0 +1,247 @@
+"""Making one backup. Database first, then the objects that it knows: they never change, so each row of the dump has its file,
+except those that were erased in between, and they are named. It gets its name only after all of it was read back."""
+
+import errno
+import io
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from mediscan_site.core import audit, work
+from mediscan_site.core.backup import checking, dumps, layout, objects, place, sealing, signing
+from mediscan_site.core.backup.layout import BackupError, Entry, Manifest
+from mediscan_site.core.models import Backup, WorkStatus
+from mediscan_site.core.storage import ring
+
+log = logging.getLogger(__name__)
+
+KEEP: Final = {Backup.Kind.DAILY: 7, Backup.Kind.WEEKLY: 5}
+# A row may say that it was erased a little before the backup that still had it was named.
+SLACK = timedelta(hours=1)
+
+
+class _Stopped(Exception):
+    """The backup was cancelled, or another attempt works on it."""
+
+
+@dataclass
+class _Copied:
+    """What became of the objects."""
+
+    count: int = 0
+    size: int = 0
+    new: int = 0
+
+
+def run(pk: int) -> None:
+    """Make the backup `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled."""
+    attempt = work.claim(Backup, pk)
+    if attempt is None:
+        return
+    row = Backup.objects.get(pk=pk)
+    try:
+        with work.keep_alive(Backup, pk, attempt) as pulse, place.held() as root:
+            _Making(row, attempt, pulse, root).run()
+    except OperationalError:
+        # The database is away for a moment: silent, the row is given out again.
+        log.warning("Backup %s paused", pk, exc_info=True)
+    except _Stopped:
+        _fail(row, attempt, WorkStatus.CANCELLED, "")
+    except BackupError as error:
+        log.error("Backup %s failed: %s", pk, error)
+        _fail(row, attempt, WorkStatus.FAILED, str(error))
+    except OSError as error:
+        log.exception("Backup %s failed", pk)
+        _fail(row, attempt, WorkStatus.FAILED, _explained(error))
+    except Exception as error:
+        log.exception("Backup %s failed", pk)
+        _fail(row, attempt, WorkStatus.FAILED, work.describe_failure(error))
+
+
+def _explained(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "BACKUP_DIR is full. Older backups are untouched. Make room, or delete the folder of a manual backup."
+    return f"BACKUP_DIR or the storage cannot be used: {error.strerror or type(error).__name__}. Older backups are untouched."
+
+
+def _fail(row: Backup, attempt: int, status: WorkStatus, error: str) -> None:
+    with transaction.atomic():
+        if work.finish(Backup, row.pk, attempt, status=status, error=error):
+            audit.record("backup.fail", actor=row.created_by, obj=row, details={"status": status})
+
+
+class _Making:
+    def __init__(self, row: Backup, attempt: int, pulse: work.Pulse, root: Path) -> None:
+        self.row, self.attempt, self.pulse, self.root = row, attempt, pulse, root
+        self.began = timezone.now()
+        self.name = _free_name(root, self.began, row.kind)
+        self.kept = layout.folders(root)
+
+    def run(self) -> None:
+        Backup.objects.filter(pk=self.row.pk).update(name=self.name)
+        for left in self.root.glob(f"{layout.PARTIAL}*"):
+            shutil.rmtree(left)
+        with self._folder() as folder:
+            manifest, copied = self._write(folder)
+            self._verify(folder)
+        if self._end(manifest, copied):
+            self._retire()
+            objects.prune(self.root, erased=set(manifest.erased))
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """A folder that becomes a backup when the body ends well, and is gone otherwise."""
+        folder = self.root / f"{layout.PARTIAL}{self.name}"
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+            folder.rename(self.root / self.name)
+            _flush(self.root)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _write(self, folder: Path) -> tuple[Manifest, _Copied]:
+        recipients, remark = place.recipients()
+        if remark:
+            log.warning(remark)
+        audit.seal_pending()
+        with dumps.dumped() as dump:
+            sealed, plain = sealing.seal(dump.stream, folder / layout.DATABASE, recipients, look=dump.look)
+        keys, _ = sealing.seal(io.BytesIO(settings.KEYS_FILE.read_bytes()), folder / layout.KEYS, recipients)
+        to_copy, erased = objects.present(dump.census.objects, self._oldest() - SLACK)
+        copied, gone, damaged = self._copy(folder, to_copy)
+        manifest = Manifest(
+            name=self.name,
+            kind=self.row.kind,
+            made_at=self.began.isoformat(),
+            engine=connection.vendor,
+            migrations=_migrations(),
+            rows=dump.census.rows,
+            audit=dump.census.audit,
+            objects=copied.count,
+            objects_size=copied.size,
+            files={layout.DATABASE: sealed, layout.KEYS: keys, layout.OBJECTS: layout.digest(folder / layout.OBJECTS)},
+            plain_database=plain,
+            signer=signing.signer(ring.current()),
+            erased=sorted({*erased, *gone}),
+            damaged=damaged,
+        )
+        _sign(folder, manifest)
+        return manifest, copied
+
+    def _oldest(self) -> datetime:
+        """When the oldest backup that is kept was made: what was erased before it is in none."""
+        stamps = [path.name.split("-")[0] for path in self.kept[:1]]
+        return min([self.began, *(datetime.strptime(stamp, layout.STAMP).replace(tzinfo=UTC) for stamp in stamps)])
+
+    def _copy(self, folder: Path, to_copy: list[Entry]) -> tuple[_Copied, list[str], list[str]]:
+        """Copies what the backups do not hold yet; the ids that were erased meanwhile, and those that have no whole file."""
+        copied = _Copied()
+        gone: list[str] = []
+        damaged: list[str] = []
+        with (folder / layout.OBJECTS).open("x", encoding="ascii") as listed:
+            for number, entry in enumerate(to_copy):
+                self._step(number / len(to_copy) / 2)
+                held = objects.holds(self.root, entry, read=False)
+                if held or objects.copy(self.root, entry):
+                    copied = replace(
+                        copied,
+                        count=copied.count + 1,
+                        size=copied.size + entry.stored.size,
+                        new=copied.new + (not held),
+                    )
+                    layout.write_entry(listed, entry)
+                else:
+                    (gone if objects.is_gone(entry) else damaged).append(str(entry.id))
+        return copied, gone, damaged
+
+    def _step(self, fraction: float) -> None:
+        if self.pulse.should_stop():
+            raise _Stopped
+        self.pulse.progress(fraction)
+
+    def _verify(self, folder: Path) -> None:
+        # One flush for all that was written; syncing object by object takes an hour where there are half a million.
+        os.sync()
+        checking.check(
+            folder,
+            trusted=signing.signer(ring.current()),
+            identity=place.identity(None),
+            mend=lambda entry: objects.copy(self.root, entry) and objects.holds(self.root, entry, read=True),
+            progress=lambda fraction: self._step(0.5 + fraction / 2),
+        )
+
+    def _end(self, manifest: Manifest, copied: _Copied) -> bool:
+        error = ""
+        if manifest.damaged:
+            error = f"{len(manifest.damaged)} stored objects are damaged and not in this backup. Run verify_images."
+        digest = layout.digest(self.root / self.name / layout.MANIFEST).sha256
+        facts = {"name": self.name, "kind": self.row.kind, "objects": copied.count, "copied": copied.new}
+        with transaction.atomic():
+            done = work.finish(
+                Backup,
+                self.row.pk,
+                self.attempt,
+                status=WorkStatus.SUCCEEDED,
+                error=error,
+                objects_total=copied.count,
+                objects_copied=copied.new,
+                size=manifest.size,
+                manifest_sha256=digest,
+                verified_at=timezone.now(),
+            )
+            if done:
+                audit.record("backup.create", actor=self.row.created_by, obj=self.row, details=facts)
+        return done
+
+    def _retire(self) -> None:
+        """Keep the newest of each kind; manual ones stay until somebody deletes them."""
+        for kind, count in KEEP.items():
+            same = [path for path in layout.folders(self.root) if f"Z-{kind}" in path.name]
+            for path in same[:-count]:
+                shutil.rmtree(path)
+
+
+def _free_name(root: Path, now: datetime, kind: str) -> str:
+    name = wanted = f"{now.strftime(layout.STAMP)}-{kind}"
+    number = 1
+    while (root / name).exists():
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def _migrations() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for app, name in sorted(MigrationRecorder(connection).applied_migrations()):
+        found.setdefault(app, []).append(name)
+    return found
+
+
+def _sign(folder: Path, manifest: Manifest) -> None:
+    data = manifest.to_bytes()
+    for name, content in ((layout.MANIFEST, data), (layout.SIGNATURE, signing.sign(data, ring.current()).encode())):
+        with (folder / name).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""The few errors a service may raise, and what errors of Django, the database and the storage mean to a caller."""
+
+import errno
+from http import HTTPStatus
+from typing import ClassVar
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
+from django.db import OperationalError
+from django.http import UnreadablePostError
+
+from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+
+
+class DomainError(Exception):
+    """A refusal. `detail` tells a person what is wrong and what to do; `attr` names the field it is about."""
+
+    status: ClassVar[int] = HTTPStatus.BAD_REQUEST
+    default_code: ClassVar[str] = "invalid"
+
+    def __init__(self, detail: str, *, code: str | None = None, attr: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.default_code
+        self.attr = attr
+
+
+class Invalid(DomainError):
+    pass
+
+
+class NotFound(DomainError):
+    status = HTTPStatus.NOT_FOUND
+    default_code = "not_found"
+
+
+class Forbidden(DomainError):
+    status = HTTPStatus.FORBIDDEN
+    default_code = "permission_denied"
+
+
+class FourEyes(Forbidden):
+    default_code = "four_eyes"
+
+
+class Conflict(DomainError):
+    status = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
+class Stale(DomainError):
+    status = HTTPStatus.PRECONDITION_FAILED
+    default_code = "stale_version"
+
+
+class TooLarge(DomainError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class UnsupportedMedia(DomainError):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_media_type"
+
+
+class Unavailable(DomainError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+
+# What Django and the storage raise, and what a caller should be told. The first match wins.
+_TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
+    (RequestDataTooBig, TooLarge("The request body is too large. Send files as multipart form data.")),
+    (TooManyFieldsSent, Invalid("The request has too many fields. Send fewer in one request.")),
+    (TooManyFilesSent, Invalid("The request has too many files. Send fewer in one request, or one ZIP file.")),
+    (
+        UnreadablePostError,
+        Invalid("The connection was lost before the whole body had arrived. Send it again.", code="incomplete"),
+    ),
+    (SuspiciousOperation, Invalid("The request is malformed and was refused.")),
+    (OperationalError, Unavailable("The database is busy or away. Try again in a few seconds.")),
+    (
+        DamagedObject,
+        Conflict(
+            "The stored file is damaged and is not served. Ask an administrator to run verify_images and restore it.",
+            code="integrity_error",
+        ),
+    ),
+)
+
+
+def translate(error: Exception) -> DomainError | None:
+    """The DomainError for an exception of Django, the database or the storage; None when it is a real fault of ours."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        detail = "The server's disk is full and nothing was stored. Tell an administrator, then send it again."
+        return Unavailable(detail, code="storage_full")
+    return next((known for kind, known in _TRANSLATIONS if isinstance(error, kind)), None)

@@ -1,0 +1,48 @@
+"""Stored objects as HTTP answers: with their digest as ETag, never sniffed, never run, cached only by the person's browser."""
+
+import io
+from typing import BinaryIO
+
+from django.http import FileResponse, HttpRequest, HttpResponseNotModified
+from django.http.response import HttpResponseBase
+from django.utils.http import parse_etags
+from rest_framework.request import Request
+
+from mediscan_site.core.http.digest import digest_header
+from mediscan_site.core.models import Blob
+
+# Up to this size every chunk is verified before the first byte leaves, so damage is an error and not half a file.
+WHOLE = 16 * 2**20
+BLOCK = 64 * 2**10
+
+
+def blob_response(
+    request: HttpRequest | Request, stream: BinaryIO, blob: Blob, *, file_name: str, as_attachment: bool = False
+) -> HttpResponseBase:
+    """The object, or 304 when the caller has it already (If-None-Match). Closes the stream. IntegrityError on damage."""
+    if {"*", blob.sha256} & held_digests(request):
+        stream.close()
+        return _guarded(HttpResponseNotModified(), blob)
+    if blob.size <= WHOLE:
+        with stream:
+            stream = io.BytesIO(stream.read())
+    response = FileResponse(stream, content_type=blob.content_type, filename=file_name, as_attachment=as_attachment)
+    response.block_size = BLOCK
+    response["Content-Digest"] = digest_header(blob.sha256)
+    return _guarded(response, blob)
+
+
+def held_digests(request: HttpRequest | Request) -> set[str]:
+    """What the caller says it has already (If-None-Match), without quotes; `*` stands for anything."""
+    return {tag.removeprefix("W/").strip('"') for tag in parse_etags(request.headers.get("If-None-Match", ""))}
+
+
+def _guarded(response: HttpResponseBase, blob: Blob) -> HttpResponseBase:
+    response["ETag"] = f'"{blob.sha256}"'
+    response["Repr-Digest"] = digest_header(blob.sha256)
+    # Kept by the browser only, and asked for again each time: a right may have been taken away.
+    response["Cache-Control"] = "private, no-cache"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

@@ -1,0 +1,44 @@
+"""Errors as the API answers them: `{"type", "errors": [{"code", "detail", "attr"}]}`."""
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework import exceptions
+
+from mediscan_site.core.errors import DomainError, translate
+
+
+class _DomainAPIError(exceptions.APIException):
+    """A DomainError in the dress DRF knows."""
+
+    def __init__(self, error: DomainError) -> None:
+        self.status_code = error.status
+        self.attr = error.attr
+        super().__init__(error.detail, error.code)
+
+
+def _as_api_error(error: DomainError) -> exceptions.APIException:
+    if error.status != HTTPStatus.BAD_REQUEST:
+        return _DomainAPIError(error)
+    detail = [exceptions.ErrorDetail(error.detail, error.code)]
+    return exceptions.ValidationError({error.attr: detail} if error.attr else detail)
+
+
+class Handler(ExceptionHandler):
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        known = translate(exc)
+        return _as_api_error(known) if known else super().convert_known_exceptions(exc)
+
+
+class Formatter(ExceptionFormatter):
+    """The package's shape; a refusal that is no validation error may name its field too."""
+
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        body: dict[str, Any] = super().format_error_response(error_response)
+        attr = getattr(self.exc, "attr", None)
+        for entry in body["errors"] if attr else ():
+            entry["attr"] = attr
+        return body

@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from mediscan_site.core.storage import rotation
+
+
+class Command(BaseCommand):
+    help = "Add a new master key and wrap every file key with it. Touches rows, never files; may be interrupted and repeated."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--resume", action="store_true", help="wrap with the newest key there is, add none")
+        parser.add_argument("--retire", metavar="KEY", help="then remove this old key, refused while a row needs it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ring = settings.KEY_RING if options["resume"] else settings.KEY_RING.add_master(settings.KEYS_FILE)
+        settings.KEY_RING = ring
+        count = rotation.rewrap_all(ring)
+        self.stdout.write(f"rotate_keys: ok, {count} file keys wrapped with {ring.primary_id}")
+        for name, number in rotation.reseal_all(ring).items():
+            self.stdout.write(f"rotate_keys: ok, {number} {name} sealed with {ring.primary_id}")
+        if options["retire"]:
+            rotation.retire(options["retire"], path=settings.KEYS_FILE)
+            self.stdout.write(f"rotate_keys: {options['retire']} removed. Restart the site and the workers.")

@@ -1,0 +1,62 @@
+"""The shapes of accounts and tokens. Which change is allowed is decided in `core.services`."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from mediscan_site.core.models import Role, ServiceToken, User
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "role", "is_active", "date_joined", "last_login"]
+        read_only_fields = fields
+
+
+class UserWriteSerializer(serializers.Serializer[Any]):
+    """What an admin may set. Anything else in the body (is_staff, is_superuser, …) is not read."""
+
+    username = serializers.CharField(max_length=150)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices, required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class UserCreateSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    email = serializers.EmailField(required=False, allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices, required=False)
+    password = serializers.CharField(required=False, write_only=True, trim_whitespace=False, max_length=1024)
+
+
+class ServiceTokenSerializer(serializers.ModelSerializer[ServiceToken]):
+    class Meta:
+        model = ServiceToken
+        fields = ["id", "name", "created_at", "expires_at", "revoked_at"]
+        read_only_fields = ["id", "created_at", "revoked_at"]
+
+
+class IssuedTokenSerializer(ServiceTokenSerializer):
+    token = serializers.CharField(read_only=True, help_text="Shown this once.")
+
+    class Meta(ServiceTokenSerializer.Meta):
+        fields = [*ServiceTokenSerializer.Meta.fields, "token"]
+
+
+class ResetLinkSerializer(serializers.Serializer[Any]):
+    link = serializers.URLField(read_only=True)
+
+
+class CredentialsSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(trim_whitespace=False, max_length=1024, write_only=True)
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh = serializers.CharField(max_length=4096)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)

@@ -1,0 +1,188 @@
+"""Accounts: who may sign in, as what, with which tokens. Every change is audited in its transaction."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from mediscan_site.core import audit
+from mediscan_site.core.auth import SERVICE_TOKEN_PREFIX, token_digest
+from mediscan_site.core.errors import Conflict, Forbidden, Invalid
+from mediscan_site.core.models import Role, ServiceToken, User
+from mediscan_site.core.policies import is_admin, require_admin
+
+CHANGEABLE = ("username", "email", "role", "is_active")
+MAIL_SUBJECT = "Set your MediScan password"
+MAIL_TEXT = """Hello {username},
+
+somebody asked for a new password for your MediScan account. To choose one, open this link within three days:
+
+{link}
+
+If it was not you, nothing has changed and you need do nothing.
+"""
+
+
+def create_user(
+    *, actor: User | None, username: str, password: str | None = None, role: str = Role.DOCTOR, email: str = ""
+) -> User:
+    """A new account; without a password it can only sign in after a reset link. `actor` None is the operator's shell.
+
+    Raises Invalid naming the field: a name that is taken (in any case of letters), a weak password, an unknown role."""
+    _require_manager(actor)
+    user = User(username=username, email=email, role=role)
+    _validate(user)
+    if password is None:
+        user.set_unusable_password()
+    else:
+        _clean("password", lambda: validate_password(password, user), code="weak_password")
+        user.set_password(password)
+    with transaction.atomic():
+        _save(user)
+        audit.record("user.create", actor=actor, obj=user, details={"username": user.username, "role": user.role})
+    return user
+
+
+def update_user(*, actor: User, user: User, changes: Mapping[str, Any]) -> User:
+    """Change `username`, `email`, `role` or `is_active`. Conflict `last_admin`: none active would be left."""
+    require_admin(actor)
+    with transaction.atomic():
+        # Two admins who demote each other at the same moment wait for one another here.
+        list(User.objects.select_for_update().filter(role=Role.ADMIN).order_by("pk").values_list("pk"))
+        user = User.objects.select_for_update().get(pk=user.pk)
+        before = {name: getattr(user, name) for name in CHANGEABLE}
+        for name in CHANGEABLE:
+            setattr(user, name, changes.get(name, before[name]))
+        changed = [name for name in CHANGEABLE if getattr(user, name) != before[name]]
+        if not changed:
+            return user
+        _validate(user)
+        _save(user)
+        if not User.objects.filter(role=Role.ADMIN, is_active=True).exists():
+            raise Conflict("This is the last active administrator. Make another one first.", code="last_admin")
+        audit.record("user.update", actor=actor, obj=user, details={"fields": changed, "role": user.role})
+    return user
+
+
+def set_password(*, actor: User | None, user: User, password: str) -> User:
+    """A new password for oneself, or by the operator's shell. Ends every session and token of the account."""
+    if actor is not None and actor.pk != user.pk:
+        raise Forbidden("Nobody sets another person's password. Send a reset link instead.")
+    _clean("password", lambda: validate_password(password, user), code="weak_password")
+    user.set_password(password)
+    with transaction.atomic():
+        user.save(update_fields=["password"])
+        audit.record("user.update", actor=actor, obj=user, details={"fields": ["password"]})
+    return user
+
+
+def issue_service_token(
+    *, actor: User, user: User, name: str, expires_at: datetime | None = None
+) -> tuple[ServiceToken, str]:
+    """A token for a machine that acts as `user`, and its text, which is shown this once and never stored."""
+    _require_self_or_admin(actor, user)
+    if not name.strip():
+        raise Invalid("Give the token a name that tells where it is used.", attr="name")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("The expiry must lie in the future.", attr="expires_at")
+    raw = SERVICE_TOKEN_PREFIX + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        token = ServiceToken.objects.create(
+            user=user, name=name.strip(), digest=token_digest(raw.encode()), expires_at=expires_at
+        )
+        audit.record("token.create", actor=actor, obj=token, details={"user": user.pk})
+    return token, raw
+
+
+def revoke_service_token(*, actor: User, token: ServiceToken) -> None:
+    """End the token at once; revoking it again changes nothing."""
+    _require_self_or_admin(actor, token.user)
+    with transaction.atomic():
+        if ServiceToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            audit.record("token.revoke", actor=actor, obj=token, details={"user": token.user_id})
+
+
+def make_reset_link(*, actor: User, user: User, base_url: str) -> str:
+    """A one-time link by which `user` sets a password (good for PASSWORD_RESET_TIMEOUT); an admin hands it over."""
+    require_admin(actor)
+    if not user.is_active:
+        raise Conflict("The account is not active. Activate it first.", code="inactive_user")
+    with transaction.atomic():
+        audit.record("user.update", actor=actor, obj=user, details={"fields": ["reset_link"]})
+    return reset_link(user, base_url)
+
+
+def mail_reset_link(*, email: str, base_url: str) -> None:
+    """Mail a reset link to every active account with this address. Says nothing about whether there is one."""
+    for user in _equal_but_for_case("email", email.strip()).filter(is_active=True).exclude(email=""):
+        text = MAIL_TEXT.format(username=user.username, link=reset_link(user, base_url))
+        # To the address on file: what was typed may only look the same.
+        send_mail(MAIL_SUBJECT, text, None, [user.email])
+
+
+def reset_link(user: User, base_url: str) -> str:
+    parts = {
+        "uidb64": urlsafe_base64_encode(force_bytes(user.pk)),
+        "token": default_token_generator.make_token(user),
+    }
+    return base_url.rstrip("/") + reverse("password_reset_confirm", kwargs=parts)
+
+
+def _require_manager(actor: User | None) -> None:
+    if actor is not None:
+        require_admin(actor)
+
+
+def _require_self_or_admin(actor: User, user: User) -> None:
+    if not is_admin(actor) and not (actor.is_active and actor.pk == user.pk):
+        raise Forbidden("Only an administrator manages the tokens of others.")
+
+
+def _validate(user: User) -> None:
+    """Brings name and flags into shape. Raises Invalid naming the field."""
+    if user.role not in Role.values:
+        raise Invalid(f"The role must be one of: {', '.join(Role.values)}.", code="invalid_choice", attr="role")
+    user.is_staff = user.is_superuser = user.role == Role.ADMIN
+    user.username = User.normalize_username(user.username)
+    _clean("username", lambda: User._meta.get_field("username").clean(user.username, user))
+    _clean("email", lambda: User._meta.get_field("email").clean(user.email, user))
+    if _equal_but_for_case("username", user.username).exclude(pk=user.pk).exists():
+        raise _taken()
+
+
+def _equal_but_for_case(column: str, value: str) -> QuerySet[User]:
+    """Accounts whose column differs from the value by case at most. Both ways of asking are needed: `iexact` keeps case on
+    MySQL under a binary collation, and SQLite lowers ASCII letters alone."""
+    same = Q(lowered=value.lower()) | Q(**{f"{column}__iexact": value})
+    return User.objects.alias(lowered=Lower(column)).filter(same)
+
+
+def _clean(attr: str, check: Callable[[], Any], *, code: str = "invalid") -> None:
+    try:
+        check()
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages), code=code, attr=attr) from error
+
+
+def _save(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        raise _taken() from error
+
+
+def _taken() -> Invalid:
+    return Invalid("This user name is taken. Choose another one.", code="unique", attr="username")

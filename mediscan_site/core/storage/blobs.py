@@ -1,0 +1,238 @@
+"""Encrypted objects: bytes in, bytes kept, nothing in the clear. On disk or on S3, whatever STORAGES["blobs"] says."""
+
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, partial
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage, storages
+from django.db import transaction
+from django.utils import timezone
+
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import ring
+from mediscan_site.core.storage.disk import DurableFileStorage
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError, Opener, Sealer, encrypt, new_file_key
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BATCH = 500
+WRITERS = 8
+# What is sealed in one piece; more goes through in pieces, so that it is not in memory several times.
+WHOLE = 4 * 2**20
+
+
+class _SealingReader(io.RawIOBase):
+    """Reads plaintext from a source and gives its envelope, hashing both as they pass. Read once, front to back."""
+
+    def __init__(self, source: BinaryIO, sealer: Sealer) -> None:
+        self._buffer = b""
+        self.plain, self.plain_size = hashlib.sha256(), 0
+        self.stored, self.stored_size = hashlib.sha256(), 0
+        self._pending = self._counted(_parts(source, sealer, self))
+
+    def _counted(self, parts: Iterator[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            self.stored.update(part)
+            self.stored_size += len(part)
+            yield part
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: "WriteableBuffer") -> int:
+        view = memoryview(target).cast("B")
+        while not self._buffer:
+            part = next(self._pending, None)
+            if part is None:
+                return 0
+            self._buffer = part
+        count = min(len(view), len(self._buffer))
+        view[:count], self._buffer = self._buffer[:count], self._buffer[count:]
+        return count
+
+
+def _parts(source: BinaryIO, sealer: Sealer, counter: _SealingReader) -> Iterator[bytes]:
+    yield sealer.header()
+    while data := source.read(16 * CHUNK_SIZE):
+        counter.plain.update(data)
+        counter.plain_size += len(data)
+        yield sealer.update(data)
+    yield sealer.finish()
+
+
+def _storage() -> Storage:
+    return storages["blobs"]
+
+
+def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
+    """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
+    it: an object whose row never comes is swept away."""
+    blob = Blob(id=uuid.uuid4(), content_type=content_type)
+    # Sixteen folders: a new folder costs a file system more than a file in it, and a small project would make one for each file.
+    blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
+    file_key = new_file_key()
+    if isinstance(data, bytes) and len(data) <= WHOLE:
+        _write_whole(blob, data, file_key)
+    else:
+        _write_stream(blob, io.BytesIO(data) if isinstance(data, bytes) else data, file_key)
+    blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
+    return blob
+
+
+def _write_whole(blob: Blob, data: bytes, file_key: bytes) -> None:
+    sealed = encrypt(data, file_key=file_key, object_id=str(blob.id))
+    blob.size, blob.sha256 = len(data), hashlib.sha256(data).hexdigest()
+    blob.stored_size, blob.stored_sha256 = len(sealed), hashlib.sha256(sealed).hexdigest()
+    storage = _storage()
+    if isinstance(storage, DurableFileStorage):
+        storage.put(blob.path, sealed)
+    else:
+        blob.path = storage.save(blob.path, ContentFile(sealed))
+
+
+def _write_stream(blob: Blob, source: BinaryIO, file_key: bytes) -> None:
+    reader = _SealingReader(source, Sealer(file_key, str(blob.id)))
+    # Buffered: a read gives all it was asked for. S3 takes a short read for the end and would hold the rest in memory.
+    content = File(cast("IO[bytes]", io.BufferedReader(reader, CHUNK_SIZE)))
+    blob.path = _storage().save(blob.path, content)
+    blob.size, blob.sha256 = reader.plain_size, reader.plain.hexdigest()
+    blob.stored_size, blob.stored_sha256 = reader.stored_size, reader.stored.hexdigest()
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An object that is being stored in a thread."""
+
+    _work: "Future[Blob]"
+
+    def row(self) -> Blob:
+        """The row, unsaved, once the bytes are stored. Raises what went wrong."""
+        return self._work.result()
+
+    def discard(self) -> None:
+        """Wait for it, and take the bytes away again."""
+        if self._work.exception() is None:
+            discard(self._work.result())
+
+
+def write_aside(data: bytes, *, namespace: str, content_type: str) -> Pending:
+    """`write` in a thread: a scan is several objects, and each waits for the disk twice."""
+    return Pending(_writers().submit(write, data, namespace=namespace, content_type=content_type))
+
+
+@cache
+def _writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(WRITERS, thread_name_prefix="blob-writer")
+
+
+# The threads of a process do not exist in its forks.
+os.register_at_fork(after_in_child=_writers.cache_clear)
+
+
+def open_blob(blob: Blob) -> BinaryIO:
+    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; IntegrityError on damage."""
+    if blob.wrapped_key is None:
+        raise IntegrityError("The object was erased.")
+    if blob.quarantined_at is not None:
+        raise IntegrityError("The object is in quarantine.")
+    file_key = ring.current().unwrap(bytes(blob.wrapped_key), key_id=blob.key_id, object_id=str(blob.id))
+    try:
+        source = _storage().open(blob.path, "rb")
+    except FileNotFoundError as error:
+        raise IntegrityError("The object is missing from the storage.") from error
+    opener = Opener(cast(BinaryIO, source), file_key=file_key, object_id=str(blob.id), size=blob.size)
+    return cast(BinaryIO, io.BufferedReader(opener, CHUNK_SIZE))
+
+
+def read(blob: Blob) -> bytes:
+    """All of it; also checks the SHA-256 of the whole."""
+    with open_blob(blob) as stream:
+        data = stream.read()
+    if hashlib.sha256(data).hexdigest() != blob.sha256:
+        raise IntegrityError("The object is not the one that was stored.")
+    return data
+
+
+def discard(blob: Blob) -> None:
+    """Remove the bytes of a row that was never saved (a lost race, a failed transaction)."""
+    _storage().delete(blob.path)
+
+
+def erase(blob: Blob) -> None:
+    """Destroy an object for good: first its key (the bytes are noise from then on), then its bytes."""
+    drop_keys([blob])
+    _storage().delete(blob.path)
+
+
+def erase_on_commit(doomed: Iterable[Blob]) -> None:
+    """Destroy objects with the change that lets go of them: the keys in this transaction, the bytes, noise from then on, once
+    it is certain. A process that dies in between leaves noise for `sweep_orphans`."""
+    found = list(doomed)
+    drop_keys(found)
+    for blob in found:
+        transaction.on_commit(partial(_storage().delete, blob.path))
+
+
+def drop_keys(doomed: Iterable[Blob]) -> None:
+    """Forget how to read these objects, and what was in them: a digest tells an object from all others."""
+    keys = [blob.pk for blob in doomed]
+    for start in range(0, len(keys), BATCH):
+        rows = Blob.objects.filter(pk__in=keys[start : start + BATCH])
+        rows.update(wrapped_key=None, sha256="", erased_at=timezone.now())
+
+
+def sweep_orphans(older_than: timedelta) -> int:
+    """Delete stored objects that no row with a key refers to (a process died between storing and committing, or while
+    erasing); returns how many. Young ones are left alone: their row may be on its way."""
+    cutoff, storage, swept = timezone.now() - older_than, _storage(), 0
+    for folder in _shards():
+        paths = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
+        kept = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
+        for path in sorted(set(paths) - set(kept)):
+            if storage.get_modified_time(path) < cutoff:
+                storage.delete(path)
+                swept += 1
+    return swept
+
+
+def _shards() -> Iterator[str]:
+    """The folders that hold objects, as `write` names them."""
+    storage = _storage()
+    try:
+        namespaces = storage.listdir("")[0]
+    except FileNotFoundError:
+        # A site that has stored nothing yet has no folder to list.
+        return
+    for namespace in namespaces:
+        yield from (f"{namespace}/{shard}" for shard in storage.listdir(namespace)[0])
+
+
+def is_damaged(blob: Blob) -> bool:
+    """Re-read and re-hash a stored object."""
+    digest = hashlib.sha256()
+    try:
+        with open_blob(blob) as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+    except IntegrityError:
+        return True
+    return digest.hexdigest() != blob.sha256
+
+
+def quarantine(blob: Blob) -> None:
+    """From now on the object is refused, whatever its bytes."""
+    Blob.objects.filter(pk=blob.pk, quarantined_at__isnull=True).update(quarantined_at=timezone.now())
+
+
+def release(blob: Blob) -> None:
+    """End a quarantine: the object was restored and is again the one that was stored."""
+    Blob.objects.filter(pk=blob.pk).update(quarantined_at=None)

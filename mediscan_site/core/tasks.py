@@ -1,0 +1,42 @@
+"""The ground floor's tasks. The periodic ones take no row: they look for work themselves, so a doubled or lost one does no harm."""
+
+from celery import shared_task
+
+from mediscan_site.core import audit, tidy, work
+from mediscan_site.core.backup import making, services
+from mediscan_site.core.models import Backup
+
+
+@shared_task(name="core.seal_audit", ignore_result=True)
+def seal_audit() -> None:
+    audit.seal_pending()
+
+
+@shared_task(name="core.sweep_work", ignore_result=True)
+def sweep_work() -> None:
+    work.sweep()
+
+
+@shared_task(name="core.tidy", ignore_result=True)
+def tidy_up() -> None:
+    tidy.run()
+
+
+@shared_task(name="core.sweep_orphans", ignore_result=True)
+def sweep_orphans() -> None:
+    tidy.sweep_orphans()
+
+
+@work.durable_task(name="core.run_backup", queue="io", soft_limit_s=work.LONGEST_TASK_S)
+def run_backup(pk: int) -> None:
+    making.run(pk)
+
+
+@shared_task(name="core.request_backup", ignore_result=True)
+def request_backup() -> None:
+    row = services.request_due()
+    if row is not None:
+        work.send(run_backup, row.pk)
+
+
+work.register_sweep(Backup, run_backup)

@@ -1,0 +1,41 @@
+"""Housekeeping: what has run out, and what nobody refers to."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from mediscan_site.core.models import IdempotencyRecord
+from mediscan_site.core.storage import blobs
+
+IDEMPOTENCY_HOURS = 24
+# Longer than any import or training may hold an object without its row.
+ORPHAN_AGE = timedelta(days=2)
+
+log = logging.getLogger(__name__)
+_jobs: dict[str, Callable[[], None]] = {}
+
+
+def register(job: Callable[[], None]) -> Callable[[], None]:
+    """Have a later app's housekeeping done every hour too, in the `io` worker. Used as a decorator."""
+    _jobs[f"{job.__module__}.{job.__qualname__}"] = job
+    return job
+
+
+def run() -> None:
+    cutoff = timezone.now() - timedelta(hours=IDEMPOTENCY_HOURS)
+    IdempotencyRecord.objects.filter(created_at__lt=cutoff).delete()
+    call_command("clearsessions")
+    call_command("flushexpiredtokens")
+    for name, job in _jobs.items():
+        try:
+            job()
+        except Exception:
+            # The others are done all the same; this one again in an hour.
+            log.exception("Housekeeping %s failed", name)
+
+
+def sweep_orphans() -> None:
+    blobs.sweep_orphans(ORPHAN_AGE)

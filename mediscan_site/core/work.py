@@ -1,0 +1,203 @@
+"""Long work. The row is the queue and the truth; a Celery message only wakes a worker. So a message that is lost, late or
+doubled does no harm: a worker claims the row by a conditional UPDATE, keeps a heartbeat, and writes only while its attempt
+number still stands; the sweeper gives away what fell silent. Leases are measured by the database's clock alone."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models.functions import Coalesce, Now
+from kombu.exceptions import OperationalError as BrokerAway
+
+from mediscan_site.core.models import WorkItem, WorkStatus
+
+log = logging.getLogger(__name__)
+
+RESEND_LIMIT = 100
+HARD_LIMIT_MARGIN_S = 30
+LONGEST_TASK_S = 6 * 3600
+LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
+
+
+def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Callable[[int], None]], Task[[int], None]]:
+    """The only way to make a task: one primary key in, late acknowledgement, a time limit, a queue of its own."""
+
+    def decorate(function: Callable[[int], None]) -> Task[[int], None]:
+        return shared_task(
+            name=name,
+            queue=queue,
+            acks_late=True,
+            reject_on_worker_lost=True,
+            ignore_result=True,
+            soft_time_limit=soft_limit_s,
+            time_limit=soft_limit_s + HARD_LIMIT_MARGIN_S,
+        )(function)
+
+    return decorate
+
+
+def send(task: Task[[int], None], pk: int) -> None:
+    """Wake a worker once the current transaction is committed. With the broker away the sweeper will do it."""
+    transaction.on_commit(lambda: _send_now(task, pk))
+
+
+def _send_now(task: Task[[int], None], pk: int) -> None:
+    try:
+        task.apply_async(args=(pk,), retry=False)
+    except (BrokerAway, OSError) as error:
+        log.warning("Broker away, %s %s waits for the sweeper: %s", task.name, pk, error)
+
+
+def _before(seconds: float) -> "ExpressionWrapper[Any]":
+    return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+
+
+def claim(model: type[WorkItem], pk: int) -> int | None:
+    """Take a queued row. Its attempt number, or None when it is not queued (any more)."""
+    rows = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
+    taken = rows.update(
+        status=WorkStatus.RUNNING,
+        attempt=F("attempt") + 1,
+        heartbeat_at=Now(),
+        started_at=Coalesce("started_at", Now()),
+        error="",
+    )
+    return _rows(model).values_list("attempt", flat=True).get(pk=pk) if taken else None
+
+
+def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
+    return _rows(model).filter(pk=pk, attempt=attempt, status=WorkStatus.RUNNING)
+
+
+def beat(model: type[WorkItem], pk: int, attempt: int, *, progress: float | None = None) -> bool:
+    """Renew the lease. False when the row was given to another attempt or its cancelling was asked for: stop working."""
+    columns: dict[str, Any] = {"heartbeat_at": Now()}
+    if progress is not None:
+        columns["progress"] = min(max(progress, 0.0), 1.0)
+    return bool(_mine(model, pk, attempt).filter(cancel_requested=False).update(**columns))
+
+
+def finish(
+    model: type[WorkItem], pk: int, attempt: int, *, status: WorkStatus, error: str = "", **columns: Any
+) -> bool:
+    """End this attempt. False when another attempt holds the row: then nothing was written, and nothing more may be."""
+    if status == WorkStatus.SUCCEEDED:
+        columns["progress"] = 1.0
+    return bool(_mine(model, pk, attempt).update(status=status, error=error, finished_at=Now(), **columns))
+
+
+def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:
+    """Cancel a queued row at once (with `columns` set) or ask the worker of a running one to stop. False when it has ended."""
+    queued = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
+    if queued.update(status=WorkStatus.CANCELLED, finished_at=Now(), **columns):
+        return True
+    return bool(_rows(model).filter(pk=pk, status=WorkStatus.RUNNING).update(cancel_requested=True))
+
+
+@dataclass
+class Pulse:
+    """The heartbeat of one attempt, for the code that does the work."""
+
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _progress: float | None = None
+
+    def should_stop(self) -> bool:
+        """True when the row was cancelled or taken over."""
+        return self._stop.is_set()
+
+    def progress(self, fraction: float) -> None:
+        self._progress = fraction
+
+
+@contextmanager
+def keep_alive(model: type[WorkItem], pk: int, attempt: int) -> Iterator[Pulse]:
+    """Renew the lease in a thread of its own while the body works."""
+    pulse, ended = Pulse(), threading.Event()
+
+    def run() -> None:
+        while not ended.wait(settings.WORK_LEASE_S / 5):
+            try:
+                if not beat(model, pk, attempt, progress=pulse._progress):
+                    pulse._stop.set()
+            except DatabaseError as error:
+                # A lease outlives a short absence of the database; a long one ends in a fenced attempt.
+                log.warning("No heartbeat for %s %s: %s", model._meta.label, pk, error)
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=run, name=f"pulse-{model._meta.model_name}-{pk}", daemon=True)
+    thread.start()
+    try:
+        yield pulse
+    finally:
+        ended.set()
+        thread.join(timeout=5)
+
+
+@dataclass(frozen=True)
+class _Swept:
+    model: type[WorkItem]
+    task: Task[[int], None]
+    closing: dict[str, Any]
+
+
+_swept: dict[str, _Swept] = {}
+
+
+def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: dict[str, Any] | None = None) -> None:
+    """Have lost rows of this model given out again through `task`; `closing` is set on a row that the sweeper ends."""
+    _swept[model._meta.label] = _Swept(model, task, closing or {})
+
+
+def sweep() -> None:
+    """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
+    for entry in _swept.values():
+        _end_lost(entry)
+        _requeue_silent(entry)
+        _wake_again(entry)
+
+
+def _silent(entry: _Swept) -> "QuerySet[Any]":
+    return _rows(entry.model).filter(status=WorkStatus.RUNNING, heartbeat_at__lt=_before(settings.WORK_LEASE_S))
+
+
+def _end_lost(entry: _Swept) -> None:
+    ended = {"finished_at": Now(), **entry.closing}
+    _silent(entry).filter(cancel_requested=True).update(status=WorkStatus.CANCELLED, **ended)
+    message = LOST.format(attempts=settings.WORK_MAX_ATTEMPTS)
+    lost = _silent(entry).filter(attempt__gte=settings.WORK_MAX_ATTEMPTS)
+    lost.update(status=WorkStatus.FAILED, error=message, **ended)
+
+
+def _requeue_silent(entry: _Swept) -> None:
+    for pk in list(_silent(entry).values_list("pk", flat=True)):
+        if _silent(entry).filter(pk=pk).update(status=WorkStatus.QUEUED, queued_at=Now()):
+            log.warning("%s %s fell silent and is queued again", entry.model._meta.label, pk)
+            send(entry.task, pk)
+
+
+def _wake_again(entry: _Swept) -> None:
+    waiting = _rows(entry.model).filter(status=WorkStatus.QUEUED, queued_at__lt=_before(settings.WORK_LEASE_S))
+    for pk in list(waiting.order_by("queued_at").values_list("pk", flat=True)[:RESEND_LIMIT]):
+        if waiting.filter(pk=pk).update(queued_at=Now()):
+            send(entry.task, pk)
+
+
+def describe_failure(error: BaseException) -> str:
+    """What a person is told of an unexpected failure: its kind, never a path, a key or a patient."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "This took longer than the time limit and was stopped."
+    return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."
+
+
+def _rows(model: type[WorkItem]) -> "QuerySet[Any]":
+    return model._default_manager.all()

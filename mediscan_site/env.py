@@ -1,0 +1,224 @@
+"""Reads the environment for settings.py, and refuses to guess: what is missing stops the start with its remedy."""
+
+import hashlib
+import hmac
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from mediscan_site.core.storage.keys import KeyRing, KeysError
+
+SAMPLE_SECRETS = ("change-me", "changeme", "insecure", "secret", "sample")
+MIN_SECRET_LENGTH = 50
+AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+ENGINES = ("sqlite", "mysql", "postgres", "postgresql")
+# S3 objects are read through a spooled copy (of the ciphertext): above this it lies on the disk, not in memory.
+S3_MEMORY = 16 * 2**20
+
+
+def read_env(base_dir: Path) -> environ.Env:
+    """The process environment over `.env` (if present) of the checkout."""
+    env = environ.Env()
+    env.read_env(base_dir / ".env", overwrite=False)
+    return env
+
+
+def count(env: environ.Env, name: str, *, default: int) -> int:
+    """A whole number, 0 or more; unset and empty mean the default."""
+    given = str(env.str(name, default="")).strip()
+    if given and not (given.isascii() and given.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {given!r}.")
+    return int(given or default)
+
+
+def hour(env: environ.Env, name: str, *, default: int) -> int:
+    """An hour of the day, 0 to 23."""
+    found = count(env, name, default=default)
+    if found > 23:
+        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {found}.")
+    return found
+
+
+def switch(env: environ.Env, name: str) -> bool:
+    """True or false; unset and empty mean false."""
+    given = str(env.str(name, default="")).strip().lower()
+    if given not in YES + NO:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {given!r}.")
+    return given in YES
+
+
+def debug(env: environ.Env, *, embedded: bool) -> bool:
+    """DEBUG shows settings and local variables to whoever causes an error: never where it is used in earnest."""
+    wanted = switch(env, "DEBUG")
+    if wanted and not embedded:
+        raise ImproperlyConfigured("DEBUG is on. Set DEBUG=false: it is for the embedded mode (no DATABASE_URL) alone.")
+    return wanted
+
+
+def outside(path: Path, base_dir: Path, *, name: str) -> Path:
+    """The path, made absolute; data and keys never live inside the checkout."""
+    resolved = path.expanduser().resolve()
+    if resolved.is_relative_to(base_dir):
+        raise ImproperlyConfigured(f"{name}: {resolved} is inside the checkout. Choose a place outside {base_dir}.")
+    return resolved
+
+
+def data_dir(path: Path, base_dir: Path) -> Path:
+    """The folder for the site's own state, made when missing; nobody but its owner may look into a new one."""
+    folder = outside(path, base_dir, name="MEDISCAN_DATA_DIR")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ImproperlyConfigured(f"MEDISCAN_DATA_DIR: {folder} cannot be used ({error.strerror}).") from error
+    return folder
+
+
+def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = False) -> KeyRing:
+    """The master keys. The embedded mode makes them once, before it has a database; elsewhere they must be there, except
+    for a restore, which brings them: until then it has some of its own that nothing is kept with."""
+    if restoring and not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            return KeyRing.create(Path(folder) / "keys.json")
+    make = embedded and not database.exists()
+    try:
+        return KeyRing.load_or_create(path) if make else KeyRing.load(path)
+    except KeysError as error:
+        remedy = "or make a new one with: python -m mediscan_site.core.storage.keys PATH"
+        if embedded and database.exists():
+            remedy = f"or restore it: a new one could not read what is stored in {database.parent}."
+        raise ImproperlyConfigured(
+            f"The key file {path} cannot be used: {error} Set MEDISCAN_KEYS_FILE to your key file (mode 0600), {remedy}"
+        ) from error
+
+
+def backup_dir(given: str, base_dir: Path, data: Path) -> str:
+    """BACKUP_DIR, made absolute; empty when unset. Beside the data it would go with them."""
+    if not given:
+        return ""
+    path = outside(Path(given), base_dir, name="BACKUP_DIR")
+    if path.is_relative_to(data) or data.is_relative_to(path):
+        raise ImproperlyConfigured(
+            f"BACKUP_DIR: {path} and MEDISCAN_DATA_DIR {data} lie in one another. Choose a folder on another disk or machine."
+        )
+    return str(path)
+
+
+def backup_recipients(given: list[str], *, needed: bool) -> list[str]:
+    """The age recipients (public keys) of backups. Outside the embedded mode they must be there when backups are made."""
+    found = [text.strip() for text in given if text.strip()]
+    wrong = next((text for text in found if not AGE_RECIPIENT.fullmatch(text)), None)
+    if wrong is not None:
+        raise ImproperlyConfigured(f"BACKUP_RECIPIENTS: {wrong[:12]!r}… is no age recipient; it must look like age1….")
+    if needed and not found:
+        raise ImproperlyConfigured(
+            "BACKUP_DIR is set, but not for whom backups are encrypted. Run age-keygen on another machine, keep what it prints "
+            "there, and set BACKUP_RECIPIENTS to its public key (age1…)."
+        )
+    return found
+
+
+def secret_key(value: str, ring: KeyRing, *, embedded: bool) -> str:
+    """The session secret. The embedded mode derives it from its own key file; elsewhere it must be set, and be real."""
+    if not value and embedded:
+        return hmac.new(ring.jwt_key, b"mediscan session secret", hashlib.sha256).hexdigest()
+    if len(value) < MIN_SECRET_LENGTH or any(sample in value.lower() for sample in SAMPLE_SECRETS):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is missing, a sample, or shorter than {MIN_SECRET_LENGTH} characters. Make one with: "
+            'python -c "import secrets; print(secrets.token_urlsafe(64))"'
+        )
+    return value
+
+
+def public_url(url: str) -> str:
+    """The address people use, without a trailing slash; empty when there is none."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
+        raise ImproperlyConfigured(f"PUBLIC_URL must be like https://mediscan.example (no path), not {url!r}.")
+    return url.rstrip("/")
+
+
+def allowed_hosts(hosts: list[str], public_url: str, *, embedded: bool) -> list[str]:
+    public_host = urlsplit(public_url).hostname if public_url else None
+    known = [host for host in [*hosts, public_host] if host]
+    if "*" in known:
+        raise ImproperlyConfigured("ALLOWED_HOSTS may not be '*'. List the host names this site answers to.")
+    if embedded:
+        return [*known, "localhost", "127.0.0.1", "[::1]"]
+    if not known:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS is missing. List the host names this site answers to, comma-separated."
+        )
+    return known
+
+
+def blob_storage(url: str, default: Path, base_dir: Path) -> dict[str, object]:
+    """Django's STORAGES entry for `file:///folder` or `s3://bucket/prefix` (endpoint and keys from AWS_* variables)."""
+    parts = urlsplit(url)
+    if not url or (parts.scheme == "file" and not parts.netloc and parts.path):
+        location = outside(Path(unquote(parts.path)), base_dir, name="MEDIA_STORAGE_URL") if url else default
+        return {"BACKEND": "mediscan_site.core.storage.disk.DurableFileStorage", "OPTIONS": {"location": str(location)}}
+    if parts.scheme == "s3" and parts.netloc:
+        options = {
+            "bucket_name": parts.netloc,
+            "location": parts.path.strip("/"),
+            "file_overwrite": False,
+            "max_memory_size": S3_MEMORY,
+        }
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    raise ImproperlyConfigured(f"MEDIA_STORAGE_URL must be file:///folder or s3://bucket/prefix, not {url!r}.")
+
+
+def broker_options(url: str, folder: Path) -> dict[str, object]:
+    """Celery's transport options; the broker in files gets its folders, made when missing."""
+    if not url.startswith("filesystem://"):
+        return {"visibility_timeout": 7 * 3600}
+    messages, control = folder / "messages", folder / "control"
+    for made in (messages, control):
+        made.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {
+        "data_folder_in": str(messages),
+        "data_folder_out": str(messages),
+        "control_folder": str(control),
+        "polling_interval": 0.05,
+    }
+
+
+def every(seconds: float, task: str, *arguments: int, expires: int | None = None) -> dict[str, object]:
+    """An entry of beat's schedule. `expires`: seconds after which a message that nobody took is worth nothing any more."""
+    options = {"queue": "io"} if expires is None else {"queue": "io", "expires": expires}
+    return {"task": task, "schedule": float(seconds), "args": list(arguments), "options": options}
+
+
+def database(url: str, sqlite_path: Path) -> dict[str, object]:
+    """Django's DATABASES entry; each engine gets the options that make short write transactions safe on it."""
+    if url and urlsplit(url).scheme not in ENGINES:
+        # Not the address itself: it holds a password.
+        raise ImproperlyConfigured("DATABASE_URL must start with mysql://, postgres:// or sqlite:///.")
+    config: dict[str, object] = environ.Env.db_url_config(url or f"sqlite:///{sqlite_path}")
+    engine = str(config["ENGINE"])
+    raw_options = config.get("OPTIONS")
+    options: dict[str, object] = dict(raw_options) if isinstance(raw_options, dict) else {}
+    if engine.endswith("sqlite3"):
+        # IMMEDIATE: a deferred transaction that turns into a writer fails at once with "database is locked".
+        # secure_delete: what is overwritten or deleted does not stay readable in the free parts of the file.
+        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
+        options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas, **options}
+    if engine.endswith("mysql"):
+        # guardian compares the connection's strings with columns: both must have one collation.
+        options = {
+            "charset": "utf8mb4",
+            "collation": "utf8mb4_bin",
+            "isolation_level": "read committed",
+            # Leases are measured by the database's clock, and columns hold UTC.
+            "init_command": "SET sql_mode='STRICT_TRANS_TABLES', time_zone='+00:00'",
+            **options,
+        }
+        config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": str(options["collation"])}
+    config["OPTIONS"] = options
+    config.setdefault("CONN_MAX_AGE", 0 if engine.endswith("sqlite3") else 60)
+    return config

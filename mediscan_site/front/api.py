@@ -1,0 +1,51 @@
+"""The API's routes, `/api/v1/`: every app's view sets under the names of the contract."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from labeling.api import ImportViewSet, LabelViewSet, QueueViewSet
+from labeling.export_api import ExportViewSet
+from labeling.project_api import ProjectViewSet
+from labeling.upload_api import UploadViewSet
+from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
+from mediscan_site.front.dataset_api import DatasetViewSet
+from mediscan_site.front.scan_api import ScanViewSet
+from mediscan_site.front.trail_api import AuditViewSet, EventViewSet
+from models_registry.api import (
+    DeploymentViewSet,
+    EvaluationViewSet,
+    FeedbackViewSet,
+    GradeViewSet,
+    HistoryViewSet,
+    ModelViewSet,
+    ReviewViewSet,
+)
+from training.api import TrainingRunViewSet
+
+router = SimpleRouter()
+router.register("users", UserViewSet, basename="user")
+router.register("projects", ProjectViewSet, basename="project")
+router.register("images", ScanViewSet, basename="image")
+router.register("imports", ImportViewSet, basename="import")
+router.register("uploads", UploadViewSet, basename="upload")
+router.register("exports", ExportViewSet, basename="export")
+router.register("labels", LabelViewSet, basename="label")
+router.register("reviews", ReviewViewSet, basename="review")
+router.register("queue", QueueViewSet, basename="queue")
+router.register("datasets", DatasetViewSet, basename="dataset")
+router.register("training-runs", TrainingRunViewSet, basename="training-run")
+router.register("models", ModelViewSet, basename="model")
+router.register("evaluations", EvaluationViewSet, basename="evaluation")
+router.register("deployments", DeploymentViewSet, basename="deployment")
+router.register("grades", GradeViewSet, basename="grade")
+router.register("feedback", FeedbackViewSet, basename="feedback")
+router.register("history", HistoryViewSet, basename="history")
+router.register("audit", AuditViewSet, basename="audit")
+router.register("events", EventViewSet, basename="event")
+
+urlpatterns = [
+    path("auth/token/", TokenObtainView.as_view(), name="token-obtain"),
+    path("auth/token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("auth/logout/", LogoutView.as_view(), name="token-logout"),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,17 @@
+"""What every page knows."""
+
+from django.http import HttpRequest
+
+from images.models import RESEARCH_USE
+from mediscan_site.core.policies import is_admin
+from mediscan_site.front.selectors import sees_audit
+
+
+def site(request: HttpRequest) -> dict[str, object]:
+    """The research-use notice, and which parts of the site's own bar the viewer gets. Asked only by pages that show them."""
+    user = getattr(request, "user", None)
+    return {
+        "research_use": RESEARCH_USE,
+        "viewer_is_admin": is_admin(user),
+        "viewer_sees_audit": lambda: user is not None and sees_audit(user),
+    }

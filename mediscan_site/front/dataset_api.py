@@ -1,0 +1,26 @@
+"""A data set in the API with what only the roof can tell of it: how often its test set was read."""
+
+from rest_framework import serializers
+
+from labeling.dataset_api import DatasetViewSet as LabelingDatasetViewSet
+from labeling.dataset_serializers import DatasetListSerializer, DatasetSerializer
+from labeling.models import Snapshot
+from models_registry.services.versions import test_reads
+
+
+class ReadDatasetSerializer(DatasetSerializer):
+    """`test_reads`: readings of this test set by any version, through any data set that has it."""
+
+    test_reads = serializers.SerializerMethodField()
+
+    class Meta(DatasetSerializer.Meta):
+        fields = [*DatasetSerializer.Meta.fields, "test_reads"]
+        read_only_fields = fields
+
+    def get_test_reads(self, snapshot: Snapshot) -> int:
+        return test_reads(snapshot)
+
+
+class DatasetViewSet(LabelingDatasetViewSet):
+    def get_serializer_class(self) -> type[DatasetListSerializer]:
+        return DatasetListSerializer if self.action == "list" else ReadDatasetSerializer

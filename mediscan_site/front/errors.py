@@ -1,0 +1,65 @@
+"""Answers outside of views: unrouted paths, refused bodies, faults. JSON under /api/, a plain page elsewhere."""
+
+import logging
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+from django.views.decorators.csrf import csrf_exempt
+
+from mediscan_site.core.errors import translate
+
+log = logging.getLogger(__name__)
+NO_SUCH_PATH = "There is nothing at this address. The addresses are listed at /api/docs/."
+
+
+def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        kind = "server_error" if status >= 500 else "client_error"
+        return JsonResponse({"type": kind, "errors": [{"code": code, "detail": detail, "attr": None}]}, status=status)
+    return render(request, "error.html", {"title": HTTPStatus(status).phrase, "detail": detail}, status=status)
+
+
+@csrf_exempt
+def api_not_found(request: HttpRequest) -> HttpResponse:
+    """Every path under /api/ that no route takes. A forgotten last slash is forgiven: 308 keeps method and body."""
+    try:
+        found = resolve(f"{request.path_info}/")
+    except Resolver404:
+        found = None
+    if found is None or found.func is api_not_found or request.path_info.endswith("/"):
+        return _answer(request, 404, "not_found", NO_SUCH_PATH)
+    query = request.META.get("QUERY_STRING", "")
+    response = HttpResponseRedirect(f"{request.path}/" + (f"?{query}" if query else ""))
+    response.status_code = HTTPStatus.PERMANENT_REDIRECT
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    known = translate(exception)
+    if known is None:
+        return _answer(request, 400, "bad_request", "The request is malformed and was refused.")
+    return _answer(request, known.status, known.code, known.detail)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 403, "permission_denied", "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, 404, "not_found", "There is nothing at this address, or it is not visible to you.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    try:
+        return _answer(request, 500, "error", "Something went wrong on our side. It has been logged.")
+    except Exception:
+        # The page itself may be what is broken; then a plain line must do.
+        log.exception("The error page failed")
+        return HttpResponse("Server Error", status=500, content_type="text/plain")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "The form was open too long or came from another site. Go back, reload the page and send it again."
+    return _answer(request, 403, "csrf_failed", detail)

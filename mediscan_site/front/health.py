@@ -1,0 +1,138 @@
+"""Is the site alive, is it ready, and how is it doing."""
+
+import hmac
+import logging
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
+from drf_spectacular.utils import extend_schema
+from prometheus_client import REGISTRY, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from mediscan_site.celery import app
+from mediscan_site.core.auth import AccessTokenAuthentication, ServiceTokenAuthentication
+from mediscan_site.core.backup.selectors import last_verified
+from mediscan_site.core.models import User
+from mediscan_site.core.policies import require_admin
+from models_registry.models import DeployedModel
+
+log = logging.getLogger(__name__)
+SCRAPER = "scraper"
+
+
+@require_safe
+def alive(request: HttpRequest) -> JsonResponse:
+    """The process answers; nothing else is asked."""
+    return JsonResponse({"status": "ok"})
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _broker() -> str:
+    with app.connection_for_write(connect_timeout=2) as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=2)
+    return "ok"
+
+
+def _storage() -> str:
+    storages["blobs"].exists("readyz")
+    return "ok"
+
+
+def _model() -> str:
+    return "ok" if DeployedModel.objects.exists() else "none deployed"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "broker": _broker,
+    "storage": _storage,
+    "model": _model,
+}
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when every part answers, else 503 naming those that do not. A site without a deployed model is ready."""
+    parts = {name: _state(name, check) for name, check in PARTS.items()}
+    away = "away" in parts.values()
+    return JsonResponse({"status": "away" if away else "ok", "parts": parts}, status=503 if away else 200)
+
+
+def _state(name: str, check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except Exception:
+        # Whatever it is: the caller learns which part, the log learns why.
+        log.exception("Not ready: %s", name)
+        return "away"
+
+
+class BackupAge(Collector):
+    """Seconds since the newest verified backup was made, asked for at each scrape; +Inf while there is none."""
+
+    def describe(self) -> list[Metric]:
+        return [GaugeMetricFamily("mediscan_backup_age_seconds", "Age of the newest verified backup")]
+
+    def collect(self) -> Iterator[Metric]:
+        (gauge,) = self.describe()
+        try:
+            last = last_verified()
+        except DatabaseError:
+            # The other figures are worth having while the database is away.
+            log.warning("No age of the last backup: the database is away")
+            return
+        gauge.samples.append(Sample(gauge.name, {}, (timezone.now() - last).total_seconds() if last else math.inf))
+        yield gauge
+
+
+REGISTRY.register(BackupAge())
+
+
+class ScrapeTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <METRICS_TOKEN>` for Prometheus, which has no account."""
+
+    def authenticate(self, request: Request) -> tuple[User, str] | None:
+        given = get_authorization_header(request)
+        wanted = f"Bearer {settings.SCRAPE_TOKEN}".encode()
+        if settings.SCRAPE_TOKEN and hmac.compare_digest(given, wanted):
+            return User(username=SCRAPER), SCRAPER
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="metrics"'
+
+
+class MetricsView(APIView):
+    """Prometheus' text format, for admins and the scraper."""
+
+    authentication_classes = (
+        ScrapeTokenAuthentication,
+        AccessTokenAuthentication,
+        ServiceTokenAuthentication,
+        SessionAuthentication,
+    )
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.auth != SCRAPER:
+            require_admin(request.user)
+        response: HttpResponse = ExportToDjangoView(request)
+        return response

@@ -1,0 +1,35 @@
+"""What must be in place before a site starts: tables, static files, the laboratory book. Quick when nothing changed."""
+
+import hashlib
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+
+from models_registry import mlflow_gateway
+
+
+def prepare() -> None:
+    call_command("check")
+    call_command("migrate", verbosity=0)
+    _collect_static()
+    mlflow_gateway.ensure_store()
+
+
+def _collect_static() -> None:
+    """Collecting compresses some five hundred files; a stamp of what there is to collect saves doing it twice."""
+    stamp, wanted = Path(settings.STATIC_ROOT) / ".collected", _static_digest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(wanted)
+
+
+def _static_digest() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            facts = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,36 @@
+"""A scan in the API with what only the roof can tell of it: its timeline over all apps."""
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api import ScanViewSet as LabelingScanViewSet
+from mediscan_site.core.http.csv import csv_response, wants_csv
+from mediscan_site.front import timeline
+from mediscan_site.front.timeline import Moment
+
+
+class MomentSerializer(serializers.Serializer[Moment]):
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    actor = serializers.CharField()
+    comment = serializers.CharField()
+    object = serializers.CharField()
+
+
+class ScanViewSet(LabelingScanViewSet):
+    @extend_schema(responses=MomentSerializer(many=True))
+    @action(detail=True, filterset_class=None, url_path="timeline", url_name="timeline")
+    def timeline(self, request: Request, pk: str) -> HttpResponseBase:
+        """What happened to this scan, oldest first, on one page."""
+        moments: Any = timeline.of_scan(self.get_object())
+        rows = MomentSerializer(moments, many=True).data
+        if wants_csv(request):
+            return csv_response(MomentSerializer().fields, (row.values() for row in rows), file_name="timeline.csv")
+        return Response({"next": None, "previous": None, "results": rows})

@@ -1,0 +1,201 @@
+"""Read queries over several apps: the dashboard, everybody's jobs, the audit log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
+from guardian.shortcuts import get_objects_for_user
+
+from images.models import ApprovalStatus, Image, LabelStatus, Project
+from images.policies import visible_projects
+from labeling.models import Export, Import
+from mediscan_site.core.backup import selectors as backups
+from mediscan_site.core.errors import Forbidden
+from mediscan_site.core.http.pages import Page, keyset_page
+from mediscan_site.core.models import AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.policies import is_admin
+from models_registry.models import DeployedModel
+from models_registry.policies import visible_evaluations, visible_grades
+from training.models import TrainingRun
+
+DASHBOARD_PROJECTS = 24
+JOBS_SHOWN = 50
+ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One line of the jobs page. `cancel` is the address that a POST cancels it at; empty when it cannot be."""
+
+    kind: str
+    name: str
+    url: str
+    project: Project
+    by: str
+    at: datetime
+    status: str
+    progress: float
+    error: str
+    cancel: str = ""
+
+
+def _job(kind: str, name: str, url: str, project: Project, by: Any, row: Any, cancel: str = "") -> Job:
+    open_ended = row.status in ACTIVE and not row.cancel_requested
+    return Job(
+        kind=kind,
+        name=name,
+        url=url,
+        project=project,
+        by=by.username,
+        at=row.created_at,
+        status=row.status,
+        progress=row.progress,
+        error=row.error,
+        cancel=cancel if open_ended else "",
+    )
+
+
+def _import_job(row: Import) -> Job:
+    return _job("import", row.file_name, reverse("import", args=[row.pk]), row.project, row.created_by, row)
+
+
+def _export_job(row: Export) -> Job:
+    name = row.snapshot.code if row.snapshot else "scans"
+    return _job("export", name, reverse("export", args=[row.pk]), row.project, row.created_by, row)
+
+
+def _run_job(row: TrainingRun) -> Job:
+    cancel = reverse("run_cancel", args=[row.pk])
+    return _job("training run", row.code, reverse("run", args=[row.pk]), row.project, row.created_by, row, cancel)
+
+
+def _evaluation_job(row: Any) -> Job:
+    url = reverse("model", args=[row.model_id])
+    return _job("evaluation", f"{row.model.code} on {row.snapshot.code}", url, row.model.project, row.requested_by, row)
+
+
+def _grade_job(row: Any) -> Job:
+    url = reverse("grade_detail", args=[row.pk])
+    return _job("grade", f"{row.image.code} by {row.model.code}", url, row.project, row.requested_by, row)
+
+
+def _imports(user: Any) -> QuerySet[Any]:
+    return Import.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+
+
+def _exports(user: Any) -> QuerySet[Any]:
+    return Export.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by", "snapshot")
+
+
+def _runs(user: Any) -> QuerySet[Any]:
+    return TrainingRun.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+
+
+def _evaluations(user: Any) -> QuerySet[Any]:
+    return visible_evaluations(user).select_related("model__project", "snapshot", "requested_by")
+
+
+def _grades(user: Any) -> QuerySet[Any]:
+    return visible_grades(user).select_related("project", "image", "model", "requested_by")
+
+
+_KINDS: dict[str, tuple[Callable[[Any], QuerySet[Any]], Callable[[Any], Job]]] = {
+    "imports": (_imports, _import_job),
+    "exports": (_exports, _export_job),
+    "runs": (_runs, _run_job),
+    "evaluations": (_evaluations, _evaluation_job),
+    "grades": (_grades, _grade_job),
+}
+JOB_KINDS = tuple(_KINDS)
+
+
+def jobs(user: Any, *, kind: str = "", status: str = "", cursor: str | None = None) -> Page:
+    """The user's long jobs, newest first. One kind is paged; of all kinds together the newest are shown."""
+    if kind in _KINDS:
+        rows, shape = _KINDS[kind]
+        page = keyset_page(_with_status(rows(user), status), ordering="-id", cursor=cursor, size=JOBS_SHOWN)
+        return Page([shape(row) for row in page.rows], page.next, page.previous)
+    newest = chain.from_iterable(
+        map(shape, _with_status(rows(user), status).order_by("-id")[:JOBS_SHOWN]) for rows, shape in _KINDS.values()
+    )
+    return Page(sorted(newest, key=lambda job: job.at, reverse=True)[:JOBS_SHOWN], None, None)
+
+
+def _with_status(rows: QuerySet[Any], status: str) -> QuerySet[Any]:
+    if status == "active":
+        return rows.filter(status__in=ACTIVE)
+    return rows.filter(status=status) if status in WorkStatus.values else rows
+
+
+@dataclass(frozen=True)
+class ProjectCard:
+    project: Project
+    scans: int
+    to_label: int
+    to_review: int
+    deployed: str
+
+
+def dashboard(user: Any) -> list[ProjectCard]:
+    """The newest projects with the work that waits in them: three queries however many."""
+    projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
+    counts = {row["project"]: row for row in _waiting(projects)}
+    serving = dict(
+        DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
+    )
+    return [
+        ProjectCard(
+            project=project,
+            deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
+            **{key: counts.get(project.pk, {}).get(key, 0) for key in ("scans", "to_label", "to_review")},
+        )
+        for project in projects
+    ]
+
+
+def _waiting(projects: list[Project]) -> QuerySet[Any, Any]:
+    labelled = Q(label_status=LabelStatus.LABELED)
+    unlabelled_or_rejected = Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED)
+    open_for_review = labelled & Q(approval_status__in=[ApprovalStatus.PENDING, ApprovalStatus.MODIFIED])
+    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by().values("project")
+    return scans.annotate(
+        scans=Count("pk"),
+        to_label=Count("pk", filter=unlabelled_or_rejected),
+        to_review=Count("pk", filter=open_for_review),
+    )
+
+
+def active_jobs(user: Any) -> list[Job]:
+    return list(jobs(user, status="active").rows)
+
+
+def backup_notice(user: Any) -> str:
+    """What is wrong with the backups, for those who can mend it."""
+    return backups.notice() if is_admin(user) else ""
+
+
+def _audited_projects(user: Any) -> QuerySet[Project]:
+    granted: QuerySet[Project] = get_objects_for_user(user, "images.view_audit", Project, with_superuser=False)
+    return visible_projects(user).filter(pk__in=granted.values("pk"))
+
+
+def sees_audit(user: Any) -> bool:
+    return is_admin(user) or (user.is_authenticated and user.is_active and _audited_projects(user).exists())
+
+
+def audit_events(user: Any) -> QuerySet[AuditEvent]:
+    """All events for an admin; those of their projects for who has `view_audit` there; Forbidden for everybody else."""
+    if not sees_audit(user):
+        raise Forbidden("Only administrators, and members with the right 'view_audit', read the audit log.")
+    events = AuditEvent.objects.select_related("seal")
+    return events if is_admin(user) else events.filter(project__in=_audited_projects(user).values("pk"))
+
+
+def changes(user: Any) -> QuerySet[AuditSeal]:
+    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is no change and left out."""
+    seals = AuditSeal.objects.select_related("event").exclude(event__action__in=("scan.open", "scan.download"))
+    return seals if is_admin(user) else seals.filter(event__project__in=visible_projects(user).values("pk"))

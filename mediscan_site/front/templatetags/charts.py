@@ -1,0 +1,129 @@
+"""Figures and small charts as inline SVG, drawn on the server: they need no script and no library."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+WIDTH, HEIGHT = 480, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 30
+TICKS = 5
+FIGURES = (
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("accuracy", "Accuracy"),
+    ("auroc", "AUROC"),
+    ("auprc", "AUPRC"),
+    ("sensitivity", "Sensitivity"),
+    ("specificity", "Specificity"),
+    ("precision", "Precision (PPV)"),
+    ("npv", "Negative predictive value"),
+    ("f1", "F1"),
+    ("brier", "Brier score"),
+    ("ece", "Calibration error (ECE)"),
+    ("coverage", "Share answered"),
+    ("answered_accuracy", "Accuracy of the answered"),
+)
+PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
+
+
+@register.filter
+def interval(entry: Any) -> str:
+    """{"value", "low", "high"} -> "0.950 (0.912 to 0.981)"; what was not measured says why."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("value"), int | float):
+        reason = entry.get("reason") if isinstance(entry, dict) else ""
+        return f"not available: {reason}" if reason else "not available"
+    if isinstance(entry.get("low"), int | float) and isinstance(entry.get("high"), int | float):
+        return f"{entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"
+    return f"{entry['value']:.3f} (no interval)"
+
+
+@register.filter
+def figures(metrics: Any) -> list[tuple[str, Any]]:
+    """The figures of a report that are there, with their names for people."""
+    known = metrics if isinstance(metrics, dict) else {}
+    return [(title, known[name]) for name, title in FIGURES if name in known]
+
+
+@register.filter
+def class_figures(entry: dict[str, Any]) -> list[Any]:
+    return [entry.get(name) for name in PER_CLASS]
+
+
+@register.inclusion_tag("parts/confusion.html")
+def confusion(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Rows: what the doctors said; columns: what the model said."""
+    names = metrics.get("classes", [])
+    rows = [
+        (name, [(count, "hit" if i == j else "miss" if count else "") for j, count in enumerate(counts)])
+        for i, (name, counts) in enumerate(zip(names, metrics.get("confusion_matrix", []), strict=False))
+    ]
+    return {"names": names, "rows": rows}
+
+
+def _x(share: float) -> float:
+    return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+
+def _y(share: float) -> float:
+    return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)
+
+
+def _frame(low: float, high: float) -> dict[str, Any]:
+    steps = [i / (TICKS - 1) for i in range(TICKS)]
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "bottom": HEIGHT - BOTTOM,
+        "top": TOP,
+        "label_y": HEIGHT - 8,
+        "middle": (LEFT + WIDTH - RIGHT) / 2,
+        "rules": [(_y(step), f"{low + step * (high - low):.2f}") for step in steps],
+    }
+
+
+@register.inclusion_tag("parts/reliability.html")
+def reliability(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Confidence (x) against the share that was right (y), per bin; on the diagonal the confidence is honest."""
+    bins = [row for row in metrics.get("reliability", []) if row["n"]]
+    points = [(_x(row["confidence"]), _y(row["accuracy"]), min(3 + row["n"] ** 0.5, 12), row) for row in bins]
+    ticks = [(_x(step / 4), f"{step / 4:.2f}") for step in range(TICKS)]
+    ideal = f"{_x(0)},{_y(0)} {_x(1)},{_y(1)}"
+    return {"frame": _frame(0, 1), "points": points, "ticks": ticks, "ideal": ideal, "bins": bins}
+
+
+@register.inclusion_tag("parts/curves.html")
+def curves(epochs: Iterable[Any], title: str, *names: str) -> dict[str, Any]:
+    """Lines of named metrics over the epochs. Missing values are gaps in a line, never zeros."""
+    rows = list(epochs)
+    series = [
+        (name, [(row.epoch, row.metrics[name]) for row in rows if _is_number(row.metrics.get(name))]) for name in names
+    ]
+    series = [(name, points) for name, points in series if points]
+    values = [value for _, points in series for _, value in points]
+    low, high = _range(values)
+    last = max((row.epoch for row in rows), default=1)
+    first = min((row.epoch for row in rows), default=0)
+
+    def place(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+        span = max(last - first, 1)
+        return [(_x((epoch - first) / span), _y((value - low) / (high - low))) for epoch, value in points]
+
+    lines = [
+        {"name": name.replace("_", " "), "points": placed, "path": " ".join(f"{x},{y}" for x, y in placed)}
+        for name, placed in ((name, place(points)) for name, points in series)
+    ]
+    ticks = [(_x(0), str(first)), (_x(1), str(last))] if last > first else [(_x(0), str(first))]
+    return {"frame": _frame(low, high), "lines": lines, "title": title, "ticks": ticks}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The axis: shares stand on 0 to 1, anything larger on 0 to its maximum."""
+    return (0.0, max(1.0, max(values))) if values else (0.0, 1.0)

@@ -1,0 +1,91 @@
+"""Small words for templates: badges, percentages, rights of the viewer, the project's navigation."""
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from images.models import Project
+from images.policies import permissions
+from labeling.models import Snapshot
+from labeling.selectors import erased_members
+from models_registry.services.versions import test_reads as readings
+
+register = template.Library()
+
+NAVIGATION = (
+    ("project", "Overview", "project", None),
+    ("scans", "Scans", "scan_list", None),
+    ("upload", "Upload", "upload", "upload_image"),
+    ("label", "Label", "label_next", "label_image"),
+    ("review", "Review", "review", "review_label"),
+    ("datasets", "Data sets", "dataset_list", None),
+    ("training", "Training", "training", None),
+    ("models", "Models", "model_list", None),
+    ("grade", "Grade", "grade", "grade_image"),
+)
+GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
+BAD = {"rejected", "failed", "wrong"}
+CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+
+
+@register.simple_tag
+def rights(user: Any, project: Project) -> dict[str, bool]:
+    """`rights.label_image` in a template: what the viewer may do in the project."""
+    return dict.fromkeys(permissions(user, project), True)
+
+
+@register.simple_tag
+def test_reads(snapshot: Snapshot) -> int:
+    """How often the test set of this data set was read, through whichever data set that has it."""
+    return readings(snapshot)
+
+
+@register.simple_tag
+def erased_since(snapshot: Snapshot) -> int:
+    """How many of the data set's scans were erased after it was frozen."""
+    return erased_members(snapshot)
+
+
+@register.inclusion_tag("parts/project_nav.html", takes_context=True)
+def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[str, Any]:
+    held = permissions(context["request"].user, project)
+    links = [
+        {"text": text, "url": url, "active": key == active}
+        for key, text, url, codename in NAVIGATION
+        if codename is None or codename in held
+    ]
+    return {"project": project, "links": links}
+
+
+@register.filter
+def badge(value: object) -> SafeString:
+    """A status as a coloured word; the word itself always tells it, colour only helps."""
+    text = str(value or "none")
+    tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
+    return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
+
+
+@register.filter
+def percent(value: object) -> str:
+    """0.8734 -> "87.3 %"; nothing measured -> "not available"."""
+    return f"{value * 100:.1f} %" if isinstance(value, int | float) else "not available"
+
+
+@register.filter
+def number(value: object) -> str:
+    """A figure with three decimals; nothing measured -> "not available"."""
+    return f"{value:.3f}" if isinstance(value, float) else "not available" if value is None else str(value)
+
+
+@register.filter
+def item(mapping: object, key: object) -> object:
+    """`mapping[key]`, or None: templates cannot index by a variable."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.filter
+def words(value: object) -> str:
+    """test_split -> test split."""
+    return str(value).replace("_", " ").replace(".", " · ")

@@ -1,0 +1,172 @@
+"""Pages that span several apps: signing in, the dashboard, one scan with all that was said of it, jobs, the audit log."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import views as auth
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse_lazy
+
+from images import selectors as image_selectors
+from images import services as images
+from images.forms import ScanEditForm, scan_values
+from images.models import Image
+from images.policies import can
+from images.services.duplicates import near_duplicates
+from labeling import services as labeling
+from labeling.forms import LabelForm, ReviewForm, VersionForm
+from labeling.selectors import label_history
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.http.site import site_url
+from mediscan_site.core.services import mail_reset_link
+from mediscan_site.front import forms, selectors, timeline
+from models_registry import services as registry
+from models_registry.selectors import grades
+
+AUDIT_PAGE = 100
+GRADES_SHOWN = 10
+LOOKALIKES_SHOWN = 12
+
+
+class SignIn(auth.LoginView):
+    template_name = "auth/login.html"
+    redirect_authenticated_user = True
+
+
+class PasswordChange(auth.PasswordChangeView):
+    template_name = "auth/password_change.html"
+    form_class = forms.ChangePasswordForm
+    success_url = reverse_lazy("dashboard")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password is changed.")
+        return super().form_valid(form)
+
+
+class PasswordResetConfirm(auth.PasswordResetConfirmView):
+    template_name = "auth/reset_confirm.html"
+    form_class = forms.NewPasswordForm
+
+
+def password_reset(request: HttpRequest) -> HttpResponse:
+    """The same answer whether there is such an account or not."""
+    form = forms.EmailForm(**sent(request))
+    if request.method == "POST" and form.is_valid():
+        mail_reset_link(email=form.cleaned_data["email"], base_url=site_url(request))
+        return redirect("password_reset_done")
+    return respond(request, "auth/reset.html", {}, form)
+
+
+@read_page
+def dashboard(request: HttpRequest) -> HttpResponse:
+    recent = grades(request.user).order_by("-created_at", "-id")[:5]
+    context = {
+        "cards": selectors.dashboard(request.user),
+        "jobs": selectors.active_jobs(request.user),
+        "grades": recent,
+        "backup_notice": selectors.backup_notice(request.user),
+    }
+    return respond(request, "front/dashboard.html", context)
+
+
+@read_page
+def scan(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    return respond(request, "front/scan.html", _scan_context(request, found))
+
+
+def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
+    project, version = found.project, {"version": found.version}
+    return {
+        "scan": found,
+        "project": project,
+        "labels": label_history(found),
+        "grades": grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN],
+        "moments": timeline.of_scan(found),
+        "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
+        "label_form": LabelForm(project=project, initial=version),
+        "review_form": ReviewForm(project=project, initial=version),
+        "may_edit": can(request.user, "upload_image", project),
+    }
+
+
+@read_page
+def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    context = {"scan": found, "project": found.project, "moments": timeline.of_scan(found)}
+    return respond(request, "front/scan_timeline.html", context)
+
+
+@form_page
+def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    form = ScanEditForm(**sent(request), initial=scan_values(found))
+    if request.method == "POST" and form.is_valid():
+        changes, seen = form.changes(found), form.cleaned_data["version"]
+        done = attempt(
+            request, images.update_scan, form=form, said="Saved.", image=found, changes=changes, expected_version=seen
+        )
+        if done.ok:
+            return redirect("scan", pk)
+    return respond(request, "front/scan_edit.html", {"scan": found, "project": found.project}, form)
+
+
+@action
+def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    form = LabelForm(request.POST, project=found.project)
+    if form.is_valid():
+        attempt(request, form.use_case, said="Label saved.", image=found, **form.arguments())
+    form_message(request, form)
+    return redirect("scan", pk)
+
+
+@action
+def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    found, form = _scan(request, pk), VersionForm(request.POST)
+    if form.is_valid():
+        said, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
+        attempt(request, labeling.withdraw_label, said=said, image=found, expected_version=seen)
+    form_message(request, form)
+    return redirect("scan", pk)
+
+
+@action
+def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    form = ReviewForm(request.POST, project=found.project)
+    if form.is_valid():
+        attempt(request, registry.review_scan, said="Review saved.", image=found, **form.arguments())
+    form_message(request, form)
+    return redirect("scan", pk)
+
+
+@action
+def scan_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _scan(request, pk)
+    done = attempt(
+        request, images.delete_scan, said=f"{found.code} is erased: its keys and bytes are destroyed.", image=found
+    )
+    return redirect("scan_list", found.project_id) if done.ok else redirect("scan", pk)
+
+
+@read_page
+def jobs(request: HttpRequest) -> HttpResponse:
+    kind, status = request.GET.get("kind", ""), request.GET.get("status", "")
+    page = selectors.jobs(request.user, kind=kind, status=status, cursor=request.GET.get("cursor"))
+    template = "front/_jobs.html" if request.htmx else "front/jobs.html"  # type: ignore[attr-defined]
+    return respond(request, template, {"page": page, "filters": forms.JobFilterForm(request.GET)})
+
+
+@read_page
+def audit(request: HttpRequest) -> HttpResponse:
+    form = forms.AuditFilterForm(request.GET)
+    events = selectors.audit_events(request.user).filter(**form.lookups())
+    page = keyset_page(events, ordering="-id", cursor=request.GET.get("cursor"), size=AUDIT_PAGE)
+    return respond(request, "front/audit.html", {"page": page, "filters": form})
+
+
+def _scan(request: HttpRequest, pk: int) -> Image:
+    return get_object_or_404(image_selectors.scans(request.user), pk=pk)
