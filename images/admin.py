@@ -1,0 +1,91 @@
+"""Everything of this app to look at. Changes go through the services, so nothing here writes."""
+
+from django.contrib import admin
+
+from images import models
+from mediscan_site.core.admin import ReadOnlyAdmin
+
+
+@admin.register(models.Project)
+class ProjectAdmin(ReadOnlyAdmin):
+    list_display = ("id", "name", "modality", "four_eyes", "created_at")
+    search_fields = ("name",)
+
+
+@admin.register(models.ProjectUserObjectPermission)
+class ProjectUserObjectPermissionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "user", "permission", "content_object")
+    list_select_related = ("user", "permission__content_type", "content_object")
+
+
+@admin.register(models.ProjectGroupObjectPermission)
+class ProjectGroupObjectPermissionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "group", "permission", "content_object")
+    list_select_related = ("group", "permission__content_type", "content_object")
+
+
+@admin.register(models.Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "user", "added_by", "added_at")
+    list_select_related = ("project", "user", "added_by")
+
+
+@admin.register(models.ProjectClass)
+class ProjectClassAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "position", "name", "retired_at")
+    list_select_related = ("project",)
+
+
+@admin.register(models.Image)
+class ImageAdmin(ReadOnlyAdmin):
+    list_display = (
+        "code",
+        "project",
+        "file_name",
+        "label_status",
+        "approval_status",
+        "split",
+        "upload_date",
+        "erased_at",
+    )
+    list_filter = ("label_status", "approval_status", "split")
+    list_select_related = ("project",)
+
+
+@admin.register(models.Rendition)
+class RenditionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "kind", "blob")
+    list_select_related = ("image", "blob")
+
+
+@admin.register(models.Metadata)
+class MetadataAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "body_part", "view", "laterality", "capture_date")
+    list_select_related = ("image",)
+
+
+@admin.register(models.Deidentification)
+class DeidentificationAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "profile", "created_at")
+    list_select_related = ("image",)
+
+
+@admin.register(models.PatientIdentity)
+class PatientIdentityAdmin(ReadOnlyAdmin):
+    """That there is a way back; walking it is a right of its own, and audited."""
+
+    list_display = ("id", "project", "pseudonym", "created_at")
+    list_select_related = ("project",)
+    exclude = ("sealed",)
+
+
+@admin.register(models.NearDuplicate)
+class NearDuplicateAdmin(ReadOnlyAdmin):
+    list_display = ("id", "first", "second", "distance", "correlation", "found_at")
+    list_select_related = ("first", "second")
+
+
+@admin.register(models.PatientMerge)
+class PatientMergeAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "source", "target", "merged_by", "merged_at")
+    list_select_related = ("project", "merged_by")

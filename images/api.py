@@ -1,0 +1,244 @@
+"""The API of projects, their members, and scans."""
+
+from functools import partial
+from typing import Any, ClassVar, cast
+
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from images import policies, selectors, services
+from images import privacy_serializers as privacy
+from images import project_serializers as projects
+from images import serializers as shapes
+from images.filters import ScanFilter
+from images.models import Image, Membership, Project, RenditionKind
+from mediscan_site.core.http.bytes import blob_response, held_digests
+from mediscan_site.core.http.preconditions import expected_version
+from mediscan_site.core.http.viewsets import ApiViewSet
+from mediscan_site.core.models import User
+from mediscan_site.core.policies import require_admin
+
+USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you saw, as in "3".')
+NOT_MODIFIED: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
+
+
+def parsed(form: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    form.is_valid(raise_exception=True)
+    values: dict[str, Any] = form.validated_data
+    return values
+
+
+def caller(request: Request) -> User:
+    """Who calls. Every route here needs a login, so it is nobody anonymous."""
+    return cast(User, request.user)
+
+
+def versioned(response: Response) -> Response:
+    """The version as ETag: what If-Match of the next change may name."""
+    response["ETag"] = f'"{response.data["version"]}"'
+    return response
+
+
+class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Project.objects.none()
+    visible_to = staticmethod(selectors.projects)
+    serializer_class = projects.ProjectSerializer
+    ordering_fields = ("id", "name", "created_at")
+    ordering = "id"
+    filterset_fields: ClassVar[tuple[str, ...]] = ("name", "modality")
+    # A stored answer would hold the patient's id in the clear.
+    secret_actions = ("reidentify",)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return versioned(super().retrieve(request, *args, **kwargs))
+
+    @extend_schema(request=projects.ProjectCreateSerializer, responses={201: projects.ProjectSerializer})
+    def create(self, request: Request) -> Response:
+        require_admin(request.user)
+        values = parsed(projects.ProjectCreateSerializer(data=request.data))
+        project = services.create_project(actor=caller(request), **values)
+        return versioned(Response(self.get_serializer(project).data, status=status.HTTP_201_CREATED))
+
+    @extend_schema(request=projects.ProjectPatchSerializer, responses=projects.ProjectSerializer, parameters=[IF_MATCH])
+    def partial_update(self, request: Request, pk: str) -> Response:
+        project = self.get_object()
+        policies.require(request.user, "manage_project", project)
+        changes = parsed(projects.ProjectPatchSerializer(data=request.data))
+        changed = services.update_project(
+            actor=caller(request), project=project, changes=changes, expected_version=expected_version(request)
+        )
+        return versioned(Response(self.get_serializer(changed).data))
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @action(detail=True)
+    def stats(self, request: Request, pk: str) -> Response:
+        """Numbers of scans by label status, approval status, class and split."""
+        return Response(selectors.project_stats(self.get_object()))
+
+    @extend_schema(request=privacy.ReidentifySerializer, responses=privacy.PatientSerializer)
+    @action(detail=True, methods=["post"])
+    def reidentify(self, request: Request, pk: str) -> Response:
+        """The patient id behind a pseudonym, for holders of the right `reidentify`. Audited with the reason."""
+        project = self.get_object()
+        policies.require(request.user, "reidentify", project)
+        asked = parsed(privacy.ReidentifySerializer(data=request.data))
+        patient = services.reidentify(actor=caller(request), project=project, **asked)
+        answer = Response(privacy.PatientSerializer({"pseudonym": asked["pseudonym"], "patient": patient}).data)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @extend_schema(request=privacy.ErasePatientSerializer, responses=privacy.ErasedSerializer)
+    @action(detail=True, methods=["post"], url_path="erase-patient")
+    def erase_patient(self, request: Request, pk: str) -> Response:
+        """Erase all scans of one patient for good (administrators). Audited with the reason."""
+        project = self.get_object()
+        require_admin(request.user)
+        asked = parsed(privacy.ErasePatientSerializer(data=request.data))
+        erased = services.erase_patient(actor=caller(request), project=project, **asked)
+        return Response(privacy.ErasedSerializer({"erased": erased}).data)
+
+    @extend_schema(request=privacy.MergePatientsSerializer, responses=privacy.MergedSerializer)
+    @action(detail=True, methods=["post"], url_path="merge-patients")
+    def merge_patients(self, request: Request, pk: str) -> Response:
+        """Two patients are one person: all scans of `source`, also those still to come, are kept under `target`."""
+        project = self.get_object()
+        policies.require(request.user, "manage_project", project)
+        named = parsed(privacy.MergePatientsSerializer(data=request.data))
+        moved = services.merge_patients(actor=caller(request), project=project, **named)
+        return Response(privacy.MergedSerializer({"scans": moved}).data)
+
+    @extend_schema(responses=shapes.MemberSerializer(many=True))
+    @action(detail=True, filterset_fields=(), ordering_fields=("id",), ordering="id")
+    def members(self, request: Request, pk: str) -> HttpResponseBase:
+        """The members with their rights."""
+        project = self.get_object()
+        shape = partial(self._members, project, many=True)
+        return self.rows_below(request, selectors.members(project), shape, shapes.MemberSerializer.Meta.fields)
+
+    @extend_schema(request=shapes.MemberAddSerializer, responses={201: shapes.MemberSerializer})
+    @members.mapping.post
+    def add_member(self, request: Request, pk: str) -> Response:
+        project = self.get_object()
+        policies.require(request.user, "manage_project", project)
+        user = parsed(shapes.MemberAddSerializer(data=request.data))["user"]
+        membership = services.add_member(actor=caller(request), project=project, user=user)
+        return Response(self._members(project, membership), status=status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[USER_ID], responses={204: None})
+    @action(detail=True, methods=["delete"], url_path=r"members/(?P<user_id>\d{1,18})")
+    def member(self, request: Request, pk: str, user_id: str) -> Response:
+        """End a membership and all rights it gave."""
+        membership = self._member(user_id)
+        services.remove_member(actor=caller(request), project=membership.project, user=membership.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(parameters=[USER_ID], request=shapes.PermissionSerializer, responses=shapes.MemberSerializer)
+    @action(detail=True, methods=["post"], url_path=r"members/(?P<user_id>\d{1,18})/permissions")
+    def grant_permission(self, request: Request, pk: str, user_id: str) -> Response:
+        """Give a member one right."""
+        membership = self._member(user_id)
+        policies.require(request.user, "manage_project", membership.project)
+        codename = parsed(shapes.PermissionSerializer(data=request.data))["permission"]
+        services.grant(actor=caller(request), project=membership.project, user=membership.user, codename=codename)
+        return Response(self._members(membership.project, membership))
+
+    @extend_schema(parameters=[USER_ID], responses={204: None})
+    @action(
+        detail=True,
+        methods=["delete"],
+        url_path=r"members/(?P<user_id>\d{1,18})/permissions/(?P<codename>[a-z_]{1,40})",
+    )
+    def revoke_permission(self, request: Request, pk: str, user_id: str, codename: str) -> Response:
+        """Take one right from a member."""
+        membership = self._member(user_id)
+        services.revoke(actor=caller(request), project=membership.project, user=membership.user, codename=codename)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _member(self, user_id: str) -> Membership:
+        return get_object_or_404(selectors.members(self.get_object()), user=int(user_id))
+
+    def _members(self, project: Project, found: Any, *, many: bool = False) -> Any:
+        users = [row.user_id for row in (found if many else [found])]
+        context = {"granted": selectors.member_permissions(project, users)}
+        return shapes.MemberSerializer(found, many=many, context=context).data
+
+
+class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Image.objects.none()
+    visible_to = staticmethod(selectors.scans)
+    code_prefix = "img"
+    filterset_class = ScanFilter
+    ordering_fields = ("id", "upload_date", "updated_at", "file_name", "size")
+    ordering = "-upload_date"
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
+        # `Accept: image/png` is right for the actions that answer with bytes, whatever the renderers say.
+        return super().perform_content_negotiation(request, force or self.action in ("file", "thumbnail", "rendition"))
+
+    def get_serializer_class(self) -> type[shapes.ScanSerializer]:
+        return shapes.ScanSerializer if self.action == "list" else shapes.ScanDetailSerializer
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return versioned(super().retrieve(request, *args, **kwargs))
+
+    @extend_schema(request=shapes.ScanPatchSerializer, responses=shapes.ScanDetailSerializer, parameters=[IF_MATCH])
+    def partial_update(self, request: Request, pk: str) -> Response:
+        image = self.get_object()
+        policies.require(request.user, "upload_image", image.project)
+        changes = parsed(shapes.ScanPatchSerializer(data=request.data))
+        services.update_scan(
+            actor=caller(request), image=image, changes=changes, expected_version=expected_version(request)
+        )
+        return versioned(Response(self.get_serializer(self.get_object()).data))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Erase the scan for good (administrators)."""
+        services.delete_scan(actor=caller(request), image=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=shapes.ScanDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Response:
+        """End the hold of a scan: you looked, and nothing in the picture tells who the patient is."""
+        services.release_scan(actor=caller(request), image=self.get_object())
+        return versioned(Response(self.get_serializer(self.get_object()).data))
+
+    @extend_schema(responses=privacy.DeidentificationSerializer)
+    @action(detail=True)
+    def deidentification(self, request: Request, pk: str) -> Response:
+        """What was removed, replaced, moved and kept of a DICOM file; 404 for other formats, which are stored as they came."""
+        report = get_object_or_404(selectors.deidentifications(), image=self.get_object())
+        return Response(privacy.DeidentificationSerializer(report).data)
+
+    @extend_schema(responses=NOT_MODIFIED)
+    @action(detail=True)
+    def file(self, request: Request, pk: str) -> HttpResponseBase:
+        """The file as it is stored: DICOM de-identified, every other format bit by bit as it was received."""
+        image = self.get_object()
+        stream, blob = selectors.original(actor=caller(request), image=image)
+        return blob_response(request, stream, blob, file_name=image.file_name, as_attachment=True)
+
+    @extend_schema(responses=NOT_MODIFIED)
+    @action(detail=True)
+    def thumbnail(self, request: Request, pk: str) -> HttpResponseBase:
+        """A small JPEG, longest side at most 256 pixels."""
+        return self._rendition(request, RenditionKind.THUMBNAIL, "jpg")
+
+    @extend_schema(responses=NOT_MODIFIED)
+    @action(detail=True)
+    def rendition(self, request: Request, pk: str) -> HttpResponseBase:
+        """The picture as PNG without any of the file's metadata, longest side at most 2,048 pixels."""
+        return self._rendition(request, RenditionKind.VIEW, "png")
+
+    def _rendition(self, request: Request, kind: RenditionKind, suffix: str) -> HttpResponseBase:
+        image = self.get_object()
+        stream, blob = selectors.rendition(actor=caller(request), image=image, kind=kind, held=held_digests(request))
+        return blob_response(request, stream, blob, file_name=f"{image.code}_{kind}.{suffix}")

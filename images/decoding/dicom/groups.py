@@ -1,0 +1,38 @@
+"""The functional groups of an enhanced multi-frame file, brought to where a single frame has its attributes.
+
+Source: PS3.3 C.7.6.16; a group that a frame has of its own goes before the one that all frames share.
+"""
+
+from typing import Final
+
+from pydicom import Dataset
+
+SEQUENCES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_MACROS: Final = {
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "FrameAnatomySequence": ("FrameLaterality",),
+    "FrameContentSequence": ("FrameAcquisitionDateTime",),
+}
+_RENAMED: Final = {"FrameLaterality": "ImageLaterality", "FrameAcquisitionDateTime": "AcquisitionDateTime"}
+
+
+def flatten(source: Dataset, target: Dataset, index: int) -> None:
+    """Put the attributes of frame `index` (from 0) into `target`."""
+    shared, own = (source.get(name) or () for name in SEQUENCES)
+    for group in (*shared[:1], *own[index : index + 1]):
+        for sequence, keywords in _MACROS.items():
+            for item in (group.get(sequence) or ())[:1]:
+                copy(item, target, keywords)
+
+
+def copy(source: Dataset, target: Dataset, keywords: tuple[str, ...]) -> None:
+    """Take over those of the attributes that `source` has."""
+    for keyword in keywords:
+        if keyword in _RENAMED and keyword in source:
+            setattr(target, _RENAMED[keyword], source[keyword].value)
+        elif keyword in source:
+            target.add(source[keyword])

@@ -1,0 +1,74 @@
+"""One DICOM file: its picture, what it says of its scan, and the de-identified file that is kept of it."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from PIL import Image
+from pydicom import FileDataset, dcmwrite
+
+from images.decoding.deidentify import DeidOptions, deidentify
+from images.decoding.dicom import pixels, reading
+from images.decoding.dicom.tags import patient_id, tags
+from images.decoding.facts import Facts
+from images.decoding.job import Job
+from images.decoding.shaping import plain, shrunk
+
+BURNED_IN: Final = "burned_in_annotation"
+
+
+@dataclass
+class Kept:
+    """What a DICOM file gives besides its picture; empty for every other format."""
+
+    tags: dict[str, str | float | None] = field(default_factory=dict)
+    actions: list[dict[str, str]] = field(default_factory=list)
+    profile: str = ""
+    hold: str = ""
+    shift_days: int | None = None
+    stored: bytes = b""
+
+    def facts(self) -> dict[str, Any]:
+        """The part that goes into the header of the answer."""
+        return {
+            "tags": self.tags,
+            "actions": self.actions,
+            "profile": self.profile,
+            "hold": self.hold,
+            "shift_days": self.shift_days,
+        }
+
+
+def patient(data: bytes, job: Job) -> str | None:
+    """The raw PatientID of a file, the pixels left alone. Raises Undecodable."""
+    dataset, _ = reading.read(data, job.max_bytes, job.max_pixels)
+    return patient_id(dataset)
+
+
+def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
+    """The picture, 8-bit grey or RGB, of the first frame, as large as `shrunk` leaves it. Raises Undecodable."""
+    dataset, facts = reading.read(data, job.max_bytes, job.max_pixels)
+    flat = pixels.settings(dataset)
+    picture = plain(shrunk(pixels.picture(dataset, flat, facts)), facts)
+    if job.deid is None:
+        return picture, facts, Kept()
+    kept = Kept(tags(dataset, flat, facts.notes), hold=_hold(dataset))
+    report = deidentify(dataset, _options(job.deid))
+    kept.profile, kept.actions, kept.shift_days = report.profile, report.actions, report.shift_days
+    kept.stored = _written(dataset)
+    return picture, facts, kept
+
+
+def _options(given: Mapping[str, Any]) -> DeidOptions:
+    return DeidOptions(**{**given, "secret": bytes.fromhex(given["secret"])})
+
+
+def _hold(dataset: FileDataset) -> str:
+    return BURNED_IN if str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES" else ""
+
+
+def _written(dataset: FileDataset) -> bytes:
+    buffer = io.BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,44 @@
+"""The pages of a TIFF file as files of their own: TIFF again, with the same values and nothing but the picture."""
+
+import io
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from images.decoding.containers import count_pages
+from images.decoding.errors import too_many_pixels
+from images.decoding.job import Job
+from images.decoding.parts import Parts
+
+_PHOTOMETRIC = 262
+_WHITE_IS_ZERO = 0
+_DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+def split(data: bytes, job: Job, first: int) -> Parts:
+    """Files of the pages from `first` on, as many as one answer takes. Raises Undecodable."""
+    parts = Parts(count_pages(data, "TIFF"), job.max_frames)
+    if parts.count == 1:
+        return parts
+    Image.MAX_IMAGE_PIXELS = None  # the check below can name the size
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as im:
+        for index in range(first, parts.count):
+            im.seek(index)
+            if im.width * im.height > job.max_pixels:
+                raise too_many_pixels(im.width, im.height, job.max_pixels)
+            parts.add(_file(im))
+            if parts.is_full:
+                break
+    return parts
+
+
+def _file(im: TiffImagePlugin.TiffImageFile) -> bytes:
+    white_is_zero = im.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    im.load()  # turns it upright
+    page = im.copy()
+    page.info.clear()
+    if white_is_zero and page.mode in _DEEP_GREY:  # Pillow inverts the others while it loads
+        page = Image.fromarray(np.uint16(65535) - np.asarray(page).astype(np.uint16))
+    buffer = io.BytesIO()
+    page.save(buffer, "TIFF", compression="tiff_adobe_deflate")
+    return buffer.getvalue()

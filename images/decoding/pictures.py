@@ -1,0 +1,113 @@
+"""JPEG, PNG and TIFF by Pillow: the order is header, refusal of what is too large, every pixel, eight bits, upright.
+
+Loading every pixel is the only real check for a truncated file.
+"""
+
+import io
+from typing import Final
+
+from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from images.decoding import containers, verify
+from images.decoding.errors import too_many_pixels
+from images.decoding.facts import Facts
+from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
+from images.decoding.window import to_grey
+
+# Named so that they are imported before the child may no longer open files.
+PLUGINS: Final = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin)
+FORMATS: Final = ("JPEG", "PNG", "TIFF")
+
+_ORIENTATION: Final = 0x0112
+_BITS_PER_SAMPLE: Final = 258
+_PHOTOMETRIC: Final = 262
+_WHITE_IS_ZERO: Final = 0
+_DEEP_MODES: Final = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_TRANSPOSE: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load(data: bytes, fmt: str, max_pixels: int) -> tuple[Image.Image, Facts]:
+    """The whole picture, upright, 8-bit grey or RGB, less than twice RENDITION_SIDE long, with the facts of its file."""
+    pages = containers.count_pages(data, fmt)
+    Image.MAX_IMAGE_PIXELS = None  # the check below can name the size; Pillow's own guards what comes after it
+    with Image.open(io.BytesIO(data), formats=FORMATS) as im:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        width, height = im.size
+        if width * height > max_pixels:
+            raise too_many_pixels(width, height, max_pixels)
+        verify.check_container(data, fmt)
+        facts = _facts(im, data, fmt, pages)
+        if isinstance(im, TiffImagePlugin.TiffImageFile):
+            facts.orientation = _orientation(im, facts)  # Pillow applies and drops it while it loads
+        elif fmt == "JPEG":
+            containers.check_scans(data, width * height, progressive="progressive" in im.info)
+            im.draft(None, fitting(im.size, RENDITION_SIDE))  # fewer pixels, but all of the file is still read
+        im.load()
+        picture = _eight_bit(im, facts)
+        if not isinstance(im, TiffImagePlugin.TiffImageFile):
+            facts.orientation = _orientation(im, facts)
+            picture = _upright(picture, facts)
+    if facts.orientation != 1:
+        facts.notes.append(f"The picture was turned upright as its EXIF orientation ({facts.orientation}) says.")
+    return picture, facts
+
+
+def _facts(im: Image.Image, data: bytes, fmt: str, pages: int) -> Facts:
+    frames = pages if fmt == "TIFF" else int(getattr(im, "n_frames", 1))
+    facts = Facts(fmt, im.mode, im.size, 8, frames)
+    if isinstance(im, TiffImagePlugin.TiffImageFile):
+        facts.bits = 16 if max(im.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8 else 8
+        facts.white_is_zero = im.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    elif fmt == "PNG":
+        facts.bits = 16 if data[24] == 16 else 8  # bit depth in IHDR
+    if facts.frames > 1:
+        word = "Page" if fmt == "TIFF" else "Frame"
+        facts.notes.append(f"{word} 1 of {facts.frames} is used; the others are ignored.")
+    return facts
+
+
+def _orientation(im: Image.Image, facts: Facts) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the EXIF block cannot be read."""
+    try:
+        value = im.getexif().get(_ORIENTATION, 1)
+    # A bad EXIF block takes nothing from the pixels, whatever its parser raises.
+    except Exception:
+        facts.notes.append("The EXIF block of the file is damaged and was ignored.")
+        return 1
+    return int(value) if value in _TRANSPOSE else 1
+
+
+def _upright(picture: Image.Image, facts: Facts) -> Image.Image:
+    if facts.orientation == 1:
+        return picture
+    if facts.orientation >= 5:
+        facts.size = (facts.size[1], facts.size[0])
+    return picture.transpose(_TRANSPOSE[facts.orientation])
+
+
+def _eight_bit(im: Image.Image, facts: Facts) -> Image.Image:
+    """Mode 'L' or 'RGB', less than twice RENDITION_SIDE long. Shrinks before it converts where it can: it saves memory."""
+    if im.mode in _DEEP_MODES:
+        grey, low, high = to_grey(im, inverted=facts.white_is_zero)
+        facts.notes.append(f"Values from {low:g} to {high:g} of the file are shown as black to white.")
+        return shrunk(grey)
+    if facts.bits == 16:
+        facts.notes.append("The file has 16 bits per channel; the 8 most significant ones are used.")
+    if im.mode == "P":
+        return _eight_bit_palette(im, facts)
+    if im.mode == "1":
+        return shrunk(im.convert("L"))
+    return plain(shrunk(im), facts)
+
+
+def _eight_bit_palette(im: Image.Image, facts: Facts) -> Image.Image:
+    full = im.convert("RGBA" if "transparency" in im.info else "RGB")
+    return plain(shrunk(full), facts)

@@ -1,0 +1,92 @@
+"""One decode of an untrusted file, and everything MediScan keeps of it. Runs in a decoder child only.
+
+A loader per kind of file brings it to 8-bit grey or RGB, upright, less than 4096 pixels long; all outputs are made
+from that one picture.
+"""
+
+import io
+import warnings
+import zlib
+from typing import Any, Final
+
+from PIL import Image
+
+from images.decoding import pages, pictures, verify, writing
+from images.decoding.dicom import frames, loading
+from images.decoding.errors import Undecodable
+from images.decoding.facts import Facts
+from images.decoding.job import Job
+from images.decoding.phash import phash
+from images.decoding.shaping import RENDITION_SIDE, fit, fitting
+
+THUMBNAIL_SIDE: Final = 256
+TILE_SIDE: Final = 256
+TEXT_LIKE: Final = "text_like_border"
+# On radiographs a fifth of the time of level 6, and smaller.
+_RUN_LENGTH: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+
+
+def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Decode a file that sniffs as `job.format`: the JSON part and the byte parts of `Decoded`. Raises Undecodable."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            if job.only_patient:
+                return {"patient": loading.patient(data, job)}, {}
+            if job.split_from is not None:
+                return _split(data, job, job.split_from)
+            picture, facts, kept = _load(data, job)
+        except (Undecodable, MemoryError):
+            raise
+        # A parser of hostile input may raise anything; every one of them means that the file cannot be read.
+        except Exception as error:
+            raise verify.explain(error, data, job.format) from error
+    if any("exif" in str(warning.message).lower() for warning in caught):
+        facts.notes.append("The EXIF block of the file is damaged and was ignored.")
+    grey = picture if picture.mode == "L" else picture.convert("L")
+    if not kept.hold and writing.near_border(grey):
+        kept.hold = TEXT_LIKE
+    header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
+    return header | kept.facts(), parts | {"stored": kept.stored}
+
+
+def _split(data: bytes, job: Job, first: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The number of frames, and as files of their own those from `first` on that go into one answer."""
+    parts = (frames if job.format == "DICOM" else pages).split(data, job, first)
+    return {"count": parts.count}, {str(number): file for number, file in enumerate(parts.files)}
+
+
+def _load(data: bytes, job: Job) -> tuple[Image.Image, Facts, loading.Kept]:
+    if job.format == "DICOM":
+        return loading.load(data, job)
+    return *pictures.load(data, job.format, job.max_pixels), loading.Kept()
+
+
+def _outputs(
+    picture: Image.Image, grey: Image.Image, facts: Facts, *, rendition: bool
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    tile = grey.resize((TILE_SIDE, TILE_SIDE), Image.Resampling.BILINEAR)
+    shown_size = fitting(picture.size, RENDITION_SIDE)
+    if max(facts.size) > RENDITION_SIDE:
+        shown, full = (f"{width} × {height}" for width, height in (shown_size, facts.size))
+        facts.notes.append(f"Pages show the picture at {shown} instead of {full} pixels.")
+    header = {
+        "format": facts.format, "width": facts.size[0], "height": facts.size[1], "mode": facts.mode,
+        "bits": facts.bits, "frames": facts.frames, "orientation": facts.orientation,
+        "notes": list(dict.fromkeys(facts.notes)), "phash": phash(tile),
+        "rendition_width": shown_size[0], "rendition_height": shown_size[1],
+    }  # fmt: skip
+    return header, {
+        "thumbnail": _encoded(fit(picture, THUMBNAIL_SIDE, gap=1.0), "JPEG", quality=85),
+        "rendition": _encoded(fit(picture, RENDITION_SIDE), "PNG", **_RUN_LENGTH) if rendition else b"",
+        "tile": tile.tobytes(),
+    }
+
+
+def _encoded(im: Image.Image, fmt: str, **options: Any) -> bytes:
+    """The picture alone: nothing of the original file's metadata is passed on."""
+    buffer = io.BytesIO()
+    im.info.clear()
+    im.save(buffer, fmt, **options)
+    return buffer.getvalue()

@@ -1,0 +1,50 @@
+"""From pixels deeper than 8 bits to 8-bit grey that keeps its contrast."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_PADDING_SHARE: Final = 0.02  # an extreme value that fills more than this is background or saturation
+_TAILS: Final = (0.5, 99.5)
+_SAMPLE: Final = 1_000_000
+
+
+def to_grey(im: Image.Image, *, inverted: bool) -> tuple[Image.Image, float, float]:
+    """Window a one-channel image of 16-bit, 32-bit or float pixels to mode 'L'.
+
+    `inverted`: small values are white (TIFF WhiteIsZero). Returns the image and the window (low, high) in
+    the file's own values.
+    """
+    values: NDArray[Any] = np.asarray(im)
+    low, high = window(values)
+    out = np.empty(values.shape, np.uint8)
+    for row in range(0, values.shape[0], 256):  # by strips: a float copy of the whole would be large
+        strip = np.nan_to_num(values[row : row + 256].astype(np.float32), nan=low)
+        scaled = np.clip((strip - low) * (255.0 / (high - low)), 0.0, 255.0)
+        out[row : row + 256] = np.rint(255.0 - scaled if inverted else scaled)
+    return Image.fromarray(out), low, high
+
+
+def window(values: NDArray[Any]) -> tuple[float, float]:
+    """The range of values that deserves the 256 grey levels: percentiles 0.5 to 99.5, padding left out.
+
+    Collimated borders and saturated air fill much of a radiograph with its smallest or largest value; they would
+    pull a plain percentile to the edge. An image of one single value gives a range of width 1.
+    """
+    flat = values.reshape(-1)
+    sample = flat[:: max(1, flat.size // _SAMPLE)].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return 0.0, 1.0
+    low, high = np.percentile(_without_padding(sample), _TAILS)
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def _without_padding(sample: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = sample
+    for extreme in (sample.min(), sample.max()):
+        if np.mean(sample == extreme) > _PADDING_SHARE:
+            kept = kept[kept != extreme]
+    return kept if kept.size > sample.size * _PADDING_SHARE and kept.min() < kept.max() else sample

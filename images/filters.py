@@ -1,0 +1,91 @@
+"""Filters of the lists. A project or class that the user cannot see gives an empty list, as one that does not exist does."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+
+from images import policies
+from images.models import ApprovalStatus, Hold, Image, LabelStatus, PatientMerge, Split
+from images.services.facts import keyed
+from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.codes import parse_code
+
+SEARCH_LENGTH = 120
+
+
+def _key(value: str, prefix: str = "") -> int | None:
+    try:
+        return parse_code(prefix, value)
+    except Invalid:
+        return None
+
+
+def patients(value: str, projects: Iterable[int]) -> list[str]:
+    """A patient as stored: the value itself (a pseudonym), its pseudonym in each of the projects, and what these were
+    merged into."""
+    known = [value, *(keyed(project, value) for project in projects)]
+    return [*known, *PatientMerge.objects.filter(source__in=known).values_list("target", flat=True)]
+
+
+class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
+    project = django_filters.CharFilter(method="by_project", label="key of the project")
+    label = django_filters.CharFilter(method="by_label", label="class name or id; `ungradable`")
+    label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices)
+    approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices)
+    split = django_filters.ChoiceFilter(choices=[*Split.choices, ("none", "none")], method="by_split")
+    modality = django_filters.CharFilter(method="by_modality")
+    patient = django_filters.CharFilter(method="by_patient", label="pseudonym or the patient id as it was sent")
+    external_id = django_filters.CharFilter()
+    hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
+    uploaded_after = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="gte")
+    uploaded_before = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="lt")
+    updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    search = django_filters.CharFilter(method="by_search", label="part of the file name, external id or code")
+
+    class Meta:
+        model = Image
+        fields: list[str] = []
+
+    def by_project(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        key = _key(value)
+        return queryset.none() if key is None else queryset.filter(project=key)
+
+    def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        # A class may be named "1": its name beats another class's id.
+        named = queryset.filter(label_class__name=value)
+        if value == "ungradable":
+            return named | queryset.filter(label_status=LabelStatus.LABELED, label_class__isnull=True)
+        key = _key(value)
+        if key is None or queryset.filter(project__class_rows__name=value).exists():
+            return named
+        return queryset.filter(label_class=key)
+
+    def by_modality(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.
+        rows = queryset.alias(lower_modality=Lower("modality"))
+        return rows.filter(Q(modality=value) | Q(lower_modality=value.lower()))
+
+    def by_split(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        return queryset.filter(split__isnull=True) if value == "none" else queryset.filter(split=value)
+
+    def by_hold(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        if value == "held":
+            return queryset.exclude(hold="")
+        return queryset.filter(hold="" if value == "none" else value)
+
+    def by_patient(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        projects = policies.visible_projects(self.request.user)
+        key = _key(self.data.get("project", ""))
+        if key is not None:
+            projects = projects.filter(pk=key)
+        return queryset.filter(patient__in=patients(value, projects.values_list("pk", flat=True)))
+
+    def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        text: Any = value.strip()[:SEARCH_LENGTH]
+        queryset = queryset.alias(lower_name=Lower("file_name"))
+        found = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
+        key = _key(text, "img")
+        return queryset.filter(found | Q(pk=key) if key is not None else found)

@@ -1,0 +1,230 @@
+"""What the pages of projects and scans take. Parsing only: the rules are in the services."""
+
+from typing import Any
+
+from django import forms
+
+from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
+from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
+from mediscan_site.core.models import User
+
+ANY = ("", "any")
+RIGHTS = {
+    "upload_image": "upload",
+    "label_image": "label",
+    "review_label": "review",
+    "grade_image": "grade",
+    "train_model": "train",
+    "deploy_model": "deploy",
+    "manage_project": "manage",
+    "view_audit": "audit",
+    "reidentify": "re-identify",
+}
+HOLDS = [("held", "held"), *Hold.choices, ("none", "not held")]
+SHARES_HELP = (
+    "0.1: one scan of ten. Give every class, together 1, or none where it is not known. "
+    "The confidences of the next model that is trained are corrected to it."
+)
+CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS) if name != VIEW]
+
+
+class ProjectSettingsForm(forms.ModelForm[Project]):
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Project
+        fields = [
+            "name",
+            "modality",
+            "four_eyes",
+            "laterality_matters",
+            "coverage_target",
+            "conformal_target",
+            "intended_use",
+            "limitations",
+            "keep_patient_characteristics",
+            "keep_institution",
+            "shift_dates",
+        ]
+        labels = {
+            "four_eyes": "Four eyes: nobody approves their own label",
+            "laterality_matters": "Left and right matter (training never mirrors a scan)",
+            "coverage_target": "Share of scans the model should answer",
+            "conformal_target": "Share of scans whose prediction set should hold the true class",
+            "keep_patient_characteristics": "DICOM: keep sex, age, size and weight",
+            "keep_institution": "DICOM: keep the institution in the stored file",
+            "shift_dates": "DICOM: move each patient's dates by the same number of days",
+        }
+        help_texts = {
+            "modality": "For example X-ray, fundus photograph, dermoscopy.",
+            "coverage_target": "0.9: the model answers nine scans of ten and refers the least certain one to a doctor.",
+            "conformal_target": "0.9: nine sets of ten hold the true class, as measured on calibration scans.",
+            "shift_dates": "Without this dates are removed. The three options hold for files that come in from now on.",
+        }
+        widgets = {"intended_use": forms.Textarea(attrs={"rows": 2}), "limitations": forms.Textarea(attrs={"rows": 2})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["conformal_target"].required = False
+        self._share_fields: dict[str, str] = {}
+        if self.instance.pk:
+            self._ask_for_shares()
+
+    def _ask_for_shares(self) -> None:
+        rows = ProjectClass.objects.filter(project=self.instance, retired_at__isnull=True)
+        for row in rows:
+            name = f"share_{row.pk}"
+            self._share_fields[name] = str(row.pk)
+            self.fields[name] = forms.FloatField(
+                required=False,
+                label=f"Expected share of {row.name} among the scans to be graded",
+                initial=self.instance.expected_prevalence.get(str(row.pk)),
+                widget=forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1}),
+            )
+        if self._share_fields:
+            self.fields[name].help_text = SHARES_HELP
+            self.aliases = {"expected_prevalence": name}
+
+    def clean_conformal_target(self) -> float:
+        """Left out, it stays as it is."""
+        given: float | None = self.cleaned_data["conformal_target"]
+        return self.instance.conformal_target if given is None else given
+
+    def validate_unique(self) -> None:
+        """The service refuses a name that is taken, with its own words."""
+
+    def changes(self) -> dict[str, Any]:
+        """Shares that were left out are taken back."""
+        sent = {name: value for name, value in self.cleaned_data.items() if name != "version"}
+        shares = {key: sent.pop(name) for name, key in self._share_fields.items()}
+        if self.instance.pk:
+            sent["expected_prevalence"] = {key: share for key, share in shares.items() if share is not None}
+        return sent
+
+
+class ProjectForm(ProjectSettingsForm):
+    version = None  # type: ignore[assignment]
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "NORMAL\nOPACITY"}),
+        help_text="One class per line, at least two. They can be renamed or retired later without losing a label.",
+    )
+    field_order = ["name", "modality", "classes"]
+
+    def clean_classes(self) -> list[str]:
+        return [line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip()]
+
+
+class ClassForm(forms.Form):
+    name = forms.CharField(label="Class name", max_length=120)
+
+
+class MemberForm(forms.Form):
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Account", empty_label="Choose an account")
+
+    def __init__(self, *args: Any, actor: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["user"].queryset = candidates(actor, project).order_by("username")  # type: ignore[attr-defined]
+
+
+class MemberChoiceForm(forms.Form):
+    """One member of the project, who is named in a hidden field."""
+
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Member")
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["user"].queryset = User.objects.filter(memberships__project=project)  # type: ignore[attr-defined]
+
+
+class RightForm(MemberChoiceForm):
+    codename = forms.ChoiceField(choices=[(name, RIGHTS[name]) for name in CHANGEABLE_RIGHTS])
+    give = forms.TypedChoiceField(choices=[("yes", "yes"), ("no", "no")], coerce=lambda value: value == "yes")
+
+
+class ReidentifyForm(forms.Form):
+    pseudonym = forms.CharField(max_length=64, help_text="As the scan's page shows it.")
+    reason = forms.CharField(
+        max_length=500, help_text="Kept in the audit log with your name. Do not write the patient's name or number."
+    )
+
+
+class MergePatientsForm(forms.Form):
+    source = forms.CharField(
+        max_length=200, label="This patient", help_text="The patient id as it came in, or the pseudonym."
+    )
+    target = forms.CharField(
+        max_length=200, label="is the same person as", help_text="All scans are kept under this one from now on."
+    )
+
+
+class ErasePatientForm(forms.Form):
+    patient = forms.CharField(
+        max_length=200, label="Patient", help_text="The patient id as it came in, or the pseudonym."
+    )
+    reason = forms.CharField(
+        max_length=500, help_text="Kept in the audit log with your name. Do not write the patient's name or number."
+    )
+
+
+class ScanFilterForm(forms.Form):
+    """The filter row over the scan list; the fields are ScanFilter's."""
+
+    search = forms.CharField(required=False, label="Name or code")
+    label_status = forms.ChoiceField(required=False, label="Label", choices=[ANY, *LabelStatus.choices])
+    label = forms.ChoiceField(required=False, label="Class")
+    approval_status = forms.ChoiceField(required=False, label="Approval", choices=[ANY, *ApprovalStatus.choices])
+    split = forms.ChoiceField(required=False, label="Split", choices=[ANY, *Split.choices, ("none", "none")])
+    patient = forms.CharField(required=False, label="Patient")
+    hold = forms.ChoiceField(required=False, label="Held back", choices=[ANY, *HOLDS])
+    ordering = forms.ChoiceField(
+        required=False,
+        label="Order",
+        choices=[("", "newest first"), ("upload_date", "oldest first"), ("-updated_at", "last changed")],
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        classes = ProjectClass.objects.filter(project=project)
+        choices = [ANY, *((row.name, row.name) for row in classes), ("ungradable", "ungradable")]
+        self.fields["label"].choices = choices  # type: ignore[attr-defined]
+
+
+class ScanEditForm(forms.Form):
+    """What is known about a scan. `version` is the one the person saw."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    use_for_training = forms.BooleanField(required=False, label="Use for training once approved")
+    split = forms.ChoiceField(required=False, choices=[("", "decided by the data set"), *Split.choices])
+    modality = forms.CharField(required=False)
+    patient = forms.CharField(
+        required=False, help_text="Stored as a keyed pseudonym; scans of one patient never land on two sides."
+    )
+    external_id = forms.CharField(required=False, label="External id")
+    body_part = forms.CharField(required=False)
+    view = forms.CharField(required=False)
+    laterality = forms.CharField(required=False)
+    sex = forms.CharField(required=False)
+    age = forms.CharField(required=False, label="Age (years)")
+    pixel_spacing = forms.CharField(required=False, label="Pixel spacing (mm)")
+    institution = forms.CharField(required=False)
+    device = forms.CharField(required=False)
+    capture_date = forms.CharField(required=False, help_text="2024-05-31 or 2024-05-31T14:30:00Z")
+
+    def changes(self, image: Any) -> dict[str, Any]:
+        """Only what differs from the scan: an untouched locked split is no attempt to change it."""
+        before = scan_values(image)
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name != "version" and str(value or "") != str(before[name] or "")
+        }
+
+
+def scan_values(image: Any) -> dict[str, Any]:
+    """The scan as the form shows it."""
+    known = getattr(image, "metadata", None)
+    names = [name for name in ScanEditForm.base_fields if name != "version"]
+    values = {name: getattr(image if hasattr(image, name) else known, name, None) for name in names}
+    if values["capture_date"]:
+        values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")
+    return {**values, "version": image.version}

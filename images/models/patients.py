@@ -1,0 +1,54 @@
+"""What is kept of patients, and what was taken out of their files."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from images.models.projects import Project
+from images.models.scans import Image
+
+
+class Deidentification(models.Model):
+    """What was done to a DICOM file before it was stored: which elements, never their values."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="deidentification")
+    profile = models.CharField(max_length=200)
+    actions = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"de-identification of {self.image_id}"
+
+
+class PatientIdentity(models.Model):
+    """The way back from a pseudonym to the patient id that came in, sealed with a key of its own."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    pseudonym = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=40)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "patient identities"
+        constraints = [models.UniqueConstraint(fields=["project", "pseudonym"], name="identity_once")]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+
+class PatientMerge(models.Model):
+    """Two pseudonyms are one person: what still comes in for `source` is kept under `target`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=64)
+    target = models.CharField(max_length=64)
+    merged_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    merged_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "source"], name="patient_merged_once")]
+        indexes = [models.Index(fields=["project", "target"], name="merge_by_target")]
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"

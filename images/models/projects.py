@@ -1,0 +1,99 @@
+"""Projects, who belongs to them with which rights, and their classes."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
+
+
+class Project(models.Model):
+    name = models.CharField(max_length=120, unique=True)
+    modality = models.CharField(max_length=40, blank=True)
+    four_eyes = models.BooleanField(default=True)
+    laterality_matters = models.BooleanField(default=True)
+    intended_use = models.TextField(default=RESEARCH_USE)
+    limitations = models.TextField(default=RESEARCH_USE)
+    coverage_target = models.FloatField(default=0.9, validators=[MinValueValidator(0.05), MaxValueValidator(1.0)])
+    # The share of scans whose prediction set should hold the true class.
+    conformal_target = models.FloatField(default=0.9, validators=[MinValueValidator(0.5), MaxValueValidator(0.99)])
+    # The share of each class (by id) among the scans to be graded, where the project knows it; confidences are corrected to it.
+    expected_prevalence = models.JSONField(default=dict, blank=True)
+    # What de-identification keeps (docs/privacy.md): the options of DICOM PS3.15 Annex E of the same names.
+    keep_patient_characteristics = models.BooleanField(default=True)
+    keep_institution = models.BooleanField(default=False)
+    shift_dates = models.BooleanField(default=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    version = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        # `view_project` is Django's own; naming it here again would be auth.E005.
+        permissions = [
+            ("upload_image", "Can upload scans"),
+            ("label_image", "Can label scans"),
+            ("review_label", "Can review labels"),
+            ("grade_image", "Can grade scans"),
+            ("train_model", "Can train a model"),
+            ("deploy_model", "Can deploy a model"),
+            ("manage_project", "Can manage classes, members and rights"),
+            ("view_audit", "Can read the audit log"),
+            ("reidentify", "Can look up the patient behind a pseudonym"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="coverage_target_is_a_share",
+                condition=models.Q(coverage_target__gt=0) & models.Q(coverage_target__lte=1),
+            ),
+            models.CheckConstraint(
+                name="conformal_target_is_a_share",
+                condition=models.Q(conformal_target__gt=0) & models.Q(conformal_target__lt=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectUserObjectPermission(UserObjectPermissionBase):
+    """Guardian's rights with a real foreign key, so that they die with the project."""
+
+    content_object = models.ForeignKey(Project, on_delete=models.CASCADE)
+
+
+class ProjectGroupObjectPermission(GroupObjectPermissionBase):
+    content_object = models.ForeignKey(Project, on_delete=models.CASCADE)
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    added_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project}"
+
+
+class ProjectClass(models.Model):
+    """A class of a project. Its id is stable, so renaming and retiring never orphan a label."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="class_rows")
+    name = models.CharField(max_length=120)
+    position = models.PositiveSmallIntegerField()
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="class_name_once"),
+            models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,75 @@
+"""Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
+
+from typing import TypeGuard
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+from guardian.core import ObjectPermissionChecker
+from guardian.shortcuts import get_objects_for_user
+
+from images.models import Image, Membership, Project
+from mediscan_site.core.errors import Forbidden, NotFound
+from mediscan_site.core.models import User
+
+VIEW = "view_project"
+# What every member gets; an administrator grants the rest one by one.
+MEMBER_PERMISSIONS = (VIEW, "upload_image", "label_image", "review_label", "grade_image")
+GRANTED_PERMISSIONS = ("train_model", "deploy_model", "manage_project", "view_audit", "reidentify")
+PERMISSIONS = MEMBER_PERMISSIONS + GRANTED_PERMISSIONS
+
+
+def _is_active(user: User | AnonymousUser) -> TypeGuard[User]:
+    return user.is_authenticated and user.is_active
+
+
+def visible_projects(user: User | AnonymousUser) -> QuerySet[Project]:
+    """The projects that exist for this user: all for an administrator, else those with the object permission to view."""
+    if not _is_active(user):
+        return Project.objects.none()
+    if user.is_admin:
+        return Project.objects.all()
+    # Only object permissions: a global one would show rows here that `can` refuses.
+    return get_objects_for_user(user, f"images.{VIEW}", Project, with_superuser=False)
+
+
+def visible_scans(user: User | AnonymousUser) -> QuerySet[Image]:
+    """The scans that exist for this user. An erased one exists for nobody."""
+    scans = Image.objects.filter(erased_at__isnull=True)
+    if _is_active(user) and user.is_admin:
+        return scans
+    # Asked for first: with the ids at hand the database reads a doctor's one project in the order of its index,
+    # where a subquery makes it sort all their scans for each page.
+    projects = list(visible_projects(user).values_list("pk", flat=True))
+    return scans.filter(project=projects[0]) if len(projects) == 1 else scans.filter(project__in=projects)
+
+
+def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
+    """All codenames the user has in the project; none without the right to view it."""
+    if not _is_active(user):
+        return frozenset()
+    if user.is_admin:
+        return frozenset(PERMISSIONS)
+    granted = frozenset(ObjectPermissionChecker(user).get_perms(project))
+    return granted.intersection(PERMISSIONS) if VIEW in granted else frozenset()
+
+
+def candidates(user: User | AnonymousUser, project: Project) -> QuerySet[User]:
+    """The accounts that the user may make members: all active ones that are none yet, for who manages the project."""
+    if not can(user, "manage_project", project):
+        return User.objects.none()
+    return User.objects.filter(is_active=True).exclude(pk__in=Membership.objects.filter(project=project).values("user"))
+
+
+def can(user: User | AnonymousUser, codename: str, project: Project) -> bool:
+    return codename in permissions(user, project)
+
+
+def require(user: User | AnonymousUser, codename: str, project: Project) -> None:
+    """Refuse who may not: NotFound when the project does not exist for the user, else Forbidden."""
+    granted = permissions(user, project)
+    if VIEW not in granted:
+        raise NotFound("This project does not exist, or you are not a member of it.")
+    if codename not in granted:
+        raise Forbidden(
+            f"This needs the right '{codename}' in this project. Ask an administrator to grant it.",
+        )

@@ -1,0 +1,124 @@
+"""Read queries for pages and API."""
+
+from collections.abc import Collection, Iterable
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from images import policies
+from images.models import (
+    ApprovalStatus,
+    Deidentification,
+    Image,
+    LabelStatus,
+    Membership,
+    Project,
+    ProjectClass,
+    ProjectUserObjectPermission,
+    RenditionKind,
+    Split,
+)
+from images.services import renditions
+from mediscan_site.core import audit
+from mediscan_site.core.errors import NotFound
+from mediscan_site.core.models import Blob, User
+from mediscan_site.core.storage import blobs
+
+TILE_SIDE = 256
+
+
+def projects(user: User | AnonymousUser) -> QuerySet[Project]:
+    """The user's projects with their classes: two queries however many."""
+    return policies.visible_projects(user).prefetch_related("class_rows")
+
+
+def scans(user: User | AnonymousUser) -> QuerySet[Image]:
+    """The user's scans with everything a list shows: one query however many."""
+    return policies.visible_scans(user).select_related(
+        "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
+    )
+
+
+def deidentifications() -> QuerySet[Deidentification]:
+    return Deidentification.objects.select_related("image")
+
+
+def members(project: Project) -> QuerySet[Membership]:
+    return Membership.objects.filter(project=project).select_related("user", "added_by").order_by("added_at", "id")
+
+
+def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list[str]]:
+    """Codenames per user id, in the order of the policy."""
+    granted: dict[int, set[str]] = {}
+    rows = ProjectUserObjectPermission.objects.filter(content_object=project, user__in=list(users))
+    for user_id, codename in rows.values_list("user_id", "permission__codename"):
+        granted.setdefault(user_id, set()).add(codename)
+    return {user: [name for name in policies.PERMISSIONS if name in names] for user, names in granted.items()}
+
+
+def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
+    """How many scans have each of the values of a column; every value is named, also with 0."""
+    found = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
+    return {value: found.get(value, 0) for value in values}
+
+
+def project_stats(project: Project) -> dict[str, object]:
+    """Numbers of scans by state, class (reference label) and split. Erased scans do not count."""
+    scans = Image.objects.filter(project=project, erased_at__isnull=True)
+    by_split = dict(scans.order_by().values_list("split").annotate(number=Count("pk")))
+    by_class = dict(scans.order_by().values_list("label_class").annotate(number=Count("pk")))
+    classes = ProjectClass.objects.filter(project=project)
+    label_status = _counts(scans, "label_status", LabelStatus.values)
+    labeled_with_class = sum(number for key, number in by_class.items() if key is not None)
+    return {
+        "total": sum(label_status.values()),
+        "label_status": label_status,
+        "approval_status": _counts(scans, "approval_status", ApprovalStatus.values),
+        "classes": {row.name: by_class.get(row.pk, 0) for row in classes},
+        "ungradable": label_status[LabelStatus.LABELED] - labeled_with_class,
+        "held": scans.exclude(hold="").count(),
+        "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
+    }
+
+
+def original(*, actor: User, image: Image) -> tuple[BinaryIO, Blob]:
+    """The file as it is stored. Audited as a download."""
+    policies.require(actor, policies.VIEW, image.project)
+    if image.blob is None:
+        raise NotFound("This scan was erased.")
+    return _opened(actor, image, image.blob, action="scan.download", kind="original")
+
+
+def rendition(
+    *, actor: User, image: Image, kind: RenditionKind | str, held: Collection[str] = ()
+) -> tuple[BinaryIO, Blob]:
+    """What is shown of a scan (`thumbnail` or `rendition`), without any of the file's metadata. Audited as an opening.
+
+    `held`: digests of what the caller has already. A list that shows a thumbnail again from there opens nothing."""
+    policies.require(actor, policies.VIEW, image.project)
+    wanted = RenditionKind(kind)
+    blob = renditions.ensure(image, wanted)
+    if wanted is RenditionKind.THUMBNAIL and blob.sha256 in held:
+        return blobs.open_blob(blob), blob
+    return _opened(actor, image, blob, action="scan.open", kind=wanted.value)
+
+
+def _opened(actor: User, image: Image, blob: Blob, *, action: str, kind: str) -> tuple[BinaryIO, Blob]:
+    stream = blobs.open_blob(blob)
+    try:
+        with transaction.atomic():
+            audit.record(action, actor=actor, obj=image, project=image.project_id, details={"kind": kind})
+    except BaseException:
+        stream.close()
+        raise
+    return stream, blob
+
+
+def tile(image: Image) -> npt.NDArray[np.uint8]:
+    """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing."""
+    data = blobs.read(renditions.ensure(image, RenditionKind.TILE))
+    return np.frombuffer(data, dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)

@@ -1,0 +1,37 @@
+"""The use cases of projects and scans. Each authorises on its first line."""
+
+from images.services.classes import add_class, rename_class, retire_class
+from images.services.edit import update_scan
+from images.services.erasure import delete_scan, erase_patient, on_erase
+from images.services.facts import ScanFacts, parse_facts, pseudonym
+from images.services.holds import release_scan, require_free
+from images.services.identities import forget_unused, reidentify
+from images.services.members import add_member, grant, remove_member, revoke
+from images.services.patients import merge_patients
+from images.services.projects import create_project, update_project
+from images.services.scans import store_scan
+
+__all__ = [
+    "ScanFacts",
+    "add_class",
+    "add_member",
+    "create_project",
+    "delete_scan",
+    "erase_patient",
+    "forget_unused",
+    "grant",
+    "merge_patients",
+    "on_erase",
+    "parse_facts",
+    "pseudonym",
+    "reidentify",
+    "release_scan",
+    "remove_member",
+    "rename_class",
+    "require_free",
+    "retire_class",
+    "revoke",
+    "store_scan",
+    "update_project",
+    "update_scan",
+]

@@ -1,0 +1,128 @@
+"""Finding scans that show the same picture. Not part of an upload: a new scan waits (`compared_at` is null) until a worker, or
+a data set that is about to be frozen, has compared it with the others of its project."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from images import similarity
+from images.models import Image, NearDuplicate
+from images.selectors import tile
+from images.services.erasure import on_erase
+from mediscan_site.core.errors import DomainError
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+
+log = logging.getLogger(__name__)
+
+# How many are written down at a time, and how many tiles (64 KiB each) are kept at hand.
+BATCH = 50
+TILES = 256
+
+Tile = npt.NDArray[np.uint8]
+Pair = tuple[int, int, int, float]
+
+
+def compare_pending(*, budget_s: float) -> None:
+    """Compare what waits, in all projects, for about `budget_s` seconds. What is left waits for the next call."""
+    end = time.monotonic() + budget_s
+    for project_id in list(_pending().order_by("project").values_list("project", flat=True).distinct()):
+        if compare_project(project_id, budget_s=end - time.monotonic()):
+            return
+
+
+def compare_project(project_id: int, *, budget_s: float) -> int:
+    """Compare the scans of a project that wait. How many still wait when the time is up (0: none).
+
+    Two workers at it do some work twice and write the same. Each pair is looked at by whoever comes second: a scan is read
+    here only after it was committed, and stays pending until it was compared with all that were there."""
+    end = time.monotonic() + budget_s
+    scans = Image.objects.filter(project=project_id, erased_at__isnull=True).exclude(phash="")
+    # One reading of all of them, those that wait first.
+    rows = sorted(scans.values_list("pk", "phash", "compared_at"), key=lambda row: (row[2] is not None, row[0]))
+    pks, waiting = [row[0] for row in rows], sum(row[2] is None for row in rows)
+    found = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
+    while batch := list(islice(found, BATCH if time.monotonic() < end else 0)):
+        _write(project_id, batch)
+    return _pending().filter(project=project_id).count()
+
+
+def near_duplicates(image: Image) -> list[Image]:
+    """The scans that show the same picture as this one, in order of their number."""
+    pairs = NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).values_list("first", "second")
+    others = {pk for pair in pairs for pk in pair} - {image.pk}
+    return list(
+        Image.objects.filter(pk__in=others, erased_at__isnull=True).select_related("label_class").order_by("pk")
+    )
+
+
+def pairs_of(project_id: int) -> Iterator[tuple[int, int]]:
+    """Every confirmed pair of a project, by primary keys."""
+    return NearDuplicate.objects.filter(project=project_id).values_list("first", "second").iterator()
+
+
+@on_erase
+def forget(image: Image) -> list[Blob]:
+    """That an erased scan looked like another one tells what it showed."""
+    NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).delete()
+    return []
+
+
+def _pending() -> QuerySet[Image]:
+    return Image.objects.filter(compared_at__isnull=True, erased_at__isnull=True).exclude(phash="")
+
+
+def _compared(pks: list[int], hashes: similarity.Hashes, waiting: int) -> Iterator[tuple[int, list[Pair]]]:
+    """For each of the first `waiting` scans: its key and its confirmed pairs with those that come after it in `pks`."""
+    read = lru_cache(maxsize=TILES)(_tile)
+    for row in range(waiting):
+        pairs = []
+        for place, distance in similarity.nominees(hashes[row], hashes[row + 1 :]):
+            other = pks[row + 1 + place]
+            likeness = _likeness(read, pks[row], other)
+            if likeness >= similarity.CONFIRMED:
+                pairs.append((min(pks[row], other), max(pks[row], other), distance, likeness))
+        yield pks[row], pairs
+
+
+def _likeness(read: Callable[[int], Tile | None], one: int, other: int) -> float:
+    first, second = read(one), read(other)
+    return similarity.likeness(first, second) if first is not None and second is not None else 0.0
+
+
+def _tile(pk: int) -> Tile | None:
+    """None where the pixels are gone or damaged: such a scan can be fed to no model either, so it leaks nothing. A storage that
+    is away for a while is another matter: the error goes up, and the scan keeps waiting."""
+    try:
+        return tile(Image.objects.select_related("blob").get(pk=pk))
+    except (DomainError, DamagedObject, FileNotFoundError) as error:
+        log.warning("Scan %s cannot be compared: %s", pk, type(error).__name__)
+        return None
+
+
+def _write(project_id: int, batch: list[tuple[int, list[Pair]]]) -> None:
+    pairs = [pair for _, found in batch for pair in found]
+    with transaction.atomic():
+        touched = {pk for one, found in batch for pk in (one, *(pk for pair in found for pk in pair[:2]))}
+        # A scan that is erased meanwhile takes its pairs along: locked here, or gone before.
+        alive = set(
+            Image.objects.select_for_update()
+            .filter(pk__in=touched, erased_at__isnull=True)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        rows = [
+            NearDuplicate(project_id=project_id, first_id=first, second_id=second, distance=bits, correlation=likeness)
+            for first, second, bits, likeness in pairs
+            if {first, second} <= alive
+        ]
+        NearDuplicate.objects.bulk_create(rows, ignore_conflicts=True)
+        Image.objects.filter(pk__in=[pk for pk, _ in batch]).update(compared_at=timezone.now())

@@ -1,0 +1,77 @@
+"""Changes to what is known about a scan. Its labels are changed in `labeling`."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from images import policies
+from images.models import Image, Metadata
+from images.services import identities, text
+from images.services.facts import METADATA_FIELDS, parse_fact, pseudonym
+from images.services.scans import parse_external_id, parse_split, refuse_taken
+from mediscan_site.core import audit
+from mediscan_site.core.errors import Conflict, NotFound, Stale
+from mediscan_site.core.models import User
+
+
+def update_scan(*, actor: User, image: Image, changes: dict[str, Any], expected_version: int | None = None) -> Image:
+    """Change metadata, `modality`, `patient`, `external_id`, `use_for_training` or `split`; other keys are not looked at.
+
+    Stale when the scan is no longer at `expected_version`; Conflict `split_locked` once a snapshot holds its split."""
+    policies.require(actor, "upload_image", image.project)
+    columns = _columns(image, changes)
+    metadata = {name: parse_fact(name, changes[name]) for name in METADATA_FIELDS if name in changes}
+    refuse_taken(image.project, columns.get("external_id"), besides=image.pk)
+    if not columns and not metadata:
+        return image
+    try:
+        with transaction.atomic():
+            _write(image, columns, expected_version)
+            if "patient" in columns:
+                identities.remember(image.project_id, columns["patient"], parse_fact("patient", changes["patient"]))
+                identities.forget_unused(image.project_id, image.patient)
+            if metadata:
+                Metadata.objects.update_or_create(image=image, defaults=metadata)
+            details = {"fields": sorted({*columns, *metadata})}
+            audit.record("scan.update", actor=actor, obj=image, project=image.project_id, details=details)
+    except IntegrityError:
+        refuse_taken(image.project, columns.get("external_id"), besides=image.pk)
+        raise
+    return Image.objects.select_related("project", "metadata").get(pk=image.pk)
+
+
+def _columns(image: Image, changes: dict[str, Any]) -> dict[str, Any]:
+    """The checked values of the scan's own columns."""
+    columns: dict[str, Any] = {}
+    if "modality" in changes:
+        columns["modality"] = parse_fact("modality", changes["modality"])
+    if "patient" in changes:
+        columns["patient"] = pseudonym(image.project, parse_fact("patient", changes["patient"]))
+    if "external_id" in changes:
+        columns["external_id"] = parse_external_id(changes["external_id"])
+    if "use_for_training" in changes:
+        columns["use_for_training"] = text.flag(changes["use_for_training"], attr="use_for_training")
+    if "split" in changes and (split := parse_split(changes["split"])) != image.split:
+        columns["split"] = split
+    return columns
+
+
+def _write(image: Image, columns: dict[str, Any], expected_version: int | None) -> None:
+    """One conditional UPDATE, so that nobody's change is lost. Looks for the reason only when no row fitted."""
+    rows = Image.objects.filter(pk=image.pk, erased_at__isnull=True)
+    if expected_version is not None:
+        rows = rows.filter(version=expected_version)
+    if "split" in columns:
+        rows = rows.filter(split_locked=False)
+    if rows.update(version=F("version") + 1, updated_at=timezone.now(), **columns):
+        return
+    current = Image.objects.filter(pk=image.pk, erased_at__isnull=True).first()
+    if current is None:
+        raise NotFound("This scan was erased.")
+    if expected_version is not None and current.version != expected_version:
+        raise Stale("The scan was changed meanwhile. Load it again and repeat your change.")
+    raise Conflict(
+        "The split of this scan is held by a data set and cannot change any more.", code="split_locked", attr="split"
+    )

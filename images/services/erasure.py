@@ -1,0 +1,107 @@
+"""Erasing a scan for good. Later apps add what they keep of it through `on_erase`, so nothing of it can be forgotten."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from images.models import Deidentification, Image, Metadata, Project, Rendition
+from images.services import text
+from images.services.facts import MAX_PATIENT, pseudonym
+from mediscan_site.core import audit
+from mediscan_site.core.backup.hooks import after_restore
+from mediscan_site.core.errors import Invalid, NotFound
+from mediscan_site.core.http.idempotency import forget_answers
+from mediscan_site.core.models import Blob, User
+from mediscan_site.core.policies import require_admin
+from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.scrub import scrub
+
+MAX_REASON = 500
+Hook = Callable[[Image], Iterable[Blob]]
+_hooks: list[Hook] = []
+
+
+def on_erase(hook: Hook) -> Hook:
+    """Register (also as a decorator) what else goes with a scan. Called inside the transaction of the erasure: it drops its
+    own references and returns the objects to destroy. A hook that raises stops the erasure."""
+    if hook not in _hooks:
+        _hooks.append(hook)
+    return hook
+
+
+def delete_scan(*, actor: User, image: Image) -> None:
+    """Destroy keys and bytes of the scan and everything made from it. A tombstone with its id and history stays."""
+    require_admin(actor)
+    _destroy(image, actor=actor)
+
+
+def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -> int:
+    """Erase every scan of a patient, named by id or pseudonym, in this project; returns how many.
+
+    Each scan goes by itself: what a failure leaves behind goes with the next call. Data sets that held them say so."""
+    require_admin(actor)
+    named = text.line(patient, attr="patient", max_length=MAX_PATIENT, required=True)
+    why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
+    scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
+    found = list(scans.select_related("blob").order_by("pk"))
+    if not found:
+        raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")
+    with transaction.atomic():
+        details = {"scans": len(found), "reason": why}
+        audit.record("patient.erase", actor=actor, obj=project, project=project.pk, details=details)
+    for image in found:
+        with contextlib.suppress(NotFound):
+            _destroy(image, actor=actor)
+    return len(found)
+
+
+@after_restore
+def delete_again() -> int:
+    """A restored database knows scans that were erased since; their keys are gone already. Whatever else it knows of them goes."""
+    gone = Image.objects.filter(blob__erased_at__isnull=False, erased_at__isnull=True)
+    found = list(gone.order_by("pk"))
+    for image in found:
+        _destroy(image, actor=None)
+    return len(found)
+
+
+def _destroy(image: Image, *, actor: User | None) -> None:
+    with transaction.atomic():
+        # Whoever makes a picture of the scan at this moment holds this row too: nothing of it appears after it is gone.
+        Image.objects.select_for_update().get(pk=image.pk)
+        doomed = [found.blob for found in Rendition.objects.filter(image=image).select_related("blob")]
+        doomed += [image.blob] if image.blob is not None else []
+        for hook in _hooks:
+            doomed += hook(image)
+        _bury(image)
+        audit.record("scan.delete", actor=actor, obj=image, project=image.project_id, details={"objects": len(doomed)})
+        blobs.erase_on_commit(doomed)
+        transaction.on_commit(scrub, robust=True)
+
+
+def _bury(image: Image) -> None:
+    """Keep the row, drop everything that tells of its content or its patient."""
+    now = timezone.now()
+    buried = Image.objects.filter(pk=image.pk, erased_at__isnull=True).update(
+        blob=None,
+        file_name="",
+        notes=[],
+        patient=None,
+        external_id=None,
+        received_sha256=None,
+        sha256=None,
+        phash="",
+        use_for_training=False,
+        version=F("version") + 1,
+        updated_at=now,
+        erased_at=now,
+    )
+    if not buried:
+        raise NotFound("This scan was already erased.")
+    Rendition.objects.filter(image=image).delete()
+    Metadata.objects.filter(image=image).delete()
+    Deidentification.objects.filter(image=image).delete()
+    forget_answers(f'"{image.code}"')

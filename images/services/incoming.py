@@ -1,0 +1,78 @@
+"""A file on its way in: decoded, de-identified if it is DICOM, and what is known of it joined. docs/privacy.md is the rule."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from images.decoding import SNIFF_BYTES, Decoded, sniff
+from images.decoding.deidentify import DeidOptions
+from images.models import Project
+from images.services import renditions
+from images.services.facts import METADATA_FIELDS, ScanFacts, parse_fact, patient_of
+from images.services.identities import project_secret
+from mediscan_site.core.errors import Invalid
+
+_PATIENT_CHARACTERISTICS = ("sex", "age")
+_FROM_TAGS = ("modality", *METADATA_FIELDS)
+_MAX_AGE = 89  # as in the file: older people are few
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """`stored`: the bytes to keep. `facts`: what is stated, and beside it what the file says."""
+
+    decoded: Decoded
+    stored: bytes
+    facts: ScanFacts
+
+
+def identify(project: Project, data: bytes, facts: ScanFacts) -> tuple[ScanFacts, str | None]:
+    """The facts with the patient that a DICOM file names, if the caller named none, and the pseudonym that the scan gets."""
+    if _is_dicom(data) and facts.patient is None and facts.pseudonym is None:
+        facts = replace(facts, patient=_parsed("patient", renditions.patient_id(data)))
+    return facts, patient_of(project, facts)
+
+
+def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
+    """Decode in the pool; what the caller states beats what a DICOM file says. Touches no database.
+
+    Invalid (attr `file`) for what gives no picture."""
+    if not _is_dicom(data):
+        return Incoming(renditions.decode(data, rendition=False), data, facts)
+    options = DeidOptions(
+        secret=project_secret(project),
+        keep_patient_characteristics=project.keep_patient_characteristics,
+        keep_institution=project.keep_institution,
+        shift_dates=project.shift_dates,
+        patient_override=patient,
+    )
+    decoded = renditions.decode(data, deid=options, rendition=False)
+    return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
+
+
+def _is_dicom(data: bytes) -> bool:
+    return sniff(data[:SNIFF_BYTES]) == "DICOM"
+
+
+def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
+    """The stated facts, and beside them those of the file that the project keeps."""
+    found = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
+    found["capture_date"] = _moved(found["capture_date"], decoded.shift_days)
+    if found["age"] is not None and found["age"] > _MAX_AGE:
+        found["age"] = float(_MAX_AGE + 1)
+    kept = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and found[name] is not None]
+    if not project.keep_patient_characteristics:
+        kept = [name for name in kept if name not in _PATIENT_CHARACTERISTICS]
+    return replace(facts, **{name: found[name] for name in kept})
+
+
+def _parsed(name: str, value: Any) -> Any:
+    """A value of a file in the form of ScanFacts; None for one that no form would take either: the file stays welcome."""
+    try:
+        return parse_fact(name, value)
+    except Invalid:
+        return None
+
+
+def _moved(moment: datetime | None, days: int | None) -> datetime | None:
+    return None if moment is None or days is None else moment + timedelta(days=days)

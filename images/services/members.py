@@ -1,0 +1,77 @@
+"""Who works in a project and what they may do there."""
+
+from django.db import IntegrityError, transaction
+from guardian.shortcuts import assign_perm, remove_perm
+
+from images import policies
+from images.models import Membership, Project, ProjectUserObjectPermission
+from mediscan_site.core import audit
+from mediscan_site.core.errors import Conflict, Invalid, NotFound
+from mediscan_site.core.models import User
+from mediscan_site.core.policies import require_admin
+
+
+def add_member(*, actor: User, project: Project, user: User) -> Membership:
+    """Make the user a member with the rights every member has. Conflict when they already are one."""
+    policies.require(actor, "manage_project", project)
+    if not user.is_active:
+        raise Invalid("This account is not active. Activate it first.", attr="user")
+    try:
+        with transaction.atomic():
+            membership = Membership.objects.create(project=project, user=user, added_by=actor)
+            for codename in policies.MEMBER_PERMISSIONS:
+                assign_perm(codename, user, project)
+            _record("member.add", actor, project, user)
+    except IntegrityError as error:
+        raise Conflict(f"{user.username} already is a member of this project.", code="unique", attr="user") from error
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, actor: User, project: Project, user: User) -> None:
+    """End the membership and every right the user has in the project. What they did stays under their name."""
+    policies.require(actor, "manage_project", project)
+    if not Membership.objects.filter(project=project, user=user).delete()[0]:
+        raise _no_member(user)
+    ProjectUserObjectPermission.objects.filter(content_object=project, user=user).delete()
+    _record("member.remove", actor, project, user)
+
+
+@transaction.atomic
+def grant(*, actor: User, project: Project, user: User, codename: str) -> None:
+    """Give a member one right. Only an administrator gives the rights that not every member has."""
+    _require_power_over(codename, actor=actor, project=project)
+    if not Membership.objects.filter(project=project, user=user).exists():
+        raise _no_member(user)
+    assign_perm(codename, user, project)
+    _record("permission.grant", actor, project, user, codename)
+
+
+@transaction.atomic
+def revoke(*, actor: User, project: Project, user: User, codename: str) -> None:
+    """Take one right from a member; harmless when they do not have it."""
+    _require_power_over(codename, actor=actor, project=project)
+    if codename == policies.VIEW:
+        raise Invalid("A member can always view the project. Remove the member instead.", attr="permission")
+    if not Membership.objects.filter(project=project, user=user).exists():
+        raise _no_member(user)
+    remove_perm(codename, user, project)
+    _record("permission.revoke", actor, project, user, codename)
+
+
+def _require_power_over(codename: str, *, actor: User, project: Project) -> None:
+    policies.require(actor, "manage_project", project)
+    if codename not in policies.PERMISSIONS:
+        known = ", ".join(policies.PERMISSIONS)
+        raise Invalid(f"There is no such right. The rights are: {known}.", attr="permission", code="invalid_choice")
+    if codename in policies.GRANTED_PERMISSIONS:
+        require_admin(actor)
+
+
+def _no_member(user: User) -> NotFound:
+    return NotFound(f"{user.username} is not a member of this project.")
+
+
+def _record(action: str, actor: User, project: Project, user: User, codename: str | None = None) -> None:
+    details = {"user": user.pk, **({"permission": codename} if codename else {})}
+    audit.record(action, actor=actor, obj=project, project=project.pk, details=details)

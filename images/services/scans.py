@@ -1,0 +1,271 @@
+"""A scan comes in: checked, decoded in the pool, encrypted, and only then written down in one short transaction.
+
+The steps are apart so that an import can decode and encrypt some scans while it writes others down: `arrival` (what came and
+what is said of it, whose it is), `keep` (decode and store the bytes; needs no database), `insert` (the rows). `store_scan` does
+all of it for one file.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from images import policies
+from images.decoding import CONTENT_TYPES, SNIFF_BYTES, sniff
+from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images.services import identities, renditions, text
+from images.services.facts import METADATA_FIELDS, ScanFacts
+from images.services.incoming import Incoming, decode, identify
+from mediscan_site.core import audit
+from mediscan_site.core.database import save_all
+from mediscan_site.core.errors import Conflict, TooLarge
+from mediscan_site.core.models import Blob, User
+from mediscan_site.core.storage import blobs
+
+MAX_EXTERNAL_ID = 128
+KEPT_AS_RECEIVED = ("JPEG", "PNG", "TIFF")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """One file as it came, and what is said of it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
+    scan gets; `facts.patient` is the raw id still."""
+
+    data: bytes = field(repr=False)
+    sha256: str
+    file_name: str
+    facts: ScanFacts
+    patient: str | None = None
+    split: str | None = None
+    external_id: str | None = None
+    frame: int | None = None
+
+
+@dataclass
+class Kept:
+    """A scan whose bytes are stored and whose rows are not: `insert` writes them down, `discard` gives them up."""
+
+    arrival: Arrival
+    incoming: Incoming
+    original: Blob
+    derived: dict[RenditionKind, Blob] = field(default_factory=dict)
+
+    def blobs(self) -> list[Blob]:
+        return [self.original, *self.derived.values()]
+
+    def discard(self) -> None:
+        """Give the bytes up, unless their rows are there: an error may come right after they were committed."""
+        if not Blob.objects.filter(pk=self.original.pk).exists():
+            self.destroy()
+
+    def destroy(self) -> None:
+        for blob in self.blobs():
+            blobs.discard(blob)
+
+
+def store_scan(
+    *,
+    actor: User,
+    project: Project,
+    source: BinaryIO,
+    file_name: str,
+    facts: ScanFacts,
+    split: str | None = None,
+    external_id: str | None = None,
+    then: Callable[[Image], None] | None = None,
+) -> tuple[Image, bool]:
+    """The scan and whether it is new: the same received bytes in the project are the same scan, also when uploads race.
+    `then` runs on a new scan in the transaction that writes it down.
+
+    Invalid (attr `file`) for what gives no picture, TooLarge, Conflict `external_id_taken`."""
+    policies.require(actor, "upload_image", project)
+    came = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
+    if existing := received(project, [came.sha256]).get(came.sha256):
+        return existing, False
+    refuse_taken(project, came.external_id)
+    kept = keep(project, identified(project, came))
+    try:
+        with _undone_by_error(kept.discard), transaction.atomic():
+            image = insert(actor, project, [kept])[0]
+            if then is not None:
+                then(image)
+        return image, True
+    except IntegrityError:
+        if winner := received(project, [came.sha256]).get(came.sha256):
+            return winner, False
+        refuse_taken(project, came.external_id)
+        raise
+
+
+def arrival(
+    *,
+    source: BinaryIO,
+    file_name: str,
+    facts: ScanFacts,
+    split: str | None = None,
+    external_id: str | None = None,
+    frame: int | None = None,
+) -> Arrival:
+    """Read and check what came. `frame`: its place in the file it was split from, from 1. TooLarge, Invalid (attr names
+    what is wrong)."""
+    said = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
+    data = _read(source)
+    digest = hashlib.sha256(data).hexdigest()
+    return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **said)
+
+
+def identified(project: Project, came: Arrival) -> Arrival:
+    """The same with its patient. Invalid (attr `file`) for a DICOM file that cannot be read."""
+    facts, patient = identify(project, came.data, came.facts)
+    return replace(came, facts=facts, patient=patient)
+
+
+def parse_split(value: Any) -> str | None:
+    return text.choice(value, attr="split", choices=Split.values)
+
+
+def parse_external_id(value: Any) -> str | None:
+    return text.line(value, attr="external_id", max_length=MAX_EXTERNAL_ID) or None
+
+
+def refuse_taken(project: Project, external_id: str | None, *, besides: int | None = None) -> None:
+    """Conflict when another scan of the project has this external id."""
+    if external_id is None:
+        return
+    others = Image.objects.filter(project=project, external_id=external_id)
+    if (others.exclude(pk=besides) if besides is not None else others).exists():
+        raise Conflict(
+            f"Another scan of this project has the external_id '{external_id}'.",
+            code="external_id_taken",
+            attr="external_id",
+        )
+
+
+def _read(source: BinaryIO) -> bytes:
+    """All bytes of the file. The limit counts what is really read."""
+    data = source.read(settings.MAX_SCAN_BYTES + 1)
+    if len(data) > settings.MAX_SCAN_BYTES:
+        raise TooLarge(
+            f"The file is larger than {settings.MAX_SCAN_BYTES / 2**20:g} MiB. "
+            "Export the scan at a smaller size and upload that file.",
+            attr="file",
+        )
+    return data
+
+
+def received(project: Project, digests: Sequence[str]) -> dict[str, Image]:
+    """The project's scans that came with these bytes, by digest."""
+    found = Image.objects.filter(project=project, received_sha256__in=digests)
+    # First the keys alone: nearly always there are none, and then the forty columns of a scan need not be asked for.
+    keys = list(found.values_list("pk", flat=True))
+    return {str(image.received_sha256): image for image in Image.objects.filter(pk__in=keys)} if keys else {}
+
+
+def keep(project: Project, came: Arrival) -> Kept:
+    """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
+
+    Invalid (attr `file`) for what gives no picture; then nothing is stored."""
+    where = renditions.namespace(project.pk)
+    begun: list[blobs.Pending] = []
+
+    def store(data: bytes, content_type: str) -> blobs.Pending:
+        begun.append(blobs.write_aside(data, namespace=where, content_type=content_type))
+        return begun[-1]
+
+    def undo() -> None:
+        for pending in begun:
+            pending.discard()
+
+    with _undone_by_error(undo):
+        fmt = sniff(came.data[:SNIFF_BYTES])
+        # What is kept as it came need not wait for the decoder.
+        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in KEPT_AS_RECEIVED else None
+        incoming = decode(project, came.data, came.facts, came.patient)
+        original = original or store(incoming.stored, incoming.decoded.content_type)
+        # The large picture is made when somebody looks at it first.
+        derived = {
+            kind: store(renditions.part(incoming.decoded, kind), renditions.CONTENT_TYPES[kind])
+            for kind in (RenditionKind.THUMBNAIL, RenditionKind.TILE)
+        }
+        rows = {kind: pending.row() for kind, pending in derived.items()}
+        return Kept(came, incoming, original.row(), rows)
+
+
+@contextlib.contextmanager
+def _undone_by_error(undo: Callable[[], None]) -> Iterator[None]:
+    """Whatever goes wrong, no bytes without a row stay behind."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
+def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
+    """Write down scans whose bytes are kept, with one audit event each, inside the caller's transaction.
+
+    IntegrityError when one of them is here already or its external id is taken: then none may stay."""
+    Blob.objects.bulk_create([blob for kept in scans for blob in kept.blobs()])
+    images = [_new_row(actor, project, kept) for kept in scans]
+    save_all(images)
+    Metadata.objects.bulk_create(
+        Metadata(image=image, **{name: getattr(kept.incoming.facts, name) for name in METADATA_FIELDS})
+        for image, kept in zip(images, scans, strict=True)
+    )
+    Deidentification.objects.bulk_create(
+        Deidentification(
+            image=image, profile=kept.incoming.decoded.profile, actions=list(kept.incoming.decoded.actions)
+        )
+        for image, kept in zip(images, scans, strict=True)
+        if kept.incoming.decoded.profile
+    )
+    for kept in scans:
+        identities.remember(project.pk, kept.arrival.patient, kept.arrival.facts.patient)
+    Rendition.objects.bulk_create(
+        Rendition(image=image, kind=kind, blob=blob)
+        for image, kept in zip(images, scans, strict=True)
+        for kind, blob in kept.derived.items()
+    )
+    audit.record_many(
+        "scan.upload",
+        actor=actor,
+        project=project.pk,
+        about=[(image, _said(image)) for image in images],
+    )
+    return images
+
+
+def _said(image: Image) -> dict[str, Any]:
+    said = {"format": image.image_format, "size": image.size}
+    return {**said, "hold": image.hold} if image.hold else said
+
+
+def _new_row(actor: User, project: Project, kept: Kept) -> Image:
+    """JPEG, PNG and TIFF are kept bit-exact: there the stored bytes are the received ones."""
+    came, decoded = kept.arrival, kept.incoming.decoded
+    return Image(
+        project=project,
+        uploaded_by=actor,
+        file_name=came.file_name,
+        blob=kept.original,
+        image_format=decoded.format,
+        width=decoded.width,
+        height=decoded.height,
+        size=len(kept.incoming.stored),
+        bits=decoded.bits,
+        frames=decoded.frames,
+        notes=list(decoded.notes),
+        phash=decoded.phash,
+        modality=kept.incoming.facts.modality or project.modality,
+        patient=came.patient,
+        split=came.split,
+        external_id=came.external_id,
+        frame=came.frame,
+        hold=decoded.hold,
+        received_sha256=came.sha256,
+        sha256=kept.original.sha256,
+    )

@@ -1,0 +1,204 @@
+"""Pages of projects and their scans."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from images import forms, selectors, services
+from images.filters import ScanFilter
+from images.models import Project, ProjectClass
+from images.policies import require, visible_projects
+from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.pages import chosen_ordering, keyset_page
+from mediscan_site.core.policies import require_admin
+
+ORDERINGS = ("upload_date", "updated_at")
+PAGE_SIZE = 48
+
+
+@read_page
+def project_list(request: HttpRequest) -> HttpResponse:
+    page = keyset_page(
+        selectors.projects(request.user), ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
+    )
+    return respond(request, "images/project_list.html", {"page": page})
+
+
+@form_page
+def project_create(request: HttpRequest) -> HttpResponse:
+    require_admin(request.user)
+    form = forms.ProjectForm(**sent(request))
+    if request.method == "POST" and form.is_valid():
+        done = attempt(request, services.create_project, form=form, said="Project created.", **form.cleaned_data)
+        if done.ok:
+            return redirect("project_members", done.result.pk)
+    return respond(request, "images/project_create.html", {}, form)
+
+
+@read_page
+def project(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    stats = selectors.project_stats(found)
+    return respond(request, "images/project.html", {"project": found, "stats": stats})
+
+
+@form_page
+def project_settings(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    require(request.user, "manage_project", found)
+    form = forms.ProjectSettingsForm(
+        **sent(request), instance=_project(request, pk), initial={"version": found.version}
+    )
+    if request.method == "POST" and form.is_valid() and _save_settings(request, found, form):
+        return redirect("project_settings", pk)
+    return respond(request, "images/project_settings.html", {"project": found, "class_form": forms.ClassForm()}, form)
+
+
+def _save_settings(request: HttpRequest, found: Project, form: forms.ProjectSettingsForm) -> bool:
+    seen = form.cleaned_data["version"]
+    return attempt(
+        request,
+        services.update_project,
+        form=form,
+        said="Saved.",
+        project=found,
+        changes=form.changes(),
+        expected_version=seen,
+    ).ok
+
+
+@action
+def class_add(request: HttpRequest, pk: int) -> HttpResponse:
+    form = forms.ClassForm(request.POST)
+    if form.is_valid():
+        said = "Class added."
+        attempt(request, services.add_class, said=said, project=_project(request, pk), name=form.cleaned_data["name"])
+    form_message(request, form)
+    return redirect("project_settings", pk)
+
+
+@action
+def class_rename(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
+    row = get_object_or_404(ProjectClass, pk=class_pk, project=_project(request, pk))
+    form = forms.ClassForm(request.POST)
+    if form.is_valid():
+        attempt(
+            request, services.rename_class, said="Class renamed.", project_class=row, name=form.cleaned_data["name"]
+        )
+    form_message(request, form)
+    return redirect("project_settings", pk)
+
+
+@action
+def class_retire(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
+    row = get_object_or_404(ProjectClass, pk=class_pk, project=_project(request, pk))
+    attempt(request, services.retire_class, said=f"{row.name} is retired; its labels stay.", project_class=row)
+    return redirect("project_settings", pk)
+
+
+@form_page
+def project_members(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    if request.method == "POST":
+        require(request.user, "manage_project", found)
+    form = forms.MemberForm(**sent(request), actor=caller(request), project=found)
+    if request.method == "POST" and form.is_valid():
+        user = form.cleaned_data["user"]
+        if attempt(request, services.add_member, form=form, said=f"{user} is a member.", project=found, user=user).ok:
+            return redirect("project_members", pk)
+    members = list(selectors.members(found))
+    held = selectors.member_permissions(found, [member.user_id for member in members])
+    context = {"project": found, "members": members, "held": held, "right_names": forms.RIGHTS}
+    return respond(request, "images/project_members.html", context, form)
+
+
+@form_page
+def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
+    """Shows the patient id on this answer alone; it is kept by nobody."""
+    found = _project(request, pk)
+    require(request.user, "reidentify", found)
+    form = forms.ReidentifyForm(**sent(request), initial={"pseudonym": request.GET.get("pseudonym", "")})
+    context: dict[str, object] = {"project": found}
+    if request.method == "POST" and form.is_valid():
+        done = attempt(request, services.reidentify, form=form, project=found, **form.cleaned_data)
+        context["patient"] = done.value
+    page = respond(request, "images/reidentify.html", context, form)
+    page["Cache-Control"] = "no-store"
+    return page
+
+
+@form_page
+def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    require(request.user, "manage_project", found)
+    form = forms.MergePatientsForm(**sent(request))
+    if request.method == "POST" and form.is_valid():
+        done = attempt(request, services.merge_patients, form=form, project=found, **form.cleaned_data)
+        if done.ok:
+            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} went over.")
+            return redirect("merge_patients", pk)
+    return respond(request, "images/merge_patients.html", {"project": found}, form)
+
+
+@form_page
+def erase_patient(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    require_admin(request.user)
+    form = forms.ErasePatientForm(**sent(request), initial={"patient": request.GET.get("pseudonym", "")})
+    if request.method == "POST" and form.is_valid():
+        done = attempt(request, services.erase_patient, form=form, project=found, **form.cleaned_data)
+        if done.ok:
+            erased = "1 scan of this patient is" if done.result == 1 else f"{done.result} scans of this patient are"
+            messages.success(request, f"{erased} erased for good.")
+            return redirect("scan_list", pk)
+    return respond(request, "images/erase_patient.html", {"project": found}, form)
+
+
+@action
+def scan_release(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.scans(request.user), pk=pk)
+    attempt(request, services.release_scan, said=f"{found.code} is released.", image=found)
+    return redirect("scan", pk)
+
+
+@action
+def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    form = forms.MemberChoiceForm(request.POST, project=found)
+    if form.is_valid():
+        user = form.cleaned_data["user"]
+        attempt(request, services.remove_member, said=f"{user} is no member any more.", project=found, user=user)
+    form_message(request, form)
+    return redirect("project_members", pk)
+
+
+@action
+def member_right(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    form = forms.RightForm(request.POST, project=found)
+    if form.is_valid():
+        change = services.grant if form.cleaned_data["give"] else services.revoke
+        user, codename = form.cleaned_data["user"], form.cleaned_data["codename"]
+        attempt(request, change, said="Rights changed.", project=found, user=user, codename=codename)
+    form_message(request, form)
+    return redirect("project_members", pk)
+
+
+@read_page
+def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _project(request, pk)
+    asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
+    query = {**asked, "project": str(pk)}
+    rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
+    ordering = chosen_ordering(request.GET.get("ordering"), allowed=ORDERINGS, default="-upload_date")
+    page = keyset_page(rows, ordering=ordering, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    csv_url = f"{reverse('image-list')}?{urlencode({**query, 'format': 'csv'})}"
+    form = forms.ScanFilterForm(request.GET, project=found)
+    context = {"project": found, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
+    return respond(request, "images/scan_list.html", context)
+
+
+def _project(request: HttpRequest, pk: int) -> Project:
+    return get_object_or_404(visible_projects(request.user), pk=pk)
