@@ -1,0 +1,47 @@
+"""What became of each file of an import, kept as rows that are written many at once."""
+
+import hmac
+from typing import Any, Final
+
+from images.models import Image
+from labeling.models import Import, ImportFile
+from mediscan_site.core.storage import ring
+
+Outcome = ImportFile.Outcome
+LONGEST_PATH: Final = 500
+BATCH: Final = 500
+
+
+class Report:
+    """The report of one import. `is_done`: this or an earlier attempt said what became of a path. Rows are held until `flush`."""
+
+    def __init__(self, batch: Import) -> None:
+        self._batch = batch
+        # Keyed: a bare digest would still tell whether a scan that was erased lay under some name.
+        self._key = ring.current().derived("paths of imports")
+        self._rows: list[ImportFile] = []
+        final = ImportFile.objects.filter(batch=batch).exclude(outcome=Outcome.WARNING)
+        self._done = set(final.values_list("path_digest", flat=True))
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def is_done(self, path: str) -> bool:
+        return self._digest(path) in self._done
+
+    def _digest(self, path: str) -> str:
+        return hmac.digest(self._key, path.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+    def add(self, path: str, outcome: Outcome, code: str, detail: str, image: Image | None = None) -> None:
+        digest = self._digest(path)
+        values: dict[str, Any] = {"path": path[:LONGEST_PATH], "outcome": outcome, "code": code, "detail": detail}
+        self._rows.append(ImportFile(batch=self._batch, path_digest=digest, image=image, **values))
+        if outcome != Outcome.WARNING:
+            self._done.add(digest)
+        if image is None and len(self._rows) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows. What an earlier attempt said of a path stands."""
+        rows, self._rows = self._rows, []
+        ImportFile.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)

@@ -1,0 +1,26 @@
+"""What doctors say it is: imports, labels, reviews, the queue, and frozen data sets."""
+
+from labeling.models.datasets import Export, Grouping, GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
+from labeling.models.intake import Import, ImportFile, ResumableUpload, UploadPart, WatchedFile
+from labeling.models.reading import KeptLabel, Label, LabelDoubt, Lease, QueueScore, Reference, Review
+
+__all__ = [
+    "Export",
+    "GroupSide",
+    "Grouping",
+    "Import",
+    "ImportFile",
+    "KeptLabel",
+    "Label",
+    "LabelDoubt",
+    "Lease",
+    "QueueScore",
+    "Reference",
+    "ResumableUpload",
+    "Review",
+    "Snapshot",
+    "SnapshotLeftOut",
+    "SnapshotMember",
+    "UploadPart",
+    "WatchedFile",
+]

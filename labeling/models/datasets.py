@@ -1,0 +1,113 @@
+"""Frozen data sets, and scans on their way out."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from images.models import Image, Project, ProjectClass, Split
+from labeling.models.reading import Label
+from mediscan_site.core.models import Blob, WorkItem
+
+
+class Grouping(models.TextChoices):
+    PATIENT = "patient"
+    NEAR_DUPLICATE = "near_duplicate"
+    NONE = "none"
+
+
+class GroupSide(models.Model):
+    """The side a group (a patient's scans) was given in its first snapshot, and keeps."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    group = models.CharField(max_length=80)
+    side = models.CharField(max_length=8, choices=Split)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "group"], name="group_side_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.side}"
+
+
+class Snapshot(models.Model):
+    """A frozen data set. Equal content in a project is the same row."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="snapshots")
+    content_hash = models.CharField(max_length=64)
+    seed = models.PositiveIntegerField(default=0)
+    grouping = models.CharField(max_length=16, choices=Grouping)
+    classes = models.JSONField()
+    class_counts = models.JSONField()
+    # Equal test members with equal labels are the same test set; its version counts up within the project.
+    test_hash = models.CharField(max_length=64, blank=True)
+    test_version = models.PositiveIntegerField(default=1)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "content_hash"], name="snapshot_content_once")]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def code(self) -> str:
+        return f"dataset{self.pk:03d}"
+
+
+class SnapshotMember(models.Model):
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="members")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="snapshot_members")
+    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+")
+    label_class = models.ForeignKey(ProjectClass, on_delete=models.PROTECT, related_name="+")
+    split = models.CharField(max_length=8, choices=Split)
+    group = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="member_of_snapshot_once")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} in {self.snapshot_id}"
+
+
+class SnapshotLeftOut(models.Model):
+    """A scan that did not enter a snapshot, and why."""
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="left_out")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=40)
+    detail = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="left_out_of_snapshot_once")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.reason}"
+
+
+class Export(WorkItem):
+    """A ZIP on its way out: a snapshot, or the scans of a project that pass `filters`. Destroyed at `expires_at`."""
+
+    class Files(models.TextChoices):
+        """What stands for a scan: its file without metadata, or the 8-bit picture that pages show."""
+
+        ORIGINALS = "originals"
+        RENDITIONS = "renditions"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="exports")
+    snapshot = models.ForeignKey(Snapshot, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    filters = models.JSONField(default=dict)
+    files = models.CharField(max_length=16, choices=Files, default=Files.ORIGINALS)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "heartbeat_at"], name="export_by_status")]
+
+    def __str__(self) -> str:
+        return f"export {self.pk}"

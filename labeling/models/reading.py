@@ -1,0 +1,143 @@
+"""What doctors say a scan is: labels, reviews, the queue."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from images.models import Image, ProjectClass
+
+
+class Label(models.Model):
+    """One reading of a scan by one reader (null: the model itself). Append-only; the current one is `Reference`."""
+
+    class Source(models.TextChoices):
+        DOCTOR = "doctor"
+        IMPORT = "import"
+        GRADE = "grade"
+        FEEDBACK = "feedback"
+        ADJUDICATION = "adjudication"
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="labels")
+    label_class = models.ForeignKey(ProjectClass, null=True, on_delete=models.PROTECT, related_name="+")
+    ungradable_reason = models.CharField(max_length=200, blank=True)
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    round = models.PositiveSmallIntegerField(default=1)
+    source = models.CharField(max_length=16, choices=Source)
+    confidence_score = models.FloatField(null=True)
+    comment = models.TextField(blank=True)
+    annotation_date = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["image", "id"], name="label_by_image")]
+        constraints = [
+            models.CheckConstraint(
+                name="label_is_class_or_ungradable",
+                condition=(models.Q(label_class__isnull=False) & models.Q(ungradable_reason=""))
+                | (models.Q(label_class__isnull=True) & ~models.Q(ungradable_reason="")),
+            ),
+            models.CheckConstraint(
+                name="label_confidence_is_a_probability",
+                condition=models.Q(confidence_score__isnull=True)
+                | (models.Q(confidence_score__gte=0) & models.Q(confidence_score__lte=1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"label {self.pk} of {self.image_id}"
+
+
+class Reference(models.Model):
+    """The pointer from a scan to its current label. No row: unlabelled."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="reference")
+    label = models.OneToOneField(Label, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.image_id} -> {self.label_id}"
+
+
+class Review(models.Model):
+    """A colleague's decision about one label. `scan_version` is the version the reviewer saw."""
+
+    class Status(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        MODIFIED = "modified"
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="reviews")
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="reviews")
+    status = models.CharField(max_length=16, choices=Status)
+    new_label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    comment = models.TextField(blank=True)
+    scan_version = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "scan_version"], name="one_decision_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.label_id}"
+
+
+class Lease(models.Model):
+    """A scan handed to one reader for ten minutes. Unique per scan and task, so nobody else gets it."""
+
+    class Task(models.TextChoices):
+        LABEL = "label"
+        REVIEW = "review"
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="leases")
+    task = models.CharField(max_length=8, choices=Task)
+    holder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "task"], name="one_lease_per_scan_and_task")]
+        indexes = [models.Index(fields=["expires_at"], name="lease_by_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.image_id}"
+
+
+class LabelDoubt(models.Model):
+    """An approved label that a model trained without this scan contradicts. Written after a training with folds; a doctor
+    looks at it again."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="label_doubt")
+    given = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
+    suggested = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
+    # Out-of-fold probabilities of the two classes.
+    given_probability = models.FloatField()
+    suggested_probability = models.FloatField(db_index=True)
+    source = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.given_id} or {self.suggested_id}?"
+
+
+class KeptLabel(models.Model):
+    """Somebody looked at a doubt and found the label right. The same doubt about this scan is not raised again."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="kept_labels")
+    given = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
+    suggested = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "given", "suggested"], name="kept_once_per_doubt")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} stays {self.given_id}"
+
+
+class QueueScore(models.Model):
+    """How much a label of this scan would teach the model (higher first). Written after each training run."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="queue_score")
+    score = models.FloatField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.score:.3f}"
