@@ -1,0 +1,163 @@
+"""The API of versions, evaluations, deployments, grades, feedback and history."""
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from images.api import NOT_MODIFIED, caller, parsed
+from images.services import parse_facts
+from labeling.api import ReviewViewSet as LabelingReviewViewSet
+from mediscan_site.core.http.bytes import blob_response
+from mediscan_site.core.http.viewsets import ApiViewSet, accepted
+from mediscan_site.core.models import User, WorkStatus
+from models_registry import filters, selectors, services, waiting
+from models_registry import serializers as shapes
+from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+
+WAIT = OpenApiParameter("wait", float, OpenApiParameter.QUERY, description="Seconds to wait for the answer, 0 to 60.")
+
+
+class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = ModelVersion.objects.none()
+    visible_to = staticmethod(selectors.versions)
+    code_prefix = "model"
+    serializer_class = shapes.ModelSerializer
+    filterset_class = filters.ModelFilter
+    ordering_fields = ("id", "training_date", "name")
+    ordering = "-id"
+
+    @extend_schema(request=shapes.EvaluationRequestSerializer, responses={202: shapes.EvaluationSerializer})
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def evaluate(self, request: Request, pk: str) -> Response:
+        """Read a test split once more; each reading is counted."""
+        model = self.get_object()
+        form = shapes.EvaluationRequestSerializer(data=request.data, context={"request": request})
+        snapshot = parsed(form).get("dataset")
+        evaluation = services.request_evaluation(actor=caller(request), model=model, snapshot=snapshot)
+        return accepted(request, evaluation, "evaluation-detail", shapes.EvaluationSerializer(evaluation))
+
+    @extend_schema(request=shapes.DeployRequestSerializer, responses=shapes.DeploymentSerializer)
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def deploy(self, request: Request, pk: str) -> Response:
+        """Load the version, ask the gate, and let it serve its project."""
+        model = self.get_object()
+        reason = parsed(shapes.DeployRequestSerializer(data=request.data)).get("override_reason", "")
+        deployment = services.deploy(actor=caller(request), model=model, override_reason=reason)
+        return Response(shapes.DeploymentSerializer(deployment).data)
+
+
+class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Evaluation.objects.none()
+    visible_to = staticmethod(selectors.evaluations)
+    serializer_class = shapes.EvaluationSerializer
+    filterset_class = filters.EvaluationFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-id"
+
+
+class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Deployment.objects.none()
+    visible_to = staticmethod(selectors.deployments)
+    serializer_class = shapes.DeploymentSerializer
+    filterset_class = filters.DeploymentFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-id"
+
+    @extend_schema(request=shapes.RollbackRequestSerializer, responses=shapes.DeploymentSerializer)
+    @action(detail=False, methods=["post"], filterset_class=None)
+    def rollback(self, request: Request) -> Response:
+        """Restore the version that served before."""
+        form = shapes.RollbackRequestSerializer(data=request.data, context={"request": request})
+        deployment = services.rollback(actor=caller(request), project=parsed(form)["project"])
+        return Response(shapes.DeploymentSerializer(deployment).data)
+
+
+class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Grade.objects.none()
+    visible_to = staticmethod(selectors.grades)
+    serializer_class = shapes.GradeSerializer
+    filterset_class = filters.HistoryFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-created_at"
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
+        return super().perform_content_negotiation(request, force or self.action == "heatmap")
+
+    @extend_schema(
+        request={
+            "multipart/form-data": shapes.GradeRequestSerializer,
+            "application/json": shapes.GradeRequestSerializer,
+        },
+        responses={201: shapes.GradeSerializer, 202: shapes.GradeSerializer},
+        parameters=[WAIT],
+    )
+    def create(self, request: Request) -> Response:
+        """Ask the deployed model about a new file or a stored scan; 202 when the answer takes longer than `wait`."""
+        wait_s = waiting.seconds(request.query_params.get("wait"))
+        values = parsed(shapes.GradeRequestSerializer(data=request.data, context={"request": request}))
+        grade = waiting.for_grade(_ask(caller(request), values).pk, wait_s)
+        answer = self.get_serializer(selectors.grades(request.user).get(pk=grade.pk))
+        if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
+            return accepted(request, grade, "grade-detail", answer)
+        return Response(answer.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses=NOT_MODIFIED | {(200, "image/png"): OpenApiTypes.BINARY}, parameters=[WAIT])
+    @action(detail=True, filterset_class=None)
+    def heatmap(self, request: Request, pk: str) -> HttpResponseBase:
+        """What spoke for the prediction: a PNG with transparency, to be laid over the scan. Waits for the answer."""
+        wait_s = waiting.seconds(request.query_params.get("wait"))
+        grade = waiting.for_grade(self.get_object().pk, wait_s)
+        stream, blob = waiting.heatmap(actor=caller(request), grade=grade)
+        return blob_response(request, stream, blob, file_name=f"{grade.image.code}_heatmap.png")
+
+
+def _ask(actor: User, values: dict[str, Any]) -> Grade:
+    if values.get("image"):
+        return services.request_grade(actor=actor, project=values["project"], image=values["image"])
+    return services.grade_upload(
+        actor=actor,
+        project=values["project"],
+        source=values["file"],
+        file_name=values["file"].name,
+        facts=parse_facts(values),
+        external_id=values.get("external_id") or None,
+    )
+
+
+class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = Feedback.objects.none()
+    visible_to = staticmethod(selectors.feedback)
+    serializer_class = shapes.FeedbackSerializer
+    filterset_class = filters.FeedbackFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-id"
+
+    @extend_schema(request=shapes.FeedbackRequestSerializer, responses={201: shapes.FeedbackSerializer})
+    def create(self, request: Request) -> Response:
+        values = parsed(shapes.FeedbackRequestSerializer(data=request.data, context={"request": request}))
+        feedback = services.give_feedback(actor=caller(request), **values)
+        return Response(self.get_serializer(feedback).data, status=status.HTTP_201_CREATED)
+
+
+class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
+    """Past scans and what was said of them, newest first."""
+
+    queryset = Grade.objects.none()
+    visible_to = staticmethod(selectors.grades)
+    serializer_class = shapes.HistorySerializer
+    filterset_class = filters.HistoryFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-created_at"
+
+
+class ReviewViewSet(LabelingReviewViewSet):
+    """labeling's, where approving a graded scan without a label accepts the grade."""
+
+    review_one = staticmethod(services.review_scan)
+    review_many = staticmethod(services.review_many)

@@ -1,0 +1,116 @@
+"""What a version's confidence rests on, in sentences and per class: for its card and its page. Nothing is measured here."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from models_registry.models import ModelVersion
+
+_ORIGINS: Final = {
+    "held out": "a part of validation, by group, that chose nothing",
+    "validation, cross-fitted": "all of validation, which also chose the epoch; figures are cross-fitted by group",
+    "out of fold": "each scored by a network that did not train on its group",
+}
+
+
+def lines(model: ModelVersion) -> list[str]:
+    """Sentences about temperature, prevalence, calibration error, refer threshold and prediction sets."""
+    found = model.calibration
+    if found.get("temperature") is None:
+        reason = found.get("reason") or "too few calibration scans"
+        return [f"Not calibrated ({reason}): no confidence is shown, and every scan is referred."]
+    said = (_temperature(model), _prevalence(model), _errors(found), _referral(found), _sets(found))
+    return [line for line in said if line]
+
+
+def rows(model: ModelVersion) -> list[dict[str, Any]]:
+    """Per class: shares in training, calibration and as expected, and the prediction sets' thresholds with what they rest on."""
+    prior, sets = model.calibration.get("prior") or {}, model.calibration.get("conformal") or {}
+    if not prior:
+        return []
+    marginal, own = sets.get("marginal") or {}, sets.get("class_conditional") or {}
+    columns = {
+        "training": prior.get("training"),
+        "calibration": prior.get("calibration"),
+        "expected": prior.get("expected"),
+        "n": marginal.get("n"),
+        "marginal": marginal.get("thresholds"),
+        "marginal_coverage": marginal.get("by_class"),
+        "own": own.get("thresholds"),
+        "own_coverage": own.get("by_class"),
+    }
+    return [
+        {"class": entry["name"], **{name: values[place] if values else None for name, values in columns.items()}}
+        for place, entry in enumerate(model.classes)
+    ]
+
+
+def _temperature(model: ModelVersion) -> str:
+    found = model.calibration
+    unit = "patients" if model.snapshot.grouping == "patient" else "groups"
+    groups = f" of {found['n_groups']} {unit}" if found.get("n_groups") else ""
+    origin = _ORIGINS.get(str(found.get("origin")), "")
+    where = f" ({origin})" if origin else ""
+    return f"Temperature {found['temperature']:.3f}, fitted on {found.get('n')} scans{groups}{where}."
+
+
+def _prevalence(model: ModelVersion) -> str:
+    found = model.calibration
+    prior = found.get("prior")
+    if not prior or not prior.get("calibration"):
+        shares = found.get("prevalence")
+        return f"Trained at a prevalence of {_shares(model, shares)}." if shares else ""
+    at = f"Calibrated at a prevalence of {_shares(model, prior['calibration'])}"
+    if prior.get("expected"):
+        return f"{at}, corrected to the expected {_shares(model, prior['expected'])}."
+    return f"{at}. No prevalence is expected: the probabilities are those of equally frequent classes, as training showed them."
+
+
+def _shares(model: ModelVersion, shares: Sequence[float]) -> str:
+    return ", ".join(f"{entry['name']} {_percent(share)}" for entry, share in zip(model.classes, shares, strict=False))
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g}%"
+
+
+def _errors(found: Mapping[str, Any]) -> str:
+    if found.get("ece_after") is None:
+        return f"Calibration error: not available ({found['note']})." if found.get("note") else ""
+    return (
+        f"Calibration error (ECE) {found['ece_before']:.3f} before and {found['ece_after']:.3f} after, "
+        f"NLL {found['nll_before']:.3f} and {found['nll_after']:.3f}, measured on {found['n']} scans by fits on others."
+    )
+
+
+def _referral(found: Mapping[str, Any]) -> str:
+    referral = found.get("referral")
+    if not referral:
+        return ""
+    head = f"It answers from a confidence of {referral['threshold']:.3f} on"
+    if referral.get("measured_accuracy") is None:
+        return f"{head}, chosen to answer {_percent(referral['coverage_target'])} of the scans."
+    return (
+        f"{head}: measured coverage {_percent(referral['measured_coverage'])} "
+        f"(wanted {_percent(referral['coverage_target'])}), accuracy {_percent(referral['measured_accuracy'])} "
+        f"among the answered (n = {referral['n']})."
+    )
+
+
+def _sets(found: Mapping[str, Any]) -> str:
+    sets = found.get("conformal")
+    if not sets:
+        return ""
+    head = f"Prediction sets for a coverage of {_percent(sets['target'])}"
+    for name, rule in (("within each class", sets["class_conditional"]), ("over all scans", sets["marginal"])):
+        if rule["thresholds"]:
+            return f"{head} {name}: {_measured(rule)}."
+    return f"{head}: not available ({sets['marginal']['reason']})."
+
+
+def _measured(rule: Mapping[str, Any]) -> str:
+    if rule["coverage"] is None:
+        return f"coverage not measured ({rule['note']})"
+    return (
+        f"measured coverage {_percent(rule['coverage'])}, {rule['mean_size']:.2f} classes on average, "
+        f"one class for {_percent(rule['singletons'])} of the scans (n = {sum(rule['n'])})"
+    )

@@ -1,0 +1,104 @@
+"""What the pages of models and grades take. Parsing only: the rules are in the services."""
+
+from typing import Any
+
+from django import forms
+
+from images.models import Project, ProjectClass
+from images.policies import visible_projects, visible_scans
+from labeling.models import Snapshot
+from labeling.policies import visible_snapshots
+from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.codes import parse_code
+from mediscan_site.core.models import User
+from models_registry.models import Grade, ModelVersion
+
+
+class DeployForm(forms.Form):
+    override_reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Deploy all the same, because",
+        help_text="Only needed when the gate refuses. It is recorded with the deployment.",
+    )
+
+
+class EvaluateForm(forms.Form):
+    snapshot = forms.ModelChoiceField(
+        queryset=Snapshot.objects.none(), required=False, label="Data set", empty_label="the model's own"
+    )
+
+    def __init__(self, *args: Any, user: User, model: ModelVersion, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = visible_snapshots(user).filter(project=model.project_id).exclude(pk=model.snapshot_id)
+        self.fields["snapshot"].queryset = rows.order_by("-pk")  # type: ignore[attr-defined]
+
+
+class GradeForm(forms.Form):
+    """A new file, or a scan that is here already."""
+
+    file = forms.FileField(required=False, label="A new scan (JPEG, PNG, TIFF)")
+    image = forms.CharField(
+        required=False, max_length=24, label="Or a scan that is here", help_text="Its code, such as img000012."
+    )
+    patient = forms.CharField(required=False, max_length=200, help_text="Of a new scan; stored as a keyed pseudonym.")
+
+    def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._scans = visible_scans(user).filter(project=project)
+
+    def clean_image(self) -> Any:
+        asked = self.cleaned_data["image"].strip()
+        if not asked:
+            return None
+        try:
+            found = self._scans.filter(pk=parse_code("img", asked)).first()
+        except Invalid:
+            found = None
+        if found is None:
+            raise forms.ValidationError("There is no such scan in this project.", code="does_not_exist")
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("file")) == bool(data.get("image")):
+            raise forms.ValidationError("Choose a file, or name a scan that is here: one of the two.")
+        return data
+
+
+class FeedbackForm(forms.Form):
+    correct = forms.TypedChoiceField(
+        choices=[("yes", "Right"), ("no", "Wrong")], coerce=lambda value: value == "yes", widget=forms.RadioSelect
+    )
+    correct_class = forms.ModelChoiceField(
+        queryset=ProjectClass.objects.none(),
+        required=False,
+        label="If wrong: the right class",
+        empty_label="I cannot tell",
+        help_text="Becomes your label of the scan, for a colleague to review.",
+    )
+    comment = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, grade: Grade, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
+        others = rows.exclude(pk=grade.prediction_id) if grade.prediction_id else rows
+        self.fields["correct_class"].queryset = others  # type: ignore[attr-defined]
+
+
+class HistoryFilterForm(forms.Form):
+    """The filter row of the history; the fields are HistoryFilter's."""
+
+    project = forms.ModelChoiceField(queryset=Project.objects.none(), required=False, empty_label="all")
+    image = forms.CharField(required=False, label="Scan")
+    patient = forms.CharField(required=False)
+    prediction = forms.CharField(required=False)
+    model = forms.CharField(required=False)
+    decision = forms.ChoiceField(required=False, choices=[("", "any"), *Grade.Decision.choices])
+    after = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["project"].queryset = visible_projects(user).order_by("name")  # type: ignore[attr-defined]

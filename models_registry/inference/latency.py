@@ -1,0 +1,43 @@
+"""How long one answer takes on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from .predictor import Predictor
+from .preprocess import TILE_SIDE
+
+REPEATS = 7
+
+
+def latency_ms(predictor: Predictor) -> float:
+    """The median time of one answer about one scan, in milliseconds, on one thread: preprocessing and every network.
+
+    One thread, because a site that grades many scans at once gives each no more; a median, because other programs
+    interrupt some of the repeats.
+    """
+    tile = np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
+    times = []
+    with _one_thread():
+        predictor.predict(tile)
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            predictor.predict(tile)
+            times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

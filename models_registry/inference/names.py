@@ -1,0 +1,8 @@
+"""The names of the architectures, apart from the networks: a page that lists them must not load PyTorch."""
+
+from __future__ import annotations
+
+COMPACT = "resnet_compact"
+# Those for which torchvision has ImageNet weights, from the quickest to the slowest.
+PRETRAINABLE: tuple[str, ...] = ("resnet18", "resnet34", "resnet50", "resnet101")
+ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, COMPACT)

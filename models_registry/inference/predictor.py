@@ -1,0 +1,198 @@
+"""From tiles to calibrated probabilities, a decision and a heat map."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .architectures import Network, cam_layer, features, forward_from, forward_to, restored
+from .bundle import Bundle
+from .calibration import Floats
+from .manifest import Manifest
+from .preprocess import TILE_SIDE, Preprocess, Tiles
+from .prior import served_probabilities
+
+BATCH = 32
+ANSWER, REFER = "answer", "refer"
+BELOW_THRESHOLD, NOT_CALIBRATED = "below_threshold", "not_calibrated"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``decision`` is "answer" or "refer"; ``reasons`` says why it was referred (empty for an answer)."""
+
+    decision: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) float32.
+
+    ``calibrated`` is False when no temperature could be fitted; the probabilities are then plain softmax values that
+    must not be shown as a confidence.
+    """
+
+    probabilities: Floats
+    logits: npt.NDArray[np.float32]
+    calibrated: bool
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The most probable class index (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def confidences(self) -> Floats:
+        """The probability of the most probable class (N,)."""
+        return np.asarray(self.probabilities.max(axis=1), dtype=np.float64)
+
+
+def predict_logits(
+    network: Network, preprocess: Preprocess, tiles: Tiles, *, flip_tta: bool = False, device: str = "cpu"
+) -> npt.NDArray[np.float32]:
+    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image."""
+    network.eval()
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(tiles), BATCH):
+            x = preprocess.to_tensor(tiles[start : start + BATCH]).to(device, memory_format=torch.channels_last)
+            logits = network(x)
+            if flip_tta:
+                logits = (logits + network(x.flip(-1))) / 2
+            rows.append(logits.float().cpu())
+    if not rows:
+        return np.zeros((0, network.fc.out_features), dtype=np.float32)
+    return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)
+
+
+def mean_logits(
+    networks: Sequence[Network], preprocess: Preprocess, tiles: Tiles, *, flip_tta: bool = False, device: str = "cpu"
+) -> npt.NDArray[np.float32]:
+    """The mean of the networks' logits (N, K); a single network's are given as they are.
+
+    Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
+    average probabilities; the mean of logits is their geometric mean, and one temperature calibrates it.
+    """
+    found = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
+    if len(found) == 1:
+        return found[0]
+    return np.asarray(np.mean(found, axis=0, dtype=np.float64), dtype=np.float32)
+
+
+def decide(manifest: Manifest, confidence: float) -> Decision:
+    """Answer when the calibrated confidence reaches the refer threshold; without calibration always refer."""
+    if not manifest.calibration.available:
+        return Decision(REFER, (NOT_CALIBRATED,))
+    if confidence < manifest.referral.threshold:
+        return Decision(REFER, (BELOW_THRESHOLD,))
+    return Decision(ANSWER)
+
+
+class Predictor:
+    """A loaded bundle, ready to answer; safe to share between threads, as nothing changes after construction."""
+
+    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.digest = bundle.digest
+        self._device = device
+        self._networks = [self._network(state) for state in bundle.member_states]
+
+    def _network(self, state: Mapping[str, Tensor]) -> Network:
+        manifest = self.manifest
+        channels = manifest.preprocess.channels
+        network = restored(manifest.architecture, len(manifest.classes), state, channels)
+        network.requires_grad_(requires_grad=False)
+        return network.to(self._device).to(memory_format=torch.channels_last).eval()
+
+    @property
+    def class_names(self) -> list[str]:
+        return self.bundle.class_names
+
+    def warm(self) -> None:
+        """Run one blank scan, so that the first real one does not pay for lazy initialisation."""
+        self.predict(np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
+
+    def predict(self, tiles: Tiles) -> Predictions:
+        """uint8 (N, 256, 256) -> ``Predictions``."""
+        manifest = self.manifest
+        logits = mean_logits(
+            self._networks, manifest.preprocess, tiles, flip_tta=manifest.flip_tta, device=self._device
+        )
+        temperature = manifest.calibration.temperature
+        return Predictions(served_probabilities(logits, temperature, manifest.prior), logits, temperature is not None)
+
+    def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
+        """The pooled features (N, D) that the heads read, those of several members side by side."""
+        rows = [self._features(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+        if not rows:
+            width = sum(network.fc.in_features for network in self._networks)
+            return np.zeros((0, width), dtype=np.float32)
+        return np.concatenate(rows)
+
+    def _features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            x = self._input(tiles)
+            found = torch.cat([features(network, x) for network in self._networks], dim=1)
+        return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
+
+    def _input(self, tiles: Tiles) -> Tensor:
+        return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
+
+    def prediction_set(self, predictions: Predictions) -> npt.NDArray[np.bool_] | None:
+        """Which classes (N, K) cannot be told from the true one at the manifest's target; None without thresholds."""
+        sets = self.manifest.conformal
+        return None if sets is None or not predictions.calibrated else sets.prediction_set(predictions.probabilities)
+
+    def decide(self, confidence: float) -> Decision:
+        """The decision for one calibrated confidence."""
+        return decide(self.manifest, confidence)
+
+    def heatmap(self, tile: Tiles, class_index: int) -> npt.NDArray[np.float32]:
+        """Grad-CAM of one tile (256, 256) for one class: float32 (256, 256) in 0..1, all zero when nothing speaks for it.
+
+        Selvaraju et al., "Grad-CAM", ICCV 2017; the score is the class's logit less the mean of the others, because
+        softmax only sees differences. Of several members the mean is shown: each map counts as much as the others. The
+        same on any number of threads.
+        """
+        if not 0 <= class_index < len(self.manifest.classes):
+            raise ValueError(f"class_index must be 0..{len(self.manifest.classes) - 1}, got {class_index}")
+        x = self._input(tile[None])
+        maps = [self._heatmap(network, x, class_index) for network in self._networks]
+        return maps[0] if len(maps) == 1 else _scaled(np.mean(maps, axis=0))
+
+    def _heatmap(self, network: Network, x: Tensor, class_index: int) -> npt.NDArray[np.float32]:
+        # In double precision: convolutions part their sums by the number of threads, and in single precision that shows in
+        # the picture. It costs some four times as long.
+        exact = copy.deepcopy(network).double()
+        stage = cam_layer(network, self.manifest.preprocess.size)
+        with torch.no_grad():
+            activations = forward_to(exact, x.double(), stage)
+        with torch.enable_grad():
+            activations = activations.detach().requires_grad_()
+            logits = forward_from(exact, activations, stage)[0]
+            others = (logits.sum() - logits[class_index]) / (len(logits) - 1)
+            (gradient,) = torch.autograd.grad(logits[class_index] - others, activations)
+        return _cam(activations.detach(), gradient)
+
+
+def _cam(activations: Tensor, gradient: Tensor) -> npt.NDArray[np.float32]:
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    cam = torch.relu((weights * activations).sum(dim=1, keepdim=True))
+    cam = functional.interpolate(cam, (TILE_SIDE, TILE_SIDE), mode="bilinear", align_corners=False)[0, 0]
+    top = float(cam.max())
+    scaled = cam / top if top > 0 else torch.zeros_like(cam)
+    return np.asarray(scaled.clamp(0, 1).cpu().numpy(), dtype=np.float32)
+
+
+def _scaled(heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    top = float(heat.max())
+    return np.asarray(heat / top if top > 0 else heat, dtype=np.float32)

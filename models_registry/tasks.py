@@ -1,0 +1,52 @@
+"""Wake-ups of the registry's work. The worker sides are imported when they run: a web process needs no PyTorch to send."""
+
+from typing import Any, Final
+
+from celery.signals import worker_ready
+
+from mediscan_site.core import work
+from mediscan_site.core.work import durable_task, register_sweep
+from models_registry.models import Evaluation, Grade
+
+GRADE_QUEUE: Final = "grade"
+
+
+@durable_task(name="models_registry.grade", queue=GRADE_QUEUE, soft_limit_s=120)
+def grade(pk: int) -> None:
+    from models_registry.grading import run_grade
+
+    run_grade(pk)
+
+
+@durable_task(name="models_registry.warm", queue=GRADE_QUEUE, soft_limit_s=120)
+def warm(pk: int) -> None:
+    """Load a version before somebody waits for its first answer; 0 (a worker that starts): what serves now."""
+    from models_registry.grading import warm_up
+
+    warm_up(pk)
+
+
+@worker_ready.connect
+def warm_when_ready(sender: Any, **_: Any) -> None:
+    """A grade worker begins with loading. By a message, because Celery gives a starting process four seconds."""
+    if GRADE_QUEUE in sender.app.amqp.queues.consume_from:
+        work.send(warm, 0)
+
+
+@durable_task(name="models_registry.evaluate", queue="io", soft_limit_s=3600)
+def evaluate(pk: int) -> None:
+    from models_registry.evaluating import run_evaluation
+
+    run_evaluation(pk)
+
+
+@durable_task(name="models_registry.mirror", queue="io", soft_limit_s=600)
+def mirror(pk: int) -> None:
+    """One version into MLflow; 0 (the periodic call): every version that waits for it."""
+    from models_registry.mirroring import mirror_pending, mirror_version
+
+    mirror_version(pk) if pk else mirror_pending()
+
+
+register_sweep(Grade, grade)
+register_sweep(Evaluation, evaluate)

@@ -1,0 +1,157 @@
+"""Pages of models, deployments and grades."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from images.models import Project
+from images.policies import require, visible_projects
+from images.services import parse_facts
+from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.models import User, WorkStatus
+from models_registry import cards, confidence, forms, selectors, services
+from models_registry.filters import HistoryFilter
+from models_registry.models import Grade, ModelVersion
+from models_registry.services.deployments import judge
+
+PAGE_SIZE = 50
+DEPLOYMENTS_SHOWN = 20
+WORKING = (WorkStatus.QUEUED, WorkStatus.RUNNING)
+
+
+@read_page
+def model_list(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    rows = selectors.versions(request.user).filter(project=project)
+    page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    deployments = selectors.deployments(request.user).filter(project=project).order_by("-id")[:DEPLOYMENTS_SHOWN]
+    current = selectors.current_deployment(project)
+    context = {"project": project, "page": page, "deployments": deployments, "current": current}
+    return respond(request, "models_registry/model_list.html", context)
+
+
+@read_page
+def model(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _model(request, pk)
+    template = "models_registry/_evaluations.html" if request.htmx else "models_registry/model.html"  # type: ignore[attr-defined]
+    return respond(request, template, _model_context(request, found))
+
+
+def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
+    report = selectors.latest_evaluation(found)
+    evaluations = list(selectors.evaluations(request.user).filter(model=found).order_by("-id")[:PAGE_SIZE])
+    return {
+        "model": found,
+        "project": found.project,
+        "report": report,
+        "card": cards.card(found, report),
+        "confidence": confidence.lines(found),
+        "confidence_rows": confidence.rows(found),
+        "verdict": judge(found, selectors.current_deployment(found.project)),
+        "evaluations": evaluations,
+        "working": any(row.status in WORKING for row in evaluations),
+        "deploy_form": forms.DeployForm(),
+        "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
+    }
+
+
+@action
+def deploy(request: HttpRequest, pk: int) -> HttpResponse:
+    found, form = _model(request, pk), forms.DeployForm(request.POST)
+    if form.is_valid():
+        reason = form.cleaned_data["override_reason"]
+        attempt(request, services.deploy, said=f"{found.code} is deployed.", model=found, override_reason=reason)
+    form_message(request, form)
+    return redirect("model", pk)
+
+
+@action
+def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _model(request, pk)
+    form = forms.EvaluateForm(request.POST, user=caller(request), model=found)
+    if form.is_valid():
+        snapshot = form.cleaned_data["snapshot"]
+        attempt(request, services.request_evaluation, said="Evaluation queued.", model=found, snapshot=snapshot)
+    form_message(request, form)
+    return redirect("model", pk)
+
+
+@action
+def rollback(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    done = attempt(request, services.rollback, said="Rolled back: the version before serves again.", project=project)
+    return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
+
+
+@form_page
+def grade(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    require(request.user, "grade_image", project)
+    start = {"image": request.GET.get("image", "")}
+    form = forms.GradeForm(**sent(request), initial=start, user=caller(request), project=project)
+    if request.method == "POST" and form.is_valid():
+        done = _ask(request, project, form)
+        if done.ok:
+            return redirect("grade_detail", done.result.pk)
+    context = {"project": project, "deployed": selectors.current_deployment(project)}
+    return respond(request, "models_registry/grade.html", context, form)
+
+
+def _ask(request: HttpRequest, project: Project, form: forms.GradeForm) -> Any:
+    said = form.cleaned_data
+    if said["image"]:
+        return attempt(request, services.request_grade, form=form, project=project, image=said["image"])
+    return attempt(request, _grade_upload, form=form, project=project, source=said["file"], patient=said["patient"])
+
+
+def _grade_upload(*, actor: User, project: Project, source: Any, patient: str) -> Grade:
+    facts = parse_facts({"patient": patient})
+    return services.grade_upload(actor=actor, project=project, source=source, file_name=source.name, facts=facts)
+
+
+@read_page
+def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.grades(request.user), pk=pk)
+    context = {
+        "grade": found,
+        "project": found.project,
+        "scan": found.image,
+        "working": found.status in WORKING,
+        "shares": selectors.named_probabilities(found),
+        "form": forms.FeedbackForm(grade=found),
+    }
+    template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]
+    return respond(request, template, context)
+
+
+@action
+def feedback(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.grades(request.user), pk=pk)
+    form = forms.FeedbackForm(request.POST, grade=found)
+    if form.is_valid():
+        attempt(request, services.give_feedback, said="Thank you, recorded.", grade=found, **form.cleaned_data)
+    form_message(request, form)
+    return redirect("grade_detail", pk)
+
+
+@read_page
+def history(request: HttpRequest) -> HttpResponse:
+    asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
+    rows = HistoryFilter(asked, queryset=selectors.grades(request.user), request=request).qs
+    page = keyset_page(rows, ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    csv_url = f"{reverse('history-list')}?{urlencode({**asked, 'format': 'csv'})}"
+    form = forms.HistoryFilterForm(request.GET, user=caller(request))
+    context = {"page": page, "filters": form, "asked": asked, "csv_url": csv_url}
+    return respond(request, "models_registry/history.html", context)
+
+
+def _project(request: HttpRequest, pk: int) -> Project:
+    return get_object_or_404(visible_projects(request.user), pk=pk)
+
+
+def _model(request: HttpRequest, pk: int) -> ModelVersion:
+    return get_object_or_404(selectors.versions(request.user), pk=pk)
