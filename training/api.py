@@ -1,0 +1,48 @@
+"""The API of training runs."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from images.api import caller, parsed
+from mediscan_site.core.http.viewsets import ApiViewSet, accepted
+from training import selectors, services
+from training import serializers as shapes
+from training.filters import RunFilter
+from training.models import TrainingRun
+
+
+class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+    queryset = TrainingRun.objects.none()
+    visible_to = staticmethod(selectors.runs)
+    code_prefix = "training"
+    serializer_class = shapes.RunSerializer
+    filterset_class = RunFilter
+    ordering_fields = ("id", "created_at")
+    ordering = "-id"
+
+    @extend_schema(request=shapes.RunRequestSerializer, responses={202: shapes.RunSerializer})
+    def create(self, request: Request) -> Response:
+        """Train a model on the approved scans (frozen now) or on a data set frozen before; `model` to continue from one."""
+        form = shapes.RunRequestSerializer(data=request.data, context=self.get_serializer_context())
+        values = parsed(form)
+        run = services.start_run(
+            actor=caller(request),
+            snapshot=values.pop("dataset", None),
+            base_model=values.pop("model", None),
+            **values,
+        )
+        return self._accepted(request, run)
+
+    @extend_schema(request=None, responses={202: shapes.RunSerializer})
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop the run: at once while it is queued, within seconds while it is running."""
+        run = services.cancel_run(actor=caller(request), run=self.get_object())
+        return self._accepted(request, run)
+
+    def _accepted(self, request: Request, run: TrainingRun) -> Response:
+        shown = self.get_serializer(selectors.runs(request.user).get(pk=run.pk))
+        return accepted(request, run, "training-run-detail", shown)

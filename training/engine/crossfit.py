@@ -1,0 +1,200 @@
+"""From calibration scans to what a bundle says of confidence: temperature, prior, refer threshold, prediction sets.
+
+Everything is fitted on all calibration scans. What is measured is measured on scans that fitted none of it: the scans are
+parted by group, and each part is judged by a fit on the others. Scans count by the expected prevalence where the project
+states one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models_registry.inference import conformal
+from models_registry.inference.calibration import (
+    Calibration,
+    Floats,
+    Ints,
+    Referral,
+    best_temperature,
+    choose_threshold,
+    expected_calibration_error,
+    fit_temperature,
+)
+from models_registry.inference.conformal import Conformal, SetRule
+from models_registry.inference.prior import Prior, Shares, case_weights, served_probabilities, shares_of
+
+from .calibrating import CalibrationScans
+from .grouping import group_parts
+
+FOLDS: Final = 5
+CONFORMAL_TARGET: Final = 0.9
+TOO_FEW_GROUPS: Final = "too few groups to leave some of them out of every fit"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a project asks for: the share of scans to answer, the coverage of prediction sets, the prevalence (K,) expected."""
+
+    coverage: float
+    conformal: float = CONFORMAL_TARGET
+    expected: Shares | None = None
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The four parts of a manifest that decide what is said of confidence."""
+
+    calibration: Calibration
+    prior: Prior
+    referral: Referral
+    conformal: Conformal
+
+
+@dataclass(frozen=True)
+class _Fit:
+    temperature: float | None
+    prior: Prior
+    threshold: float
+    marginal: SetRule
+    by_class: SetRule
+
+
+def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: str) -> Confidence:
+    """Fit and measure; without enough scans the calibration says why there is none, and nothing else is measured.
+
+    ``training``: the share of each class (K,) among the training scans. ``key`` makes the folds the same ones every time.
+    """
+    fitted = fit_temperature(scans.logits, scans.labels)
+    calibration = replace(fitted, n_groups=scans.n_groups, origin=scans.origin)
+    whole = _fit(scans.logits, scans.labels, fitted.temperature, training, targets)
+    referral = Referral(whole.threshold, targets.coverage, None, fitted.n)
+    sets = Conformal(targets.conformal, whole.marginal, whole.by_class)
+    if not fitted.available:
+        return Confidence(calibration, whole.prior, referral, sets)
+    held = _left_out(scans, training, targets, key)
+    if held is None:
+        sets = replace(
+            sets,
+            marginal=replace(sets.marginal, note=TOO_FEW_GROUPS),
+            class_conditional=replace(sets.class_conditional, note=TOO_FEW_GROUPS),
+        )
+        return Confidence(replace(calibration, note=TOO_FEW_GROUPS), whole.prior, referral, sets)
+    weights = case_weights(scans.labels, whole.prior)
+    return Confidence(
+        _judged(calibration, scans, whole.prior, held, weights),
+        whole.prior,
+        held.judged_referral(referral, scans.labels, weights),
+        Conformal(
+            targets.conformal,
+            held.judged_sets(whole.marginal, held.marginal, scans.labels, weights),
+            held.judged_sets(whole.by_class, held.by_class, scans.labels, weights),
+        ),
+    )
+
+
+def _fit(z: Floats, y: Ints, temperature: float | None, training: Shares, targets: Targets) -> _Fit:
+    k = z.shape[1]
+    counted = shares_of(y, k) if len(y) else None
+    everywhere = counted is not None and min(counted) > 0
+    # Training shows the classes equally often (data.balanced_order), so that is what the raw scores carry.
+    fitted = Prior(training, (1 / k,) * k, counted if everywhere else None, targets.expected)
+    weights = case_weights(y, fitted)
+    p = served_probabilities(z, temperature, fitted)
+    return _Fit(
+        temperature,
+        fitted,
+        choose_threshold(p.max(axis=1) if len(p) else (), targets.coverage, weights).threshold,
+        *_rules(p, y, temperature, targets.conformal, weights),
+    )
+
+
+def _rules(p: Floats, y: Ints, temperature: float | None, target: float, weights: Floats) -> tuple[SetRule, SetRule]:
+    if temperature is None:
+        none = SetRule(None, tuple(np.bincount(y, minlength=p.shape[1]).tolist()), "the model is not calibrated")
+        return none, none
+    return conformal.fit_marginal(p, y, target, weights), conformal.fit_class_conditional(p, y, target)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What fits on other groups say of each scan: probabilities (N, K), the refer threshold (N,), sets (N, K) or None."""
+
+    probabilities: Floats
+    thresholds: Floats
+    marginal: conformal.Mask | None
+    by_class: conformal.Mask | None
+
+    def judged_referral(self, referral: Referral, labels: Ints, weights: Floats) -> Referral:
+        answered = self.probabilities.max(axis=1) >= self.thresholds
+        right = answered & (self.probabilities.argmax(axis=1) == labels)
+        share = float(weights[answered].sum())
+        accuracy = float(weights[right].sum()) / share if share else None
+        return replace(referral, measured_coverage=share / float(weights.sum()), measured_accuracy=accuracy)
+
+    def judged_sets(self, rule: SetRule, sets: conformal.Mask | None, labels: Ints, weights: Floats) -> SetRule:
+        if not rule.available:
+            return rule
+        if sets is None:
+            return replace(rule, note="a fit without one of the parts has too few scans")
+        covered, size, total = sets[np.arange(len(labels)), labels], sets.sum(axis=1), weights.sum()
+        return replace(
+            rule,
+            coverage=float(weights[covered].sum() / total),
+            by_class=tuple(float(covered[labels == k].mean()) for k in range(sets.shape[1])),
+            mean_size=float((weights * size).sum() / total),
+            singletons=float(weights[size == 1].sum() / total),
+        )
+
+
+def _left_out(scans: CalibrationScans, training: Shares, targets: Targets, key: str) -> _Held | None:
+    """Every scan by a fit on the other parts; None where some part holds all scans of a class, or there are no parts."""
+    z, y = scans.logits, scans.labels
+    folds = min(FOLDS, scans.n_groups)
+    parts = group_parts(y, scans.groups, folds, key)
+    fits = []
+    for part in range(folds):
+        others = parts != part
+        if len(np.unique(y[others])) < z.shape[1]:
+            return None
+        fits.append(_fit(z[others], y[others], best_temperature(z[others], y[others]), training, targets))
+    p, thresholds = np.zeros(z.shape), np.zeros(len(y))
+    for part, fit in enumerate(fits):
+        p[parts == part] = served_probabilities(z[parts == part], fit.temperature, fit.prior)
+        thresholds[parts == part] = fit.threshold
+    return _Held(
+        p, thresholds, _sets(p, parts, fits, lambda f: f.marginal), _sets(p, parts, fits, lambda f: f.by_class)
+    )
+
+
+def _sets(p: Floats, parts: Ints, fits: list[_Fit], rule_of: Callable[[_Fit], SetRule]) -> conformal.Mask | None:
+    rules = [rule_of(fit) for fit in fits]
+    if not all(rule.available for rule in rules):
+        return None
+    found: npt.NDArray[np.bool_] = np.zeros(p.shape, dtype=np.bool_)
+    for part, rule in enumerate(rules):
+        found[parts == part] = conformal.members(p[parts == part], rule)
+    return found
+
+
+def _judged(
+    calibration: Calibration, scans: CalibrationScans, fitted: Prior, held: _Held, weights: Floats
+) -> Calibration:
+    before = served_probabilities(scans.logits, 1.0, fitted)
+    y = scans.labels
+    return replace(
+        calibration,
+        nll_before=_nll(before, y, weights),
+        nll_after=_nll(held.probabilities, y, weights),
+        ece_before=expected_calibration_error(before, y, weights=weights),
+        ece_after=expected_calibration_error(held.probabilities, y, weights=weights),
+    )
+
+
+def _nll(p: Floats, y: Ints, weights: Floats) -> float:
+    losses = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-300))
+    return float((weights * losses).sum() / weights.sum())

@@ -1,0 +1,87 @@
+"""All that differs between a CPU and a GPU; no other part of a training asks where it runs."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+CPU = "cpu"
+# Reading a loss waits for the GPU, so there only every so many steps look whether it is finite.
+_STEPS_BETWEEN_LOOKS = 32
+_NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory", "out of memory")
+
+
+@dataclass(frozen=True)
+class Device:
+    """``half``: the type that a GPU multiplies in (bfloat16 where it has it, else float16 with a scaled loss); None on a
+    CPU, where bfloat16 without its own instructions is four to ten times slower. ``compiled``: whether the steps of the
+    whole network are compiled, which takes a minute before it pays."""
+
+    name: str = CPU
+    half: torch.dtype | None = None
+    compiled: bool = False
+
+    @classmethod
+    def of(cls, name: str | None = None, *, compiled: bool = False) -> Device:
+        """The device of this name, or the best of this machine. On a CPU ``compiled`` is ignored."""
+        chosen = name or ("cuda" if torch.cuda.is_available() else CPU)
+        if not chosen.startswith("cuda"):
+            return cls(chosen)
+        wide = torch.cuda.is_bf16_supported(including_emulation=False)
+        return cls(chosen, torch.bfloat16 if wide else torch.float16, compiled)
+
+    @property
+    def looks_every(self) -> int:
+        """After how many steps a loss may be read."""
+        return 1 if self.name == CPU else _STEPS_BETWEEN_LOOKS
+
+    def place(self, x: Tensor) -> Tensor:
+        """A batch of pictures on the device, in the layout that convolutions are quickest in."""
+        return x.to(self.name, memory_format=torch.channels_last, non_blocking=True)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        kind = self.name.split(":", 1)[0]
+        return torch.autocast(kind, dtype=self.half, enabled=self.half is not None)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scales the loss for float16 and does nothing for any other type."""
+        return torch.amp.GradScaler(self.name.split(":", 1)[0], enabled=self.half is torch.float16)
+
+    def forward_of(self, network: nn.Module) -> nn.Module:
+        """What to call for the logits in training: the network, compiled where that is wanted."""
+        return cast("nn.Module", torch.compile(network)) if self.compiled else network
+
+    def release(self) -> None:
+        """Give back what a failed step has left behind."""
+        gc.collect()
+        if self.name != CPU:
+            torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this failure says that memory has run out; PyTorch has a type of its own for that only on a GPU."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _NO_MEMORY)
+
+
+@contextmanager
+def exact(device: Device) -> Iterator[None]:
+    """On a CPU only operations with one possible result: that costs nothing there, and an operation without such a form
+    raises. A GPU keeps its quicker ones. What was set before is set again at the end."""
+    before, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    try:
+        if device.name == CPU:
+            torch.use_deterministic_algorithms(mode=True)
+            # Filling memory that is about to be written serves the search for faults only, and costs time.
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode=before)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]

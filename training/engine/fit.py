@@ -1,0 +1,164 @@
+"""The training loop: plain functions, callbacks instead of trackers inside."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from models_registry.inference.preprocess import Preprocess
+
+from . import checkpoint as ck
+from .config import ConfigError, TrainConfig
+from .data import TrainData
+from .device import Device, exact
+from .loop import FROZEN, FULL, Callbacks, Run, out_of_patience, run_epoch, validate
+from .report import EpochReport, FitResult
+from .setup import initial_network
+from .weights import IMAGENET_GREY
+
+CHECKPOINT_INTERVAL_S = 15.0
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+def fit(
+    data: TrainData,
+    config: TrainConfig,
+    *,
+    on_progress: Callable[[float, str], None] = _nothing,
+    on_epoch_end: Callable[[EpochReport], None] = _nothing,
+    should_stop: Callable[[], bool] = _never,
+    save_checkpoint: Callable[[bytes], None] | None = None,
+    resume: bytes | None = None,
+    initial_state: Mapping[str, Tensor] | None = None,
+    weights_dir: str | os.PathLike[str] | None = None,
+    allow_download: bool = True,
+    device: str | None = None,
+    compiled: bool = False,
+    checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S,
+) -> FitResult:
+    """Train and return the weights of the best epoch by validation AUROC and loss (``ranking.leads``).
+
+    ``should_stop`` is asked at every step and must be cheap. ``save_checkpoint`` gets a checkpoint at epoch ends, at
+    most every ``checkpoint_interval_s`` seconds; given back as ``resume`` with the same data and configuration the run
+    goes on as if it had not been interrupted. ``initial_state`` continues from a version's weights instead of starting
+    anew (give it again with ``resume``).
+
+    On a CPU the same data, configuration and number of threads give the same weights to the bit. ``compiled`` has the
+    whole network compiled where there is a GPU.
+
+    Raises ``ConfigError``, ``WeightsMissing``, ``WeightsInvalid`` or ``CheckpointError`` before, ``TrainingDiverged`` or
+    ``OutOfMemory`` during training.
+    """
+    began = time.monotonic()
+    place = Device.of(device, compiled=compiled)
+    with exact(place):
+        run = _prepare(
+            data, config, place, initial_state, resume, weights_dir=weights_dir, allow_download=allow_download
+        )
+        calls = Callbacks(on_progress, should_stop)
+        stopped = not _train(run, calls, on_epoch_end, save_checkpoint, checkpoint_interval_s)
+        return _result(run, calls, began, stopped=stopped)
+
+
+def _train(
+    run: Run,
+    calls: Callbacks,
+    on_epoch_end: Callable[[EpochReport], None],
+    save_checkpoint: Callable[[bytes], None] | None,
+    interval_s: float,
+) -> bool:
+    """All epochs that are left; False when ``should_stop`` ended them."""
+    epochs = run.config.epochs
+    last_saved = time.monotonic()
+    ended = out_of_patience(run) or run.epoch == epochs
+    while not ended:
+        report = run_epoch(run, run.epoch, calls)
+        if report is None:
+            return False
+        ended = out_of_patience(run) or run.epoch == epochs
+        if ended and run.epoch < epochs:
+            report = _stopped_early(run, report)
+        on_epoch_end(report)
+        calls.on_progress(1.0 if ended else run.share(run.epoch), f"epoch {run.epoch} of {epochs}")
+        due = time.monotonic() - last_saved >= interval_s
+        if save_checkpoint is not None and due and not ended:
+            save_checkpoint(ck.to_bytes(run.checkpoint()))
+            last_saved = time.monotonic()
+    return True
+
+
+def _stopped_early(run: Run, report: EpochReport) -> EpochReport:
+    why = f"stopped early: no gain in validation AUROC for {run.config.patience} epochs"
+    report = replace(report, note="; ".join(filter(None, [report.note, why])))
+    run.history[-1] = report
+    return report
+
+
+def _prepare(
+    data: TrainData,
+    config: TrainConfig,
+    device: Device,
+    initial_state: Mapping[str, Tensor] | None,
+    resume: bytes | None,
+    *,
+    weights_dir: str | os.PathLike[str] | None,
+    allow_download: bool,
+) -> Run:
+    continued = initial_state is not None
+    if resume is not None:
+        # The checkpoint holds every weight: nothing pre-trained need be at hand to go on.
+        network = initial_network(config.architecture, data.n_classes, config.seed)
+    else:
+        network = initial_network(
+            config.architecture,
+            data.n_classes,
+            config.seed,
+            initial_state=initial_state,
+            pretrained=config.pretrained,
+            weights_dir=weights_dir,
+            allow_download=allow_download,
+        )
+    preprocess = _preprocess(data, config, continued=continued)
+    run = Run.create(
+        data, config, preprocess, network, device, knows_something=continued or config.pretrained, frozen=not continued
+    )
+    if resume is not None:
+        run.good = ck.from_bytes(resume, run.key)
+        run.restore(run.good)
+    return run
+
+
+def _preprocess(data: TrainData, config: TrainConfig, *, continued: bool) -> Preprocess:
+    if config.pretrained and not continued:
+        return Preprocess(config.image_size, *IMAGENET_GREY, 1)
+    return Preprocess.fitted(data.train_tiles, config.image_size)
+
+
+def _result(run: Run, calls: Callbacks, began: float, *, stopped: bool) -> FitResult:
+    state = run.best if run.best_epoch else {}
+    logits = validate(run, state, calls) if state and not stopped else run.no_logits()
+    if logits is None:
+        stopped, logits = True, run.no_logits()
+    return FitResult(
+        state_dict={name: value.detach().cpu().contiguous() for name, value in state.items()},
+        history=tuple(run.history),
+        best_epoch=run.best_epoch,
+        val_logits=logits,
+        preprocess=run.preprocess,
+        stopped=stopped,
+        seconds=time.monotonic() - began,
+    )
+
+
+__all__ = ["CHECKPOINT_INTERVAL_S", "FROZEN", "FULL", "ConfigError", "fit"]

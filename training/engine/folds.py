@@ -1,0 +1,139 @@
+"""Cross-validation by patient: every scan gets logits from a network that never saw it, nor anything of its patient.
+
+Each fold's network follows the run's recipe. Its epoch is chosen on an inner part of its own scans, parted by patient as
+well: the held-out scans decide nothing. The networks themselves are not kept, because each has its own normalisation and
+has learned from fewer scans than the run's network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold
+
+from models_registry.inference.architectures import restored
+from models_registry.inference.predictor import predict_logits
+from models_registry.inference.preprocess import Tiles
+
+from .config import ConfigError, TrainConfig
+from .data import Labels, TrainData, epoch_seed
+from .device import Device
+from .report import FitResult
+from .series import Leg
+
+# One patient in so many of a fold's own choose its epoch; fewer where a class has not so many patients.
+INNER_PARTS = 5
+FOLD_PURPOSE, INNER_PURPOSE = 11, 12
+Mask = npt.NDArray[np.bool_]
+
+
+def least_groups(folds: int) -> int:
+    """How many patients each class needs: one held out in every fold, and in each of the rest one to learn from and one to
+    choose the epoch on."""
+    return max(folds, 4)
+
+
+def assign(labels: Labels, groups: Sequence[str], folds: int, seed: int) -> Labels:
+    """The fold (N,) in 0..folds-1 of each scan, classes spread evenly where groups allow; the same for the same input.
+
+    ``groups`` (N,): scans of one group (a patient) stand in one fold. ``ConfigError`` when a class has too few groups.
+    """
+    names = np.asarray(groups)
+    counts = {int(k): len(set(names[labels == k].tolist())) for k in np.unique(labels)}
+    scarce = min(counts, key=lambda k: counts[k])
+    if counts[scarce] < least_groups(folds):
+        raise ConfigError(
+            "folds",
+            f"class {scarce} has scans of {counts[scarce]} patients, {folds} folds need {least_groups(folds)} in each "
+            "class; choose fewer folds, or 0 for none",
+        )
+    return _parts(labels, names, folds, epoch_seed(seed, 0, FOLD_PURPOSE))
+
+
+def _parts(labels: Labels, names: npt.NDArray[np.str_], parts: int, seed: int) -> Labels:
+    splitter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed % 2**32)
+    found = np.zeros(len(labels), dtype=np.int64)
+    with warnings.catch_warnings():
+        # It counts scans where patients decide; both were counted before.
+        warnings.simplefilter("ignore", UserWarning)
+        for number, (_, chosen) in enumerate(splitter.split(np.zeros(len(labels)), labels, names)):
+            found[chosen] = number
+    return found
+
+
+def inner(labels: Labels, groups: Sequence[str], seed: int) -> Mask:
+    """Which of a fold's own scans (N,) choose its epoch: about a fifth, by group."""
+    names = np.asarray(groups)
+    fewest = min(len(set(names[labels == k].tolist())) for k in np.unique(labels))
+    parts = _parts(labels, names, max(2, min(INNER_PARTS, fewest)), epoch_seed(seed, 0, INNER_PURPOSE))
+    return np.asarray(parts == 0, dtype=np.bool_)
+
+
+def all_labels(data: TrainData) -> Labels:
+    """The labels of training and validation scans, in this order: the order of everything out of fold."""
+    return np.concatenate([data.train_labels, data.val_labels])
+
+
+def take(data: TrainData, index: Labels) -> Tiles:
+    """Tiles of training and validation scans, counted through, without a copy of all of them."""
+    n_train = len(data.train_tiles)
+    rising = np.sort(index)
+    return np.concatenate(
+        [data.train_tiles[rising[rising < n_train]], data.val_tiles[rising[rising >= n_train] - n_train]]
+    )
+
+
+def legs(data: TrainData, config: TrainConfig, groups: Sequence[str]) -> list[Leg]:
+    """The trainings of a cross-validation; what is kept of each is the logits of its held-out scans, in rising order.
+
+    ``groups`` (N,): the patient of each training, then of each validation scan. ``ConfigError`` when they do not suffice.
+    """
+    labels, names = all_labels(data), np.asarray(groups)
+    if len(names) != len(labels):
+        raise ConfigError("folds", f"{len(names)} groups for {len(labels)} scans")
+    fold_of = assign(labels, groups, config.folds, config.seed)
+    return [_leg(data, config, labels, names, fold_of, fold) for fold in range(config.folds)]
+
+
+def _leg(
+    data: TrainData, config: TrainConfig, labels: Labels, names: npt.NDArray[np.str_], fold_of: Labels, fold: int
+) -> Leg:
+    held, own = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+    seed = epoch_seed(config.seed, fold + 1, FOLD_PURPOSE) % 2**31
+    choosing = inner(labels[own], names[own].tolist(), seed)
+    learning, judging = own[~choosing], own[choosing]
+    missing = sorted(set(range(data.n_classes)) - set(labels[learning].tolist()))
+    if missing:
+        raise ConfigError(
+            "folds",
+            f"fold {fold + 1} leaves class {missing[0]} no scan to learn from; choose fewer folds, or 0 for none",
+        )
+    alone = replace(config, seed=seed, folds=0, members=1)
+
+    def part() -> TrainData:
+        return TrainData(take(data, learning), labels[learning], take(data, judging), labels[judging], data.n_classes)
+
+    def kept(result: FitResult) -> FitResult:
+        network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
+        device = Device.of().name
+        tiles = take(data, held)
+        logits = predict_logits(network.to(device), result.preprocess, tiles, flip_tta=config.flip_tta, device=device)
+        return replace(result, state_dict={}, val_logits=logits)
+
+    return Leg(f"fold {fold + 1}", part, alone, cost=float(len(learning) * config.epochs), kept=kept)
+
+
+def out_of_fold(
+    data: TrainData, config: TrainConfig, groups: Sequence[str], kept: Sequence[FitResult]
+) -> npt.NDArray[np.float64]:
+    """Logits (N, K) of training, then validation scans, put together from what each fold kept of its held-out scans."""
+    labels = all_labels(data)
+    fold_of = assign(labels, groups, config.folds, config.seed)
+    logits = np.empty((len(labels), data.n_classes), dtype=np.float64)
+    for fold, result in enumerate(kept):
+        logits[fold_of == fold] = result.val_logits
+    return logits

@@ -1,0 +1,250 @@
+"""All that changes while a run goes on, and how it is kept and taken up again."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from models_registry.inference.architectures import HEAD, Network
+from models_registry.inference.preprocess import Preprocess
+
+from . import checkpoint as ck
+from .config import TrainConfig
+from .data import TrainData, UnitInputs, balanced_order, batches
+from .device import Device
+from .report import EpochReport, OutOfMemory, TrainingDiverged
+from .schedule import Average, open_stages, optimiser_for, stages
+
+FROZEN, FULL = "frozen", "full"
+# A pass over cached features costs milliseconds, so a frozen epoch makes several.
+FROZEN_SWEEPS = 10
+# What epochs cost beside a full one of as many scans, which goes forwards and backwards; for the progress only.
+FORWARD_COST, FROZEN_COST, FULL_COST = 1.0, 0.1, 3.0
+MAX_BACKOFFS = 2
+SMALLEST_MICRO = 2
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop calls while an epoch runs."""
+
+    on_progress: Callable[[float, str], None]
+    should_stop: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a frozen backbone makes of all scans, (N, D) each; ``flipped``: of the mirror images of the validation scans."""
+
+    train: Tensor
+    val: Tensor
+    flipped: Tensor | None
+
+
+@dataclass
+class Run:
+    """Everything that changes while a run goes on; ``epoch`` counts finished epochs, ``step`` the steps of the phase,
+    ``opened`` the stages that learn. ``good`` is the state after the last finished epoch, to which a fault goes back."""
+
+    data: TrainData
+    config: TrainConfig
+    preprocess: Preprocess
+    network: Network
+    forward: nn.Module
+    judge: Network
+    average: Average
+    inputs: UnitInputs
+    device: Device
+    key: str
+    knows_something: bool
+    frozen_epochs: int
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    phase: str = ""
+    epoch: int = 0
+    step: int = 0
+    opened: int = 0
+    trainable: list[nn.Parameter] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[EpochReport] = field(default_factory=list)
+    pending_optimiser: dict[str, Tensor] = field(default_factory=dict)
+    cached: Features | None = None
+    backoffs: int = 0
+    micro: int = 0
+    notes: list[str] = field(default_factory=list)
+    good: ck.Checkpoint | None = None
+
+    @classmethod
+    def create(
+        cls,
+        data: TrainData,
+        config: TrainConfig,
+        preprocess: Preprocess,
+        network: Network,
+        device: Device,
+        *,
+        knows_something: bool,
+        frozen: bool,
+    ) -> Run:
+        """A run before its first epoch. ``knows_something``: the weights are not random, so that deep stages open late
+        and learn slowly."""
+        network.to(device.name).to(memory_format=torch.channels_last)
+        labels = data.train_labels.tolist(), data.val_labels.tolist()
+        return cls(
+            data=data,
+            config=config,
+            preprocess=preprocess,
+            network=network,
+            forward=device.forward_of(network),
+            judge=copy.deepcopy(network),
+            average=Average(network, config.ema_decay),
+            inputs=UnitInputs(data.train_tiles, preprocess),
+            device=device,
+            key=ck.run_key(config.to_dict(), *labels, preprocess.to_dict()),
+            knows_something=knows_something,
+            frozen_epochs=config.frozen_epochs if frozen else 0,
+            optimiser=optimiser_for(network, config.weight_decay, discriminative=False),
+            scaler=device.scaler(),
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak rate, after what faults have taken of it."""
+        return math.ldexp(self.config.learning_rate, -self.backoffs)
+
+    def phase_of(self, epoch: int) -> str:
+        return FROZEN if epoch < self.frozen_epochs else FULL
+
+    def checkpoint(self) -> ck.Checkpoint:
+        """The state after the last finished epoch, as views: it changes with the next step."""
+        return ck.Checkpoint(
+            run_key=self.key,
+            epoch=self.epoch,
+            step=self.step,
+            phase=self.phase,
+            model=dict(self.network.state_dict()),
+            average=self.average.state,
+            best=None if self.best_epoch == self.epoch else self.best,
+            optimiser=ck.optimiser_tensors(self.optimiser),
+            best_epoch=self.best_epoch,
+            history=tuple(self.history),
+            preprocess=self.preprocess.to_dict(),
+            backoffs=self.backoffs,
+            micro=self.micro,
+            scaler=self.scaler.state_dict(),
+        )
+
+    def keep(self) -> None:
+        """Remember this state as the one to go back to."""
+        now, before = self.checkpoint(), self.good
+        model = self.copy_of(now.model, before.model if before else None)
+        average = self.copy_of(now.average, before.average if before else None)
+        self.good = replace(now, model=model, average=average, optimiser=copied(now.optimiser))
+
+    def copy_of(self, state: Mapping[str, Tensor], before: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        """A copy of ``state``. In the frozen phase only the head is copied anew and the rest is that of ``before``, which
+        is equal: copying a whole network would take longer than the epoch."""
+        if self.phase != FROZEN or before is None:
+            return copied(state)
+        return {k: v.detach().clone() if k.startswith(f"{HEAD}.") else before[k] for k, v in state.items()}
+
+    def restore(self, saved: ck.Checkpoint) -> None:
+        """Go back to a checkpoint of this run."""
+        self.network.load_state_dict(saved.model, strict=True)
+        self.average.load(saved.average)
+        self.best = copied(self.average.state) if saved.best is None else saved.best
+        self.epoch, self.step, self.phase = saved.epoch, saved.step, saved.phase
+        self.best_epoch, self.history = saved.best_epoch, list(saved.history)
+        self.backoffs, self.micro = saved.backoffs, saved.micro
+        if saved.scaler:
+            self.scaler.load_state_dict(saved.scaler)
+        self.pending_optimiser = saved.optimiser
+        self.opened, self.cached = 0, None
+
+    def back_off(self, what: str) -> None:
+        """After a loss or weights that are not finite: back to the last good epoch, with half the learning rate."""
+        if self.good is None or self.backoffs >= MAX_BACKOFFS:
+            raise TrainingDiverged(
+                f"{what}, also with a quarter of the learning rate; choose a learning_rate below "
+                f"{self.learning_rate:g} or look for damaged scans"
+            )
+        again = self.backoffs + 1
+        self.restore(self.good)
+        self.backoffs = again
+        self.notes.append(f"{what}: begun again with half the learning rate")
+
+    def shrink(self) -> None:
+        """After memory has run out: back to the last good epoch, with half as many scans at a time."""
+        micro = (self.micro or self.config.batch_size) // 2
+        if self.good is None or micro < SMALLEST_MICRO:
+            raise OutOfMemory(
+                f"There is not enough memory even for {SMALLEST_MICRO} scans at a time. Choose an image_size below "
+                f"{self.config.image_size} or a smaller architecture, or train on a machine with more memory."
+            )
+        self.device.release()
+        self.restore(self.good)
+        self.micro = micro
+        self.notes.append(f"memory ran out: {micro} scans at a time, gradients added up")
+
+    def open_up(self, total: int) -> None:
+        """Let those stages learn whose turn it is at this step; those still closed keep their statistics too."""
+        parts = stages(self.network)
+        number = 1 if self.phase == FROZEN else len(parts)
+        if self.phase == FULL and self.knows_something:
+            number = open_stages(self.step, total, len(parts))
+        if number == self.opened:
+            return
+        self.opened = number
+        names = {name for part in parts[:number] for name in part}
+        self.network.eval()
+        for name, module in self.network.named_children():
+            module.requires_grad_(name in names)
+            module.train(name in names)
+        self.trainable = [p for p in self.network.parameters() if p.requires_grad]
+        self.average.follow(names)
+
+    def total_steps(self) -> int:
+        """The steps of the current phase."""
+        order = balanced_order(self.data.train_labels, self.data.n_classes, self.config.seed, 0)
+        per_sweep = len(batches(order, self.config.batch_size))
+        if self.phase == FROZEN:
+            return per_sweep * FROZEN_SWEEPS * self.frozen_epochs
+        return per_sweep * (self.config.epochs - self.frozen_epochs)
+
+    def share(self, epochs: float, *, cached: float = 1.0) -> float:
+        """How much of the run's work is done, 0..1, after so many epochs; ``cached``: the part of the features that is."""
+        n, val = len(self.data.train_labels), len(self.data.val_labels)
+        features = FORWARD_COST * (n + val) if self.frozen_epochs else 0.0
+        frozen, full = FROZEN_COST * n, FULL_COST * n + FORWARD_COST * val
+        rest = self.config.epochs - self.frozen_epochs
+        done = (
+            features * cached + frozen * min(epochs, self.frozen_epochs) + full * max(0.0, epochs - self.frozen_epochs)
+        )
+        return done / (features + frozen * self.frozen_epochs + full * rest)
+
+    def no_logits(self) -> npt.NDArray[np.float32]:
+        return np.zeros((0, self.data.n_classes), dtype=np.float32)
+
+
+def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def start_phase(run: Run, phase: str) -> None:
+    """Give ``phase`` its optimiser: the saved one when a run is taken up in mid-phase."""
+    resumed = bool(run.pending_optimiser) and run.phase == phase
+    discriminative = run.knows_something and phase == FULL
+    run.optimiser = optimiser_for(run.network, run.config.weight_decay, discriminative=discriminative)
+    if resumed:
+        ck.load_optimiser(run.optimiser, run.pending_optimiser)
+    else:
+        run.step = 0
+    run.phase, run.pending_optimiser, run.opened, run.cached = phase, {}, 0, None

@@ -1,0 +1,191 @@
+"""From what was asked for to one complete configuration, before anything is written.
+
+PyTorch is imported here when the first run is asked for, so that a web process that starts none stays small.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from django.conf import settings
+
+from images.models import Project
+from mediscan_site.core.errors import Conflict, Invalid
+from models_registry.inference.names import PRETRAINABLE
+from models_registry.models import ModelVersion
+from training.choosing import Choice, Machine, choose
+
+if TYPE_CHECKING:
+    from training.engine.config import TrainConfig
+
+AUTO, TRUE, FALSE = "auto", "true", "false"
+PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
+# A version that is continued has learned to see already: the length and rate of transfer learning's second phase.
+CONTINUED_RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
+ASKABLE: Final = ("epochs", "image_size", "batch_size", "learning_rate", "folds", "members", "patience")
+# What a run is told that the engine is not: it makes no difference to the weights.
+_NOTES: Final = ("initialisation", "initialisation_note", "expected_prevalence", "conformal_target")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asked for; None leaves it to the recipe. `pretrained`: auto, true or false."""
+
+    architecture: str | None = None
+    pretrained: object = AUTO
+    epochs: int | None = None
+    seed: int = 0
+    image_size: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    folds: int | None = None
+    members: int | None = None
+    patience: int | None = None
+    base_model: ModelVersion | None = None
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The weights a run starts from, and why in a sentence."""
+
+    kind: str
+    note: str
+
+
+def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | None = None) -> dict[str, Any]:
+    """The run's `config`: every setting of the engine, and what the weights start from.
+
+    `picture_side`: the usual longer side of the originals in pixels, None when it is not known.
+
+    Raises Invalid naming the field that is out of range, or Conflict `weights_missing`.
+    """
+    from training.engine.config import ConfigError
+
+    machine = _machine()
+    side = wishes.image_size or picture_side
+    choice = _choice(wishes, machine, n_train, side)
+    start = _start(choice, wishes)
+    try:
+        config = _config(project, wishes, choice.architecture, start, machine.device, n_train, side)
+    except ConfigError as error:
+        raise Invalid(f"{error.field} {error.message}.", attr=error.field) from error
+    wanted = {"expected_prevalence": project.expected_prevalence, "conformal_target": project.conformal_target}
+    return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **wanted}
+
+
+def engine_config(config: dict[str, Any]) -> "TrainConfig":
+    """The engine's part of a run's `config`."""
+    from training.engine.config import TrainConfig
+
+    return TrainConfig.from_dict({name: value for name, value in config.items() if name not in _NOTES})
+
+
+def _machine() -> Machine:
+    from training.engine import weights
+    from training.engine.device import Device
+
+    folder = settings.WEIGHTS_DIR or None
+    found = [name for name in PRETRAINABLE if weights.find(name, folder) is not None]
+    return Machine(Device.of().name, found)
+
+
+def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) -> Choice:
+    wanted = _wanted(wishes.pretrained)
+    base = wishes.base_model
+    if base is None:
+        if wishes.architecture:
+            return Choice(wishes.architecture)
+        return choose(
+            machine,
+            n_train=n_train,
+            image_size=side,
+            from_scratch=wanted == FALSE,
+            only_pretrained=wanted == TRUE,
+        )
+    if wishes.architecture and wishes.architecture != base.architecture:
+        raise Invalid(
+            f"{base.code} is a {base.architecture}; a run that continues from it cannot be a {wishes.architecture}. "
+            "Leave architecture out, or start without a model.",
+            attr="architecture",
+        )
+    return Choice(base.architecture)
+
+
+def _start(choice: Choice, wishes: Wishes) -> _Start:
+    wanted = _wanted(wishes.pretrained)
+    if wishes.base_model is not None:
+        if wanted == TRUE:
+            raise Invalid(
+                "A run that continues from a model does not start from pre-trained weights.", attr="pretrained"
+            )
+        return _Start(CONTINUED, f"Continues from {wishes.base_model.code}.")
+    name = choice.architecture
+    because = f" ({choice.why})" if choice.why else ""
+    missing = _missing_weights(name)
+    if wanted == TRUE and missing:
+        raise Conflict(missing, code="weights_missing", attr="pretrained")
+    if wanted == FALSE:
+        return _Start(SCRATCH, f"From scratch, as asked, with {name}{because}.")
+    if missing:
+        lack = "no pre-trained weights in WEIGHTS_DIR" if name in PRETRAINABLE else "it has no pre-trained weights"
+        return _Start(SCRATCH, f"From scratch with {name}{because}: {lack}.")
+    return _Start(PRETRAINED, f"Transfer learning from ImageNet weights of {name}{because}.")
+
+
+def _wanted(value: object) -> str:
+    text = str(value).strip().lower()
+    if text not in (AUTO, TRUE, FALSE):
+        raise Invalid("pretrained must be auto, true or false.", attr="pretrained", code="invalid_choice")
+    return text
+
+
+def _missing_weights(architecture: str) -> str:
+    """Why there are no pre-trained weights on this machine, with the remedy; empty when there are. Nothing is fetched."""
+    from models_registry.inference.architectures import UnknownArchitecture
+    from training.engine import weights
+
+    try:
+        if weights.find(architecture, settings.WEIGHTS_DIR or None) is not None:
+            return ""
+        weights.load_pretrained(architecture, weights_dir=settings.WEIGHTS_DIR or None, allow_download=False)
+    except UnknownArchitecture as error:
+        raise Invalid(f"{error}.", attr="architecture", code="invalid_choice") from error
+    except weights.WeightsMissing as error:
+        return str(error)
+    return ""
+
+
+def _config(
+    project: Project, wishes: Wishes, architecture: str, start: _Start, device: str, n_train: int, side: int | None
+) -> "TrainConfig":
+    from training.engine.config import TrainConfig, default_config
+
+    recipe = default_config(
+        n_train,
+        start.kind == PRETRAINED,
+        device,
+        architecture=architecture,
+        seed=wishes.seed,
+        allow_flips=not project.laterality_matters,
+        picture_side=side,
+    )
+    values = {**recipe.to_dict(), **_continued(wishes.base_model), "coverage_target": project.coverage_target}
+    asked = {name: getattr(wishes, name) for name in ASKABLE}
+    values.update({name: value for name, value in asked.items() if value is not None})
+    if values["folds"] and wishes.base_model is not None:
+        raise Invalid(
+            f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start anew.",
+            attr="folds",
+        )
+    if isinstance(values["epochs"], int):
+        # A short run keeps at least half of its epochs for the whole network.
+        values["frozen_epochs"] = max(0, min(values["frozen_epochs"], values["epochs"] // 2))
+    return TrainConfig.from_dict(values)
+
+
+def _continued(base: ModelVersion | None) -> dict[str, Any]:
+    """The recipe of a run that goes on from a version, which keeps the size of its pictures."""
+    if base is None:
+        return {}
+    params = cast("dict[str, Any]", base.card.get("training", {})).get("params", {})
+    size = {"image_size": params["image_size"]} if "image_size" in params else {}
+    return {**CONTINUED_RECIPE, **size}

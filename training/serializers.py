@@ -1,0 +1,98 @@
+"""JSON of training runs: parsing and shape, no rules."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from images.serializers import project_field
+from labeling.policies import visible_snapshots
+from mediscan_site.core.http.codes import CodeField
+from mediscan_site.core.http.viewsets import JobSerializer
+from models_registry.policies import visible_models
+from training import planning, selectors
+
+WHOLE: dict[str, Any] = {"required": False, "allow_null": True, "min_value": -(2**31), "max_value": 2**31 - 1}
+DICT = serializers.DictField()
+
+
+@extend_schema_field({"enum": [planning.AUTO, planning.TRUE, planning.FALSE], "type": "string", "default": "auto"})
+class PretrainedField(serializers.Field):  # type: ignore[type-arg]
+    """`auto`, true or false, as text or as JSON's own; the service says what else is wrong."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return str(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class RunRequestSerializer(serializers.Serializer[Any]):
+    """What a run may be told; what is left out follows the recipe for the data set's size and the machine."""
+
+    project = project_field()
+    dataset = CodeField(prefix="dataset", visible_to=visible_snapshots, required=False, allow_null=True)
+    model = CodeField(
+        prefix="model",
+        visible_to=visible_models,
+        required=False,
+        allow_null=True,
+        help_text="A version of the project to continue from; its classes must be those of the data set.",
+    )
+    architecture = serializers.CharField(required=False, allow_null=True, max_length=40)
+    pretrained = PretrainedField(required=False)
+    epochs = serializers.IntegerField(**WHOLE)
+    seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    image_size = serializers.IntegerField(**WHOLE, help_text="pixels a side")
+    batch_size = serializers.IntegerField(**WHOLE)
+    learning_rate = serializers.FloatField(required=False, allow_null=True)
+    folds = serializers.IntegerField(
+        **WHOLE, help_text="parts of a cross-validation for out-of-fold scores of all scans; 0 for none"
+    )
+    members = serializers.IntegerField(**WHOLE, help_text="networks whose answers are averaged, 1 to 5")
+    patience = serializers.IntegerField(
+        **WHOLE,
+        help_text="epochs without a better validation AUROC after which the run stops early; 0 runs all of them",
+    )
+
+
+class RunSerializer(JobSerializer):
+    """A run as `selectors.runs` loads it."""
+
+    id = serializers.IntegerField(read_only=True)
+    training_id = serializers.CharField(source="code", read_only=True)
+    project = serializers.IntegerField(source="project_id", read_only=True)
+    dataset = serializers.CharField(source="snapshot.code", read_only=True)
+    grouping = serializers.CharField(source="snapshot.grouping", read_only=True)
+    model = serializers.CharField(source="model.code", read_only=True, allow_null=True, default=None)
+    base_model = serializers.CharField(source="base_model.code", read_only=True, allow_null=True, default=None)
+    architecture = serializers.CharField(source="config.architecture", read_only=True)
+    pretrained = serializers.BooleanField(source="config.pretrained", read_only=True)
+    initialisation = serializers.CharField(source="config.initialisation", read_only=True)
+    epochs = serializers.IntegerField(source="config.epochs", read_only=True)
+    seed = serializers.IntegerField(source="config.seed", read_only=True)
+    image_size = serializers.IntegerField(source="config.image_size", read_only=True)
+    message = serializers.CharField(read_only=True)
+    metrics = serializers.SerializerMethodField()
+    mlflow_run_id = serializers.CharField(read_only=True)
+    created_by = serializers.CharField(source="created_by.username", read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    training_start_date = serializers.DateTimeField(source="started_at", read_only=True, allow_null=True)
+    training_end_date = serializers.DateTimeField(source="finished_at", read_only=True, allow_null=True)
+    performance_metrics = serializers.SerializerMethodField()
+    config = serializers.DictField(read_only=True)
+    environment = serializers.DictField(read_only=True)
+
+    @extend_schema_field(serializers.ListField(child=DICT))
+    def get_metrics(self, run: Any) -> list[dict[str, Any]]:
+        return selectors.epochs(run)
+
+    @extend_schema_field(DICT)
+    def get_performance_metrics(self, run: Any) -> dict[str, Any]:
+        return selectors.performance(run)
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_result(self, obj: Any) -> dict[str, Any] | None:
+        if obj.model is None:
+            return None
+        return {"model": obj.model.code, "performance_metrics": selectors.performance(obj)}

@@ -1,0 +1,179 @@
+"""The use cases of training: start a run, cancel a run."""
+
+from statistics import median
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count
+
+from images.models import Project, Split
+from images.policies import require
+from labeling import splits
+from labeling.models import Snapshot, SnapshotMember
+from labeling.services import freeze_snapshot
+from mediscan_site.core import audit, work
+from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.models import User
+from models_registry.models import ModelVersion
+from models_registry.services.evaluations import require_fair
+from training import planning, tasks
+from training.models import TrainingRun
+
+CANCELLED_EARLY = "Cancelled before it started."
+
+
+def start_run(
+    *,
+    actor: User,
+    project: Project,
+    snapshot: Snapshot | None = None,
+    architecture: str | None = None,
+    pretrained: object = planning.AUTO,
+    epochs: int | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    base_model: ModelVersion | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    folds: int | None = None,
+    members: int | None = None,
+    patience: int | None = None,
+) -> TrainingRun:
+    """A queued run on this data set (None: the approved scans, frozen now), continuing from `base_model` if one is given.
+
+    Raises Conflict `run_active`, `not_enough_data` or `weights_missing`; Invalid names the setting that is out of range.
+    """
+    require(actor, "train_model", project)
+    _refuse_second(project)
+    wishes = planning.Wishes(
+        architecture=architecture,
+        pretrained=pretrained,
+        epochs=epochs,
+        seed=seed,
+        image_size=image_size,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        folds=folds,
+        members=members,
+        patience=patience,
+        base_model=base_model,
+    )
+    # Refused settings must leave nothing behind, so they are looked at before a data set is frozen.
+    planning.plan(project, wishes, n_train=1)
+    dataset = snapshot or freeze_snapshot(actor=actor, project=project)
+    config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
+    _require_same_prevalence(project, dataset)
+    _require_patients(dataset, config["folds"])
+    if base_model is not None:
+        _require_same_classes(base_model, dataset)
+    return _create(actor, project, dataset, base_model, config)
+
+
+def _refuse_second(project: Project) -> None:
+    active = TrainingRun.objects.filter(project=project, active=True).first()
+    if active is not None:
+        raise Conflict(
+            f"{active.code} is {active.status} in this project. Wait for it, or cancel it first.", code="run_active"
+        )
+
+
+def _usable(project: Project, snapshot: Snapshot) -> int:
+    """The number of training scans that still exist; Conflict when the data set is no longer (or not) enough."""
+    if snapshot.project_id != project.pk:
+        raise Invalid("This data set belongs to another project.", attr="dataset", code="does_not_exist")
+    rows = SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=True)
+    counts: dict[int, dict[str, int]] = {entry["id"]: dict.fromkeys(Split.values, 0) for entry in snapshot.classes}
+    for class_id, split, number in rows.values_list("label_class", "split").annotate(number=Count("pk")).order_by():
+        counts[class_id][split] = number
+    names = {entry["id"]: entry["name"] for entry in snapshot.classes}
+    if missing := splits.shortfalls({names[pk]: sides for pk, sides in counts.items()}):
+        raise Conflict(
+            f"{snapshot.code} has not enough scans left: {'; '.join(missing)}. Leave dataset out to freeze a new one.",
+            code="not_enough_data",
+        )
+    return sum(sides[Split.TRAIN] for sides in counts.values())
+
+
+def _picture_side(snapshot: Snapshot) -> int | None:
+    """The median of the longer sides of the training scans: what their pictures have to show at most."""
+    rows = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TRAIN, image__erased_at__isnull=True)
+    sides = [max(size) for size in rows.values_list("image__width", "image__height")]
+    return round(median(sides)) if sides else None
+
+
+def _require_same_prevalence(project: Project, snapshot: Snapshot) -> None:
+    """The project's expected prevalence may be older than its classes, or the data set older than both."""
+    stated, ids = project.expected_prevalence, {str(entry["id"]) for entry in snapshot.classes}
+    if stated and set(stated) != ids:
+        raise Conflict(
+            f"The project's expected prevalence is of other classes than those of {snapshot.code}. "
+            "State it anew in the project's settings, or freeze a new data set.",
+            code="classes_differ",
+        )
+
+
+def _require_patients(snapshot: Snapshot, folds: int) -> None:
+    """Folds hold out whole patients: Conflict when a class has too few of them."""
+    if not folds:
+        return
+    from training.engine.folds import least_groups
+
+    rows = SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=True).exclude(split=Split.TEST)
+    by_class = rows.values_list("label_class__name").annotate(number=Count("group", distinct=True)).order_by()
+    name, number = min(by_class, key=lambda row: row[1])
+    if number < least_groups(folds):
+        raise Conflict(
+            f"'{name}' has scans of {number} patients outside the test split; {folds} folds need {least_groups(folds)} in "
+            "each class. Choose fewer folds, or none.",
+            code="not_enough_data",
+        )
+
+
+def _require_same_classes(base: ModelVersion, snapshot: Snapshot) -> None:
+    """A version is continued only on its own classes in their order, and never towards a test split it has seen."""
+    if base.project_id != snapshot.project_id:
+        raise Invalid("This model belongs to another project.", attr="model", code="does_not_exist")
+    if [entry["id"] for entry in base.classes] != [entry["id"] for entry in snapshot.classes]:
+        raise Conflict(
+            f"{base.code} has other classes than {snapshot.code}. Start without a model.", code="classes_differ"
+        )
+    require_fair(base, snapshot)
+
+
+def _create(
+    actor: User, project: Project, snapshot: Snapshot, base_model: ModelVersion | None, config: dict[str, Any]
+) -> TrainingRun:
+    try:
+        with transaction.atomic():
+            run = TrainingRun.objects.create(
+                project=project,
+                snapshot=snapshot,
+                base_model=base_model,
+                created_by=actor,
+                config=config,
+                message=config["initialisation_note"],
+            )
+            details = {
+                "dataset": snapshot.pk,
+                "architecture": config["architecture"],
+                "start": config["initialisation"],
+            }
+            audit.record("run.start", actor=actor, obj=run, project=project.pk, details=details)
+            work.send(tasks.train, run.pk)
+    except IntegrityError:
+        # Somebody else's run came in between: the database allows one.
+        _refuse_second(project)
+        raise
+    return run
+
+
+def cancel_run(*, actor: User, run: TrainingRun) -> TrainingRun:
+    """Cancel a queued run at once, or have the worker of a running one stop within seconds. Conflict when it has ended."""
+    require(actor, "train_model", run.project)
+    with transaction.atomic():
+        if not work.request_cancel(TrainingRun, run.pk, active=None, message=CANCELLED_EARLY):
+            run.refresh_from_db()
+            raise Conflict(f"{run.code} has already ended ({run.status}).", code="run_ended")
+        audit.record("run.cancel", actor=actor, obj=run, project=run.project_id)
+    run.refresh_from_db()
+    return run

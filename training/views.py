@@ -1,0 +1,59 @@
+"""Pages of training runs."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from images.models import Project
+from images.policies import visible_projects
+from images.selectors import project_stats
+from mediscan_site.core.http.html import action, attempt, caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.models import WorkStatus
+from training import forms, selectors, services
+
+PAGE_SIZE = 30
+
+
+@form_page
+def training(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    form = forms.RunForm(**sent(request), user=caller(request), project=project)
+    if request.method == "POST" and form.is_valid():
+        done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
+        if done.ok:
+            return redirect("run", done.result.pk)
+    rows = selectors.runs(request.user).filter(project=project)
+    page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    context = {
+        "project": project,
+        "page": page,
+        "stats": project_stats(project),
+        "active": selectors.active_run(project),
+    }
+    return respond(request, "training/training.html", context, form)
+
+
+@read_page
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.runs(request.user), pk=pk)
+    working = found.status in (WorkStatus.QUEUED, WorkStatus.RUNNING)
+    context = {
+        "run": found,
+        "project": found.project,
+        "epochs": list(found.epochs.all()),
+        "working": working,
+        "report": selectors.evaluation(found),
+    }
+    template = "training/_run.html" if request.htmx else "training/run.html"  # type: ignore[attr-defined]
+    return respond(request, template, context)
+
+
+@action
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(selectors.runs(request.user), pk=pk)
+    attempt(request, services.cancel_run, said=f"{found.code} is being cancelled.", run=found)
+    return redirect("run", pk)
+
+
+def _project(request: HttpRequest, pk: int) -> Project:
+    return get_object_or_404(visible_projects(request.user), pk=pk)
