@@ -1,0 +1,73 @@
+"""What every benchmark needs: a site of its own in a scratch folder, scans to work on, and a place for the figures."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+# What the environment says of the real site is not for a benchmark.
+_FOREIGN = (
+    "DATABASE_URL", "CELERY_BROKER_URL", "MEDIA_STORAGE_URL", "MLFLOW_TRACKING_URI", "EMAIL_URL", "PUBLIC_URL",
+    "ALLOWED_HOSTS", "SECRET_KEY", "DEBUG", "BACKUP_DIR", "WEIGHTS_DIR",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def scratch_site(**env: str) -> Iterator[Path]:
+    """A migrated site over an empty folder, gone afterwards; its environment is also that of the processes started inside."""
+    folder = Path(tempfile.mkdtemp(prefix="mediscan-bench-"))
+    os.environ.update(dict.fromkeys(_FOREIGN, ""))
+    os.environ.update(
+        MEDISCAN_DATA_DIR=str(folder / "data"),
+        MEDISCAN_KEYS_FILE=str(folder / "keys" / "keys.json"),
+        DJANGO_SETTINGS_MODULE="mediscan_site.settings",
+        LOG_LEVEL="WARNING",
+        **env,
+    )
+    try:
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def jpegs(data: Path | None, count: int) -> list[bytes]:
+    """So many different JPEG files of about 100 KB: the real ones below `data`, else phantoms."""
+    if data is not None:
+        # Beside `dataset` a folder of test data has files that are broken on purpose.
+        folder = data / "dataset" if (data / "dataset").is_dir() else data
+        found = [path.read_bytes() for path in sorted(folder.rglob("*.jp*g"))]
+        usual = [content for content in found if 40_000 < len(content) < 250_000]
+        if not usual:
+            raise SystemExit(f"There are no JPEG files of 40 to 250 KB below {data}.")
+        return usual[:count]
+    return [_phantom_jpeg(number) for number in range(count)]
+
+
+def _phantom_jpeg(number: int) -> bytes:
+    from images.phantoms import phantom
+
+    out = io.BytesIO()
+    phantom(number, 0, bool(number % 2)).resize((1024, 960)).save(out, "JPEG", quality=91)
+    return out.getvalue()
+
+
+def save(name: str, figures: dict[str, Any]) -> None:
+    """Print the figures and keep them as `results/NAME.json`."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+    for key, value in figures.items():
+        print(f"{key:32} {'not measured' if value is None else value}")
+    print(f"kept in {path.relative_to(ROOT)}")

@@ -1,0 +1,190 @@
+"""How good the product's own training is: PneumoniaMNIST and the chest radiographs.
+
+Every training is `training.engine.ensemble.train` with the product's default configuration, every answer comes from the
+networks through `mean_logits`, as a deployed version gives it. The decision is the more probable class of a model
+trained on balanced batches: no threshold is tuned anywhere. A run is kept per seed and configuration, so that a long
+benchmark can be done in pieces; its test figures are read only in a final run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks import _training_data as sets
+from benchmarks._training_machine import code_digest, watched
+
+PNEUMONIAMNIST, BEST, XRAY, XRAY_EQUALISED = "pneumoniamnist", "pneumoniamnist_best", "xray", "xray_equalised"
+# What the best configuration changes in the default one. Decided before any test picture was read: as many networks,
+# trained as long, as fifteen minutes of two cores hold by the measured seconds of one.
+BEST_CHANGES: dict[str, Any] = {"members": 4}
+LARGE_SIDE = 1024
+THUMBNAIL = 32
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Logits of one training: of the validation pictures, and of the test pictures where they were read."""
+
+    config: dict[str, Any]
+    best_epochs: list[int]
+    val_logits: npt.NDArray[np.float64]
+    test_logits: npt.NDArray[np.float64] | None
+    machine: dict[str, Any]
+
+    def logits_of_test(self) -> npt.NDArray[np.float64]:
+        if self.test_logits is None:
+            raise ValueError("the test pictures were not read")
+        return self.test_logits
+
+
+def configuration(name: str, n_train: int, *, seed: int) -> Any:
+    """The product's default for a machine without GPU and without pre-trained weights.
+
+    Laterality does not decide whether a chest is inflamed, so the project would allow mirror images.
+    """
+    from training.choosing import CPU, Machine, choose
+    from training.engine.config import default_config
+
+    side = 28 if name in (PNEUMONIAMNIST, BEST) else None
+    choice = choose(Machine(CPU, ()), n_train=n_train, image_size=side, from_scratch=True, only_pretrained=False)
+    found = default_config(
+        n_train,
+        weights_available=False,
+        architecture=choice.architecture,
+        seed=seed,
+        allow_flips=True,
+        picture_side=side or LARGE_SIDE,
+    )
+    return replace(found, **BEST_CHANGES) if name == BEST else found
+
+
+def train(learning: sets.Learning, config: Any, test: sets.Part | None) -> Outcome:
+    """One training from beginning to end; test pictures are looked at once, when it is over."""
+    from models_registry.inference.architectures import restored
+    from models_registry.inference.predictor import mean_logits
+    from training.engine import ensemble
+    from training.engine.data import TrainData
+    from training.engine.series import Watch
+
+    train, val = learning.train, learning.val
+    data = TrainData(train.tiles, train.labels, val.tiles, val.labels, len(learning.classes))
+    with watched() as machine:
+        trained = ensemble.train(data, config, Watch(_ignore, _ignore, _go_on), device="cpu")
+    networks = [restored(config.architecture, len(learning.classes), member.state_dict) for member in trained.members]
+    preprocess = trained.members[0].preprocess
+
+    def logits(part: sets.Part) -> npt.NDArray[np.float64]:
+        found = mean_logits(networks, preprocess, part.tiles, flip_tta=config.flip_tta)
+        return np.asarray(found, dtype=np.float64)
+
+    epochs = [member.best_epoch for member in trained.members]
+    return Outcome(config.to_dict(), epochs, logits(val), logits(test) if test else None, machine.to_dict())
+
+
+def _ignore(*_: object) -> None:
+    return None
+
+
+def _go_on() -> bool:
+    return False
+
+
+def report(part: sets.Part, logits: npt.NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
+    """AUROC, accuracy, balanced accuracy, sensitivity and specificity with 95 % intervals, by the product's metrics."""
+    from models_registry.inference.calibration import softmax
+    from models_registry.inference.metrics import evaluation_report
+
+    found = evaluation_report(part.labels, softmax(logits), part.groups, classes)
+    names = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity")
+    return {
+        name: {side: round(found[name][side], 4) for side in ("value", "low", "high") if found[name][side] is not None}
+        for name in names
+    }
+
+
+def one_run(learning: sets.Learning, config: Any, test: sets.Part | None) -> dict[str, Any]:
+    """What is kept of one training."""
+    done = train(learning, config, test)
+    return {
+        "seed": config.seed,
+        "code": code_digest(),
+        "config": done.config,
+        "best_epochs": done.best_epochs,
+        **done.machine,
+        "validation": report(learning.val, done.val_logits, learning.classes),
+        "test": report(test, done.test_logits, learning.classes) if test and done.test_logits is not None else None,
+        "test_logits": None if done.test_logits is None else np.round(done.test_logits, 4).tolist(),
+    }
+
+
+def runs(
+    name: str, data: Path, seeds: Sequence[int], kept: list[dict[str, Any]], *, final: bool
+) -> list[dict[str, Any]]:
+    """The runs of these seeds, and of those kept from earlier pieces the ones of the same configuration."""
+    learning = sets.pneumoniamnist(data) if name in (PNEUMONIAMNIST, BEST) else sets.xray(data)
+    test = _test_part(name, data) if final else None
+    if name == XRAY_EQUALISED:
+        learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
+    if learning.leaks:
+        print(f"left out of training, as they are in validation too: {', '.join(learning.leaks)}")
+    found = {}
+    for seed in seeds:
+        config = configuration(name, len(learning.train), seed=seed)
+        found[seed] = one_run(learning, config, test)
+        shown = found[seed]["test"] or found[seed]["validation"]
+        print(f"{name} seed {seed}: {shown} in {found[seed]['seconds']} s", flush=True)
+    wanted = configuration(name, len(learning.train), seed=0).to_dict()
+    for run in kept:
+        same = {**run["config"], "seed": 0} == wanted
+        if same and run["seed"] not in found and (run["test"] is not None or not final):
+            found[run["seed"]] = run
+    return [found[seed] for seed in sorted(found)]
+
+
+def _test_part(name: str, data: Path) -> sets.Part:
+    if name in (PNEUMONIAMNIST, BEST):
+        return sets.pneumoniamnist_test(data)
+    found = sets.xray_test(data)
+    return sets.equalised(found) if name == XRAY_EQUALISED else found
+
+
+def mean_over_seeds(found: list[dict[str, Any]], figure: str) -> float | None:
+    """The mean test figure; None where not every run has read the test pictures."""
+    values = [run["test"][figure]["value"] for run in found if run["test"]]
+    return round(float(np.mean(values)), 4) if found and len(values) == len(found) else None
+
+
+def pooled(part: sets.Part, found: list[dict[str, Any]], classes: Sequence[str]) -> dict[str, Any] | None:
+    """The mean over seeds of the accuracies with an interval that draws whole patients, each with all its seeds' answers.
+
+    Every seed answers the same cases, so the accuracies of all answers together are the means over the seeds; of AUROC,
+    which compares cases, that is not so, and it is left out.
+    """
+    read = [np.asarray(run["test_logits"]) for run in found if run["test_logits"]]
+    if not read:
+        return None
+    many = sets.Part(part.tiles[:0], np.tile(part.labels, len(read)), part.groups * len(read))
+    figures = report(many, np.concatenate(read), classes)
+    return {name: value for name, value in figures.items() if name != "auroc"}
+
+
+def linear_baseline(learning: sets.Learning, test: sets.Part) -> float:
+    """Balanced accuracy of a logistic regression on thumbnails of 32 x 32 pixels."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    model.fit(_thumbnails(learning.train), learning.train.labels)
+    return round(float(balanced_accuracy_score(test.labels, model.predict(_thumbnails(test)))), 4)
+
+
+def _thumbnails(part: sets.Part) -> npt.NDArray[np.float64]:
+    from models_registry.inference.preprocess import shrink
+
+    return np.asarray(shrink(part.tiles, THUMBNAIL).reshape(len(part), -1) / 255, dtype=np.float64)

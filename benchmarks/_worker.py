@@ -1,0 +1,19 @@
+"""One import worker as a process: `python -m benchmarks._worker` does the imports whose keys come in on stdin, one a line."""
+
+import sys
+
+import django
+
+
+def main() -> None:
+    django.setup()
+    from labeling import ingest
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        ingest.run(int(line))
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

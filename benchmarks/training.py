@@ -1,0 +1,227 @@
+"""How good and how quick training is: `make bench-training`, `DATA=folder` for real scans.
+
+Parts can be run alone (`--only`), in pieces (`--seeds`, `--first-seed`) and add up in `results/training.json`; every
+single run is in `results/training-runs.json`. Test pictures are read with `--final` alone; without it a part prints
+validation figures and leaves its test figures null.
+How configurations were chosen without a look at test pictures: `_training_search.py`; each of them is a line of
+`training_tried.csv`. Seconds are wall time; beside them stand CPU seconds, threads and the cores that other programs
+kept busy meanwhile, without which no second means anything.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _common
+
+# What docs and contract name; everything else in the file explains these.
+KEYS = (
+    "pneumoniamnist_auroc_mean", "pneumoniamnist_accuracy_mean", "pneumoniamnist_seconds_median",
+    "pneumoniamnist_best_auroc", "pneumoniamnist_best_accuracy", "xray_balanced_accuracy_mean", "xray_linear_baseline",
+    "speedup_vs_medmnist_recipe", "frozen_backbone_speedup", "step_vs_bare_loop", "input_wait_share",
+    "train_click_to_deployable_s", "configurations_tried",
+)  # fmt: skip
+PUBLISHED = {"resnet18_28": [0.944, 0.854], "resnet50_224": [0.962, 0.884], "google_automl_vision": [0.991, 0.946]}
+GPU_KEYS = ("gpu_images_per_second_vs_reference", "gpu_share_of_matrix_limit")
+# The figures, and every single run with its answers, from which figures of several pieces are put together.
+RESULT, RUNS = "training", "training-runs"
+NEEDS_DATA = "needs DATA=folder with the real scans"
+
+Given = argparse.Namespace
+Figures = dict[str, Any]
+
+
+def _pneumoniamnist(given: Given, kept: Figures) -> Figures:
+    from benchmarks import _training_quality as quality
+
+    found = _runs(quality.PNEUMONIAMNIST, given, kept)
+    return {
+        "pneumoniamnist_auroc_mean": quality.mean_over_seeds(found, "auroc"),
+        "pneumoniamnist_accuracy_mean": quality.mean_over_seeds(found, "accuracy"),
+        "pneumoniamnist_seconds_median": round(statistics.median(run["seconds"] for run in found), 1),
+        "pneumoniamnist_seeds": len(found),
+        "pneumoniamnist_pooled": _pooled(quality.PNEUMONIAMNIST, given, found),
+        "pneumoniamnist_each": _each(found, "auroc", "accuracy"),
+        "published": PUBLISHED,
+    }
+
+
+def _best(given: Given, kept: Figures) -> Figures:
+    """One training, of seed 0: a best of several would be chosen on test pictures."""
+    from benchmarks import _training_quality as quality
+
+    name = quality.BEST
+    found = quality.runs(name, given.data, [0], [], final=given.final)
+    kept[name] = found
+    return {
+        "pneumoniamnist_best_auroc": quality.mean_over_seeds(found, "auroc"),
+        "pneumoniamnist_best_accuracy": quality.mean_over_seeds(found, "accuracy"),
+        "pneumoniamnist_best_each": _each(found, "auroc", "accuracy"),
+    }
+
+
+def _xray(given: Given, kept: Figures) -> Figures:
+    from benchmarks import _training_data as sets
+    from benchmarks import _training_quality as quality
+
+    found = _runs(quality.XRAY, given, kept)
+    equal = _runs(quality.XRAY_EQUALISED, given, kept)
+    learning = sets.xray(given.data)
+    figures: Figures = {"xray_linear_baseline": None, "xray_linear_baseline_equalised": None}
+    if given.final:
+        test = sets.xray_test(given.data)
+        figures["xray_linear_baseline"] = quality.linear_baseline(learning, test)
+        blunt = sets.Learning(sets.equalised(learning.train), sets.equalised(learning.val), learning.classes)
+        figures["xray_linear_baseline_equalised"] = quality.linear_baseline(blunt, sets.equalised(test))
+    return {
+        "xray_balanced_accuracy_mean": quality.mean_over_seeds(found, "balanced_accuracy"),
+        "xray_equalised_balanced_accuracy_mean": quality.mean_over_seeds(equal, "balanced_accuracy"),
+        "xray_seconds_median": round(statistics.median(run["seconds"] for run in found), 1),
+        "xray_pooled": _pooled(quality.XRAY, given, found),
+        "xray_equalised_pooled": _pooled(quality.XRAY, given, equal),
+        "xray_each": _each(found, "balanced_accuracy", "auroc"),
+        "xray_equalised_each": _each(equal, "balanced_accuracy", "auroc"),
+        **figures,
+    }
+
+
+def _runs(name: str, given: Given, kept: Figures) -> list[Figures]:
+    from benchmarks import _training_quality as quality
+
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    found = quality.runs(name, given.data, seeds, kept.get(name, []), final=given.final)
+    kept[name] = found
+    return found
+
+
+def _each(found: list[Figures], *names: str) -> list[Figures]:
+    """The figures of every run: of the test pictures, or where they were not read of validation."""
+    facts = ("seed", "seconds", "cpu_seconds", "foreign_cores", "threads", "code")
+    return [
+        {
+            **{name: run[name] for name in facts},
+            "read": "test" if run["test"] else "validation",
+            **{name: (run["test"] or run["validation"])[name] for name in names},
+        }
+        for run in found
+    ]
+
+
+def _pooled(name: str, given: Given, found: list[Figures]) -> Figures | None:
+    from benchmarks import _training_data as sets
+    from benchmarks import _training_quality as quality
+
+    if not given.final:
+        return None
+    if name == quality.XRAY:
+        return quality.pooled(sets.xray_test(given.data), found, sets.xray(given.data).classes)
+    return quality.pooled(sets.pneumoniamnist_test(given.data), found, ("normal", "pneumonia"))
+
+
+def _race(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_race
+
+    if not given.final:
+        print("race: reads test pictures, so it needs --final")
+        return {}
+    return _training_race.run(given.data, given.peer_limit)
+
+
+def _frozen(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_speed
+
+    return _training_speed.frozen_phase(given.sample)
+
+
+def _steps(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_speed
+
+    return {**_training_speed.steps(given.steps), **_training_speed.input_wait(given.steps)}
+
+
+def _memory(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_speed
+
+    return _training_speed.memory(given.many)
+
+
+def _site(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_site
+
+    return _training_site.run(given.data, given.grades)
+
+
+PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
+    "steps": _steps,
+    "frozen": _frozen,
+    "memory": _memory,
+    "site": _site,
+    "xray": _xray,
+    "pneumoniamnist": _pneumoniamnist,
+    "best": _best,
+    "race": _race,
+}
+ON_REAL_SCANS = ("xray", "pneumoniamnist", "best", "race")
+
+
+def main() -> None:
+    given = _parser().parse_args()
+    for name in given.only or PARTS:
+        if name in ON_REAL_SCANS and given.data is None:
+            print(f"{name}: not measured, {NEEDS_DATA}")
+            continue
+        before = _read(RUNS)
+        kept = dict(before)
+        measured = PARTS[name](given, kept)
+        # Read again: another part may have been measured meanwhile, in a process of its own.
+        made = {key: found for key, found in kept.items() if found is not before.get(key)}
+        _path(RUNS).parent.mkdir(parents=True, exist_ok=True)
+        _path(RUNS).write_text(json.dumps({**_read(RUNS), **made}))
+        _common.save(RESULT, in_order({**_read(RESULT), **measured}))
+
+
+def _path(name: str) -> Path:
+    return _common.RESULTS / f"{name}.json"
+
+
+def _read(name: str) -> Figures:
+    found: Figures = json.loads(_path(name).read_text()) if _path(name).is_file() else {}
+    return found
+
+
+def in_order(figures: Figures) -> Figures:
+    """The keys of the contract first, null where nothing was measured; then the others."""
+    from benchmarks._training_search import tried
+
+    figures = {**figures, "configurations_tried": len(tried())}
+    missing = [key for key in KEYS if figures.get(key) is None]
+    return {
+        **{key: figures.get(key) for key in KEYS},
+        **dict.fromkeys(GPU_KEYS),
+        **{key: value for key, value in figures.items() if key not in (*KEYS, *GPU_KEYS, "not_measured")},
+        "not_measured": missing,
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with pneumoniamnist.npz, dataset/ and labels_meta.csv")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to run; default: all")
+    parser.add_argument(
+        "--final", action="store_true", help="read the test pictures: only for configurations that stand"
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--peer-limit", type=float, default=600, help="seconds of training the peer is given")
+    parser.add_argument("--sample", type=int, default=64, help="pictures of the smaller sample of the frozen phase")
+    parser.add_argument("--steps", type=int, default=30, help="pairs of steps beside the bare loop")
+    parser.add_argument("--many", type=int, default=20_000, help="scans of the memory figure")
+    parser.add_argument("--grades", type=int, default=40, help="grades without, and beside a training")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
