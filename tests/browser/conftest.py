@@ -1,0 +1,70 @@
+"""Debian's Chromium, driven by Playwright. Where there is none, these tests are skipped and say so."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.pages.conftest import made_run  # noqa: F401 -- a fixture of this folder too
+from tests.registry.conftest import (  # noqa: F401
+    _no_predictor_stays_in_memory,
+    answered,
+    deployed,
+    make_version,
+    snapshot,
+)
+from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
+
+# Playwright's own limit of 30 seconds is too short for a browser beside two suites and a database.
+BROWSER_MS = 180_000
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+]
+
+
+# Closed with its module: a browser left open may ask for a favicon in the middle of somebody else's test.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (requirements-dev.txt)")
+    args = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    # Playwright's loop lives in this thread; Django would take the fixtures' queries for asynchronous code.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=args, timeout=BROWSER_MS)
+        yield browser
+        browser.close()
+    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
+    if before is not None:
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+class Watched:
+    """A page of one person's browser, which remembers everything that went wrong in it."""
+
+    def __init__(self, context: Any) -> None:
+        self.faults: list[str] = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(BROWSER_MS)
+        self.page.on("console", lambda message: self._console(message))
+        self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        self.page.on("response", lambda response: self._response(response))
+
+    def _console(self, message: Any) -> None:
+        # Violations of the content security policy come as errors of the console.
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text} ({self.page.url})")
+
+    def _response(self, response: Any) -> None:
+        if response.status >= 500:
+            self.faults.append(f"{response.status}: {response.url}")

@@ -1,0 +1,99 @@
+"""Every page in a real browser: nothing on the console, no violated policy, and a picture of each to look at."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from tests.browser.conftest import Watched
+
+DESK, TABLET = {"width": 1280, "height": 860}, {"width": 820, "height": 1180}
+CLEAN = ["login", "password_reset", "password_reset_done", "password_reset_complete"]
+
+
+@pytest.fixture
+def urls(
+    project: Any,
+    admin: Any,
+    author: Any,
+    colleague: Any,
+    make_scan: Callable[..., Any],
+    answered: Callable[..., Any],
+    made_run: Callable[..., Any],
+    snapshot: Any,
+) -> dict[str, str]:
+    """Addresses of every page over one of everything, with a few scans more."""
+    from labeling.models import Import, ImportFile
+
+    scans = [make_scan(seed=seed, opacity=bool(seed % 2), label=label, patient=f"p{seed}") for seed, label in enumerate(
+        ["NORMAL", "OPACITY", None, None, "OPACITY", None]
+    )]  # fmt: skip
+    grade = answered(seed=9, opacity=True)
+    batch = Import.objects.create(project=project, created_by=author, file_name="many.zip", status="succeeded", total=2)
+    ImportFile.objects.create(
+        batch=batch,
+        path="bad/one.jpg",
+        path_digest="x",
+        outcome="rejected",
+        code="not_an_image",
+        detail="This is a PDF.",
+    )
+    run = made_run(epochs=6)
+    by_project = (
+        "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
+        "dataset_list", "training", "model_list", "grade",
+    )  # fmt: skip
+    others = {
+        "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
+        "dataset": snapshot, "import": batch, "run": run,
+    }  # fmt: skip
+    plain = ("dashboard", "project_list", "project_create", "history", "jobs", "audit", "password_change")
+    return {
+        **{name: reverse(name) for name in plain},
+        **{name: reverse(name, args=[project.pk]) for name in by_project},
+        **{name: reverse(name, args=[row.pk]) for name, row in others.items()},
+    }
+
+
+def signed_in(chromium: Any, live_server: Any, user: Any, size: dict[str, int]) -> Any:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    context = chromium.new_context(viewport=size)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    return context
+
+
+@pytest.mark.parametrize("size", [DESK, TABLET], ids=["desk", "tablet"])
+def test_every_page_is_clean_in_chromium_and_fits_the_screen(
+    chromium: Any,
+    live_server: Any,
+    urls: dict[str, str],
+    admin: Any,
+    colleague: Any,
+    size: dict[str, int],
+    tmp_path: Path,
+) -> None:
+    watched = Watched(signed_in(chromium, live_server, admin, size))
+    too_wide = []
+    for name, url in urls.items():
+        watched.page.goto(f"{live_server.url}{url}")
+        watched.page.wait_for_load_state("load")
+        watched.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        if watched.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            too_wide.append(name)
+    assert watched.faults == []
+    assert too_wide == []
+    assert len(list(tmp_path.glob("*.png"))) == len(urls)
+
+
+def test_the_pages_without_a_session_are_clean(chromium: Any, live_server: Any, tmp_path: Path) -> None:
+    watched = Watched(chromium.new_context(viewport=DESK))
+    for name in CLEAN:
+        watched.page.goto(f"{live_server.url}{reverse(name)}")
+        watched.page.screenshot(path=tmp_path / f"{name}.png")
+    assert watched.faults == []

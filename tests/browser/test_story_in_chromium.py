@@ -1,0 +1,174 @@
+"""The mission in three people's browsers, over the real site with its real workers: upload, label, review, train, deploy, grade,
+feedback, history. With MEDISCAN_SCREENSHOT=path it also makes the README's picture."""
+
+import base64
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from images import phantoms
+from tests.browser.conftest import Watched
+from tests.conftest import PATIENCE_S
+from tests.story.conftest import CLASSES, PASSWORD, Site, jpeg, phantom_zip
+
+pytestmark = [pytest.mark.story, pytest.mark.xdist_group("site")]
+
+PROJECT = "Chest radiographs"
+PATIENTS, SCANS = 70, 2
+SCREENSHOT = os.environ.get("MEDISCAN_SCREENSHOT")
+# Enough to see every step; a picture for the README is worth a model that has learned.
+EPOCHS = "40" if SCREENSHOT else "14"
+JOB_MS = PATIENCE_S * 1000
+DROP = """([name, text]) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, {type: "image/jpeg"}));
+    return data;
+}"""
+
+
+@pytest.fixture
+def sign_in(chromium: Any, site: Site) -> Callable[[str], Watched]:
+    """A browser of one's own for each person, signed in through the login page."""
+
+    def open_for(name: str) -> Watched:
+        watched = Watched(chromium.new_context(viewport={"width": 1280, "height": 840}))
+        watched.page.goto(f"{site.root}/login/")
+        watched.page.get_by_label("Username").fill(name)
+        watched.page.get_by_label("Password").fill(PASSWORD)
+        watched.page.get_by_role("button", name="Log in").click()
+        watched.page.get_by_role("heading", name="Dashboard").wait_for()
+        return watched
+
+    return open_for
+
+
+def test_doctor_colleague_and_admin_go_round_the_loop(sign_in: Callable[[str], Watched]) -> None:
+    boss, doctor, colleague = sign_in("boss"), sign_in("dr001"), sign_in("dr002")
+    home = _make_project(boss.page)
+    _upload(doctor.page, home)
+    _label(doctor.page, home)
+    _review(colleague.page, home)
+    _train_and_deploy(boss.page, home)
+    _grade(doctor.page, home)
+    _look_back(doctor.page)
+    assert [*boss.faults, *doctor.faults, *colleague.faults] == []
+
+
+def _make_project(page: Any) -> str:
+    """The address of the new project; both doctors are members."""
+    page.get_by_role("link", name="New project").first.click()
+    page.get_by_label("Name").fill(PROJECT)
+    page.get_by_label("Modality").fill("X-ray")
+    page.get_by_label("Classes").fill("\n".join(CLASSES))
+    page.get_by_role("button", name="Create project").click()
+    for name in ("dr001", "dr002"):
+        page.get_by_label("Account").select_option(label=name)
+        page.get_by_role("button", name="Add").click()
+        page.get_by_text(f"{name} is a member.").wait_for()
+    page.get_by_role("link", name="Overview").click()
+    return str(page.url)
+
+
+def _upload(page: Any, home: str) -> None:
+    """Two files through the picker, one dropped, one that is no picture, and a ZIP with labels."""
+    page.goto(f"{home}upload/")
+    pictures = [
+        {"name": f"new{seed}.jpg", "mimeType": "image/jpeg", "buffer": jpeg(phantoms.phantom(seed, 0, bool(seed % 2)))}
+        for seed in (801, 802, 803)
+    ]
+    page.set_input_files("input[type=file]", pictures[:2])
+    page.locator(".badge", has_text="created").nth(1).wait_for()
+    dropped = page.evaluate_handle(DROP, ["dropped.jpg", base64.b64encode(pictures[2]["buffer"]).decode()])
+    page.dispatch_event("[data-drop]", "drop", {"dataTransfer": dropped})
+    page.locator(".badge", has_text="created").nth(2).wait_for()
+    page.set_input_files("input[type=file]", [pictures[0]])
+    page.locator(".badge", has_text="already there").wait_for()
+    zipped = {"name": "set.zip", "mimeType": "application/zip", "buffer": phantom_zip(PATIENTS, SCANS, seed=11)}
+    page.set_input_files("input[type=file]", [zipped])
+    page.get_by_role("link", name="Report of the import").click()
+    page.locator("#import .badge", has_text="succeeded").wait_for(timeout=JOB_MS)
+    assert page.locator(".figures dd").nth(1).inner_text() == str(PATIENTS * SCANS)
+
+
+def _label(page: Any, home: str) -> None:
+    """Three scans, by keys alone; the second is looked at again and changed."""
+    page.goto(f"{home}label/")
+    for key, name in (("2", CLASSES[1]), ("1", CLASSES[0]), ("2", CLASSES[1])):
+        code = page.locator("#desk h1").inner_text()
+        page.keyboard.press(key)
+        page.get_by_text(f"Saved: {code} is {name}.").wait_for()
+    page.get_by_text("Nothing to label").wait_for()
+    page.keyboard.press("z")
+    page.get_by_text("going back").wait_for()
+    page.keyboard.press("1")
+    page.get_by_text(re.compile(f"Saved: .* is {CLASSES[0]}")).wait_for()
+
+
+def _review(page: Any, home: str) -> None:
+    """One by its key, one changed, all others ticked and approved page by page."""
+    page.goto(f"{home}review/")
+    for key, said in (("a", "approved"), ("m", "modified")):
+        code = page.locator("#desk h1").inner_text()
+        page.keyboard.press(key)
+        page.get_by_text(f"Saved: {code} {said}.").wait_for()
+    page.goto(f"{home}review/many/")
+    while page.locator("[data-pick]").count():
+        page.get_by_role("button", name="Tick all on this page").click()
+        page.get_by_role("button", name="Approve the ticked").click()
+        page.get_by_text("scans approved.").wait_for()
+        page.goto(f"{home}review/many/")
+    page.get_by_text("Nothing to review").wait_for()
+
+
+def _train_and_deploy(page: Any, home: str) -> None:
+    """A run from scratch, watched to its end on its page; then the model is deployed."""
+    page.goto(f"{home}training/")
+    page.get_by_label("Transfer learning").select_option(value="false")
+    page.get_by_label("Epochs").fill(EPOCHS)
+    page.get_by_label("Picture size").fill("64")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("button", name="Cancel the run").wait_for()
+    page.locator("#run .notice.success a").wait_for(timeout=JOB_MS)
+    assert page.locator("#run svg.chart").count() == 2
+    page.locator("#run .notice.success a").click()
+    page.get_by_role("heading", name="Confusion matrix").wait_for()
+    page.get_by_role("button", name=re.compile("deploy", re.IGNORECASE)).click()
+    page.get_by_text(re.compile(r"^\s*model\d+ is deployed\.")).wait_for()
+
+
+def _grade(page: Any, home: str) -> None:
+    """A new scan gets its answer without a reload; the heat map is off until it is asked for; then feedback."""
+    page.goto(f"{home}grade/")
+    picture = {"name": "patient.jpg", "mimeType": "image/jpeg", "buffer": jpeg(phantoms.phantom(907, 0, True))}
+    page.set_input_files("input[type=file]", [picture])
+    page.get_by_role("button", name="Grade").click()
+    page.get_by_role("heading", name="Is this right?").wait_for(timeout=JOB_MS)
+    assert page.locator("#grade .research").count() >= 1
+    overlay = page.locator("img.overlay")
+    assert not overlay.is_visible()
+    page.get_by_label("Show what spoke for").check()
+    overlay.evaluate("image => image.decode()")
+    assert overlay.is_visible()
+    if SCREENSHOT:
+        page.screenshot(path=SCREENSHOT)
+    page.get_by_label("Wrong", exact=True).check()
+    page.get_by_label("If wrong: the right class").select_option(index=1)
+    page.get_by_role("button", name="Send feedback").click()
+    page.get_by_text("Thank you, recorded.").wait_for()
+
+
+def _look_back(page: Any) -> None:
+    page.get_by_role("link", name="History").click()
+    row = page.locator("tbody tr").first
+    assert "wrong" in row.inner_text()
+    row.locator("a", has_text="img").click()
+    timeline = page.locator(".timeline")
+    timeline.wait_for()
+    text = timeline.inner_text()
+    assert "graded by model" in text
+    assert "grade is wrong" in text
+    assert "(from feedback)" in text

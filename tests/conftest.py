@@ -1,0 +1,233 @@
+"""Personas, a project, scans: what most tests begin with. Everything is made through the real services."""
+
+import io
+import os
+import random
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from rest_framework.test import APIClient
+
+# How long an example takes is the machine's business, not the code's. CI must say the same of the same code each time, so it
+# takes the same examples each time; developers' runs (CI not set) search on at random, and what they find becomes a test.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+hypothesis_settings.register_profile("search", **PATIENT)
+hypothesis_settings.register_profile("repeat", derandomize=True, **PATIENT)
+hypothesis_settings.load_profile("repeat" if os.environ.get("CI") else "search")
+
+# Seconds after which something that should have happened will not happen any more. Nothing is slower for a long wait, and a
+# machine that runs two suites, browsers and databases is slow: no test may ask it to be quick.
+PATIENCE_S = 600.0
+
+PASSWORD = "correct horse battery staple"
+CLASSES = ["NORMAL", "OPACITY"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The scratch folder of this run goes with it; workers share their controller's."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["MEDISCAN_TEST_SCRATCH"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_module_inherits_objects() -> None:
+    """What fixtures of an earlier module, or threads that outlived its tests, stored."""
+    shutil.rmtree(Path(settings.DATA_DIR) / "blobs", ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _disk_is_given_back() -> Iterator[None]:
+    """A model bundle has 45 MB: what a test stored goes with its rows, else a whole suite leaves tens of gigabytes."""
+    folder = Path(settings.DATA_DIR) / "blobs"
+    before = set(folder.glob("*/*/*"))
+    yield
+    for path in set(folder.glob("*/*/*")) - before:
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """Random weights and noise are those of the test, whichever tests ran in this process before."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _heartbeats_see_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests work inside one transaction, which a heartbeat on its own connection cannot see: after four seconds it would
+    call the work lost. There it always finds its row; where rows are committed, the real one beats."""
+    marker = request.node.get_closest_marker("django_db")
+    if (marker and marker.kwargs.get("transaction")) or "transactional_db" in request.fixturenames:
+        return
+    from mediscan_site.core import work
+
+    beat = work.beat
+
+    def seen(*row: Any, **columns: Any) -> bool:
+        return threading.current_thread().name.startswith("pulse-") or beat(*row, **columns)
+
+    monkeypatch.setattr(work, "beat", seen)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real scans with splits and labels, where this machine has them."""
+    folder = Path(os.environ.get("MEDISCAN_TEST_DATA") or settings.BASE_DIR.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("no folder of real scans: set MEDISCAN_TEST_DATA")
+    return folder
+
+
+def make_user(name: str, *, role: str = "doctor", is_active: bool = True) -> Any:
+    from mediscan_site.core.models import User
+
+    admin = role == "admin"
+    user = User(username=name, email=f"{name}@hospital.example", role=role, is_active=is_active)
+    user.is_staff = user.is_superuser = admin
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+@pytest.fixture
+def admin(db: None) -> Any:
+    return make_user("admin", role="admin")
+
+
+@pytest.fixture
+def project(admin: Any) -> Any:
+    from images.services import create_project
+
+    return create_project(actor=admin, name="Chest X-ray", classes=CLASSES, modality="X-ray")
+
+
+def member(project: Any, admin: Any, name: str) -> Any:
+    from images.services import add_member
+
+    user = make_user(name)
+    add_member(actor=admin, project=project, user=user)
+    return user
+
+
+@pytest.fixture
+def author(project: Any, admin: Any) -> Any:
+    return member(project, admin, "author")
+
+
+@pytest.fixture
+def colleague(project: Any, admin: Any) -> Any:
+    return member(project, admin, "colleague")
+
+
+@pytest.fixture
+def outsider(db: None) -> Any:
+    return make_user("outsider")
+
+
+@pytest.fixture
+def inactive(db: None) -> Any:
+    return make_user("inactive", is_active=False)
+
+
+@pytest.fixture
+def api() -> Callable[..., APIClient]:
+    """A client of the HTTP API: `api()` anonymous, `api(user)` with that user's real access token."""
+
+    def client(user: Any = None) -> APIClient:
+        from rest_framework_simplejwt.tokens import RefreshToken
+
+        made = APIClient()
+        if user is not None:
+            made.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(user).access_token}")
+        return made
+
+    return client
+
+
+def scan_bytes(seed: int = 0, *, opacity: bool = False, scan_index: int = 0) -> bytes:
+    """A small JPEG phantom; equal arguments give equal bytes."""
+    from images.phantoms import phantom
+
+    out = io.BytesIO()
+    phantom(seed, scan_index, opacity).resize((160, 150)).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+@pytest.fixture
+def make_scan(project: Any, author: Any) -> Callable[..., Any]:
+    """A stored scan of the project: `make_scan(seed=3, opacity=True, patient="p3")`; `label=` labels it as the actor."""
+
+    def make(
+        *,
+        seed: int = 0,
+        opacity: bool = False,
+        label: str | None = None,
+        actor: Any = None,
+        into: Any = None,
+        **facts: Any,
+    ) -> Any:
+        from images.services import ScanFacts
+        from labeling.services import upload_scan
+
+        target = into or project
+        wanted = target.class_rows.get(name=label) if label else None
+        split = facts.pop("split", None)
+        external_id = facts.pop("external_id", None)
+        image, _ = upload_scan(
+            actor=actor or author,
+            project=target,
+            source=io.BytesIO(scan_bytes(seed, opacity=opacity)),
+            file_name=f"scan{seed}.jpg",
+            facts=ScanFacts(**facts),
+            label_class=wanted,
+            split=split,
+            external_id=external_id,
+        )
+        image.refresh_from_db()
+        return image
+
+    return make
+
+
+@pytest.fixture
+def approved_scans(make_scan: Callable[..., Any], colleague: Any) -> Callable[..., list[Any]]:
+    """`approved_scans(12)`: so many scans, each of its own patient, classes in turn, labelled by author, approved by colleague."""
+
+    def make(count: int, *, first_seed: int = 100, split: str | None = None) -> list[Any]:
+        from labeling.services import review_scan
+
+        scans = []
+        for number in range(count):
+            seed, sick = first_seed + number, bool(number % 2)
+            image = make_scan(seed=seed, opacity=sick, label=CLASSES[sick], patient=f"patient{seed}", split=split)
+            review_scan(actor=colleague, image=image, status="approved")
+            image.refresh_from_db()
+            scans.append(image)
+        return scans
+
+    return make
+
+
+@pytest.fixture
+def make_snapshot(approved_scans: Callable[..., list[Any]], admin: Any, project: Any) -> Callable[..., Any]:
+    """A frozen data set with scans of both classes in each split."""
+
+    def make(per_split: int = 6) -> Any:
+        from labeling.services import freeze_snapshot
+
+        for number, split in enumerate(("train", "val", "test")):
+            approved_scans(per_split, first_seed=1000 * (number + 1), split=split)
+        return freeze_snapshot(actor=admin, project=project, seed=0)
+
+    return make

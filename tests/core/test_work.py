@@ -1,0 +1,98 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import Import
+from mediscan_site.core import work
+from mediscan_site.core.models import WorkStatus
+
+
+class Wakeups:
+    """Stands where a task would: remembers whom it was asked to wake."""
+
+    name = "test.wakeups"
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    def apply_async(self, args: tuple[int], **_: Any) -> None:
+        self.sent.extend(args)
+
+
+@pytest.fixture
+def job(project: Any, admin: Any) -> Import:
+    return Import.objects.create(project=project, created_by=admin, file_name="scans.zip")
+
+
+@pytest.fixture
+def wakeups(monkeypatch: pytest.MonkeyPatch) -> Wakeups:
+    made = Wakeups()
+    monkeypatch.setattr(work, "_swept", {})
+    work.register_sweep(Import, made)  # type: ignore[arg-type]
+    return made
+
+
+def silence(job: Import, seconds: int = 3600) -> None:
+    Import.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_only_one_worker_gets_a_queued_row(job: Import) -> None:
+    assert work.claim(Import, job.pk) == 1
+    assert work.claim(Import, job.pk) is None
+
+
+def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(
+    job: Import, wakeups: Wakeups, django_capture_on_commit_callbacks: Any
+) -> None:
+    first = work.claim(Import, job.pk)
+    assert first == 1
+    silence(job)
+    with django_capture_on_commit_callbacks(execute=True):
+        work.sweep()
+    assert wakeups.sent == [job.pk]
+    assert work.claim(Import, job.pk) == 2
+    assert not work.beat(Import, job.pk, first)
+    assert not work.finish(Import, job.pk, first, status=WorkStatus.SUCCEEDED)
+    assert work.finish(Import, job.pk, 2, status=WorkStatus.SUCCEEDED)
+    job.refresh_from_db()
+    assert (job.status, job.progress) == ("succeeded", 1.0)
+
+
+def test_a_row_with_a_fresh_heartbeat_is_left_alone(job: Import, wakeups: Wakeups) -> None:
+    work.claim(Import, job.pk)
+    work.sweep()
+    job.refresh_from_db()
+    assert job.status == "running"
+
+
+def test_a_row_lost_too_often_ends_failed_with_the_reason(job: Import, wakeups: Wakeups) -> None:
+    for _ in range(3):
+        work.claim(Import, job.pk)
+        silence(job)
+        work.sweep()
+    job.refresh_from_db()
+    assert job.status == "failed"
+    assert "lost 3 times" in job.error
+
+
+def test_a_queued_row_whose_message_was_lost_is_announced_again(
+    job: Import, wakeups: Wakeups, django_capture_on_commit_callbacks: Any
+) -> None:
+    Import.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(hours=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        work.sweep()
+        work.sweep()
+    assert wakeups.sent == [job.pk]
+
+
+def test_cancelling_ends_a_queued_row_and_stops_a_running_one(job: Import) -> None:
+    assert work.request_cancel(Import, job.pk)
+    job.refresh_from_db()
+    assert job.status == "cancelled"
+    other = Import.objects.create(project=job.project, created_by=job.created_by, file_name="b.zip")
+    attempt = work.claim(Import, other.pk)
+    assert attempt
+    assert work.request_cancel(Import, other.pk)
+    assert not work.beat(Import, other.pk, attempt)

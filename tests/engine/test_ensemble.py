@@ -1,0 +1,289 @@
+"""Several networks and folds in one run: seeds, resume, epochs, bundle."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models_registry.inference.architectures import COMPACT
+from models_registry.inference.bundle import BundleError, Manifest, join_members, pack, split_members, unpack
+from models_registry.inference.predictor import Predictor
+from tests.engine.builders import make_data, make_manifest, make_tiles, tiny_config
+from training.engine import folds
+from training.engine.checkpoint import CheckpointError
+from training.engine.config import ConfigError, TrainConfig
+from training.engine.data import TrainData
+from training.engine.ensemble import Trained, member_seed, merged, train
+from training.engine.fit import fit
+from training.engine.report import EpochReport
+from training.engine.series import Watch, from_bytes, to_bytes
+from training.engine.setup import initial_network
+
+GROUPS = [f"patient:{n}" for n in range(24)]
+
+
+def small(**changes: Any) -> TrainConfig:
+    return tiny_config(architecture=COMPACT, image_size=28, **changes)
+
+
+class Log:
+    """Everything that a run tells, and a way to stop it after so many epochs."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.progress: list[float] = []
+        self.said: list[str] = []
+        self.epochs: list[EpochReport] = []
+        self.saved: list[bytes] = []
+        self.stop_after = stop_after
+
+    def watch(self) -> Watch:
+        return Watch(self._progress, self.epochs.append, self._stop, self.saved.append)
+
+    def _progress(self, fraction: float, message: str) -> None:
+        self.progress.append(fraction)
+        self.said.append(message)
+
+    def _stop(self) -> bool:
+        return self.stop_after is not None and len(self.epochs) >= self.stop_after
+
+
+def run(config: TrainConfig, log: Log | None = None, **options: Any) -> Trained:
+    watch = (log or Log()).watch()
+    return train(make_data(16, 8), config, watch, groups=GROUPS, checkpoint_interval_s=0.0, **options)
+
+
+def untimed(report: EpochReport) -> EpochReport:
+    return replace(report, seconds=0.0, input_share=0.0)
+
+
+def same_weights(one: Trained, other: Trained) -> bool:
+    pairs = zip(one.members, other.members, strict=True)
+    return all(torch.equal(a.state_dict[name], b.state_dict[name]) for a, b in pairs for name in a.state_dict)
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Trained, Log]:
+    log = Log()
+    return run(small(members=2, folds=2), log), log
+
+
+def test_one_network_without_folds_is_the_plain_fit_checkpoints_included() -> None:
+    config, log, plain = small(), Log(), Log()
+    trained = run(config, log)
+    alone = fit(
+        make_data(16, 8),
+        config,
+        on_progress=plain._progress,
+        on_epoch_end=plain.epochs.append,
+        save_checkpoint=plain.saved.append,
+        checkpoint_interval_s=0.0,
+    )
+    (member,) = trained.members
+    assert trained.out_of_fold is None
+    assert merged(trained.members) is member
+    assert all(torch.equal(member.state_dict[name], alone.state_dict[name]) for name in alone.state_dict)
+    assert log.progress == plain.progress
+    assert [report.phase for report in log.epochs] == ["full", "full"]
+    assert len(log.saved) == len(plain.saved) == 1
+
+
+def test_the_first_of_several_networks_is_the_one_that_would_be_trained_alone(whole: tuple[Trained, Log]) -> None:
+    first, second = whole[0].members
+    (alone,) = run(small()).members
+    assert all(torch.equal(first.state_dict[name], alone.state_dict[name]) for name in alone.state_dict)
+    assert not torch.equal(first.state_dict["conv1.weight"], second.state_dict["conv1.weight"])
+    assert len({member_seed(7, index) for index in range(5)}) == 5
+
+
+def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_network(
+    whole: tuple[Trained, Log],
+) -> None:
+    log = whole[1]
+    assert log.progress == sorted(log.progress)
+    assert log.progress[-1] == pytest.approx(1)
+    assert [report.epoch for report in log.epochs] == list(range(1, 9))
+    assert {report.epochs for report in log.epochs} == {8}
+    names = ["member 1", "member 2", "fold 1", "fold 2"]
+    assert [report.phase for report in log.epochs] == [f"{name} full" for name in names for _ in range(2)]
+    assert all(len(report.phase) <= 16 for report in log.epochs)
+    assert log.said[-1].startswith("fold 2: ")
+
+
+def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole: tuple[Trained, Log]) -> None:
+    trained, log = whole
+    assert len(log.saved) == 7, "within each training, and after each but the last"
+    for saved in (log.saved[2], log.saved[6]):
+        again = Log()
+        resumed = run(small(members=2, folds=2), again, resume=saved)
+        assert same_weights(resumed, trained)
+        assert np.array_equal(resumed.out_of_fold, trained.out_of_fold)  # type: ignore[arg-type]
+        assert again.epochs[0].epoch > 1
+        known = {report.epoch: untimed(report) for report in log.epochs}
+        assert [untimed(report) for report in again.epochs] == [known[report.epoch] for report in again.epochs]
+
+
+def test_a_finished_training_is_not_repeated(whole: tuple[Trained, Log]) -> None:
+    after_fold_1 = whole[1].saved[5]
+    done, current = from_bytes(after_fold_1, _key(whole[1].saved))
+    assert (len(done), current) == (3, None)
+    again = Log()
+    run(small(members=2, folds=2), again, resume=after_fold_1)
+    assert [report.phase for report in again.epochs] == ["fold 2 full", "fold 2 full"]
+
+
+def _key(saved: list[bytes]) -> str:
+    import json
+
+    length = int.from_bytes(saved[0][:8], "little")
+    key: str = json.loads(json.loads(saved[0][8 : 8 + length])["__metadata__"]["mediscan_series"])["key"]
+    return key
+
+
+def test_a_run_that_is_stopped_says_so_and_keeps_what_is_finished() -> None:
+    log = Log(stop_after=3)
+    trained = run(small(members=2), log)
+    assert (trained.stopped, len(trained.members), trained.out_of_fold) == (True, 1, None)
+    assert len(log.epochs) == 3
+
+
+@pytest.mark.parametrize("change", [{"seed": 9}, {"folds": 3}, {"members": 3}])
+def test_the_checkpoint_of_another_run_is_refused(whole: tuple[Trained, Log], change: dict[str, int]) -> None:
+    with pytest.raises(CheckpointError, match="another run"):
+        run(replace(small(members=2, folds=2), **change), resume=whole[1].saved[0])
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:50], lambda d: b"", lambda d: d[:8] + b"x" + d[9:]])
+def test_a_damaged_checkpoint_is_refused(whole: tuple[Trained, Log], damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        run(small(members=2, folds=2), resume=damage(whole[1].saved[0]))
+
+
+def test_the_bytes_of_a_series_give_back_what_was_put_in(whole: tuple[Trained, Log]) -> None:
+    done, current = from_bytes(to_bytes(whole[0].members, b"bytes of a leg", "k"), "k")
+    assert current == b"bytes of a leg"
+    assert [result.history for result in done] == [member.history for member in whole[0].members]
+    assert np.array_equal(done[1].val_logits, whole[0].members[1].val_logits)
+
+
+def test_a_bundle_of_several_networks_gives_the_mean_of_their_logits(whole: tuple[Trained, Log]) -> None:
+    result = merged(whole[0].members)
+    assert (result.members, len(result.history), result.best_epoch) == (2, 4, whole[0].members[0].best_epoch)
+    assert [report.epoch for report in result.history] == [1, 2, 3, 4]
+    several = Predictor(unpack(pack(_manifest(result.preprocess, 2), result.state_dict)))
+    single = [
+        Predictor(unpack(pack(_manifest(result.preprocess, 1), member.state_dict))) for member in whole[0].members
+    ]
+    data = make_data(16, 8)
+    found = several.predict(data.val_tiles).logits
+    assert np.allclose(found, np.mean([one.predict(data.val_tiles).logits for one in single], axis=0), atol=1e-6)
+    assert np.allclose(found, result.val_logits, atol=1e-6)
+    assert np.array_equal(
+        several.features(data.val_tiles), np.concatenate([one.features(data.val_tiles) for one in single], axis=1)
+    )
+    maps = [one.heatmap(data.val_tiles[0], 1) for one in single]
+    both = several.heatmap(data.val_tiles[0], 1)
+    mean = np.mean(maps, axis=0)
+    assert np.allclose(both, mean / max(float(mean.max()), 1e-9), atol=1e-6)
+
+
+def _manifest(preprocess: Any, members: int) -> Manifest:
+    return make_manifest(architecture=COMPACT, preprocess=preprocess, members=members)
+
+
+def test_features_of_no_tiles_have_the_width_of_the_heads(whole: tuple[Trained, Log]) -> None:
+    result = merged(whole[0].members)
+    several = Predictor(unpack(pack(_manifest(result.preprocess, 2), result.state_dict)))
+    assert several.features(make_tiles(0)[0]).shape == (0, 2 * 192)
+
+
+def test_the_head_reads_the_features() -> None:
+    network = initial_network(COMPACT, 2, 0)
+    model = Predictor(unpack(pack(make_manifest(architecture=COMPACT), network.state_dict())))
+    tiles = make_tiles(3)[0]
+    with torch.no_grad():
+        logits = network.fc(torch.from_numpy(model.features(tiles))).numpy()
+    assert np.allclose(logits, model.predict(tiles).logits, atol=1e-5)
+
+
+def test_a_bundle_must_hold_exactly_its_members() -> None:
+    state = initial_network(COMPACT, 2, 0).state_dict()
+    manifest = make_manifest(architecture=COMPACT, members=2)
+    with pytest.raises(BundleError, match="missing"):
+        pack(manifest, state)
+    with pytest.raises(BundleError, match="unexpected"):
+        pack(manifest, join_members([state, state, state]))
+    assert len(split_members(join_members([state, state]), 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("members", "message"), [(0, "1 to 5"), (6, "1 to 5"), ("2", "JSON int"), (True, "JSON int"), (None, "JSON int")]
+)
+def test_a_number_of_members_that_cannot_be_is_refused(members: Any, message: str) -> None:
+    with pytest.raises(BundleError, match=message):
+        Manifest.from_dict({**make_manifest().to_dict(), "members": members})
+
+
+def test_a_manifest_of_one_network_does_not_speak_of_members() -> None:
+    assert "members" not in make_manifest().to_dict()
+    assert Manifest.from_dict(make_manifest().to_dict()).members == 1
+    assert Manifest.from_dict(make_manifest(members=3).to_dict()).members == 3
+
+
+def test_folds_part_patients_and_are_the_same_in_every_run() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 120)
+    groups = [f"p{n}" for n in rng.integers(0, 40, 120)]
+    parts = folds.assign(labels, groups, 5, 3)
+    assert np.array_equal(parts, folds.assign(labels, groups, 5, 3))
+    assert not np.array_equal(parts, folds.assign(labels, groups, 5, 4))
+    assert set(parts.tolist()) == {0, 1, 2, 3, 4}
+    for group in set(groups):
+        assert len(set(parts[np.asarray(groups) == group].tolist())) == 1
+    shares = [np.bincount(labels[parts == fold], minlength=3).min() for fold in range(5)]
+    assert min(shares) > 0, "every class in every fold"
+
+
+def test_the_inner_part_that_chooses_an_epoch_is_parted_by_patient_too() -> None:
+    labels = np.arange(60) % 2
+    groups = [f"p{n // 4}" for n in range(60)]
+    chosen = folds.inner(labels, groups, 1)
+    assert 0 < chosen.sum() < 20
+    names = np.asarray(groups)
+    assert not set(names[chosen].tolist()) & set(names[~chosen].tolist())
+
+
+def test_a_fold_learns_and_chooses_without_its_held_out_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, config = make_data(16, 8), small(folds=3)
+    marked = np.concatenate([data.train_tiles, data.val_tiles])
+    marked[:, 0, 0] = np.arange(24)
+    data = TrainData(marked[:16], data.train_labels, marked[16:], data.val_labels, 2)
+    parts = folds.assign(folds.all_labels(data), GROUPS, 3, config.seed)
+    for fold, leg in enumerate(folds.legs(data, config, GROUPS)):
+        own = leg.data()
+        seen = sorted([*own.train_tiles[:, 0, 0].tolist(), *own.val_tiles[:, 0, 0].tolist()])
+        assert seen == np.flatnonzero(parts != fold).tolist()
+        labels = folds.all_labels(data)
+        assert own.train_labels.tolist() == labels[own.train_tiles[:, 0, 0]].tolist()
+        assert own.val_labels.tolist() == labels[own.val_tiles[:, 0, 0]].tolist()
+
+
+def test_out_of_fold_logits_stand_at_their_scans(whole: tuple[Trained, Log]) -> None:
+    trained, config = whole[0], small(members=2, folds=2)
+    data = make_data(16, 8)
+    parts = folds.assign(folds.all_labels(data), GROUPS, 2, config.seed)
+    leg = folds.legs(data, config, GROUPS)[1]
+    alone = leg.kept(fit(leg.data(), leg.config))
+    assert trained.out_of_fold is not None
+    assert trained.out_of_fold.shape == (24, 2)
+    assert np.array_equal(trained.out_of_fold[parts == 1], alone.val_logits.astype(np.float64))
+
+
+def test_too_few_patients_for_the_folds_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="class 0 has scans of 3 patients, 5 folds need 5") as refused:
+        folds.assign(np.array([0, 0, 0, 1, 1, 1, 1, 1]), list("aabcdefgh")[1:], 5, 0)
+    assert refused.value.field == "folds"
+    with pytest.raises(ConfigError, match="0 groups for 24 scans"):
+        folds.legs(make_data(16, 8), small(folds=2), [])

@@ -1,0 +1,210 @@
+"""What goes wrong in a training and is mended, and what stops it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.engine import builders
+from tests.engine.builders import make_data
+from training.engine import caching, loop
+from training.engine.config import TrainConfig
+from training.engine.device import Device, exact, out_of_memory
+from training.engine.fit import fit
+from training.engine.report import OutOfMemory
+from training.engine.setup import initial_network
+
+NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+
+
+def tiny_config(**changes: Any) -> TrainConfig:
+    return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def known_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = initial_network("resnet_compact", 2, 99)
+    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
+    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[loop.Run, Tensor, Tensor], Tensor]) -> None:
+    """Every loss goes through ``fault``, which is given the run, the input and the loss."""
+    sound = loop._loss
+    monkeypatch.setattr(loop, "_loss", lambda run, x, target: fault(run, x, sound(run, x, target)))
+
+
+def nan_once(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+    return loss * float("nan") if run.backoffs == 0 and run.epoch == 1 else loss
+
+
+def too_large(limit: int) -> Callable[[loop.Run, Tensor, Tensor], Tensor]:
+    def fault(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+        if len(x) > limit:
+            raise RuntimeError(NO_MEMORY)
+        return loss
+
+    return fault
+
+
+def resumed(config: TrainConfig, after: int) -> dict[str, Tensor]:
+    """The weights of a run that is stopped after so many epochs and taken up again."""
+    saved: list[bytes] = []
+    stop = {"should_stop": lambda: len(saved) == after, "checkpoint_interval_s": 0, "save_checkpoint": saved.append}
+    assert fit(make_data(), config, device="cpu", **stop).stopped  # type: ignore[arg-type]
+    return fit(make_data(), config, device="cpu", resume=saved[-1]).state_dict
+
+
+def test_after_a_loss_that_is_not_finite_the_epoch_begins_again_with_half_the_rate_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config(epochs=3, learning_rate=1e-3)
+    sound = fit(make_data(), config, device="cpu")
+    faulty(monkeypatch, nan_once)
+    mended = fit(make_data(), config, device="cpu")
+    assert [r.note for r in mended.history] == [
+        "",
+        "the loss is not finite in epoch 2, step 1: begun again with half the learning rate",
+        "",
+    ]
+    assert mended.history[0].val_loss == sound.history[0].val_loss
+    assert mended.history[1].learning_rate == pytest.approx(sound.history[1].learning_rate / 2)
+    assert mended.history[2].learning_rate == pytest.approx(sound.history[2].learning_rate / 2)
+    assert all(torch.isfinite(value).all() for value in mended.state_dict.values())
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_mended_run_resumes_to_the_same_bits(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    config = tiny_config(epochs=4)
+    faulty(monkeypatch, nan_once)
+    assert equal(resumed(config, after), fit(make_data(), config, device="cpu").state_dict)
+
+
+def test_weights_that_are_not_finite_are_found_in_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = loop._validation_logits
+
+    def broken(run: loop.Run, calls: loop.Callbacks) -> Any:
+        logits = judge(run, calls)
+        return logits * float("nan") if run.backoffs == 0 else logits
+
+    monkeypatch.setattr(loop, "_validation_logits", broken)
+    result = fit(make_data(), tiny_config(epochs=1), device="cpu")
+    assert "the weights are not finite after epoch 1: begun again" in result.history[0].note
+
+
+def test_when_memory_runs_out_the_batch_is_taken_in_parts_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty(monkeypatch, too_large(3))
+    result = fit(make_data(), tiny_config(epochs=2, batch_size=8), device="cpu")
+    assert result.history[0].note == (
+        "memory ran out: 4 scans at a time, gradients added up; memory ran out: 2 scans at a time, gradients added up"
+    )
+    assert [r.epoch for r in result.history] == [1, 2]
+    assert equal(resumed(tiny_config(epochs=2, batch_size=8), 1), result.state_dict)
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch: pytest.MonkeyPatch, known_weights: None) -> None:
+    config = tiny_config(pretrained=True, epochs=2, frozen_epochs=2, batch_size=8)
+    whole = fit(make_data(), config, device="cpu").state_dict
+    faulty(monkeypatch, too_large(3))
+    parts = fit(make_data(), config, device="cpu").state_dict
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
+
+
+def test_when_even_the_smallest_batch_does_not_fit_the_run_ends_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faulty(monkeypatch, too_large(0))
+    with pytest.raises(OutOfMemory, match=r"even for 2 scans at a time\. Choose an image_size below 32"):
+        fit(make_data(), tiny_config(), device="cpu")
+
+
+def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    faulty(monkeypatch, broken)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(make_data(), tiny_config(), device="cpu")
+    assert out_of_memory(MemoryError())
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    assert out_of_memory(RuntimeError(NO_MEMORY))
+    assert not out_of_memory(ValueError("out of memory"))
+
+
+def test_a_run_without_gain_stops_early_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
+    told: list[tuple[float, str]] = []
+    seen: list[int] = []
+    config = tiny_config(epochs=10, patience=2)
+    result = fit(
+        make_data(),
+        config,
+        on_progress=lambda *now: told.append(now),
+        on_epoch_end=lambda report: seen.append(report.epoch),
+        device="cpu",
+    )
+    # The learning rate peaks after three of ten epochs; two more without a gain are enough.
+    assert seen == [1, 2, 3, 4, 5]
+    assert result.history[-1].note == "stopped early: no gain in validation AUROC for 2 epochs"
+    assert not result.stopped
+    assert told[-1] == (1.0, "epoch 5 of 10")
+    assert equal(resumed(config, 4), result.state_dict)
+
+
+def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(
+    monkeypatch: pytest.MonkeyPatch, known_weights: None
+) -> None:
+    monkeypatch.setattr(caching, "BATCH", 4)
+    asked: list[int] = []
+
+    def third_time() -> bool:
+        asked.append(1)
+        return len(asked) >= 3
+
+    config = tiny_config(pretrained=True, epochs=2, frozen_epochs=1)
+    result = fit(make_data(), config, should_stop=third_time, device="cpu")
+    assert (result.stopped, result.history, len(asked)) == (True, (), 3)
+    monkeypatch.setattr(loop, "VAL_CHUNK", 4)
+    asked.clear()
+    # One batch, then the first part of the validation scans, then the stop.
+    result = fit(make_data(n_train=8), tiny_config(epochs=1), should_stop=third_time, device="cpu")
+    assert (result.stopped, result.history, len(asked)) == (True, (), 3)
+
+
+def test_the_backbone_of_a_frozen_phase_runs_once_and_its_features_judge_as_the_network_does(
+    monkeypatch: pytest.MonkeyPatch, known_weights: None
+) -> None:
+    rows: list[int] = []
+    real = caching.features
+
+    def counted(network: Any, x: Tensor) -> Tensor:
+        rows.append(len(x))
+        return real(network, x)
+
+    monkeypatch.setattr(caching, "features", counted)
+    changes: dict[str, Any] = {"allow_flips": True, "flip_tta": True}
+    config = tiny_config(pretrained=True, epochs=3, frozen_epochs=3, **changes)
+    cached: list[Any] = []
+    head = loop.head_logits
+    monkeypatch.setattr(loop, "head_logits", lambda *a: cached.append(head(*a)) or cached[-1])
+    result = fit(make_data(), config, device="cpu")
+    assert sum(rows) == 16 + 8 + 8
+    assert np.allclose(cached[result.best_epoch - 1], result.val_logits, atol=1e-5)
+
+
+def test_a_cpu_computes_in_full_precision_and_what_was_set_is_set_again() -> None:
+    device = Device.of("cpu", compiled=True)
+    assert (device.half, device.compiled, device.looks_every) == (None, False, 1)
+    assert not device.scaler().is_enabled()
+    before = torch.are_deterministic_algorithms_enabled()
+    with exact(device), device.autocast():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    assert torch.are_deterministic_algorithms_enabled() == before

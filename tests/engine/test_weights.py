@@ -1,0 +1,125 @@
+import hashlib
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from models_registry.inference.architectures import build, grey_state
+from training.engine import weights
+from training.engine.setup import initial_network
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+def colour_state() -> dict[str, torch.Tensor]:
+    """What torchvision's file holds: three channels, a thousand classes."""
+    torch.manual_seed(0)
+    return dict(build("resnet18", 1000, channels=3).state_dict())
+
+
+def put(folder: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> Path:
+    """``content`` saved under a name that torchvision could have given it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / "draft"
+    torch.save(content, draft)
+    name = f"resnet18-{hashlib.sha256(draft.read_bytes()).hexdigest()[:8]}.pth"
+    monkeypatch.setattr(weights, "file_name", lambda architecture: name)
+    return draft.rename(folder / name)
+
+
+def test_torchvisions_file_names_carry_the_digest() -> None:
+    assert weights.file_name("resnet18") == "resnet18-f37072fd.pth"
+    assert {a: weights.file_name(a).split("-")[0] for a in ("resnet34", "resnet50", "resnet101")} == {
+        "resnet34": "resnet34",
+        "resnet50": "resnet50",
+        "resnet101": "resnet101",
+    }
+
+
+def test_a_file_in_the_weights_folder_becomes_a_grey_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = colour_state()
+    put(tmp_path / "weights", monkeypatch, state)
+    loaded = weights.load_pretrained("resnet18", weights_dir=tmp_path / "weights", allow_download=False)
+    assert torch.equal(loaded["conv1.weight"], state["conv1.weight"].sum(dim=1, keepdim=True))
+    assert not any(name.startswith("fc.") for name in loaded)
+    network = initial_network("resnet18", 3, 0, pretrained=True, weights_dir=tmp_path / "weights", allow_download=False)
+    assert torch.equal(network.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+
+
+def test_a_file_in_the_cache_is_found_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "hub" / "checkpoints", monkeypatch, colour_state())
+    assert weights.find("resnet18") is not None
+    assert "layer1.0.conv1.weight" in weights.load_pretrained("resnet18", allow_download=False)
+
+
+def test_a_safetensors_twin_is_taken_too(tmp_path: Path) -> None:
+    save_file(colour_state(), tmp_path / "resnet18-f37072fd.safetensors")
+    loaded = weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+    assert loaded["conv1.weight"].shape == (64, 1, 7, 7)
+
+
+def test_missing_weights_are_an_error_that_says_which_file_goes_where(tmp_path: Path) -> None:
+    assert weights.find("resnet18", tmp_path) is None
+    with pytest.raises(weights.WeightsMissing, match=r"resnet18-f37072fd\.pth.*WEIGHTS_DIR.*pretrained=false"):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+
+
+def test_a_download_that_fails_is_the_same_error_and_restores_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    seen: list[float | None] = []
+
+    def refuse(*_: Any, **__: Any) -> None:
+        seen.append(socket.getdefaulttimeout())
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    before = socket.getdefaulttimeout()
+    with pytest.raises(weights.WeightsMissing, match="the download failed"):
+        weights.load_pretrained("resnet18")
+    assert seen == [weights.DOWNLOAD_TIMEOUT_S]
+    assert socket.getdefaulttimeout() == before
+
+
+def test_a_damaged_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(tmp_path, monkeypatch, colour_state())
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(weights.WeightsInvalid, match="damaged"):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+
+
+class Trap:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("sprung"),))
+
+
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, monkeypatch, {"conv1.weight": Trap()})
+    with pytest.raises(weights.WeightsInvalid, match="cannot be read as plain weights"):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = colour_state()
+    state["layer3.0.conv1.weight"] = torch.zeros(2)
+    put(tmp_path, monkeypatch, state)
+    with pytest.raises(weights.WeightsInvalid, match=r"layer3\.0\.conv1\.weight"):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+
+
+def test_a_grey_state_has_no_head() -> None:
+    assert "fc.weight" not in grey_state(colour_state())
+
+
+def test_the_compact_network_never_has_weights(tmp_path: Path) -> None:
+    assert weights.find("resnet_compact", tmp_path) is None
+    with pytest.raises(weights.WeightsMissing, match="nobody has published any"):
+        weights.load_pretrained("resnet_compact")

@@ -1,0 +1,37 @@
+"""The OpenAPI document and its page: both formats, and errors in JSON."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "kind"),
+    [
+        ("", "*/*", "application/json"),
+        ("?format=json", "*/*", "application/json"),
+        ("?format=yaml", "*/*", "application/vnd.oai.openapi"),
+        ("", "application/vnd.oai.openapi", "application/vnd.oai.openapi"),
+        ("", "text/html,*/*;q=0.8", "application/json"),
+    ],
+)
+def test_the_schema_comes_as_json_or_as_yaml(api, author, query, accept, kind):
+    response = api(author).get(f"/api/schema/{query}", HTTP_ACCEPT=accept)
+    assert response.status_code == 200
+    assert response["Content-Type"].split(";")[0] == kind
+    start = b"{" if kind.endswith("json") else b"openapi:"
+    assert response.content.startswith(start)
+
+
+@pytest.mark.parametrize("path", ["/api/schema/", "/api/docs/"])
+def test_who_is_not_signed_in_gets_the_error_in_json(client, path):
+    response = client.get(path, HTTP_ACCEPT="text/html,*/*;q=0.8")
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/json"
+    assert response.json()["errors"][0]["code"] == "not_authenticated"
+
+
+def test_the_page_is_html(api, author):
+    response = api(author).get("/api/docs/", HTTP_ACCEPT="text/html")
+    assert response["Content-Type"].startswith("text/html")
+    assert b'id="swagger-ui"' in response.content

@@ -1,0 +1,29 @@
+"""The admin site shows every table of this app and changes none."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from mediscan_site.core.models import User
+
+MODELS = list(apps.get_app_config("images").get_models())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_table_can_be_read_and_not_written(model: Any, store: Any, client: Client) -> None:
+    store(1)
+    client.force_login(User.objects.get(username="admin"))
+    name = f"admin:images_{model._meta.model_name}"
+    assert model in admin.site._registry
+    listed = client.get(reverse(f"{name}_changelist"))
+    assert listed.status_code == 200
+    assert client.get(reverse(f"{name}_add")).status_code == 403
+    row = model.objects.first()
+    if row is not None:
+        assert client.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+        assert client.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403

@@ -1,0 +1,118 @@
+"""verify_images names what is damaged, and exits with 1."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from images.models import Rendition
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.envelope import IntegrityError
+
+pytestmark = pytest.mark.django_db
+
+
+def verify() -> tuple[str, bool]:
+    out = io.StringIO()
+    try:
+        call_command("verify_images", stdout=out)
+    except CommandError:
+        return out.getvalue(), False
+    return out.getvalue(), True
+
+
+def file_of(files: set[Path], blob: Blob) -> Path:
+    return next(path for path in files if path.name == str(blob.pk))
+
+
+def test_whole_objects_are_counted_and_all_is_well(store: Any) -> None:
+    store(1)
+    store(2)
+    said, well = verify()
+    assert well
+    assert said.startswith("6 stored objects verified")
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "lose", "swap"])
+def test_a_damaged_object_is_named_quarantined_and_released_when_restored(
+    store: Any, blob_files: Any, harm: str
+) -> None:
+    image, other = store(1), store(2)
+    path = file_of(blob_files(), image.blob)
+    whole = path.read_bytes()
+    if harm == "flip":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    elif harm == "cut":
+        path.write_bytes(whole[:-20])
+    elif harm == "swap":
+        path.write_bytes(file_of(blob_files(), other.blob).read_bytes())
+    else:
+        path.unlink()
+    said, well = verify()
+    assert not well
+    assert said.count("damaged:") == 1
+    assert f"image {image.code}" in said
+    path.write_bytes(whole)
+    image.blob.refresh_from_db()
+    with pytest.raises(IntegrityError, match="quarantine"):
+        blobs.read(image.blob)
+    said, well = verify()
+    assert well
+    assert "whole again" in said
+    image.blob.refresh_from_db()
+    assert blobs.read(image.blob)
+
+
+def test_a_damaged_thumbnail_is_named_too(store: Any, blob_files: Any) -> None:
+    image = store(1)
+    thumbnail = Rendition.objects.get(image=image, kind="thumbnail")
+    file_of(blob_files(), thumbnail.blob).write_bytes(b"")
+    said, well = verify()
+    assert not well
+    assert f"rendition thumbnail of {image.pk}" in said
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("harm", ["flip", "lose"])
+def test_a_damaged_object_is_put_back_from_a_backup_bit_for_bit(
+    store: Any, blob_files: Any, settings: Any, tmp_path: Path, harm: str
+) -> None:
+    image = store(1)
+    path = file_of(blob_files(), image.blob)
+    whole = path.read_bytes()
+    kept = tmp_path / "objects" / image.blob.pk.hex[:2] / str(image.blob.pk)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(whole)
+    if harm == "flip":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    else:
+        path.unlink()
+    with pytest.raises(CommandError, match="--restore-from-backup"):
+        call_command("verify_images", stdout=io.StringIO())
+    with pytest.raises(CommandError, match="BACKUP_DIR is not set"):
+        call_command("verify_images", restore_from_backup=True, stdout=io.StringIO())
+    settings.BACKUP_DIR = str(tmp_path)
+    out = io.StringIO()
+    call_command("verify_images", restore_from_backup=True, stdout=out)
+    assert f"restored: image {image.code}" in out.getvalue()
+    assert path.read_bytes() == whole
+    image.blob.refresh_from_db()
+    assert blobs.read(image.blob)
+
+
+def test_what_is_damaged_in_the_backup_too_is_not_put_back(
+    store: Any, blob_files: Any, settings: Any, tmp_path: Path
+) -> None:
+    image = store(1)
+    path = file_of(blob_files(), image.blob)
+    kept = tmp_path / "objects" / image.blob.pk.hex[:2] / str(image.blob.pk)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(path.read_bytes()[:-1] + b"?")
+    path.write_bytes(b"rotten")
+    settings.BACKUP_DIR = str(tmp_path)
+    with pytest.raises(CommandError, match="No backup has them"):
+        call_command("verify_images", restore_from_backup=True, stdout=io.StringIO())
+    assert path.read_bytes() == b"rotten"

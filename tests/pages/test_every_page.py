@@ -1,0 +1,260 @@
+"""Every page opens for who may see it, with real rows, and for nobody else."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from images.services import ScanFacts, create_project
+from labeling.services import label_scan, upload_scan
+from tests.conftest import scan_bytes
+
+NASTY = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def rows(
+    project: Any,
+    author: Any,
+    make_scan: Callable[..., Any],
+    answered: Callable[..., Any],
+    made_run: Callable[..., Any],
+    snapshot: Any,
+) -> dict[str, int]:
+    """Keys of one of everything."""
+    from labeling.models import Import, LabelDoubt
+
+    labelled = make_scan(seed=1, label="OPACITY", patient="p1")
+    LabelDoubt.objects.create(
+        image=labelled,
+        given=labelled.label_class,
+        suggested=project.class_rows.get(name="NORMAL"),
+        given_probability=0.07,
+        suggested_probability=0.93,
+        source="training-run-1",
+    )
+    grade = answered(seed=2)
+    batch = Import.objects.create(project=project, created_by=author, file_name="many.zip", status="succeeded", total=3)
+    return {
+        "project": project.pk,
+        "scan": labelled.pk,
+        "grade": grade.pk,
+        "graded": grade.image_id,
+        "model": grade.model_id,
+        "dataset": snapshot.pk,
+        "import": batch.pk,
+        "run": made_run().pk,
+    }
+
+
+# Name, argument, who opens it, and words that only a page with its rows has.
+PAGES = [
+    ("dashboard", None, "author", ["Chest X-ray", "To label", "{run}", "Latest grades"]),
+    ("project_list", None, "author", ["Chest X-ray", "OPACITY"]),
+    ("project_create", None, "admin", ["One class per line"]),
+    ("project", "project", "author", ["Only approved scans train", "Splits", "Four eyes"]),
+    ("project_settings", "project", "admin", ["Retire", "Rename", "Save"]),
+    ("project_members", "project", "admin", ["author", "Give author the right to train", "Remove"]),
+    ("scan_list", "project", "author", ["{scan}", "scan1.jpg", "Download as CSV", "OPACITY"]),
+    ("upload", "project", "author", ["A ZIP of many", "labels.csv", "many.zip"]),
+    ("label_next", "project", "author", ["{graded}", "NORMAL", "Ungradable", "Skip", "1 to label"]),
+    ("review", "project", "colleague", ["{scan}", "Approve", "Reject", "by author"]),
+    ("review_many", "project", "colleague", ["Approve the ticked", "{scan}"]),
+    ("doubts", "project", "colleague", ["{scan}", "93.0 %", "Keep the label", "training-run-1"]),
+    ("dataset_list", "project", "author", ["{dataset}", "patient"]),
+    ("dataset", "dataset", "author", ["Content hash", "Left out"]),
+    ("import", "import", "author", ["many.zip", "succeeded", "Already there"]),
+    ("training", "project", "admin", ["{run}", "running", "Watch it"]),
+    (
+        "run",
+        "run",
+        "admin",
+        [
+            "Cancel the run",
+            "val balanced accuracy",
+            "0.900 (0.812 to 0.977)",
+            "begun again",
+            "From scratch, as asked.",
+            "polyline",
+        ],
+    ),
+    ("model_list", "project", "author", ["Deployed:", "{model}", "0.900 (0.800 to 0.970)", "Research use only"]),
+    ("model", "model", "admin", ["Confusion matrix", "40 scans", "read 1 time", "grouped by patient", "Model card"]),
+    ("grade", "project", "author", ["{model}", "Look at the scan yourself first", "Research use only"]),
+    ("grade_detail", "grade", "author", ["Is this right?", "Show what spoke for", "Research use only"]),
+    ("history", None, "author", ["{graded}", "{model}", "Research use only"]),
+    ("scan", "scan", "author", ["scan1.jpg", "pseudonym", "labelled OPACITY", "Withdraw the label"]),
+    ("scan_timeline", "scan", "author", ["uploaded as scan1.jpg", "labelled OPACITY", "author"]),
+    ("scan_edit", "scan", "author", ["Pixel spacing", "Save"]),
+    ("jobs", None, "author", ["{run}", "many.zip", "{graded} by {model}"]),
+    ("audit", None, "admin", ["scan.upload", "label.create", "author"]),
+    ("password_change", None, "author", ["Change your password"]),
+]
+
+
+def coded(rows: dict[str, int], words: list[str]) -> list[str]:
+    """The words with the codes of the rows in them; keys differ from database to database."""
+    codes = {
+        "scan": f"img{rows['scan']:06d}",
+        "graded": f"img{rows['graded']:06d}",
+        "run": f"training{rows['run']:03d}",
+    }
+    return [
+        word.format(**codes, model=f"model{rows['model']:03d}", dataset=f"dataset{rows['dataset']:03d}")
+        for word in words
+    ]
+
+
+def address(rows: dict[str, int], name: str, argument: str | None) -> str:
+    return reverse(name, args=[rows[argument]] if argument else [])
+
+
+def test_every_page_shows_its_rows(
+    request: pytest.FixtureRequest, rows: dict[str, int], browser: Callable[..., Any]
+) -> None:
+    wrong = {}
+    for name, argument, persona, words in PAGES:
+        answer = browser(request.getfixturevalue(persona)).get(address(rows, name, argument))
+        page = answer.content.decode()
+        missing = [word for word in [*coded(rows, words), "Research use only"] if word not in page]
+        forbidden = [words for words in (' style="', " onclick=") if words in page]
+        if answer.status_code != 200 or missing or forbidden:
+            wrong[name] = (answer.status_code, missing, forbidden)
+    assert wrong == {}
+
+
+def test_the_pages_of_a_project_do_not_exist_for_an_outsider(
+    rows: dict[str, int], browser: Callable[..., Any], outsider: Any
+) -> None:
+    person = browser(outsider)
+    seen = {page[0]: person.get(address(rows, page[0], page[1])).status_code for page in PAGES if page[1]}
+    assert seen == dict.fromkeys(seen, 404)
+
+
+def test_every_page_sends_who_is_not_signed_in_to_the_login(rows: dict[str, int], browser: Callable[..., Any]) -> None:
+    urls = [address(rows, page[0], page[1]) for page in PAGES]
+    answers = {url: browser().get(url) for url in urls}
+    sent_to = {url: answer.headers.get("Location") for url, answer in answers.items()}
+    assert sent_to == {url: f"{reverse('login')}?next={url}" for url in urls}
+
+
+@pytest.mark.parametrize("name", ["project_create", "audit"])
+def test_a_doctor_may_not_open_an_administrators_page(browser: Callable[..., Any], author: Any, name: str) -> None:
+    assert browser(author).get(reverse(name)).status_code == 403
+
+
+def test_a_doctor_without_the_right_to_manage_cannot_open_the_settings(
+    browser: Callable[..., Any], author: Any, project: Any
+) -> None:
+    assert browser(author).get(reverse("project_settings", args=[project.pk])).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["dashboard", "project_list", "history", "jobs"])
+def test_a_list_without_rows_says_what_to_do_next(browser: Callable[..., Any], outsider: Any, name: str) -> None:
+    page = browser(outsider).get(reverse(name)).content.decode()
+    assert "card empty" in page
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["label_next", "review", "doubts", "dataset_list", "training", "model_list", "grade", "scan_list", "project"],
+)
+def test_an_empty_project_says_what_to_do_next(
+    browser: Callable[..., Any], author: Any, project: Any, name: str
+) -> None:
+    page = browser(author).get(reverse(name, args=[project.pk])).content.decode()
+    assert "card empty" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "words"),
+    [
+        ("run", "run", "Loss"),
+        ("label_next", "project", "{graded}"),
+        ("grade_detail", "grade", "Is this right?"),
+        ("jobs", None, "{run}"),
+        ("import", "import", "Already there"),
+        ("model", "model", "Evaluations"),
+    ],
+)
+def test_htmx_gets_the_fragment_alone(
+    rows: dict[str, int], browser: Callable[..., Any], admin: Any, name: str, argument: str | None, words: str
+) -> None:
+    url = address(rows, name, argument)
+    page = browser(admin).get(url, headers={"HX-Request": "true"}).content.decode()
+    assert coded(rows, [words])[0] in page
+    assert "<html" not in page
+
+
+def test_a_running_job_asks_again_and_a_finished_one_does_not(
+    browser: Callable[..., Any], admin: Any, made_run: Callable[..., Any]
+) -> None:
+    from training.models import TrainingRun
+
+    run = made_run()
+    url = reverse("run", args=[run.pk])
+    assert "every 2s" in browser(admin).get(url).content.decode()
+    TrainingRun.objects.filter(pk=run.pk).update(status="failed", active=None, error="The worker was lost.")
+    page = browser(admin).get(url).content.decode()
+    assert "every 2s" not in page
+    assert "The worker was lost." in page
+
+
+def test_what_people_type_is_escaped_wherever_it_is_shown(browser: Callable[..., Any], admin: Any) -> None:
+    project = create_project(actor=admin, name=NASTY, classes=["<b>A", "B"], limitations=NASTY)
+    image, _ = upload_scan(
+        actor=admin,
+        project=project,
+        source=io.BytesIO(scan_bytes(7)),
+        file_name=f"{NASTY}.jpg".replace("/", "_"),
+        facts=ScanFacts(device=NASTY),
+    )
+    label_scan(actor=admin, image=image, label_class=project.class_rows.first(), comment=NASTY)
+    client = browser(admin)
+    for name, key in (("project", project), ("project_settings", project), ("scan_list", project), ("scan", image)):
+        page = client.get(reverse(name, args=[key.pk])).content.decode()
+        assert "&lt;script&gt;" in page or "&lt;b&gt;" in page
+        assert "<script>alert" not in page
+        assert "<b>A" not in page
+
+
+def test_the_scan_list_pages_by_keyset_without_repeat_or_gap(
+    browser: Callable[..., Any],
+    author: Any,
+    project: Any,
+    make_scan: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from images import views
+
+    monkeypatch.setattr(views, "PAGE_SIZE", 3)
+    made = {make_scan(seed=seed).code for seed in range(7)}
+    client, url, seen = browser(author), reverse("scan_list", args=[project.pk]), []
+    for _ in range(5):
+        answer = client.get(url)
+        seen += [scan.code for scan in answer.context["page"].rows]
+        if not answer.context["page"].next:
+            break
+        url = f"{reverse('scan_list', args=[project.pk])}?cursor={answer.context['page'].next}"
+    assert len(seen) == 7
+    assert set(seen) == made
+
+
+def test_the_filters_of_the_scan_list_narrow_it_and_its_csv(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    labelled, other = make_scan(seed=1, label="OPACITY"), make_scan(seed=2)
+    client = browser(author)
+    answer = client.get(reverse("scan_list", args=[project.pk]), {"label_status": "labeled"})
+    assert [scan.code for scan in answer.context["page"].rows] == [labelled.code]
+    csv = b"".join(client.get(answer.context["csv_url"])).decode()
+    assert labelled.code in csv
+    assert other.code not in csv
+
+
+def test_a_wrong_cursor_is_a_plain_refusal(browser: Callable[..., Any], author: Any, project: Any) -> None:
+    answer = browser(author).get(reverse("scan_list", args=[project.pk]), {"cursor": "nonsense"})
+    assert answer.status_code == 400
+    assert "Start again from the first page" in answer.content.decode()

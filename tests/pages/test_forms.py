@@ -1,0 +1,430 @@
+"""The forms of the pages, sent as a browser without JavaScript sends them: done, refused beside the field, never a 500."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from images.models import Image, Membership, Project
+from labeling.models import Label, Lease, Review
+from models_registry.models import DeployedModel, Evaluation, Feedback, Grade
+from tests.conftest import PASSWORD, scan_bytes
+
+HTMX = {"HX-Request": "true"}
+
+
+def texts(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def test_logging_in_leads_to_the_dashboard_and_logging_out_back(browser: Callable[..., Any], author: Any) -> None:
+    client = browser()
+    answer = client.post(reverse("login"), {"username": "author", "password": PASSWORD}, follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("dashboard")
+    assert "author" in texts(answer)
+    assert client.post(reverse("logout")).headers["Location"] == reverse("login")
+    assert client.get(reverse("dashboard")).status_code == 302
+
+
+def test_a_wrong_password_is_refused_in_the_form(browser: Callable[..., Any], author: Any) -> None:
+    answer = browser().post(reverse("login"), {"username": "author", "password": "wrong"})
+    assert "correct username and password" in texts(answer)
+
+
+def test_login_does_not_send_to_another_site(browser: Callable[..., Any], author: Any) -> None:
+    data = {"username": "author", "password": PASSWORD, "next": "https://evil.example/"}
+    assert browser().post(reverse("login"), data).headers["Location"] == reverse("dashboard")
+
+
+def test_a_password_is_reset_by_the_mailed_link(browser: Callable[..., Any], author: Any) -> None:
+    client = browser()
+    answer = client.post(reverse("password_reset"), {"email": author.email}, follow=True)
+    assert "Look into your mail" in texts(answer)
+    link = next(word for word in mail.outbox[0].body.split() if "/password-reset/" in word)
+    path = "/" + link.split("/", 3)[3]
+    form = client.get(path, follow=True)
+    url = form.redirect_chain[-1][0]
+    done = client.post(
+        url, {"new_password1": "another private sentence", "new_password2": "another private sentence"}, follow=True
+    )
+    assert "Your password is set" in texts(done)
+    author.refresh_from_db()
+    assert author.check_password("another private sentence")
+    assert "not good any more" in texts(client.get(path, follow=True))
+
+
+def test_the_reset_page_does_not_tell_whether_an_address_is_known(browser: Callable[..., Any], author: Any) -> None:
+    answer = browser().post(reverse("password_reset"), {"email": "nobody@hospital.example"}, follow=True)
+    assert "Look into your mail" in texts(answer)
+    assert mail.outbox == []
+
+
+def test_an_admin_makes_a_project_with_its_classes(browser: Callable[..., Any], admin: Any) -> None:
+    data = {
+        "name": "Skin", "classes": "benign\r\nmalign\r\n", "four_eyes": "on", "coverage_target": "0.8",
+        "intended_use": "Research use only.", "limitations": "None known.",
+    }  # fmt: skip
+    answer = browser(admin).post(reverse("project_create"), data)
+    project = Project.objects.get(name="Skin")
+    assert answer.headers["Location"] == reverse("project_members", args=[project.pk])
+    assert [row.name for row in project.class_rows.all()] == ["benign", "malign"]
+    assert (project.four_eyes, project.laterality_matters, project.coverage_target) == (True, False, 0.8)
+
+
+def test_a_project_with_one_class_is_refused_beside_the_field(browser: Callable[..., Any], admin: Any) -> None:
+    data = {"name": "Skin", "classes": "benign", "coverage_target": "0.8", "intended_use": "x", "limitations": "x"}
+    answer = browser(admin).post(reverse("project_create"), data)
+    assert answer.status_code == 400
+    assert "classes" in answer.context["form"].errors
+    assert not Project.objects.filter(name="Skin").exists()
+
+
+def test_the_settings_are_not_saved_over_a_newer_version(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+    data = {
+        "name": "New name", "coverage_target": "0.9", "intended_use": "x", "limitations": "x", "version": "99",
+    }  # fmt: skip
+    url = reverse("project_settings", args=[project.pk])
+    answer = browser(admin).post(url, data)
+    assert answer.status_code == 400
+    assert "changed meanwhile" in texts(answer)
+    answer = browser(admin).post(url, {**data, "version": str(project.version)})
+    assert answer.status_code == 302
+    project.refresh_from_db()
+    assert project.name == "New name"
+
+
+def test_a_class_is_added_renamed_and_retired(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+    client = browser(admin)
+    client.post(reverse("class_add", args=[project.pk]), {"name": "THIRD"})
+    row = project.class_rows.get(name="THIRD")
+    client.post(reverse("class_rename", args=[project.pk, row.pk]), {"name": "3rd"})
+    client.post(reverse("class_retire", args=[project.pk, row.pk]))
+    row.refresh_from_db()
+    assert (row.name, row.retired_at is None) == ("3rd", False)
+
+
+def test_members_and_their_rights_are_given_and_taken(
+    browser: Callable[..., Any], admin: Any, project: Any, outsider: Any
+) -> None:
+    client = browser(admin)
+    client.post(reverse("project_members", args=[project.pk]), {"user": outsider.pk})
+    assert Membership.objects.filter(project=project, user=outsider).exists()
+    right = {"user": outsider.pk, "codename": "train_model"}
+    client.post(reverse("member_right", args=[project.pk]), {**right, "give": "yes"})
+    assert outsider.has_perm("images.train_model", project)
+    client.post(reverse("member_remove", args=[project.pk]), {"user": outsider.pk})
+    assert not Membership.objects.filter(project=project, user=outsider).exists()
+
+
+def test_a_member_cannot_add_members(browser: Callable[..., Any], author: Any, project: Any) -> None:
+    answer = browser(author).post(reverse("project_members", args=[project.pk]), {"user": author.pk})
+    assert answer.status_code in (400, 403)
+
+
+def test_several_files_are_uploaded_and_each_gets_its_answer(
+    browser: Callable[..., Any], author: Any, project: Any
+) -> None:
+    files = [
+        SimpleUploadedFile("a.jpg", scan_bytes(1), "image/jpeg"),
+        SimpleUploadedFile("again.jpg", scan_bytes(1), "image/jpeg"),
+        SimpleUploadedFile("b.txt", b"no picture", "text/plain"),
+    ]
+    answer = browser(author).post(
+        reverse("upload", args=[project.pk]), {"file": files, "label": "OPACITY", "patient": "p1"}
+    )
+    assert [row.outcome for row in answer.context["received"]] == ["created", "duplicate", "rejected"]
+    scan = Image.objects.get()
+    assert scan.label_class.name == "OPACITY"
+    assert scan.patient not in (None, "p1")
+
+
+def test_an_upload_without_a_file_says_so(browser: Callable[..., Any], author: Any, project: Any) -> None:
+    answer = browser(author).post(reverse("upload", args=[project.pk]), {})
+    assert answer.status_code == 400
+    assert "file" in answer.context["form"].errors
+
+
+def label_post(scan: Any, **said: Any) -> dict[str, Any]:
+    return {"image": scan.pk, "version": scan.version, "ungradable": "poor image quality", **said}
+
+
+def test_a_label_is_saved_and_the_next_scan_comes(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    first, second = make_scan(seed=1), make_scan(seed=2)
+    url, wanted = reverse("label_next", args=[project.pk]), project.class_rows.get(name="OPACITY")
+    client = browser(author)
+    assert client.get(url).context["scan"] == first
+    answer = client.post(url, label_post(first, label_class=wanted.pk), headers=HTMX)
+    assert f"Saved: {first.code} is OPACITY." in texts(answer)
+    assert answer.context["scan"] == second
+    first.refresh_from_db()
+    assert (first.label_class, first.annotator) == (wanted, author)
+
+
+def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(
+    browser: Callable[..., Any], author: Any, colleague: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    for seed in range(5):
+        make_scan(seed=seed)
+    url = reverse("label_next", args=[project.pk])
+    mine, theirs = browser(author), browser(colleague)
+    first = mine.get(url).context["scan"]
+    assert theirs.get(url).context["scan"] != first
+    assert mine.get(url).context["scan"] == first
+    assert Lease.objects.count() == 4
+
+
+def test_ungradable_needs_its_own_button(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1)
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    assert "one of the two" in texts(client.post(url, label_post(scan), headers=HTMX))
+    client.post(url, label_post(scan, mark_ungradable="1"))
+    assert Label.objects.get().ungradable_reason == "poor image quality"
+
+
+def test_a_skipped_scan_comes_back_when_asked_for(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1)
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    answer = client.post(url, {"image": scan.pk, "skip": "1"}, headers=HTMX)
+    assert answer.context["scan"] is None
+    assert "You skipped 1" in texts(answer)
+    client.post(url, {"unskip": "1"})
+    assert client.get(url).context["scan"] == scan
+
+
+def test_going_back_shows_the_last_label_and_a_new_one_replaces_it(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1, label="NORMAL")
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    earlier = client.get(url).context["earlier"]
+    page = client.get(url, {"back": earlier.pk})
+    assert (page.context["scan"], page.context["going_back"]) == (scan, True)
+    client.post(url, label_post(scan, label_class=project.class_rows.get(name="OPACITY").pk))
+    scan.refresh_from_db()
+    assert scan.label_class.name == "OPACITY"
+    assert Label.objects.count() == 2
+
+
+def test_a_label_on_an_old_version_is_refused_and_said(
+    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1)
+    Image.objects.update(version=7)
+    said = label_post(scan, label_class=project.class_rows.first().pk)
+    answer = browser(author).post(reverse("label_next", args=[project.pk]), said, headers=HTMX)
+    assert answer.status_code == 200
+    assert "notice error" in texts(answer)
+    assert not Label.objects.exists()
+
+
+@pytest.mark.parametrize("decision", ["approved", "rejected", "modified"])
+def test_a_colleague_decides(
+    browser: Callable[..., Any], colleague: Any, project: Any, make_scan: Callable[..., Any], decision: str
+) -> None:
+    scan = make_scan(seed=1, label="NORMAL")
+    said = {"image": scan.pk, "version": scan.version, "status": decision, "comment": "looked twice"}
+    said["label_class"] = project.class_rows.get(name="OPACITY").pk
+    answer = browser(colleague).post(reverse("review", args=[project.pk]), said, headers=HTMX)
+    assert f"Saved: {scan.code} {decision}." in texts(answer)
+    scan.refresh_from_db()
+    assert scan.approval_status == decision
+    assert scan.label_class.name == ("OPACITY" if decision == "modified" else "NORMAL")
+
+
+def test_ones_own_label_cannot_be_approved_on_the_scan_page(
+    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1, label="NORMAL")
+    said = {"version": scan.version, "status": "approved"}
+    answer = browser(author).post(reverse("scan_review", args=[scan.pk]), said, follow=True)
+    assert answer.status_code == 200
+    assert "somebody else has to approve it" in texts(answer)
+    assert not Review.objects.exists()
+
+
+def test_many_are_approved_at_once_and_refusals_are_named(
+    browser: Callable[..., Any], colleague: Any, project: Any, make_scan: Callable[..., Any]
+) -> None:
+    theirs, own = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL", actor=colleague)
+    said = {"images": [theirs.pk, own.pk], "status": "approved"}
+    answer = browser(colleague).post(reverse("review_many", args=[project.pk]), said, follow=True)
+    assert "1 scans approved." in texts(answer)
+    assert f"{own.code}: You made the current label" in texts(answer)
+
+
+def test_a_review_of_many_without_a_tick_says_so(browser: Callable[..., Any], colleague: Any, project: Any) -> None:
+    answer = browser(colleague).post(reverse("review_many", args=[project.pk]), {"status": "approved"}, follow=True)
+    assert "Tick at least one scan." in texts(answer)
+
+
+def test_what_is_known_of_a_scan_is_changed_once_and_errors_stand_beside_the_field(
+    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan, client = make_scan(seed=1, patient="p1"), browser(author)
+    url = reverse("scan_edit", args=[scan.pk])
+    values = {name: value or "" for name, value in client.get(url).context["form"].initial.items()}
+    bad = client.post(url, {**values, "age": "minus one"})
+    assert bad.status_code == 400
+    assert "age" in bad.context["form"].errors
+    assert client.post(url, {**values, "age": "63", "use_for_training": "on"}).status_code == 302
+    stale = client.post(url, {**values, "age": "64"})
+    assert "changed meanwhile" in texts(stale)
+    scan.refresh_from_db()
+    assert scan.metadata.age == 63
+    assert scan.patient == values["patient"]
+
+
+def test_only_an_admin_erases_a_scan(
+    browser: Callable[..., Any], author: Any, admin: Any, make_scan: Callable[..., Any]
+) -> None:
+    scan = make_scan(seed=1)
+    url = reverse("scan_delete", args=[scan.pk])
+    assert browser(author).post(url).status_code == 403
+    assert browser(admin).post(url).status_code == 302
+    assert browser(admin).get(reverse("scan", args=[scan.pk])).status_code == 404
+
+
+def test_a_data_set_needs_enough_approved_scans_and_the_page_says_what_is_missing(
+    browser: Callable[..., Any], admin: Any, project: Any
+) -> None:
+    answer = browser(admin).post(reverse("dataset_list", args=[project.pk]), {"seed": "0"})
+    assert answer.status_code == 400
+    assert "Not enough approved scans" in texts(answer)
+
+
+def test_a_run_that_cannot_start_says_why_in_the_form(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+    said = {"architecture": "resnet18", "pretrained": "true", "seed": "0"}
+    answer = browser(admin).post(reverse("training", args=[project.pk]), said)
+    assert answer.status_code == 400
+    assert "pretrained" in answer.context["form"].errors
+    assert "WEIGHTS_DIR" in texts(answer)
+
+
+def test_a_doctor_without_the_right_cannot_start_a_run(browser: Callable[..., Any], author: Any, project: Any) -> None:
+    assert browser(author).post(reverse("training", args=[project.pk]), {"pretrained": "false"}).status_code == 403
+
+
+def test_a_running_run_is_asked_to_stop(browser: Callable[..., Any], admin: Any, made_run: Callable[..., Any]) -> None:
+    run = made_run()
+    answer = browser(admin).post(reverse("run_cancel", args=[run.pk]), follow=True)
+    run.refresh_from_db()
+    assert run.cancel_requested
+    assert "stopping" in texts(answer)
+
+
+def test_a_model_is_deployed_and_rolled_back(
+    browser: Callable[..., Any], admin: Any, project: Any, make_version: Callable[..., Any]
+) -> None:
+    client, old, new = browser(admin), make_version(seed=1), make_version(seed=2)
+    for version in (old, new):
+        answer = client.post(reverse("deploy", args=[version.pk]), {}, follow=True)
+        assert f"{version.code} is deployed." in texts(answer)
+    client.post(reverse("rollback", args=[project.pk]))
+    assert DeployedModel.objects.get().deployment.model == old
+
+
+def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(
+    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
+) -> None:
+    from tests.registry.conftest import report
+
+    model, client = make_version(metrics=report(0.4, 0.3, 0.49)), browser(admin)
+    page = texts(client.get(reverse("model", args=[model.pk])))
+    assert "The gate refuses it" in page
+    assert "not above chance" in page
+    refused = client.post(reverse("deploy", args=[model.pk]), {}, follow=True)
+    assert "is refused" in texts(refused)
+    assert not DeployedModel.objects.exists()
+    client.post(reverse("deploy", args=[model.pk]), {"override_reason": "Comparing readers with a bad model."})
+    assert DeployedModel.objects.get().deployment.override_reason == "Comparing readers with a bad model."
+
+
+def test_an_evaluation_that_would_flatter_is_refused_in_words(
+    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
+) -> None:
+    model = make_version()
+    answer = browser(admin).post(reverse("evaluate", args=[model.pk]), {}, follow=True)
+    assert "has no test scans" in texts(answer)
+    assert Evaluation.objects.count() == 1
+
+
+def test_a_new_file_is_graded_through_the_page(
+    browser: Callable[..., Any], author: Any, project: Any, deployed: Any
+) -> None:
+    file = SimpleUploadedFile("new.jpg", scan_bytes(5), "image/jpeg")
+    answer = browser(author).post(reverse("grade", args=[project.pk]), {"file": file})
+    grade = Grade.objects.get()
+    assert answer.headers["Location"] == reverse("grade_detail", args=[grade.pk])
+    assert (grade.model, grade.image.file_name) == (deployed, "new.jpg")
+
+
+@pytest.mark.parametrize(
+    ("said", "field"), [({}, "__all__"), ({"image": "img999999"}, "image"), ({"image": "nonsense"}, "image")]
+)
+def test_a_grade_of_nothing_is_refused_beside_the_field(
+    browser: Callable[..., Any], author: Any, project: Any, deployed: Any, said: dict[str, str], field: str
+) -> None:
+    answer = browser(author).post(reverse("grade", args=[project.pk]), said)
+    assert answer.status_code == 400
+    assert field in answer.context["form"].errors
+
+
+def test_a_broken_file_is_refused_on_the_grade_page(
+    browser: Callable[..., Any], author: Any, project: Any, deployed: Any
+) -> None:
+    file = SimpleUploadedFile("new.jpg", b"not a picture", "image/jpeg")
+    answer = browser(author).post(reverse("grade", args=[project.pk]), {"file": file})
+    assert answer.status_code == 400
+    assert "file" in answer.context["form"].errors
+
+
+def test_feedback_that_a_grade_is_wrong_becomes_the_doctors_label(
+    browser: Callable[..., Any], author: Any, project: Any, answered: Callable[..., Any]
+) -> None:
+    grade = answered(seed=3)
+    right = project.class_rows.exclude(pk=grade.prediction_id).get()
+    said = {"correct": "no", "correct_class": right.pk, "comment": "look left"}
+    answer = browser(author).post(reverse("feedback", args=[grade.pk]), said, follow=True)
+    assert "Thank you" in texts(answer)
+    feedback = Feedback.objects.get()
+    assert (feedback.correct, feedback.label.label_class, feedback.comment) == (False, right, "look left")
+
+
+def test_feedback_without_an_answer_says_so(
+    browser: Callable[..., Any], author: Any, answered: Callable[..., Any]
+) -> None:
+    grade = answered(seed=3)
+    answer = browser(author).post(reverse("feedback", args=[grade.pk]), {}, follow=True)
+    assert "Correct: This field is required." in texts(answer)
+
+
+def test_accepting_a_grade_on_the_scan_page_makes_an_approved_label(
+    browser: Callable[..., Any], colleague: Any, answered: Callable[..., Any]
+) -> None:
+    grade = answered(seed=3)
+    said = {"version": grade.image.version, "status": "approved"}
+    browser(colleague).post(reverse("scan_review", args=[grade.image_id]), said)
+    label = Label.objects.get()
+    assert (label.source, label.label_class) == ("grade", grade.prediction)
+
+
+ACTIONS = ["scan_label", "scan_withdraw", "scan_review", "scan_delete"]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_takes_no_get_and_no_outsider(
+    browser: Callable[..., Any], author: Any, outsider: Any, make_scan: Callable[..., Any], name: str
+) -> None:
+    url = reverse(name, args=[make_scan(seed=1).pk])
+    assert browser(author).get(url).status_code == 405
+    assert browser(outsider).post(url).status_code == 404
+    assert browser().post(url).status_code == 302

@@ -1,0 +1,146 @@
+"""One of everything, made once for all cells of the permission matrix."""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+from images.models import Deidentification
+from images.services import ScanFacts, create_project
+from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapshot, SnapshotMember
+from labeling.services import start_upload, upload_scan
+from mediscan_site.core.models import Blob, WorkStatus
+from mediscan_site.core.services import issue_service_token
+from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from tests.conftest import CLASSES, make_user, member, scan_bytes
+from training.models import TrainingRun
+
+PERSONAS = ("admin", "author", "colleague", "outsider", "anonymous", "inactive")
+
+
+@dataclass
+class World:
+    """`people` by persona (None: anonymous) and `ids` for the $names of the matrix."""
+
+    people: dict[str, Any]
+    ids: dict[str, Any] = field(default_factory=dict)
+
+
+def build() -> World:
+    admin = make_user("admin", role="admin")
+    project = create_project(actor=admin, name="Chest X-ray", classes=CLASSES, modality="X-ray")
+    author, colleague = member(project, admin, "author"), member(project, admin, "colleague")
+    people = {
+        "admin": admin,
+        "author": author,
+        "colleague": colleague,
+        "outsider": make_user("outsider"),
+        "anonymous": None,
+        "inactive": make_user("inactive", is_active=False),
+    }
+    world = World(people)
+    world.ids.update(project=project.pk, project_class=project.class_rows.first().pk)
+    world.ids.update({name: user.pk for name, user in people.items() if user})
+    _scans(world, project, author)
+    _models(world, project, admin)
+    token, _ = issue_service_token(actor=author, user=author, name="bridge")
+    world.ids.update(token=token.pk)
+    return world
+
+
+def _scan(project: Any, actor: Any, seed: int, label: str | None, patient: str | None = None) -> Any:
+    image, _ = upload_scan(
+        actor=actor,
+        project=project,
+        source=io.BytesIO(scan_bytes(seed)),
+        file_name=f"scan{seed}.jpg",
+        facts=ScanFacts(patient=patient),
+        label_class=project.class_rows.get(name=label) if label else None,
+    )
+    return image
+
+
+def _scans(world: World, project: Any, author: Any) -> None:
+    labelled, bare = _scan(project, author, 1, CLASSES[0], "4711"), _scan(project, author, 2, None)
+    Deidentification.objects.create(image=labelled, profile="none")
+    batch = Import.objects.create(
+        project=project, created_by=author, file_name="many.zip", status=WorkStatus.SUCCEEDED, total=0
+    )
+    upload = start_upload(actor=author, project=project, file_name="many.zip", size=100)
+    snapshot = Snapshot.objects.create(
+        project=project,
+        content_hash="0" * 64,
+        grouping=Grouping.NONE,
+        classes=[{"id": row.pk, "name": row.name} for row in project.class_rows.all()],
+        class_counts={},
+        created_by=author,
+    )
+    label = labelled.labels.get()
+    SnapshotMember.objects.create(
+        snapshot=snapshot,
+        image=labelled,
+        label=label,
+        label_class=label.label_class,
+        split="test",
+        group="g",
+        sha256=labelled.sha256,
+    )
+    export = Export.objects.create(project=project, snapshot=snapshot, created_by=author)
+    other = project.class_rows.get(name=CLASSES[1])
+    classes = {"given": label.label_class, "suggested": other}
+    LabelDoubt.objects.create(
+        image=labelled, given_probability=0.1, suggested_probability=0.9, source="test", **classes
+    )
+    review = Review.objects.create(image=labelled, label=label, status="rejected", reviewer=author, scan_version=99)
+    labelled.refresh_from_db()
+    world.ids.update(
+        scan=labelled.pk,
+        pseudonym=labelled.patient,
+        scan_version=labelled.version,
+        bare=bare.pk,
+        label=label.pk,
+        review=review.pk,
+        batch=batch.pk,
+        upload=upload.pk,
+        dataset=snapshot.pk,
+        export=export.pk,
+    )
+
+
+def _models(world: World, project: Any, admin: Any) -> None:
+    blob = Blob.objects.create(
+        path="none", content_type="x", size=0, sha256="0" * 64, stored_size=0, stored_sha256="0" * 64, key_id="k"
+    )
+    model = ModelVersion.objects.create(
+        project=project,
+        number=1,
+        name="chest",
+        architecture="resnet18",
+        snapshot_id=world.ids["dataset"],
+        bundle=blob,
+        bundle_sha256="0" * 64,
+        bundle_signature="x",
+        source="test",
+        classes=[{"id": row.pk, "name": row.name} for row in project.class_rows.all()],
+        created_by=admin,
+    )
+    common = {"model": model, "status": WorkStatus.FAILED, "requested_by": admin}
+    evaluation = Evaluation.objects.create(snapshot=model.snapshot, origin="request", **common)
+    deployment = Deployment.objects.create(project=project, model=model, kind="deploy", deployed_by=admin)
+    grade = Grade.objects.create(project=project, image_id=world.ids["scan"], **common)
+    feedback = Feedback.objects.create(grade=grade, author=admin, correct=True)
+    run = TrainingRun.objects.create(
+        project=project,
+        snapshot=model.snapshot,
+        created_by=admin,
+        config={},
+        active=None,
+        status=WorkStatus.FAILED,
+    )
+    world.ids.update(
+        model=model.pk,
+        evaluation=evaluation.pk,
+        deployment=deployment.pk,
+        grade=grade.pk,
+        feedback=feedback.pk,
+        run=run.pk,
+    )

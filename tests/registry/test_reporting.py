@@ -1,0 +1,131 @@
+"""One report for evaluations and training runs: subgroups from what is known of the scans, and the deployed version beside."""
+
+from typing import Any
+
+import pytest
+
+from images.models import Metadata
+from models_registry import reporting, serving
+from models_registry.evaluating import run_evaluation
+from models_registry.models import Evaluation
+from models_registry.services import deploy, request_evaluation
+from models_registry.subgroups import age_band, columns
+from tests.registry.conftest import empty_snapshot, report
+
+pytestmark = pytest.mark.django_db
+
+
+def evaluated(admin: Any, model: Any) -> dict[str, Any]:
+    evaluation = request_evaluation(actor=admin, model=model)
+    run_evaluation(evaluation.pk)
+    evaluation.refresh_from_db()
+    assert evaluation.error == ""
+    return dict(evaluation.metrics)
+
+
+def test_the_deployed_version_answers_the_same_scans_in_the_same_reading(
+    make_snapshot: Any, make_version: Any, admin: Any
+) -> None:
+    snapshot = make_snapshot(12)
+    old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
+    deploy(actor=admin, model=old)
+    read_before = Evaluation.objects.filter(test_reads__isnull=False).count()
+    found = evaluated(admin, new)["comparison"]
+    assert (found["available"], found["deployed"], found["n"], found["n_groups"]) == (True, old.code, 12, 12)
+    assert {test["figure"] for test in found["tests"]} == {"auroc", "balanced_accuracy", "accuracy"}
+    assert Evaluation.objects.latest("pk").test_reads == read_before + 1
+    alone = evaluated(admin, old)
+    accuracy = {test["figure"]: test for test in found["tests"]}["accuracy"]
+    assert accuracy["deployed"] == pytest.approx(alone["accuracy"]["value"])
+    assert alone["comparison"] == {"available": False, "reason": "It is the deployed version itself."}
+
+
+def test_the_gate_reads_the_comparison_with_what_serves(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+    snapshot = make_snapshot(12)
+    old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
+    deploy(actor=admin, model=old)
+    evaluated(admin, new)
+    deployment = deploy(actor=admin, model=new, override_reason="To see what the gate wrote down.")
+    tests = deployment.gate["figures"]["tests"]
+    assert {test["figure"] for test in tests} == {"auroc", "balanced_accuracy", "accuracy"}
+    assert all(0 <= test["p"] <= test["p_holm"] <= 1 for test in tests)
+
+
+def test_classes_in_another_order_are_brought_into_order(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+    snapshot = make_snapshot(6)
+    deployed = make_version(seed=1, on=snapshot)
+    deploy(actor=admin, model=deployed)
+    predictor = serving.predictor(deployed)
+    straight = reporting.build(snapshot, predictor, deployed.classes)
+    assert straight["comparison"]["tests"][-1]["difference"] == 0
+    turned = reporting._rival(snapshot, list(reversed(deployed.classes)), None)
+    assert turned.order == [1, 0]
+
+
+def test_a_deployed_version_that_was_fitted_on_these_scans_is_no_fair_rival(
+    make_snapshot: Any, make_version: Any, admin: Any, project: Any
+) -> None:
+    from labeling.models import SnapshotMember
+
+    snapshot = make_snapshot(6)
+    deployed = make_version(seed=1, on=snapshot)
+    deploy(actor=admin, model=deployed)
+    later = empty_snapshot(project, admin, "f" * 64)
+    for split, member in zip(("train", "test"), snapshot.members.filter(split="train")[:2], strict=True):
+        columns_of = {name: getattr(member, name) for name in ("image", "label", "label_class", "group", "sha256")}
+        SnapshotMember.objects.create(snapshot=later, split=split, **columns_of)
+    found = evaluated(admin, make_version(seed=2, on=later))["comparison"]
+    assert not found["available"]
+    assert "was trained on scans or patients" in found["reason"]
+
+
+def test_a_deployed_version_with_a_damaged_bundle_is_named_and_the_report_stands(
+    make_snapshot: Any, make_version: Any, admin: Any
+) -> None:
+    snapshot = make_snapshot(6)
+    old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
+    deploy(actor=admin, model=old)
+    serving.forget()
+    type(old).objects.filter(pk=old.pk).update(bundle_sha256="0" * 64)
+    metrics = evaluated(admin, new)
+    assert metrics["accuracy"]["value"] is not None
+    assert f"{old.code} cannot be read" in metrics["comparison"]["reason"]
+
+
+def test_without_a_deployed_version_nothing_is_compared(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+    found = evaluated(admin, make_version(on=make_snapshot(6), metrics=report()))["comparison"]
+    assert found == {"available": False, "reason": "No version was deployed when this was measured."}
+
+
+def test_slices_come_from_what_is_known_of_the_scans(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+    snapshot = make_snapshot(6)
+    for number, member in enumerate(snapshot.members.filter(split="test").order_by("pk")):
+        facts = {"sex": "F" if number % 4 < 2 else "M", "age": 38 + number, "institution": "" if number else "St. Anna"}
+        Metadata.objects.filter(image=member.image).update(**facts)
+    metrics = evaluated(admin, make_version(on=snapshot))
+    found = [(entry["by"], entry["value"], entry["n"]) for entry in metrics["slices"]]
+    assert ("sex", "female", 4) in found
+    assert ("age", "18 to 39", 2) in found
+    assert ("age", "40 to 64", 4) in found
+    assert ("institution", "unknown", 5) in found
+    assert "view" in metrics["undivided"]
+    assert metrics["curves"]["roc"][0]["class"] == "OPACITY"
+
+
+def test_words_for_the_same_thing_are_one_value(make_scan: Any) -> None:
+    scans = [make_scan(seed=seed) for seed in range(4)]
+    for scan, (sex, side) in zip(scans, (("M", "L"), ("male", "left"), (" Male ", "LEFT"), ("", "")), strict=True):
+        Metadata.objects.filter(image=scan).update(sex=sex, laterality=side)
+        scan.refresh_from_db()
+    found = columns(scans)
+    assert found["sex"] == ["male", "male", "male", ""]
+    assert found["laterality"] == ["left", "left", "left", ""]
+    assert found["device"] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("age", "band"),
+    [(None, ""), (0, "0 to 17"), (17.9, "0 to 17"), (18, "18 to 39"), (64.5, "40 to 64"), (65, "65 and older")],
+)
+def test_ages_fall_into_bands(age: float | None, band: str) -> None:
+    assert age_band(age) == band

@@ -1,0 +1,46 @@
+"""`.env.example` says everything the environment can, and nothing it cannot."""
+
+import re
+from pathlib import Path
+
+import environ
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+READ = re.compile(
+    r"""(?:env\.\w+\(|(?:count|hour|switch)\(env,|environ\.get\(|environ\[|getenv\()\s*["']([A-Z][A-Z0-9_]+)["']"""
+)
+MENTIONED = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+# Read by boto3 and by MLflow's client themselves; our source never names them.
+OF_LIBRARIES = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL_S3",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+}
+# Read by the Makefile (demo), by the tests, and set by Django's own entry points: no settings of a site.
+NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE"}
+
+
+def read_by_the_source() -> set[str]:
+    folders = ("mediscan_site", "images", "labeling", "models_registry", "training")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return {name for path in files for name in READ.findall(path.read_text())} - NOT_SETTINGS
+
+
+def test_every_variable_that_is_read_is_documented_and_every_documented_one_is_read() -> None:
+    documented = set(MENTIONED.findall((ROOT / ".env.example").read_text()))
+    assert "DATABASE_URL" in documented
+    assert documented == read_by_the_source() | OF_LIBRARIES
+
+
+def test_the_example_as_it_stands_is_a_valid_env_file_that_sets_nothing_by_itself() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == []
+    environ.Env().read_env(ROOT / ".env.example")
+
+
+def test_the_readme_points_to_the_example() -> None:
+    assert ".env.example" in (ROOT / "README.md").read_text()

@@ -1,0 +1,165 @@
+"""The site starts with what it needs, or says what is missing and what to do about it."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from django.conf import settings
+
+from mediscan_site.core.storage.keys import KeyRing
+from tests.conftest import PATIENCE_S
+
+ROOT = Path(settings.BASE_DIR)
+REAL_SECRET = "kZ3vQ9" * 10
+Start = Callable[..., "CompletedProcess[str]"]
+
+
+def manage(*command: str, **environment: str) -> "CompletedProcess[str]":
+    """`manage.py` as a shell would run it: with this environment and nothing of ours."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    # Set but empty: a developer's own .env must not answer for the test.
+    unset = dict.fromkeys(
+        ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "PUBLIC_URL", "DEBUG", "MEDIA_STORAGE_URL"), ""
+    )
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env={**kept, **unset, "DJANGO_SETTINGS_MODULE": "mediscan_site.settings", **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """`start(NAME=value, …)`: `manage.py check` of a site outside the embedded mode that lacks nothing else."""
+    KeyRing.create(tmp_path / "keys.json")
+    complete = {
+        "HOME": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "MEDISCAN_DATA_DIR": str(tmp_path / "data"),
+        "MEDISCAN_KEYS_FILE": str(tmp_path / "keys.json"),
+        "SECRET_KEY": REAL_SECRET,
+        "ALLOWED_HOSTS": "mediscan.hospital.example",
+    }
+
+    def run(**changed: str) -> "CompletedProcess[str]":
+        return manage("check", **{**complete, **changed})
+
+    return run
+
+
+def test_a_site_that_lacks_nothing_starts(start: Start) -> None:
+    done = start(PUBLIC_URL="https://mediscan.hospital.example", TRUSTED_PROXIES="1")
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "remedy"),
+    [
+        ({"SECRET_KEY": ""}, "secrets.token_urlsafe(64)"),
+        ({"SECRET_KEY": "tooshort"}, "secrets.token_urlsafe(64)"),
+        ({"SECRET_KEY": "django-insecure-" + "a8" * 40}, "secrets.token_urlsafe(64)"),
+        ({"SECRET_KEY": "change-me-" + "a8" * 40}, "secrets.token_urlsafe(64)"),
+        ({"ALLOWED_HOSTS": ""}, "List the host names"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS may not be '*'"),
+        ({"ALLOWED_HOSTS": "a.example,*"}, "ALLOWED_HOSTS may not be '*'"),
+        ({"DEBUG": "true"}, "Set DEBUG=false"),
+        ({"DEBUG": "perhaps"}, "DEBUG must be true or false"),
+        ({"PUBLIC_URL": "mediscan.example"}, "PUBLIC_URL must be like https://"),
+        ({"MEDIA_STORAGE_URL": "ftp://somewhere/else"}, "MEDIA_STORAGE_URL must be file:///folder or s3://bucket"),
+        ({"MEDIA_STORAGE_URL": "s3://"}, "MEDIA_STORAGE_URL must be file:///folder or s3://bucket"),
+        ({"MEDIA_STORAGE_URL": f"file://{ROOT}/blobs"}, "MEDIA_STORAGE_URL"),
+        ({"DATABASE_URL": "mongodb://db.example/x"}, "DATABASE_URL must start with mysql://"),
+        ({"MEDISCAN_DATA_DIR": str(ROOT / "data")}, "MEDISCAN_DATA_DIR"),
+        ({"MEDISCAN_DATA_DIR": "/dev/null/data"}, "MEDISCAN_DATA_DIR"),
+        ({"MEDISCAN_KEYS_FILE": str(ROOT / "keys.json")}, "MEDISCAN_KEYS_FILE"),
+        ({"PORT": "eighty"}, "PORT must be a whole number"),
+        ({"BACKUP_DIR": "/srv/backup"}, "Run age-keygen on another machine"),
+        ({"BACKUP_DIR": "/srv/backup", "BACKUP_RECIPIENTS": "ssh-ed25519 AAAA"}, "is no age recipient"),
+        ({"BACKUP_DIR": str(ROOT / "backups")}, "inside the checkout"),
+        ({"BACKUP_HOUR": "24"}, "BACKUP_HOUR must be an hour from 0 to 23"),
+    ],
+    ids=lambda value: ",".join(f"{key}={text[:24]}" for key, text in value.items()) if isinstance(value, dict) else "",
+)
+def test_what_is_missing_or_wrong_stops_the_start_with_its_remedy(
+    start: Start, changed: dict[str, str], remedy: str
+) -> None:
+    done = start(**changed)
+    assert done.returncode == 1
+    assert remedy in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (ROOT / "data").exists()
+
+
+def test_backups_may_not_lie_beside_the_data(start: Start, tmp_path: Path) -> None:
+    for folder in (tmp_path / "data" / "backups", tmp_path):
+        done = start(BACKUP_DIR=str(folder), BACKUP_RECIPIENTS="age1" + "q" * 58)
+        assert done.returncode == 1
+        assert "lie in one another" in done.stderr
+    done = start(BACKUP_DIR=str(tmp_path / "elsewhere"), BACKUP_RECIPIENTS="age1" + "q" * 58)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_its_key_file_a_site_does_not_start_and_makes_none(start: Start, tmp_path: Path) -> None:
+    missing = tmp_path / "elsewhere.json"
+    done = start(MEDISCAN_KEYS_FILE=str(missing))
+    assert done.returncode == 1
+    assert "python -m mediscan_site.core.storage.keys" in done.stderr
+    assert not missing.exists()
+
+
+def test_a_key_file_that_others_may_read_stops_the_start(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").chmod(0o644)
+    done = start()
+    assert done.returncode == 1
+    assert f"chmod 600 {tmp_path}/keys.json" in done.stderr
+
+
+def test_a_site_without_https_is_warned(start: Start) -> None:
+    assert "mediscan.W001" in start().stderr
+
+
+def test_the_command_of_the_remedy_makes_a_key_file_and_never_overwrites_one(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "keys.json"
+    command = [sys.executable, "-m", "mediscan_site.core.storage.keys", str(path)]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = path.read_bytes()
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "already" in again.stderr
+    assert path.read_bytes() == before
+    assert start(MEDISCAN_KEYS_FILE=str(path)).returncode == 0
+
+
+def test_the_embedded_mode_makes_its_own_keys_and_keeps_them(tmp_path: Path) -> None:
+    assert manage("check", HOME=str(tmp_path)).returncode == 0
+    path = tmp_path / ".config" / "mediscan" / "keys.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / ".local" / "share" / "mediscan").stat().st_mode) == 0o700
+    before = path.read_bytes()
+    assert json.loads(before)["version"] == 1
+    assert manage("check", HOME=str(tmp_path)).returncode == 0
+    assert path.read_bytes() == before
+
+
+def test_the_embedded_mode_does_not_replace_a_lost_key_file_of_a_site_that_has_data(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "db.sqlite3"
+    database.parent.mkdir()
+    database.touch()
+    keys = tmp_path / "keys.json"
+    done = manage("check", HOME=str(tmp_path), MEDISCAN_DATA_DIR=str(database.parent), MEDISCAN_KEYS_FILE=str(keys))
+    assert done.returncode == 1
+    assert "restore it" in done.stderr
+    assert not keys.exists()

@@ -1,0 +1,173 @@
+"""Encrypted objects on S3: what holds on the disk holds in a bucket (moto's server, in this process)."""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from mediscan_site import env as site_env
+from mediscan_site.core.backup import objects
+from mediscan_site.core.backup.layout import Entry, Stored
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.envelope import IntegrityError
+
+moto_server = pytest.importorskip("moto.server", reason="moto is not installed: S3 is not tested")
+boto3 = pytest.importorskip("boto3", reason="boto3 is not installed: S3 is not tested")
+
+pytestmark = pytest.mark.django_db
+BUCKET, PREFIX = "mediscan-test", "hospital/scans"
+BODY = os.urandom(300_000)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The site's storage is `s3://…`, as the environment would have it; gives the bucket to look into."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": address,
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    made = boto3.resource("s3").create_bucket(Bucket=BUCKET)
+    url = f"s3://{BUCKET}/{PREFIX}"
+    with override_settings(STORAGES={"blobs": site_env.blob_storage(url, Path("unused"), Path("/nowhere"))}):
+        yield made
+    made.objects.all().delete()
+    made.delete()
+
+
+def stored(data: Any = BODY) -> Blob:
+    blob = blobs.write(data, namespace="7", content_type="image/png")
+    blob.save(force_insert=True)
+    return blob
+
+
+def in_bucket(bucket: Any, blob: Blob) -> Any:
+    return bucket.Object(f"{PREFIX}/{blob.path}")
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_537, 300_000])
+def test_bytes_come_back_from_s3_as_they_went_in(bucket: Any, size: int) -> None:
+    body = os.urandom(size)
+    blob = stored(body)
+    assert blobs.read(blob) == body
+    assert not blobs.is_damaged(blob)
+    cipher = in_bucket(bucket, blob).get()["Body"].read()
+    assert (len(cipher), hashlib.sha256(cipher).hexdigest()) == (blob.stored_size, blob.stored_sha256)
+
+
+def test_nothing_of_the_plaintext_is_in_the_bucket(bucket: Any) -> None:
+    cipher = in_bucket(bucket, stored()).get()["Body"].read()
+    assert all(BODY[at : at + 16] not in cipher for at in range(0, len(BODY) - 16, 997))
+
+
+class Patterned(io.RawIOBase):
+    """A long stream that is never whole in memory, and counts how much was asked for at a time."""
+
+    def __init__(self, size: int) -> None:
+        self.left, self.largest = size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        count = self.left if size < 0 else min(size, self.left)
+        self.largest, self.left = max(self.largest, count), self.left - count
+        return b"\xa5" * count
+
+
+def test_a_stream_larger_than_one_part_is_uploaded_in_parts_and_read_from_the_middle(bucket: Any) -> None:
+    source = Patterned(40_000_001)
+    blob = stored(source)
+    assert source.largest <= 2**20
+    assert blob.size == 40_000_001
+    assert "-" in in_bucket(bucket, blob).e_tag, "an upload in parts has an ETag of parts"
+    with blobs.open_blob(blob) as stream:
+        stream.seek(39_999_990)
+        assert stream.read() == b"\xa5" * 11
+    assert not blobs.is_damaged(blob)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "swap", "delete"])
+def test_damage_in_the_bucket_is_an_integrity_error_and_never_other_bytes(bucket: Any, damage: str) -> None:
+    blob, other = stored(), stored(os.urandom(len(BODY)))
+    item = in_bucket(bucket, blob)
+    cipher = bytearray(item.get()["Body"].read())
+    if damage == "delete":
+        item.delete()
+    elif damage == "swap":
+        item.put(Body=in_bucket(bucket, other).get()["Body"].read())
+    elif damage == "truncate":
+        item.put(Body=bytes(cipher[:-70_000]))
+    else:
+        cipher[len(cipher) // 2] ^= 1
+        item.put(Body=bytes(cipher))
+    with pytest.raises(IntegrityError):
+        blobs.read(blob)
+    assert blobs.is_damaged(blob)
+
+
+def test_an_erased_object_is_gone_from_the_bucket(bucket: Any) -> None:
+    blob = stored()
+    blobs.erase(blob)
+    blob.refresh_from_db()
+    assert blob.wrapped_key is None
+    assert list(bucket.objects.all()) == []
+    with pytest.raises(IntegrityError, match="erased"):
+        blobs.open_blob(blob)
+
+
+def test_objects_nobody_refers_to_are_swept_from_the_bucket(bucket: Any) -> None:
+    kept = stored()
+    blobs.write(BODY, namespace="7", content_type="image/png")
+    assert blobs.sweep_orphans(timedelta(seconds=-60)) == 1
+    assert [entry.key for entry in bucket.objects.all()] == [f"{PREFIX}/{kept.path}"]
+
+
+def test_an_upload_that_fails_half_way_leaves_no_object_behind(bucket: Any) -> None:
+    class Broken(Patterned):
+        def read(self, size: int = -1) -> bytes:
+            if self.left < 10_000_000:
+                raise OSError("network gone")
+            return super().read(size)
+
+    with pytest.raises(OSError, match="network gone"):
+        blobs.write(Broken(30_000_000), namespace="7", content_type="image/png")
+    assert list(bucket.objects.all()) == []
+    uploads = boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+    assert uploads.get("Uploads", []) == []
+
+
+def test_a_backup_copies_from_the_bucket_and_puts_a_lost_object_back(
+    bucket: Any, settings: Any, tmp_path: Path
+) -> None:
+    blob = stored()
+    settings.BACKUP_DIR = str(tmp_path)
+    entry = Entry(blob.pk, blob.path, Stored(blob.stored_sha256, blob.stored_size))
+    assert objects.copy(tmp_path, entry)
+    key = f"{PREFIX}/{blob.path}"
+    for harm in (lambda: bucket.Object(key).delete(), lambda: bucket.Object(key).put(Body=b"rotten")):
+        harm()
+        assert blobs.is_damaged(blob)
+        assert not objects.copy(tmp_path / "new", entry), "what is not whole is not backed up"
+        assert objects.restore_one(blob)
+        assert blobs.read(blob) == BODY
+    assert [found.key for found in bucket.objects.all()] == [key]

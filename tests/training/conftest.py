@@ -1,0 +1,126 @@
+"""Runs in real processes: the child must see the test database and the test's folders, and meet a dead MLflow server."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ENGINES = {"sqlite3": "sqlite", "mysql": "mysql", "postgresql": "postgres"}
+# Nothing listens on port 9 (discard): MLflow is away.
+NO_MLFLOW = "http://127.0.0.1:9"
+CPUS = "1"
+
+
+def database_url() -> str:
+    """The address of the test database this process is connected to."""
+    found = connection.settings_dict
+    scheme = ENGINES[found["ENGINE"].rsplit(".", 1)[1]]
+    if scheme == "sqlite":
+        return f"sqlite:///{found['NAME']}"
+    login = f"{quote(found['USER'])}:{quote(found['PASSWORD'])}"
+    port = f":{found['PORT']}" if found["PORT"] else ""
+    return f"{scheme}://{login}@{found['HOST'] or 'localhost'}{port}/{found['NAME']}"
+
+
+@pytest.fixture
+def child_sees_the_test(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of child processes: this test's database, folders and keys, and an MLflow that does not answer."""
+    for name, value in {
+        "DJANGO_SETTINGS_MODULE": "mediscan_site.settings",
+        "DATABASE_URL": database_url(),
+        "SECRET_KEY": "x7" * 40,
+        "ALLOWED_HOSTS": "localhost",
+        "MLFLOW_TRACKING_URI": NO_MLFLOW,
+        "TRAINING_THREADS": CPUS,
+        "TRAINING_CHECKPOINT_S": "0",
+        "TRAINING_NICENESS": "0",
+        "OMP_NUM_THREADS": CPUS,
+        "LOG_LEVEL": "ERROR",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert os.environ["MEDISCAN_KEYS_FILE"] == str(settings.KEYS_FILE)
+
+
+@pytest.fixture
+def tiny(child_sees_the_test: None, make_snapshot: Callable[..., Any], admin: Any, project: Any) -> Callable[..., Any]:
+    """A queued run that takes a few seconds: `tiny(epochs=2)`."""
+    from training.services import start_run
+
+    snapshot = make_snapshot(6)
+
+    def start(**wishes: Any) -> Any:
+        settings_of_run = {"image_size": 32, "epochs": 2, "batch_size": 4, "pretrained": "false", **wishes}
+        return start_run(actor=admin, project=project, snapshot=snapshot, **settings_of_run)
+
+    return start
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
+    """What would have been sent to workers: (task, primary key)."""
+    from mediscan_site.core import work
+
+    sent: list[tuple[str, int]] = []
+    monkeypatch.setattr(work, "_send_now", lambda task, pk: sent.append((task.name, pk)))
+    yield sent
+
+
+@pytest.fixture
+def bare_snapshot(project: Any, admin: Any) -> Callable[..., Any]:
+    """A data set of rows without files, quick to make, for what never opens a scan."""
+    from images.models import Image
+    from labeling.models import Label, Snapshot, SnapshotMember
+
+    def make(per_side: int = 4, *, into: Any = None, side: int = 900) -> Any:
+        target = into or project
+        classes = list(target.class_rows.all())
+        snapshot = Snapshot.objects.create(
+            project=target,
+            content_hash=f"{Snapshot.objects.count():064d}",
+            grouping="patient",
+            classes=[{"id": row.pk, "name": row.name} for row in classes],
+            class_counts={},
+            created_by=admin,
+        )
+        for split in ("train", "val", "test"):
+            for number in range(per_side):
+                row = classes[number % len(classes)]
+                facts = {"width": side, "height": side, "size": 9, "image_format": "PNG", "split": split}
+                image = Image.objects.create(project=target, file_name="scan.png", uploaded_by=admin, **facts)
+                label = Label.objects.create(image=image, label_class=row, reader=admin, source=Label.Source.DOCTOR)
+                SnapshotMember.objects.create(
+                    snapshot=snapshot, image=image, label=label, label_class=row, split=split, group=f"scan:{image.pk}"
+                )
+        return snapshot
+
+    return make
+
+
+@pytest.fixture
+def make_version(project: Any, admin: Any) -> Callable[..., Any]:
+    """A version's row, without a bundle that could be loaded."""
+    from mediscan_site.core.models import Blob
+    from models_registry.models import ModelVersion
+
+    def make(snapshot: Any, **columns: Any) -> Any:
+        number = ModelVersion.objects.count() + 1
+        sizes = {"size": 1, "stored_size": 1, "sha256": "0" * 64, "stored_sha256": "0" * 64}
+        blob = Blob.objects.create(path=f"none/{number}", content_type="x", key_id="none", **sizes)
+        values = {
+            "project": snapshot.project,
+            "number": number,
+            "architecture": "resnet34",
+            "source": f"test-{number}",
+            "classes": snapshot.classes,
+            "card": {"training": {"params": {"image_size": 96}}},
+            **columns,
+        }
+        return ModelVersion.objects.create(
+            name="m", snapshot=snapshot, bundle=blob, bundle_sha256="0" * 64, created_by=admin, **values
+        )
+
+    return make

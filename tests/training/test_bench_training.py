@@ -1,0 +1,155 @@
+"""The pure parts of `benchmarks.training`: what a long benchmark rests on, without its hours."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import _medmnist_peer, _training_quality, _training_search, training
+from benchmarks import _training_data as sets
+from benchmarks._training_site import stage
+
+# Section 7 of the contract, in its order.
+CONTRACT = [
+    "pneumoniamnist_auroc_mean",
+    "pneumoniamnist_accuracy_mean",
+    "pneumoniamnist_seconds_median",
+    "pneumoniamnist_best_auroc",
+    "pneumoniamnist_best_accuracy",
+    "xray_balanced_accuracy_mean",
+    "xray_linear_baseline",
+    "speedup_vs_medmnist_recipe",
+    "frozen_backbone_speedup",
+    "step_vs_bare_loop",
+    "input_wait_share",
+    "train_click_to_deployable_s",
+    "configurations_tried",
+]
+
+
+def pictures(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+
+
+def part(n: int, groups: int) -> sets.Part:
+    tiles = np.repeat(np.repeat(pictures(n), 8, axis=1), 8, axis=2)
+    padded = np.pad(tiles, ((0, 0), (16, 16), (16, 16)))
+    return sets.Part(padded, np.arange(n) % 2, tuple(f"p{i % groups}" for i in range(n)))
+
+
+def test_the_figures_have_the_contracts_keys_first_and_null_where_nothing_was_measured() -> None:
+    figures = training.in_order({"xray_linear_baseline": 0.9, "of_our_own": 1})
+    assert list(figures)[: len(CONTRACT)] == CONTRACT
+    assert figures["xray_linear_baseline"] == 0.9
+    assert figures["pneumoniamnist_auroc_mean"] is None
+    assert "pneumoniamnist_auroc_mean" in figures["not_measured"]
+    assert figures["of_our_own"] == 1
+
+
+def test_every_tried_configuration_counts_and_says_whether_it_saw_test_pictures() -> None:
+    rows = _training_search.tried()
+    assert training.in_order({})["configurations_tried"] == len(rows) > 0
+    assert {row["test_seen"] for row in rows} <= {"no", "yes"}
+    assert all(set(row) == set(_training_search.COLUMNS) for row in rows)
+    assert all(isinstance(json.loads(row["changes"]), dict) for row in rows)
+
+
+def test_a_picture_in_training_and_validation_is_named_however_often_it_stands_there() -> None:
+    train, val = pictures(6), pictures(4, seed=1)
+    val[2] = train[1]
+    train[5] = train[1]
+    assert sets.leaks(train, val) == {1: 2, 5: 2}
+    assert sets.leaks(train, pictures(4, seed=1)) == {}
+
+
+def test_eight_pictures_of_pneumoniamnist_leak_and_none_is_left_in_training(shared_data: Path) -> None:
+    if not (shared_data / sets.ARCHIVE).is_file():
+        pytest.skip(f"no {sets.ARCHIVE} among the shared data")
+    train, _ = sets.pneumoniamnist_pictures(shared_data, "train")
+    val, _ = sets.pneumoniamnist_pictures(shared_data, "val")
+    found = sets.leaks(train, val)
+    assert len({train[position].tobytes() for position in found}) == 8
+    kept = np.setdiff1d(np.arange(len(train)), list(found))
+    assert sets.leaks(train[kept], val) == {}
+
+
+def test_a_tile_of_the_benchmark_is_the_tile_of_the_ingest() -> None:
+    from PIL import Image
+
+    picture = pictures(1)[0]
+    expected = Image.fromarray(picture).resize((256, 256), Image.Resampling.BILINEAR)
+    assert np.array_equal(sets.tile(sets.png(picture)), np.asarray(expected))
+
+
+def test_no_patient_is_on_both_sides_of_a_fold() -> None:
+    scans = part(60, groups=20)
+    folds = _training_search.patient_folds(scans)
+    assert set(folds.tolist()) == set(range(5))
+    assert all(len({folds[i] for i, g in enumerate(scans.groups) if g == group}) == 1 for group in set(scans.groups))
+
+
+def test_equalised_scans_keep_their_labels_and_lose_their_fine_detail() -> None:
+    sharp = part(4, groups=4)
+    blunt = sets.equalised(sharp)
+    assert np.array_equal(blunt.labels, sharp.labels)
+    assert blunt.tiles.shape == sharp.tiles.shape
+
+    def edges(tiles: np.ndarray) -> float:
+        return float(np.abs(np.diff(tiles.astype(float), n=2)).mean())
+
+    assert edges(blunt.tiles) < 0.7 * edges(sharp.tiles)
+
+
+def test_the_peer_is_the_network_of_its_description() -> None:
+    network = _medmnist_peer.SmallResNet18()
+    # He et al.'s ResNet-18 with a 3 x 3 stem for three channels and ten classes has 11,173,962.
+    assert sum(p.numel() for p in network.parameters()) == 11_173_962 - 2 * 64 * 9 - 8 * 513
+    maps = network.stages(network.stem(torch.zeros(1, 1, 28, 28)))
+    assert maps.shape == (1, 512, 4, 4)
+    assert _medmnist_peer.logits(network.eval(), pictures(3)).shape == (3, 2)
+
+
+def test_the_peer_stops_when_its_time_is_over() -> None:
+    labels = np.arange(4) % 2
+    found = list(_medmnist_peer.epochs(pictures(4), labels, seed=0, limit_s=0.0))
+    assert len(found) == 1
+    assert not found[0][0].training
+
+
+def test_the_benchmark_trains_what_the_product_would_choose() -> None:
+    small = _training_quality.configuration(_training_quality.PNEUMONIAMNIST, 4698, seed=3)
+    assert (small.architecture, small.image_size, small.seed) == ("resnet_compact", 28, 3)
+    large = _training_quality.configuration(_training_quality.XRAY, 144, seed=0)
+    assert large.image_size > small.image_size
+    best = _training_quality.configuration(_training_quality.BEST, 4698, seed=0)
+    assert best.members > 1
+
+
+def test_accuracies_of_several_seeds_are_pooled_as_their_mean() -> None:
+    scans = part(40, groups=40)
+    right = np.where(scans.labels[:, None] == np.arange(2), 1.0, -1.0)
+    half = right.copy()
+    half[:20] *= -1
+    runs = [{"test_logits": logits.tolist()} for logits in (right, half)]
+    pooled = _training_quality.pooled(scans, runs, ("a", "b"))
+    assert pooled is not None
+    assert pooled["balanced_accuracy"]["value"] == 0.75
+    assert pooled["balanced_accuracy"]["low"] < 0.75 < pooled["balanced_accuracy"]["high"]
+    assert "auroc" not in pooled
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "name"),
+    [
+        ("queued", "", "waiting for a worker"),
+        ("running", "", "starting the process"),
+        ("running", "From scratch, as asked, with resnet18.", "starting the process"),
+        ("running", "reading train scans", "reading train scans"),
+        ("running", "epoch 3 of 36, 12 s left", "training"),
+        ("succeeded", "Best epoch 3 of 36.", "writing the result"),
+    ],
+)
+def test_a_stage_is_named_by_what_a_run_says(status: str, message: str, name: str) -> None:
+    assert stage(status, message) == name

@@ -1,0 +1,204 @@
+"""Runs that are cancelled, killed or cannot go on: real processes, killed for real."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from images.models import Rendition
+from labeling.models import SnapshotMember
+from mediscan_site.core import work
+from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
+from mediscan_site.core.storage import blobs
+from models_registry.models import Evaluation, ModelVersion
+from tests.conftest import PATIENCE_S
+from training import ending, runner
+from training.child import EXIT_STOPPED
+from training.models import EpochMetrics, TrainingRun
+from training.services import cancel_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKER = "import django, sys; django.setup(); from training import runner; runner.run(int(sys.argv[1]))"
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("It did not happen in time.")
+
+
+def row(run: TrainingRun) -> TrainingRun:
+    return TrainingRun.objects.get(pk=run.pk)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+def children(pid: int) -> list[int]:
+    found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(word) for text in found for word in text.split()]
+
+
+def make_silent(run: TrainingRun) -> None:
+    TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+
+
+def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_one_version(
+    tiny: Callable[..., TrainingRun],
+) -> None:
+    run = tiny(epochs=4)
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(run.pk)], cwd=settings.BASE_DIR)
+    try:
+        saved = wait_for(lambda: row(run).checkpoint)
+        (training,) = children(worker.pid)
+    finally:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+    wait_for(lambda: not alive(training))
+    assert row(run).status == "running", "nobody could write how it ended"
+    stored = blobs.read(row(run).checkpoint or saved)
+    assert len(stored) > 0
+    before = dict(EpochMetrics.objects.filter(run=run, epoch=1).values_list("pk", "metrics"))
+    make_silent(run)
+    work.sweep()
+    assert row(run).status == "queued"
+    runner.run(run.pk)
+    done = row(run)
+    assert (done.status, done.attempt, done.active, done.checkpoint) == ("succeeded", 2, None, None)
+    assert list(run.epochs.values_list("epoch", flat=True)) == [1, 2, 3, 4]
+    assert dict(EpochMetrics.objects.filter(run=run, epoch=1).values_list("pk", "metrics")) == before
+    assert ModelVersion.objects.get().source == run.source
+    assert Evaluation.objects.get().test_reads == 1
+    assert not Blob.objects.filter(pk=saved.pk).exists(), "checkpoints are destroyed when they have served"
+
+
+def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(
+    tiny: Callable[..., TrainingRun], admin: Any
+) -> None:
+    run = tiny(epochs=500)
+
+    def work_on_it() -> None:
+        try:
+            runner.run(run.pk)
+        finally:
+            connection.close()
+
+    worker = threading.Thread(target=work_on_it)
+    worker.start()
+    try:
+        wait_for(lambda: run.epochs.count() >= 1)
+        cancel_run(actor=admin, run=run)
+    finally:
+        worker.join(timeout=PATIENCE_S)
+    assert run.epochs.count() < 500
+    done = row(run)
+    assert (done.status, done.active, done.error) == ("cancelled", None, "")
+    assert "Cancelled" in done.message
+    assert done.checkpoint is None
+    assert not ModelVersion.objects.exists()
+    assert AuditEvent.objects.filter(action="run.finish", details__status="cancelled").exists()
+
+
+def test_a_damaged_scan_ends_the_run_with_its_name_and_the_remedy(tiny: Callable[..., TrainingRun]) -> None:
+    run = tiny()
+    member = SnapshotMember.objects.filter(snapshot=run.snapshot, split="train").first()
+    assert member
+    tile = Rendition.objects.get(image=member.image, kind="tile").blob
+    stored = settings.DATA_DIR / "blobs" / tile.path
+    stored.chmod(0o600)
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    runner.run(run.pk)
+    done = row(run)
+    assert (done.status, done.active) == ("failed", None)
+    assert member.image.code in done.error
+    assert "verify_images" in done.error
+    assert not ModelVersion.objects.exists()
+
+
+@pytest.fixture
+def running(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> TrainingRun:
+    return TrainingRun.objects.create(
+        project=project,
+        snapshot=bare_snapshot(),
+        created_by=admin,
+        config={"initialisation_note": "From scratch."},
+        status=WorkStatus.RUNNING,
+        attempt=1,
+        heartbeat_at=timezone.now(),
+    )
+
+
+def checkpointed(run: TrainingRun) -> Blob:
+    blob = blobs.write(b"weights", namespace="test", content_type="application/octet-stream")
+    blob.save(force_insert=True)
+    TrainingRun.objects.filter(pk=run.pk).update(checkpoint=blob)
+    return blob
+
+
+@pytest.mark.parametrize("code", [-signal.SIGKILL, -signal.SIGTERM, EXIT_STOPPED])
+def test_a_killed_training_process_is_left_to_be_resumed_with_its_checkpoint(running: TrainingRun, code: int) -> None:
+    saved = checkpointed(running)
+    runner._conclude(running.pk, 1, code)
+    assert (row(running).status, row(running).active, row(running).checkpoint) == ("running", True, saved)
+
+
+def test_a_training_process_killed_too_often_fails_with_a_hint_at_memory(running: TrainingRun) -> None:
+    TrainingRun.objects.update(attempt=settings.WORK_MAX_ATTEMPTS)
+    runner._conclude(running.pk, settings.WORK_MAX_ATTEMPTS, -signal.SIGKILL)
+    assert (row(running).status, row(running).active) == ("failed", None)
+    assert "memory" in row(running).error
+
+
+def test_a_training_process_that_exits_badly_fails_the_run(running: TrainingRun) -> None:
+    runner._conclude(running.pk, 1, 1)
+    assert (row(running).status, row(running).active) == ("failed", None)
+    assert "exit status 1" in row(running).error
+
+
+def test_a_worker_that_was_fenced_off_writes_nothing(running: TrainingRun) -> None:
+    TrainingRun.objects.update(attempt=2)
+    runner._conclude(running.pk, 1, 1)
+    assert not ending.end(running.pk, 1, status=WorkStatus.FAILED, error="late")
+    assert (row(running).status, row(running).error, row(running).active) == ("running", "", True)
+
+
+def test_a_cancel_that_comes_after_the_version_was_made_does_not_deny_it(
+    running: TrainingRun, make_version: Callable[..., Any]
+) -> None:
+    model = make_version(running.snapshot, source=running.source)
+    TrainingRun.objects.update(cancel_requested=True)
+    runner._conclude(running.pk, 1, -signal.SIGKILL)
+    assert (row(running).status, row(running).model) == ("succeeded", model)
+
+
+def test_a_run_that_the_sweeper_ends_frees_the_project_and_loses_its_checkpoint(running: TrainingRun) -> None:
+    saved = checkpointed(running)
+    TrainingRun.objects.update(attempt=settings.WORK_MAX_ATTEMPTS)
+    make_silent(running)
+    work.sweep()
+    assert (row(running).status, row(running).active) == ("failed", None)
+    ending.sweep_checkpoints()
+    assert row(running).checkpoint is None
+    assert not (settings.DATA_DIR / "blobs" / saved.path).exists()

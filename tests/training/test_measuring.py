@@ -1,0 +1,77 @@
+"""The reading of the test split that belongs to a training run is made by the same report as an evaluation."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from models_registry import reporting, serving
+from models_registry.evaluating import run_evaluation
+from models_registry.services import deploy, request_evaluation
+from tests.registry.conftest import _no_predictor_stays_in_memory, make_version, snapshot  # noqa: F401
+from training import tiles
+from training.measuring import measure
+from training.models import TrainingRun
+from training.recording import Recorder, Stopped
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reading(make_snapshot: Callable[..., Any], make_version: Callable[..., Any], admin: Any) -> Any:  # noqa: F811
+    """A run at its test split: (run, recorder, the version that will come of it)."""
+    frozen = make_snapshot(6)
+    model = make_version(on=frozen)
+    run = TrainingRun.objects.create(
+        project=frozen.project, snapshot=frozen, created_by=admin, status="running", attempt=1, config={}
+    )
+    return run, Recorder(run, attempt=1), model
+
+
+def test_a_training_run_and_an_evaluation_report_alike(reading: Any, admin: Any) -> None:
+    run, recorder, model = reading
+    found = measure(run, serving.predictor(model), recorder)
+    evaluation = request_evaluation(actor=admin, model=model)
+    run_evaluation(evaluation.pk)
+    evaluation.refresh_from_db()
+    assert found == evaluation.metrics
+    assert {"slices", "comparison", "curves", "undivided", "erased"} <= set(found)
+
+
+def test_a_new_version_is_compared_before_it_is_registered(reading: Any, admin: Any) -> None:
+    run, recorder, model = reading
+    deploy(actor=admin, model=model)
+    found = measure(run, serving.predictor(model), recorder)["comparison"]
+    assert (found["deployed"], found["n"]) == (model.code, 6)
+    assert {test["difference"] for test in found["tests"] if test["p"] is not None} == {0}
+
+
+def test_a_run_that_is_cancelled_stops_while_it_reads(reading: Any) -> None:
+    run, recorder, model = reading
+    recorder.stop()
+    with pytest.raises(Stopped):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_a_test_scan_that_cannot_be_read_is_named(reading: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, recorder, model = reading
+
+    def damaged(image: Any) -> Any:
+        raise ValueError("cut short")
+
+    monkeypatch.setattr(tiles, "tile", damaged)
+    with pytest.raises(tiles.TileUnusable, match="cannot be read: its stored file is damaged"):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_a_test_split_that_was_erased_cannot_be_measured(reading: Any) -> None:
+    from django.utils import timezone
+
+    from images.models import Image
+
+    run, recorder, model = reading
+    Image.objects.filter(snapshot_members__in=run.snapshot.members.filter(split="test")).update(
+        erased_at=timezone.now()
+    )
+    with pytest.raises(reporting.NothingToRead, match="was erased"):
+        measure(run, serving.predictor(model), recorder)

@@ -1,0 +1,302 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from django.db import connection
+
+from images.models import Image
+from images.services import create_project, grant
+from labeling.models import Snapshot
+from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from mediscan_site.core.models import AuditEvent, WorkStatus
+from tests.conftest import PATIENCE_S
+from training.models import TrainingRun
+from training.services import cancel_run, start_run
+
+
+@pytest.fixture
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+    """The only place where weights are looked for, empty."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    settings.WEIGHTS_DIR = str(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen must not depend on the machine that runs the tests."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def start(
+    project: Any, admin: Any, bare_snapshot: Callable[..., Any], weights_folder: Path
+) -> Callable[..., TrainingRun]:
+    def call(**wishes: Any) -> TrainingRun:
+        values = {"actor": admin, "project": project, **wishes}
+        if "snapshot" not in values:
+            values["snapshot"] = bare_snapshot()
+        return start_run(**values)
+
+    return call
+
+
+def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
+    start: Callable[..., TrainingRun],
+    no_broker: list[tuple[str, int]],
+    django_capture_on_commit_callbacks: Any,
+    admin: Any,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        run = start(epochs=3, seed=7, image_size=48, batch_size=8, learning_rate=0.01)
+    assert (run.status, run.active, run.created_by) == ("queued", True, admin)
+    chosen = {name: run.config[name] for name in ("epochs", "seed", "image_size", "batch_size", "learning_rate")}
+    assert chosen == {"epochs": 3, "seed": 7, "image_size": 48, "batch_size": 8, "learning_rate": 0.01}
+    assert no_broker == [("training.train", run.pk)]
+    assert AuditEvent.objects.get(action="run.start").object_id == str(run.pk)
+
+
+def test_without_weights_auto_starts_from_scratch_and_says_so(start: Callable[..., TrainingRun]) -> None:
+    run = start()
+    assert (run.config["pretrained"], run.config["initialisation"]) == (False, "scratch")
+    assert "no pre-trained weights" in run.message
+    assert run.config["architecture"] == "resnet_compact"
+    assert "made for machines without a GPU" in run.message
+    assert run.config["frozen_epochs"] == 0
+
+
+def test_with_weights_auto_learns_by_transfer_and_freezes_at_most_half_of_a_short_run(
+    start: Callable[..., TrainingRun], weights_folder: Path
+) -> None:
+    (weights_folder / "resnet18-f37072fd.pth").write_bytes(b"found, and read by the worker only")
+    run = start(epochs=3)
+    assert (run.config["pretrained"], run.config["initialisation"]) == (True, "pretrained")
+    assert (run.config["epochs"], run.config["frozen_epochs"]) == (3, 1)
+    assert run.config["architecture"] == "resnet18"
+    assert "the quickest network with weights on this machine" in run.message
+
+
+def test_small_pictures_get_the_compact_network_at_their_own_size(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], weights_folder: Path
+) -> None:
+    (weights_folder / "resnet18-f37072fd.pth").write_bytes(b"found, and of no use here")
+    run = start(snapshot=bare_snapshot(side=28))
+    assert (run.config["architecture"], run.config["image_size"]) == ("resnet_compact", 28)
+    assert "at 28 pixels a deeper network sees nothing" in run.message
+
+
+def test_the_architecture_that_was_asked_for_is_taken(start: Callable[..., TrainingRun]) -> None:
+    run = start(architecture="resnet34", pretrained="false", folds=3, members=2, patience=4)
+    assert (run.config["architecture"], run.message) == ("resnet34", "From scratch, as asked, with resnet34.")
+    assert [run.config[name] for name in ("folds", "members", "patience")] == [3, 2, 4]
+
+
+def test_the_compact_network_has_no_weights_to_start_from_and_says_so(start: Callable[..., TrainingRun]) -> None:
+    with pytest.raises(Conflict) as refused:
+        start(pretrained=True, architecture="resnet_compact")
+    assert (refused.value.code, refused.value.attr) == ("weights_missing", "pretrained")
+    assert "Choose pretrained=false" in refused.value.detail
+    assert "resnet18" in refused.value.detail
+    run = start(architecture="resnet_compact")
+    assert run.config["initialisation"] == "scratch"
+    assert "it has no pre-trained weights" in run.message
+
+
+def test_asking_for_weights_that_are_missing_is_refused_with_the_remedy(start: Callable[..., TrainingRun]) -> None:
+    with pytest.raises(Conflict) as refused:
+        start(pretrained=True, architecture="resnet50")
+    assert refused.value.code == "weights_missing"
+    assert "WEIGHTS_DIR" in refused.value.detail
+    assert "resnet50" in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("architecture", "vgg16"),
+        ("epochs", 0),
+        ("epochs", 501),
+        ("image_size", 27),
+        ("image_size", 257),
+        ("seed", -1),
+        ("batch_size", 1),
+        ("folds", 11),
+        ("members", 6),
+        ("patience", -1),
+        ("learning_rate", float("nan")),
+        ("learning_rate", 0.0),
+        ("pretrained", "perhaps"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name_and_freezes_no_data_set(
+    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any], field: str, value: Any
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        start(snapshot=None, **{field: value})
+    assert refused.value.attr == field
+    assert field in refused.value.detail or field == "architecture"
+    assert not Snapshot.objects.exists()
+    assert not TrainingRun.objects.exists()
+
+
+def test_too_few_approved_scans_are_refused_with_what_is_missing(start: Callable[..., TrainingRun]) -> None:
+    with pytest.raises(Conflict) as refused:
+        start(snapshot=None)
+    assert refused.value.code == "not_enough_data"
+    assert "NORMAL" in refused.value.detail
+
+
+def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(
+    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any]
+) -> None:
+    for number, split in enumerate(("train", "val", "test")):
+        approved_scans(4, first_seed=100 * (number + 1), split=split)
+    # Everybody of the validation split turns out to be a patient who stands on the test side.
+    Image.objects.filter(split="val").update(patient="p-one")
+    Image.objects.filter(pk=Image.objects.filter(split="test").earliest("pk").pk).update(patient="p-one")
+    with pytest.raises(Conflict) as refused:
+        start(snapshot=None)
+    assert refused.value.code == "not_enough_data"
+    assert (
+        "of at least 1 in val. Approved scans that do not count: 4: Its patient or a copy of it" in refused.value.detail
+    )
+    assert "Label and approve more scans" in refused.value.detail
+    assert not Snapshot.objects.exists()
+
+
+def test_a_data_set_whose_scans_were_erased_is_refused(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any]
+) -> None:
+    from django.utils import timezone
+
+    snapshot = bare_snapshot()
+    Image.objects.filter(split="test").update(erased_at=timezone.now())
+    with pytest.raises(Conflict) as refused:
+        start(snapshot=snapshot)
+    assert refused.value.code == "not_enough_data"
+
+
+def test_a_data_set_of_another_project_does_not_exist_here(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], admin: Any
+) -> None:
+    other = create_project(actor=admin, name="Other", classes=["A", "B"])
+    with pytest.raises(Invalid) as refused:
+        start(snapshot=bare_snapshot(into=other))
+    assert (refused.value.attr, refused.value.code) == ("dataset", "does_not_exist")
+
+
+def test_only_who_was_granted_the_right_may_train_or_cancel(
+    start: Callable[..., TrainingRun], author: Any, outsider: Any, admin: Any, project: Any
+) -> None:
+    with pytest.raises(Forbidden):
+        start(actor=author)
+    with pytest.raises(NotFound):
+        start(actor=outsider)
+    run = start()
+    with pytest.raises(Forbidden):
+        cancel_run(actor=author, run=run)
+    grant(actor=admin, project=project, user=author, codename="train_model")
+    assert cancel_run(actor=author, run=run).status == "cancelled"
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended(start: Callable[..., TrainingRun], admin: Any) -> None:
+    first = start()
+    with pytest.raises(Conflict) as refused:
+        start()
+    assert refused.value.code == "run_active"
+    assert first.code in refused.value.detail
+    cancel_run(actor=admin, run=first)
+    assert start().status == "queued"
+
+
+def test_cancelling_a_running_run_asks_its_worker_and_an_ended_one_is_a_conflict(
+    start: Callable[..., TrainingRun], admin: Any
+) -> None:
+    run = start()
+    TrainingRun.objects.filter(pk=run.pk).update(status=WorkStatus.RUNNING, attempt=1)
+    asked = cancel_run(actor=admin, run=run)
+    assert (asked.status, asked.cancel_requested, asked.active) == ("running", True, True)
+    TrainingRun.objects.filter(pk=run.pk).update(status=WorkStatus.FAILED, active=None)
+    with pytest.raises(Conflict) as refused:
+        cancel_run(actor=admin, run=run)
+    assert refused.value.code == "run_ended"
+
+
+def test_a_run_can_continue_from_a_version_with_its_architecture_and_picture_size(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
+) -> None:
+    snapshot = bare_snapshot()
+    base = make_version(snapshot)
+    run = start(snapshot=snapshot, base_model=base)
+    assert run.base_model == base
+    assert (run.config["architecture"], run.config["image_size"]) == ("resnet34", 96)
+    assert run.config["initialisation"] == "continued"
+    assert base.code in run.message
+
+
+def test_a_version_is_not_continued_with_other_classes_architecture_or_pretrained_weights(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
+) -> None:
+    snapshot = bare_snapshot()
+    base = make_version(snapshot)
+    turned = make_version(snapshot, classes=list(reversed(snapshot.classes)))
+    for wishes, attr, code in (
+        ({"base_model": base, "architecture": "resnet18"}, "architecture", "invalid"),
+        ({"base_model": base, "pretrained": "true"}, "pretrained", "invalid"),
+        ({"base_model": turned}, None, "classes_differ"),
+    ):
+        with pytest.raises(DomainError) as refused:
+            start(snapshot=snapshot, **wishes)
+        assert (refused.value.attr, refused.value.code) == (attr, code)
+
+
+def test_a_version_is_never_continued_towards_a_test_split_it_was_trained_on(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
+) -> None:
+    earlier, later = bare_snapshot(), bare_snapshot()
+    seen = earlier.members.filter(split="train").first()
+    later.members.filter(split="test", label_class=seen.label_class).first().delete()
+    later.members.create(
+        image=seen.image, label=seen.label, label_class=seen.label_class, split="test", group=seen.group
+    )
+    with pytest.raises(Conflict) as refused:
+        start(snapshot=later, base_model=make_version(earlier))
+    assert refused.value.code == "test_leak"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(
+    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import services
+
+    snapshot = bare_snapshot()
+    gate = threading.Barrier(4, timeout=PATIENCE_S)
+    create = services._create
+
+    def all_at_once(*args: Any) -> TrainingRun:
+        gate.wait()
+        return create(*args)
+
+    monkeypatch.setattr(services, "_create", all_at_once)
+    codes: list[str] = []
+
+    def begin() -> None:
+        try:
+            start_run(actor=admin, project=project, snapshot=snapshot)
+            codes.append("started")
+        except DomainError as error:
+            codes.append(error.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["run_active"] * 3 + ["started"]
+    assert TrainingRun.objects.count() == 1
