@@ -15,6 +15,10 @@ from tests.registry.conftest import (  # noqa: F401 -- fixtures of this folder t
 )
 
 
+def texts(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
 @pytest.fixture
 def browser() -> Callable[..., Client]:
     """`browser()` is signed out, `browser(user)` signed in. A failing view raises, so no test takes a 500 for an answer."""
