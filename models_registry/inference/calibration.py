@@ -9,7 +9,7 @@ temperature cannot make up for a prior that the scores do not carry (docs/decisi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -142,20 +142,29 @@ def _smoothed_targets(y: Ints, k: int) -> Floats:
     return targets
 
 
-def _why_not(y: Ints, k: int) -> str:
+def class_name(classes: Sequence[str], index: int) -> str:
+    """How a reason calls a class: by the name that doctors know, by its index where no names were given."""
+    return classes[index] if classes else str(index)
+
+
+def _why_not(y: Ints, k: int, classes: Sequence[str]) -> str:
     counts = np.bincount(y, minlength=k)
     if len(y) < MIN_CASES:
         return f"only {len(y)} calibration scans, at least {MIN_CASES} are needed"
     if counts.min() < MIN_PER_CLASS:
-        return f"class {int(counts.argmin())} has {int(counts.min())} calibration scans, at least {MIN_PER_CLASS} are needed"
+        name = class_name(classes, int(counts.argmin()))
+        return f"class {name} has {int(counts.min())} calibration scans, at least {MIN_PER_CLASS} are needed"
     return ""
 
 
-def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Calibration:
-    """Fit one temperature to logits (N, K) and labels (N,) by smoothed NLL, or say why it is not available."""
+def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, classes: Sequence[str] = ()) -> Calibration:
+    """Fit one temperature to logits (N, K) and labels (N,) by smoothed NLL, or say why it is not available.
+
+    ``classes``: the names (K,) that the reason calls the classes by.
+    """
     z = np.asarray(logits, dtype=np.float64)
     y = np.asarray(labels, dtype=np.int64)
-    reason = _why_not(y, z.shape[1])
+    reason = _why_not(y, z.shape[1], classes)
     if not reason and not np.isfinite(z).all():
         reason = "the logits of the calibration scans are not finite"
     if reason:

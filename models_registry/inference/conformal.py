@@ -8,14 +8,14 @@ on calibration scans; on scans of another kind it may be another.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .calibration import Floats, Ints
+from .calibration import Floats, Ints, class_name
 
 Mask = npt.NDArray[np.bool_]
 MARGINAL, BY_CLASS = "marginal", "class-conditional"
@@ -138,17 +138,19 @@ def fit_marginal(probabilities: Floats, labels: Ints, target: float, weights: Fl
     return SetRule(tuple(value for value in found if value is not None), tuple(counts.tolist()))
 
 
-def fit_class_conditional(probabilities: Floats, labels: Ints, target: float) -> SetRule:
+def fit_class_conditional(probabilities: Floats, labels: Ints, target: float, classes: Sequence[str] = ()) -> SetRule:
     """Thresholds for a coverage of ``target`` within each class: of its n scans the ceil((n + 1) target)-th smallest score.
 
     Weights by class would change nothing here. Not available where that rank exceeds n: below ``least_scans(target)``.
+    ``classes``: the names (K,) that the reason calls the classes by.
     """
     k = probabilities.shape[1]
     counts = tuple(np.bincount(labels, minlength=k).tolist())
     least = least_scans(target)
     scarce = min(range(k), key=lambda c: counts[c])
     if counts[scarce] < least:
-        reason = f"class {scarce} has {counts[scarce]} calibration scans, a coverage of {target:g} needs {least}"
+        name = class_name(classes, scarce)
+        reason = f"class {name} has {counts[scarce]} calibration scans, a coverage of {target:g} needs {least}"
         return SetRule(None, counts, reason)
     scores = _scores(probabilities, labels)
     found = (_threshold(scores[labels == c], np.ones(counts[c]), target, 1.0) for c in range(k))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from models_registry.inference.bundle import ClassRef, Manifest
 from models_registry.inference.calibration import expected_calibration_error, softmax
 from models_registry.inference.predictor import mean_logits
+from models_registry.inference.preprocess import Preprocess
 from tests.engine.builders import make_tiles, tiny_config
 from training.engine import crossfit
 from training.engine.calibrating import (
@@ -28,6 +29,7 @@ from training.engine.data import TrainData
 from training.engine.fit import fit
 from training.engine.grouping import group_parts
 from training.engine.package import make_manifest
+from training.engine.report import FitResult
 
 TARGETS = Targets(0.8, 0.9)
 
@@ -220,6 +222,25 @@ def test_too_few_scans_leave_no_calibration_no_sets_and_the_reason() -> None:
     assert found.conformal.rule is None
     assert found.conformal.marginal.reason == "the model is not calibrated"
     assert found.referral.measured_coverage is None
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "part", "reason"),
+    [
+        (60, 0.05, "calibration", "class OPACITY has 3 calibration scans, at least 5 are needed"),
+        (80, 0.1, "sets", "class OPACITY has 8 calibration scans, a coverage of 0.9 needs 9"),
+    ],
+)
+def test_a_reason_calls_the_class_by_its_name(n: int, share: float, part: str, reason: str) -> None:
+    data = TrainData(*make_tiles(8), *make_tiles(8, seed=1), 2)
+    result = FitResult({}, (), 1, np.zeros((8, 2), dtype=np.float32), Preprocess(32, 0.5, 0.25), False, 0.0)
+    manifest = make_manifest(
+        result, data, tiny_config(), scans(n, share=share), classes=[ClassRef(1, "NORMAL"), ClassRef(2, "OPACITY")],
+        dataset_hash="ab" * 32, laterality_matters=True, code_version="0",
+    )  # fmt: skip
+    assert manifest.conformal is not None
+    said = {"calibration": manifest.calibration.reason, "sets": manifest.conformal.class_conditional.reason}
+    assert said[part] == reason
 
 
 @pytest.mark.parametrize(("spread", "bound"), [(1e-4, "lower bound"), (0.0, "bound"), (-1.0, "upper bound")])

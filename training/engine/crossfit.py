@@ -38,11 +38,13 @@ TOO_FEW_GROUPS: Final = "too few groups to leave some of them out of every fit"
 
 @dataclass(frozen=True)
 class Targets:
-    """What a project asks for: the share of scans to answer, the coverage of prediction sets, the prevalence (K,) expected."""
+    """What a project asks for: the share of scans to answer, the coverage of prediction sets, the prevalence (K,) expected.
+    ``classes``: the names (K,) by which a reason for what is not available calls the classes."""
 
     coverage: float
     conformal: float = CONFORMAL_TARGET
     expected: Shares | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: 
 
     ``training``: the share of each class (K,) among the training scans. ``key`` makes the folds the same ones every time.
     """
-    fitted = fit_temperature(scans.logits, scans.labels)
+    fitted = fit_temperature(scans.logits, scans.labels, targets.classes)
     calibration = replace(fitted, n_groups=scans.n_groups, origin=scans.origin)
     whole = _fit(scans.logits, scans.labels, fitted.temperature, training, targets)
     referral = Referral(whole.threshold, targets.coverage, None, fitted.n)
@@ -109,15 +111,18 @@ def _fit(z: Floats, y: Ints, temperature: float | None, training: Shares, target
         temperature,
         fitted,
         choose_threshold(p.max(axis=1) if len(p) else (), targets.coverage, weights).threshold,
-        *_rules(p, y, temperature, targets.conformal, weights),
+        *_rules(p, y, temperature, targets, weights),
     )
 
 
-def _rules(p: Floats, y: Ints, temperature: float | None, target: float, weights: Floats) -> tuple[SetRule, SetRule]:
+def _rules(p: Floats, y: Ints, temperature: float | None, targets: Targets, weights: Floats) -> tuple[SetRule, SetRule]:
     if temperature is None:
         none = SetRule(None, tuple(np.bincount(y, minlength=p.shape[1]).tolist()), "the model is not calibrated")
         return none, none
-    return conformal.fit_marginal(p, y, target, weights), conformal.fit_class_conditional(p, y, target)
+    return (
+        conformal.fit_marginal(p, y, targets.conformal, weights),
+        conformal.fit_class_conditional(p, y, targets.conformal, targets.classes),
+    )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def make_manifest(
 
     ``expected_prevalence``: the share of each class, in their order, among the scans to be graded.
     """
-    targets = Targets(config.coverage_target, conformal_target, expected_prevalence)
+    names = tuple(entry.name for entry in classes)
+    targets = Targets(config.coverage_target, conformal_target, expected_prevalence, names)
     confidence = calibrate(scans, data.prevalence, targets, key=dataset_hash)
     return Manifest(
         architecture=config.architecture,
