@@ -47,13 +47,21 @@ def judge(
     n_classes: int,
     served_metrics: Mapping[str, Any] | None = None,
     replaces: str = "",
+    flattered: str = "",
+    replaced_flattered: str = "",
 ) -> Verdict:
     """`metrics`: the newest report of the version, None without a succeeded evaluation. `replaces`: the code of the deployed
-    version, if there is one; `served_metrics`: its report on the same data set, None when there is none."""
+    version, if there is one; `served_metrics`: its report on the same data set, None when there is none. `flattered` and
+    `replaced_flattered` say why that test split is not fair to judge the one and the other by; empty when it is."""
     if metrics is None:
         return Verdict(reasons=("It has no succeeded evaluation. Evaluate it first.",))
+    if flattered:
+        return Verdict(reasons=(f"Its newest evaluation proves nothing: {flattered} Evaluate it on another data set.",))
     parts = [_against_chance(metrics, 1 / n_classes)]
-    if replaces:
+    if replaces and replaced_flattered:
+        why = f"It could not be compared with the deployed version: {replaced_flattered}"
+        parts.append(Verdict(warnings=(why,)))
+    elif replaces:
         tests = _tests_against(metrics, replaces)
         parts.append(_by_tests(tests) if tests else _by_tolerance(metrics, served_metrics))
     figures: dict[str, Any] = {"deployed": None}

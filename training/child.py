@@ -13,6 +13,7 @@ from django.db import OperationalError
 
 from images.models import Split
 from mediscan_site.core import work
+from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
@@ -83,7 +84,7 @@ def explain(run: TrainingRun, error: Exception) -> str:
     from training.engine.report import OutOfMemory, TrainingDiverged
     from training.engine.weights import WeightsInvalid, WeightsMissing
 
-    ours = (ConfigError, OutOfMemory, TrainingDiverged, WeightsInvalid, WeightsMissing)
+    ours = (ConfigError, DomainError, OutOfMemory, TrainingDiverged, WeightsInvalid, WeightsMissing)
     if isinstance(error, (*ours, tiles.TileUnusable, serving.BundleDamaged, reporting.NothingToRead)):
         return str(error)
     log.error("%s failed", run.code, exc_info=error)
@@ -104,6 +105,7 @@ class Training:
     def result(self) -> tuple[ModelVersion, str]:
         """The registered version, and a sentence about how it came to be."""
         self._prepare_process()
+        measuring.require_fair(self.run)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
         report = measuring.measure(self.run, packed.predictor, self.recorder)

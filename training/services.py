@@ -15,7 +15,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import ModelVersion
-from models_registry.services.evaluations import require_fair
+from models_registry.services.evaluations import require_fair, require_parted
 from training import planning, tasks
 from training.models import TrainingRun
 
@@ -41,7 +41,8 @@ def start_run(
 ) -> TrainingRun:
     """A queued run on this data set (None: the approved scans, frozen now), continuing from `base_model` if one is given.
 
-    Raises Conflict `run_active`, `not_enough_data` or `weights_missing`; Invalid names the setting that is out of range.
+    Raises Conflict `run_active`, `not_enough_data`, `test_leak` or `weights_missing`; Invalid names the setting that is out
+    of range.
     """
     require(actor, "train_model", project)
     _refuse_second(project)
@@ -64,6 +65,7 @@ def start_run(
     config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
     _require_same_prevalence(project, dataset)
     _require_patients(dataset, config["folds"])
+    require_parted(dataset)
     if base_model is not None:
         _require_same_classes(base_model, dataset)
     return _create(actor, project, dataset, base_model, config)

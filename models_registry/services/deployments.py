@@ -8,6 +8,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
 from models_registry import gate, serving, tasks
+from models_registry.lineage import why_flattered
 from models_registry.models import DeployedModel, Deployment, ModelVersion
 from models_registry.selectors import current_deployment, latest_evaluation
 
@@ -63,11 +64,16 @@ def judge(model: ModelVersion, current: Deployment | None) -> gate.Verdict:
     """The gate's verdict over the newest reports of this version and of the one it would replace."""
     report = latest_evaluation(model)
     served = latest_evaluation(current.model, snapshot=report.snapshot) if current and report else None
+    # A report was fair when it was made; what is known of patients and copies may have changed since.
+    judged = (model, current.model if current else None)
+    unfair = [why_flattered(one, report.snapshot) if one and report else "" for one in judged]
     return gate.judge(
         metrics=report.metrics if report else None,
         n_classes=len(model.classes),
         served_metrics=served.metrics if served else None,
         replaces=current.model.code if current else "",
+        flattered=unfair[0],
+        replaced_flattered=unfair[1],
     )
 
 

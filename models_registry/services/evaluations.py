@@ -1,7 +1,6 @@
 """Asking for one more reading of a test split."""
 
 from django.db import transaction
-from django.db.models import Q
 
 from images.models import Split
 from images.policies import require
@@ -9,7 +8,7 @@ from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
-from models_registry import tasks
+from models_registry import lineage, tasks
 from models_registry.models import Evaluation, ModelVersion
 
 
@@ -29,7 +28,8 @@ def request_evaluation(*, actor: User, model: ModelVersion, snapshot: Snapshot |
 
 
 def require_fair(model: ModelVersion, snapshot: Snapshot) -> None:
-    """The test split must exist, speak the model's classes, and hold nothing the model was fitted on."""
+    """The test split must exist, speak the model's classes, and hold nothing that the model, or a version it was continued
+    from, was fitted on."""
     if snapshot.project_id != model.project_id:
         raise Invalid("This data set belongs to another project.", code="does_not_exist", attr="dataset")
     test = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST)
@@ -43,12 +43,15 @@ def require_fair(model: ModelVersion, snapshot: Snapshot) -> None:
             f"{snapshot.code} has classes that {model.code} does not know. Evaluate a version trained on them.",
             code="classes_differ",
         )
-    fitted = SnapshotMember.objects.filter(snapshot=model.snapshot).exclude(split=Split.TEST)
-    # By patient as they are known today: two may have turned out to be one since the model was trained.
-    patients = fitted.filter(image__patient__isnull=False).values("image__patient")
-    if test.filter(Q(image__in=fitted.values("image")) | Q(image__patient__in=patients)).exists():
+    if flattered := lineage.why_flattered(model, snapshot):
+        raise Conflict(f"{flattered} Choose another data set.", code="test_leak")
+
+
+def require_parted(snapshot: Snapshot) -> None:
+    """No test scan may show what is trained on: patients may have turned out to be one since the data set was frozen."""
+    if leaked := lineage.seen_test_scans(snapshot, snapshot):
         raise Conflict(
-            f"{model.code} was trained on scans or patients of {snapshot.code}'s test split; a result would flatter it. "
-            "Choose another data set.",
+            f"{leaked} test scans of {snapshot.code} turned out to show patients or pictures that it trains on. "
+            "Freeze a new data set, which leaves them out, and use that one.",
             code="test_leak",
         )

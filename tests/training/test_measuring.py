@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from mediscan_site.core.errors import Conflict
 from models_registry import reporting, serving
 from models_registry.evaluating import run_evaluation
 from models_registry.services import deploy, request_evaluation
-from tests.registry.conftest import _no_predictor_stays_in_memory, make_version, snapshot  # noqa: F401
+from tests.registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
 from training import tiles
+from training.child import explain
 from training.measuring import measure
 from training.models import TrainingRun
 from training.recording import Recorder, Stopped
@@ -74,4 +76,33 @@ def test_a_test_split_that_was_erased_cannot_be_measured(reading: Any) -> None:
         erased_at=timezone.now()
     )
     with pytest.raises(reporting.NothingToRead, match="was erased"):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measured(
+    reading: Any, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from images.services import merge_patients
+
+    run, recorder, model = reading
+    tested, trained = (run.snapshot.members.filter(split=side)[0].image.patient for side in ("test", "train"))
+    merge_patients(actor=admin, project=run.project, source=tested, target=trained)
+    opened: list[Any] = []
+    monkeypatch.setattr(tiles, "read", opened.append)
+    with pytest.raises(Conflict, match=r"1 test scans of .* turned out") as refusal:
+        measure(run, serving.predictor(model), recorder)
+    assert refusal.value.code == "test_leak"
+    assert not opened
+    assert explain(run, refusal.value) == refusal.value.detail
+
+
+def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading: Any, admin: Any) -> None:
+    run, recorder, model = reading
+    earlier = empty_snapshot(run.project, admin, "9" * 64)
+    member = run.snapshot.members.filter(split="test")[0]
+    same = {name: getattr(member, name) for name in ("image", "label", "label_class", "group", "sha256")}
+    earlier.members.create(split="train", **same)
+    type(model).objects.filter(pk=model.pk).update(snapshot=earlier)
+    run.base_model = type(model).objects.get(pk=model.pk)
+    with pytest.raises(Conflict, match=f"{model.code} was trained on scans or patients"):
         measure(run, serving.predictor(model), recorder)

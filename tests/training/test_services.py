@@ -267,6 +267,49 @@ def test_a_version_is_never_continued_towards_a_test_split_it_was_trained_on(
     assert refused.value.code == "test_leak"
 
 
+def test_a_version_is_not_continued_towards_a_test_split_that_its_base_was_trained_on(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
+) -> None:
+    earlier, between, later = bare_snapshot(), bare_snapshot(), bare_snapshot()
+    first = make_version(earlier)
+    run = start(snapshot=between, base_model=first)
+    TrainingRun.objects.filter(pk=run.pk).update(active=None)
+    second = make_version(between, source=run.source)
+    seen = earlier.members.filter(split="val").first()
+    later.members.create(
+        image=seen.image, label=seen.label, label_class=seen.label_class, split="test", group=seen.group
+    )
+    with pytest.raises(Conflict, match=f"was continued from {first.code}") as refused:
+        start(snapshot=later, base_model=second)
+    assert refused.value.code == "test_leak"
+
+
+def test_a_data_set_whose_test_patients_turned_out_to_be_trained_on_is_not_trained_on(
+    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any]
+) -> None:
+    snapshot = bare_snapshot()
+    for side in ("train", "test"):
+        image = snapshot.members.filter(split=side).first().image
+        type(image).objects.filter(pk=image.pk).update(patient="p" * 20)
+    with pytest.raises(Conflict, match=r"1 test scans of .* turned out") as refused:
+        start(snapshot=snapshot)
+    assert refused.value.code == "test_leak"
+
+
+def test_a_version_of_another_project_is_not_continued(
+    start: Callable[..., TrainingRun],
+    bare_snapshot: Callable[..., Any],
+    make_version: Callable[..., Any],
+    admin: Any,
+) -> None:
+    from images.services import create_project
+
+    elsewhere = create_project(actor=admin, name="Hands", classes=["NORMAL", "OPACITY"])
+    with pytest.raises(DomainError) as refused:
+        start(snapshot=bare_snapshot(), base_model=make_version(bare_snapshot(into=elsewhere)))
+    assert (refused.value.attr, refused.value.code) == ("model", "does_not_exist")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(
     project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,94 @@
+"""What a version has learned from: its own training, validation and calibration scans, and those of every version that it was
+continued from. Which one that is, is known one floor up: `training` says it here when the site starts."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from images.models import NearDuplicate, Rendition, RenditionKind, Split
+from labeling.models import Snapshot, SnapshotMember
+from models_registry.models import ModelVersion
+
+# Of a project (its key): each continued version's key to the key of the version that it was continued from.
+Bases = Callable[[int], Mapping[int, int]]
+_sources: list[Bases] = []
+
+
+def bases_from(source: Bases) -> Bases:
+    """Register (also as a decorator) who knows what versions were continued from."""
+    if source not in _sources:
+        _sources.append(source)
+    return source
+
+
+def ancestry(model: ModelVersion) -> list[ModelVersion]:
+    """The version itself, the one it was continued from, and so on to the first. Few queries however long the chain."""
+    bases: dict[int, int] = {}
+    for source in _sources:
+        bases.update(source(model.project_id))
+    chain = [model.pk]
+    while (base := bases.get(chain[-1])) is not None and base not in chain:
+        chain.append(base)
+    rows = ModelVersion.objects.select_related("snapshot").in_bulk(chain[1:])
+    return [model, *(rows[pk] for pk in chain[1:])]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """So many test `scans` that `version` has learned from, directly or through a copy or the patient."""
+
+    version: ModelVersion
+    scans: int
+
+
+def exposures(model: ModelVersion, snapshot: Snapshot) -> list[Exposure]:
+    """Who in the version's ancestry has seen test scans of `snapshot`, the version itself first. Versions that learned from one
+    data set are one entry, under the youngest of them."""
+    youngest: dict[int, ModelVersion] = {}
+    for version in ancestry(model):
+        youngest.setdefault(version.snapshot_id, version)
+    counted = [Exposure(version, seen_test_scans(snapshot, version.snapshot)) for version in youngest.values()]
+    return [exposure for exposure in counted if exposure.scans]
+
+
+def why_flattered(model: ModelVersion, snapshot: Snapshot) -> str:
+    """A sentence on why a reading of this test split would flatter the version; empty when it is fair."""
+    found = exposures(model, snapshot)
+    if not found:
+        return ""
+    total = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST).count()
+    facts = "; ".join(_said(model, exposure, snapshot, total) for exposure in found)
+    return f"{facts}; a result would flatter it."
+
+
+def _said(model: ModelVersion, exposure: Exposure, snapshot: Snapshot, total: int) -> str:
+    who = model.code
+    if exposure.version.pk != model.pk:
+        who = f"{model.code} was continued from {exposure.version.code}, which"
+    return f"{who} was trained on scans or patients of {snapshot.code}'s test split ({exposure.scans} of {total} scans)"
+
+
+def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
+    """How many test scans of one data set whoever trained on the other has seen: the scan itself, equal bytes or pixels, a
+    confirmed near-duplicate, or another scan of the patient. One query."""
+    test = SnapshotMember.objects.filter(snapshot=tested, split=Split.TEST)
+    fitted = SnapshotMember.objects.filter(snapshot=learned).exclude(split=Split.TEST)
+    known = Q(sha256__in=fitted.exclude(sha256="").values("sha256"))
+    # By patient as they are known today: two may have turned out to be one since the model was trained.
+    known |= Q(image__patient__in=fitted.filter(image__patient__isnull=False).values("image__patient"))
+    for scans in _pictures(fitted):
+        known |= Q(image__in=scans)
+    return test.filter(known).count()
+
+
+def _pictures(fitted: "QuerySet[SnapshotMember]") -> "Iterator[QuerySet[Any, Any]]":
+    """Keys of the scans that show what these members show, as subqueries."""
+    own = fitted.values("image")
+    yield own
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE)
+    digests = tiles.filter(image__in=own).values("blob__sha256")
+    yield tiles.filter(blob__sha256__in=digests).values("image")
+    yield NearDuplicate.objects.filter(first__in=own).values("second")
+    yield NearDuplicate.objects.filter(second__in=own).values("first")
