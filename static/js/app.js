@@ -27,8 +27,8 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 
-for (const form of document.querySelectorAll("form[data-confirm]")) {
-  form.addEventListener("submit", (event) => {
-    if (!window.confirm(form.dataset.confirm)) event.preventDefault();
-  });
-}
+// On the document: a form that htmx brings in later is asked about as well.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
