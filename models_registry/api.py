@@ -17,6 +17,7 @@ from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.core.models import User, WorkStatus
 from models_registry import filters, selectors, services, waiting
+from models_registry import grade_serializers as grades
 from models_registry import serializers as shapes
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
 
@@ -81,7 +82,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVie
 class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Grade.objects.none()
     visible_to = staticmethod(selectors.grades)
-    serializer_class = shapes.GradeSerializer
+    serializer_class = grades.GradeSerializer
     filterset_class = filters.HistoryFilter
     ordering_fields = ("id", "created_at")
     ordering = "-created_at"
@@ -91,16 +92,16 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
 
     @extend_schema(
         request={
-            "multipart/form-data": shapes.GradeRequestSerializer,
-            "application/json": shapes.GradeRequestSerializer,
+            "multipart/form-data": grades.GradeRequestSerializer,
+            "application/json": grades.GradeRequestSerializer,
         },
-        responses={201: shapes.GradeSerializer, 202: shapes.GradeSerializer},
+        responses={201: grades.GradeSerializer, 202: grades.GradeSerializer},
         parameters=[WAIT],
     )
     def create(self, request: Request) -> Response:
         """Ask the deployed model about a new file or a stored scan; 202 when the answer takes longer than `wait`."""
         wait_s = waiting.seconds(request.query_params.get("wait"))
-        values = parsed(shapes.GradeRequestSerializer(data=request.data, context={"request": request}))
+        values = parsed(grades.GradeRequestSerializer(data=request.data, context={"request": request}))
         grade = waiting.for_grade(_ask(caller(request), values).pk, wait_s)
         answer = self.get_serializer(selectors.grades(request.user).get(pk=grade.pk))
         if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
@@ -133,14 +134,14 @@ def _ask(actor: User, values: dict[str, Any]) -> Grade:
 class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Feedback.objects.none()
     visible_to = staticmethod(selectors.feedback)
-    serializer_class = shapes.FeedbackSerializer
+    serializer_class = grades.FeedbackSerializer
     filterset_class = filters.FeedbackFilter
     ordering_fields = ("id", "created_at")
     ordering = "-id"
 
-    @extend_schema(request=shapes.FeedbackRequestSerializer, responses={201: shapes.FeedbackSerializer})
+    @extend_schema(request=grades.FeedbackRequestSerializer, responses={201: grades.FeedbackSerializer})
     def create(self, request: Request) -> Response:
-        values = parsed(shapes.FeedbackRequestSerializer(data=request.data, context={"request": request}))
+        values = parsed(grades.FeedbackRequestSerializer(data=request.data, context={"request": request}))
         feedback = services.give_feedback(actor=caller(request), **values)
         return Response(self.get_serializer(feedback).data, status=status.HTTP_201_CREATED)
 
@@ -150,7 +151,7 @@ class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
 
     queryset = Grade.objects.none()
     visible_to = staticmethod(selectors.grades)
-    serializer_class = shapes.HistorySerializer
+    serializer_class = grades.HistorySerializer
     filterset_class = filters.HistoryFilter
     ordering_fields = ("id", "created_at")
     ordering = "-created_at"

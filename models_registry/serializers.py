@@ -1,21 +1,18 @@
-"""JSON of the registry: parsing and shape, no rules. Classes go by name outside and by id inside."""
+"""JSON of versions, evaluations and deployments: parsing and shape, no rules. Classes go by name outside and by id inside."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.reverse import reverse
 
-from images.models import RESEARCH_USE, ProjectClass
+from images.models import RESEARCH_USE
 from images.policies import visible_projects
-from images.serializers import FactsSerializer, scan_field
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import cards, gate, policies, selectors
-from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import Deployment, Evaluation, ModelVersion
 
 DICT = serializers.DictField()
-CODE_OR_NULL = serializers.CharField(allow_null=True)
 
 
 class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -126,153 +123,3 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
         model = Deployment
         fields = ["id", "model", "project", "kind", "previous", "gate", "override_reason", "deployed_by", "created_at"]
         read_only_fields = fields
-
-
-class GradeRequestSerializer(FactsSerializer):
-    """`project` and `file` with what is known of it, or an `image` that is already here."""
-
-    project = CodeField(visible_to=visible_projects, required=False)
-    file = serializers.FileField(required=False, allow_empty_file=True)
-    image = scan_field(required=False)
-    external_id = serializers.CharField(required=False, allow_blank=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        image, project = attrs.get("image"), attrs.get("project")
-        if ("file" in attrs) == (image is not None):
-            raise serializers.ValidationError({"file": "Send either a file (with its project) or an image."})
-        if image is None and project is None:
-            raise serializers.ValidationError(
-                {"project": "Name the project whose model shall grade this file."}, "required"
-            )
-        if image is None:
-            return attrs
-        if project is not None and image.project_id != project.pk:
-            raise serializers.ValidationError({"image": "There is no such scan in this project."}, "does_not_exist")
-        return {**attrs, "project": image.project}
-
-
-class GradeSerializer(JobSerializer):
-    """An answer, or the job that will give it. `confidence` is null where the model could not be calibrated."""
-
-    id = serializers.IntegerField(read_only=True)
-    project = serializers.IntegerField(source="project_id", read_only=True)
-    image = serializers.CharField(source="image.code", read_only=True)
-    model = serializers.CharField(source="model.code", read_only=True)
-    prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
-    confidence = serializers.FloatField(read_only=True, allow_null=True)
-    calibrated = serializers.SerializerMethodField()
-    probabilities = serializers.SerializerMethodField()
-    decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True)
-    heatmap = serializers.SerializerMethodField()
-    latency_ms = serializers.FloatField(read_only=True, allow_null=True)
-    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
-    intended_use = serializers.CharField(source="project.intended_use", read_only=True)
-    research_use = serializers.SerializerMethodField()
-
-    def get_calibrated(self, grade: Grade) -> bool:
-        return grade.confidence is not None
-
-    @extend_schema_field(serializers.DictField(child=serializers.FloatField()))
-    def get_probabilities(self, grade: Grade) -> dict[str, float]:
-        return selectors.named_probabilities(grade)
-
-    @extend_schema_field(serializers.ChoiceField(choices=Grade.Decision.choices, allow_null=True))
-    def get_decision(self, grade: Grade) -> str | None:
-        return grade.decision or None
-
-    def get_label(self, grade: Grade) -> str | None:
-        """The answer; null while there is none, and when the scan is referred to a doctor."""
-        return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None
-
-    @extend_schema_field(serializers.URLField())
-    def get_heatmap(self, grade: Grade) -> str:
-        return reverse("grade-heatmap", kwargs={"pk": grade.pk}, request=self.context.get("request"))
-
-    def get_research_use(self, grade: Grade) -> str:
-        return RESEARCH_USE
-
-    @extend_schema_field(serializers.DictField(allow_null=True))
-    def get_result(self, obj: Any) -> dict[str, Any] | None:
-        if not obj.decision:
-            return None
-        return {"prediction": obj.prediction.name, "decision": obj.decision, "confidence": obj.confidence}
-
-
-class FeedbackRequestSerializer(serializers.Serializer[Any]):
-    grade = CodeField(visible_to=policies.visible_grades)
-    correct = serializers.BooleanField(allow_null=False)
-    correct_label = serializers.CharField(required=False, allow_blank=True, allow_null=True)
-    comment = serializers.CharField(required=False, allow_blank=True, max_length=4000)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        name = attrs.pop("correct_label", None)
-        attrs["correct_class"] = self._class(attrs["grade"], name) if name else None
-        return attrs
-
-    def _class(self, grade: Grade, name: str) -> ProjectClass:
-        rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
-        found = next((row for row in rows if row.name == name), None)
-        if found is None:
-            known = ", ".join(row.name for row in rows)
-            raise serializers.ValidationError(
-                {"correct_label": f"The project's classes are: {known}."}, "unknown_class"
-            )
-        return found
-
-
-class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
-    """`labeled`: the answer became the doctor's label. `held_for_admin`: a test scan's label is for an admin to decide."""
-
-    grade = serializers.IntegerField(source="grade_id", read_only=True)
-    author = serializers.CharField(source="author.username", read_only=True)
-    correct_label = serializers.CharField(source="correct_class.name", read_only=True, allow_null=True, default=None)
-    label = serializers.IntegerField(  # type: ignore[assignment]  # the contract's name
-        source="label_id", read_only=True, allow_null=True
-    )
-
-    class Meta:
-        model = Feedback
-        fields = [
-            "id",
-            "grade",
-            "correct",
-            "correct_label",
-            "comment",
-            "label",
-            "held_for_admin",
-            "author",
-            "created_at",
-        ]
-        read_only_fields = fields
-
-
-class HistorySerializer(serializers.Serializer[Any]):
-    """One line of the history: a scan, what a model said of it, and what doctors said since."""
-
-    id = serializers.IntegerField(read_only=True)
-    date = serializers.DateTimeField(source="created_at", read_only=True)
-    project = serializers.IntegerField(source="project_id", read_only=True)
-    image = serializers.CharField(source="image.code", read_only=True)
-    file_name = serializers.CharField(source="image.file_name", read_only=True)
-    patient = serializers.CharField(source="image.patient", read_only=True, allow_null=True)
-    status = serializers.CharField(read_only=True)
-    prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
-    confidence = serializers.FloatField(read_only=True, allow_null=True)
-    decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
-    model = serializers.CharField(source="model.code", read_only=True)
-    feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
-    reference_label = serializers.CharField(
-        source="image.label_class.name", read_only=True, allow_null=True, default=None
-    )
-    approval_status = serializers.CharField(source="image.approval_status", read_only=True)
-    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
-
-    def get_decision(self, grade: Grade) -> str | None:
-        return grade.decision or None
-
-    def get_label(self, grade: Grade) -> str | None:
-        return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None

@@ -19,18 +19,21 @@ def _no_predictor_stays_in_memory() -> Iterator[None]:
     serving.forget()
 
 
-def bundle_bytes(classes: list[Any], *, seed: int = 0, calibrated: bool = True, threshold: float = 0.0) -> bytes:
-    """`classes`: ProjectClass rows in order."""
+def bundle_bytes(
+    classes: list[Any], *, seed: int = 0, calibrated: bool = True, threshold: float = 0.0, **facts: Any
+) -> bytes:
+    """`classes`: ProjectClass rows in order; `facts`: what else the manifest shall say."""
     torch.manual_seed(seed)
-    manifest = bundles.Manifest(
-        architecture="resnet18",
-        classes=tuple(bundles.ClassRef(row.pk, row.name) for row in classes),
-        preprocess=Preprocess(32, 0.5, 0.25),
-        calibration=Calibration(1.5, 40) if calibrated else Calibration(None, 3, "only 3 validation scans"),
-        referral=Referral(threshold, 0.9, 0.9, 40),
-        prevalence=tuple(1 / len(classes) for _ in classes),
-        dataset_hash="d" * 64,
-    )
+    usual = {
+        "architecture": "resnet18",
+        "classes": tuple(bundles.ClassRef(row.pk, row.name) for row in classes),
+        "preprocess": Preprocess(32, 0.5, 0.25),
+        "calibration": Calibration(1.5, 40) if calibrated else Calibration(None, 3, "only 3 validation scans"),
+        "referral": Referral(threshold, 0.9, 0.9, 40),
+        "prevalence": tuple(1 / len(classes) for _ in classes),
+        "dataset_hash": "d" * 64,
+    }
+    manifest = bundles.Manifest(**{**usual, **facts})
     return bundles.pack(manifest, build("resnet18", len(classes)).state_dict())
 
 

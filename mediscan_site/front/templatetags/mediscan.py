@@ -10,6 +10,8 @@ from images.models import Project
 from images.policies import permissions
 from labeling.models import Snapshot
 from labeling.selectors import erased_members
+from models_registry import prediction_sets
+from models_registry.models import Grade
 from models_registry.services.versions import test_reads as readings
 
 register = template.Library()
@@ -65,6 +67,12 @@ def badge(value: object) -> SafeString:
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
     return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
+
+
+@register.filter
+def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
+    """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
+    return prediction_sets.of(grade)
 
 
 @register.filter
