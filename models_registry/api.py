@@ -61,6 +61,9 @@ class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVie
     ordering_fields = ("id", "created_at")
     ordering = "-id"
 
+    def get_serializer_class(self) -> type[shapes.EvaluationSerializer]:
+        return shapes.EvaluationRowSerializer if self.action == "list" else shapes.EvaluationSerializer
+
 
 class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Deployment.objects.none()

@@ -13,6 +13,8 @@ from models_registry import cards, gate, policies, selectors
 from models_registry.models import Deployment, Evaluation, ModelVersion
 
 DICT = serializers.DictField()
+# What the list of evaluations gives as the result of each.
+MAIN = ("n", "accuracy", "balanced_accuracy")
 
 
 class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -100,6 +102,21 @@ class EvaluationSerializer(JobSerializer):
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_result(self, obj: Any) -> dict[str, Any] | None:
         return obj.metrics or None
+
+
+class EvaluationRowSerializer(EvaluationSerializer):
+    """A line of the list: `metrics` without the points of curves, and of `result` the main figures. A page of whole reports,
+    each twice, would be megabytes; one evaluation asked for alone has all of it."""
+
+    metrics = serializers.SerializerMethodField()  # type: ignore[assignment]  # a part of the same field
+
+    @extend_schema_field(DICT)
+    def get_metrics(self, evaluation: Evaluation) -> dict[str, Any]:
+        return {name: value for name, value in evaluation.metrics.items() if name != "curves"}
+
+    @extend_schema_field(serializers.DictField(allow_null=True))
+    def get_result(self, obj: Any) -> dict[str, Any] | None:
+        return {name: obj.metrics[name] for name in MAIN if name in obj.metrics} or None
 
 
 class DeployRequestSerializer(serializers.Serializer[Any]):

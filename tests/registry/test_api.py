@@ -225,6 +225,19 @@ def test_an_evaluation_is_accepted_as_a_job(api: Any, make_snapshot: Any, make_v
     assert done["result"]["n"] == 4
 
 
+def test_the_list_of_evaluations_does_not_repeat_what_one_of_them_tells(
+    api: Any, make_version: Any, admin: Any
+) -> None:
+    evaluation = make_version().evaluations.get()
+    client = api(admin)
+    (row,) = client.get("/api/v1/evaluations/").json()["results"]
+    whole = client.get(f"/api/v1/evaluations/{evaluation.pk}/").json()
+    assert whole["result"] == whole["metrics"] == report()
+    assert row["metrics"] == {name: value for name, value in report().items() if name != "curves"}
+    assert row["result"] == {name: report()[name] for name in ("n", "accuracy", "balanced_accuracy")}
+    assert {**row, "metrics": {}, "result": {}} == {**whole, "metrics": {}, "result": {}}
+
+
 def test_feedback_by_class_name(api: Any, answered: Any, colleague: Any, outsider: Any) -> None:
     grade = answered()
     wrong = grade.project.class_rows.exclude(pk=grade.prediction_id).get().name
