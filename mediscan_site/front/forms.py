@@ -37,7 +37,7 @@ class JobFilterForm(forms.Form):
 
 
 class AuditFilterForm(forms.Form):
-    action = forms.CharField(required=False, max_length=60, help_text="The start of the name, such as scan.")
+    action = forms.CharField(required=False, max_length=60, label="Action begins with")
     actor_name = forms.CharField(required=False, max_length=150, label="Who")
     object_type = forms.CharField(required=False, max_length=40, label="Kind of object")
     object_id = forms.CharField(required=False, max_length=40, label="Id of object")

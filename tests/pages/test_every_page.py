@@ -73,7 +73,7 @@ PAGES = [
         "admin",
         [
             "Cancel the run",
-            "val balanced accuracy",
+            "AUROC, lower bound",
             "0.900 (0.812 to 0.977)",
             "begun again",
             "From scratch, as asked.",

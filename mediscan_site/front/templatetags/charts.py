@@ -25,6 +25,14 @@ FIGURES = (
     ("coverage", "Share answered"),
     ("answered_accuracy", "Accuracy of the answered"),
 )
+CURVES = {
+    "train_loss": "training loss",
+    "val_loss": "validation loss",
+    "val_balanced_accuracy": "balanced accuracy",
+    "val_auroc": "AUROC",
+    "val_auroc_low": "AUROC, lower bound",
+    "val_auroc_high": "AUROC, upper bound",
+}
 PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
 
 
@@ -113,7 +121,7 @@ def curves(epochs: Iterable[Any], title: str, *names: str) -> dict[str, Any]:
         return [(_x((epoch - first) / span), _y((value - low) / (high - low))) for epoch, value in points]
 
     lines = [
-        {"name": name.replace("_", " "), "points": placed, "path": " ".join(f"{x},{y}" for x, y in placed)}
+        {"name": CURVES[name], "points": placed, "path": " ".join(f"{x},{y}" for x, y in placed)}
         for name, placed in ((name, place(points)) for name, points in series)
     ]
     ticks = [(_x(0), str(first)), (_x(1), str(last))] if last > first else [(_x(0), str(first))]
