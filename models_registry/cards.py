@@ -101,14 +101,16 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
 
 
 def _speed(training: Mapping[str, Any]) -> list[str]:
-    """What one answer takes, where it was measured."""
+    """What one answer and the training took, where that was measured."""
     if training.get("latency_ms") is None:
         return []
     networks = training.get("members", 1)
     who = "One network" if networks == 1 else f"The mean of {networks} networks"
+    took = training.get("seconds")
     return [
         "## Speed",
         f"{who}; one answer took {training['latency_ms']:.0f} ms on one thread where it was trained.",
+        *([f"All epochs of the training, those of folds included, took {took:.0f} s."] if took is not None else []),
         "",
     ]
 

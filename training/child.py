@@ -261,7 +261,7 @@ class Training:
             "environment": run.environment,
             "epochs": selectors.epochs(run),
             "best_epoch": fitted.best_epoch,
-            "seconds": round(fitted.seconds, 1),
+            "seconds": selectors.seconds(run),
             "members": fitted.members,
             "latency_ms": packed.latency_ms,
         }

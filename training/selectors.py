@@ -49,6 +49,11 @@ def epochs(run: TrainingRun) -> list[dict[str, Any]]:
     return [{**row.metrics, "epoch": row.epoch, "phase": row.phase} for row in run.epochs.all()]
 
 
+def seconds(run: TrainingRun) -> float:
+    """What its epochs took together: of all networks, those left out included, and folds, whichever attempt measured them."""
+    return round(sum(float(row.metrics["seconds"]) for row in run.epochs.all()), 1)
+
+
 def evaluation(run: TrainingRun) -> Evaluation | None:
     """The one reading of the test split that belongs to the run."""
     if run.model is None:

@@ -52,6 +52,7 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
     assert done.model.calibration["origin"] == "out of fold"
     facts = done.model.card["training"]
     assert facts["members"] == 2
+    assert facts["seconds"] == round(sum(epoch.metrics["seconds"] for epoch in run.epochs.all()), 1)
     assert facts["latency_ms"] > 0
     outside = SnapshotMember.objects.filter(snapshot=run.snapshot).exclude(split="test").values("image")
     assert not LabelDoubt.objects.exclude(image__in=outside).exists()
