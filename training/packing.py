@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from training import record
+from training import planning, record
 from training.models import TrainingRun
 
 if TYPE_CHECKING:
@@ -50,12 +50,6 @@ def pack_affordable(
     return Packed(fitted, bundle, predictor, round(took, 1), len(members) - count)
 
 
-def _expected(run: TrainingRun) -> tuple[float, ...] | None:
-    """The prevalence that the project expected when the run was asked for, in the order of the classes."""
-    stated = run.config["expected_prevalence"]
-    return tuple(stated[str(entry["id"])] for entry in run.snapshot.classes) if stated else None
-
-
 def pack(
     run: TrainingRun, config: "TrainConfig", data: "TrainData", fitted: "FitResult", scans: "CalibrationScans"
 ) -> "tuple[bytes, Predictor]":
@@ -64,16 +58,17 @@ def pack(
     from models_registry.inference.predictor import Predictor
     from training.engine.package import make_bundle
 
+    classes, stated = run.snapshot.classes, planning.stated(run.config)
     bundle = make_bundle(
         fitted,
         data,
         config,
         scans,
-        classes=[ClassRef(entry["id"], entry["name"]) for entry in run.snapshot.classes],
+        classes=[ClassRef(entry["id"], entry["name"]) for entry in classes],
         dataset_hash=run.snapshot.content_hash,
         laterality_matters=run.project.laterality_matters,
         code_version=record.code_version(),
-        expected_prevalence=_expected(run),
-        conformal_target=run.config["conformal_target"],
+        expected_prevalence=stated.shares(classes),
+        conformal_target=stated.conformal_target,
     )
     return bundle, Predictor(unpack(bundle))

@@ -3,7 +3,8 @@
 PyTorch is imported here when the first run is asked for, so that a web process that starts none stays small.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.conf import settings
@@ -22,8 +23,25 @@ PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
 # A version that is continued has learned to see already: the length and rate of transfer learning's second phase.
 CONTINUED_RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
 ASKABLE: Final = ("epochs", "image_size", "batch_size", "learning_rate", "folds", "members", "patience")
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the project said of its scans and of prediction sets when the run was asked for. `expected_prevalence`: shares by
+    the id of the class as text, empty where none is expected; `conformal_target`: a share."""
+
+    expected_prevalence: dict[str, float]
+    conformal_target: float
+
+    def shares(self, classes: Sequence[Mapping[str, Any]]) -> tuple[float, ...] | None:
+        """The expected share of each of the classes ({"id", …}), in their order; None where none is expected."""
+        stated = self.expected_prevalence
+        return tuple(stated[str(entry["id"])] for entry in classes) if stated else None
+
+
 # What a run is told that the engine is not: it makes no difference to the weights.
-_NOTES: Final = ("initialisation", "initialisation_note", "expected_prevalence", "conformal_target")
+_STATED: Final = tuple(field.name for field in fields(Stated))
+_NOTES: Final = ("initialisation", "initialisation_note", *_STATED)
 
 
 @dataclass(frozen=True)
@@ -68,8 +86,8 @@ def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | 
         config = _config(project, wishes, choice.architecture, start, machine.device, n_train, side)
     except ConfigError as error:
         raise Invalid(f"{error.field} {error.message}.", attr=error.field) from error
-    wanted = {"expected_prevalence": project.expected_prevalence, "conformal_target": project.conformal_target}
-    return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **wanted}
+    stated = Stated(project.expected_prevalence, project.conformal_target)
+    return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **asdict(stated)}
 
 
 def engine_config(config: dict[str, Any]) -> "TrainConfig":
@@ -77,6 +95,11 @@ def engine_config(config: dict[str, Any]) -> "TrainConfig":
     from training.engine.config import TrainConfig
 
     return TrainConfig.from_dict({name: value for name, value in config.items() if name not in _NOTES})
+
+
+def stated(config: Mapping[str, Any]) -> Stated:
+    """The project's part of a run's `config`."""
+    return Stated(**{name: config[name] for name in _STATED})
 
 
 def _machine() -> Machine:

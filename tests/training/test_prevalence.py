@@ -54,6 +54,17 @@ def test_a_run_keeps_what_the_project_expected_when_it_was_asked_for(
     assert planning.engine_config(run.config).epochs == 1
 
 
+def test_what_the_project_stated_is_told_in_the_order_of_the_classes(
+    expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
+) -> None:
+    run = asked(project, admin, bare_snapshot())
+    stated = planning.stated(run.config)
+    assert stated == planning.Stated(expects, 0.8)
+    assert stated.shares(run.snapshot.classes) == (0.95, 0.05)
+    assert stated.shares(run.snapshot.classes[::-1]) == (0.05, 0.95)
+    assert planning.Stated({}, 0.9).shares(run.snapshot.classes) is None
+
+
 def test_a_run_is_refused_while_the_prevalence_is_of_other_classes(
     expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
 ) -> None:
