@@ -80,10 +80,18 @@ def _against_chance(metrics: Mapping[str, Any], chance: float) -> Verdict:
     if high is None:
         why = f"Whether it is better than chance cannot be told: {_why(metrics)}."
         return Verdict(warnings=(why,), figures=figures)
+    if _one_answer(metrics):
+        return Verdict(reasons=("It gives every test scan the same class.",), figures=figures)
     if high > chance:
         return Verdict(figures=figures)
     reason = f"Its balanced accuracy is not above chance ({chance:.2f}): the interval ends at {high:.3f}."
     return Verdict(reasons=(reason,), figures=figures)
+
+
+def _one_answer(metrics: Mapping[str, Any]) -> bool:
+    """Whether all scans stand in one column of the confusion matrix, though there are scans of several classes."""
+    counts = metrics.get("confusion_matrix") or []
+    return sum(any(row) for row in counts) > 1 and sum(any(column) for column in zip(*counts, strict=True)) == 1
 
 
 def _tests_against(metrics: Mapping[str, Any], deployed: str) -> list[Mapping[str, Any]]:

@@ -7,11 +7,13 @@ then the p that counts is that of the bootstrap over groups, and theirs stand be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .boundary import Carriers, has_width, unanimous_difference, unanimous_p
 from .calibration import Floats, Ints
 from .metrics import check
 from .paired import delong, mcnemar
@@ -52,8 +54,9 @@ def compare(
     tests = []
     for name in names:
         values = (float(point[0][name][0]), float(point[1][name][0]))
-        entry = _entry(name, classes, values, drawn[name], why.get("*") or why.get(name))
-        tests.append(entry if "reason" in entry else _tested(entry, name, y, one, two, clusters, drawn[name]))
+        draws = Draws(drawn[name], _effective(name, Carriers(y, one, clusters)))
+        entry = _entry(name, classes, values, draws, why.get("*") or why.get(name))
+        tests.append(entry if "reason" in entry else _tested(entry, name, y, one, two, clusters, draws))
     _correct(tests)
     return {
         "available": True,
@@ -96,15 +99,38 @@ def _differences(
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
+@dataclass(frozen=True)
+class Draws:
+    """Resampled differences (B,), and how many patients count where all of them are equal (``boundary``)."""
+
+    values: Floats
+    patients: int
+
+    def interval(self, difference: float) -> tuple[float, float] | None:
+        ends = interval(self.values)
+        return ends if ends is None or has_width(ends) else unanimous_difference(difference, self.patients)
+
+    def p(self, difference: float) -> float:
+        ends = interval(self.values)
+        least = unanimous_p(difference, self.patients) if ends is not None and not has_width(ends) else 0.0
+        return max(p_value(self.values), least)
+
+
+def _effective(name: str, carriers: Carriers) -> int:
+    if "/" in name:
+        return carriers.of_both_kinds(int(name.split("/")[0]))
+    return carriers.of_every_class() if name == "balanced_accuracy" else carriers.groups.count
+
+
 def _entry(
-    name: str, classes: Sequence[str], values: tuple[float, float], drawn: Floats, reason: str | None
+    name: str, classes: Sequence[str], values: tuple[float, float], drawn: Draws, reason: str | None
 ) -> dict[str, Any]:
     c, figure = name.split("/") if "/" in name else (None, name)
     entry: dict[str, Any] = {"figure": figure, "class": None if c is None else classes[int(c)]}
     if reason:
         missing = dict.fromkeys(("new", "deployed", "difference", "low", "high", "p", "p_holm", "method"))
         return {**entry, **missing, "reason": reason}
-    low, high = interval(drawn) or (None, None)
+    low, high = drawn.interval(values[0] - values[1]) or (None, None)
     return {
         **entry,
         "new": values[0],
@@ -116,10 +142,10 @@ def _entry(
 
 
 def _tested(
-    entry: dict[str, Any], name: str, y: Ints, one: Floats, two: Floats, groups: Groups, drawn: Floats
+    entry: dict[str, Any], name: str, y: Ints, one: Floats, two: Floats, groups: Groups, drawn: Draws
 ) -> dict[str, Any]:
     """With the classical test, and the p that counts."""
-    clustered = p_value(drawn) if entry["low"] is not None else None
+    clustered = drawn.p(entry["difference"]) if entry["low"] is not None else None
     classical: float | None = None
     if entry["figure"] == "auroc":
         c = int(name.split("/")[0])

@@ -1,4 +1,5 @@
-"""Evaluation of probabilities: figures with 95 % bootstrap intervals, clustered by group (patient).
+"""Evaluation of probabilities: figures with 95 % bootstrap intervals, clustered by group (patient), and with those of
+``boundary`` where every resample says the same.
 
 Every figure is computed for many weightings of the cases at once: the point estimate is the weighting of ones, an
 interval comes from the weightings that ``resampling`` draws.
@@ -12,12 +13,13 @@ precision. ECE is top-label, in ten bins of equal width, closed below.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .boundary import Carriers, has_width
 from .calibration import N_BINS, Floats, Ints, reliability
 from .curves import curves
 from .reasons import MIN_CASES, reasons
@@ -109,9 +111,10 @@ def measured(
     parts = [figures(y, p, w, refer_threshold, n_bins) for w in weights(groups, n_boot, seed)]
     resamples = {name: np.concatenate([part[name] for part in parts]) for name in point} if parts else {}
     why = reasons(y, p, refer_threshold, classes, min_cases)
+    values = {name: float(found[0]) for name, found in point.items()}
+    carriers = Carriers(y, p, groups, refer_threshold)
     return {
-        name: _scalar(float(point[name][0]), resamples.get(name), why.get("*") or why.get(name), groups.count)
-        for name in point
+        name: _scalar(name, values, resamples.get(name), why.get("*") or why.get(name), carriers) for name in values
     }
 
 
@@ -134,10 +137,19 @@ def _confusion(y: Ints, p: Floats) -> list[list[int]]:
     return [[int(c) for c in row] for row in counts.reshape(k, k)]
 
 
-def _scalar(value: float, drawn: Floats | None, reason: str | None, n_groups: int) -> dict[str, Any]:
+def _scalar(
+    name: str, values: Mapping[str, float], drawn: Floats | None, reason: str | None, carriers: Carriers
+) -> dict[str, Any]:
+    value = values[name]
     if reason or not np.isfinite(value):
         return {"value": None, "low": None, "high": None, "reason": reason or "it is not defined for these cases"}
     ends = interval(drawn) if drawn is not None else None
     if ends is None:
-        return {"value": value, "low": None, "high": None, "reason": f"no interval: only {n_groups} groups"}
-    return {"value": value, "low": ends[0], "high": ends[1]}
+        return {
+            "value": value,
+            "low": None,
+            "high": None,
+            "reason": f"no interval: only {carriers.groups.count} groups",
+        }
+    low, high = ends if has_width(ends) else carriers.ends(name, values)
+    return {"value": value, "low": low, "high": high}

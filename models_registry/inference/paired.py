@@ -20,13 +20,14 @@ NORMAL = NormalDist()
 class DeLong:
     """Two areas, the standard error of ``first - second``, its normal interval and two-sided p.
 
-    ``p`` is None when the areas differ but the variance is zero, as of one that is always right and one never: no test."""
+    The interval is None when the variance is zero, and so is ``p`` when the areas differ then, as of one that is always right
+    and one never: no test."""
 
     first: float
     second: float
     error: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def delong(positive: Mask, first: Floats, second: Floats) -> DeLong:
     error = math.sqrt(contrast[0].var(ddof=1) / m + contrast[1].var(ddof=1) / n)
     difference = areas[0] - areas[1]
     reach = NORMAL.inv_cdf((1 + CONFIDENCE) / 2) * error
-    return DeLong(areas[0], areas[1], error, difference - reach, difference + reach, _two_sided(difference, error))
+    low, high = (difference - reach, difference + reach) if error > 0 else (None, None)
+    return DeLong(areas[0], areas[1], error, low, high, _two_sided(difference, error))
 
 
 def _two_sided(difference: float, error: float) -> float | None:

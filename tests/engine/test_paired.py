@@ -77,7 +77,7 @@ def test_delong_refuses_as_often_as_its_level_when_both_are_alike() -> None:
 def test_equal_scores_do_not_differ_and_opposite_ones_cannot_be_tested() -> None:
     own, first, _ = scored(60, seed=0)
     same = delong(own, first, first)
-    assert (same.p, same.low, same.high) == (1.0, 0.0, 0.0)
+    assert (same.p, same.low, same.high) == (1.0, None, None)
     opposite = delong(own, own.astype(float), -own.astype(float))
     assert (opposite.first, opposite.second, opposite.p) == (1.0, 0.0, None)
 

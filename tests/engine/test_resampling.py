@@ -51,12 +51,6 @@ def test_one_patient_has_figures_but_no_interval() -> None:
     assert "only 1 groups" in found["accuracy"]["reason"]
 
 
-def test_patients_who_are_all_alike_have_an_interval_without_width() -> None:
-    y, p = as_probabilities(np.ones(40, dtype=bool))
-    found = evaluation_report(y, p, list(range(40)), ["A", "B"], n_boot=50)["accuracy"]
-    assert (found["low"], found["value"], found["high"]) == (1, 1, 1)
-
-
 def test_every_resample_draws_as_many_patients_as_there_are() -> None:
     groups = Groups.of([1, 1, 2, 3, 4, 5, 6, 6])
     (drawn,) = weights(groups, 50, 0)

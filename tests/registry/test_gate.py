@@ -20,6 +20,15 @@ def test_an_interval_that_ends_at_or_below_chance_is_refused() -> None:
     assert gate.judge(metrics=report(0.4, 0.3, 0.5), n_classes=3).passed
 
 
+def test_one_answer_for_every_scan_is_no_model() -> None:
+    """Its interval need not end at chance: forty scans do not prove that it has no other answer."""
+    metrics = {**report(0.5, 0.4, 0.6), "confusion_matrix": [[20, 0], [20, 0]]}
+    verdict = gate.judge(metrics=metrics, n_classes=2)
+    assert not verdict.passed
+    assert "the same class" in verdict.reasons[0]
+    assert gate.judge(metrics={**metrics, "confusion_matrix": [[20, 0], [19, 1]]}, n_classes=2).passed
+
+
 def test_too_few_cases_warn_and_do_not_refuse() -> None:
     metrics = report()
     metrics["balanced_accuracy"] = {"value": None, "low": None, "high": None, "reason": "only 3 cases"}

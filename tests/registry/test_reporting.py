@@ -1,11 +1,13 @@
 """One report for evaluations and training runs: subgroups from what is known of the scans, and the deployed version beside."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from images.models import Metadata
-from models_registry import reporting, serving
+from models_registry import cards, reporting, serving
 from models_registry.evaluating import run_evaluation
 from models_registry.models import Evaluation
 from models_registry.services import deploy, request_evaluation
@@ -129,3 +131,36 @@ def test_words_for_the_same_thing_are_one_value(make_scan: Any) -> None:
 )
 def test_ages_fall_into_bands(age: float | None, band: str) -> None:
     assert age_band(age) == band
+
+
+class AlwaysRight:
+    """A predictor that knows the labels of the scans in the order in which they are read."""
+
+    def __init__(self, labels: list[int]) -> None:
+        self._left = list(labels)
+        self.manifest = SimpleNamespace(referral=SimpleNamespace(threshold=0.5))
+
+    def predict(self, tiles: Any) -> Any:
+        now, self._left = self._left[: len(tiles)], self._left[len(tiles) :]
+        return SimpleNamespace(probabilities=np.where(np.eye(2)[now] == 1, 0.9, 0.1))
+
+
+def test_no_error_on_few_patients_is_no_certainty_in_report_card_api_and_page(
+    make_snapshot: Any, make_version: Any, admin: Any, api: Any, client: Any
+) -> None:
+    """Twelve patients, six of each class, all right: Clopper and Pearson say 0.735 for twelve of twelve."""
+    snapshot = make_snapshot(12)
+    test = snapshot.members.filter(split="test").order_by("pk")
+    ids = list(snapshot.project.class_rows.values_list("pk", flat=True))
+    classes = [{"id": row.pk, "name": row.name} for row in snapshot.project.class_rows.all()]
+    predictor: Any = AlwaysRight([ids.index(member.label_class_id) for member in test])
+    metrics = reporting.build(snapshot, predictor, classes)
+    shown = "1.000 (0.735 to 1.000)"
+    assert f"{metrics['accuracy']['low']:.3f}" == "0.735"
+    assert 0.5 < metrics["auroc"]["low"] < 0.95
+    model = make_version(on=snapshot, metrics=metrics)
+    assert f"- accuracy: {shown}" in cards.text(model, model.evaluations.get())
+    answer = api(admin).get(f"/api/v1/evaluations/{model.evaluations.get().pk}/").json()
+    assert answer["metrics"]["accuracy"] == metrics["accuracy"]
+    client.force_login(admin)
+    assert shown in client.get(f"/models/{model.pk}/").content.decode()
