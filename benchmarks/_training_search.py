@@ -10,6 +10,7 @@ radiographs have patients and are cross-validated by patient. Every trial become
 import argparse
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,15 @@ def recipe(name: str, n_train: int, changes: dict[str, Any]) -> Any:
     return TrainConfig.from_dict({**configuration(name, n_train, seed=0).to_dict(), **changes})
 
 
-def judge(part: sets.Part, held_out: npt.NDArray[np.bool_], config: Any) -> dict[str, float]:
+def judge(learning: sets.Learning, held_out: npt.NDArray[np.bool_], config: Any) -> dict[str, float]:
     """Figures on the held-out pictures of a training on the others."""
+    from benchmarks._training_quality import train
     from models_registry.inference.calibration import nll, softmax
     from models_registry.inference.metrics import macro_auroc
-    from training.engine.data import TrainData
-    from training.engine.fit import fit
 
+    part = joined(learning)
     seen, other = part.take(np.flatnonzero(~held_out)), part.take(np.flatnonzero(held_out))
-    fitted = fit(TrainData(seen.tiles, seen.labels, other.tiles, other.labels, 2), config, device="cpu")
-    y, logits = other.labels, fitted.val_logits
+    y, logits = other.labels, train(replace(learning, train=seen, val=other), config, None).val_logits
     right = logits.argmax(axis=1) == y
     auroc = macro_auroc(y, softmax(logits))
     return {
@@ -109,13 +109,13 @@ def main() -> None:
     parser.add_argument("--note", default="")
     given = parser.parse_args()
     learning = sets.pneumoniamnist(given.data) if given.set == "pneumoniamnist" else sets.xray(given.data)
-    part = joined(learning)
     if given.set == "xray_equalised":
-        part = sets.equalised(part)
+        learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
+    part = joined(learning)
     folds = cluster_folds(part) if given.set == "pneumoniamnist" else patient_folds(part)
     config = recipe(given.set, len(learning.train), given.changes)
     with watched() as watch:
-        rows = [judge(part, folds == number, config) for number in given.folds]
+        rows = [judge(learning, folds == number, config) for number in given.folds]
     means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
     _note({
         "data": given.set,

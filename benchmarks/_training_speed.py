@@ -23,6 +23,7 @@ from models_registry.inference.preprocess import Preprocess
 from training.engine.augment import augment
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
+from training.engine.device import Device
 from training.engine.fit import fit
 
 SIDE = 224
@@ -43,11 +44,12 @@ def synthetic(count: int, val: int, side: int, seed: int = 0) -> TrainData:
 
 @dataclass
 class BareLoop:
-    """A hand-written loop that does the work of the engine's step: the same augmentation, network, loss, clipping, AdamW and
-    weight average, and nothing else."""
+    """A hand-written loop that does the work of the engine's step: the same augmentation, network, precision, loss,
+    clipping, AdamW and weight average, and nothing else."""
 
     data: TrainData
     config: TrainConfig
+    device: Device
     seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,7 +70,9 @@ class BareLoop:
         unit = self.x[index].to(torch.float32).div_(255)
         unit = augment(unit, config.augment, self.noise, allow_flips=config.allow_flips)
         x = ((unit - self.preprocess.mean) / self.preprocess.std).contiguous(memory_format=torch.channels_last)
-        loss = functional.cross_entropy(self.network(x), self.y[index], label_smoothing=config.label_smoothing)
+        with self.device.autocast():
+            logits = self.network(x)
+        loss = functional.cross_entropy(logits.float(), self.y[index], label_smoothing=config.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -84,10 +88,11 @@ class _Enough(Exception):
     """So many steps have been timed."""
 
 
-def step_beside_bare_loop(config: TrainConfig, steps: int) -> dict[str, Any]:
-    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is the quicker one."""
+def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> dict[str, Any]:
+    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is the quicker one.
+    ``device``: with what precision the bare loop computes."""
     data = synthetic(config.batch_size * (steps + WARM_STEPS), 4, config.image_size)
-    bare, engine, last = BareLoop(data, config), [], [0.0]
+    bare, engine, last = BareLoop(data, config, device), [], [0.0]
 
     def between(_share: float, _message: str) -> None:
         if last[0]:
@@ -110,12 +115,15 @@ def step_beside_bare_loop(config: TrainConfig, steps: int) -> dict[str, Any]:
 
 
 def steps(count: int) -> dict[str, Any]:
-    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28."""
+    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28, beside loops of the same precision;
+    and the first beside the usual loop in full precision."""
     large = TrainConfig(architecture="resnet18", image_size=SIDE, batch_size=BATCH, epochs=1)
     small = TrainConfig(architecture="resnet_compact", image_size=28, batch_size=64, epochs=1)
+    same, full = Device.of("cpu"), Device("cpu")
     found = {
-        "resnet18_224": step_beside_bare_loop(large, count),
-        "compact_28": step_beside_bare_loop(small, 2 * count),
+        "resnet18_224": step_beside_bare_loop(large, count, same),
+        "compact_28": step_beside_bare_loop(small, 2 * count, same),
+        "resnet18_224_beside_full_precision": step_beside_bare_loop(large, count, full),
     }
     return {"step_vs_bare_loop": found["resnet18_224"]["ratio"], "step_details": found}
 

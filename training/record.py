@@ -43,6 +43,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     from models_registry.inference.bundle import package_versions
+    from training.engine.device import Device
 
     return {
         "mediscan": code_version(),
@@ -54,6 +55,7 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         **_libraries(torch.__config__.show()),
         **_device(),
+        "precision": str(Device.of().half or torch.float32).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "matmul_precision": torch.get_float32_matmul_precision(),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.engine import builders
 from tests.engine.builders import make_data
-from training.engine import caching, loop
+from training.engine import caching, loop, schedule
 from training.engine.config import TrainConfig
 from training.engine.device import Device, exact, out_of_memory
 from training.engine.fit import fit
@@ -138,7 +138,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.M
     assert not out_of_memory(ValueError("out of memory"))
 
 
-def test_a_run_without_gain_stops_early_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
     told: list[tuple[float, str]] = []
     seen: list[int] = []
@@ -150,12 +150,18 @@ def test_a_run_without_gain_stops_early_and_says_so(monkeypatch: pytest.MonkeyPa
         on_epoch_end=lambda report: seen.append(report.epoch),
         device="cpu",
     )
-    # The learning rate peaks after three of ten epochs; two more without a gain are enough.
-    assert seen == [1, 2, 3, 4, 5]
-    assert result.history[-1].note == "stopped early: no gain in validation AUROC for 2 epochs"
+    # The learning rate peaks after three of ten epochs; two more without a gain are enough, and in two it comes down.
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    assert result.history[4].note == "no gain in validation AUROC for 2 epochs: the run ends after 2 more"
+    rates = [report.learning_rate for report in result.history]
+    assert max(rates) == rates[2] > rates[3] > rates[4] > rates[5] > rates[6]
+    assert rates[6] == pytest.approx(config.learning_rate / schedule.START_DIVISOR / schedule.END_DIVISOR)
+    assert result.best_epoch == 7
     assert not result.stopped
-    assert told[-1] == (1.0, "epoch 5 of 10")
-    assert equal(resumed(config, 4), result.state_dict)
+    assert told[-1] == (1.0, "epoch 7 of 7")
+    assert [share for share, _ in told] == sorted(share for share, _ in told)
+    for epoch in (4, 6):
+        assert equal(resumed(config, epoch), result.state_dict)
 
 
 def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(
@@ -178,9 +184,11 @@ def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(
     assert (result.stopped, result.history, len(asked)) == (True, (), 3)
 
 
+@pytest.mark.parametrize(("instructions", "tolerance"), [({}, 1e-5), ({"avx512_bf16": True}, 5e-3)])
 def test_the_backbone_of_a_frozen_phase_runs_once_and_its_features_judge_as_the_network_does(
-    monkeypatch: pytest.MonkeyPatch, known_weights: None
+    monkeypatch: pytest.MonkeyPatch, known_weights: None, instructions: dict[str, bool], tolerance: float
 ) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     rows: list[int] = []
     real = caching.features
 
@@ -196,15 +204,43 @@ def test_the_backbone_of_a_frozen_phase_runs_once_and_its_features_judge_as_the_
     monkeypatch.setattr(loop, "head_logits", lambda *a: cached.append(head(*a)) or cached[-1])
     result = fit(make_data(), config, device="cpu")
     assert sum(rows) == 16 + 8 + 8
-    assert np.allclose(cached[result.best_epoch - 1], result.val_logits, atol=1e-5)
+    assert np.allclose(cached[result.best_epoch - 1], result.val_logits, atol=tolerance)
 
 
-def test_a_cpu_computes_in_full_precision_and_what_was_set_is_set_again() -> None:
+@pytest.mark.parametrize(
+    ("instructions", "half"),
+    [
+        ({}, None),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, None),
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+    ],
+)
+def test_a_cpu_multiplies_bfloat16_only_where_it_has_instructions_for_it(
+    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], half: torch.dtype | None
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     device = Device.of("cpu", compiled=True)
-    assert (device.half, device.compiled, device.looks_every) == (None, False, 1)
+    assert (device.half, device.compiled, device.looks_every) == (half, False, 1)
     assert not device.scaler().is_enabled()
+    with device.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (half or torch.float32)
+
+
+def test_what_was_set_is_set_again_after_exact_operations() -> None:
     before = torch.are_deterministic_algorithms_enabled()
-    with exact(device), device.autocast():
+    with exact(Device()):
         assert torch.are_deterministic_algorithms_enabled()
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     assert torch.are_deterministic_algorithms_enabled() == before
+
+
+@pytest.mark.parametrize("half", [None, torch.bfloat16])
+def test_a_fit_is_equal_to_the_bit_and_learns_in_either_precision(
+    monkeypatch: pytest.MonkeyPatch, half: torch.dtype | None
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": half is not None})
+    config = tiny_config(architecture="resnet_compact", epochs=6)
+    once, twice = (fit(make_data(), config, device="cpu") for _ in range(2))
+    assert equal(once.state_dict, twice.state_dict)
+    assert all(value.dtype != torch.bfloat16 for value in once.state_dict.values())
+    assert once.history[-1].val_auroc == 1.0

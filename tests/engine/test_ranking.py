@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ from training.engine import ranking
 from training.engine.report import EpochReport
 
 
-def report(epoch: int, auroc: float | None, loss: float = 1.0, error: float | None = None) -> EpochReport:
-    rest: dict[str, Any] = {"train_loss": 1.0, "val_accuracy": 0.5, "val_balanced_accuracy": 0.5, "learning_rate": 1e-3}
+def report(
+    epoch: int, auroc: float | None, loss: float = 1.0, error: float | None = None, rate: float = 1e-3
+) -> EpochReport:
+    rest: dict[str, Any] = {"train_loss": 1.0, "val_accuracy": 0.5, "val_balanced_accuracy": 0.5, "learning_rate": rate}
     values = {"phase": "full", "val_auroc": auroc, "val_loss": loss, "val_auroc_error": error, "seconds": 1.0, **rest}
     return EpochReport(epoch=epoch, epochs=9, **values)
 
@@ -64,6 +67,21 @@ def test_many_small_losses_of_auroc_do_not_add_up_to_a_best_epoch() -> None:
     history = [report(1, 0.90, 1.0, 0.02), report(2, 0.885, 0.9, 0.02)]
     assert ranking.leads(history[1], history[0], history[:1])
     assert not ranking.leads(report(3, 0.87, 0.8, 0.02), history[1], history)
+
+
+def test_an_epoch_whose_rate_has_come_down_goes_before_others_that_the_auroc_cannot_tell_from_it() -> None:
+    high, low = report(1, 0.92, 0.3, 0.02, rate=1e-3), report(2, 0.91, 0.5, 0.02, rate=1e-4)
+    assert ranking.leads(low, high, [high])
+    worse = report(2, 0.89, 0.2, 0.02, rate=1e-4)
+    assert not ranking.leads(worse, high, [high])
+    # A warm-up starts low, but its peak is yet to come; a head learns at a rate of its own.
+    assert ranking.annealed(low, [high, low])
+    assert not ranking.annealed(high, [high, low])
+    warm = report(1, 0.9, rate=1e-5)
+    assert not ranking.annealed(warm, [warm, report(2, 0.9, rate=1e-3)])
+    head = replace(report(1, 0.9, rate=1e-1), phase="frozen")
+    full = report(2, 0.9, rate=1e-3)
+    assert not ranking.annealed(full, [head, full])
 
 
 def test_a_gain_within_the_noise_is_no_gain_but_small_gains_add_up() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from . import checkpoint as ck
 from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
-from .loop import FROZEN, FULL, Callbacks, Run, out_of_patience, run_epoch, validate
+from .loop import FROZEN, FULL, Callbacks, Run, run_epoch, validate
 from .report import EpochReport, FitResult
 from .setup import initial_network
 from .weights import IMAGENET_GREY
@@ -79,30 +78,19 @@ def _train(
     interval_s: float,
 ) -> bool:
     """All epochs that are left; False when ``should_stop`` ended them."""
-    epochs = run.config.epochs
     last_saved = time.monotonic()
-    ended = out_of_patience(run) or run.epoch == epochs
-    while not ended:
+    while run.epoch < run.last_epoch:
         report = run_epoch(run, run.epoch, calls)
         if report is None:
             return False
-        ended = out_of_patience(run) or run.epoch == epochs
-        if ended and run.epoch < epochs:
-            report = _stopped_early(run, report)
+        ended = run.epoch == run.last_epoch
         on_epoch_end(report)
-        calls.on_progress(1.0 if ended else run.share(run.epoch), f"epoch {run.epoch} of {epochs}")
+        calls.on_progress(1.0 if ended else run.share(run.epoch), f"epoch {run.epoch} of {run.last_epoch}")
         due = time.monotonic() - last_saved >= interval_s
         if save_checkpoint is not None and due and not ended:
             save_checkpoint(ck.to_bytes(run.checkpoint()))
             last_saved = time.monotonic()
     return True
-
-
-def _stopped_early(run: Run, report: EpochReport) -> EpochReport:
-    why = f"stopped early: no gain in validation AUROC for {run.config.patience} epochs"
-    report = replace(report, note="; ".join(filter(None, [report.note, why])))
-    run.history[-1] = report
-    return report
 
 
 def _prepare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from .caching import cache_features, head_logits
 from .data import Labels, balanced_order, batches, generator
 from .device import out_of_memory
 from .report import EpochReport
-from .schedule import WARM_SHARE, one_cycle, set_learning_rate
+from .schedule import set_learning_rate
 from .state import FROZEN, FROZEN_SWEEPS, FULL, Callbacks, Run, start_phase
 
 FROZEN_LR_FACTOR = 5.0
@@ -95,15 +96,28 @@ def _attempt(run: Run, epoch: int, calls: Callbacks, began: float) -> EpochRepor
         raise _NotFinite(f"the weights are not finite after epoch {epoch + 1}")
     run.epoch = epoch + 1
     report = _judged(run, steps, logits, time.monotonic() - began)
-    run.history.append(report)
     run.notes = []
-    return report
+    return _remembered(run, report)
+
+
+def _remembered(run: Run, report: EpochReport) -> EpochReport:
+    """Add the epoch to the history; that which exhausts the patience says so."""
+    run.history.append(report)
+    before = run.last_epoch
+    run.lose_patience()
+    if run.last_epoch == before:
+        return report
+    left = run.last_epoch - run.epoch
+    tired = f"no gain in validation AUROC for {run.config.patience} epochs: the run ends after {left} more"
+    run.history[-1] = replace(report, note="; ".join(filter(None, [report.note, tired])))
+    return run.history[-1]
 
 
 def _train(run: Run, epoch: int, calls: Callbacks) -> _Steps:
     plan = _plan(run, epoch)
     noise = generator(run.config.seed, epoch, AUGMENT_PURPOSE, run.device.name)
     total = run.total_steps()
+    rate = run.rates(total, run.learning_rate * (FROZEN_LR_FACTOR if run.phase == FROZEN else 1.0))
     steps = _Steps()
     n, val = len(run.data.train_labels), len(run.data.val_labels)
     # The part of an epoch that is training; the rest of it is validation.
@@ -112,10 +126,11 @@ def _train(run: Run, epoch: int, calls: Callbacks) -> _Steps:
         if calls.should_stop():
             raise _Stopped
         run.open_up(total)
-        _step(run, index, noise, total, steps)
+        set_learning_rate(run.optimiser, rate(run.step))
+        _step(run, index, noise, steps)
         if (done % run.device.looks_every == 0 or done == len(plan)) and not math.isfinite(float(steps.loss)):
             raise _NotFinite(f"the loss is not finite in epoch {epoch + 1}, step {done}")
-        calls.on_progress(run.share(epoch + training * done / len(plan)), f"epoch {epoch + 1} of {run.config.epochs}")
+        calls.on_progress(run.share(epoch + training * done / len(plan)), f"epoch {epoch + 1} of {run.last_epoch}")
     return steps
 
 
@@ -139,18 +154,16 @@ def _inputs(run: Run, index: Labels, noise: torch.Generator, steps: _Steps) -> T
 
 def _loss(run: Run, x: Tensor, target: Tensor) -> Tensor:
     """The mean loss of a batch, or of a part of one."""
-    with run.device.autocast():
-        if run.cached is not None:
-            head: nn.Module = getattr(run.network, HEAD)
-            logits: Tensor = head(x)
-        else:
+    if run.cached is not None:
+        head: nn.Module = getattr(run.network, HEAD)
+        logits: Tensor = head(x)
+    else:
+        with run.device.autocast():
             logits = run.forward(run.device.place(run.preprocess.normalise(x)))
     return functional.cross_entropy(logits.float(), target, label_smoothing=run.config.label_smoothing)
 
 
-def _step(run: Run, index: Labels, noise: torch.Generator, total: int, steps: _Steps) -> None:
-    peak = run.learning_rate * (FROZEN_LR_FACTOR if run.phase == FROZEN else 1.0)
-    set_learning_rate(run.optimiser, one_cycle(run.step, total, peak))
+def _step(run: Run, index: Labels, noise: torch.Generator, steps: _Steps) -> None:
     x = _inputs(run, index, noise, steps)
     target = torch.from_numpy(run.data.train_labels[index]).to(run.device.name)
     run.optimiser.zero_grad(set_to_none=True)
@@ -222,15 +235,4 @@ def _judged(run: Run, steps: _Steps, logits: npt.NDArray[np.float32], seconds: f
     return report
 
 
-def out_of_patience(run: Run) -> bool:
-    """Whether the run has gone on for ``patience`` epochs without a gain (``ranking.epochs_without_gain``).
-
-    Only epochs of the whole network count, and only those after the learning rate has reached its peak: before, every
-    epoch is a start. The schedule is that of all epochs and is simply left, which is why an averaged state is kept.
-    """
-    full = run.config.epochs - run.frozen_epochs
-    first = run.frozen_epochs + math.ceil(WARM_SHARE * full)
-    return bool(run.config.patience) and ranking.epochs_without_gain(run.history, first) >= run.config.patience
-
-
-__all__ = ["FROZEN", "FULL", "Callbacks", "Run", "out_of_patience", "run_epoch", "validate"]
+__all__ = ["FROZEN", "FULL", "Callbacks", "Run", "run_epoch", "validate"]

@@ -17,6 +17,8 @@ from .report import EpochReport
 # DeLong's error is nought where the classes part perfectly, which on a few dozen scans proves little.
 LEAST_NOISE = 0.005
 UNKNOWN_AUROC = 0.5
+# Under a one-cycle schedule the rate is below this share of its peak in about the last seventh of the steps.
+ANNEALED = 0.1
 REACH = NORMAL.inv_cdf(0.975)
 
 
@@ -47,16 +49,28 @@ def leads(report: EpochReport, best: EpochReport | None, history: Sequence[Epoch
     """Whether ``report`` takes over from ``best``; ``history`` are the epochs before it.
 
     Of the epochs whose AUROC is within one standard error of the highest (Breiman et al., "Classification and Regression
-    Trees", 1984, section 3.4.3) that with the lowest validation loss leads: between them the AUROC cannot tell, and an
-    early epoch may rank scans well while its probabilities are still all on one side. On a tie the later one.
+    Trees", 1984, section 3.4.3) those go first whose learning rate has come down, and of these that with the lowest
+    validation loss: between them the AUROC cannot tell, and an early epoch may rank scans well while its weights still
+    jump about or its probabilities are all on one side. On a tie the later one.
     """
     if best is None:
         return True
-    highest = max((*history, report), key=_auroc)
+    so_far = [*history, report]
+    highest = max(so_far, key=_auroc)
     enough = _auroc(highest) - _noise(highest)
     if _auroc(report) < enough:
         return False
-    return _auroc(best) < enough or report.val_loss <= best.val_loss
+    now, before = annealed(report, so_far), annealed(best, so_far)
+    if _auroc(best) < enough or now != before:
+        return _auroc(best) < enough or now
+    return report.val_loss <= best.val_loss
+
+
+def annealed(report: EpochReport, history: Sequence[EpochReport]) -> bool:
+    """Whether the learning rate of its phase had come down to ``ANNEALED`` of the peak when this epoch ended; ``history``
+    holds it too."""
+    peak = max(other.learning_rate for other in history if other.phase == report.phase and other.epoch <= report.epoch)
+    return report.learning_rate <= ANNEALED * peak
 
 
 def epochs_without_gain(history: Sequence[EpochReport], first: int) -> int:

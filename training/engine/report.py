@@ -26,7 +26,7 @@ class EpochReport:
 
     ``val_auroc_error`` is its standard error, ``val_auroc_low`` and ``val_auroc_high`` the 95 % interval; None where too
     few scans, or a perfect separation, leave none. ``input_share``: the share of training time spent waiting for inputs.
-    ``note``: what a reader must know of this epoch (begun again, smaller batches, stopped early), else empty.
+    ``note``: what a reader must know of this epoch (begun again, smaller batches, no gain any more), else empty.
     """
 
     epoch: int

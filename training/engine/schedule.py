@@ -13,6 +13,8 @@ from models_registry.inference.architectures import HEAD
 WARM_SHARE = 0.3
 START_DIVISOR = 25.0
 END_DIVISOR = 1e4
+# Share of the epochs in which the learning rate comes down when a run is ended early.
+COOL_SHARE = 0.15
 # Share of the head's learning rate for the stages of a network that already knows something, from the last one down; the
 # stem learns with the first stage (Howard & Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018).
 DISCRIMINATIVE = (0.6, 0.35, 0.2, 0.1)
@@ -26,12 +28,17 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 
     Smith & Topin, "Super-Convergence", 2018, in the two-phase form of ``torch.optim.lr_scheduler.OneCycleLR``.
     """
-    start = peak / START_DIVISOR
-    end = start / END_DIVISOR
+    start, end = peak / START_DIVISOR, peak / START_DIVISOR / END_DIVISOR
     warm = WARM_SHARE * total - 1
     if step <= warm:
         return _cosine(start, peak, step / warm if warm > 0 else 1.0)
     return _cosine(peak, end, (step - warm) / (total - 1 - warm) if total - 1 > warm else 1.0)
+
+
+def cooled(step: int, steps: int, rate: float, peak: float) -> float:
+    """The learning rate of ``step`` (0..steps-1) of a schedule that was left at ``rate``: cosine down to where
+    ``one_cycle`` ends."""
+    return _cosine(rate, peak / START_DIVISOR / END_DIVISOR, step / (steps - 1) if steps > 1 else 1.0)
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -19,8 +19,9 @@ from . import checkpoint as ck
 from .config import TrainConfig
 from .data import TrainData, UnitInputs, balanced_order, batches
 from .device import Device
+from .ranking import epochs_without_gain
 from .report import EpochReport, OutOfMemory, TrainingDiverged
-from .schedule import Average, open_stages, optimiser_for, stages
+from .schedule import COOL_SHARE, WARM_SHARE, Average, cooled, one_cycle, open_stages, optimiser_for, stages
 
 FROZEN, FULL = "frozen", "full"
 # A pass over cached features costs milliseconds, so a frozen epoch makes several.
@@ -51,7 +52,8 @@ class Features:
 @dataclass
 class Run:
     """Everything that changes while a run goes on; ``epoch`` counts finished epochs, ``step`` the steps of the phase,
-    ``opened`` the stages that learn. ``good`` is the state after the last finished epoch, to which a fault goes back."""
+    ``opened`` the stages that learn. ``tired_epoch``: the one after which patience was exhausted, 0 while it is not.
+    ``good`` is the state after the last finished epoch, to which a fault goes back."""
 
     data: TrainData
     config: TrainConfig
@@ -69,6 +71,7 @@ class Run:
     scaler: torch.amp.GradScaler
     phase: str = ""
     epoch: int = 0
+    tired_epoch: int = 0
     step: int = 0
     opened: int = 0
     trainable: list[nn.Parameter] = field(default_factory=list)
@@ -120,6 +123,35 @@ class Run:
         """The peak rate, after what faults have taken of it."""
         return math.ldexp(self.config.learning_rate, -self.backoffs)
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch with which the run ends: the last one, or, once patience is exhausted, a few later, in which the
+        learning rate comes down."""
+        if not self.tired_epoch:
+            return self.config.epochs
+        full = self.config.epochs - self.frozen_epochs
+        return min(self.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * full))
+
+    def rates(self, total: int, peak: float) -> Callable[[int], float]:
+        """Step of the current phase to its learning rate; ``total``: the steps of the phase."""
+        if not self.tired_epoch:
+            return lambda step: one_cycle(step, total, peak)
+        an_epoch = total // (self.config.epochs - self.frozen_epochs)
+        left = (self.tired_epoch - self.frozen_epochs) * an_epoch
+        steps = (self.last_epoch - self.tired_epoch) * an_epoch
+        return lambda step: cooled(step - left, steps, one_cycle(left, total, peak), peak)
+
+    def lose_patience(self) -> None:
+        """Note the epoch after which so many in a row had brought no gain (``ranking.epochs_without_gain``).
+
+        Only epochs of the whole network count, and only those after the learning rate has reached its peak: before, every
+        epoch is a start.
+        """
+        patience, full = self.config.patience, self.config.epochs - self.frozen_epochs
+        first = self.frozen_epochs + math.ceil(WARM_SHARE * full)
+        ends = range(first, self.epoch + 1) if patience else ()
+        self.tired_epoch = next((n for n in ends if epochs_without_gain(self.history[:n], first) >= patience), 0)
+
     def phase_of(self, epoch: int) -> str:
         return FROZEN if epoch < self.frozen_epochs else FULL
 
@@ -166,6 +198,7 @@ class Run:
         self.backoffs, self.micro = saved.backoffs, saved.micro
         if saved.scaler:
             self.scaler.load_state_dict(saved.scaler)
+        self.lose_patience()
         self.pending_optimiser = saved.optimiser
         self.opened, self.cached = 0, None
 
@@ -224,7 +257,7 @@ class Run:
         n, val = len(self.data.train_labels), len(self.data.val_labels)
         features = FORWARD_COST * (n + val) if self.frozen_epochs else 0.0
         frozen, full = FROZEN_COST * n, FULL_COST * n + FORWARD_COST * val
-        rest = self.config.epochs - self.frozen_epochs
+        rest = self.last_epoch - self.frozen_epochs
         done = (
             features * cached + frozen * min(epochs, self.frozen_epochs) + full * max(0.0, epochs - self.frozen_epochs)
         )
