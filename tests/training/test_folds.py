@@ -1,22 +1,17 @@
 """Runs with folds and several networks: what is refused, what they leave, and a worker that is killed in between."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from django.conf import settings
 
 from labeling.models import LabelDoubt, SnapshotMember
 from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry import serving
-from tests.training.test_interruptions import WORKER, alive, children, make_silent, row, wait_for
+from tests.training.test_interruptions import killed_after, make_silent, row
 from training import packing, runner
 from training.models import EpochMetrics, TrainingRun
 from training.services import start_run
@@ -27,14 +22,8 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
     tiny: Callable[..., TrainingRun],
 ) -> None:
     run = tiny(architecture="resnet_compact", epochs=2, members=2, folds=2)
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(run.pk)], cwd=settings.BASE_DIR)
-    try:
-        wait_for(lambda: EpochMetrics.objects.filter(run=run, phase="fold 1 full").exists() and row(run).checkpoint)
-        (training,) = children(worker.pid)
-    finally:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-    wait_for(lambda: not alive(training))
+    killed_after(run, 5)
+    assert list(run.epochs.values_list("phase", flat=True))[4:] == ["fold 1 full"]
     before = dict(EpochMetrics.objects.filter(run=run, epoch__lte=4).values_list("pk", "metrics"))
     assert len(before) == 4
     make_silent(run)

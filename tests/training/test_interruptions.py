@@ -1,6 +1,5 @@
 """Runs that are cancelled, killed or cannot go on: real processes, killed for real."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,7 +29,27 @@ from training.services import cancel_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WORKER = "import django, sys; django.setup(); from training import runner; runner.run(int(sys.argv[1]))"
+# A worker whose training process stands still once it has kept a checkpoint of so many epochs: it is killed there, however
+# fast it is and however long the test is kept waiting.
+WORKER = """
+import sys, django; django.setup()
+from training import runner
+usual, stands_still = runner.command, [sys.executable, "-c", sys.argv[2], sys.argv[3]]
+runner.command = lambda pk, attempt: [*stands_still, *usual(pk, attempt)[2:]]
+runner.run(int(sys.argv[1]))
+"""
+STANDS_STILL = """
+import os, signal, sys, django; django.setup()
+from django.core.management import execute_from_command_line
+from training.recording import Recorder
+kept = Recorder.checkpoint
+def keep(self, data):
+    kept(self, data)
+    if self.run.epochs.count() >= int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGSTOP)
+Recorder.checkpoint = keep
+execute_from_command_line(["manage.py", *sys.argv[2:]])
+"""
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
@@ -46,17 +65,33 @@ def row(run: TrainingRun) -> TrainingRun:
     return TrainingRun.objects.get(pk=run.pk)
 
 
-def alive(pid: int) -> bool:
+def state(pid: int) -> str:
+    """The letter of the kernel: T for a process that stands still, Z for one that has ended."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
-        return False
-    return state not in ("Z", "X")
+        return "X"
+
+
+def alive(pid: int) -> bool:
+    return state(pid) not in ("Z", "X")
 
 
 def children(pid: int) -> list[int]:
     found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(word) for text in found for word in text.split()]
+
+
+def killed_after(run: TrainingRun, epochs: int) -> None:
+    """Work on the run, and kill the worker when so many epochs and a checkpoint are kept."""
+    command = [sys.executable, "-c", WORKER, str(run.pk), STANDS_STILL, str(epochs)]
+    worker = subprocess.Popen(command, cwd=settings.BASE_DIR)
+    try:
+        (training,) = wait_for(lambda: [pid for pid in children(worker.pid) if state(pid) == "T"])
+    finally:
+        worker.kill()
+        worker.wait()
+    wait_for(lambda: not alive(training))
 
 
 def make_silent(run: TrainingRun) -> None:
@@ -67,18 +102,13 @@ def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_o
     tiny: Callable[..., TrainingRun],
 ) -> None:
     run = tiny(epochs=4)
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(run.pk)], cwd=settings.BASE_DIR)
-    try:
-        saved = wait_for(lambda: row(run).checkpoint)
-        (training,) = children(worker.pid)
-    finally:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-    wait_for(lambda: not alive(training))
+    killed_after(run, 1)
     assert row(run).status == "running", "nobody could write how it ended"
-    stored = blobs.read(row(run).checkpoint or saved)
-    assert len(stored) > 0
-    before = dict(EpochMetrics.objects.filter(run=run, epoch=1).values_list("pk", "metrics"))
+    saved = row(run).checkpoint
+    assert saved
+    assert len(blobs.read(saved)) > 0
+    before = dict(EpochMetrics.objects.filter(run=run).values_list("pk", "metrics"))
+    assert len(before) == 1
     make_silent(run)
     work.sweep()
     assert row(run).status == "queued"
@@ -93,8 +123,9 @@ def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_o
 
 
 def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(
-    tiny: Callable[..., TrainingRun], admin: Any
+    tiny: Callable[..., TrainingRun], admin: Any, settings: Any
 ) -> None:
+    settings.WORK_LEASE_S = 1  # a fifth of it until the worker hears of the cancellation
     run = tiny(epochs=500)
 
     def work_on_it() -> None:
