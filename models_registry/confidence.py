@@ -8,8 +8,10 @@ from models_registry.models import ModelVersion
 _ORIGINS: Final = {
     "held out": "a part of validation, by group, that chose nothing",
     "validation, cross-fitted": "all of validation, which also chose the epoch; figures are cross-fitted by group",
-    "out of fold": "each scored by a network that did not train on its group",
+    "out of fold": "each scored by networks that did not train on its group, {as_served}",
 }
+_AS_SERVED: Final = "as many as serve"
+_SINGLE: Final = "one for each: what serves is the mean of several, which is less sure of itself"
 
 
 def lines(model: ModelVersion) -> list[str]:
@@ -48,9 +50,15 @@ def _temperature(model: ModelVersion) -> str:
     found = model.calibration
     unit = "patients" if model.snapshot.grouping == "patient" else "groups"
     groups = f" of {found['n_groups']} {unit}" if found.get("n_groups") else ""
-    origin = _ORIGINS.get(str(found.get("origin")), "")
+    origin = _ORIGINS.get(str(found.get("origin")), "").format(as_served=_as_served(model))
     where = f" ({origin})" if origin else ""
     return f"Temperature {found['temperature']:.3f}, fitted on {found.get('n')} scans{groups}{where}."
+
+
+def _as_served(model: ModelVersion) -> str:
+    """Whether the calibration is of what serves. Earlier versions do not say of how many networks theirs is: it was of one."""
+    serving = model.card.get("training", {}).get("members", 1)
+    return _AS_SERVED if (model.calibration.get("networks") or 1) == serving else _SINGLE
 
 
 def _prevalence(model: ModelVersion) -> str:
@@ -101,10 +109,12 @@ def _sets(found: Mapping[str, Any]) -> str:
     if not sets:
         return ""
     head = f"Prediction sets for a coverage of {_percent(sets['target'])}"
-    for name, rule in (("within each class", sets["class_conditional"]), ("over all scans", sets["marginal"])):
-        if rule["thresholds"]:
-            return f"{head} {name}: {_measured(rule)}."
-    return f"{head}: not available ({sets['marginal']['reason']})."
+    within, overall = sets["class_conditional"], sets["marginal"]
+    if within["thresholds"]:
+        return f"{head} within each class: {_measured(within)}."
+    if overall["thresholds"]:
+        return f"{head} over all scans: {_measured(overall)}. Not available within each class ({within['reason']})."
+    return f"{head}: not available ({overall['reason']})."
 
 
 def _measured(rule: Mapping[str, Any]) -> str:

@@ -56,15 +56,20 @@ class PredictionSetSerializer(serializers.Serializer[Any]):
             "prediction_set_reason": serializers.SerializerMethodField(help_text=_REASON),
         }
 
+    def to_representation(self, instance: Grade) -> dict[str, Any]:
+        # Once for the three fields.
+        self._set = prediction_sets.of(instance)
+        return super().to_representation(instance)
+
     def get_prediction_set(self, grade: Grade) -> list[str] | None:
-        classes = prediction_sets.of(grade).classes
+        classes = self._set.classes
         return None if classes is None else list(classes)
 
     def get_prediction_set_coverage(self, grade: Grade) -> float | None:
-        return prediction_sets.of(grade).coverage
+        return self._set.coverage
 
     def get_prediction_set_reason(self, grade: Grade) -> str:
-        return prediction_sets.of(grade).reason
+        return self._set.reason
 
 
 class GradeSerializer(PredictionSetSerializer, JobSerializer):

@@ -15,13 +15,15 @@ from training.engine.crossfit import Targets, calibrate
 pytestmark = pytest.mark.django_db
 
 
-def facts(n: int = 200, expected: tuple[float, ...] | None = (0.95, 0.05), groups: int = 100) -> dict[str, Any]:
+def facts(
+    n: int = 200, expected: tuple[float, ...] | None = (0.95, 0.05), groups: int = 100, second: int = 2
+) -> dict[str, Any]:
     """The calibration of a version as its registration keeps it, fitted for real on seeded scores."""
     rng = np.random.default_rng(0)
-    labels = np.arange(n) % 2
+    labels = (np.arange(n) % second == second - 1).astype(np.int64)
     logits = rng.normal(size=(n, 2)) + 2 * np.eye(2)[labels]
     scans = CalibrationScans(logits, labels, tuple(f"p{i % groups}" for i in range(n)), HELD_OUT)
-    found = calibrate(scans, (0.7, 0.3), Targets(0.8, 0.9, expected), "key")
+    found = calibrate(scans, (0.7, 0.3), Targets(0.8, 0.9, expected, ("NORMAL", "OPACITY")), "key")
     return {
         **found.calibration.to_dict(),
         "referral": found.referral.to_dict(),
@@ -74,6 +76,23 @@ def test_what_could_not_be_measured_or_fitted_says_why(version: Callable[..., Mo
     assert confidence.lines(model) == [
         "Not calibrated (only 10 calibration scans, at least 20 are needed): no confidence is shown, and every scan is referred."
     ]
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (80, "Not available within each class (class OPACITY has 8 calibration scans, a coverage of 0.9 needs 9)."),
+        (40, "Not calibrated (class OPACITY has 4 calibration scans, at least 5 are needed)"),
+    ],
+)
+def test_card_and_page_name_the_class_that_is_too_rare(
+    n: int, said: str, version: Callable[..., ModelVersion], client: Any, admin: Any
+) -> None:
+    model = version(n=n, expected=None, second=10)
+    assert said in cards.text(model, None)
+    client.force_login(admin)
+    reason = said[said.index("class OPACITY") : said.index(",")]
+    assert reason in client.get(reverse("model", args=[model.pk])).content.decode()
 
 
 def test_the_page_shows_sentences_and_the_thresholds_of_each_class(
