@@ -14,6 +14,7 @@ from mediscan_site.core import tasks, work
 from mediscan_site.core.backup import services
 from mediscan_site.core.backup.selectors import notice
 from mediscan_site.core.models import Backup
+from tests.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.django_db
 # A Wednesday.
@@ -122,4 +123,4 @@ def test_monitoring_reads_its_age(client: Client, row: Row, settings: Any) -> No
 
     assert age() == math.inf
     row("daily", 2, now=timezone.now())
-    assert age() == pytest.approx(7200, abs=60)
+    assert age() == pytest.approx(7200, abs=PATIENCE_S)

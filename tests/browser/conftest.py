@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,6 +47,21 @@ def chromium() -> Iterator[Any]:
     os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE")
     if before is not None:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def windows(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """`windows(viewport=size)`: a browser of one's own for one person. Closed with its test, else its pages would go on asking
+    a site whose rows are gone."""
+    opened: list[Any] = []
+
+    def window(**options: Any) -> Any:
+        opened.append(chromium.new_context(**options))
+        return opened[-1]
+
+    yield window
+    for context in opened:
+        context.close()
 
 
 class Watched:

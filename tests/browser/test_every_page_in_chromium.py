@@ -59,10 +59,10 @@ def urls(
     }
 
 
-def signed_in(chromium: Any, live_server: Any, user: Any, size: dict[str, int]) -> Any:
+def signed_in(windows: Any, live_server: Any, user: Any, size: dict[str, int]) -> Any:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    context = chromium.new_context(viewport=size)
+    context = windows(viewport=size)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
     return context
@@ -70,7 +70,7 @@ def signed_in(chromium: Any, live_server: Any, user: Any, size: dict[str, int]) 
 
 @pytest.mark.parametrize("size", [DESK, TABLET], ids=["desk", "tablet"])
 def test_every_page_is_clean_in_chromium_and_fits_the_screen(
-    chromium: Any,
+    windows: Any,
     live_server: Any,
     urls: dict[str, str],
     admin: Any,
@@ -78,7 +78,7 @@ def test_every_page_is_clean_in_chromium_and_fits_the_screen(
     size: dict[str, int],
     tmp_path: Path,
 ) -> None:
-    watched = Watched(signed_in(chromium, live_server, admin, size))
+    watched = Watched(signed_in(windows, live_server, admin, size))
     too_wide = []
     for name, url in urls.items():
         watched.page.goto(f"{live_server.url}{url}")
@@ -91,8 +91,8 @@ def test_every_page_is_clean_in_chromium_and_fits_the_screen(
     assert len(list(tmp_path.glob("*.png"))) == len(urls)
 
 
-def test_the_pages_without_a_session_are_clean(chromium: Any, live_server: Any, tmp_path: Path) -> None:
-    watched = Watched(chromium.new_context(viewport=DESK))
+def test_the_pages_without_a_session_are_clean(windows: Any, live_server: Any, tmp_path: Path) -> None:
+    watched = Watched(windows(viewport=DESK))
     for name in CLEAN:
         watched.page.goto(f"{live_server.url}{reverse(name)}")
         watched.page.screenshot(path=tmp_path / f"{name}.png")

@@ -37,10 +37,10 @@ def big(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def page(chromium: Any, live_server: Any, author: Any, project: Any) -> Any:
+def page(windows: Any, live_server: Any, author: Any, project: Any) -> Any:
     client = Client()
     client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
-    context = chromium.new_context(viewport={"width": 1280, "height": 860})
+    context = windows(viewport={"width": 1280, "height": 860})
     name = settings.SESSION_COOKIE_NAME
     context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
     watched = Watched(context)
@@ -49,7 +49,6 @@ def page(chromium: Any, live_server: Any, author: Any, project: Any) -> Any:
     yield watched.page
     # A broken connection is an error of the console; a script's own is not.
     assert [fault for fault in watched.faults if not fault.startswith("console: Failed to load resource")] == []
-    context.close()
 
 
 class Line:

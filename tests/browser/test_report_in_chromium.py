@@ -14,7 +14,7 @@ from tests.pages.test_evaluation_page import whole_report
 
 @pytest.mark.parametrize("names", [["NORMAL", "OPACITY"], ["A", "B", "C", "D"]], ids=["two classes", "four classes"])
 def test_a_whole_report_is_clean_and_its_curves_are_drawn(
-    chromium: Any,
+    windows: Any,
     live_server: Any,
     admin: Any,
     make_version: Callable[..., Any],
@@ -23,7 +23,7 @@ def test_a_whole_report_is_clean_and_its_curves_are_drawn(
 ) -> None:
     model = make_version(metrics=whole_report(names))
     for size in (DESK, TABLET):
-        watched = Watched(signed_in(chromium, live_server, admin, size))
+        watched = Watched(signed_in(windows, live_server, admin, size))
         watched.page.goto(f"{live_server.url}{reverse('model', args=[model.pk])}")
         watched.page.screenshot(path=tmp_path / f"{size['width']}.png", full_page=True)
         curves = watched.page.locator("figure.shares polyline.line")

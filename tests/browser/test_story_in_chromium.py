@@ -31,11 +31,11 @@ DROP = """([name, text]) => {
 
 
 @pytest.fixture
-def sign_in(chromium: Any, site: Site) -> Callable[[str], Watched]:
+def sign_in(windows: Any, site: Site) -> Callable[[str], Watched]:
     """A browser of one's own for each person, signed in through the login page."""
 
     def open_for(name: str) -> Watched:
-        watched = Watched(chromium.new_context(viewport={"width": 1280, "height": 840}))
+        watched = Watched(windows(viewport={"width": 1280, "height": 840}))
         watched.page.goto(f"{site.root}/login/")
         watched.page.get_by_label("Username").fill(name)
         watched.page.get_by_label("Password").fill(PASSWORD)
@@ -70,6 +70,7 @@ def _make_project(page: Any) -> str:
         page.get_by_role("button", name="Add").click()
         page.get_by_text(f"{name} is a member.").wait_for()
     page.get_by_role("link", name="Overview").click()
+    page.wait_for_url(re.compile(r"/projects/\d+/$"))
     return str(page.url)
 
 
@@ -91,6 +92,7 @@ def _upload(page: Any, home: str) -> None:
     page.set_input_files("input[type=file]", [zipped])
     page.get_by_role("link", name="Report of the import").click()
     page.locator("#import .badge", has_text="succeeded").wait_for(timeout=JOB_MS)
+    page.wait_for_load_state()
     assert page.locator(".figures dd").nth(1).inner_text() == str(PATIENTS * SCANS)
 
 
@@ -104,6 +106,7 @@ def _label(page: Any, home: str) -> None:
     page.get_by_text("Nothing to label").wait_for()
     page.keyboard.press("z")
     page.get_by_text("going back").wait_for()
+    page.wait_for_load_state()  # a new page: its scripts hear the keys once it is loaded
     page.keyboard.press("1")
     page.get_by_text(re.compile(f"Saved: .* is {CLASSES[0]}")).wait_for()
 
@@ -163,11 +166,13 @@ def _grade(page: Any, home: str) -> None:
 
 def _look_back(page: Any) -> None:
     page.get_by_role("link", name="History").click()
+    page.wait_for_url("**/history/")
     row = page.locator("tbody tr").first
     assert "wrong" in row.inner_text()
     row.locator("a", has_text="img").click()
     timeline = page.locator(".timeline")
     timeline.wait_for()
+    page.wait_for_load_state()
     text = timeline.inner_text()
     assert "graded by model" in text
     assert "grade is wrong" in text

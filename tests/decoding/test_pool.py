@@ -105,29 +105,24 @@ def test_a_child_killed_in_the_middle_of_a_file_is_replaced_and_the_file_decoded
 
 
 def test_a_file_that_kills_every_child_is_refused_and_the_pool_goes_on(
-    make: Callable[..., DecoderPool], asked: threading.Event
+    make: Callable[..., DecoderPool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = make(1)
     pool.decode(SMALL)
     killed: list[int] = []
+    ask = Child.ask
 
-    def assassin() -> None:
-        while len(killed) < 2:
-            for pid in set(pool.child_pids()) - set(killed):
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-            time.sleep(0.001)
+    def deadly(self: Child, options: dict[str, Any], data: bytes, timeout_s: float) -> Any:
+        if data is LARGE:
+            os.kill(self.pid, signal.SIGKILL)
+            killed.append(self.pid)
+        return ask(self, options, data, timeout_s)
 
-    os.kill(pool.child_pids()[0], signal.SIGSTOP)
-    with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(pool.decode, LARGE)
-        assert asked.wait(PATIENCE_S)
-        thread = threading.Thread(target=assassin)
-        thread.start()
-        with pytest.raises(Undecodable) as caught:
-            answer.result(PATIENCE_S)
-        thread.join()
+    monkeypatch.setattr(Child, "ask", deadly)
+    with pytest.raises(Undecodable) as caught:
+        pool.decode(LARGE)
     assert caught.value.code == "decoder_crashed"
+    assert len(set(killed)) == 2
     assert pool.decode(SMALL).width == 120
 
 

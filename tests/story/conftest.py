@@ -61,8 +61,15 @@ class Site:
                     found.append(int(folder.name))
         return sorted(found)
 
+    def started(self, words: str) -> list[int]:
+        """The same, once there are some."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := self.pids(words)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
+
     def kill(self, words: str) -> list[int]:
-        killed = self.pids(words)
+        killed = self.started(words)
         for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -127,7 +134,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         finally:
             process.terminate()
             process.wait(PATIENCE_S)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while made.pids("mediscan_site") and time.monotonic() < deadline:
         time.sleep(0.2)
     assert made.pids("mediscan_site") == [], "processes outlived the site"

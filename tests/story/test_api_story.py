@@ -108,7 +108,7 @@ def _absolute(site: Site, url: str) -> str:
 def _everything_is_audited(boss: Any) -> None:
     """A sealer chains the events within a second or so."""
     wanted = {"login", "scan.upload", "review.create", "model.deploy", "grade.request"}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while wanted - _audited(boss) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert wanted - _audited(boss) == set()

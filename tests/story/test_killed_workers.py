@@ -21,7 +21,7 @@ def test_a_training_whose_worker_is_killed_goes_on_and_makes_one_model(loaded: t
     assert done["status"] == "succeeded", done
     assert [row["epoch"] for row in done["metrics"]] == [1, 2, 3, 4, 5, 6]
     assert _models(boss, project) - before == {done["model"]}
-    assert site.pids("-Q train"), "the supervisor did not start the worker again"
+    assert site.started("-Q train"), "the supervisor did not start the worker again"
 
 
 def _models(boss: Caller, project: int) -> set[str]:
