@@ -22,6 +22,7 @@ AUTO, TRUE, FALSE = "auto", "true", "false"
 PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
 # A version that is continued has learned to see already: the length and rate of transfer learning's second phase.
 CONTINUED_RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
+KEPT: Final = ("image_size", "members")
 ASKABLE: Final = ("epochs", "image_size", "batch_size", "learning_rate", "folds", "members", "patience")
 
 
@@ -79,11 +80,10 @@ def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | 
     from training.engine.config import ConfigError
 
     machine = _machine()
-    side = wishes.image_size or picture_side
-    choice = _choice(wishes, machine, n_train, side)
+    choice = _choice(wishes, machine, n_train, wishes.image_size or picture_side)
     start = _start(choice, wishes)
     try:
-        config = _config(project, wishes, choice.architecture, start, machine.device, n_train, side)
+        config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side)
     except ConfigError as error:
         raise Invalid(f"{error.field} {error.message}.", attr=error.field) from error
     stated = Stated(project.expected_prevalence, project.conformal_target)
@@ -190,8 +190,12 @@ def _config(
         seed=wishes.seed,
         allow_flips=not project.laterality_matters,
         picture_side=side,
+        image_size=wishes.image_size,
     )
     values = {**recipe.to_dict(), **_continued(wishes.base_model), "coverage_target": project.coverage_target}
+    if wishes.epochs is not None or wishes.folds:
+        # Who names a length means one training of it; folds multiply what every network costs.
+        values["members"] = 1
     asked = {name: getattr(wishes, name) for name in ASKABLE}
     values.update({name: value for name, value in asked.items() if value is not None})
     if values["folds"] and wishes.base_model is not None:
@@ -206,9 +210,8 @@ def _config(
 
 
 def _continued(base: ModelVersion | None) -> dict[str, Any]:
-    """The recipe of a run that goes on from a version, which keeps the size of its pictures."""
+    """The recipe of a run that goes on from a version, which keeps the size of its pictures and as many networks."""
     if base is None:
         return {}
     params = cast("dict[str, Any]", base.card.get("training", {})).get("params", {})
-    size = {"image_size": params["image_size"]} if "image_size" in params else {}
-    return {**CONTINUED_RECIPE, **size}
+    return {**CONTINUED_RECIPE, "members": 1, **{name: params[name] for name in KEPT if name in params}}

@@ -19,17 +19,17 @@ REPEATS = 7
 def latency_ms(predictor: Predictor) -> float:
     """The median time of one answer about one scan, in milliseconds, on one thread: preprocessing and every network.
 
-    One thread, because a site that grades many scans at once gives each no more; a median, because other programs
-    interrupt some of the repeats.
+    One thread, because a site that grades many scans at once gives each no more. Of the processor, not of the clock:
+    what else the machine is busy with must not decide how many networks serve.
     """
     tile = np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
     times = []
     with _one_thread():
         predictor.predict(tile)
         for _ in range(REPEATS):
-            began = time.perf_counter()
+            began = time.process_time()
             predictor.predict(tile)
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
     return 1000 * statistics.median(times)
 
 

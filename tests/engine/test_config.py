@@ -82,6 +82,31 @@ def test_the_default_looks_at_both_sides_only_where_mirror_images_are_allowed() 
         assert not default_config(200, weights_available=False, allow_flips=False, picture_side=side).flip_tta
 
 
+@pytest.mark.parametrize(
+    ("n_train", "asked", "members"),
+    [
+        (150, {}, 3),
+        (4700, {"picture_side": 28}, 2),
+        (4700, {"picture_side": 56}, 1),
+        (150, {"image_size": 128}, 1),
+        (50_000, {}, 1),
+        (150, {"architecture": "resnet18"}, 1),
+        (150, {"weights_available": True, "architecture": "resnet18"}, 1),
+    ],
+)
+def test_the_default_is_several_networks_where_they_are_cheap(
+    n_train: int, asked: dict[str, Any], members: int
+) -> None:
+    given = {"weights_available": False, "architecture": "resnet_compact", **asked}
+    assert default_config(n_train, **given).members == members
+
+
+@pytest.mark.parametrize(("weights", "usual"), [(False, 64), (True, 128)])
+def test_a_size_that_was_asked_for_is_kept(weights: bool, usual: int) -> None:
+    assert default_config(200, weights_available=weights, picture_side=1024).image_size == usual
+    assert default_config(200, weights_available=weights, picture_side=1024, image_size=96).image_size == 96
+
+
 def test_a_picture_smaller_than_any_input_is_enlarged_to_the_smallest() -> None:
     assert default_config(200, weights_available=False, picture_side=20).image_size == 28
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +25,28 @@ def database_url() -> str:
     login = f"{quote(found['USER'])}:{quote(found['PASSWORD'])}"
     port = f":{found['PORT']}" if found["PORT"] else ""
     return f"{scheme}://{login}@{found['HOST'] or 'localhost'}{port}/{found['NAME']}"
+
+
+@pytest.fixture
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+    """The only place where weights are looked for, empty; and no GPU: what is chosen must not depend on the machine."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    settings.WEIGHTS_DIR = str(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def start(project: Any, admin: Any, bare_snapshot: Callable[..., Any], weights_folder: Path) -> Callable[..., Any]:
+    def call(**wishes: Any) -> Any:
+        from training.services import start_run
+
+        values = {"actor": admin, "project": project, **wishes}
+        if "snapshot" not in values:
+            values["snapshot"] = bare_snapshot()
+        return start_run(**values)
+
+    return call
 
 
 @pytest.fixture

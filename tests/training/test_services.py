@@ -1,10 +1,8 @@
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from django.db import connection
 
 from images.models import Image
@@ -15,33 +13,6 @@ from mediscan_site.core.models import AuditEvent, WorkStatus
 from tests.conftest import PATIENCE_S
 from training.models import TrainingRun
 from training.services import cancel_run, start_run
-
-
-@pytest.fixture
-def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
-    """The only place where weights are looked for, empty."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    settings.WEIGHTS_DIR = str(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is chosen must not depend on the machine that runs the tests."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-
-@pytest.fixture
-def start(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], weights_folder: Path
-) -> Callable[..., TrainingRun]:
-    def call(**wishes: Any) -> TrainingRun:
-        values = {"actor": admin, "project": project, **wishes}
-        if "snapshot" not in values:
-            values["snapshot"] = bare_snapshot()
-        return start_run(**values)
-
-    return call
 
 
 def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
@@ -57,60 +28,6 @@ def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
     assert chosen == {"epochs": 3, "seed": 7, "image_size": 48, "batch_size": 8, "learning_rate": 0.01}
     assert no_broker == [("training.train", run.pk)]
     assert AuditEvent.objects.get(action="run.start").object_id == str(run.pk)
-
-
-def test_without_weights_auto_starts_from_scratch_and_says_so(start: Callable[..., TrainingRun]) -> None:
-    run = start()
-    assert (run.config["pretrained"], run.config["initialisation"]) == (False, "scratch")
-    assert "no pre-trained weights" in run.message
-    assert run.config["architecture"] == "resnet_compact"
-    assert "made for machines without a GPU" in run.message
-    assert run.config["frozen_epochs"] == 0
-
-
-def test_with_weights_auto_learns_by_transfer_and_freezes_at_most_half_of_a_short_run(
-    start: Callable[..., TrainingRun], weights_folder: Path
-) -> None:
-    (weights_folder / "resnet18-f37072fd.pth").write_bytes(b"found, and read by the worker only")
-    run = start(epochs=3)
-    assert (run.config["pretrained"], run.config["initialisation"]) == (True, "pretrained")
-    assert (run.config["epochs"], run.config["frozen_epochs"]) == (3, 1)
-    assert run.config["architecture"] == "resnet18"
-    assert "the quickest network with weights on this machine" in run.message
-
-
-def test_small_pictures_get_the_compact_network_at_their_own_size(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], weights_folder: Path
-) -> None:
-    (weights_folder / "resnet18-f37072fd.pth").write_bytes(b"found, and of no use here")
-    run = start(snapshot=bare_snapshot(side=28))
-    assert (run.config["architecture"], run.config["image_size"]) == ("resnet_compact", 28)
-    assert "at 28 pixels a deeper network sees nothing" in run.message
-
-
-def test_the_architecture_that_was_asked_for_is_taken(start: Callable[..., TrainingRun]) -> None:
-    run = start(architecture="resnet34", pretrained="false", folds=3, members=2, patience=4)
-    assert (run.config["architecture"], run.message) == ("resnet34", "From scratch, as asked, with resnet34.")
-    assert [run.config[name] for name in ("folds", "members", "patience")] == [3, 2, 4]
-
-
-def test_the_compact_network_has_no_weights_to_start_from_and_says_so(start: Callable[..., TrainingRun]) -> None:
-    with pytest.raises(Conflict) as refused:
-        start(pretrained=True, architecture="resnet_compact")
-    assert (refused.value.code, refused.value.attr) == ("weights_missing", "pretrained")
-    assert "Choose pretrained=false" in refused.value.detail
-    assert "resnet18" in refused.value.detail
-    run = start(architecture="resnet_compact")
-    assert run.config["initialisation"] == "scratch"
-    assert "it has no pre-trained weights" in run.message
-
-
-def test_asking_for_weights_that_are_missing_is_refused_with_the_remedy(start: Callable[..., TrainingRun]) -> None:
-    with pytest.raises(Conflict) as refused:
-        start(pretrained=True, architecture="resnet50")
-    assert refused.value.code == "weights_missing"
-    assert "WEIGHTS_DIR" in refused.value.detail
-    assert "resnet50" in refused.value.detail
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from models_registry.inference.names import ARCHITECTURES
+from models_registry.inference.names import ARCHITECTURES, COMPACT
 
 
 class ConfigError(ValueError):
@@ -83,10 +83,12 @@ class TrainConfig:
         return cls(**data)
 
 
+# Pixels a side below which nothing is left of a picture.
+SMALLEST = 28
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 500),
     "seed": (0, 2**31 - 1),
-    "image_size": (28, 256),
+    "image_size": (SMALLEST, 256),
     "batch_size": (2, 512),
     "learning_rate": (1e-6, 1.0),
     "frozen_epochs": (0, 500),
@@ -122,6 +124,9 @@ SMALL_PICTURE = 64
 # Scans shown in one training from scratch, over all epochs.
 SHOWN, SHOWN_SMALL = 9_000, 140_000
 MOST_EPOCHS = 60
+# Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
+# two or three minutes on two cores. More than three networks gain little for what each adds to every answer.
+COMMITTEE_WORK, MOST_BY_DEFAULT = 300_000, 3
 
 
 def default_config(
@@ -133,13 +138,16 @@ def default_config(
     seed: int = 0,
     allow_flips: bool = False,
     picture_side: int | None = None,
+    image_size: int | None = None,
 ) -> TrainConfig:
     """The recipe of ``architecture`` for ``n_train`` scans: transfer learning where weights are there, else from scratch
     at a small size. Which architecture it is, is chosen elsewhere (``training.choosing``).
 
-    ``picture_side``: the usual side of the originals in pixels, None when it is not known or large.
+    ``picture_side``: the usual side of the originals in pixels, None when it is not known or large. ``image_size``: the
+    side that was asked for, None to leave it to the recipe.
     """
-    small = picture_side is not None and picture_side <= SMALL_PICTURE
+    side = image_size or picture_side
+    small = side is not None and side <= SMALL_PICTURE
     on_cpu = device == "cpu"
     common: dict[str, Any] = {
         "architecture": architecture,
@@ -148,15 +156,21 @@ def default_config(
         "flip_tta": allow_flips,
     }
     if weights_available:
-        size = 224 if not on_cpu else 128
+        size = image_size or (128 if on_cpu else 224)
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
+    size = image_size or (max(SMALLEST, picture_side or 0) if small else 64 if on_cpu else 128)
+    epochs = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
+    common |= {"epochs": epochs, "image_size": size, "members": _members(architecture, epochs * n_train, size)}
     if small:
-        size = max(28, picture_side or 0)
-        return TrainConfig(
-            epochs=_epochs(n_train, SHOWN_SMALL), image_size=size, batch_size=64, learning_rate=3e-3,
-            ema_decay=0.995, augment=1.0, **common,
-        )  # fmt: skip
-    return TrainConfig(epochs=_epochs(n_train, SHOWN), image_size=64 if on_cpu else 128, **common)
+        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=1.0, **common)
+    return TrainConfig(**common)
+
+
+def _members(architecture: str, shown: int, size: int) -> int:
+    """Several networks rank and calibrate better than one (Lakshminarayanan et al., "Deep Ensembles", NeurIPS 2017); how
+    many, follows from what one of them costs."""
+    work = shown * (size / SMALLEST) ** 2
+    return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1)))) if architecture == COMPACT else 1
 
 
 def _epochs(n_train: int, shown: int) -> int:
