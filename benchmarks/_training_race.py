@@ -51,7 +51,7 @@ def _ours(learning: sets.Learning, test: sets.Part, seed: int) -> dict[str, Any]
     recipe = quality.configuration(quality.PNEUMONIAMNIST, len(learning.train), seed=seed)
     attempts, arrived = [], False
     for length in LENGTHS:
-        done = quality.train(learning, replace(recipe, epochs=length), test)
+        done = quality.train(learning, replace(recipe, epochs=length, members=1), test)
         arrived, figures = _reached(test.labels, done.logits_of_test())
         attempts.append({"epochs": length, **figures, **done.machine})
         print(f"ours: {attempts[-1]}", flush=True)
