@@ -26,6 +26,7 @@ from training.models import TrainingRun
 from training.recording import Recorder, Stopped
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import Tensor
 
     from models_registry.inference.predictor import Predictor
@@ -100,7 +101,8 @@ class Training:
     run: TrainingRun
     recorder: Recorder
     book: Book
-    out_of_fold: "CalibrationScans | None" = None
+    # Logits (members, N, K) of a run with folds.
+    out_of_fold: "npt.NDArray[np.float64] | None" = None
 
     def result(self) -> tuple[ModelVersion, str]:
         """The registered version, and a sentence about how it came to be."""
@@ -113,7 +115,7 @@ class Training:
         model = self._register(packed, report)
         self.recorder.stage(0.97, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
-        self._doubt(packed.predictor)
+        self._doubt(packed)
         return model, f"{self._best(packed)} {self.run.config['initialisation_note']}"
 
     def _best(self, packed: packing.Packed) -> str:
@@ -129,9 +131,8 @@ class Training:
 
     def make(self) -> packing.Packed:
         data, trained = self.train()
-        self.out_of_fold = self._out_of_fold(trained)
-        scans_of = (lambda _: self.out_of_fold) if self.out_of_fold else self._held_out_scans
-        return packing.pack_affordable(self.run, self.config, data, trained.members, scans_of)
+        self.out_of_fold = trained.out_of_fold
+        return packing.pack_affordable(self.run, self.config, data, trained.members, self._calibration_scans)
 
     def train(self) -> "tuple[TrainData, Trained]":
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
@@ -190,22 +191,17 @@ class Training:
         val = self.validation
         return divide(val.labels, val.groups, len(self.classes), self.run.snapshot.content_hash)
 
-    def _out_of_fold(self, trained: "Trained") -> "CalibrationScans | None":
-        from training.engine.calibrating import OUT_OF_FOLD, CalibrationScans
-
-        if trained.out_of_fold is None:
-            return None
-        labels = np.concatenate([self.learning.labels, self.validation.labels])
-        return CalibrationScans(trained.out_of_fold, labels, self._groups(), OUT_OF_FOLD)
-
     def _groups(self) -> tuple[str, ...]:
         return self.learning.groups + self.validation.groups
 
-    def _held_out_scans(self, fitted: "FitResult") -> "CalibrationScans":
-        from training.engine.calibrating import scans_of
+    def _calibration_scans(self, fitted: "FitResult") -> "CalibrationScans":
+        from training.engine.calibrating import out_of_fold_scans, scans_of
 
         val = self.validation
-        return scans_of(self.division, fitted, self.config, val.tiles, val.labels, val.groups)
+        if self.out_of_fold is None:
+            return scans_of(self.division, fitted, self.config, val.tiles, val.labels, val.groups)
+        labels = np.concatenate([self.learning.labels, val.labels])
+        return out_of_fold_scans(self.out_of_fold, fitted, labels, self._groups())
 
     def _fit(self, data: "TrainData") -> "Trained":
         from training.engine.checkpoint import CheckpointError
@@ -286,13 +282,13 @@ class Training:
             # The version stands; a queue in its old order is no reason to call the run failed.
             log.exception("No queue scores after %s", self.run.code)
 
-    def _doubt(self, predictor: "Predictor") -> None:
+    def _doubt(self, packed: packing.Packed) -> None:
         from models_registry.inference.calibration import softmax
 
-        scans = self.out_of_fold
-        if scans is None:
+        if self.out_of_fold is None:
             return
-        shares = softmax(scans.logits, predictor.manifest.calibration.temperature or 1.0)
+        scans = self._calibration_scans(packed.fitted)
+        shares = softmax(scans.logits, packed.predictor.manifest.calibration.temperature or 1.0)
         try:
             doubts.write(self.run, self.learning.images + self.validation.images, scans.labels, shares)
         except Exception:

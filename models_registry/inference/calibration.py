@@ -28,15 +28,16 @@ REFER_ALL = 2.0  # above every confidence
 N_BINS = 10
 
 
-_FIGURES = ("n_groups", "origin", "nll_before", "nll_after", "ece_before", "ece_after", "note")
+_FIGURES = ("n_groups", "origin", "networks", "nll_before", "nll_after", "ece_before", "ece_after", "note")
 
 
 @dataclass(frozen=True)
 class Calibration:
     """A temperature fitted on ``n`` scans of ``n_groups`` groups, or ``reason`` why there is none (``temperature`` is None).
 
-    ``origin`` says which scans these are. NLL (nats) and ECE of what the model says, before and after; those after are of
-    scans that the temperature was not fitted on (cross-fitted by group). ``note`` says why these four are None.
+    ``origin`` says which scans these are, ``networks`` of how many networks their logits are the mean (None: not known). NLL
+    (nats) and ECE of what the model says, before and after; those after are of scans that the temperature was not fitted on
+    (cross-fitted by group). ``note`` says why these four are None.
     """
 
     temperature: float | None
@@ -49,6 +50,7 @@ class Calibration:
     ece_before: float | None = None
     ece_after: float | None = None
     note: str = ""
+    networks: int | None = None
 
     @property
     def available(self) -> bool:
@@ -127,11 +129,19 @@ def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> Floats:
     return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def nll(logits: npt.ArrayLike, labels: npt.ArrayLike, temperature: float = 1.0) -> float:
-    """Mean negative log-likelihood of ``labels`` (N,) under softmax(logits / temperature)."""
+def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
+    """Mean negative log-likelihood (nats) of ``labels`` (N,) under probabilities (N, K), cases counting by weight (N,)."""
     y = np.asarray(labels, dtype=np.int64)
-    p = softmax(logits, temperature)[np.arange(len(y)), y]
-    return float(-np.log(np.maximum(p, 1e-300)).mean())
+    losses = -np.log(np.maximum(np.asarray(probabilities, dtype=np.float64)[np.arange(len(y)), y], 1e-300))
+    if weights is None:
+        return float(losses.mean())
+    w = np.asarray(weights, dtype=np.float64)
+    return float((w * losses).sum() / w.sum())
+
+
+def nll(logits: npt.ArrayLike, labels: npt.ArrayLike, temperature: float = 1.0) -> float:
+    """``log_loss`` of softmax(logits / temperature)."""
+    return log_loss(softmax(logits, temperature), labels)
 
 
 def _smoothed_targets(y: Ints, k: int) -> Floats:

@@ -91,7 +91,7 @@ def test_flipped_labels_are_found_by_networks_that_never_saw_them() -> None:
     watch = Watch(lambda *_: None, lambda _: None, lambda: False)
     trained = train(data, config, watch, groups=[f"patient:{n}" for n in range(64)])
     assert trained.out_of_fold is not None
-    worst = [doubt.index for doubt in doubts.find(softmax(trained.out_of_fold), given)[:6]]
+    worst = [doubt.index for doubt in doubts.find(softmax(trained.out_of_fold[0]), given)[:6]]
     assert len(set(worst) & set(flipped.tolist())) >= 5, (
         "most of the top-ranked are flips; one in ten would be by chance"
     )

@@ -13,10 +13,10 @@ from models_registry.inference.bundle import BundleError, Manifest, join_members
 from models_registry.inference.predictor import Predictor
 from tests.engine.builders import make_data, make_manifest, make_tiles, tiny_config
 from training.engine import folds
+from training.engine.calibrating import OUT_OF_FOLD, out_of_fold_scans
 from training.engine.checkpoint import CheckpointError
-from training.engine.config import ConfigError, TrainConfig
-from training.engine.data import TrainData
-from training.engine.ensemble import Trained, member_seed, merged, train
+from training.engine.config import TrainConfig
+from training.engine.ensemble import Trained, merged, train
 from training.engine.fit import fit
 from training.engine.report import EpochReport
 from training.engine.series import Watch, from_bytes, to_bytes
@@ -95,7 +95,7 @@ def test_the_first_of_several_networks_is_the_one_that_would_be_trained_alone(wh
     (alone,) = run(small()).members
     assert all(torch.equal(first.state_dict[name], alone.state_dict[name]) for name in alone.state_dict)
     assert not torch.equal(first.state_dict["conv1.weight"], second.state_dict["conv1.weight"])
-    assert len({member_seed(7, index) for index in range(5)}) == 5
+    assert len({folds.member_seed(7, index) for index in range(5)}) == 5
 
 
 def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_network(
@@ -104,17 +104,17 @@ def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_net
     log = whole[1]
     assert log.progress == sorted(log.progress)
     assert log.progress[-1] == pytest.approx(1)
-    assert [report.epoch for report in log.epochs] == list(range(1, 9))
-    assert {report.epochs for report in log.epochs} == {8}
-    names = ["member 1", "member 2", "fold 1", "fold 2"]
+    assert [report.epoch for report in log.epochs] == list(range(1, 13))
+    assert {report.epochs for report in log.epochs} == {12}
+    names = ["member 1", "member 2", "fold 1.1", "fold 1.2", "fold 2.1", "fold 2.2"]
     assert [report.phase for report in log.epochs] == [f"{name} full" for name in names for _ in range(2)]
     assert all(len(report.phase) <= 16 for report in log.epochs)
-    assert log.said[-1].startswith("fold 2: ")
+    assert log.said[-1].startswith("fold 2.2: ")
 
 
 def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole: tuple[Trained, Log]) -> None:
     trained, log = whole
-    assert len(log.saved) == 7, "within each training, and after each but the last"
+    assert len(log.saved) == 11, "within each training, and after each but the last"
     for saved in (log.saved[2], log.saved[6]):
         again = Log()
         resumed = run(small(members=2, folds=2), again, resume=saved)
@@ -126,12 +126,12 @@ def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole: tup
 
 
 def test_a_finished_training_is_not_repeated(whole: tuple[Trained, Log]) -> None:
-    after_fold_1 = whole[1].saved[5]
+    after_fold_1 = whole[1].saved[7]
     done, current = from_bytes(after_fold_1, _key(whole[1].saved))
-    assert (len(done), current) == (3, None)
+    assert (len(done), current) == (4, None)
     again = Log()
     run(small(members=2, folds=2), again, resume=after_fold_1)
-    assert [report.phase for report in again.epochs] == ["fold 2 full", "fold 2 full"]
+    assert [report.phase for report in again.epochs] == ["fold 2.1 full"] * 2 + ["fold 2.2 full"] * 2
 
 
 def _key(saved: list[bytes]) -> str:
@@ -232,58 +232,23 @@ def test_a_manifest_of_one_network_does_not_speak_of_members() -> None:
     assert Manifest.from_dict(make_manifest(members=3).to_dict()).members == 3
 
 
-def test_folds_part_patients_and_are_the_same_in_every_run() -> None:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 120)
-    groups = [f"p{n}" for n in rng.integers(0, 40, 120)]
-    parts = folds.assign(labels, groups, 5, 3)
-    assert np.array_equal(parts, folds.assign(labels, groups, 5, 3))
-    assert not np.array_equal(parts, folds.assign(labels, groups, 5, 4))
-    assert set(parts.tolist()) == {0, 1, 2, 3, 4}
-    for group in set(groups):
-        assert len(set(parts[np.asarray(groups) == group].tolist())) == 1
-    shares = [np.bincount(labels[parts == fold], minlength=3).min() for fold in range(5)]
-    assert min(shares) > 0, "every class in every fold"
-
-
-def test_the_inner_part_that_chooses_an_epoch_is_parted_by_patient_too() -> None:
-    labels = np.arange(60) % 2
-    groups = [f"p{n // 4}" for n in range(60)]
-    chosen = folds.inner(labels, groups, 1)
-    assert 0 < chosen.sum() < 20
-    names = np.asarray(groups)
-    assert not set(names[chosen].tolist()) & set(names[~chosen].tolist())
-
-
-def test_a_fold_learns_and_chooses_without_its_held_out_scans(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, config = make_data(16, 8), small(folds=3)
-    marked = np.concatenate([data.train_tiles, data.val_tiles])
-    marked[:, 0, 0] = np.arange(24)
-    data = TrainData(marked[:16], data.train_labels, marked[16:], data.val_labels, 2)
-    parts = folds.assign(folds.all_labels(data), GROUPS, 3, config.seed)
-    for fold, leg in enumerate(folds.legs(data, config, GROUPS)):
-        own = leg.data()
-        seen = sorted([*own.train_tiles[:, 0, 0].tolist(), *own.val_tiles[:, 0, 0].tolist()])
-        assert seen == np.flatnonzero(parts != fold).tolist()
-        labels = folds.all_labels(data)
-        assert own.train_labels.tolist() == labels[own.train_tiles[:, 0, 0]].tolist()
-        assert own.val_labels.tolist() == labels[own.val_tiles[:, 0, 0]].tolist()
-
-
 def test_out_of_fold_logits_stand_at_their_scans(whole: tuple[Trained, Log]) -> None:
     trained, config = whole[0], small(members=2, folds=2)
     data = make_data(16, 8)
     parts = folds.assign(folds.all_labels(data), GROUPS, 2, config.seed)
-    leg = folds.legs(data, config, GROUPS)[1]
-    alone = leg.kept(fit(leg.data(), leg.config))
     assert trained.out_of_fold is not None
-    assert trained.out_of_fold.shape == (24, 2)
-    assert np.array_equal(trained.out_of_fold[parts == 1], alone.val_logits.astype(np.float64))
+    assert trained.out_of_fold.shape == (2, 24, 2)
+    for member, leg in enumerate(folds.legs(data, config, GROUPS)[2:]):
+        alone = leg.kept(fit(leg.data(), leg.config))
+        assert np.array_equal(trained.out_of_fold[member, parts == 1], alone.val_logits.astype(np.float64))
+    assert not np.array_equal(trained.out_of_fold[0], trained.out_of_fold[1])
 
 
-def test_too_few_patients_for_the_folds_are_refused_with_what_to_do() -> None:
-    with pytest.raises(ConfigError, match="class 0 has scans of 3 patients, 5 folds need 5") as refused:
-        folds.assign(np.array([0, 0, 0, 1, 1, 1, 1, 1]), list("aabcdefgh")[1:], 5, 0)
-    assert refused.value.field == "folds"
-    with pytest.raises(ConfigError, match="0 groups for 24 scans"):
-        folds.legs(make_data(16, 8), small(folds=2), [])
+def test_what_is_calibrated_is_the_mean_that_serves(whole: tuple[Trained, Log]) -> None:
+    trained = whole[0]
+    assert trained.out_of_fold is not None
+    labels = folds.all_labels(make_data(16, 8))
+    for count in (1, 2):
+        scans = out_of_fold_scans(trained.out_of_fold, merged(trained.members[:count]), labels, GROUPS)
+        assert (scans.networks, scans.origin, scans.n_groups) == (count, OUT_OF_FOLD, len(set(GROUPS)))
+        assert np.allclose(scans.logits, trained.out_of_fold[:count].mean(axis=0), atol=1e-12)

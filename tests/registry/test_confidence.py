@@ -117,3 +117,18 @@ def test_a_version_from_before_says_what_it_knows(make_version: Callable[..., An
     ]
     client.force_login(admin)
     assert client.get(reverse("model", args=[model.pk])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("networks", "members", "said"),
+    [(3, 3, "as many as serve"), (1, 1, "as many as serve"), (None, 1, "as many as serve"), (None, 3, "one for each")],
+)
+def test_out_of_fold_calibration_says_whether_it_is_of_what_serves(
+    networks: int | None, members: int, said: str, version: Callable[..., ModelVersion]
+) -> None:
+    """Versions of before do not know of how many networks their calibration is: it was of one."""
+    model = version()
+    model.calibration |= {"origin": "out of fold", "networks": networks}
+    model.card["training"]["members"] = members
+    (line,) = (line for line in confidence.lines(model) if line.startswith("Temperature"))
+    assert f"each scored by networks that did not train on its group, {said}" in line

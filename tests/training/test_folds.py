@@ -23,7 +23,7 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
 ) -> None:
     run = tiny(architecture="resnet_compact", epochs=2, members=2, folds=2)
     killed_after(run, 5)
-    assert list(run.epochs.values_list("phase", flat=True))[4:] == ["fold 1 full"]
+    assert list(run.epochs.values_list("phase", flat=True))[4:] == ["fold 1.1 full"]
     before = dict(EpochMetrics.objects.filter(run=run, epoch__lte=4).values_list("pk", "metrics"))
     assert len(before) == 4
     make_silent(run)
@@ -31,14 +31,14 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
     runner.run(run.pk)
     done = row(run)
     assert (done.status, done.error, done.attempt, done.progress) == ("succeeded", "", 2, 1.0)
-    phases = ["member 1 full", "member 2 full", "fold 1 full", "fold 2 full"]
-    assert list(run.epochs.values_list("epoch", "phase")) == [(n + 1, phases[n // 2]) for n in range(8)]
+    phases = [f"{name} full" for name in ("member 1", "member 2", "fold 1.1", "fold 1.2", "fold 2.1", "fold 2.2")]
+    assert list(run.epochs.values_list("epoch", "phase")) == [(n + 1, phases[n // 2]) for n in range(12)]
     again = dict(EpochMetrics.objects.filter(run=run, epoch__lte=4).values_list("pk", "metrics"))
     assert again == before, "the networks that were finished, to the second"
     assert done.model
     predictor = serving.predictor(done.model)
     assert predictor.manifest.members == 2
-    assert done.model.calibration["origin"] == "out of fold"
+    assert (done.model.calibration["origin"], done.model.calibration["networks"]) == ("out of fold", 2)
     facts = done.model.card["training"]
     assert facts["members"] == 2
     assert facts["seconds"] == round(sum(epoch.metrics["seconds"] for epoch in run.epochs.all()), 1)

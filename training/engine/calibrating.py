@@ -36,14 +36,15 @@ class CalibrationScans:
     """Raw logits (N, K) of scans whose labels the network was not trained on, labels int64 (N,) and the group of each.
 
     ``origin`` is "held out" (a part of validation that chose nothing), "validation, cross-fitted" (the scans that also
-    chose the epoch; figures about calibration come from folds) or "out of fold" (each scan by a network that did not
-    train on its group).
+    chose the epoch; figures about calibration come from folds) or "out of fold" (each scan by networks that did not
+    train on its group). ``networks``: of how many networks the logits are the mean.
     """
 
     logits: npt.NDArray[np.float64]
     labels: Labels
     groups: tuple[str, ...]
     origin: str
+    networks: int = 1
 
     def __post_init__(self) -> None:
         if self.origin not in ORIGINS:
@@ -93,7 +94,17 @@ def scans_of(
         labels=labels[chosen],
         groups=tuple(groups[index] for index in chosen),
         origin=HELD_OUT if division.held_out else CROSS_FITTED,
+        networks=result.members,
     )
+
+
+def out_of_fold_scans(
+    logits: npt.NDArray[np.float64], result: FitResult, labels: Labels, groups: Sequence[str]
+) -> CalibrationScans:
+    """All training and validation scans, scored as ``result`` would score them: by the mean of as many networks of their fold
+    as ``result`` has. Logits (members, N, K)."""
+    mean = logits[: result.members].mean(axis=0)
+    return CalibrationScans(mean, labels, tuple(groups), OUT_OF_FOLD, networks=result.members)
 
 
 def _networks(result: FitResult, config: TrainConfig) -> list[Network]:

@@ -24,6 +24,7 @@ from models_registry.inference.calibration import (
     choose_threshold,
     expected_calibration_error,
     fit_temperature,
+    log_loss,
 )
 from models_registry.inference.conformal import Conformal, SetRule
 from models_registry.inference.prior import Prior, Shares, case_weights, served_probabilities, shares_of
@@ -72,7 +73,7 @@ def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: 
     ``training``: the share of each class (K,) among the training scans. ``key`` makes the folds the same ones every time.
     """
     fitted = fit_temperature(scans.logits, scans.labels, targets.classes)
-    calibration = replace(fitted, n_groups=scans.n_groups, origin=scans.origin)
+    calibration = replace(fitted, n_groups=scans.n_groups, origin=scans.origin, networks=scans.networks)
     whole = _fit(scans.logits, scans.labels, fitted.temperature, training, targets)
     referral = Referral(whole.threshold, targets.coverage, None, fitted.n)
     sets = Conformal(targets.conformal, whole.marginal, whole.by_class)
@@ -193,13 +194,8 @@ def _judged(
     y = scans.labels
     return replace(
         calibration,
-        nll_before=_nll(before, y, weights),
-        nll_after=_nll(held.probabilities, y, weights),
+        nll_before=log_loss(before, y, weights),
+        nll_after=log_loss(held.probabilities, y, weights),
         ece_before=expected_calibration_error(before, y, weights=weights),
         ece_after=expected_calibration_error(held.probabilities, y, weights=weights),
     )
-
-
-def _nll(p: Floats, y: Ints, weights: Floats) -> float:
-    losses = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-300))
-    return float((weights * losses).sum() / weights.sum())

@@ -15,26 +15,20 @@ from models_registry.inference.bundle import join_members
 from . import checkpoint as ck
 from . import folds as cross
 from .config import TrainConfig
-from .data import TrainData, epoch_seed
+from .data import TrainData
 from .report import FitResult
 from .series import Leg, Watch, run_series
-
-MEMBER_PURPOSE = 10
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The networks of a run in the order of their seeds, and the out-of-fold logits (N, K) of its training, then its
-    validation scans (None without folds). When ``stopped`` there may be fewer networks, and no logits."""
+    """The networks of a run in the order of their seeds, and the out-of-fold logits (members, N, K) of its training, then its
+    validation scans, by each network of their fold (None without folds). When ``stopped`` there may be fewer networks, and no
+    logits."""
 
     members: tuple[FitResult, ...]
     out_of_fold: npt.NDArray[np.float64] | None
     stopped: bool
-
-
-def member_seed(seed: int, index: int) -> int:
-    """The seed of each network: the run's own for the first, so that it is the network of a run without others."""
-    return seed if index == 0 else epoch_seed(seed, index, MEMBER_PURPOSE) % 2**31
 
 
 def train(
@@ -47,7 +41,7 @@ def train(
     resume: bytes | None = None,
     **options: Any,
 ) -> Trained:
-    """Train ``config.members`` networks, then one for each of ``config.folds``.
+    """Train ``config.members`` networks, then as many for each of ``config.folds``.
 
     ``groups`` (N,): the patient of each training, then of each validation scan; needed for folds. ``initial_states``:
     weights to continue from, taken in turn by the networks; no fold may, since they have learned from its held-out scans.
@@ -65,7 +59,7 @@ def train(
 
 
 def _member(data: TrainData, config: TrainConfig, index: int, initial_states: Sequence[Mapping[str, Tensor]]) -> Leg:
-    alone = replace(config, seed=member_seed(config.seed, index), folds=0, members=1)
+    alone = replace(config, seed=cross.member_seed(config.seed, index), folds=0, members=1)
     start = initial_states[index % len(initial_states)] if initial_states else None
     cost = float(len(data.train_labels) * config.epochs)
     return Leg(f"member {index + 1}", lambda: data, alone, cost, initial_state=start)

@@ -1,8 +1,9 @@
-"""Cross-validation by patient: every scan gets logits from a network that never saw it, nor anything of its patient.
+"""Cross-validation by patient: every scan gets logits from networks that never saw it, nor anything of its patient.
 
-Each fold's network follows the run's recipe. Its epoch is chosen on an inner part of its own scans, parted by patient as
-well: the held-out scans decide nothing. The networks themselves are not kept, because each has its own normalisation and
-has learned from fewer scans than the run's network.
+Each fold has as many networks as the run, so that what is calibrated out of fold is the mean that serves, and not one network,
+which is more sure of itself than a mean. They follow the run's recipe. Their epoch is chosen on an inner part of their own
+scans, parted by patient as well: the held-out scans decide nothing. The networks themselves are not kept, because each has its
+own normalisation and has learned from fewer scans than the run's networks.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .series import Leg
 
 # One patient in so many of a fold's own choose its epoch; fewer where a class has not so many patients.
 INNER_PARTS = 5
-FOLD_PURPOSE, INNER_PURPOSE = 11, 12
+MEMBER_PURPOSE, FOLD_PURPOSE, INNER_PURPOSE = 10, 11, 12
 Mask = npt.NDArray[np.bool_]
 
 
@@ -88,7 +89,8 @@ def take(data: TrainData, index: Labels) -> Tiles:
 
 
 def legs(data: TrainData, config: TrainConfig, groups: Sequence[str]) -> list[Leg]:
-    """The trainings of a cross-validation; what is kept of each is the logits of its held-out scans, in rising order.
+    """The trainings of a cross-validation, fold by fold; what is kept of each is the logits of its held-out scans, in rising
+    order.
 
     ``groups`` (N,): the patient of each training, then of each validation scan. ``ConfigError`` when they do not suffice.
     """
@@ -96,12 +98,17 @@ def legs(data: TrainData, config: TrainConfig, groups: Sequence[str]) -> list[Le
     if len(names) != len(labels):
         raise ConfigError("folds", f"{len(names)} groups for {len(labels)} scans")
     fold_of = assign(labels, groups, config.folds, config.seed)
-    return [_leg(data, config, labels, names, fold_of, fold) for fold in range(config.folds)]
+    return [leg for fold in range(config.folds) for leg in _legs(data, config, labels, names, fold_of, fold)]
 
 
-def _leg(
+def member_seed(seed: int, index: int) -> int:
+    """The seed of each of several networks: the given one for the first, so that it is the network of a run without others."""
+    return seed if index == 0 else epoch_seed(seed, index, MEMBER_PURPOSE) % 2**31
+
+
+def _legs(
     data: TrainData, config: TrainConfig, labels: Labels, names: npt.NDArray[np.str_], fold_of: Labels, fold: int
-) -> Leg:
+) -> list[Leg]:
     held, own = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
     seed = epoch_seed(config.seed, fold + 1, FOLD_PURPOSE) % 2**31
     choosing = inner(labels[own], names[own].tolist(), seed)
@@ -112,7 +119,6 @@ def _leg(
             "folds",
             f"fold {fold + 1} leaves class {missing[0]} no scan to learn from; choose fewer folds, or 0 for none",
         )
-    alone = replace(config, seed=seed, folds=0, members=1)
 
     def part() -> TrainData:
         return TrainData(take(data, learning), labels[learning], take(data, judging), labels[judging], data.n_classes)
@@ -124,16 +130,23 @@ def _leg(
         logits = predict_logits(network.to(device), result.preprocess, tiles, flip_tta=config.flip_tta, device=device)
         return replace(result, state_dict={}, val_logits=logits)
 
-    return Leg(f"fold {fold + 1}", part, alone, cost=float(len(learning) * config.epochs), kept=kept)
+    def leg(member: int) -> Leg:
+        name = f"fold {fold + 1}" if config.members == 1 else f"fold {fold + 1}.{member + 1}"
+        alone = replace(config, seed=member_seed(seed, member), folds=0, members=1)
+        return Leg(name, part, alone, cost=float(len(learning) * config.epochs), kept=kept)
+
+    return [leg(member) for member in range(config.members)]
 
 
 def out_of_fold(
     data: TrainData, config: TrainConfig, groups: Sequence[str], kept: Sequence[FitResult]
 ) -> npt.NDArray[np.float64]:
-    """Logits (N, K) of training, then validation scans, put together from what each fold kept of its held-out scans."""
+    """Logits (members, N, K) of training, then validation scans, put together from what each network of a fold kept of its
+    held-out scans: first those of the first network of every fold."""
     labels = all_labels(data)
     fold_of = assign(labels, groups, config.folds, config.seed)
-    logits = np.empty((len(labels), data.n_classes), dtype=np.float64)
-    for fold, result in enumerate(kept):
-        logits[fold_of == fold] = result.val_logits
+    logits = np.empty((config.members, len(labels), data.n_classes), dtype=np.float64)
+    for index, result in enumerate(kept):
+        fold, member = divmod(index, config.members)
+        logits[member, fold_of == fold] = result.val_logits
     return logits
