@@ -78,18 +78,22 @@ def _y(share: float) -> float:
     return round(TOP + (1 - share) * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _frame(low: float, high: float) -> dict[str, Any]:
+def frame(
+    low: float = 0.0, high: float = 1.0, *, width: float = WIDTH, height: float = HEIGHT, below: float = 22
+) -> dict[str, Any]:
+    """The edges of a chart's field, its horizontal rules with their values, and where the words `below` the field stand."""
+    bottom = height - BOTTOM
     steps = [i / (TICKS - 1) for i in range(TICKS)]
     return {
-        "width": WIDTH,
-        "height": HEIGHT,
+        "width": width,
+        "height": height,
         "left": LEFT,
-        "right": WIDTH - RIGHT,
-        "bottom": HEIGHT - BOTTOM,
+        "right": width - RIGHT,
+        "bottom": bottom,
         "top": TOP,
-        "label_y": HEIGHT - 8,
-        "middle": (LEFT + WIDTH - RIGHT) / 2,
-        "rules": [(_y(step), f"{low + step * (high - low):.2f}") for step in steps],
+        "label_y": bottom + below,
+        "middle": (LEFT + width - RIGHT) / 2,
+        "rules": [(round(bottom - step * (bottom - TOP), 1), f"{low + step * (high - low):.2f}") for step in steps],
     }
 
 
@@ -100,7 +104,7 @@ def reliability(metrics: dict[str, Any]) -> dict[str, Any]:
     points = [(_x(row["confidence"]), _y(row["accuracy"]), min(3 + row["n"] ** 0.5, 12), row) for row in bins]
     ticks = [(_x(step / 4), f"{step / 4:.2f}") for step in range(TICKS)]
     ideal = f"{_x(0)},{_y(0)} {_x(1)},{_y(1)}"
-    return {"frame": _frame(0, 1), "points": points, "ticks": ticks, "ideal": ideal, "bins": bins}
+    return {"frame": frame(), "points": points, "ticks": ticks, "ideal": ideal, "bins": bins}
 
 
 @register.inclusion_tag("parts/curves.html")
@@ -125,7 +129,7 @@ def curves(epochs: Iterable[Any], title: str, *names: str) -> dict[str, Any]:
         for name, placed in ((name, place(points)) for name, points in series)
     ]
     ticks = [(_x(0), str(first)), (_x(1), str(last))] if last > first else [(_x(0), str(first))]
-    return {"frame": _frame(low, high), "lines": lines, "title": title, "ticks": ticks}
+    return {"frame": frame(low, high), "lines": lines, "title": title, "ticks": ticks}
 
 
 def _is_number(value: object) -> bool:

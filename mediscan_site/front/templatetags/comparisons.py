@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, interval
+from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, frame, interval
 
 register = template.Library()
 
@@ -56,16 +56,8 @@ def _path(points: Sequence[Sequence[float]]) -> str:
 def _square() -> dict[str, Any]:
     steps = [i / (TICKS - 1) for i in range(TICKS)]
     return {
-        "width": LEFT + SIDE + RIGHT,
-        "height": TOP + SIDE + BOTTOM,
-        "left": LEFT,
-        "right": LEFT + SIDE,
-        "top": TOP,
-        "bottom": TOP + SIDE,
-        "middle": LEFT + SIDE / 2,
+        **frame(width=LEFT + SIDE + RIGHT, height=TOP + SIDE + BOTTOM, below=26),
         "half": TOP + SIDE / 2,
-        "label_y": TOP + SIDE + 26,
-        "rules": [(TOP + (1 - step) * SIDE, f"{step:.2f}") for step in steps],
         "ticks": [(LEFT + step * SIDE, f"{step:.2f}") for step in steps],
     }
 
