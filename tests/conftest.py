@@ -32,6 +32,24 @@ PASSWORD = "correct horse battery staple"
 CLASSES = ["NORMAL", "OPACITY"]
 
 
+def scope(nodeid: str) -> str:
+    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites."""
+    path = nodeid.split("::")[0]
+    return "site" if "/story/" in path or "/test_story_" in path else nodeid
+
+
+# pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadGroupScheduling
+
+    class OneSite(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid)
+
+    return OneSite(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The scratch folder of this run goes with it; workers share their controller's."""
     if not hasattr(config, "workerinput"):

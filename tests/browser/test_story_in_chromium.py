@@ -14,7 +14,7 @@ from tests.browser.conftest import Watched
 from tests.conftest import PATIENCE_S
 from tests.story.conftest import CLASSES, PASSWORD, Site, jpeg, phantom_zip
 
-pytestmark = [pytest.mark.story, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.story
 
 PROJECT = "Chest radiographs"
 PATIENTS, SCANS = 70, 2

@@ -10,7 +10,7 @@ from images import phantoms
 from tests.conftest import PATIENCE_S
 from tests.story.conftest import CLASSES, Site, jpeg, phantom_zip
 
-pytestmark = [pytest.mark.story, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.story
 
 
 def test_the_loop_runs_through_the_names_of_the_seed(site: Site) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.story.conftest import CLASSES, Site, jpeg
 
-pytestmark = [pytest.mark.story, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.story
 COUNT = 600
 
 

@@ -5,7 +5,7 @@ import pytest
 from images import phantoms
 from tests.story.conftest import Caller, Site, jpeg
 
-pytestmark = [pytest.mark.story, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.story
 
 
 def test_a_training_whose_worker_is_killed_goes_on_and_makes_one_model(loaded: tuple[Site, int]) -> None:
