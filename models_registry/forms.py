@@ -38,7 +38,7 @@ class EvaluateForm(forms.Form):
 class GradeForm(forms.Form):
     """A new file, or a scan that is here already."""
 
-    file = forms.FileField(required=False, label="A new scan (JPEG, PNG, TIFF)")
+    file = forms.FileField(required=False, label="A new scan (DICOM, JPEG, PNG, TIFF)")
     image = forms.CharField(
         required=False, max_length=24, label="Or a scan that is here", help_text="Its code, such as img000012."
     )
