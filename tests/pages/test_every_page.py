@@ -202,6 +202,64 @@ def test_a_running_job_asks_again_and_a_finished_one_does_not(
     assert "The worker was lost." in page
 
 
+# A page, who opens it, and the beginning of the question that one of its forms asks before it is sent.
+QUESTIONS = [
+    ("project_members", "project", "admin", "Remove author from this project"),
+    ("project_settings", "project", "admin", "Retire NORMAL?"),
+    ("merge_patients", "project", "admin", "Merge these two patients? It cannot be undone."),
+    ("erase_patient", "project", "admin", "Erase all scans of this patient for good? It cannot be undone."),
+    ("scan", "scan", "admin", "Erase {scan} for good?"),
+    ("scan", "scan", "author", "Withdraw the label of {scan}?"),
+    ("run", "run", "admin", "Cancel {run}?"),
+    ("jobs", None, "admin", "Cancel {run}?"),
+]
+
+
+def test_what_cannot_be_taken_back_is_asked_about(
+    request: pytest.FixtureRequest, rows: dict[str, int], browser: Callable[..., Any]
+) -> None:
+    missing = []
+    for name, argument, persona, question in QUESTIONS:
+        page = browser(request.getfixturevalue(persona)).get(address(rows, name, argument)).content.decode()
+        if f'data-confirm="{coded(rows, [question])[0]}' not in page:
+            missing.append((name, question))
+    assert missing == []
+
+
+def test_the_report_of_an_import_says_what_was_refused_without_codes(
+    rows: dict[str, int], browser: Callable[..., Any], author: Any
+) -> None:
+    from labeling.models import ImportFile
+
+    said = {"rejected": "This is a PDF.", "duplicate": "It is there.", "warning": "The label differs."}
+    for outcome, detail in said.items():
+        ImportFile.objects.create(
+            batch_id=rows["import"],
+            path=f"{outcome}.jpg",
+            path_digest=outcome,
+            outcome=outcome,
+            code="some_code",
+            detail=detail,
+        )
+    page = browser(author).get(address(rows, "import", "import")).content.decode()
+    assert all(detail in page for detail in said.values())
+    assert all(f'">{word}</span>' in page for word in ("refused", "already there", "remark"))
+    assert "some_code" not in page
+
+
+def test_a_scan_shows_its_whole_pseudonym_and_a_person_in_words(
+    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
+) -> None:
+    from images.models import Image, Metadata
+
+    scan = make_scan(patient="p1")
+    Image.objects.filter(pk=scan.pk).update(patient="P" + "X" * 29)
+    Metadata.objects.update_or_create(image=scan, defaults={"sex": "F", "age": 1.0})
+    page = browser(author).get(reverse("scan", args=[scan.pk])).content.decode()
+    assert f"<code>P{'X' * 29}</code>" in page
+    assert "female, 1 year<" in page
+
+
 def test_what_people_type_is_escaped_wherever_it_is_shown(browser: Callable[..., Any], admin: Any) -> None:
     project = create_project(actor=admin, name=NASTY, classes=["<b>A", "B"], limitations=NASTY)
     image, _ = upload_scan(
