@@ -12,6 +12,7 @@ from django.urls import reverse
 from tests.browser.conftest import Watched
 
 DESK, TABLET = {"width": 1280, "height": 860}, {"width": 820, "height": 1180}
+TELEPHONE = {"width": 390, "height": 844}
 CLEAN = ["login", "password_reset", "password_reset_done", "password_reset_complete"]
 
 
@@ -45,7 +46,7 @@ def urls(
     run = made_run(epochs=6)
     by_project = (
         "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
-        "dataset_list", "training", "model_list", "grade",
+        "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts",
     )  # fmt: skip
     others = {
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
@@ -68,7 +69,7 @@ def signed_in(windows: Any, live_server: Any, user: Any, size: dict[str, int]) -
     return context
 
 
-@pytest.mark.parametrize("size", [DESK, TABLET], ids=["desk", "tablet"])
+@pytest.mark.parametrize("size", [DESK, TABLET, TELEPHONE], ids=["desk", "tablet", "telephone"])
 def test_every_page_is_clean_in_chromium_and_fits_the_screen(
     windows: Any,
     live_server: Any,
@@ -89,6 +90,37 @@ def test_every_page_is_clean_in_chromium_and_fits_the_screen(
     assert watched.faults == []
     assert too_wide == []
     assert len(list(tmp_path.glob("*.png"))) == len(urls)
+
+
+def test_a_held_scan_fits_a_telephone(
+    windows: Any, live_server: Any, make_scan: Callable[..., Any], author: Any
+) -> None:
+    from images.models import Hold, Image
+
+    scan = make_scan()
+    Image.objects.filter(pk=scan.pk).update(hold=Hold.TEXT)
+    watched = Watched(signed_in(windows, live_server, author, TELEPHONE))
+    watched.page.goto(f"{live_server.url}{reverse('scan', args=[scan.pk])}")
+    assert watched.page.get_by_role("button", name="I looked").is_visible()
+    assert watched.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert watched.faults == []
+
+
+def test_a_form_that_htmx_brought_in_is_asked_about_before_it_is_sent(
+    windows: Any, live_server: Any, made_run: Callable[..., Any], admin: Any
+) -> None:
+    run = made_run()
+    watched = Watched(signed_in(windows, live_server, admin, DESK))
+    asked: list[str] = []
+    watched.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    with watched.page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        watched.page.goto(f"{live_server.url}{reverse('run', args=[run.pk])}")
+    watched.page.evaluate("new Promise((done) => document.addEventListener('htmx:afterSettle', done, {once: true}))")
+    watched.page.get_by_role("button", name="Cancel the run").click()
+    run.refresh_from_db()
+    assert asked == [f"Cancel {run.code}? What it has learnt is lost."]
+    assert not run.cancel_requested
+    assert watched.faults == []
 
 
 def test_the_pages_without_a_session_are_clean(windows: Any, live_server: Any, tmp_path: Path) -> None:
