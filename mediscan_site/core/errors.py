@@ -16,6 +16,8 @@ class DomainError(Exception):
 
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
     default_code: ClassVar[str] = "invalid"
+    # Seconds after which the same request may succeed.
+    retry_after: ClassVar[int | None] = None
 
     def __init__(self, detail: str, *, code: str | None = None, attr: str | None = None) -> None:
         super().__init__(detail)
@@ -67,6 +69,27 @@ class Unavailable(DomainError):
     default_code = "unavailable"
 
 
+class Contended(Unavailable):
+    default_code = "deadlock"
+    retry_after = 1
+
+
+# The server's codes of a deadlock, a lock that was waited for too long, and a transaction that cannot be put in order.
+_MYSQL_ENDED = (1205, 1213)
+_POSTGRES_ENDED = ("40001", "40P01")
+
+
+def ended_by_database(error: BaseException) -> bool:
+    """Whether the database ended a transaction that may succeed when it is done again."""
+    if not isinstance(error, OperationalError):
+        return False
+    return error.args[:1] in [(code,) for code in _MYSQL_ENDED] or _sqlstate(error) in _POSTGRES_ENDED
+
+
+def _sqlstate(error: OperationalError) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
 # What Django and the storage raise, and what a caller should be told. The first match wins.
 _TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
     (RequestDataTooBig, TooLarge("The request body is too large. Send files as multipart form data.")),
@@ -92,6 +115,8 @@ def translate(error: Exception) -> DomainError | None:
     """The DomainError for an exception of Django, the database or the storage; None when it is a real fault of ours."""
     if isinstance(error, DomainError):
         return error
+    if ended_by_database(error):
+        return Contended("Others were changing the same rows, several times in a row. Send it again in a moment.")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         detail = "The server's disk is full and nothing was stored. Tell an administrator, then send it again."
         return Unavailable(detail, code="storage_full")

@@ -17,6 +17,8 @@ class _DomainAPIError(exceptions.APIException):
     def __init__(self, error: DomainError) -> None:
         self.status_code = error.status
         self.attr = error.attr
+        # DRF's name for what becomes Retry-After.
+        self.wait = error.retry_after
         super().__init__(error.detail, error.code)
 
 

@@ -4,16 +4,22 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from typing import cast
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import ResolverMatch
 
-from mediscan_site.core.errors import translate
+from mediscan_site.core.errors import ended_by_database, translate
 from mediscan_site.core.http.context import RequestContext, set_context
+from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated, rest
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+# Where the commits of a request are noted.
+COMMITS = "mediscan.commits"
 # So much of a body that nobody read is taken off the wire after the answer is known.
 DRAIN_BYTES = 16 * 2**20
 DRAIN_BLOCK = 64 * 2**10
@@ -58,17 +64,49 @@ class DrainMiddleware:
 
 
 class DomainErrorMiddleware:
-    """A refusal that no view turned into a form error becomes a plain page with the reason, never a 500."""
+    """A refusal that no view turned into a form error becomes a plain page with the reason, never a 500. A form whose
+    transaction the database ended is worked on again first."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        if not repeatable(request):
+            return self.get_response(request)
+        commits = request.META[COMMITS] = Commits()
+        with connection.execute_wrapper(commits):
+            return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        known = translate(exception)
-        if known is None:
-            return None
-        title = HTTPStatus(known.status).phrase
-        return render(request, "error.html", {"title": title, "detail": known.detail}, status=known.status)
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        if ended_by_database(exception) and _untouched(request):
+            try:
+                return _again(request)
+            except Exception as error:
+                if translate(error) is None:
+                    raise
+                exception = error
+        return _refusal(request, exception)
+
+
+def _untouched(request: HttpRequest) -> bool:
+    """Whether the request can be read again and has committed nothing, and no transaction is open around it."""
+    commits = request.META.get(COMMITS)
+    return commits is not None and not commits.any and not connection.in_atomic_block
+
+
+def _again(request: HttpRequest) -> HttpResponseBase:
+    match = cast("ResolverMatch", request.resolver_match)
+    view: Callable[..., HttpResponseBase] = match.func
+    rest(PAUSES_S[0])
+    return repeated(lambda: view(request, *match.args, **match.kwargs))
+
+
+def _refusal(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    known = translate(exception)
+    if known is None:
+        return None
+    title = HTTPStatus(known.status).phrase
+    response = render(request, "error.html", {"title": title, "detail": known.detail}, status=known.status)
+    if known.retry_after is not None:
+        response.headers["Retry-After"] = str(known.retry_after)
+    return response

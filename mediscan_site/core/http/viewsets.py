@@ -13,10 +13,11 @@ from mediscan_site.core.http.codes import CodeLookupMixin
 from mediscan_site.core.http.csv import CsvMixin
 from mediscan_site.core.http.idempotency import IdempotentMixin
 from mediscan_site.core.http.parsers import refuse_packed
+from mediscan_site.core.http.repeating import RepeatMixin
 from mediscan_site.core.models import WorkItem
 
 
-class ApiViewSet(IdempotentMixin, CodeLookupMixin, CsvMixin, GenericViewSet[Any]):
+class ApiViewSet(IdempotentMixin, RepeatMixin, CodeLookupMixin, CsvMixin, GenericViewSet[Any]):
     """Idempotent POST, objects by key or code, CSV lists, keyset pages. An app adds the list and retrieve mixins.
 
     The app sets `visible_to = staticmethod(visible_things)` (or get_queryset), `ordering_fields` and `ordering`."""

@@ -1,0 +1,92 @@
+"""Writes whose transaction the database ended, because another one held what it wanted, are done again: whole, a few times.
+
+That is safe only while the request has committed nothing (every commit is noticed here; wake-ups of workers go out on commit)
+and while its body can be read again: no files, no stream. Else the caller is told to send it again (`errors.Contended`)."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from http import HTTPMethod
+from typing import Any, Final, TypeVar
+
+from django.db import OperationalError, connection
+from django.http import HttpRequest
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+
+from mediscan_site.core.errors import ended_by_database
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+PAUSES_S: Final = (0.05, 0.2, 0.5)
+SAFE: Final = (HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS)
+# Parsed once and kept with the request.
+READ_AGAIN: Final = ("", "application/json", "application/x-www-form-urlencoded")
+WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+class Commits:
+    """Notices, as an execute wrapper, whether anything was committed: a write outside of a transaction, or one that ended well."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.lstrip().upper().startswith(WRITES):
+            if connection.in_atomic_block:
+                connection.on_commit(self._note)
+            else:
+                self._note()
+        return result
+
+    def _note(self) -> None:
+        self.any = True
+
+
+def repeatable(request: HttpRequest) -> bool:
+    """Whether the request writes and can be read again."""
+    return request.method not in SAFE and (request.content_type or "") in READ_AGAIN
+
+
+def repeated(call: Callable[[], Answer]) -> Answer:
+    """What `call` returns, done again while the database ends its transaction and nothing is committed yet.
+
+    Inside of somebody else's transaction it is done once: that one is over too."""
+    if connection.in_atomic_block:
+        return call()
+    for pause in PAUSES_S:
+        commits = Commits()
+        try:
+            with connection.execute_wrapper(commits):
+                return call()
+        except OperationalError as error:
+            if commits.any or not ended_by_database(error):
+                raise
+            log.info("The database ended a transaction, which is done again: %s", error)
+        rest(pause)
+    return call()
+
+
+def rest(pause: float) -> None:
+    """About so many seconds, never the same: two that met should not meet again."""
+    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+
+
+class RepeatMixin(GenericAPIView[Any]):
+    """Has the handlers of an API view done again. An `Idempotency-Key` is reserved once, around all of it."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if repeatable(request._request):
+            # DRF looks the handler up after this call.
+            name = str(request.method).lower()
+            handler = getattr(self, name, self.http_method_not_allowed)
+            setattr(self, name, partial(_handle, handler))
+
+
+def _handle(handler: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+    return repeated(partial(handler, *args, **kwargs))
