@@ -234,10 +234,8 @@ def test_of_two_that_deadlock_both_are_done(api: Any, monkeypatch: pytest.Monkey
     for thread in threads:
         thread.join(PATIENCE_S)
     assert {name: answer.status_code for name, answer in answers.items()} == {"x": 201, "y": 201}
-    # The one that is sent back may be quicker than the other once more.
-    once, often = sorted(CALLS.values())
-    assert once == 1
-    assert 2 <= often <= TRIES, "one of them was ended by the database, and came again"
+    # Who is sent back may meet the other once more, and then it is the other's turn.
+    assert 2 <= max(CALLS.values()) <= TRIES, "one of them was ended by the database, and came again"
     for user in users:
         user.refresh_from_db()
         assert sorted(user.first_name) == ["x", "y"]
