@@ -142,6 +142,7 @@ class Feedback(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "feedback"
         constraints = [
             models.CheckConstraint(
                 name="correct_feedback_names_no_class",

@@ -57,6 +57,7 @@ class EpochMetrics(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name_plural = "epoch metrics"
         ordering = ["epoch"]
         constraints = [models.UniqueConstraint(fields=["run", "epoch"], name="epoch_once_per_run")]
 

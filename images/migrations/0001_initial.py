@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='class_rows', to='images.project')),
             ],
             options={
+                'verbose_name_plural': 'project classes',
                 'ordering': ['position'],
             },
         ),
@@ -143,6 +144,7 @@ class Migration(migrations.Migration):
                 ('image', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='metadata', to='images.image')),
             ],
             options={
+                'verbose_name_plural': 'metadata',
                 'constraints': [models.CheckConstraint(condition=models.Q(('pixel_spacing__isnull', True), ('pixel_spacing__gt', 0), _connector='OR'), name='pixel_spacing_is_positive'), models.CheckConstraint(condition=models.Q(('age__isnull', True), models.Q(('age__gte', 0), ('age__lte', 130)), _connector='OR'), name='age_is_human')],
             },
         ),

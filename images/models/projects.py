@@ -89,6 +89,7 @@ class ProjectClass(models.Model):
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "project classes"
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="class_name_once"),

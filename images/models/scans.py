@@ -143,6 +143,7 @@ class Metadata(models.Model):
     device = models.CharField(max_length=120, blank=True)
 
     class Meta:
+        verbose_name_plural = "metadata"
         constraints = [
             models.CheckConstraint(
                 name="pixel_spacing_is_positive",

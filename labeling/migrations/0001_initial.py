@@ -127,6 +127,9 @@ class Migration(migrations.Migration):
                 ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='images.image')),
                 ('snapshot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='left_out', to='labeling.snapshot')),
             ],
+            options={
+                'verbose_name_plural': 'scans left out of snapshots',
+            },
         ),
         migrations.CreateModel(
             name='SnapshotMember',

@@ -80,6 +80,7 @@ class SnapshotLeftOut(models.Model):
     detail = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name_plural = "scans left out of snapshots"
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="left_out_of_snapshot_once")]
 
     def __str__(self) -> str:

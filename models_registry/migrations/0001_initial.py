@@ -129,6 +129,7 @@ class Migration(migrations.Migration):
                 ('grade', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='feedback', to='models_registry.grade')),
             ],
             options={
+                'verbose_name_plural': 'feedback',
                 'indexes': [models.Index(fields=['grade', 'id'], name='feedback_by_grade')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('correct', False), ('correct_class__isnull', True), _connector='OR'), name='correct_feedback_names_no_class')],
             },

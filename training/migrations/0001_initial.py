@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='epochs', to='training.trainingrun')),
             ],
             options={
+                'verbose_name_plural': 'epoch metrics',
                 'ordering': ['epoch'],
             },
         ),
