@@ -45,8 +45,8 @@ class GradeRequestSerializer(FactsSerializer):
         return {**attrs, "project": image.project}
 
 
-class PredictionSetSerializer(serializers.Serializer[Any]):
-    """What shows a grade's prediction set, after its own fields."""
+class AnswerSerializer(serializers.Serializer[Any]):
+    """What a grade answered: how to get `decision` and `label`, and after its own fields the prediction set."""
 
     def get_fields(self) -> dict[str, Any]:
         return {
@@ -71,8 +71,16 @@ class PredictionSetSerializer(serializers.Serializer[Any]):
     def get_prediction_set_reason(self, grade: Grade) -> str:
         return self._set.reason
 
+    @extend_schema_field(serializers.ChoiceField(choices=Grade.Decision.choices, allow_null=True))
+    def get_decision(self, grade: Grade) -> str | None:
+        return grade.decision or None
 
-class GradeSerializer(PredictionSetSerializer, JobSerializer):
+    def get_label(self, grade: Grade) -> str | None:
+        """The answer; null while there is none, and when the scan is referred to a doctor."""
+        return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None
+
+
+class GradeSerializer(AnswerSerializer, JobSerializer):
     """An answer, or the job that will give it. `confidence` is null where the model could not be calibrated."""
 
     id = serializers.IntegerField(read_only=True)
@@ -99,14 +107,6 @@ class GradeSerializer(PredictionSetSerializer, JobSerializer):
     @extend_schema_field(serializers.DictField(child=serializers.FloatField()))
     def get_probabilities(self, grade: Grade) -> dict[str, float]:
         return selectors.named_probabilities(grade)
-
-    @extend_schema_field(serializers.ChoiceField(choices=Grade.Decision.choices, allow_null=True))
-    def get_decision(self, grade: Grade) -> str | None:
-        return grade.decision or None
-
-    def get_label(self, grade: Grade) -> str | None:
-        """The answer; null while there is none, and when the scan is referred to a doctor."""
-        return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None
 
     @extend_schema_field(serializers.URLField())
     def get_heatmap(self, grade: Grade) -> str:
@@ -170,7 +170,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
         read_only_fields = fields
 
 
-class HistorySerializer(PredictionSetSerializer):
+class HistorySerializer(AnswerSerializer):
     """One line of the history: a scan, what a model said of it, and what doctors said since."""
 
     id = serializers.IntegerField(read_only=True)
@@ -191,9 +191,3 @@ class HistorySerializer(PredictionSetSerializer):
     )
     approval_status = serializers.CharField(source="image.approval_status", read_only=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
-
-    def get_decision(self, grade: Grade) -> str | None:
-        return grade.decision or None
-
-    def get_label(self, grade: Grade) -> str | None:
-        return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None
