@@ -8,7 +8,7 @@ from images.models import Project
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
 from mediscan_site.core.models import User
-from models_registry.inference.names import ARCHITECTURES
+from models_registry.inference.names import ARCHITECTURES, MIN_SIZE
 from models_registry.models import ModelVersion
 from models_registry.policies import visible_models
 from training.planning import AUTO, FALSE, TRUE
@@ -41,7 +41,7 @@ class RunForm(forms.Form):
     epochs = forms.IntegerField(required=False, min_value=1, max_value=500, help_text="Empty: as the recipe says.")
     image_size = forms.IntegerField(
         required=False,
-        min_value=28,
+        min_value=MIN_SIZE,
         max_value=256,
         label="Picture size",
         help_text="Pixels a side. Empty: as the recipe says.",

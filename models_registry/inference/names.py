@@ -1,4 +1,5 @@
-"""The names of the architectures, apart from the networks: a page that lists them must not load PyTorch."""
+"""The names of the architectures and the smallest picture, apart from the networks: a page that asks for them must not load
+PyTorch."""
 
 from __future__ import annotations
 
@@ -6,3 +7,5 @@ COMPACT = "resnet_compact"
 # Those for which torchvision has ImageNet weights, from the quickest to the slowest.
 PRETRAINABLE: tuple[str, ...] = ("resnet18", "resnet34", "resnet50", "resnet101")
 ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, COMPACT)
+# Pixels a side below which nothing is left of a picture.
+MIN_SIZE = 28

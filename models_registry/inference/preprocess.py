@@ -18,8 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .names import MIN_SIZE
+
 TILE_SIDE = 256
-MIN_SIZE, MAX_SIZE = 28, TILE_SIDE
+MAX_SIZE = TILE_SIDE
 
 Tiles = npt.NDArray[np.uint8]
 # Scans that are worked on as float32 at a time: 32 MiB of tiles.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from models_registry.inference.names import ARCHITECTURES, COMPACT
+from models_registry.inference.names import ARCHITECTURES, COMPACT, MIN_SIZE
 
 
 class ConfigError(ValueError):
@@ -83,12 +83,10 @@ class TrainConfig:
         return cls(**data)
 
 
-# Pixels a side below which nothing is left of a picture.
-SMALLEST = 28
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 500),
     "seed": (0, 2**31 - 1),
-    "image_size": (SMALLEST, 256),
+    "image_size": (MIN_SIZE, 256),
     "batch_size": (2, 512),
     "learning_rate": (1e-6, 1.0),
     "frozen_epochs": (0, 500),
@@ -158,7 +156,7 @@ def default_config(
     if weights_available:
         size = image_size or (128 if on_cpu else 224)
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
-    size = image_size or (max(SMALLEST, picture_side or 0) if small else 64 if on_cpu else 128)
+    size = image_size or (max(MIN_SIZE, picture_side or 0) if small else 64 if on_cpu else 128)
     epochs = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
     common |= {"epochs": epochs, "image_size": size, "members": _members(architecture, epochs * n_train, size)}
     if small:
@@ -169,7 +167,7 @@ def default_config(
 def _members(architecture: str, shown: int, size: int) -> int:
     """Several networks rank and calibrate better than one (Lakshminarayanan et al., "Deep Ensembles", NeurIPS 2017); how
     many, follows from what one of them costs."""
-    work = shown * (size / SMALLEST) ** 2
+    work = shown * (size / MIN_SIZE) ** 2
     return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1)))) if architecture == COMPACT else 1
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models_registry.inference.preprocess import MIN_SIZE, Preprocess, Tiles, check_tiles, shrink
+from models_registry.inference.names import MIN_SIZE
+from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles, shrink
 
 from .config import ConfigError
 

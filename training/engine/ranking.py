@@ -60,10 +60,10 @@ def leads(report: EpochReport, best: EpochReport | None, history: Sequence[Epoch
     enough = _auroc(highest) - _noise(highest)
     if _auroc(report) < enough:
         return False
+    if _auroc(best) < enough:
+        return True
     now, before = annealed(report, so_far), annealed(best, so_far)
-    if _auroc(best) < enough or now != before:
-        return _auroc(best) < enough or now
-    return report.val_loss <= best.val_loss
+    return report.val_loss <= best.val_loss if now == before else now
 
 
 def annealed(report: EpochReport, history: Sequence[EpochReport]) -> bool:

@@ -28,7 +28,7 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 
     Smith & Topin, "Super-Convergence", 2018, in the two-phase form of ``torch.optim.lr_scheduler.OneCycleLR``.
     """
-    start, end = peak / START_DIVISOR, peak / START_DIVISOR / END_DIVISOR
+    start, end = peak / START_DIVISOR, _lowest(peak)
     warm = WARM_SHARE * total - 1
     if step <= warm:
         return _cosine(start, peak, step / warm if warm > 0 else 1.0)
@@ -38,7 +38,11 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 def cooled(step: int, steps: int, rate: float, peak: float) -> float:
     """The learning rate of ``step`` (0..steps-1) of a schedule that was left at ``rate``: cosine down to where
     ``one_cycle`` ends."""
-    return _cosine(rate, peak / START_DIVISOR / END_DIVISOR, step / (steps - 1) if steps > 1 else 1.0)
+    return _cosine(rate, _lowest(peak), step / (steps - 1) if steps > 1 else 1.0)
+
+
+def _lowest(peak: float) -> float:
+    return peak / START_DIVISOR / END_DIVISOR
 
 
 def _cosine(start: float, end: float, share: float) -> float:

@@ -124,19 +124,23 @@ class Run:
         return math.ldexp(self.config.learning_rate, -self.backoffs)
 
     @property
+    def full_epochs(self) -> int:
+        """The epochs in which the whole network may learn, when all are run."""
+        return self.config.epochs - self.frozen_epochs
+
+    @property
     def last_epoch(self) -> int:
         """The epoch with which the run ends: the last one, or, once patience is exhausted, a few later, in which the
         learning rate comes down."""
         if not self.tired_epoch:
             return self.config.epochs
-        full = self.config.epochs - self.frozen_epochs
-        return min(self.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * full))
+        return min(self.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * self.full_epochs))
 
     def rates(self, total: int, peak: float) -> Callable[[int], float]:
         """Step of the current phase to its learning rate; ``total``: the steps of the phase."""
         if not self.tired_epoch:
             return lambda step: one_cycle(step, total, peak)
-        an_epoch = total // (self.config.epochs - self.frozen_epochs)
+        an_epoch = total // self.full_epochs
         left = (self.tired_epoch - self.frozen_epochs) * an_epoch
         steps = (self.last_epoch - self.tired_epoch) * an_epoch
         return lambda step: cooled(step - left, steps, one_cycle(left, total, peak), peak)
@@ -147,8 +151,8 @@ class Run:
         Only epochs of the whole network count, and only those after the learning rate has reached its peak: before, every
         epoch is a start.
         """
-        patience, full = self.config.patience, self.config.epochs - self.frozen_epochs
-        first = self.frozen_epochs + math.ceil(WARM_SHARE * full)
+        patience = self.config.patience
+        first = self.frozen_epochs + math.ceil(WARM_SHARE * self.full_epochs)
         ends = range(first, self.epoch + 1) if patience else ()
         self.tired_epoch = next((n for n in ends if epochs_without_gain(self.history[:n], first) >= patience), 0)
 
@@ -250,7 +254,7 @@ class Run:
         per_sweep = len(batches(order, self.config.batch_size))
         if self.phase == FROZEN:
             return per_sweep * FROZEN_SWEEPS * self.frozen_epochs
-        return per_sweep * (self.config.epochs - self.frozen_epochs)
+        return per_sweep * self.full_epochs
 
     def share(self, epochs: float, *, cached: float = 1.0) -> float:
         """How much of the run's work is done, 0..1, after so many epochs; ``cached``: the part of the features that is."""
