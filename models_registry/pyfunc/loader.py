@@ -44,13 +44,21 @@ class Servable:
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One answer per tile: `prediction`, `confidence` (null when not calibrated), `decision` (answer or refer), its `reasons`,
-        and `probabilities` by class. Raises NotTiles."""
+        `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the share of
+        scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotTiles."""
         del params
         found = self._predictor.predict(tiles(model_input))
-        return [self._answer(shares, calibrated=found.calibrated) for shares in found.probabilities]
+        sets = self._predictor.prediction_set(found)
+        inside = [None] * len(found.probabilities) if sets is None else list(sets)
+        return [
+            self._answer(shares, members, calibrated=found.calibrated)
+            for shares, members in zip(found.probabilities, inside, strict=True)
+        ]
 
-    def _answer(self, shares: npt.NDArray[np.float64], *, calibrated: bool) -> dict[str, Any]:
-        names = self._predictor.class_names
+    def _answer(
+        self, shares: npt.NDArray[np.float64], members: npt.NDArray[np.bool_] | None, *, calibrated: bool
+    ) -> dict[str, Any]:
+        names, sets = self._predictor.class_names, self._predictor.manifest.conformal
         confidence = float(shares.max())
         decision = self._predictor.decide(confidence)
         return {
@@ -59,6 +67,8 @@ class Servable:
             "decision": decision.decision,
             "reasons": list(decision.reasons),
             "probabilities": dict(zip(names, shares.tolist(), strict=True)),
+            "prediction_set": None if members is None else [names[k] for k in np.argsort(-shares) if members[k]],
+            "prediction_set_coverage": None if members is None or sets is None else sets.target,
             "intended_use": self._predictor.manifest.intended_use,
         }
 

@@ -1,15 +1,18 @@
 """The prediction set of a grade: the one its thresholds were calibrated for, in names, or why there is none."""
 
+import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 
-from images.selectors import tile
+from images.selectors import original, tile
 from images.services import rename_class
 from models_registry import grading, prediction_sets, selectors, serving
 from models_registry.inference import predictor as predicting
@@ -17,6 +20,7 @@ from models_registry.inference.calibration import softmax
 from models_registry.inference.conformal import Conformal, SetRule
 from models_registry.models import Grade, ModelVersion
 from models_registry.prediction_sets import PredictionSet
+from models_registry.pyfunc import loader
 from models_registry.services import deploy, request_grade
 from training.engine.calibrating import HELD_OUT, CalibrationScans
 from training.engine.crossfit import Confidence, Targets, calibrate
@@ -58,6 +62,35 @@ def test_the_set_of_a_row_is_the_one_that_its_bundle_makes(graded: Callable[...,
         assert (said.coverage, said.reason) == (0.9, "")
         seen.add(len(expected))
     assert seen == {0, 1, 2}
+
+
+def shell(grade: Grade, folder: Path) -> str:
+    """The set that `manage.py grade` prints for the same scan."""
+    file = folder / "again.jpg"
+    stored, _ = original(actor=grade.requested_by, image=grade.image)
+    file.write_bytes(stored.read())
+    out = io.StringIO()
+    call_command("grade", str(grade.project_id), str(file), stdout=out, stderr=io.StringIO())
+    return out.getvalue().rstrip("\n").split("\t")[-1]
+
+
+@pytest.mark.parametrize("thresholds", [(1.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
+def test_the_shell_and_a_served_model_tell_the_same_set(
+    graded: Callable[..., Grade], thresholds: tuple[float, float], tmp_path: Path
+) -> None:
+    grade = graded(conformal=sets(*thresholds))
+    classes = prediction_sets.of(grade).classes
+    assert classes is not None
+    (answer,) = loader.Servable(serving.predictor(grade.model)).predict(tile(grade.image))
+    assert (tuple(answer["prediction_set"]), answer["prediction_set_coverage"]) == (classes, 0.9)
+    assert shell(grade, tmp_path) == (" | ".join(classes) or "none")
+
+
+def test_without_thresholds_the_shell_and_a_served_model_say_so(graded: Callable[..., Grade], tmp_path: Path) -> None:
+    grade = graded()
+    (answer,) = loader.Servable(serving.predictor(grade.model)).predict(tile(grade.image))
+    assert (answer["prediction_set"], answer["prediction_set_coverage"]) == (None, None)
+    assert shell(grade, tmp_path) == "n/a"
 
 
 def test_the_most_probable_class_comes_first_by_its_name_of_today(graded: Callable[..., Grade], admin: Any) -> None:

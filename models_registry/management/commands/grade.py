@@ -13,15 +13,18 @@ from images.services import ScanFacts
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.management.acting import REFUSED
 from mediscan_site.core.models import User, WorkStatus
-from models_registry import services
+from models_registry import prediction_sets, selectors, services
 from models_registry.grading import run_grade
 from models_registry.models import Grade
+from models_registry.prediction_sets import PredictionSet
 from models_registry.services.grades import require_deployed
 
 
 class Command(ProjectCommand):
     help = (
-        "Stores the files as scans of the project and grades each; one line per file. Exit 1 when a file got no answer."
+        "Stores the files as scans of the project and grades each. One line per file: file, most probable class, confidence, "
+        "decision, scan, and the classes that the model cannot tell apart on it (none: no class fits; n/a: no prediction sets). "
+        "Exit 1 when a file got no answer."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,10 +57,14 @@ class Command(ProjectCommand):
         except DomainError as error:
             return f"error\t{error.detail}", False
         run_grade(grade.pk)
-        return self._told(Grade.objects.select_related("prediction", "image").get(pk=grade.pk))
+        return self._told(selectors.grades(actor).get(pk=grade.pk))
 
     def _told(self, grade: Grade) -> tuple[str, bool]:
         if grade.status != WorkStatus.SUCCEEDED or grade.prediction is None:
             return f"error\t{grade.error or grade.status}", False
         confidence = "uncalibrated" if grade.confidence is None else f"{grade.confidence:.4f}"
-        return f"{grade.prediction.name}\t{confidence}\t{grade.decision}\t{grade.image.code}", True
+        told = f"{grade.prediction.name}\t{confidence}\t{grade.decision}\t{grade.image.code}"
+        return f"{told}\t{self._set(prediction_sets.of(grade))}", True
+
+    def _set(self, found: PredictionSet) -> str:
+        return "n/a" if found.classes is None else " | ".join(found.classes) or "none"
