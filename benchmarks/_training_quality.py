@@ -62,7 +62,7 @@ def configuration(name: str, n_train: int, *, seed: int) -> Any:
     return replace(found, **BEST_CHANGES) if name == BEST else found
 
 
-def train(learning: sets.Learning, config: Any, test: sets.Part | None) -> Outcome:
+def train(learning: sets.Learning, config: Any, test: sets.Part | None, *, device: str = "cpu") -> Outcome:
     """One training from beginning to end; test pictures are looked at once, when it is over."""
     from models_registry.inference.architectures import restored
     from models_registry.inference.predictor import mean_logits
@@ -76,7 +76,7 @@ def train(learning: sets.Learning, config: Any, test: sets.Part | None) -> Outco
     small = [shrink(part.tiles, config.image_size) for part in (train, val)]
     data = TrainData(small[0], train.labels, small[1], val.labels, len(learning.classes))
     with watched() as machine:
-        trained = ensemble.train(data, config, Watch(_ignore, _ignore, _go_on), device="cpu")
+        trained = ensemble.train(data, config, Watch(_ignore, _ignore, _go_on), device=device)
     networks = [restored(config.architecture, len(learning.classes), member.state_dict) for member in trained.members]
     preprocess = trained.members[0].preprocess
 

@@ -10,7 +10,11 @@ radiographs have patients and are cross-validated by patient. Every trial become
 import argparse
 import csv
 import json
-from dataclasses import replace
+import multiprocessing
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,23 +66,71 @@ def joined(learning: sets.Learning) -> sets.Part:
     )
 
 
-def recipe(name: str, n_train: int, changes: dict[str, Any]) -> Any:
+@dataclass(frozen=True)
+class Trial:
+    """One configuration, as changes of the product's own for a data set, and the parts that are held out in turn."""
+
+    name: str
+    changes: dict[str, Any]
+    folds: tuple[int, ...]
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What is kept of a data set for a search: its pictures in a file of their own, so that every process can look into it
+    (N, side, side), the part that each belongs to, and how many the product would train on."""
+
+    name: str
+    file: Path
+    labels: sets.Labels
+    folds: Folds
+    n_train: int
+    classes: tuple[str, ...]
+
+    @classmethod
+    def kept(cls, name: str, data: Path, file: Path) -> "Pool":
+        """The pool of a data set, its tiles written to ``file``."""
+        learning = sets.pneumoniamnist(data) if name == "pneumoniamnist" else sets.xray(data)
+        if name == "xray_equalised":
+            learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
+        part = joined(learning)
+        folds = cluster_folds(part) if name == "pneumoniamnist" else patient_folds(part)
+        np.save(file, part.tiles)
+        return cls(name, file, part.labels, folds, len(learning.train), learning.classes)
+
+    def learning(self, number: int) -> sets.Learning:
+        """All pictures but those of one part to learn from, and those to be judged on."""
+        tiles, held_out = np.load(self.file, mmap_mode="r"), self.folds == number
+        # No patient is asked for here: the parts were made by patient already.
+        train, other = (
+            sets.Part(np.asarray(tiles[chosen]), self.labels[chosen], ("",) * int(chosen.sum()))
+            for chosen in (~held_out, held_out)
+        )
+        return sets.Learning(train, other, self.classes)
+
+
+def recipe(pool: Pool, changes: dict[str, Any]) -> Any:
     """The product's own configuration for the set, with changes."""
     from benchmarks._training_quality import configuration
     from training.engine.config import TrainConfig
 
-    return TrainConfig.from_dict({**configuration(name, n_train, seed=0).to_dict(), **changes})
+    return TrainConfig.from_dict({**configuration(pool.name, pool.n_train, seed=0).to_dict(), **changes})
 
 
-def judge(learning: sets.Learning, held_out: npt.NDArray[np.bool_], config: Any) -> dict[str, float]:
-    """Figures on the held-out pictures of a training on the others."""
+def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict[str, float]:
+    """Figures on the pictures of one part of a training on the others."""
+    import torch
+
     from benchmarks._training_quality import train
     from models_registry.inference.calibration import nll, softmax
     from models_registry.inference.metrics import macro_auroc
 
-    part = joined(learning)
-    seen, other = part.take(np.flatnonzero(~held_out)), part.take(np.flatnonzero(held_out))
-    y, logits = other.labels, train(replace(learning, train=seen, val=other), config, None).val_logits
+    torch.set_num_threads(1)
+    learning = pool.learning(number)
+    with watched() as watch:
+        done = train(learning, recipe(pool, changes), None, device=device)
+    y, logits = learning.val.labels, done.val_logits
     right = logits.argmax(axis=1) == y
     auroc = macro_auroc(y, softmax(logits))
     return {
@@ -86,6 +138,41 @@ def judge(learning: sets.Learning, held_out: npt.NDArray[np.bool_], config: Any)
         "accuracy": float(right.mean()),
         "balanced_accuracy": float(np.mean([right[y == k].mean() for k in np.unique(y)])),
         "nll": nll(logits, y),
+        "cpu_seconds_a_fold": watch.cpu_seconds,
+    }
+
+
+def search(pool: Pool, trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, list[dict[str, float]]]]:
+    """Each trial with the figures of its parts in their order, as soon as the last of them is there; so many trainings at a
+    time, each in a process and on a thread of its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as processes:
+        asked = {
+            processes.submit(judge, pool, trial.changes, number, trial.device): (index, number)
+            for index, trial in enumerate(trials)
+            for number in trial.folds
+        }
+        found: list[dict[int, dict[str, float]]] = [{} for _ in trials]
+        for future in as_completed(asked):
+            index, number = asked[future]
+            trial, figures = trials[index], found[index]
+            figures[number] = future.result()
+            if len(figures) == len(trial.folds):
+                yield trial, [figures[n] for n in trial.folds]
+
+
+def row(trial: Trial, each: Sequence[dict[str, float]], note: str) -> dict[str, Any]:
+    """The line of a trial in the list of all that was tried."""
+    means = {name: round(float(np.mean([one[name] for one in each])), 4) for name in each[0]}
+    return {
+        "data": trial.name,
+        "judged_on": "held-out clusters" if trial.name == "pneumoniamnist" else "patient-wise folds",
+        "changes": json.dumps(trial.changes, sort_keys=True),
+        "folds": " ".join(map(str, trial.folds)),
+        **means,
+        "cpu_seconds_a_fold": round(means["cpu_seconds_a_fold"]),
+        "test_seen": "no",
+        "note": "; ".join(filter(None, [note, "" if trial.device == "cpu" else "on a GPU"])),
     }
 
 
@@ -95,9 +182,9 @@ def tried() -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def _note(row: dict[str, Any]) -> None:
+def _note(line: dict[str, Any]) -> None:
     with TRIED.open("a", newline="") as table:
-        csv.DictWriter(table, COLUMNS, lineterminator="\n").writerow(row)
+        csv.DictWriter(table, COLUMNS, lineterminator="\n").writerow(line)
 
 
 def main() -> None:
@@ -105,29 +192,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", choices=("pneumoniamnist", "xray", "xray_equalised"), required=True)
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(N_FOLDS)))
-    parser.add_argument("--changes", type=json.loads, default={}, help="settings as JSON")
+    parser.add_argument(
+        "--changes", type=json.loads, nargs="+", default=[{}], help="settings as JSON, one for each trial"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="trainings at a time, each on one thread")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--note", default="")
     given = parser.parse_args()
-    learning = sets.pneumoniamnist(given.data) if given.set == "pneumoniamnist" else sets.xray(given.data)
-    if given.set == "xray_equalised":
-        learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
-    part = joined(learning)
-    folds = cluster_folds(part) if given.set == "pneumoniamnist" else patient_folds(part)
-    config = recipe(given.set, len(learning.train), given.changes)
-    with watched() as watch:
-        rows = [judge(learning, folds == number, config) for number in given.folds]
-    means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
-    _note({
-        "data": given.set,
-        "judged_on": "held-out clusters" if given.set == "pneumoniamnist" else "patient-wise folds",
-        "changes": json.dumps(given.changes, sort_keys=True),
-        "folds": " ".join(map(str, given.folds)),
-        **means,
-        "cpu_seconds_a_fold": round(watch.cpu_seconds / len(rows)),
-        "test_seen": "no",
-        "note": given.note,
-    })  # fmt: skip
-    print(json.dumps({"changes": given.changes, **means, "each": rows, **watch.to_dict()}), flush=True)
+    trials = [Trial(given.set, changes, tuple(given.folds), given.device) for changes in given.changes]
+    with tempfile.TemporaryDirectory() as folder:
+        pool = Pool.kept(given.set, given.data, Path(folder) / "tiles.npy")
+        for trial, each in search(pool, trials, given.workers):
+            line = row(trial, each, given.note)
+            _note(line)
+            print(json.dumps({**line, "each": each}), flush=True)
 
 
 if __name__ == "__main__":
