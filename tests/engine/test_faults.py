@@ -1,5 +1,6 @@
 """What goes wrong in a training and is mended, and what stops it."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,28 @@ def test_when_memory_runs_out_the_batch_is_taken_in_parts_and_the_run_goes_on(mo
     )
     assert [r.epoch for r in result.history] == [1, 2]
     assert equal(resumed(tiny_config(epochs=2, batch_size=8), 1), result.state_dict)
+
+
+def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[Tensor]] = []
+    free: list[bool] = []
+
+    def fault(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+        if run.micro:
+            return loss
+        large = torch.zeros(8)
+        held.append(weakref.ref(large))
+        raise RuntimeError(NO_MEMORY)
+
+    def shrink(run: loop.Run) -> None:
+        free.extend(one() is None for one in held)
+        sound(run)
+
+    sound = loop.Run.shrink
+    faulty(monkeypatch, fault)
+    monkeypatch.setattr(loop.Run, "shrink", shrink)
+    assert len(fit(make_data(), tiny_config(), device="cpu").history) == 2
+    assert free == [True]
 
 
 def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch: pytest.MonkeyPatch, known_weights: None) -> None:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -72,14 +73,16 @@ def run_epoch(run: Run, epoch: int, calls: Callbacks) -> EpochReport | None:
         except _Stopped:
             return None
         except _NotFinite as fault:
-            run.back_off(str(fault))
+            mend = partial(run.back_off, str(fault))
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-            run.shrink()
+            mend = partial(run.shrink)
         else:
             run.keep()
             return report
+        # Only here: what the failed step held hangs on the error, and is free once that is gone.
+        mend()
 
 
 def _attempt(run: Run, epoch: int, calls: Callbacks, began: float) -> EpochReport:
@@ -147,7 +150,7 @@ def _inputs(run: Run, index: Labels, noise: torch.Generator, steps: _Steps) -> T
     began = time.perf_counter()
     if run.cached is not None:
         return run.cached.train[torch.from_numpy(index)]
-    unit = run.device.place(run.inputs.batch(index))
+    unit = run.inputs.batch(index)
     steps.input_s += time.perf_counter() - began
     return augment(unit, run.config.augment, noise, allow_flips=run.config.allow_flips)
 
@@ -159,13 +162,13 @@ def _loss(run: Run, x: Tensor, target: Tensor) -> Tensor:
         logits: Tensor = head(x)
     else:
         with run.device.autocast():
-            logits = run.forward(run.device.place(run.preprocess.normalise(x)))
+            logits = run.forward_of(x)(run.device.place(run.preprocess.normalise(x)))
     return functional.cross_entropy(logits.float(), target, label_smoothing=run.config.label_smoothing)
 
 
 def _step(run: Run, index: Labels, noise: torch.Generator, steps: _Steps) -> None:
     x = _inputs(run, index, noise, steps)
-    target = torch.from_numpy(run.data.train_labels[index]).to(run.device.name)
+    target = run.targets[torch.from_numpy(index).to(run.device.name)]
     run.optimiser.zero_grad(set_to_none=True)
     # After memory has run out, in parts whose gradients add up to the batch's; only batch normalisation sees the parts.
     parts = max(1, min(-(-len(x) // run.micro), len(x) // 2)) if run.micro else 1
