@@ -142,6 +142,12 @@ def _steps(given: Given, _: Figures) -> Figures:
     return {**_training_speed.steps(given.steps), **_training_speed.input_wait(given.steps)}
 
 
+def _gpu(_given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_gpu
+
+    return _training_gpu.run()
+
+
 def _memory(given: Given, _: Figures) -> Figures:
     from benchmarks import _training_speed
 
@@ -157,6 +163,7 @@ def _site(given: Given, _: Figures) -> Figures:
 PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "steps": _steps,
     "frozen": _frozen,
+    "gpu": _gpu,
     "memory": _memory,
     "site": _site,
     "xray": _xray,
@@ -200,7 +207,7 @@ def in_order(figures: Figures) -> Figures:
     missing = [key for key in KEYS if figures.get(key) is None]
     return {
         **{key: figures.get(key) for key in KEYS},
-        **dict.fromkeys(GPU_KEYS),
+        **{key: figures.get(key) for key in GPU_KEYS},
         **{key: value for key, value in figures.items() if key not in (*KEYS, *GPU_KEYS, "not_measured")},
         "not_measured": missing,
     }

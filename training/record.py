@@ -109,6 +109,8 @@ def _libraries(built_with: str) -> dict[str, str]:
 def _device() -> dict[str, Any]:
     import torch
 
+    from training.engine.device import CUDNN_BENCHMARK
+
     if not torch.cuda.is_available():
         return {"device": "cpu"}
     return {
@@ -117,6 +119,6 @@ def _device() -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_benchmark": CUDNN_BENCHMARK,
         "tf32": torch.backends.cudnn.allow_tf32,
     }

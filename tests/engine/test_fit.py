@@ -16,6 +16,7 @@ from training.engine.calibrating import divide, scans_of
 from training.engine.checkpoint import CheckpointError
 from training.engine.config import ConfigError, TrainConfig
 from training.engine.data import UnitInputs
+from training.engine.device import Device
 from training.engine.fit import fit
 from training.engine.package import make_bundle
 from training.engine.report import EpochReport, FitResult, TrainingDiverged
@@ -229,11 +230,11 @@ def test_a_finished_run_becomes_a_bundle_that_answers_as_the_run_did(result: Fit
 def test_training_sees_to_the_bit_what_serving_sees(size: int) -> None:
     tiles, index = make_tiles(6)[0], np.array([4, 1, 4])
     preprocess = Preprocess(size, 0.4, 0.2)
-    inputs = UnitInputs(tiles, preprocess)
+    inputs = UnitInputs(tiles, preprocess, Device.of("cpu"))
     assert inputs.pixels.nbytes == 6 * size * size
     assert torch.equal(preprocess.normalise(inputs.batch(index)), preprocess.to_tensor(tiles[index]))
     ready = shrink(tiles, size)
-    assert torch.equal(UnitInputs(ready, preprocess).batch(index), inputs.batch(index))
+    assert torch.equal(UnitInputs(ready, preprocess, Device.of("cpu")).batch(index), inputs.batch(index))
     assert torch.equal(preprocess.to_tensor(ready[:1]), preprocess.to_tensor(tiles)[:1])
 
 

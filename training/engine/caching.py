@@ -21,7 +21,7 @@ BATCH = 32
 def cache_features(run: Run, calls: Callbacks) -> Features | None:
     """Pooled features of all scans; None when it was stopped half-way. A frozen backbone gives the same in every epoch."""
     run.network.eval()
-    sets: list[tuple[Tiles, bool]] = [(run.inputs.pixels[:, 0].numpy(), False), (run.data.val_tiles, False)]
+    sets: list[tuple[Tiles, bool]] = [(run.inputs.pixels[:, 0].cpu().numpy(), False), (run.data.val_tiles, False)]
     if run.config.flip_tta:
         sets.append((run.data.val_tiles, True))
     total = sum(len(tiles) for tiles, _ in sets)

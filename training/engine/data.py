@@ -13,6 +13,7 @@ from models_registry.inference.names import MIN_SIZE
 from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles, shrink
 
 from .config import ConfigError
+from .device import Device
 
 Labels = npt.NDArray[np.int64]
 
@@ -100,14 +101,18 @@ def batches(order: Labels, batch_size: int) -> list[Labels]:
 
 
 class UnitInputs:
-    """All inputs of a training in memory, in whole grey levels: size x size bytes a scan."""
+    """All inputs of a training in whole grey levels, size x size bytes a scan: in the memory of the device where they take
+    no more than a share of what is free there, else in this machine's, from where each batch goes over as bytes."""
 
-    def __init__(self, tiles: Tiles, preprocess: Preprocess) -> None:
-        self.pixels = torch.from_numpy(shrink(tiles, preprocess.size)).unsqueeze(1)
+    def __init__(self, tiles: Tiles, preprocess: Preprocess, device: Device) -> None:
+        pixels = torch.from_numpy(shrink(tiles, preprocess.size)).unsqueeze(1)
+        self.pixels = pixels.to(device.name) if device.has_room_for(pixels.nbytes) else pixels
+        self._device = device
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def batch(self, index: Labels) -> Tensor:
-        """The inputs of ``index`` in its order: float32 (N, 1, size, size) in 0..1."""
-        return self.pixels[torch.from_numpy(index)].to(torch.float32).div_(255)
+        """The inputs of ``index`` in its order: float32 (N, 1, size, size) in 0..1, on the device."""
+        chosen = self.pixels[torch.from_numpy(index).to(self.pixels.device)]
+        return self._device.place(chosen).to(torch.float32).div_(255)

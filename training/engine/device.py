@@ -14,6 +14,9 @@ from torch import Tensor, nn
 CPU = "cpu"
 # Reading a loss waits for the GPU, so there only every so many steps look whether it is finite.
 _STEPS_BETWEEN_LOOKS = 32
+# Of the memory that is free on a GPU before a training, what its scans may take; the rest is for the network.
+RESIDENT_SHARE = 0.25
+CUDNN_BENCHMARK = True
 _NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory", "out of memory")
 
 
@@ -41,6 +44,10 @@ class Device:
         """After how many steps a loss may be read."""
         return 1 if self.name == CPU else _STEPS_BETWEEN_LOOKS
 
+    def has_room_for(self, size: int) -> bool:
+        """Whether so many bytes may stay on the device for the whole training; a CPU has no other memory."""
+        return self.name == CPU or size <= RESIDENT_SHARE * torch.cuda.mem_get_info(self.name)[0]
+
     def place(self, x: Tensor) -> Tensor:
         """A batch of pictures on the device, in the layout that convolutions are quickest in."""
         return x.to(self.name, memory_format=torch.channels_last, non_blocking=True)
@@ -55,7 +62,8 @@ class Device:
 
     def forward_of(self, network: nn.Module) -> nn.Module:
         """What to call for the logits in training: the network, compiled where that is wanted."""
-        return cast("nn.Module", torch.compile(network)) if self.compiled else network
+        # Not dynamic: it is given batches of one size only, and code for all sizes is slower.
+        return cast("nn.Module", torch.compile(network, dynamic=False)) if self.compiled else network
 
     def release(self) -> None:
         """Give back what a failed step has left behind."""
@@ -81,14 +89,19 @@ def out_of_memory(error: BaseException) -> bool:
 @contextmanager
 def exact(device: Device) -> Iterator[None]:
     """On a CPU only operations with one possible result: that costs nothing there, and an operation without such a form
-    raises. A GPU keeps its quicker ones. What was set before is set again at the end."""
+    raises. A GPU takes the quickest ones, which it looks for once for each size. What was set before is set again at the
+    end."""
     before, filled = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    searched = torch.backends.cudnn.benchmark
     try:
         if device.name == CPU:
             torch.use_deterministic_algorithms(mode=True)
             # Filling memory that is about to be written serves the search for faults only, and costs time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        else:
+            torch.backends.cudnn.benchmark = CUDNN_BENCHMARK
         yield
     finally:
         torch.use_deterministic_algorithms(mode=before)
         torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = searched

@@ -63,6 +63,7 @@ class Run:
     judge: Network
     average: Average
     inputs: UnitInputs
+    targets: Tensor
     device: Device
     key: str
     knows_something: bool
@@ -109,7 +110,8 @@ class Run:
             forward=device.forward_of(network),
             judge=copy.deepcopy(network),
             average=Average(network, config.ema_decay),
-            inputs=UnitInputs(data.train_tiles, preprocess),
+            inputs=UnitInputs(data.train_tiles, preprocess, device),
+            targets=torch.from_numpy(data.train_labels).to(device.name),
             device=device,
             key=ck.run_key(config.to_dict(), *labels, preprocess.to_dict()),
             knows_something=knows_something,
@@ -247,6 +249,12 @@ class Run:
             module.train(name in names)
         self.trainable = [p for p in self.network.parameters() if p.requires_grad]
         self.average.follow(names)
+
+    def forward_of(self, x: Tensor) -> nn.Module:
+        """What to call for the logits of ``x`` in training. What was compiled serves whole batches of the whole network: for
+        every other size, and for every stage that is closed, it would be compiled anew, and those are few steps."""
+        whole = len(x) == (self.micro or self.config.batch_size) and self.opened == len(stages(self.network))
+        return self.forward if whole else self.network
 
     def total_steps(self) -> int:
         """The steps of the current phase."""
