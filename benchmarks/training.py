@@ -127,7 +127,7 @@ def _race(given: Given, _: Figures) -> Figures:
     if not given.final:
         print("race: reads test pictures, so it needs --final")
         return {}
-    return _training_race.run(given.data, given.peer_limit)
+    return _training_race.run(given.data, given.peer_limit, range(given.race_seeds))
 
 
 def _frozen(given: Given, _: Figures) -> Figures:
@@ -223,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--peer-limit", type=float, default=600, help="seconds of training the peer is given")
+    parser.add_argument("--race-seeds", type=int, default=3, help="how often both sides of the race are trained")
     parser.add_argument("--sample", type=int, default=64, help="pictures of the smaller sample of the frozen phase")
     parser.add_argument("--steps", type=int, default=30, help="pairs of steps beside the bare loop")
     parser.add_argument("--many", type=int, default=20_000, help="scans of the memory figure")

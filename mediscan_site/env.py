@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -50,6 +51,14 @@ def switch(env: environ.Env, name: str) -> bool:
     if given not in YES + NO:
         raise ImproperlyConfigured(f"{name} must be true or false, not {given!r}.")
     return given in YES
+
+
+def one_of(env: environ.Env, name: str, choices: Sequence[str]) -> str:
+    """One of some words; unset and empty mean the first."""
+    given = str(env.str(name, default="")).strip().lower() or choices[0]
+    if given not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {given!r}.")
+    return given
 
 
 def debug(env: environ.Env, *, embedded: bool) -> bool:

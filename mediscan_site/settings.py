@@ -262,6 +262,8 @@ WORK_MAX_ATTEMPTS = 3
 MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="") or f"sqlite:///{DATA_DIR}/mlflow.db"
 MLFLOW_ARTIFACTS = DATA_DIR / "mlflow-artifacts"
 WEIGHTS_DIR = env.str("WEIGHTS_DIR", default="")
+# What trainings are planned for, by the web process too, and run on: "auto" is what this machine has.
+TRAINING_DEVICE = site_env.one_of(env, "TRAINING_DEVICE", ("auto", "cpu", "cuda"))
 TRAINING_SUBPROCESS_THREADS = site_env.count(env, "TRAINING_THREADS", default=0)
 # How much a training gives way to other programs, 0 to 19: grades and pages come first.
 TRAINING_NICENESS = site_env.count(env, "TRAINING_NICENESS", default=10)

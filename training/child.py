@@ -226,6 +226,7 @@ class Training:
             initial_states=self._base_states(),
             weights_dir=settings.WEIGHTS_DIR or None,
             allow_download=False,
+            device=planning.device(),
             compiled=settings.TRAINING_COMPILE,
             checkpoint_interval_s=settings.TRAINING_CHECKPOINT_S,
         )

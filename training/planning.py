@@ -103,12 +103,18 @@ def stated(config: Mapping[str, Any]) -> Stated:
 
 
 def _machine() -> Machine:
+    """Where the run will be trained, as far as this process knows: the worker may be on another machine."""
     from training.engine import weights
     from training.engine.device import Device
 
     folder = settings.WEIGHTS_DIR or None
     found = [name for name in PRETRAINABLE if weights.find(name, folder) is not None]
-    return Machine(Device.of().name, found)
+    return Machine(device() or Device.of().name, found)
+
+
+def device() -> str | None:
+    """The device that TRAINING_DEVICE names; None for the best that a machine has."""
+    return None if settings.TRAINING_DEVICE == AUTO else settings.TRAINING_DEVICE
 
 
 def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) -> Choice:

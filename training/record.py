@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from training import planning
 from training.models import TrainingRun
 
 PACKAGES: Final = ("pillow", "scikit-learn", "pydicom")
@@ -45,6 +46,7 @@ def environment() -> dict[str, Any]:
     from models_registry.inference.bundle import package_versions
     from training.engine.device import Device
 
+    device = Device.of(planning.device())
     return {
         "mediscan": code_version(),
         **checkout(),
@@ -54,8 +56,8 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         **_libraries(torch.__config__.show()),
-        **_device(),
-        "precision": str(Device.of().half or torch.float32).removeprefix("torch."),
+        **_device(device.name),
+        "precision": str(device.half or torch.float32).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "matmul_precision": torch.get_float32_matmul_precision(),
@@ -106,15 +108,15 @@ def _libraries(built_with: str) -> dict[str, str]:
     return {name: match[1].strip() for name, match in found.items() if match}
 
 
-def _device() -> dict[str, Any]:
+def _device(chosen: str) -> dict[str, Any]:
     import torch
 
-    from training.engine.device import CUDNN_BENCHMARK
+    from training.engine.device import CPU, CUDNN_BENCHMARK
 
-    if not torch.cuda.is_available():
-        return {"device": "cpu"}
+    if chosen == CPU:
+        return {"device": CPU}
     return {
-        "device": "cuda",
+        "device": chosen,
         "device_name": torch.cuda.get_device_name(),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]

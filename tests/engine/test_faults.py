@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.engine import builders
 from tests.engine.builders import make_data
 from training.engine import caching, loop, schedule
-from training.engine.config import TrainConfig
+from training.engine.config import ConfigError, TrainConfig
 from training.engine.device import Device, exact, out_of_memory
 from training.engine.fit import fit
 from training.engine.report import OutOfMemory
@@ -248,6 +248,12 @@ def test_a_cpu_multiplies_bfloat16_only_where_it_has_instructions_for_it(
     assert not device.scaler().is_enabled()
     with device.autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (half or torch.float32)
+
+
+def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device: there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu"):
+        fit(make_data(), tiny_config(), device="cuda")
 
 
 def test_what_was_set_is_set_again_after_exact_operations() -> None:

@@ -74,6 +74,7 @@ def test_a_site_that_lacks_nothing_starts(start: Start) -> None:
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS may not be '*'"),
         ({"ALLOWED_HOSTS": "a.example,*"}, "ALLOWED_HOSTS may not be '*'"),
         ({"DEBUG": "true"}, "Set DEBUG=false"),
+        ({"TRAINING_DEVICE": "gpu"}, "TRAINING_DEVICE must be auto or cpu or cuda, not 'gpu'"),
         ({"DEBUG": "perhaps"}, "DEBUG must be true or false"),
         ({"PUBLIC_URL": "mediscan.example"}, "PUBLIC_URL must be like https://"),
         ({"MEDIA_STORAGE_URL": "ftp://somewhere/else"}, "MEDIA_STORAGE_URL must be file:///folder or s3://bucket"),

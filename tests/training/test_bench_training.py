@@ -90,6 +90,42 @@ def test_no_patient_is_on_both_sides_of_a_fold() -> None:
     assert all(len({folds[i] for i, g in enumerate(scans.groups) if g == group}) == 1 for group in set(scans.groups))
 
 
+@pytest.fixture
+def pool(tmp_path: Path) -> _training_search.Pool:
+    """Forty pictures in two parts; those of a class are alike."""
+    scans = part(40, groups=40)
+    scans.tiles[scans.labels == 1] //= 2
+    np.save(tmp_path / "tiles.npy", scans.tiles)
+    folds = np.arange(40) // 20
+    return _training_search.Pool("pneumoniamnist", tmp_path / "tiles.npy", scans.labels, folds, 40, ("a", "b"))
+
+
+def test_a_search_learns_from_all_parts_but_the_one_that_judges(pool: _training_search.Pool) -> None:
+    tiles = np.load(pool.file)
+    learning = pool.learning(1)
+    assert np.array_equal(learning.train.tiles, tiles[:20])
+    assert np.array_equal(learning.val.tiles, tiles[20:])
+    assert np.array_equal(learning.val.labels, pool.labels[20:])
+
+
+def test_a_trial_is_a_line_with_the_means_of_its_parts(pool: _training_search.Pool) -> None:
+    changes = {"epochs": 2, "members": 1, "augment": 0.0, "learning_rate": 0.001}
+    trial = _training_search.Trial(pool.name, changes, (0, 1))
+    threads = torch.get_num_threads()
+    try:
+        each = [_training_search.judge(pool, changes, number, "cpu") for number in trial.folds]
+    finally:
+        torch.set_num_threads(threads)
+    row = _training_search.row(trial, each, "a note")
+    assert set(row) == set(_training_search.COLUMNS)
+    assert json.loads(row["changes"]) == changes
+    assert row["auroc"] == pytest.approx(np.mean([one["auroc"] for one in each]), abs=1e-4)
+    assert row["auroc"] > 0.9
+    assert (row["folds"], row["test_seen"], row["note"]) == ("0 1", "no", "a note")
+    on_gpu = _training_search.Trial(pool.name, changes, (0,), "cuda")
+    assert _training_search.row(on_gpu, each[:1], "")["note"] == "on a GPU"
+
+
 def test_equalised_scans_keep_their_labels_and_lose_their_fine_detail() -> None:
     sharp = part(4, groups=4)
     blunt = sets.equalised(sharp)

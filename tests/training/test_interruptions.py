@@ -168,6 +168,17 @@ def test_a_damaged_scan_ends_the_run_with_its_name_and_the_remedy(tiny: Callable
     assert not ModelVersion.objects.exists()
 
 
+def test_a_run_for_a_gpu_on_a_machine_without_one_fails_with_the_remedy(
+    tiny: Callable[..., TrainingRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny()
+    monkeypatch.setenv("TRAINING_DEVICE", "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    runner.run(run.pk)
+    assert row(run).status == "failed"
+    assert "set TRAINING_DEVICE=cpu" in row(run).error
+
+
 @pytest.fixture
 def running(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> TrainingRun:
     return TrainingRun.objects.create(

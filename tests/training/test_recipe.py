@@ -39,6 +39,20 @@ def test_small_pictures_get_the_compact_network_at_their_own_size(
     assert "at 28 pixels a deeper network sees nothing" in run.message
 
 
+@pytest.mark.parametrize(
+    ("device", "n_train", "architecture", "size"),
+    [("auto", 2000, "resnet_compact", 64), ("cpu", 2000, "resnet_compact", 64), ("cuda", 2000, "resnet18", 128)],
+)
+def test_the_recipe_is_made_for_the_device_that_the_site_names(
+    project: Any, weights_folder: Path, settings: Any, device: str, n_train: int, architecture: str, size: int
+) -> None:
+    from training import planning
+
+    settings.TRAINING_DEVICE = device
+    found = planning.plan(project, planning.Wishes(), n_train=n_train, picture_side=1024)
+    assert (found["architecture"], found["image_size"]) == (architecture, size)
+
+
 def test_the_architecture_that_was_asked_for_is_taken(start: Callable[..., TrainingRun]) -> None:
     run = start(architecture="resnet34", pretrained="false", folds=3, members=2, patience=4)
     assert (run.config["architecture"], run.message) == ("resnet34", "From scratch, as asked, with resnet34.")

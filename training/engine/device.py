@@ -11,6 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .config import ConfigError
+
 CPU = "cpu"
 # Reading a loss waits for the GPU, so there only every so many steps look whether it is finite.
 _STEPS_BETWEEN_LOOKS = 32
@@ -32,10 +34,13 @@ class Device:
 
     @classmethod
     def of(cls, name: str | None = None, *, compiled: bool = False) -> Device:
-        """The device of this name, or the best of this machine. On a CPU ``compiled`` is ignored."""
+        """The device of this name, or the best of this machine. On a CPU ``compiled`` is ignored. ``ConfigError`` where a GPU
+        is asked for and there is none."""
         chosen = name or ("cuda" if torch.cuda.is_available() else CPU)
         if not chosen.startswith("cuda"):
             return cls(chosen, torch.bfloat16 if cpu_multiplies_bfloat16() else None)
+        if not torch.cuda.is_available():
+            raise ConfigError("device", "there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu, or train where it is")
         wide = torch.cuda.is_bf16_supported(including_emulation=False)
         return cls(chosen, torch.bfloat16 if wide else torch.float16, compiled)
 
