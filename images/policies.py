@@ -70,6 +70,6 @@ def require(user: User | AnonymousUser, codename: str, project: Project) -> None
     if VIEW not in granted:
         raise NotFound("This project does not exist, or you are not a member of it.")
     if codename not in granted:
-        raise Forbidden(
-            f"This needs the right '{codename}' in this project. Ask an administrator to grant it.",
-        )
+        # What the right allows, without its "Can": view_project, which is Django's own, was asked for above.
+        allows = dict(Project._meta.permissions)[codename].removeprefix("Can ")
+        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for the right ({codename}).")

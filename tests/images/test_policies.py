@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from guardian.shortcuts import assign_perm
+from guardian.shortcuts import assign_perm, remove_perm
 
 from images import policies
 from images.models import Project
@@ -124,3 +124,15 @@ def test_rights_die_with_their_project(project: Any, admin: Any, author: Any) ->
     project.delete()
     Project.objects.create(pk=number, name="Another", created_by=admin)
     assert not policies.visible_projects(author).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("codename", sorted(set(policies.PERMISSIONS) - {policies.VIEW}))
+def test_who_may_not_is_told_in_words_what_the_right_allows(project: Any, author: Any, codename: str) -> None:
+    remove_perm(codename, author, project)
+    words = dict(Project._meta.permissions)[codename].removeprefix("Can ")
+    with pytest.raises(Forbidden) as refused:
+        policies.require(author, codename, project)
+    assert (
+        refused.value.detail == f"You may not {words} in this project. Ask an administrator for the right ({codename})."
+    )

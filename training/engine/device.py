@@ -40,7 +40,9 @@ class Device:
         if not chosen.startswith("cuda"):
             return cls(chosen, torch.bfloat16 if cpu_multiplies_bfloat16() else None)
         if not torch.cuda.is_available():
-            raise ConfigError("device", "there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu, or train where it is")
+            raise ConfigError(
+                "device", "there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu, or train where it is"
+            )
         wide = torch.cuda.is_bf16_supported(including_emulation=False)
         return cls(chosen, torch.bfloat16 if wide else torch.float16, compiled)
 
