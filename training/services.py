@@ -1,5 +1,6 @@
 """The use cases of training: start a run, cancel a run."""
 
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -59,15 +60,12 @@ def start_run(
         patience=patience,
         base_model=base_model,
     )
-    # Refused settings must leave nothing behind, so they are looked at before a data set is frozen.
+    # What is refused must leave nothing behind, so settings are looked at before a data set is frozen, and it before it stands.
     planning.plan(project, wishes, n_train=1)
-    dataset = snapshot or freeze_snapshot(actor=actor, project=project)
+    suits = partial(_require_suitable, wishes)
+    dataset = snapshot or freeze_snapshot(actor=actor, project=project, suits=suits)
     config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
-    _require_same_prevalence(project, dataset)
-    _require_patients(dataset, config["folds"])
-    require_parted(dataset)
-    if base_model is not None:
-        _require_same_classes(base_model, dataset)
+    suits(dataset)
     return _create(actor, project, dataset, base_model, config)
 
 
@@ -101,6 +99,15 @@ def _picture_side(snapshot: Snapshot) -> int | None:
     rows = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TRAIN, image__erased_at__isnull=True)
     sides = [max(size) for size in rows.values_list("image__width", "image__height")]
     return round(median(sides)) if sides else None
+
+
+def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
+    """Conflict or Invalid when this data set cannot be trained on as it was wished."""
+    _require_same_prevalence(snapshot.project, snapshot)
+    _require_patients(snapshot, wishes.folds or 0)
+    require_parted(snapshot)
+    if wishes.base_model is not None:
+        _require_same_classes(wishes.base_model, snapshot)
 
 
 def _require_same_prevalence(project: Project, snapshot: Snapshot) -> None:

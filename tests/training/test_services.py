@@ -59,6 +59,21 @@ def test_a_setting_out_of_range_is_refused_by_name_and_freezes_no_data_set(
     assert not TrainingRun.objects.exists()
 
 
+def test_a_data_set_that_does_not_suit_the_run_is_not_frozen_and_no_scan_keeps_its_side(
+    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any]
+) -> None:
+    for number, split in enumerate(("train", "val", "test")):
+        approved_scans(4, first_seed=100 * (number + 1), split=split)
+    with pytest.raises(Conflict) as refused:
+        start(snapshot=None, folds=10)
+    assert refused.value.code == "not_enough_data"
+    assert "Choose fewer folds" in refused.value.detail
+    assert not Snapshot.objects.exists()
+    assert not Image.objects.filter(split_locked=True).exists()
+    assert not AuditEvent.objects.filter(action="snapshot.create").exists()
+    assert start(snapshot=None).snapshot == Snapshot.objects.get()
+
+
 def test_too_few_approved_scans_are_refused_with_what_is_missing(start: Callable[..., TrainingRun]) -> None:
     with pytest.raises(Conflict) as refused:
         start(snapshot=None)

@@ -1,7 +1,7 @@
 """Freezing a data set: which approved scans, with which label, on which side, under one content hash."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -45,8 +45,11 @@ def _not_counted(frozen: Frozen) -> str:
     return f" Approved scans that do not count: {named}"
 
 
-def freeze_snapshot(*, actor: User, project: Project, seed: int = 0) -> Snapshot:
-    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again.
+def freeze_snapshot(
+    *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] | None = None
+) -> Snapshot:
+    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. ``suits`` is
+    asked about a new one; what it raises leaves no data set behind, and no scan with a side for ever.
 
     Raises Conflict: `comparison_pending`, `contradictory_labels` with the list, or `not_enough_data`, which says what is
     missing per class and split."""
@@ -65,7 +68,10 @@ def freeze_snapshot(*, actor: User, project: Project, seed: int = 0) -> Snapshot
             return existing
         try:
             with transaction.atomic():
-                return _write(actor, project, seed, frozen)
+                snapshot = _write(actor, project, seed, frozen)
+                if suits is not None:
+                    suits(snapshot)
+                return snapshot
         except (IntegrityError, _Moved):
             # Somebody froze a data set, or changed a scan, at the same time: look again.
             continue
