@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from images.models import Project, ProjectClass
+from mediscan_site.core.http.numbers import NumberField
 
 
 class ProjectClassSerializer(serializers.ModelSerializer[ProjectClass]):
@@ -76,8 +77,8 @@ class OptionsSerializer(PrivacySerializer):
     laterality_matters = serializers.BooleanField(required=False)
     intended_use = serializers.CharField(required=False, allow_blank=True)
     limitations = serializers.CharField(required=False, allow_blank=True)
-    coverage_target = serializers.FloatField(required=False)
-    conformal_target = serializers.FloatField(required=False)
+    coverage_target = NumberField(required=False)
+    conformal_target = NumberField(required=False)
 
 
 class ProjectPatchSerializer(OptionsSerializer):
@@ -87,7 +88,7 @@ class ProjectPatchSerializer(OptionsSerializer):
     classes = serializers.ListField(child=serializers.CharField(allow_blank=True), required=False, max_length=1000)
     class_rows = ClassRenameSerializer(many=True, required=False)
     expected_prevalence = serializers.DictField(
-        child=serializers.FloatField(),
+        child=NumberField(),
         required=False,
         help_text="share of each active class, by its id, among the scans to be graded: above 0, together 1; {} for unknown",
     )

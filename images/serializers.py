@@ -11,6 +11,7 @@ from images.models import Image, Membership, Metadata, Split
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CodeField, parse_code
+from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.shapes import BuiltOnceMixin
 from mediscan_site.core.models import User
 
@@ -185,11 +186,11 @@ class FactsSerializer(serializers.Serializer[Any]):
 
     modality = serializers.CharField(required=False, allow_blank=True)
     patient = serializers.CharField(required=False, allow_blank=True, allow_null=True)
-    pixel_spacing = serializers.FloatField(required=False, allow_null=True, help_text="millimetres")
+    pixel_spacing = NumberField(required=False, allow_null=True, help_text="millimetres")
     institution = serializers.CharField(required=False, allow_blank=True)
     capture_date = serializers.CharField(required=False, allow_blank=True, allow_null=True, help_text="ISO 8601")
     sex = serializers.CharField(required=False, allow_blank=True)
-    age = serializers.FloatField(required=False, allow_null=True, help_text="years")
+    age = NumberField(required=False, allow_null=True, help_text="years")
     body_part = serializers.CharField(required=False, allow_blank=True)
     view = serializers.CharField(required=False, allow_blank=True)
     laterality = serializers.CharField(required=False, allow_blank=True)

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from images.serializers import project_field
 from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import CodeField
+from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry.policies import visible_models
 from training import planning, selectors
@@ -45,7 +46,7 @@ class RunRequestSerializer(serializers.Serializer[Any]):
     seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     image_size = serializers.IntegerField(**WHOLE, help_text="pixels a side")
     batch_size = serializers.IntegerField(**WHOLE)
-    learning_rate = serializers.FloatField(required=False, allow_null=True)
+    learning_rate = NumberField(required=False, allow_null=True)
     folds = serializers.IntegerField(
         **WHOLE, help_text="parts of a cross-validation for out-of-fold scores of all scans; 0 for none"
     )
