@@ -127,25 +127,28 @@ def one_run(learning: sets.Learning, config: Any, test: sets.Part | None) -> dic
 def runs(
     name: str, data: Path, seeds: Sequence[int], kept: list[dict[str, Any]], *, final: bool
 ) -> list[dict[str, Any]]:
-    """The runs of these seeds, and of those kept from earlier pieces the ones of the same configuration."""
+    """The runs of these seeds, and of those kept from earlier pieces the ones of the same configuration and program. One that
+    has read the test pictures is not replaced by one that has not."""
     learning = sets.pneumoniamnist(data) if name in (PNEUMONIAMNIST, BEST) else sets.xray(data)
     test = _test_part(name, data) if final else None
     if name == XRAY_EQUALISED:
         learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
     if learning.leaks:
         print(f"left out of training, as they are in validation too: {', '.join(learning.leaks)}")
-    found = {}
+    found = usable(kept, configuration(name, len(learning.train), seed=0).to_dict(), final=final)
     for seed in seeds:
-        config = configuration(name, len(learning.train), seed=seed)
-        found[seed] = one_run(learning, config, test)
+        if final or seed not in found or not found[seed]["test"]:
+            found[seed] = one_run(learning, configuration(name, len(learning.train), seed=seed), test)
         shown = found[seed]["test"] or found[seed]["validation"]
         print(f"{name} seed {seed}: {shown} in {found[seed]['seconds']} s", flush=True)
-    wanted = configuration(name, len(learning.train), seed=0).to_dict()
-    for run in kept:
-        same = {**run["config"], "seed": 0} == wanted
-        if same and run["seed"] not in found and (run["test"] is not None or not final):
-            found[run["seed"]] = run
     return [found[seed] for seed in sorted(found)]
+
+
+def usable(kept: list[dict[str, Any]], wanted: dict[str, Any], *, final: bool) -> dict[int, dict[str, Any]]:
+    """By seed those runs that figures of this configuration (of seed 0) may be put together with."""
+    digest = code_digest()
+    same = [run for run in kept if run["code"] == digest and {**run["config"], "seed": 0} == wanted]
+    return {run["seed"]: run for run in same if run["test"] is not None or not final}
 
 
 def _test_part(name: str, data: Path) -> sets.Part:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from benchmarks import _medmnist_peer, _training_quality, _training_search, training
 from benchmarks import _training_data as sets
+from benchmarks._training_machine import code_digest
 from benchmarks._training_site import stage
 
 # Section 7 of the contract, in its order.
@@ -100,12 +102,17 @@ def pool(tmp_path: Path) -> _training_search.Pool:
     return _training_search.Pool("pneumoniamnist", tmp_path / "tiles.npy", scans.labels, folds, 40, ("a", "b"))
 
 
-def test_a_search_learns_from_all_parts_but_the_one_that_judges(pool: _training_search.Pool) -> None:
+def test_a_search_learns_and_chooses_its_epoch_on_all_parts_but_the_one_that_judges(
+    pool: _training_search.Pool,
+) -> None:
     tiles = np.load(pool.file)
-    learning = pool.learning(1)
-    assert np.array_equal(learning.train.tiles, tiles[:20])
-    assert np.array_equal(learning.val.tiles, tiles[20:])
-    assert np.array_equal(learning.val.labels, pool.labels[20:])
+    learning, judging = pool.parted(1)
+    assert np.array_equal(judging.tiles, tiles[20:])
+    assert np.array_equal(judging.labels, pool.labels[20:])
+    assert sorted(np.bincount(learning.val.labels)) == [1, 1]
+    others = {tile.tobytes() for part in (learning.train, learning.val) for tile in part.tiles}
+    assert others == {tile.tobytes() for tile in tiles[:20]}
+    assert len(learning.train) + len(learning.val) == 20
 
 
 def test_a_trial_is_a_line_with_the_means_of_its_parts(pool: _training_search.Pool) -> None:
@@ -163,6 +170,29 @@ def test_the_benchmark_trains_what_the_product_would_choose() -> None:
     assert best.members > 1
 
 
+def test_figures_are_put_together_from_runs_of_one_program_and_configuration() -> None:
+    wanted = {"epochs": 3, "seed": 0}
+
+    def run(seed: int, *, epochs: int = 3, code: str = code_digest(), test: Any = 1) -> dict[str, Any]:
+        return {"seed": seed, "code": code, "config": {"epochs": epochs, "seed": seed}, "test": test}
+
+    kept = [run(0), run(1, code="another"), run(2, epochs=4), run(3, test=None)]
+    assert list(_training_quality.usable(kept, wanted, final=True)) == [0]
+    assert list(_training_quality.usable(kept, wanted, final=False)) == [0, 3]
+
+
+def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    name, scans = _training_quality.XRAY, part(40, groups=40)
+    learning = sets.Learning(scans, scans, ("a", "b"))
+    monkeypatch.setattr(sets, "xray", lambda _: learning)
+    monkeypatch.setattr(_training_quality, "one_run", lambda _l, config, _t: {"seed": config.seed, **plain})
+    plain = {"test": None, "validation": {}, "seconds": 0.0}
+    config = _training_quality.configuration(name, 40, seed=0).to_dict()
+    read = {"seed": 0, "code": code_digest(), "config": config, "test": {"auroc": 1}, "seconds": 1.0}
+    found = _training_quality.runs(name, Path(), [0, 1], [read], final=False)
+    assert found == [read, {"seed": 1, **plain}]
+
+
 def test_accuracies_of_several_seeds_are_pooled_as_their_mean() -> None:
     scans = part(40, groups=40)
     right = np.where(scans.labels[:, None] == np.arange(2), 1.0, -1.0)
@@ -184,6 +214,8 @@ def test_accuracies_of_several_seeds_are_pooled_as_their_mean() -> None:
         ("running", "From scratch, as asked, with resnet18.", "starting the process"),
         ("running", "reading train scans", "reading train scans"),
         ("running", "epoch 3 of 36, 12 s left", "training"),
+        ("running", "member 1: epoch 3 of 60, 12 s left", "training"),
+        ("running", "fold 2.1: epoch 3 of 60, 12 s left", "training"),
         ("succeeded", "Best epoch 3 of 36.", "writing the result"),
     ],
 )
