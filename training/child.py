@@ -18,6 +18,7 @@ from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
 from models_registry import reporting, serving
+from models_registry.lineage import ancestry
 from models_registry.models import ModelVersion
 from models_registry.services import register_version
 from training import doubts, ending, measuring, packing, planning, record, scores, selectors, tiles
@@ -27,7 +28,6 @@ from training.recording import Recorder, Stopped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import Tensor
 
     from models_registry.inference.predictor import Predictor
     from training.engine.calibrating import CalibrationScans, Division
@@ -82,6 +82,7 @@ def _stopped(run: TrainingRun, book: Book) -> int:
 def explain(run: TrainingRun, error: Exception) -> str:
     """What a person is told: the message of what we raise ourselves, else only the kind of failure."""
     from training.engine.config import ConfigError
+    from training.engine.device import out_of_memory
     from training.engine.report import OutOfMemory, TrainingDiverged
     from training.engine.weights import WeightsInvalid, WeightsMissing
 
@@ -89,7 +90,7 @@ def explain(run: TrainingRun, error: Exception) -> str:
     if isinstance(error, (*ours, tiles.TileUnusable, serving.BundleDamaged, reporting.NothingToRead)):
         return str(error)
     log.error("%s failed", run.code, exc_info=error)
-    if isinstance(error, MemoryError):
+    if out_of_memory(error):
         return "There was not enough memory. Choose a smaller image_size or batch_size, or train on fewer scans."
     return work.describe_failure(error)
 
@@ -188,8 +189,16 @@ class Training:
     def division(self) -> "Division":
         from training.engine.calibrating import divide
 
-        val = self.validation
-        return divide(val.labels, val.groups, len(self.classes), self.run.snapshot.content_hash)
+        val, base = self.validation, self.run.base_model
+        elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
+        return divide(
+            val.labels,
+            val.groups,
+            len(self.classes),
+            self.run.snapshot.content_hash,
+            # A version of another data set may have chosen its epoch on what would be held out here.
+            hold_out=not elsewhere,
+        )
 
     def _groups(self) -> tuple[str, ...]:
         return self.learning.groups + self.validation.groups
@@ -216,14 +225,15 @@ class Training:
         from training.engine.ensemble import train
         from training.engine.series import Watch
 
-        recorder = self.recorder
+        recorder, base = self.recorder, self._base()
         return train(
             data,
             self.config,
             Watch(recorder.progress, self._epoch, recorder.should_stop, recorder.checkpoint),
             groups=self._groups() if self.config.folds else (),
             resume=resume,
-            initial_states=self._base_states(),
+            initial_states=base.bundle.member_states if base else (),
+            initial_preprocess=base.manifest.preprocess if base else None,
             weights_dir=settings.WEIGHTS_DIR or None,
             allow_download=False,
             device=planning.device(),
@@ -246,9 +256,9 @@ class Training:
             log.warning("The checkpoint of %s is damaged, it starts over: %s", self.run.code, error)
             return None
 
-    def _base_states(self) -> "list[dict[str, Tensor]]":
-        base = self.run.base_model
-        return serving.predictor(base).bundle.member_states if base else []
+    def _base(self) -> "Predictor | None":
+        """The version to continue from, loaded."""
+        return serving.predictor(self.run.base_model) if self.run.base_model else None
 
     def _register(self, packed: packing.Packed, report: dict[str, Any]) -> ModelVersion:
         run, fitted = self.run, packed.fitted

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from images.models import Project
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry.inference.names import PRETRAINABLE
+from models_registry.inference.names import ARCHITECTURES, PRETRAINABLE
 from models_registry.models import ModelVersion
 from training.choosing import Choice, Machine, choose
 
@@ -169,15 +169,17 @@ def _wanted(value: object) -> str:
 
 def _missing_weights(architecture: str) -> str:
     """Why there are no pre-trained weights on this machine, with the remedy; empty when there are. Nothing is fetched."""
-    from models_registry.inference.architectures import UnknownArchitecture
     from training.engine import weights
 
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise Invalid(
+            f"architecture must be one of {known}, got {architecture!r}.", attr="architecture", code="invalid_choice"
+        )
     try:
         if weights.find(architecture, settings.WEIGHTS_DIR or None) is not None:
             return ""
         weights.load_pretrained(architecture, weights_dir=settings.WEIGHTS_DIR or None, allow_download=False)
-    except UnknownArchitecture as error:
-        raise Invalid(f"{error}.", attr="architecture", code="invalid_choice") from error
     except weights.WeightsMissing as error:
         return str(error)
     return ""

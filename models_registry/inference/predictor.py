@@ -56,14 +56,21 @@ class Predictions:
 
 
 def predict_logits(
-    network: Network, preprocess: Preprocess, tiles: Tiles, *, flip_tta: bool = False, device: str = "cpu"
+    network: Network,
+    preprocess: Preprocess,
+    tiles: Tiles,
+    *,
+    flip_tta: bool = False,
+    device: str = "cpu",
+    batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image."""
+    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image.
+    ``batch``: scans at a time."""
     network.eval()
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(tiles), BATCH):
-            x = preprocess.to_tensor(tiles[start : start + BATCH]).to(device, memory_format=torch.channels_last)
+        for start in range(0, len(tiles), batch):
+            x = preprocess.to_tensor(tiles[start : start + batch]).to(device, memory_format=torch.channels_last)
             logits = network(x)
             if flip_tta:
                 logits = (logits + network(x.flip(-1))) / 2

@@ -108,6 +108,14 @@ def test_scarce_validation_is_not_parted(counts: tuple[int, ...]) -> None:
     assert division.selection.tolist() == division.calibration.tolist() == list(range(len(labels)))
 
 
+def test_validation_stays_one_where_none_of_it_can_be_held_out() -> None:
+    labels = labels_of(200, 200)
+    assert divide(labels, patients(400), 2, "hash").held_out
+    division = divide(labels, patients(400), 2, "hash", hold_out=False)
+    assert not division.held_out
+    assert division.selection.tolist() == division.calibration.tolist() == list(range(400))
+
+
 def test_one_large_patient_is_no_reason_to_straddle() -> None:
     labels = labels_of(100, 100)
     groups = ["big"] * 150 + [f"p{i}" for i in range(50)]

@@ -132,6 +132,35 @@ def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkey
     assert free == [True]
 
 
+def test_when_memory_runs_out_in_validation_fewer_scans_are_judged_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound, sizes = loop.predict_logits, []
+
+    def predict(*args: Any, batch: int, **options: Any) -> Any:
+        sizes.append(batch)
+        if batch > 4:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return sound(*args, batch=batch, **options)
+
+    monkeypatch.setattr(loop, "predict_logits", predict)
+    result = fit(make_data(), tiny_config(epochs=1, batch_size=8), device="cpu")
+    assert sizes == [32, 4, 4]
+    assert "memory ran out: 4 scans at a time" in result.history[0].note
+
+
+def test_when_the_state_to_go_back_to_does_not_fit_the_epoch_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = loop.Run.keep
+
+    def keep(run: loop.Run) -> None:
+        if run.epoch and not run.micro:
+            raise RuntimeError(NO_MEMORY)
+        sound(run)
+
+    monkeypatch.setattr(loop.Run, "keep", keep)
+    result = fit(make_data(), tiny_config(epochs=2), device="cpu")
+    assert [report.epoch for report in result.history] == [1, 2]
+    assert "memory ran out" in result.history[0].note
+
+
 def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch: pytest.MonkeyPatch, known_weights: None) -> None:
     config = tiny_config(pretrained=True, epochs=2, frozen_epochs=2, batch_size=8)
     whole = fit(make_data(), config, device="cpu").state_dict

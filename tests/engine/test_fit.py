@@ -140,6 +140,15 @@ def test_a_run_goes_on_from_the_weights_of_a_version(result: FitResult) -> None:
     assert float(drift) < 1e-4
 
 
+def test_a_version_goes_on_with_the_grey_levels_that_it_knows(result: FitResult) -> None:
+    known = Preprocess(28, 0.449, 0.226)
+    options = {"initial_state": result.state_dict, "device": "cpu"}
+    continued = fit(make_data(), tiny_config(epochs=1), initial_preprocess=known, **options)
+    assert continued.preprocess == replace(known, size=tiny_config().image_size)
+    fitted = fit(make_data(), tiny_config(epochs=1), **options)
+    assert fitted.preprocess == result.preprocess
+
+
 def test_a_version_with_other_classes_cannot_be_continued_from(result: FitResult) -> None:
     with pytest.raises(ConfigError) as caught:
         fit(make_data(18, 9, 3), tiny_config(), initial_state=result.state_dict, device="cpu")

@@ -7,6 +7,9 @@ from tests.engine.test_ensemble import GROUPS, make_data, small
 from training.engine import folds
 from training.engine.config import ConfigError
 from training.engine.data import TrainData
+from training.engine.device import Device
+from training.engine.ensemble import train
+from training.engine.series import Watch
 
 
 def test_folds_part_patients_and_are_the_same_in_every_run() -> None:
@@ -53,6 +56,15 @@ def test_the_first_network_of_every_fold_is_that_of_a_run_with_one_network() -> 
     assert [leg.name for leg in one] == ["fold 1", "fold 2"]
     assert [leg.config for leg in two[::2]] == [leg.config for leg in one]
     assert len({leg.config.seed for leg in two}) == 4
+
+
+def test_held_out_scans_are_scored_on_the_device_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a machine whose GPU is not for this run: here an attempt to use it fails.
+    monkeypatch.setattr(Device, "of", classmethod(lambda cls, name=None, **_: cls(name or "cuda")))
+    watch = Watch(lambda *_: None, lambda _: None, lambda: False)
+    trained = train(make_data(16, 8), small(folds=2, epochs=1), watch, groups=GROUPS, device="cpu")
+    assert trained.out_of_fold is not None
+    assert np.isfinite(trained.out_of_fold).all()
 
 
 def test_too_few_patients_for_the_folds_are_refused_with_what_to_do() -> None:

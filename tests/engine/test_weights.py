@@ -64,6 +64,23 @@ def test_a_safetensors_twin_is_taken_too(tmp_path: Path) -> None:
     assert loaded["conv1.weight"].shape == (64, 1, 7, 7)
 
 
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0nonsense", b"\xff" * 40])
+def test_a_twin_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "resnet18-f37072fd.safetensors").write_bytes(content)
+    with pytest.raises(
+        weights.WeightsInvalid, match=r"resnet18-f37072fd\.safetensors cannot be read: .*fetch the original"
+    ):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+
+
+def test_weights_that_are_not_finite_are_refused_before_a_training_blames_the_scans(tmp_path: Path) -> None:
+    state = colour_state()
+    state["layer3.0.conv1.weight"][0, 0, 0, 0] = float("nan")
+    save_file(state, tmp_path / "resnet18-f37072fd.safetensors")
+    with pytest.raises(weights.WeightsInvalid, match=r"layer3\.0\.conv1\.weight holds values that are not finite"):
+        weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
+
+
 def test_missing_weights_are_an_error_that_says_which_file_goes_where(tmp_path: Path) -> None:
     assert weights.find("resnet18", tmp_path) is None
     with pytest.raises(weights.WeightsMissing, match=r"resnet18-f37072fd\.pth.*WEIGHTS_DIR.*pretrained=false"):

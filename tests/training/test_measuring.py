@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from mediscan_site.core.errors import Conflict
 from models_registry import reporting, serving
@@ -94,6 +95,13 @@ def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measur
     assert refusal.value.code == "test_leak"
     assert not opened
     assert explain(run, refusal.value) == refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "lack", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), torch.OutOfMemoryError("CUDA")]
+)
+def test_a_lack_of_memory_is_told_with_what_to_do(reading: Any, lack: Exception) -> None:
+    assert "Choose a smaller image_size or batch_size" in explain(reading[0], lack)
 
 
 def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading: Any, admin: Any) -> None:

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -249,3 +250,15 @@ def test_the_command_refuses_with_a_reason_and_an_exit_status(
     with pytest.raises(CommandError, match=said) as refused:
         call_command("train", *arguments)
     assert refused.value.returncode == status
+
+
+@pytest.mark.parametrize(("of_another_data_set", "held_out"), [(False, True), (True, False)])
+def test_no_scan_counts_as_held_out_that_may_have_chosen_an_epoch_of_the_version_to_continue_from(
+    recorder: Recorder, bare_snapshot: Any, make_version: Any, of_another_data_set: bool, held_out: bool
+) -> None:
+    run = recorder.run
+    run.base_model = make_version(bare_snapshot() if of_another_data_set else run.snapshot)
+    labels = np.arange(200, dtype=np.int64) % 2
+    work = child.Training(run, recorder, Book(run))
+    work.__dict__["validation"] = SimpleNamespace(labels=labels, groups=tuple(f"p{n}" for n in range(200)))
+    assert work.division.held_out is held_out

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mediscan_site.core.errors import Conflict
+from mediscan_site.core.errors import Conflict, Invalid
+from models_registry.inference.names import ARCHITECTURES
 from training.models import TrainingRun
 
 
@@ -57,6 +58,13 @@ def test_the_architecture_that_was_asked_for_is_taken(start: Callable[..., Train
     run = start(architecture="resnet34", pretrained="false", folds=3, members=2, patience=4)
     assert (run.config["architecture"], run.message) == ("resnet34", "From scratch, as asked, with resnet34.")
     assert [run.config[name] for name in ("folds", "members", "patience")] == [3, 2, 4]
+
+
+def test_an_unknown_architecture_is_refused_with_all_that_are_known(start: Callable[..., TrainingRun]) -> None:
+    with pytest.raises(Invalid) as refused:
+        start(architecture="vgg16")
+    assert (refused.value.attr, refused.value.code) == ("architecture", "invalid_choice")
+    assert all(name in refused.value.detail for name in ARCHITECTURES)
 
 
 def test_the_compact_network_has_no_weights_to_start_from_and_says_so(start: Callable[..., TrainingRun]) -> None:

@@ -66,11 +66,12 @@ class Division:
     held_out: bool
 
 
-def divide(labels: Labels, groups: Sequence[str], n_classes: int, key: str) -> Division:
-    """Part validation by group, alike in every class, where both halves stay large enough; ``key`` is the data set's hash."""
+def divide(labels: Labels, groups: Sequence[str], n_classes: int, key: str, *, hold_out: bool = True) -> Division:
+    """Part validation by group, alike in every class, where both halves stay large enough; ``key`` is the data set's hash.
+    Without ``hold_out`` it stays one, as where the network to continue from may have chosen its epoch on any of it."""
     part = group_parts(labels, groups, 2, key)
     halves = [np.flatnonzero(part == side) for side in (0, 1)]
-    if all(_large_enough(labels[half], n_classes) for half in halves):
+    if hold_out and all(_large_enough(labels[half], n_classes) for half in halves):
         return Division(halves[0], halves[1], held_out=True)
     everything = np.arange(len(labels))
     return Division(everything, everything, held_out=False)

@@ -19,7 +19,7 @@ _STEPS_BETWEEN_LOOKS = 32
 # Of the memory that is free on a GPU before a training, what its scans may take; the rest is for the network.
 RESIDENT_SHARE = 0.25
 CUDNN_BENCHMARK = True
-_NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory", "out of memory")
+_NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory", "out of memory", "alloc_failed")
 
 
 @dataclass(frozen=True)

@@ -39,20 +39,22 @@ def train(
     groups: Sequence[str] = (),
     initial_states: Sequence[Mapping[str, Tensor]] = (),
     resume: bytes | None = None,
+    device: str | None = None,
     **options: Any,
 ) -> Trained:
     """Train ``config.members`` networks, then as many for each of ``config.folds``.
 
     ``groups`` (N,): the patient of each training, then of each validation scan; needed for folds. ``initial_states``:
     weights to continue from, taken in turn by the networks; no fold may, since they have learned from its held-out scans.
-    ``options`` go to ``fit``. Raises what ``fit`` raises; ``ConfigError`` when the patients do not suffice for the folds.
+    ``device`` and ``options`` go to ``fit``. Raises what ``fit`` raises; ``ConfigError`` when the patients do not suffice
+    for the folds.
     """
     legs = [_member(data, config, index, initial_states) for index in range(config.members)]
     if config.folds:
-        legs += cross.legs(data, config, groups)
+        legs += cross.legs(data, config, groups, device)
     labels = cross.all_labels(data).tolist()
     key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups))
-    done, stopped = run_series(legs, watch, key, resume, **options)
+    done, stopped = run_series(legs, watch, key, resume, device=device, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None
     return Trained(tuple(members), logits, stopped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -40,6 +41,7 @@ def fit(
     save_checkpoint: Callable[[bytes], None] | None = None,
     resume: bytes | None = None,
     initial_state: Mapping[str, Tensor] | None = None,
+    initial_preprocess: Preprocess | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     allow_download: bool = True,
     device: str | None = None,
@@ -51,7 +53,8 @@ def fit(
     ``should_stop`` is asked at every step and must be cheap. ``save_checkpoint`` gets a checkpoint at epoch ends, at
     most every ``checkpoint_interval_s`` seconds; given back as ``resume`` with the same data and configuration the run
     goes on as if it had not been interrupted. ``initial_state`` continues from a version's weights instead of starting
-    anew (give it again with ``resume``).
+    anew, and ``initial_preprocess`` from the grey levels that it knows as mean and standard deviation (give both again with
+    ``resume``).
 
     On a CPU the same data, configuration and number of threads give the same weights to the bit. ``compiled`` has the
     whole network compiled where there is a GPU.
@@ -62,8 +65,16 @@ def fit(
     began = time.monotonic()
     place = Device.of(device, compiled=compiled)
     with exact(place):
+        preprocess = _preprocess(data, config, initial_preprocess, continued=initial_state is not None)
         run = _prepare(
-            data, config, place, initial_state, resume, weights_dir=weights_dir, allow_download=allow_download
+            data,
+            config,
+            preprocess,
+            place,
+            initial_state,
+            resume,
+            weights_dir=weights_dir,
+            allow_download=allow_download,
         )
         calls = Callbacks(on_progress, should_stop)
         stopped = not _train(run, calls, on_epoch_end, save_checkpoint, checkpoint_interval_s)
@@ -96,6 +107,7 @@ def _train(
 def _prepare(
     data: TrainData,
     config: TrainConfig,
+    preprocess: Preprocess,
     device: Device,
     initial_state: Mapping[str, Tensor] | None,
     resume: bytes | None,
@@ -117,7 +129,6 @@ def _prepare(
             weights_dir=weights_dir,
             allow_download=allow_download,
         )
-    preprocess = _preprocess(data, config, continued=continued)
     run = Run.create(
         data, config, preprocess, network, device, knows_something=continued or config.pretrained, frozen=not continued
     )
@@ -127,7 +138,11 @@ def _prepare(
     return run
 
 
-def _preprocess(data: TrainData, config: TrainConfig, *, continued: bool) -> Preprocess:
+def _preprocess(data: TrainData, config: TrainConfig, known: Preprocess | None, *, continued: bool) -> Preprocess:
+    """Weights that know something go on with the grey levels that they know: their deep stages learn late and slowly, and
+    would see every scan shifted."""
+    if known is not None:
+        return replace(known, size=config.image_size)
     if config.pretrained and not continued:
         return Preprocess(config.image_size, *IMAGENET_GREY, 1)
     return Preprocess.fitted(data.train_tiles, config.image_size)

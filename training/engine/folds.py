@@ -88,17 +88,19 @@ def take(data: TrainData, index: Labels) -> Tiles:
     )
 
 
-def legs(data: TrainData, config: TrainConfig, groups: Sequence[str]) -> list[Leg]:
+def legs(data: TrainData, config: TrainConfig, groups: Sequence[str], device: str | None = None) -> list[Leg]:
     """The trainings of a cross-validation, fold by fold; what is kept of each is the logits of its held-out scans, in rising
     order.
 
-    ``groups`` (N,): the patient of each training, then of each validation scan. ``ConfigError`` when they do not suffice.
+    ``groups`` (N,): the patient of each training, then of each validation scan. ``device``: where held-out scans are
+    scored, None for the best of this machine. ``ConfigError`` when the groups do not suffice.
     """
     labels, names = all_labels(data), np.asarray(groups)
     if len(names) != len(labels):
         raise ConfigError("folds", f"{len(names)} groups for {len(labels)} scans")
     fold_of = assign(labels, groups, config.folds, config.seed)
-    return [leg for fold in range(config.folds) for leg in _legs(data, config, labels, names, fold_of, fold)]
+    place = Device.of(device).name
+    return [leg for fold in range(config.folds) for leg in _legs(data, config, labels, names, fold_of, fold, place)]
 
 
 def member_seed(seed: int, index: int) -> int:
@@ -107,7 +109,13 @@ def member_seed(seed: int, index: int) -> int:
 
 
 def _legs(
-    data: TrainData, config: TrainConfig, labels: Labels, names: npt.NDArray[np.str_], fold_of: Labels, fold: int
+    data: TrainData,
+    config: TrainConfig,
+    labels: Labels,
+    names: npt.NDArray[np.str_],
+    fold_of: Labels,
+    fold: int,
+    device: str,
 ) -> list[Leg]:
     held, own = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
     seed = epoch_seed(config.seed, fold + 1, FOLD_PURPOSE) % 2**31
@@ -125,7 +133,6 @@ def _legs(
 
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
-        device = Device.of().name
         tiles = take(data, held)
         logits = predict_logits(network.to(device), result.preprocess, tiles, flip_tta=config.flip_tta, device=device)
         return replace(result, state_dict={}, val_logits=logits)

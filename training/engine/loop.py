@@ -17,7 +17,7 @@ from torch.nn import functional
 from models_registry.inference.architectures import HEAD
 from models_registry.inference.calibration import nll, softmax
 from models_registry.inference.metrics import macro_auroc
-from models_registry.inference.predictor import predict_logits
+from models_registry.inference.predictor import BATCH, predict_logits
 
 from . import ranking
 from .augment import augment
@@ -70,6 +70,7 @@ def run_epoch(run: Run, epoch: int, calls: Callbacks) -> EpochReport | None:
     while True:
         try:
             report = _attempt(run, epoch, calls, began)
+            run.keep()
         except _Stopped:
             return None
         except _NotFinite as fault:
@@ -79,7 +80,6 @@ def run_epoch(run: Run, epoch: int, calls: Callbacks) -> EpochReport | None:
                 raise
             mend = partial(run.shrink)
         else:
-            run.keep()
             return report
         # Only here: what the failed step held hangs on the error, and is free once that is gone.
         mend()
@@ -194,7 +194,14 @@ def validate(run: Run, state: Mapping[str, Tensor], calls: Callbacks) -> npt.NDA
             return None
         tiles = run.data.val_tiles[start : start + VAL_CHUNK]
         rows.append(
-            predict_logits(run.judge, run.preprocess, tiles, flip_tta=run.config.flip_tta, device=run.device.name)
+            predict_logits(
+                run.judge,
+                run.preprocess,
+                tiles,
+                flip_tta=run.config.flip_tta,
+                device=run.device.name,
+                batch=min(BATCH, run.micro or BATCH),
+            )
         )
     return np.concatenate(rows)
 

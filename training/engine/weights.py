@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torchvision import models
@@ -106,7 +107,12 @@ def _missing(architecture: str, why: str) -> WeightsMissing:
 
 def _read(path: Path) -> Mapping[str, Any]:
     if path.suffix == ".safetensors":
-        return load_file(path)
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise WeightsInvalid(
+                f"{path.name} cannot be read: {error}. Make it again, or fetch the original."
+            ) from error
     expected = path.stem.rsplit("-", 1)[1]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not digest.startswith(expected):
@@ -133,4 +139,6 @@ def _checked(architecture: str, state: Mapping[str, Any], name: str) -> dict[str
             grey[key] = torch.zeros((), dtype=torch.long)
         if key not in grey or grey[key].shape != value.shape:
             raise WeightsInvalid(f"{name} does not fit {architecture}: {key} is missing or has another shape")
+        if grey[key].is_floating_point() and not bool(grey[key].isfinite().all()):
+            raise WeightsInvalid(f"{name} is damaged: {key} holds values that are not finite. Fetch it again.")
     return {key: grey[key] for key in expected}
