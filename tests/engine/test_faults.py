@@ -285,6 +285,15 @@ def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(monkeypatch: pytest.M
         fit(make_data(), tiny_config(), device="cuda")
 
 
+def test_compiling_without_a_compiler_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setenv("PATH", "")
+    assert Device.of("cuda") == Device("cuda", torch.bfloat16)
+    with pytest.raises(ConfigError, match="there is no C compiler here; install gcc, or set TRAINING_COMPILE=false"):
+        Device.of("cuda", compiled=True)
+
+
 def test_what_was_set_is_set_again_after_exact_operations() -> None:
     before = torch.are_deterministic_algorithms_enabled()
     with exact(Device()):

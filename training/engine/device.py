@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _STEPS_BETWEEN_LOOKS = 32
 # Of the memory that is free on a GPU before a training, what its scans may take; the rest is for the network.
 RESIDENT_SHARE = 0.25
 CUDNN_BENCHMARK = True
+# What Triton builds its launchers with.
+COMPILERS = ("gcc", "clang", "cc")
 _NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory", "out of memory", "alloc_failed")
 
 
@@ -35,7 +38,7 @@ class Device:
     @classmethod
     def of(cls, name: str | None = None, *, compiled: bool = False) -> Device:
         """The device of this name, or the best of this machine. On a CPU ``compiled`` is ignored. ``ConfigError`` where a GPU
-        is asked for and there is none."""
+        is asked for and there is none, or no compiler."""
         chosen = name or ("cuda" if torch.cuda.is_available() else CPU)
         if not chosen.startswith("cuda"):
             return cls(chosen, torch.bfloat16 if cpu_multiplies_bfloat16() else None)
@@ -43,6 +46,8 @@ class Device:
             raise ConfigError(
                 "device", "there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu, or train where it is"
             )
+        if compiled and not any(map(shutil.which, COMPILERS)):
+            raise ConfigError("compiled", "there is no C compiler here; install gcc, or set TRAINING_COMPILE=false")
         wide = torch.cuda.is_bf16_supported(including_emulation=False)
         return cls(chosen, torch.bfloat16 if wide else torch.float16, compiled)
 
