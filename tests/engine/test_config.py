@@ -86,7 +86,8 @@ def test_the_default_looks_at_both_sides_only_where_mirror_images_are_allowed() 
     ("n_train", "asked", "members"),
     [
         (150, {}, 3),
-        (4700, {"picture_side": 28}, 2),
+        (4700, {"picture_side": 28}, 3),
+        (4700, {"picture_side": 33}, 2),
         (4700, {"picture_side": 56}, 1),
         (150, {"image_size": 128}, 1),
         (50_000, {}, 1),

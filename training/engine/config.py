@@ -120,7 +120,7 @@ def _check_kind(name: str, kind: type, value: object) -> None:
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
 # Scans shown in one training from scratch, over all epochs.
-SHOWN, SHOWN_SMALL = 9_000, 140_000
+SHOWN, SHOWN_SMALL = 9_000, 94_000
 MOST_EPOCHS = 60
 # Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
 # two or three minutes on two cores. More than three networks gain little for what each adds to every answer.
@@ -160,7 +160,7 @@ def default_config(
     epochs = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
     common |= {"epochs": epochs, "image_size": size, "members": _members(architecture, epochs * n_train, size)}
     if small:
-        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=1.0, **common)
+        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=0.35, **common)
     return TrainConfig(**common)
 
 
