@@ -12,17 +12,16 @@ from django.conf import settings
 from django.db import OperationalError
 
 from images.models import Split
-from mediscan_site.core import work
-from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
-from models_registry import reporting, serving
+from models_registry import serving
 from models_registry.lineage import ancestry
 from models_registry.models import ModelVersion
 from models_registry.services import register_version
-from training import doubts, ending, measuring, packing, planning, record, scores, selectors, tiles
+from training import cores, doubts, ending, measuring, packing, planning, record, scores, selectors, tiles
 from training.book import Book
+from training.explaining import explain
 from training.models import TrainingRun
 from training.recording import Recorder, Stopped
 
@@ -77,22 +76,6 @@ def _stopped(run: TrainingRun, book: Book) -> int:
     if run.cancel_requested:
         book.abandon(failed=False)
     return EXIT_STOPPED
-
-
-def explain(run: TrainingRun, error: Exception) -> str:
-    """What a person is told: the message of what we raise ourselves, else only the kind of failure."""
-    from training.engine.config import ConfigError
-    from training.engine.device import out_of_memory
-    from training.engine.report import OutOfMemory, TrainingDiverged
-    from training.engine.weights import WeightsInvalid, WeightsMissing
-
-    ours = (ConfigError, DomainError, OutOfMemory, TrainingDiverged, WeightsInvalid, WeightsMissing)
-    if isinstance(error, (*ours, tiles.TileUnusable, serving.BundleDamaged, reporting.NothingToRead)):
-        return str(error)
-    log.error("%s failed", run.code, exc_info=error)
-    if out_of_memory(error):
-        return "There was not enough memory. Choose a smaller image_size or batch_size, or train on fewer scans."
-    return work.describe_failure(error)
 
 
 @dataclass
@@ -157,8 +140,7 @@ class Training:
         import torch
 
         os.nice(settings.TRAINING_NICENESS)
-        if settings.TRAINING_SUBPROCESS_THREADS:
-            torch.set_num_threads(settings.TRAINING_SUBPROCESS_THREADS)
+        torch.set_num_threads(cores.of(self.run, torch.get_num_threads()))
         facts = record.of(self.run)
         self.recorder.environment(facts)
         self.book.open({**self.run.config, "dataset": self.run.snapshot.code, **facts})

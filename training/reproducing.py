@@ -14,7 +14,8 @@ from mediscan_site.core.models import User
 from models_registry import serving
 from training import record
 from training.book import Book
-from training.child import Training, explain
+from training.child import Training
+from training.explaining import explain
 from training.models import TrainingRun
 from training.recording import Recorder
 

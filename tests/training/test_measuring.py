@@ -12,7 +12,7 @@ from models_registry.evaluating import run_evaluation
 from models_registry.services import deploy, request_evaluation
 from tests.registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
 from training import tiles
-from training.child import explain
+from training.explaining import explain
 from training.measuring import measure
 from training.models import TrainingRun
 from training.recording import Recorder, Stopped

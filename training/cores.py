@@ -1,0 +1,52 @@
+"""How many threads a training takes: as many as other programs leave cores to it.
+
+The threads of a step wait for each other many times. If one of them has to share its core, and the more so as a training gives
+way to others, all of them wait: on two cores beside one busy program, two threads took 35 to 80 times as long as alone, and one
+thread twice as long.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from training.models import TrainingRun
+
+LOOK_S: Final = 1.0
+STAT: Final = Path("/proc/stat")
+# Of the first line of /proc/stat, what is no rest: user, nice, system, irq, softirq, steal.
+WORKING: Final = (1, 2, 3, 6, 7, 8)
+
+
+def of(run: TrainingRun, usual: int) -> int:
+    """The threads of a run: as the site says; else as it began, so that it goes on to the bit; else of the `usual` ones what
+    other programs leave."""
+    begun = run.environment.get("threads") if run.checkpoint_id is not None else None
+    return settings.TRAINING_SUBPROCESS_THREADS or begun or threads(usual, busy=busy_cores())
+
+
+def threads(usual: int, *, busy: float, cores: int | None = None) -> int:
+    """Of `usual` threads so many as find a free core when others keep `busy` cores at work; at least one."""
+    return max(1, min(usual, (cores or os.cpu_count() or usual) - round(busy)))
+
+
+def busy_cores(seconds: float = LOOK_S, source: Path = STAT) -> float:
+    """Cores that other programs keep at work, measured for so many seconds; 0 where the system does not tell."""
+    before, began = _others(source), time.monotonic()
+    time.sleep(seconds)
+    spent = time.monotonic() - began
+    after = _others(source)
+    return 0.0 if before is None or after is None else max(0.0, (after - before) / spent)
+
+
+def _others(source: Path) -> float | None:
+    """Processor seconds of all programs but this one since the system began."""
+    try:
+        line = source.read_text().split("\n", 1)[0].split()
+        everybody = sum(int(line[column]) for column in WORKING) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+    own = os.times()
+    return everybody - own.user - own.system
