@@ -48,6 +48,7 @@ def test_a_run_is_started_with_codes_answered_with_202_and_its_address(
         ({"learning_rate": True}, "learning_rate"),
         ({"learning_rate": "nan"}, "learning_rate"),
         ({"learning_rate": "inf"}, "learning_rate"),
+        ({"learning_rate": 10**400}, "learning_rate"),
         ({"architecture": "vgg16"}, "architecture"),
         ({"pretrained": "perhaps"}, "pretrained"),
         ({"pretrained": {"a": 1}}, "pretrained"),
