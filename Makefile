@@ -63,8 +63,7 @@ bench-ingest: setup-dev ## uploads and ZIP imports beside the work that nobody c
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.ingest $(if $(DATA),--data "$(DATA)")
 
 bench-training: setup-dev ## training: quality, speed and honesty beside peers; up to two hours with DATA=folder, minutes without
-	@# Idle threads sleep, as in the training process of a site (training/runner.py).
-	OMP_WAIT_POLICY=PASSIVE $(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
+	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
 
 format: setup-dev ## put the code in shape
 	$(PY) -m ruff format .

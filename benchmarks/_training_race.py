@@ -9,7 +9,6 @@ median over several seeds counts.
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +60,10 @@ def _reached(labels: npt.NDArray[np.int64], logits: npt.NDArray[np.float64]) -> 
 
 
 def _ours(learning: sets.Learning, test: sets.Part, seed: int) -> dict[str, Any]:
-    recipe = quality.configuration(quality.PNEUMONIAMNIST, len(learning.train), seed=seed)
     attempts, arrived = [], False
     for length in LENGTHS:
-        done = quality.train(learning, replace(recipe, epochs=length, members=1), test)
+        recipe = quality.configuration(quality.PNEUMONIAMNIST, len(learning.train), seed=seed, epochs=length)
+        done = quality.train(learning, recipe, test)
         arrived, figures = _reached(test.labels, done.logits_of_test())
         attempts.append({"epochs": length, **figures, **done.machine})
         print(f"ours: {attempts[-1]}", flush=True)

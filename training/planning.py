@@ -199,6 +199,7 @@ def _config(
         allow_flips=not project.laterality_matters,
         picture_side=side,
         image_size=wishes.image_size,
+        epochs=wishes.epochs,
     )
     values = {**recipe.to_dict(), **_continued(wishes.base_model), "coverage_target": project.coverage_target}
     if wishes.epochs is not None or wishes.folds:

@@ -86,8 +86,7 @@ def test_the_default_looks_at_both_sides_only_where_mirror_images_are_allowed() 
     ("n_train", "asked", "members"),
     [
         (150, {}, 3),
-        (4700, {"picture_side": 28}, 3),
-        (4700, {"picture_side": 33}, 2),
+        (4700, {"picture_side": 28}, 2),
         (4700, {"picture_side": 56}, 1),
         (150, {"image_size": 128}, 1),
         (50_000, {}, 1),
@@ -100,6 +99,13 @@ def test_the_default_is_several_networks_where_they_are_cheap(
 ) -> None:
     given = {"weights_available": False, "architecture": "resnet_compact", **asked}
     assert default_config(n_train, **given).members == members
+
+
+@pytest.mark.parametrize(("epochs", "strength"), [(1, 0.5), (8, 0.5), (9, 1.0), (30, 1.0), (None, 1.0)])
+def test_small_pictures_are_changed_less_in_a_short_run(epochs: int | None, strength: float) -> None:
+    told = default_config(4700, weights_available=False, picture_side=28, epochs=epochs)
+    assert told.augment == strength
+    assert told.epochs == 30
 
 
 @pytest.mark.parametrize(("weights", "usual"), [(False, 64), (True, 128)])

@@ -120,8 +120,10 @@ def _check_kind(name: str, kind: type, value: object) -> None:
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
 # Scans shown in one training from scratch, over all epochs.
-SHOWN, SHOWN_SMALL = 9_000, 94_000
+SHOWN, SHOWN_SMALL = 9_000, 140_000
 MOST_EPOCHS = 60
+# Strong augmentation takes many epochs to learn from; so few learn more from a weaker one.
+SHORT, WEAKER = 8, 0.5
 # Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
 # two or three minutes on two cores. More than three networks gain little for what each adds to every answer.
 COMMITTEE_WORK, MOST_BY_DEFAULT = 300_000, 3
@@ -137,12 +139,13 @@ def default_config(
     allow_flips: bool = False,
     picture_side: int | None = None,
     image_size: int | None = None,
+    epochs: int | None = None,
 ) -> TrainConfig:
     """The recipe of ``architecture`` for ``n_train`` scans: transfer learning where weights are there, else from scratch
     at a small size. Which architecture it is, is chosen elsewhere (``training.choosing``).
 
     ``picture_side``: the usual side of the originals in pixels, None when it is not known or large. ``image_size``: the
-    side that was asked for, None to leave it to the recipe.
+    side that was asked for, None to leave it to the recipe. ``epochs``: how many it will be, None for as many as here.
     """
     side = image_size or picture_side
     small = side is not None and side <= SMALL_PICTURE
@@ -157,10 +160,11 @@ def default_config(
         size = image_size or (128 if on_cpu else 224)
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
     size = image_size or (max(MIN_SIZE, picture_side or 0) if small else 64 if on_cpu else 128)
-    epochs = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
-    common |= {"epochs": epochs, "image_size": size, "members": _members(architecture, epochs * n_train, size)}
+    usual = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
+    common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
     if small:
-        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=0.35, **common)
+        augment = WEAKER if (epochs or usual) <= SHORT else 1.0
+        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=augment, **common)
     return TrainConfig(**common)
 
 
