@@ -84,7 +84,7 @@ class BareLoop:
         self.seconds.append(time.perf_counter() - began)
 
 
-class _Enough(Exception):
+class Enough(Exception):
     """So many steps have been timed."""
 
 
@@ -98,11 +98,11 @@ def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> di
         if last[0]:
             engine.append(time.perf_counter() - last[0])
         if len(engine) >= steps + WARM_STEPS - 1:
-            raise _Enough
+            raise Enough
         bare.step()
         last[0] = time.perf_counter()
 
-    with watched() as machine, contextlib.suppress(_Enough):
+    with watched() as machine, contextlib.suppress(Enough):
         fit(data, config, on_progress=between, device="cpu")
     pairs = list(zip(engine, bare.seconds[1:], strict=False))[WARM_STEPS:]
     return {
