@@ -65,7 +65,8 @@ def start_run(
     suits = partial(_require_suitable, wishes)
     dataset = snapshot or freeze_snapshot(actor=actor, project=project, suits=suits)
     config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
-    suits(dataset)
+    if snapshot is not None:
+        suits(snapshot)
     return _create(actor, project, dataset, base_model, config)
 
 

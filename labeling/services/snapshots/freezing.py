@@ -45,11 +45,15 @@ def _not_counted(frozen: Frozen) -> str:
     return f" Approved scans that do not count: {named}"
 
 
+def _any(_: Snapshot) -> None:
+    """Every data set suits."""
+
+
 def freeze_snapshot(
-    *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] | None = None
+    *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
 ) -> Snapshot:
     """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. ``suits`` is
-    asked about a new one; what it raises leaves no data set behind, and no scan with a side for ever.
+    asked about it; what it raises leaves no new data set behind, and no scan with a side for ever.
 
     Raises Conflict: `comparison_pending`, `contradictory_labels` with the list, or `not_enough_data`, which says what is
     missing per class and split."""
@@ -65,12 +69,12 @@ def freeze_snapshot(
             )
         existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
         if existing is not None:
+            suits(existing)
             return existing
         try:
             with transaction.atomic():
                 snapshot = _write(actor, project, seed, frozen)
-                if suits is not None:
-                    suits(snapshot)
+                suits(snapshot)
                 return snapshot
         except (IntegrityError, _Moved):
             # Somebody froze a data set, or changed a scan, at the same time: look again.
