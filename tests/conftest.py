@@ -6,9 +6,7 @@ import random
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +17,7 @@ from rest_framework.test import APIClient
 
 # How long an example takes is the machine's business, not the code's. CI must say the same of the same code each time, so it
 # takes the same examples each time; developers' runs (CI not set) search on at random, and what they find becomes a test.
-PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 hypothesis_settings.register_profile("search", **PATIENT)
 hypothesis_settings.register_profile("repeat", derandomize=True, **PATIENT)
 hypothesis_settings.load_profile("repeat" if os.environ.get("CI") else "search")
@@ -40,7 +38,7 @@ def scope(nodeid: str) -> str:
 
 # pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
     from xdist.scheduler import LoadGroupScheduling
 
     class OneSite(LoadGroupScheduling):
@@ -57,13 +55,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_module_inherits_objects() -> None:
+def _no_module_inherits_objects():
     """What fixtures of an earlier module, or threads that outlived its tests, stored."""
     shutil.rmtree(Path(settings.DATA_DIR) / "blobs", ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
-def _disk_is_given_back() -> Iterator[None]:
+def _disk_is_given_back():
     """A model bundle has 45 MB: what a test stored goes with its rows, else a whole suite leaves tens of gigabytes."""
     folder = Path(settings.DATA_DIR) / "blobs"
     before = set(folder.glob("*/*/*"))
@@ -73,7 +71,7 @@ def _disk_is_given_back() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _same_random_numbers() -> None:
+def _same_random_numbers():
     """Random weights and noise are those of the test, whichever tests ran in this process before."""
     random.seed(0)
     np.random.seed(0)
@@ -82,7 +80,7 @@ def _same_random_numbers() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _heartbeats_see_the_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _heartbeats_see_the_test(request, monkeypatch):
     """Most tests work inside one transaction, which a heartbeat on its own connection cannot see: after four seconds it would
     call the work lost. There it always finds its row; where rows are committed, the real one beats."""
     marker = request.node.get_closest_marker("django_db")
@@ -92,14 +90,14 @@ def _heartbeats_see_the_test(request: pytest.FixtureRequest, monkeypatch: pytest
 
     beat = work.beat
 
-    def seen(*row: Any, **columns: Any) -> bool:
+    def seen(*row, **columns) -> bool:
         return threading.current_thread().name.startswith("pulse-") or beat(*row, **columns)
 
     monkeypatch.setattr(work, "beat", seen)
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
+def shared_data():
     """Real scans with splits and labels, where this machine has them."""
     folder = Path(os.environ.get("MEDISCAN_TEST_DATA") or settings.BASE_DIR.parent / "shared" / "data")
     if not folder.is_dir():
@@ -107,7 +105,7 @@ def shared_data() -> Path:
     return folder
 
 
-def make_user(name: str, *, role: str = "doctor", is_active: bool = True) -> Any:
+def make_user(name: str, *, role: str = "doctor", is_active: bool = True):
     from mediscan_site.core.models import User
 
     admin = role == "admin"
@@ -119,18 +117,18 @@ def make_user(name: str, *, role: str = "doctor", is_active: bool = True) -> Any
 
 
 @pytest.fixture
-def admin(db: None) -> Any:
+def admin(db):
     return make_user("admin", role="admin")
 
 
 @pytest.fixture
-def project(admin: Any) -> Any:
+def project(admin):
     from images.services import create_project
 
     return create_project(actor=admin, name="Chest X-ray", classes=CLASSES, modality="X-ray")
 
 
-def member(project: Any, admin: Any, name: str) -> Any:
+def member(project, admin, name: str):
     from images.services import add_member
 
     user = make_user(name)
@@ -139,30 +137,30 @@ def member(project: Any, admin: Any, name: str) -> Any:
 
 
 @pytest.fixture
-def author(project: Any, admin: Any) -> Any:
+def author(project, admin):
     return member(project, admin, "author")
 
 
 @pytest.fixture
-def colleague(project: Any, admin: Any) -> Any:
+def colleague(project, admin):
     return member(project, admin, "colleague")
 
 
 @pytest.fixture
-def outsider(db: None) -> Any:
+def outsider(db):
     return make_user("outsider")
 
 
 @pytest.fixture
-def inactive(db: None) -> Any:
+def inactive(db):
     return make_user("inactive", is_active=False)
 
 
 @pytest.fixture
-def api() -> Callable[..., APIClient]:
+def api():
     """A client of the HTTP API: `api()` anonymous, `api(user)` with that user's real access token."""
 
-    def client(user: Any = None) -> APIClient:
+    def client(user=None) -> APIClient:
         from rest_framework_simplejwt.tokens import RefreshToken
 
         made = APIClient()
@@ -183,18 +181,10 @@ def scan_bytes(seed: int = 0, *, opacity: bool = False, scan_index: int = 0) -> 
 
 
 @pytest.fixture
-def make_scan(project: Any, author: Any) -> Callable[..., Any]:
+def make_scan(project, author):
     """A stored scan of the project: `make_scan(seed=3, opacity=True, patient="p3")`; `label=` labels it as the actor."""
 
-    def make(
-        *,
-        seed: int = 0,
-        opacity: bool = False,
-        label: str | None = None,
-        actor: Any = None,
-        into: Any = None,
-        **facts: Any,
-    ) -> Any:
+    def make(*, seed: int = 0, opacity: bool = False, label: str | None = None, actor=None, into=None, **facts):
         from images.services import ScanFacts
         from labeling.services import upload_scan
 
@@ -219,10 +209,10 @@ def make_scan(project: Any, author: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def approved_scans(make_scan: Callable[..., Any], colleague: Any) -> Callable[..., list[Any]]:
+def approved_scans(make_scan, colleague):
     """`approved_scans(12)`: so many scans, each of its own patient, classes in turn, labelled by author, approved by colleague."""
 
-    def make(count: int, *, first_seed: int = 100, split: str | None = None) -> list[Any]:
+    def make(count: int, *, first_seed: int = 100, split: str | None = None):
         from labeling.services import review_scan
 
         scans = []
@@ -238,10 +228,10 @@ def approved_scans(make_scan: Callable[..., Any], colleague: Any) -> Callable[..
 
 
 @pytest.fixture
-def make_snapshot(approved_scans: Callable[..., list[Any]], admin: Any, project: Any) -> Callable[..., Any]:
+def make_snapshot(approved_scans, admin, project):
     """A frozen data set with scans of both classes in each split."""
 
-    def make(per_split: int = 6) -> Any:
+    def make(per_split: int = 6):
         from labeling.services import freeze_snapshot
 
         for number, split in enumerate(("train", "val", "test")):

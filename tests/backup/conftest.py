@@ -1,9 +1,7 @@
 """A folder for backups, and an identity that the site itself does not have."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,7 +12,7 @@ from mediscan_site.core.storage import ring
 
 
 @pytest.fixture
-def identity_file(tmp_path: Path) -> Path:
+def identity_file(tmp_path):
     path = tmp_path / "offline" / "identity.txt"
     path.parent.mkdir()
     sealing.make_identity(path, signer=signing.signer(ring.current()))
@@ -22,7 +20,7 @@ def identity_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def backup_dir(tmp_path: Path, settings: Any, identity_file: Path) -> Path:
+def backup_dir(tmp_path, settings, identity_file):
     folder = tmp_path / "backups"
     folder.mkdir()
     settings.BACKUP_DIR = str(folder)
@@ -31,7 +29,7 @@ def backup_dir(tmp_path: Path, settings: Any, identity_file: Path) -> Path:
 
 
 @pytest.fixture
-def backup(backup_dir: Path) -> Callable[..., Path]:
+def backup(backup_dir):
     """`backup()` makes one as an operator would, and gives its folder."""
 
     def make(kind: str = "manual") -> Path:

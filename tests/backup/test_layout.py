@@ -1,8 +1,6 @@
 """A manifest and a list of objects from anywhere: read, or refused with a reason; never another exception."""
 
 import json
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -35,13 +33,13 @@ JSON = st.recursive(
 )
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_what_is_written_is_read_again():
     assert layout.parse(GOOD.to_bytes()) == GOOD
     assert GOOD.size == 5 + 3 * 9
 
 
 @given(st.sampled_from(sorted(json.loads(GOOD.to_bytes()))), JSON)
-def test_a_manifest_with_any_field_replaced_is_read_or_refused(field: str, value: Any) -> None:
+def test_a_manifest_with_any_field_replaced_is_read_or_refused(field, value):
     document = {**json.loads(GOOD.to_bytes()), field: value}
     try:
         layout.parse(json.dumps(document).encode())
@@ -50,12 +48,12 @@ def test_a_manifest_with_any_field_replaced_is_read_or_refused(field: str, value
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_no_manifest(data: bytes) -> None:
+def test_any_bytes_are_no_manifest(data):
     with pytest.raises(BackupError):
         layout.parse(data)
 
 
-def test_a_list_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_list_is_read_as_it_was_written(tmp_path):
     entry = Entry(ID, f"project-7/12/{ID}", Stored("ab" * 32, 42))
     with (tmp_path / "objects.csv").open("w") as out:
         layout.write_entry(out, entry)
@@ -76,7 +74,7 @@ def test_a_list_is_read_as_it_was_written(tmp_path: Path) -> None:
         "",
     ],
 )
-def test_a_line_that_leads_elsewhere_or_says_too_little_is_refused(tmp_path: Path, line: str) -> None:
+def test_a_line_that_leads_elsewhere_or_says_too_little_is_refused(tmp_path, line):
     path = tmp_path / "objects.csv"
     path.write_text(f"{line}\n")
     with pytest.raises(BackupError, match="Line 1 of objects"):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.storage import storages
@@ -34,7 +33,7 @@ def listed(folder: Path) -> set[str]:
     return {str(entry.id) for entry in layout.entries(folder / layout.OBJECTS)}
 
 
-def test_it_holds_every_object_every_row_and_the_head_of_the_audit_chain(make_scan: Any, backup: Make) -> None:
+def test_it_holds_every_object_every_row_and_the_head_of_the_audit_chain(make_scan, backup):
     make_scan(seed=1)
     make_scan(seed=2)
     folder = backup()
@@ -53,7 +52,7 @@ def test_it_holds_every_object_every_row_and_the_head_of_the_audit_chain(make_sc
             assert copied == stored.read()
 
 
-def test_the_second_one_copies_only_what_is_new(make_scan: Any, backup: Make) -> None:
+def test_the_second_one_copies_only_what_is_new(make_scan, backup):
     make_scan(seed=1)
     backup()
     before = Blob.objects.count()
@@ -63,7 +62,7 @@ def test_the_second_one_copies_only_what_is_new(make_scan: Any, backup: Make) ->
     assert (row.objects_total, row.objects_copied) == (Blob.objects.count(), Blob.objects.count() - before)
 
 
-def test_nothing_in_it_can_be_read_without_the_identity(make_scan: Any, backup: Make, identity_file: Path) -> None:
+def test_nothing_in_it_can_be_read_without_the_identity(make_scan, backup, identity_file):
     make_scan(seed=1, patient="Kowalska-Testowa")
     folder = backup()
     planted = [
@@ -83,9 +82,7 @@ def test_nothing_in_it_can_be_read_without_the_identity(make_scan: Any, backup: 
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the other databases' dumps are piped")
-def test_no_copy_of_the_database_is_left_in_memory_not_even_that_of_a_killed_backup(
-    backup: Make, admin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_copy_of_the_database_is_left_in_memory_not_even_that_of_a_killed_backup(backup, admin, monkeypatch):
     left = dumps.RAM_FOLDER / f"mediscan-backup-{signing.signer(ring.current())[:16]}-left"
     left.mkdir()
     (left / "db").write_bytes(b"SQLite format 3")
@@ -96,14 +93,12 @@ def test_no_copy_of_the_database_is_left_in_memory_not_even_that_of_a_killed_bac
         backup()
 
 
-def test_a_scan_that_is_erased_while_the_backup_runs_is_named_and_no_error(
-    make_scan: Any, admin: Any, backup: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scan_that_is_erased_while_the_backup_runs_is_named_and_no_error(make_scan, admin, backup, monkeypatch):
     kept, gone = make_scan(seed=1), make_scan(seed=2)
     doomed = str(gone.blob_id)
     present = objects.present
 
-    def erase_after_the_dump(*arguments: Any) -> Any:
+    def erase_after_the_dump(*arguments):
         found = present(*arguments)
         delete_scan(actor=admin, image=gone)
         return found
@@ -116,7 +111,7 @@ def test_a_scan_that_is_erased_while_the_backup_runs_is_named_and_no_error(
     assert manifest(folder).damaged == []
 
 
-def test_an_erased_scan_leaves_the_older_backups_too(make_scan: Any, admin: Any, backup: Make) -> None:
+def test_an_erased_scan_leaves_the_older_backups_too(make_scan, admin, backup):
     image, other = make_scan(seed=1), make_scan(seed=2)
     first = backup()
     path = layout.object_file(first.parent, image.blob_id)
@@ -129,7 +124,7 @@ def test_an_erased_scan_leaves_the_older_backups_too(make_scan: Any, admin: Any,
     services.verify_backup(folder=first, identity=None)
 
 
-def test_a_damaged_stored_object_does_not_stop_the_backup_of_everything_else(make_scan: Any, backup: Make) -> None:
+def test_a_damaged_stored_object_does_not_stop_the_backup_of_everything_else(make_scan, backup):
     image = make_scan(seed=1)
     flipped(Path(storages["blobs"].path(image.blob.path)))
     folder = backup()
@@ -137,7 +132,7 @@ def test_a_damaged_stored_object_does_not_stop_the_backup_of_everything_else(mak
     assert "Run verify_images" in Backup.objects.get().error
 
 
-def test_an_object_that_rotted_in_the_backup_is_copied_anew(make_scan: Any, backup: Make) -> None:
+def test_an_object_that_rotted_in_the_backup_is_copied_anew(make_scan, backup):
     make_scan(seed=1)
     folder = backup()
     rotten = first_object(folder.parent)
@@ -150,15 +145,13 @@ def test_an_object_that_rotted_in_the_backup_is_copied_anew(make_scan: Any, back
     call_command("backup", verify=folder.name, stdout=io.StringIO())
 
 
-def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(
-    make_scan: Any, backup: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(make_scan, backup, monkeypatch):
     make_scan(seed=1)
     first = backup()
     before = {path: path.read_bytes() for path in first.parent.rglob("*") if path.is_file()}
     make_scan(seed=2)
 
-    def full(*arguments: Any) -> Any:
+    def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(objects, "_copied", full)
@@ -171,7 +164,7 @@ def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(
     services.verify_backup(folder=first, identity=None)
 
 
-def test_what_a_killed_worker_left_is_cleared_and_the_row_is_done_again(backup_dir: Path, admin: Any) -> None:
+def test_what_a_killed_worker_left_is_cleared_and_the_row_is_done_again(backup_dir, admin):
     (backup_dir / f"{layout.PARTIAL}20260101T000000Z-daily").mkdir()
     row = services.request_backup(actor=admin)
     work.claim(Backup, row.pk)
@@ -183,7 +176,7 @@ def test_what_a_killed_worker_left_is_cleared_and_the_row_is_done_again(backup_d
     assert not list(backup_dir.glob(f"{layout.PARTIAL}*"))
 
 
-def test_a_cancelled_backup_leaves_nothing(backup_dir: Path, make_scan: Any, admin: Any, monkeypatch: Any) -> None:
+def test_a_cancelled_backup_leaves_nothing(backup_dir, make_scan, admin, monkeypatch):
     make_scan(seed=1)
     row = services.request_backup(actor=admin)
     monkeypatch.setattr(work.Pulse, "should_stop", lambda self: True)
@@ -193,28 +186,26 @@ def test_a_cancelled_backup_leaves_nothing(backup_dir: Path, make_scan: Any, adm
     assert layout.folders(backup_dir) == [] and not list(backup_dir.glob(f"{layout.PARTIAL}*"))
 
 
-def test_two_backups_do_not_run_at_once(backup_dir: Path, backup: Make, admin: Any) -> None:
+def test_two_backups_do_not_run_at_once(backup_dir, backup, admin):
     with place.held(), pytest.raises(CommandError, match="at work on BACKUP_DIR"):
         backup()
 
 
-def test_the_folder_of_another_site_is_refused(backup_dir: Path, backup: Make, admin: Any, tmp_path: Path) -> None:
+def test_the_folder_of_another_site_is_refused(backup_dir, backup, admin, tmp_path):
     other = KeyRing.create(tmp_path / "other.json")
     (backup_dir / "signer").write_text(signing.signer(other))
     with pytest.raises(CommandError, match="another site"):
         backup()
 
 
-def test_a_folder_that_is_not_there_is_not_made(backup_dir: Path, backup: Make, admin: Any) -> None:
+def test_a_folder_that_is_not_there_is_not_made(backup_dir, backup, admin):
     backup_dir.rmdir()
     with pytest.raises(CommandError, match=r"is not there\. Mount it"):
         backup()
     assert not backup_dir.exists()
 
 
-def test_the_newest_seven_days_five_weeks_and_all_manual_ones_are_kept(
-    backup: Make, backup_dir: Path, admin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_newest_seven_days_five_weeks_and_all_manual_ones_are_kept(backup, backup_dir, admin, monkeypatch):
     monkeypatch.setattr(making, "KEEP", {"daily": 2, "weekly": 1})
     moment = datetime.fromisoformat("2026-03-01T01:00:00+00:00")
     for day, kind in enumerate(["weekly", "manual", "daily", "daily", "weekly", "daily"]):
@@ -223,7 +214,7 @@ def test_the_newest_seven_days_five_weeks_and_all_manual_ones_are_kept(
     assert [path.name.split("-")[1] for path in layout.folders(backup_dir)] == ["manual", "daily", "weekly", "daily"]
 
 
-def test_without_recipients_nothing_is_made(settings: Any, backup_dir: Path, backup: Make, admin: Any) -> None:
+def test_without_recipients_nothing_is_made(settings, backup_dir, backup, admin):
     settings.BACKUP_RECIPIENTS, settings.EMBEDDED = [], False
     with pytest.raises(CommandError, match="age-keygen"):
         backup()
@@ -233,9 +224,7 @@ def test_without_recipients_nothing_is_made(settings: Any, backup_dir: Path, bac
     assert layout.folders(backup_dir) == []
 
 
-def test_the_embedded_mode_makes_an_identity_once_and_says_so(
-    settings: Any, backup_dir: Path, tmp_path: Path, admin: Any
-) -> None:
+def test_the_embedded_mode_makes_an_identity_once_and_says_so(settings, backup_dir, tmp_path, admin):
     settings.BACKUP_RECIPIENTS, settings.EMBEDDED = [], True
     keys = tmp_path / "keys" / "keys.json"
     keys.parent.mkdir()
@@ -254,7 +243,7 @@ def test_the_embedded_mode_makes_an_identity_once_and_says_so(
     services.verify_backup(folder=newest, identity=sealing.read_identity(tmp_path / "moved-away.txt"))
 
 
-def test_the_audit_log_tells_of_it(backup: Make, admin: Any) -> None:
+def test_the_audit_log_tells_of_it(backup, admin):
     backup()
     assert audit.verify() is None
     assert set(AuditEvent.objects.filter(action__startswith="backup.").values_list("action", flat=True)) == {

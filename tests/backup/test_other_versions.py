@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -15,7 +14,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Callable[[str], Run]:
+def site(tmp_path):
     """`site("old")("migrate")`: `manage.py` of an embedded site in a folder of its own."""
     (tmp_path / "backups").mkdir()
 
@@ -47,9 +46,7 @@ def site(tmp_path: Path) -> Callable[[str], Run]:
     return named
 
 
-def test_an_older_one_is_migrated_forward_and_an_empty_site_makes_way(
-    site: Callable[[str], Run], tmp_path: Path
-) -> None:
+def test_an_older_one_is_migrated_forward_and_an_empty_site_makes_way(site, tmp_path):
     old, new = site("old"), site("new")
     for command in (
         ("migrate", "-v0"),

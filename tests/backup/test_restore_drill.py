@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -54,7 +53,7 @@ print(json.dumps({
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[dict[str, str]]:
+def elsewhere(tmp_path):
     """The environment of an empty machine: no keys, no data, an empty database of the same engine."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     env = {
@@ -83,7 +82,7 @@ def elsewhere(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def manage(elsewhere: dict[str, str]) -> Manage:
+def manage(elsewhere):
     def run(*arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
@@ -99,14 +98,14 @@ def manage(elsewhere: dict[str, str]) -> Manage:
     return run
 
 
-def facts(manage: Manage, tokens: dict[str, str]) -> Any:
+def facts(manage: Manage, tokens: dict[str, str]):
     done = manage("shell", "-c", FACTS, given=json.dumps({"password": PASSWORD, **tokens}))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 @pytest.fixture
-def signed_in(admin: Any) -> dict[str, str]:
+def signed_in(admin):
     """A session and tokens from before; the account has a password as a real site hashes it."""
     admin.password = Argon2Hasher().encode(PASSWORD, Argon2Hasher().salt())
     admin.save()
@@ -116,7 +115,7 @@ def signed_in(admin: Any) -> dict[str, str]:
     return auth.token_pair(admin)
 
 
-def backed_up_during_uploads(backup: Callable[..., Path], make_scan: Any) -> Path:
+def backed_up_during_uploads(backup: Callable[..., Path], make_scan) -> Path:
     """A backup that runs while another thread stores scans as fast as it can."""
     enough, first, failures = threading.Event(), threading.Event(), []
 
@@ -145,8 +144,8 @@ def backed_up_during_uploads(backup: Callable[..., Path], make_scan: Any) -> Pat
 
 
 def test_restored_on_an_empty_machine_all_of_it_is_there_and_nobody_is_signed_in(
-    make_scan: Any, backup: Any, identity_file: Path, manage: Manage, signed_in: dict[str, str]
-) -> None:
+    make_scan, backup, identity_file, manage, signed_in
+):
     for seed in range(5):
         make_scan(seed=seed, patient=f"patient{seed}", label="NORMAL")
     folder = backed_up_during_uploads(backup, make_scan)
@@ -170,8 +169,8 @@ def test_restored_on_an_empty_machine_all_of_it_is_there_and_nobody_is_signed_in
 
 
 def test_restored_over_a_site_in_use_what_came_later_is_gone_and_what_was_erased_stays_erased(
-    make_scan: Any, backup: Any, admin: Any, identity_file: Path, manage: Manage, signed_in: dict[str, str]
-) -> None:
+    make_scan, backup, admin, identity_file, manage, signed_in
+):
     kept, doomed = make_scan(seed=1, patient="kept"), make_scan(seed=2, patient="doomed")
     older = backup()
     delete_scan(actor=admin, image=doomed)
@@ -189,8 +188,8 @@ def test_restored_over_a_site_in_use_what_came_later_is_gone_and_what_was_erased
 
 
 def test_an_object_that_no_backup_has_whole_is_left_out_on_request_and_refused_from_then_on(
-    make_scan: Any, backup: Any, identity_file: Path, manage: Manage
-) -> None:
+    make_scan, backup, identity_file, manage
+):
     image, other = make_scan(seed=1), make_scan(seed=2)
     folder = backup()
     flipped(layout.object_file(folder.parent, image.blob_id))

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., Path]
 
 
-def altered(folder: Path, **changes: Any) -> None:
+def altered(folder: Path, **changes) -> None:
     """The manifest with other contents, signed again by the site itself."""
     data = layout.parse((folder / layout.MANIFEST).read_bytes())
     _put(folder, replace(data, **changes).to_bytes(), ring.current())
@@ -77,9 +76,7 @@ SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("harm", SPOILS)
-def test_refused_before_anything_is_written(
-    harm: str, make_scan: Any, backup: Make, identity_file: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_before_anything_is_written(harm, make_scan, backup, identity_file, settings, monkeypatch):
     make_scan(seed=1)
     folder = backup()
     spoil, reason = SPOILS[harm]
@@ -89,9 +86,7 @@ def test_refused_before_anything_is_written(
         call_command("restore", folder, identity=identity_file, force=True)
 
 
-def test_another_identity_does_not_open_it(
-    make_scan: Any, backup: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_identity_does_not_open_it(make_scan, backup, tmp_path, monkeypatch):
     make_scan(seed=1)
     folder = backup()
     sealing.make_identity(tmp_path / "other.txt", signer=signing.signer(ring.current()))
@@ -104,14 +99,14 @@ def test_another_identity_does_not_open_it(
         call_command("restore", folder, force=True)
 
 
-def test_a_site_with_data_is_replaced_only_by_force(backup: Make, admin: Any, identity_file: Path) -> None:
+def test_a_site_with_data_is_replaced_only_by_force(backup, admin, identity_file):
     folder = backup()
     with pytest.raises(CommandError, match="repeat with --force"):
         call_command("restore", folder, identity=identity_file)
     assert User.objects.count() == 1
 
 
-def test_a_running_site_is_not_replaced(backup: Make, admin: Any, identity_file: Path, settings: Any) -> None:
+def test_a_running_site_is_not_replaced(backup, admin, identity_file, settings):
     folder, pid = backup(), settings.DATA_DIR / "supervisord.pid"
     pid.write_text(str(os.getpid()))
     try:
@@ -122,8 +117,8 @@ def test_a_running_site_is_not_replaced(backup: Make, admin: Any, identity_file:
 
 
 def test_a_keys_file_that_lacks_a_key_of_the_backup_is_not_overwritten(
-    backup: Make, admin: Any, identity_file: Path, settings: Any, tmp_path: Path
-) -> None:
+    backup, admin, identity_file, settings, tmp_path
+):
     copy = tmp_path / "keys" / "keys.json"
     copy.parent.mkdir()
     document = json.loads(settings.KEYS_FILE.read_bytes())
@@ -140,14 +135,14 @@ def test_a_keys_file_that_lacks_a_key_of_the_backup_is_not_overwritten(
 
 
 def test_without_a_keys_file_the_identity_or_the_operator_tells_whose_backup_it_is(
-    backup: Make, admin: Any, identity_file: Path, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    backup, admin, identity_file, settings, tmp_path, monkeypatch
+):
     folder = backup()
     trusted = signing.signer(ring.current())
     bare = tmp_path / "bare.txt"
     bare.write_text("".join(line for line in identity_file.open() if not line.startswith("#")))
     settings.KEYS_FILE = tmp_path / "absent" / "keys.json"
-    seen: list[Any] = []
+    seen = []
     monkeypatch.setattr(restoring, "_write", lambda sound, *rest: seen.append(sound))
     for options in ({"identity": identity_file}, {"identity": bare, "signer": trusted}):
         seen.clear()
@@ -161,24 +156,20 @@ def test_without_a_keys_file_the_identity_or_the_operator_tells_whose_backup_it_
         call_command("restore", folder, identity=bare, signer="ab" * 32, force=True)
 
 
-def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path, backup_dir: Path, identity_file: Path, db: None) -> None:
+def test_a_folder_that_is_no_backup_is_refused(tmp_path, backup_dir, identity_file, db):
     for path in (tmp_path / "nowhere", backup_dir):
         with pytest.raises(CommandError, match="neither a backup nor"):
             call_command("restore", path, identity=identity_file)
 
 
-def test_a_damaged_newer_backup_does_not_stand_in_the_way_of_an_older_one(
-    make_scan: Any, backup: Make, identity_file: Path
-) -> None:
+def test_a_damaged_newer_backup_does_not_stand_in_the_way_of_an_older_one(make_scan, backup, identity_file):
     make_scan(seed=1)
     older, newer = backup(), backup()
     flipped(newer / layout.SIGNATURE, 0)
     checking.check(older, trusted=signing.signer(ring.current()), identity=sealing.read_identity(identity_file))
 
 
-def test_what_was_erased_after_the_backup_is_known_from_the_newer_one(
-    make_scan: Any, admin: Any, backup: Make, identity_file: Path
-) -> None:
+def test_what_was_erased_after_the_backup_is_known_from_the_newer_one(make_scan, admin, backup, identity_file):
     image, doomed = make_scan(seed=1), make_scan(seed=2)
     gone = str(doomed.blob_id)
     older = backup()
@@ -192,7 +183,7 @@ def test_what_was_erased_after_the_backup_is_known_from_the_newer_one(
         checking.check(older, trusted=signing.signer(ring.current()))
 
 
-def test_verify_says_what_it_read_and_whether_it_opened(make_scan: Any, backup: Make, identity_file: Path) -> None:
+def test_verify_says_what_it_read_and_whether_it_opened(make_scan, backup, identity_file):
     make_scan(seed=1)
     backup()
     for options, words in (({}, "not decrypted"), ({"identity": identity_file}, "it decrypts")):

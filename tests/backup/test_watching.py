@@ -4,10 +4,8 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from mediscan_site.core import tasks, work
@@ -23,13 +21,13 @@ Row = Callable[..., Backup]
 
 
 @pytest.fixture(autouse=True)
-def _place(settings: Any, tmp_path: Any) -> None:
+def _place(settings, tmp_path):
     settings.BACKUP_DIR, settings.BACKUP_HOUR = str(tmp_path), 1
 
 
 @pytest.fixture
-def row() -> Row:
-    def make(kind: str, hours_ago: float, status: str = "succeeded", now: datetime = NOON, **columns: Any) -> Backup:
+def row():
+    def make(kind: str, hours_ago: float, status: str = "succeeded", now: datetime = NOON, **columns) -> Backup:
         at = now - timedelta(hours=hours_ago)
         verified = at if status == "succeeded" else None
         return Backup.objects.create(kind=kind, status=status, created_at=at, verified_at=verified, **columns)
@@ -37,16 +35,16 @@ def row() -> Row:
     return make
 
 
-def test_the_first_one_is_made_at_once_and_is_a_weekly_one() -> None:
+def test_the_first_one_is_made_at_once_and_is_a_weekly_one():
     assert services.due(NOON) == "weekly"
 
 
-def test_without_a_folder_none_is_due(settings: Any) -> None:
+def test_without_a_folder_none_is_due(settings):
     settings.BACKUP_DIR = ""
     assert services.due(NOON) is None
 
 
-def test_a_daily_one_is_due_once_a_day_after_its_hour(row: Row) -> None:
+def test_a_daily_one_is_due_once_a_day_after_its_hour(row):
     row("weekly", 48)
     assert services.due(NOON) == "daily"
     row("daily", 11.5)
@@ -58,14 +56,14 @@ def test_a_daily_one_is_due_once_a_day_after_its_hour(row: Row) -> None:
     assert services.due(NOON + timedelta(hours=13.1)) == "daily"
 
 
-def test_a_weekly_one_is_due_from_sunday_on_and_is_that_days_too(row: Row) -> None:
+def test_a_weekly_one_is_due_from_sunday_on_and_is_that_days_too(row):
     row("weekly", 5 * 24)
     assert services.due(NOON) == "weekly"
     row("weekly", 1)
     assert services.due(NOON) is None
 
 
-def test_a_manual_one_takes_no_turn(row: Row) -> None:
+def test_a_manual_one_takes_no_turn(row):
     row("weekly", 48)
     row("manual", 1)
     assert services.due(NOON) == "daily"
@@ -74,17 +72,13 @@ def test_a_manual_one_takes_no_turn(row: Row) -> None:
 @pytest.mark.parametrize(
     ("status", "hours", "wanted"), [("running", 5, None), ("failed", 0.5, None), ("failed", 2, "daily")]
 )
-def test_one_under_way_is_awaited_and_a_failed_one_tried_again_after_an_hour(
-    row: Row, status: str, hours: float, wanted: str | None
-) -> None:
+def test_one_under_way_is_awaited_and_a_failed_one_tried_again_after_an_hour(row, status, hours, wanted):
     row("weekly", 48)
     row("daily", hours, status)
     assert services.due(NOON) == wanted
 
 
-def test_the_clock_makes_a_row_and_wakes_a_worker(
-    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_the_clock_makes_a_row_and_wakes_a_worker(monkeypatch, django_capture_on_commit_callbacks):
     woken: list[int] = []
     monkeypatch.setattr(work, "_send_now", lambda task, pk: woken.append(pk))
     with django_capture_on_commit_callbacks(execute=True):
@@ -94,7 +88,7 @@ def test_the_clock_makes_a_row_and_wakes_a_worker(
     assert Backup.objects.get().kind == "weekly"
 
 
-def test_an_administrator_is_told_while_there_is_no_young_verified_backup(row: Row, settings: Any) -> None:
+def test_an_administrator_is_told_while_there_is_no_young_verified_backup(row, settings):
     now = timezone.now()
     settings_dir, settings.BACKUP_DIR = settings.BACKUP_DIR, ""
     assert "BACKUP_DIR is not set" in notice()
@@ -108,13 +102,13 @@ def test_an_administrator_is_told_while_there_is_no_young_verified_backup(row: R
     assert notice() == ""
 
 
-def test_only_administrators_see_it_on_the_dashboard(client: Client, admin: Any, author: Any) -> None:
+def test_only_administrators_see_it_on_the_dashboard(client, admin, author):
     for user, seen in ((admin, True), (author, False)):
         client.force_login(user)
         assert (b"There is no verified backup yet" in client.get("/").content) is seen
 
 
-def test_monitoring_reads_its_age(client: Client, row: Row, settings: Any) -> None:
+def test_monitoring_reads_its_age(client, row, settings):
     settings.SCRAPE_TOKEN = "scrape"
 
     def age() -> float:

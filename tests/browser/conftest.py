@@ -2,8 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -31,7 +29,7 @@ QUIET = [
 
 # Closed with its module: a browser left open may ask for a favicon in the middle of somebody else's test.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
@@ -50,12 +48,12 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def windows(chromium: Any) -> Iterator[Callable[..., Any]]:
+def windows(chromium):
     """`windows(viewport=size)`: a browser of one's own for one person. Closed with its test, else its pages would go on asking
     a site whose rows are gone."""
-    opened: list[Any] = []
+    opened = []
 
-    def window(**options: Any) -> Any:
+    def window(**options):
         opened.append(chromium.new_context(**options))
         return opened[-1]
 
@@ -67,7 +65,7 @@ def windows(chromium: Any) -> Iterator[Callable[..., Any]]:
 class Watched:
     """A page of one person's browser, which remembers everything that went wrong in it."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context) -> None:
         self.faults: list[str] = []
         self.page = context.new_page()
         self.page.set_default_timeout(BROWSER_MS)
@@ -75,11 +73,11 @@ class Watched:
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         self.page.on("response", lambda response: self._response(response))
 
-    def _console(self, message: Any) -> None:
+    def _console(self, message) -> None:
         # Violations of the content security policy come as errors of the console.
         if message.type in ("error", "warning"):
             self.faults.append(f"console: {message.text} ({self.page.url})")
 
-    def _response(self, response: Any) -> None:
+    def _response(self, response) -> None:
         if response.status >= 500:
             self.faults.append(f"{response.status}: {response.url}")

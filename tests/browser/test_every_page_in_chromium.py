@@ -1,9 +1,5 @@
 """Every page in a real browser: nothing on the console, no violated policy, and a picture of each to look at."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -17,16 +13,7 @@ CLEAN = ["login", "password_reset", "password_reset_done", "password_reset_compl
 
 
 @pytest.fixture
-def urls(
-    project: Any,
-    admin: Any,
-    author: Any,
-    colleague: Any,
-    make_scan: Callable[..., Any],
-    answered: Callable[..., Any],
-    made_run: Callable[..., Any],
-    snapshot: Any,
-) -> dict[str, str]:
+def urls(project, admin, author, colleague, make_scan, answered, made_run, snapshot):
     """Addresses of every page over one of everything, with a few scans more."""
     from labeling.models import Import, ImportFile
 
@@ -60,7 +47,7 @@ def urls(
     }
 
 
-def signed_in(windows: Any, live_server: Any, user: Any, size: dict[str, int]) -> Any:
+def signed_in(windows, live_server, user, size: dict[str, int]):
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     context = windows(viewport=size)
@@ -71,14 +58,8 @@ def signed_in(windows: Any, live_server: Any, user: Any, size: dict[str, int]) -
 
 @pytest.mark.parametrize("size", [DESK, TABLET, TELEPHONE], ids=["desk", "tablet", "telephone"])
 def test_every_page_is_clean_in_chromium_and_fits_the_screen(
-    windows: Any,
-    live_server: Any,
-    urls: dict[str, str],
-    admin: Any,
-    colleague: Any,
-    size: dict[str, int],
-    tmp_path: Path,
-) -> None:
+    windows, live_server, urls, admin, colleague, size, tmp_path
+):
     watched = Watched(signed_in(windows, live_server, admin, size))
     too_wide = []
     for name, url in urls.items():
@@ -92,9 +73,7 @@ def test_every_page_is_clean_in_chromium_and_fits_the_screen(
     assert len(list(tmp_path.glob("*.png"))) == len(urls)
 
 
-def test_a_held_scan_fits_a_telephone(
-    windows: Any, live_server: Any, make_scan: Callable[..., Any], author: Any
-) -> None:
+def test_a_held_scan_fits_a_telephone(windows, live_server, make_scan, author):
     from images.models import Hold, Image
 
     scan = make_scan()
@@ -106,9 +85,7 @@ def test_a_held_scan_fits_a_telephone(
     assert watched.faults == []
 
 
-def test_a_form_that_htmx_brought_in_is_asked_about_before_it_is_sent(
-    windows: Any, live_server: Any, made_run: Callable[..., Any], admin: Any
-) -> None:
+def test_a_form_that_htmx_brought_in_is_asked_about_before_it_is_sent(windows, live_server, made_run, admin):
     run = made_run()
     watched = Watched(signed_in(windows, live_server, admin, DESK))
     asked: list[str] = []
@@ -123,7 +100,7 @@ def test_a_form_that_htmx_brought_in_is_asked_about_before_it_is_sent(
     assert watched.faults == []
 
 
-def test_the_pages_without_a_session_are_clean(windows: Any, live_server: Any, tmp_path: Path) -> None:
+def test_the_pages_without_a_session_are_clean(windows, live_server, tmp_path):
     watched = Watched(windows(viewport=DESK))
     for name in CLEAN:
         watched.page.goto(f"{live_server.url}{reverse(name)}")

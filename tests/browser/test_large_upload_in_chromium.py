@@ -3,9 +3,7 @@
 import hashlib
 import random
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -22,7 +20,7 @@ PUTS = "**/api/v1/uploads/*/"
 
 
 @pytest.fixture
-def big(tmp_path: Path) -> Callable[..., Path]:
+def big(tmp_path):
     """A ZIP of three pieces; another seed gives other bytes of the same number."""
 
     def make(seed: int = 0) -> Path:
@@ -37,7 +35,7 @@ def big(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def page(windows: Any, live_server: Any, author: Any, project: Any) -> Any:
+def page(windows, live_server, author, project):
     client = Client()
     client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
     context = windows(viewport={"width": 1280, "height": 860})
@@ -54,12 +52,12 @@ def page(windows: Any, live_server: Any, author: Any, project: Any) -> Any:
 class Line:
     """The way to the server: which pieces went over it, and where it breaks."""
 
-    def __init__(self, page: Any, *, broken_at: set[int]) -> None:
+    def __init__(self, page, *, broken_at: set[int]) -> None:
         self.sent: list[int] = []
         self.broken_at = broken_at
         page.route(PUTS, self._pass)
 
-    def _pass(self, route: Any) -> None:
+    def _pass(self, route) -> None:
         if route.request.method == "PUT":
             first = int(route.request.headers["content-range"].split()[1].split("-")[0])
             if first in self.broken_at:
@@ -69,11 +67,11 @@ class Line:
         route.continue_()
 
 
-def choose(page: Any, path: Path) -> None:
+def choose(page, path: Path) -> None:
     page.set_input_files("input[type=file]", str(path))
 
 
-def check_arrived(page: Any, path: Path) -> None:
+def check_arrived(page, path: Path) -> None:
     page.get_by_role("link", name="Report of the import").wait_for()
     stream = zipfiles.open_zip(Import.objects.get())
     assert stream is not None
@@ -81,7 +79,7 @@ def check_arrived(page: Any, path: Path) -> None:
         assert hashlib.sha256(stream.read()).digest() == hashlib.sha256(path.read_bytes()).digest()
 
 
-def test_a_broken_connection_costs_one_piece(page: Any, big: Any) -> None:
+def test_a_broken_connection_costs_one_piece(page, big):
     line, path = Line(page, broken_at={PIECE}), big()
     choose(page, path)
     page.get_by_text("The connection was lost. It goes on by itself.").wait_for()
@@ -93,11 +91,11 @@ def test_a_broken_connection_costs_one_piece(page: Any, big: Any) -> None:
     assert batch.files.filter(outcome="created").count() == 1
 
 
-def test_a_machine_that_was_offline_goes_on_when_it_is_back(page: Any, big: Any) -> None:
-    held: list[Any] = []
+def test_a_machine_that_was_offline_goes_on_when_it_is_back(page, big):
+    held = []
     path = big()
 
-    def hold_the_first(route: Any) -> None:
+    def hold_the_first(route) -> None:
         if held:
             route.abort("internetdisconnected")
         held.append(route)
@@ -115,7 +113,7 @@ def test_a_machine_that_was_offline_goes_on_when_it_is_back(page: Any, big: Any)
     check_arrived(page, path)
 
 
-def test_after_a_reload_the_same_file_goes_on_where_it_stopped(page: Any, big: Any) -> None:
+def test_after_a_reload_the_same_file_goes_on_where_it_stopped(page, big):
     line, path = Line(page, broken_at={2 * PIECE}), big()
     choose(page, path)
     page.get_by_text("The connection was lost.").wait_for()
@@ -130,7 +128,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_stopped(page: Any, big: A
     assert ResumableUpload.objects.count() == 1
 
 
-def test_another_file_of_the_same_name_and_size_is_never_mixed_in(page: Any, big: Any) -> None:
+def test_another_file_of_the_same_name_and_size_is_never_mixed_in(page, big):
     line, path, other = Line(page, broken_at={2 * PIECE}), big(), big(1)
     assert path.stat().st_size == other.stat().st_size
     choose(page, path)
@@ -144,7 +142,7 @@ def test_another_file_of_the_same_name_and_size_is_never_mixed_in(page: Any, big
     assert ResumableUpload.objects.count() == 2
 
 
-def test_giving_up_destroys_what_arrived_and_leaves_the_way_free(page: Any, big: Any) -> None:
+def test_giving_up_destroys_what_arrived_and_leaves_the_way_free(page, big):
     line, path = Line(page, broken_at={PIECE}), big()
     choose(page, path)
     page.get_by_text("The connection was lost.").wait_for()
@@ -156,7 +154,7 @@ def test_giving_up_destroys_what_arrived_and_leaves_the_way_free(page: Any, big:
     check_arrived(page, path)
 
 
-def test_what_is_no_zip_is_refused_with_the_reason(page: Any, tmp_path: Path) -> None:
+def test_what_is_no_zip_is_refused_with_the_reason(page, tmp_path):
     path = tmp_path / "no.zip"
     path.write_bytes(bytes(9 * 2**20))
     choose(page, path)

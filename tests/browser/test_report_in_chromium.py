@@ -1,9 +1,5 @@
 """A whole report on the model page, in a real browser: nothing is blocked by the policy, and all of it fits the screen."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -13,14 +9,7 @@ from tests.pages.test_evaluation_page import whole_report
 
 
 @pytest.mark.parametrize("names", [["NORMAL", "OPACITY"], ["A", "B", "C", "D"]], ids=["two classes", "four classes"])
-def test_a_whole_report_is_clean_and_its_curves_are_drawn(
-    windows: Any,
-    live_server: Any,
-    admin: Any,
-    make_version: Callable[..., Any],
-    names: list[str],
-    tmp_path: Path,
-) -> None:
+def test_a_whole_report_is_clean_and_its_curves_are_drawn(windows, live_server, admin, make_version, names, tmp_path):
     model = make_version(metrics=whole_report(names))
     for size in (DESK, TABLET):
         watched = Watched(signed_in(windows, live_server, admin, size))

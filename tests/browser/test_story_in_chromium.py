@@ -4,15 +4,13 @@ feedback, history. With MEDISCAN_SCREENSHOT=path it also makes the README's pict
 import base64
 import os
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from images import phantoms
 from tests.browser.conftest import Watched
 from tests.conftest import PATIENCE_S
-from tests.story.conftest import CLASSES, PASSWORD, Site, jpeg, phantom_zip
+from tests.story.conftest import CLASSES, PASSWORD, jpeg, phantom_zip
 
 pytestmark = pytest.mark.story
 
@@ -31,7 +29,7 @@ DROP = """([name, text]) => {
 
 
 @pytest.fixture
-def sign_in(windows: Any, site: Site) -> Callable[[str], Watched]:
+def sign_in(windows, site):
     """A browser of one's own for each person, signed in through the login page."""
 
     def open_for(name: str) -> Watched:
@@ -46,7 +44,7 @@ def sign_in(windows: Any, site: Site) -> Callable[[str], Watched]:
     return open_for
 
 
-def test_doctor_colleague_and_admin_go_round_the_loop(sign_in: Callable[[str], Watched]) -> None:
+def test_doctor_colleague_and_admin_go_round_the_loop(sign_in):
     boss, doctor, colleague = sign_in("boss"), sign_in("dr001"), sign_in("dr002")
     home = _make_project(boss.page)
     _upload(doctor.page, home)
@@ -58,7 +56,7 @@ def test_doctor_colleague_and_admin_go_round_the_loop(sign_in: Callable[[str], W
     assert [*boss.faults, *doctor.faults, *colleague.faults] == []
 
 
-def _make_project(page: Any) -> str:
+def _make_project(page) -> str:
     """The address of the new project; both doctors are members."""
     page.get_by_role("link", name="New project").first.click()
     page.get_by_label("Name").fill(PROJECT)
@@ -74,7 +72,7 @@ def _make_project(page: Any) -> str:
     return str(page.url)
 
 
-def _upload(page: Any, home: str) -> None:
+def _upload(page, home: str) -> None:
     """Two files through the picker, one dropped, one that is no picture, and a ZIP with labels."""
     page.goto(f"{home}upload/")
     pictures = [
@@ -96,7 +94,7 @@ def _upload(page: Any, home: str) -> None:
     assert page.locator(".figures dd").nth(1).inner_text() == str(PATIENTS * SCANS)
 
 
-def _label(page: Any, home: str) -> None:
+def _label(page, home: str) -> None:
     """Three scans, by keys alone; the second is looked at again and changed."""
     page.goto(f"{home}label/")
     for key, name in (("2", CLASSES[1]), ("1", CLASSES[0]), ("2", CLASSES[1])):
@@ -111,7 +109,7 @@ def _label(page: Any, home: str) -> None:
     page.get_by_text(re.compile(f"Saved: .* is {CLASSES[0]}")).wait_for()
 
 
-def _review(page: Any, home: str) -> None:
+def _review(page, home: str) -> None:
     """One by its key, one changed, all others ticked and approved page by page."""
     page.goto(f"{home}review/")
     for key, said in (("a", "approved"), ("m", "modified")):
@@ -127,7 +125,7 @@ def _review(page: Any, home: str) -> None:
     page.get_by_text("Nothing to review").wait_for()
 
 
-def _train_and_deploy(page: Any, home: str) -> None:
+def _train_and_deploy(page, home: str) -> None:
     """A run from scratch, watched to its end on its page; then the model is deployed."""
     page.goto(f"{home}training/")
     page.get_by_label("Transfer learning").select_option(value="false")
@@ -143,7 +141,7 @@ def _train_and_deploy(page: Any, home: str) -> None:
     page.get_by_text(re.compile(r"^\s*model\d+ is deployed\.")).wait_for()
 
 
-def _grade(page: Any, home: str) -> None:
+def _grade(page, home: str) -> None:
     """A new scan gets its answer without a reload; the heat map is off until it is asked for; then feedback."""
     page.goto(f"{home}grade/")
     picture = {"name": "patient.jpg", "mimeType": "image/jpeg", "buffer": jpeg(phantoms.phantom(907, 0, True))}
@@ -164,7 +162,7 @@ def _grade(page: Any, home: str) -> None:
     page.get_by_text("Thank you, recorded.").wait_for()
 
 
-def _look_back(page: Any) -> None:
+def _look_back(page) -> None:
     page.get_by_role("link", name="History").click()
     page.wait_for_url("**/history/")
     row = page.locator("tbody tr").first

@@ -11,7 +11,7 @@ from mediscan_site.core import broker
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> dict[str, str]:
+def options(tmp_path):
     return {"data_folder_in": str(tmp_path), "data_folder_out": str(tmp_path), "control_folder": str(tmp_path / "c")}
 
 

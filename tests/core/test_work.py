@@ -1,5 +1,4 @@
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,17 +16,17 @@ class Wakeups:
     def __init__(self) -> None:
         self.sent: list[int] = []
 
-    def apply_async(self, args: tuple[int], **_: Any) -> None:
+    def apply_async(self, args: tuple[int], **_) -> None:
         self.sent.extend(args)
 
 
 @pytest.fixture
-def job(project: Any, admin: Any) -> Import:
+def job(project, admin):
     return Import.objects.create(project=project, created_by=admin, file_name="scans.zip")
 
 
 @pytest.fixture
-def wakeups(monkeypatch: pytest.MonkeyPatch) -> Wakeups:
+def wakeups(monkeypatch):
     made = Wakeups()
     monkeypatch.setattr(work, "_swept", {})
     work.register_sweep(Import, made)  # type: ignore[arg-type]
@@ -38,14 +37,12 @@ def silence(job: Import, seconds: int = 3600) -> None:
     Import.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=seconds))
 
 
-def test_only_one_worker_gets_a_queued_row(job: Import) -> None:
+def test_only_one_worker_gets_a_queued_row(job):
     assert work.claim(Import, job.pk) == 1
     assert work.claim(Import, job.pk) is None
 
 
-def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(
-    job: Import, wakeups: Wakeups, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(job, wakeups, django_capture_on_commit_callbacks):
     first = work.claim(Import, job.pk)
     assert first == 1
     silence(job)
@@ -60,14 +57,14 @@ def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(
     assert (job.status, job.progress) == ("succeeded", 1.0)
 
 
-def test_a_row_with_a_fresh_heartbeat_is_left_alone(job: Import, wakeups: Wakeups) -> None:
+def test_a_row_with_a_fresh_heartbeat_is_left_alone(job, wakeups):
     work.claim(Import, job.pk)
     work.sweep()
     job.refresh_from_db()
     assert job.status == "running"
 
 
-def test_a_row_lost_too_often_ends_failed_with_the_reason(job: Import, wakeups: Wakeups) -> None:
+def test_a_row_lost_too_often_ends_failed_with_the_reason(job, wakeups):
     for _ in range(3):
         work.claim(Import, job.pk)
         silence(job)
@@ -77,9 +74,7 @@ def test_a_row_lost_too_often_ends_failed_with_the_reason(job: Import, wakeups: 
     assert "lost 3 times" in job.error
 
 
-def test_a_queued_row_whose_message_was_lost_is_announced_again(
-    job: Import, wakeups: Wakeups, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_queued_row_whose_message_was_lost_is_announced_again(job, wakeups, django_capture_on_commit_callbacks):
     Import.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(hours=1))
     with django_capture_on_commit_callbacks(execute=True):
         work.sweep()
@@ -87,7 +82,7 @@ def test_a_queued_row_whose_message_was_lost_is_announced_again(
     assert wakeups.sent == [job.pk]
 
 
-def test_cancelling_ends_a_queued_row_and_stops_a_running_one(job: Import) -> None:
+def test_cancelling_ends_a_queued_row_and_stops_a_running_one(job):
     assert work.request_cancel(Import, job.pk)
     job.refresh_from_db()
     assert job.status == "cancelled"

@@ -5,9 +5,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,14 +19,14 @@ DEID = DeidOptions(secret=b"a secret of the tests, 32 bytes.")
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[DecoderPool]:
+def pool():
     """One child for the whole module: what it survives is part of what is tested."""
     made = DecoderPool(1, timeout_s=PATIENCE_S)  # a busy machine is no reason to refuse a file here
     yield made
     made.close()
 
 
-def encode(im: Image.Image, fmt: str, **options: Any) -> bytes:
+def encode(im: Image.Image, fmt: str, **options) -> bytes:
     """The file of an image in a format of Pillow."""
     buffer = io.BytesIO()
     im.save(buffer, fmt, **options)

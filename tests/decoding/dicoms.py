@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from pydicom import DataElement, Dataset, dcmread, uid
@@ -15,7 +14,7 @@ from tests.decoding.conftest import DEID
 INSTANCE = "1.2.826.0.1.3680043.8.498.1"
 
 
-def dataset(values: np.ndarray, **tags: Any) -> Dataset:
+def dataset(values: np.ndarray, **tags) -> Dataset:
     """A secondary capture of `values`: rows by columns, by 3 for RGB, and one more axis in front for frames.
 
     `tags` are keywords; None takes one away.
@@ -48,12 +47,12 @@ def dataset(values: np.ndarray, **tags: Any) -> Dataset:
     return made
 
 
-def dicom(values: np.ndarray, **tags: Any) -> bytes:
+def dicom(values: np.ndarray, **tags) -> bytes:
     """The file of `dataset()`."""
     return written(dataset(values, **tags))
 
 
-def packed(frames: Sequence[bytes], values: np.ndarray, syntax: uid.UID, **tags: Any) -> bytes:
+def packed(frames: Sequence[bytes], values: np.ndarray, syntax: uid.UID, **tags) -> bytes:
     """The file of `dataset()` with codestreams for its frames."""
     made = dataset(values, **tags)
     made.file_meta.TransferSyntaxUID = syntax
@@ -63,7 +62,7 @@ def packed(frames: Sequence[bytes], values: np.ndarray, syntax: uid.UID, **tags:
     return written(made)
 
 
-def in_syntax(values: np.ndarray, syntax: uid.UID, **tags: Any) -> bytes:
+def in_syntax(values: np.ndarray, syntax: uid.UID, **tags) -> bytes:
     """The file of `dataset()` in another transfer syntax without compression of pixels."""
     made = dataset(values, **tags)
     made.file_meta.TransferSyntaxUID = syntax
@@ -86,7 +85,7 @@ def edited(data: bytes, change: Callable[[FileDataset], None]) -> bytes:
     return written(source)
 
 
-def decode(pool: DecoderPool, data: bytes, **options: Any) -> Decoded:
+def decode(pool: DecoderPool, data: bytes, **options) -> Decoded:
     """Decode a DICOM file from outside."""
     return pool.decode(data, deid=DEID, **options)
 

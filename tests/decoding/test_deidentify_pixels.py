@@ -45,7 +45,7 @@ def cleaned(made: Dataset) -> tuple[bytes, dict[str, str]]:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "progressive"])
-def test_texts_in_jpeg_frames_are_gone_and_the_pixels_stay(mode: str) -> None:
+def test_texts_in_jpeg_frames_are_gone_and_the_pixels_stay(mode):
     is_colour = mode == "RGB"
     frame = jpeg("RGB" if is_colour else "L", progressive=mode == "progressive")
     syntax = uid.JPEGBaseline8Bit
@@ -61,14 +61,14 @@ def test_texts_in_jpeg_frames_are_gone_and_the_pixels_stay(mode: str) -> None:
         assert (b"JFIF" in found) == (b"JFIF" in frame)
 
 
-def test_frames_without_texts_stay_bit_by_bit() -> None:
+def test_frames_without_texts_stay_bit_by_bit():
     made = encapsulated([jpeg()], uid.JPEGBaseline8Bit)
     before = made.PixelData
     _, done = cleaned(made)
     assert made.PixelData == before and "PixelData: codec comments" not in done
 
 
-def test_a_comment_between_two_scans_is_found() -> None:
+def test_a_comment_between_two_scans_is_found():
     frame = jpeg(progressive=True)
     at = frame.rfind(b"\xff\xda")
     text = PLANTED.encode()
@@ -80,7 +80,7 @@ def test_a_comment_between_two_scans_is_found() -> None:
     assert text not in data
 
 
-def test_comments_of_jpeg_2000_are_gone_and_the_pixels_stay() -> None:
+def test_comments_of_jpeg_2000_are_gone_and_the_pixels_stay():
     source = dataset(Rows=SIDE, Columns=SIDE)
     source["PixelData"].value = PICTURE.tobytes()
     source.compress(uid.JPEG2000Lossless)
@@ -93,7 +93,7 @@ def test_comments_of_jpeg_2000_are_gone_and_the_pixels_stay() -> None:
     assert (dcmread(io.BytesIO(data)).pixel_array == PICTURE).all()
 
 
-def test_jpeg_ls_data_that_looks_like_a_marker_is_left_alone() -> None:
+def test_jpeg_ls_data_that_looks_like_a_marker_is_left_alone():
     text = PLANTED.encode()
     comment = b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text
     # T.87 stuffs a bit, not a byte: 0xFF is followed by anything below 0x80.
@@ -107,7 +107,7 @@ def test_jpeg_ls_data_that_looks_like_a_marker_is_left_alone() -> None:
     )
 
 
-def test_boxes_around_a_jpeg_2000_codestream_are_cut_off() -> None:
+def test_boxes_around_a_jpeg_2000_codestream_are_cut_off():
     buffer = io.BytesIO()
     Image.fromarray(PICTURE).save(buffer, "JPEG2000")
     frame = buffer.getvalue()
@@ -122,7 +122,7 @@ def test_boxes_around_a_jpeg_2000_codestream_are_cut_off() -> None:
     assert (np.asarray(Image.open(io.BytesIO(kept))) == PICTURE).all()
 
 
-def test_what_follows_the_last_pixel_is_cut_off() -> None:
+def test_what_follows_the_last_pixel_is_cut_off():
     made = dataset(Rows=3, Columns=3)
     made["PixelData"].value = bytes(range(9)) + PLANTED.encode()
     data, done = cleaned(made)
@@ -133,7 +133,7 @@ def test_what_follows_the_last_pixel_is_cut_off() -> None:
 
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian])
-def test_overlays_in_unused_bits_are_wiped(signed: int, syntax: uid.UID) -> None:
+def test_overlays_in_unused_bits_are_wiped(signed, syntax):
     kind = f"{'<' if syntax.is_little_endian else '>'}{'i' if signed else 'u'}2"
     values = (np.arange(16) - (8 if signed else 0)).astype(kind)
     drawn = (values.view(kind.replace("i", "u")) & 0x0FFF) | 0x4000

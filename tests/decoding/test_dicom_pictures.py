@@ -4,7 +4,6 @@ import csv
 import io
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from images.decoding import Decoded, DecoderPool
+from images.decoding import Decoded
 from images.decoding.window import window
 from tests.decoding.codestreams import codestream, pattern
 from tests.decoding.conftest import encode, opened
@@ -68,12 +67,12 @@ def grey_range(source: Dataset, values: np.ndarray) -> tuple[float, float]:
     return (0.0, 255.0) if source.BitsStored == 8 else window(values)
 
 
-def test_the_list_of_dicom_files_is_complete(shared_data: Path) -> None:
+def test_the_list_of_dicom_files_is_complete(shared_data):
     assert set(manifest(shared_data)) == set(DICOMS)
 
 
 @pytest.mark.parametrize("name", DICOMS)
-def test_each_file_of_the_manifest_is_what_it_says(pool: DecoderPool, shared_data: Path, name: str) -> None:
+def test_each_file_of_the_manifest_is_what_it_says(pool, shared_data, name):
     row, data = manifest(shared_data)[name], (shared_data / "dicom" / name).read_bytes()
     decoded = decode(pool, data)
     assert (decoded.format, decoded.content_type) == ("DICOM", "application/dicom")
@@ -86,7 +85,7 @@ def test_each_file_of_the_manifest_is_what_it_says(pool: DecoderPool, shared_dat
 
 
 @pytest.mark.parametrize("name", DICOMS)
-def test_each_file_of_the_manifest_looks_as_pydicom_shows_it(pool: DecoderPool, shared_data: Path, name: str) -> None:
+def test_each_file_of_the_manifest_looks_as_pydicom_shows_it(pool, shared_data, name):
     data = (shared_data / "dicom" / name).read_bytes()
     ours, theirs = shown(decode(pool, data)), reference(data)
     if ours.ndim < theirs.ndim:  # a picture whose three channels agree is kept as grey
@@ -96,7 +95,7 @@ def test_each_file_of_the_manifest_looks_as_pydicom_shows_it(pool: DecoderPool, 
 
 
 @pytest.mark.parametrize("name", DICOMS)
-def test_what_is_kept_of_a_file_shows_the_same_picture(pool: DecoderPool, shared_data: Path, name: str) -> None:
+def test_what_is_kept_of_a_file_shows_the_same_picture(pool, shared_data, name):
     data = (shared_data / "dicom" / name).read_bytes()
     first = decode(pool, data)
     again = pool.decode(first.stored, own=True)
@@ -105,9 +104,7 @@ def test_what_is_kept_of_a_file_shows_the_same_picture(pool: DecoderPool, shared
     assert decode(pool, data).stored == first.stored, "the same file gives the same bytes"
 
 
-def test_the_real_radiograph_in_dicom_is_the_one_that_was_inverted_into_a_png(
-    pool: DecoderPool, shared_data: Path
-) -> None:
+def test_the_real_radiograph_in_dicom_is_the_one_that_was_inverted_into_a_png(pool, shared_data):
     dicom_tile = decode(pool, (shared_data / "dicom" / "RG3_J2KR.dcm").read_bytes()).tile
     png_tile = pool.decode((shared_data / "broken" / "radiograph_16bit_gray.png").read_bytes()).tile
     tiles = [np.frombuffer(tile, np.uint8).astype(float).ravel() for tile in (dicom_tile, png_tile)]
@@ -118,7 +115,7 @@ def test_the_real_radiograph_in_dicom_is_the_one_that_was_inverted_into_a_png(
     "syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.DeflatedExplicitVRLittleEndian]
 )
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
-def test_uncompressed_pixels_are_read_in_every_byte_order(pool: DecoderPool, syntax: uid.UID, dtype: str) -> None:
+def test_uncompressed_pixels_are_read_in_every_byte_order(pool, syntax, dtype):
     values, tags = pattern().astype(dtype), {"WindowCenter": "60", "WindowWidth": "100"}
     expected = reference(dicom(values, **tags))
     assert np.array_equal(shown(decode(pool, dicom(values, **tags))), expected)
@@ -139,7 +136,7 @@ def test_uncompressed_pixels_are_read_in_every_byte_order(pool: DecoderPool, syn
         ("htj2k_8", uid.HTJ2KLosslessRPCL, 0),
     ],
 )
-def test_every_codec_gives_the_pixels_back(pool: DecoderPool, name: str, syntax: uid.UID, tolerance: int) -> None:
+def test_every_codec_gives_the_pixels_back(pool, name, syntax, tolerance):
     values = (pattern() >> 4).astype(np.uint8) if name.endswith("8") else pattern()
     bits = 8 if name.endswith("8") else 12
     # A window as wide as the values puts each of them at its own place between black and white.
@@ -152,7 +149,7 @@ def test_every_codec_gives_the_pixels_back(pool: DecoderPool, name: str, syntax:
 
 @pytest.mark.parametrize("syntax", [uid.RLELossless, uid.JPEG2000Lossless])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
-def test_what_pydicom_can_pack_is_read_again(pool: DecoderPool, syntax: uid.UID, dtype: str) -> None:
+def test_what_pydicom_can_pack_is_read_again(pool, syntax, dtype):
     plain = dicom(np.tile(pattern(), (3, 4)).astype(dtype))
     source = dcmread(io.BytesIO(plain))
     source.compress(syntax)
@@ -161,7 +158,7 @@ def test_what_pydicom_can_pack_is_read_again(pool: DecoderPool, syntax: uid.UID,
     assert np.array_equal(shown(decode(pool, buffer.getvalue())), shown(decode(pool, plain)))
 
 
-def test_colour_in_baseline_jpeg_is_brought_from_ybr_to_rgb(pool: DecoderPool) -> None:
+def test_colour_in_baseline_jpeg_is_brought_from_ybr_to_rgb(pool):
     picture = np.zeros((40, 48, 3), np.uint8)
     picture[:, :24], picture[:, 24:] = (200, 40, 30), (20, 60, 220)
     frame = encode(Image.fromarray(picture), "JPEG", quality=98, subsampling=0)
@@ -185,9 +182,7 @@ def test_colour_in_baseline_jpeg_is_brought_from_ybr_to_rgb(pool: DecoderPool) -
     ],
 )
 @pytest.mark.parametrize("dtype", ["u2", "i2"])
-def test_window_rescale_and_inversion_are_those_of_pydicom(
-    pool: DecoderPool, photometric: str, tags: dict[str, Any], dtype: str
-) -> None:
+def test_window_rescale_and_inversion_are_those_of_pydicom(pool, photometric, tags, dtype):
     values = (pattern() // (2 if tags.get("BitsStored") else 1)).astype(dtype)
     data = dicom(values, PhotometricInterpretation=photometric, **tags)
     assert np.array_equal(shown(decode(pool, data)), reference(data))

@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,11 +25,11 @@ SAID = {
 }  # fmt: skip
 
 
-def tag(pool: DecoderPool, name: str, **tags: Any) -> Any:
+def tag(pool: DecoderPool, name: str, **tags):
     return decode(pool, dicom(pattern(), **tags)).tags[name]
 
 
-def test_the_facts_of_a_scan_are_read_from_its_tags(pool: DecoderPool) -> None:
+def test_the_facts_of_a_scan_are_read_from_its_tags(pool):
     assert decode(pool, dicom(pattern(), **SAID)).tags == {
         "modality": "DX", "patient": "PAT-7", "sex": "F", "age": 45.0, "institution": "St. Anna", "body_part": "CHEST",
         "view": "PA", "laterality": "L", "device": "ACME Ray 3", "pixel_spacing": 0.143,
@@ -38,7 +37,7 @@ def test_the_facts_of_a_scan_are_read_from_its_tags(pool: DecoderPool) -> None:
     }  # fmt: skip
 
 
-def test_what_a_file_does_not_say_is_empty(pool: DecoderPool) -> None:
+def test_what_a_file_does_not_say_is_empty(pool):
     tags = decode(pool, dicom(pattern(), PatientID="", Modality="")).tags
     assert {name for name, value in tags.items() if value} == set()
     assert (tags["patient"], tags["age"], tags["pixel_spacing"], tags["capture_date"]) == (None, None, None, None)
@@ -58,7 +57,7 @@ def test_what_a_file_does_not_say_is_empty(pool: DecoderPool) -> None:
         ({"PatientBirthDate": "19610412"}, None),
     ],
 )
-def test_age_comes_in_years_or_not_at_all(pool: DecoderPool, tags: dict[str, str], expected: float | None) -> None:
+def test_age_comes_in_years_or_not_at_all(pool, tags, expected):
     assert tag(pool, "age", **tags) == expected
 
 
@@ -76,7 +75,7 @@ def test_age_comes_in_years_or_not_at_all(pool: DecoderPool, tags: dict[str, str
         ({"StudyDate": "yesterday"}, None),
     ],
 )
-def test_the_moment_of_capture_is_iso_8601(pool: DecoderPool, tags: dict[str, str], expected: str | None) -> None:
+def test_the_moment_of_capture_is_iso_8601(pool, tags, expected):
     assert tag(pool, "capture_date", **tags) == expected
 
 
@@ -90,25 +89,25 @@ def test_the_moment_of_capture_is_iso_8601(pool: DecoderPool, tags: dict[str, st
         ({"PixelSpacing": ["0.2", "0.3"]}, None),
     ],
 )
-def test_pixel_spacing_is_one_number_or_none(pool: DecoderPool, tags: dict[str, Any], expected: float | None) -> None:
+def test_pixel_spacing_is_one_number_or_none(pool, tags, expected):
     decoded = decode(pool, dicom(pattern(), **tags))
     assert decoded.tags["pixel_spacing"] == expected
     assert any("not square" in note for note in decoded.notes) == (tags.get("PixelSpacing") == ["0.2", "0.3"])
 
 
-def test_texts_are_one_printable_line_of_bounded_length(pool: DecoderPool) -> None:
+def test_texts_are_one_printable_line_of_bounded_length(pool):
     value = tag(pool, "institution", InstitutionName="St.\x1b\x07 Anna\t\n " + "x" * 300)
     assert value.startswith("St. Anna xxx")
     assert len(value) == 200
 
 
-def test_other_alphabets_are_read(pool: DecoderPool) -> None:
+def test_other_alphabets_are_read(pool):
     assert tag(pool, "institution", SpecificCharacterSet="ISO_IR 144", InstitutionName="Больница") == "Больница"
     assert tag(pool, "institution", SpecificCharacterSet="ISO_IR 192", InstitutionName="病院") == "病院"
     assert tag(pool, "institution", SpecificCharacterSet="GB18030", InstitutionName="医院") == "医院"
 
 
-def test_what_is_kept_is_a_dicom_file_with_the_same_pixels_and_without_the_patient(pool: DecoderPool) -> None:
+def test_what_is_kept_is_a_dicom_file_with_the_same_pixels_and_without_the_patient(pool):
     data = dicom(pattern(), **SAID)
     decoded = decode(pool, data)
     kept = dcmread(io.BytesIO(decoded.stored))
@@ -120,14 +119,14 @@ def test_what_is_kept_is_a_dicom_file_with_the_same_pixels_and_without_the_patie
     assert decoded.profile
 
 
-def test_a_deflated_file_is_kept_unpacked(pool: DecoderPool) -> None:
+def test_a_deflated_file_is_kept_unpacked(pool):
     decoded = decode(pool, in_syntax(pattern(), uid.DeflatedExplicitVRLittleEndian))
     kept = dcmread(io.BytesIO(decoded.stored))
     assert kept.file_meta.TransferSyntaxUID == uid.ExplicitVRLittleEndian
     assert np.array_equal(kept.pixel_array, pattern())
 
 
-def test_what_follows_the_pixels_is_left_out_and_said_to_be(pool: DecoderPool) -> None:
+def test_what_follows_the_pixels_is_left_out_and_said_to_be(pool):
     def add_tail(source: FileDataset) -> None:
         source.add_new(0x7FE11001, "OB", b"SECRETSECRET")
 
@@ -139,19 +138,19 @@ def test_what_follows_the_pixels_is_left_out_and_said_to_be(pool: DecoderPool) -
 
 
 @pytest.mark.parametrize("value", ["YES", "yes "])
-def test_a_picture_that_says_it_has_writing_in_it_is_held(pool: DecoderPool, value: str) -> None:
+def test_a_picture_that_says_it_has_writing_in_it_is_held(pool, value):
     assert decode(pool, dicom(pattern(), BurnedInAnnotation=value)).hold == "burned_in_annotation"
     assert decode(pool, dicom(pattern(), BurnedInAnnotation="NO")).hold == ""
 
 
-def test_a_dicom_file_is_never_decoded_without_saying_what_is_kept_of_it(pool: DecoderPool) -> None:
+def test_a_dicom_file_is_never_decoded_without_saying_what_is_kept_of_it(pool):
     with pytest.raises(ValueError, match="de-identification"):
         pool.decode(dicom(pattern()))
     with pytest.raises(ValueError, match="de-identification"):
         decode(pool, dicom(pattern()), own=True)
 
 
-def test_without_the_rendition_everything_else_is_the_same(pool: DecoderPool) -> None:
+def test_without_the_rendition_everything_else_is_the_same(pool):
     for data in (dicom(pattern(), **SAID), encode(gradient(), "JPEG"), encode(gradient(3000, 2000), "PNG")):
         whole, quick = decode(pool, data), decode(pool, data, rendition=False)
         assert quick.rendition == b""
@@ -159,7 +158,7 @@ def test_without_the_rendition_everything_else_is_the_same(pool: DecoderPool) ->
         assert (quick.stored, quick.tags, quick.notes) == (whole.stored, whole.tags, whole.notes)
 
 
-def test_a_file_with_a_preview_inside_shows_its_own_picture(pool: DecoderPool) -> None:
+def test_a_file_with_a_preview_inside_shows_its_own_picture(pool):
     icon = dataset(pattern()[:8, :8])
     del icon.file_meta
     source = dataset(pattern(), IconImageSequence=[icon], WindowCenter="2000", WindowWidth="3000")
@@ -173,18 +172,18 @@ def test_a_file_with_a_preview_inside_shows_its_own_picture(pool: DecoderPool) -
 @pytest.mark.parametrize(
     "keyword", ["PixelData", "Rows", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation"]
 )
-def test_a_file_without_what_a_picture_needs_is_refused(pool: DecoderPool, keyword: str) -> None:
+def test_a_file_without_what_a_picture_needs_is_refused(pool, keyword):
     with pytest.raises(Undecodable) as caught:
         decode(pool, dicom(pattern(), **{keyword: None}))
     assert caught.value.code == ("no_picture" if keyword == "PixelData" else "corrupt")
 
 
-def test_a_file_that_leaves_out_what_can_be_told_is_read(pool: DecoderPool) -> None:
+def test_a_file_that_leaves_out_what_can_be_told_is_read(pool):
     bare = decode(pool, dicom(pattern(), BitsStored=None, PixelRepresentation=None, HighBit=None))
     assert bare.tile == decode(pool, dicom(pattern())).tile
 
 
-def test_the_process_that_starts_the_children_does_without_pydicom() -> None:
+def test_the_process_that_starts_the_children_does_without_pydicom():
     script = "import sys, images.decoding; sys.exit(bool({'pydicom', 'numpy', 'PIL'} & set(sys.modules)))"
     root = Path(decoding.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False, timeout=PATIENCE_S).returncode == 0

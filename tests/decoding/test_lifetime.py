@@ -28,7 +28,7 @@ def run_script(body: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit(0)"])
-def test_children_end_with_their_parent_however_it_ends(end: str) -> None:
+def test_children_end_with_their_parent_however_it_ends(end):
     done = run_script(f"""
         default_pool().decode(SMALL)
         print(default_pool().child_pids()[0], flush=True)
@@ -38,7 +38,7 @@ def test_children_end_with_their_parent_however_it_ends(end: str) -> None:
     assert gone(int(done.stdout))
 
 
-def test_a_fork_makes_its_own_pool_and_leaves_that_of_its_parent_alone() -> None:
+def test_a_fork_makes_its_own_pool_and_leaves_that_of_its_parent_alone():
     done = run_script("""
         default_pool().decode(SMALL)
         before = default_pool().child_pids()
@@ -55,7 +55,7 @@ def test_a_fork_makes_its_own_pool_and_leaves_that_of_its_parent_alone() -> None
     assert (done.stdout, done.stderr) == ("0 True\n", "")
 
 
-def test_the_pool_works_in_a_celery_like_daemon_process() -> None:
+def test_the_pool_works_in_a_celery_like_daemon_process():
     done = run_script("""
         import multiprocessing
         def work(answers): answers.put(default_pool().decode(SMALL).width)

@@ -3,14 +3,13 @@
 import io
 import struct
 import zlib
-from typing import Any
 
 import imagehash
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from images.decoding import Decoded, DecoderPool
+from images.decoding import Decoded
 from tests.decoding.conftest import encode, gradient, noise, opened, png_of
 
 ORIENTATION = 0x0112
@@ -34,7 +33,7 @@ def deep(low: int, high: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("fmt", "mode"), [(fmt, mode) for fmt, modes in MODES.items() for mode in modes.split()])
-def test_every_mode_gives_a_grey_rendition_thumbnail_and_tile(pool: DecoderPool, fmt: str, mode: str) -> None:
+def test_every_mode_gives_a_grey_rendition_thumbnail_and_tile(pool, fmt, mode):
     source = gradient().convert("RGB").convert("CMYK") if mode == "CMYK" else gradient().convert(mode)
     decoded = pool.decode(encode(source, fmt))
     rendition, thumbnail = opened(decoded.rendition), opened(decoded.thumbnail)
@@ -45,11 +44,11 @@ def test_every_mode_gives_a_grey_rendition_thumbnail_and_tile(pool: DecoderPool,
         assert left_is_darker(pixels)
 
 
-def test_a_lossless_grey_picture_keeps_every_pixel_in_its_rendition(pool: DecoderPool) -> None:
+def test_a_lossless_grey_picture_keeps_every_pixel_in_its_rendition(pool):
     assert opened(pool.decode(encode(gradient(), "PNG")).rendition).tobytes() == gradient().tobytes()
 
 
-def test_colours_stay_colours(pool: DecoderPool) -> None:
+def test_colours_stay_colours(pool):
     for source in (Image.new("RGB", (40, 40), (200, 30, 30)), Image.new("CMYK", (40, 40), (55, 225, 225, 0))):
         decoded = pool.decode(encode(source, "TIFF"))
         rendition = opened(decoded.rendition)
@@ -58,12 +57,12 @@ def test_colours_stay_colours(pool: DecoderPool) -> None:
     assert any("CMYK" in note for note in decoded.notes)
 
 
-def test_a_cmyk_jpeg_is_not_shown_as_its_negative(pool: DecoderPool) -> None:
+def test_a_cmyk_jpeg_is_not_shown_as_its_negative(pool):
     decoded = pool.decode(encode(Image.new("CMYK", (40, 40), (0, 0, 0, 20)), "JPEG"))
     assert tile_of(decoded).mean() > 200
 
 
-def test_transparent_parts_are_black_and_said_to_be(pool: DecoderPool) -> None:
+def test_transparent_parts_are_black_and_said_to_be(pool):
     source = Image.new("RGBA", (40, 40), (255, 255, 255, 255))
     source.paste((255, 255, 255, 0), (0, 0, 20, 40))
     decoded = pool.decode(encode(source, "PNG"))
@@ -74,7 +73,7 @@ def test_transparent_parts_are_black_and_said_to_be(pool: DecoderPool) -> None:
 
 @pytest.mark.parametrize("fmt", ["PNG", "TIFF"])
 @pytest.mark.parametrize(("low", "high"), [(0, 65535), (1000, 5000), (64000, 65000), (0, 200)])
-def test_sixteen_bits_are_windowed_to_full_contrast(pool: DecoderPool, fmt: str, low: int, high: int) -> None:
+def test_sixteen_bits_are_windowed_to_full_contrast(pool, fmt, low, high):
     decoded = pool.decode(encode(Image.fromarray(deep(low, high)), fmt))
     pixels = np.asarray(opened(decoded.rendition))
     assert decoded.bits == 16
@@ -84,18 +83,18 @@ def test_sixteen_bits_are_windowed_to_full_contrast(pool: DecoderPool, fmt: str,
     assert any("black to white" in note for note in decoded.notes)
 
 
-def test_saturated_background_does_not_eat_the_window(pool: DecoderPool) -> None:
+def test_saturated_background_does_not_eat_the_window(pool):
     values = np.full((100, 500), 65535, np.uint16)
     values[:, :200] = deep(1000, 5000)
     assert np.asarray(opened(pool.decode(encode(Image.fromarray(values), "PNG")).rendition))[:, :200].std() > 60
 
 
-def test_a_flat_sixteen_bit_picture_is_flat_and_not_an_error(pool: DecoderPool) -> None:
+def test_a_flat_sixteen_bit_picture_is_flat_and_not_an_error(pool):
     decoded = pool.decode(encode(Image.fromarray(np.full((50, 50), 30000, np.uint16)), "PNG"))
     assert len(set(decoded.tile)) == 1
 
 
-def test_big_endian_and_white_is_zero_tiffs_show_the_same_picture(pool: DecoderPool) -> None:
+def test_big_endian_and_white_is_zero_tiffs_show_the_same_picture(pool):
     little = encode(Image.fromarray(deep(1000, 5000)), "TIFF")
     big = encode(Image.frombytes("I;16B", (200, 100), deep(1000, 5000).astype(">u2").tobytes()), "TIFF")
     negative = bytearray(encode(Image.fromarray(6000 - deep(1000, 5000)), "TIFF"))
@@ -107,21 +106,21 @@ def test_big_endian_and_white_is_zero_tiffs_show_the_same_picture(pool: DecoderP
     assert np.abs(pictures[0] - pictures[2]).max() <= 1
 
 
-def test_float_and_32_bit_tiffs_are_windowed(pool: DecoderPool) -> None:
+def test_float_and_32_bit_tiffs_are_windowed(pool):
     for values in (deep(0, 1000).astype(np.float32) / 1000 - 0.5, deep(0, 60000).astype(np.int32) * 1000):
         decoded = pool.decode(encode(Image.fromarray(values), "TIFF"))
         assert decoded.bits == 16
         assert left_is_darker(tile_of(decoded))
 
 
-def test_a_float_tiff_with_holes_is_shown(pool: DecoderPool) -> None:
+def test_a_float_tiff_with_holes_is_shown(pool):
     values = deep(0, 1000).astype(np.float32)
     values[:10] = np.nan
     values[10:20] = np.inf
     assert left_is_darker(tile_of(pool.decode(encode(Image.fromarray(values), "TIFF"))))
 
 
-def test_sixteen_bit_colour_says_that_eight_bits_are_used(pool: DecoderPool) -> None:
+def test_sixteen_bit_colour_says_that_eight_bits_are_used(pool):
     row = b"\x00" + struct.pack(">3H", 50000, 20000, 10000) * 16
     decoded = pool.decode(png_of(16, 16, depth=16, colour=2, idat=zlib.compress(row * 16)))
     assert decoded.bits == 16
@@ -129,7 +128,7 @@ def test_sixteen_bit_colour_says_that_eight_bits_are_used(pool: DecoderPool) -> 
     assert any("16 bits per channel" in note for note in decoded.notes)
 
 
-def test_of_several_pages_the_first_is_used_and_the_note_says_so(pool: DecoderPool) -> None:
+def test_of_several_pages_the_first_is_used_and_the_note_says_so(pool):
     pages = [Image.new("L", (30, 20), value) for value in (10, 100, 200)]
     decoded = pool.decode(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     assert decoded.frames == 3
@@ -139,14 +138,14 @@ def test_of_several_pages_the_first_is_used_and_the_note_says_so(pool: DecoderPo
     assert animated.notes[0] == "Frame 1 of 3 is used; the others are ignored."
 
 
-def test_of_a_phone_picture_with_a_preview_the_picture_is_used(pool: DecoderPool) -> None:
+def test_of_a_phone_picture_with_a_preview_the_picture_is_used(pool):
     data = encode(gradient(), "MPO", save_all=True, append_images=[Image.new("L", (20, 10))])
     decoded = pool.decode(data)
     assert (decoded.format, decoded.width, decoded.frames) == ("JPEG", 120, 2)
     assert left_is_darker(tile_of(decoded))
 
 
-def test_a_palette_with_a_transparent_entry_is_read(pool: DecoderPool) -> None:
+def test_a_palette_with_a_transparent_entry_is_read(pool):
     source = Image.new("P", (20, 20), 1)
     source.putpalette([255, 255, 255, 90, 90, 90])
     source.paste(0, (0, 0, 10, 20))
@@ -155,14 +154,14 @@ def test_a_palette_with_a_transparent_entry_is_read(pool: DecoderPool) -> None:
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate", "packbits", "tiff_adobe_deflate"])
-def test_compressed_tiffs_are_read(pool: DecoderPool, compression: str) -> None:
+def test_compressed_tiffs_are_read(pool, compression):
     decoded = pool.decode(encode(gradient(), "TIFF", compression=compression))
     assert opened(decoded.rendition).tobytes() == gradient().tobytes()
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_is_shown_upright(pool: DecoderPool, fmt: str, orientation: int) -> None:
+def test_every_exif_orientation_is_shown_upright(pool, fmt, orientation):
     undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
     stored = gradient() if undo is None else gradient().transpose(Image.Transpose(undo))
     exif = Image.Exif()
@@ -178,14 +177,14 @@ def test_every_exif_orientation_is_shown_upright(pool: DecoderPool, fmt: str, or
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "TIFF"])
-def test_no_metadata_reaches_the_rendition_or_the_thumbnail(pool: DecoderPool, fmt: str) -> None:
+def test_no_metadata_reaches_the_rendition_or_the_thumbnail(pool, fmt):
     exif = Image.Exif()
     exif[0x010E] = exif[0x9286] = SECRET.decode()
     text = PngImagePlugin.PngInfo()
     text.add_text("Patient", SECRET.decode())
     text.add_text("Long", SECRET.decode(), zip=True)
-    options: dict[str, Any] = {"exif": exif, "icc_profile": SECRET * 20, "dpi": (300, 300)}
-    own: dict[str, dict[str, Any]] = {"PNG": {"pnginfo": text}, "JPEG": {"comment": SECRET, "xmp": SECRET}, "TIFF": {}}
+    options = {"exif": exif, "icc_profile": SECRET * 20, "dpi": (300, 300)}
+    own = {"PNG": {"pnginfo": text}, "JPEG": {"comment": SECRET, "xmp": SECRET}, "TIFF": {}}
     data = encode(gradient(), fmt, **options, **own[fmt])
     assert SECRET in data
     decoded = pool.decode(data + SECRET)
@@ -197,7 +196,7 @@ def test_no_metadata_reaches_the_rendition_or_the_thumbnail(pool: DecoderPool, f
     assert chunks(decoded.rendition) <= {b"IHDR", b"IDAT", b"IEND"}
 
 
-def test_a_wide_picture_is_shown_at_2048_and_keeps_its_shape(pool: DecoderPool) -> None:
+def test_a_wide_picture_is_shown_at_2048_and_keeps_its_shape(pool):
     for fmt in ("JPEG", "PNG"):
         decoded = pool.decode(encode(gradient(5000, 1250), fmt))
         assert (decoded.width, decoded.height) == (5000, 1250)
@@ -207,20 +206,20 @@ def test_a_wide_picture_is_shown_at_2048_and_keeps_its_shape(pool: DecoderPool) 
         assert any("2048 × 512" in note for note in decoded.notes)
 
 
-def test_a_picture_of_one_pixel_or_one_row_is_decoded(pool: DecoderPool) -> None:
+def test_a_picture_of_one_pixel_or_one_row_is_decoded(pool):
     for size in ((1, 1), (9000, 1), (1, 9000)):
         decoded = pool.decode(encode(Image.new("L", size, 77), "PNG"))
         assert set(decoded.tile) == {77}
         assert max(opened(decoded.thumbnail).size) == min(256, max(size))
 
 
-def test_the_tile_is_the_antialiased_square_of_the_grey_picture(pool: DecoderPool) -> None:
+def test_the_tile_is_the_antialiased_square_of_the_grey_picture(pool):
     source = noise((700, 500), 80)
     expected = np.asarray(source.resize((256, 256), Image.Resampling.BILINEAR))
     assert np.array_equal(tile_of(pool.decode(encode(source, "PNG"))), expected)
 
 
-def test_the_hash_is_that_of_imagehash_made_of_the_tile_and_nearly_that_of_the_whole_picture(pool: DecoderPool) -> None:
+def test_the_hash_is_that_of_imagehash_made_of_the_tile_and_nearly_that_of_the_whole_picture(pool):
     """Over 2,000 seeds: of the tile never a bit apart; of the whole picture at most 4 of 256 for smooth noise, and 16 for
     white noise, which no radiograph is and which the tile smooths away. Unrelated pictures are 100 and more apart."""
     smooth = noise((40, 30), 60).resize((400, 300), Image.Resampling.BICUBIC)
@@ -232,7 +231,7 @@ def test_the_hash_is_that_of_imagehash_made_of_the_tile_and_nearly_that_of_the_w
         assert ours - imagehash.phash(source, hash_size=16) <= limit
 
 
-def test_the_hash_survives_a_smaller_copy(pool: DecoderPool) -> None:
+def test_the_hash_survives_a_smaller_copy(pool):
     """Over 2,000 seeds the copy is at most 6 of 256 bits apart, another picture at least 100."""
     picture = noise((40, 30), 60).resize((400, 300), Image.Resampling.BICUBIC)
     copy = picture.resize((200, 150), Image.Resampling.LANCZOS)
@@ -242,7 +241,7 @@ def test_the_hash_survives_a_smaller_copy(pool: DecoderPool) -> None:
     assert hashes[0] - hashes[1] < 40 < hashes[0] - hashes[2]
 
 
-def test_a_bad_exif_block_is_a_note_and_not_an_error(pool: DecoderPool) -> None:
+def test_a_bad_exif_block_is_a_note_and_not_an_error(pool):
     data = encode(gradient(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\x00garbage")
     decoded = pool.decode(data)
     assert decoded.orientation == 1

@@ -5,11 +5,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., DecoderPool]]:
+def make():
     made: list[DecoderPool] = []
 
     def pool(*args: int, **limits: float) -> DecoderPool:
@@ -40,11 +38,11 @@ def make() -> Iterator[Callable[..., DecoderPool]]:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def asked(monkeypatch):
     """Set from the moment on that a file larger than a pipe goes to a child."""
     event, ask = threading.Event(), Child.ask
 
-    def tell(self: Child, options: dict[str, Any], data: bytes, timeout_s: float) -> Any:
+    def tell(self: Child, options, data: bytes, timeout_s: float):
         if data is LARGE:
             event.set()
         return ask(self, options, data, timeout_s)
@@ -54,13 +52,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 @pytest.fixture
-def usual_limits() -> Iterator[None]:
+def usual_limits():
     before = vars(default_pool().limits)
     yield
     configure(**before)
 
 
-def test_nothing_is_started_before_the_first_file_and_one_child_serves_many(make: Callable[..., DecoderPool]) -> None:
+def test_nothing_is_started_before_the_first_file_and_one_child_serves_many(make):
     pool = make(2)
     assert pool.child_pids() == ()
     pool.decode(SMALL)
@@ -70,7 +68,7 @@ def test_nothing_is_started_before_the_first_file_and_one_child_serves_many(make
     assert pool.child_pids() == first
 
 
-def test_a_child_is_replaced_after_its_number_of_files(make: Callable[..., DecoderPool]) -> None:
+def test_a_child_is_replaced_after_its_number_of_files(make):
     pool = make(1, max_files=2)
     seen = set()
     for _ in range(4):
@@ -79,7 +77,7 @@ def test_a_child_is_replaced_after_its_number_of_files(make: Callable[..., Decod
     assert len(seen) == 2
 
 
-def test_a_child_killed_between_two_files_is_not_noticed(make: Callable[..., DecoderPool]) -> None:
+def test_a_child_killed_between_two_files_is_not_noticed(make):
     pool = make(1)
     pool.decode(SMALL)
     (pid,) = pool.child_pids()
@@ -88,9 +86,7 @@ def test_a_child_killed_between_two_files_is_not_noticed(make: Callable[..., Dec
     assert pid not in pool.child_pids()
 
 
-def test_a_child_killed_in_the_middle_of_a_file_is_replaced_and_the_file_decoded(
-    make: Callable[..., DecoderPool], asked: threading.Event
-) -> None:
+def test_a_child_killed_in_the_middle_of_a_file_is_replaced_and_the_file_decoded(make, asked):
     pool = make(1)
     pool.decode(SMALL)
     (pid,) = pool.child_pids()
@@ -104,15 +100,13 @@ def test_a_child_killed_in_the_middle_of_a_file_is_replaced_and_the_file_decoded
     assert pid not in pool.child_pids()
 
 
-def test_a_file_that_kills_every_child_is_refused_and_the_pool_goes_on(
-    make: Callable[..., DecoderPool], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_kills_every_child_is_refused_and_the_pool_goes_on(make, monkeypatch):
     pool = make(1)
     pool.decode(SMALL)
     killed: list[int] = []
     ask = Child.ask
 
-    def deadly(self: Child, options: dict[str, Any], data: bytes, timeout_s: float) -> Any:
+    def deadly(self: Child, options, data: bytes, timeout_s: float):
         if data is LARGE:
             os.kill(self.pid, signal.SIGKILL)
             killed.append(self.pid)
@@ -126,7 +120,7 @@ def test_a_file_that_kills_every_child_is_refused_and_the_pool_goes_on(
     assert pool.decode(SMALL).width == 120
 
 
-def test_a_file_that_takes_too_long_is_refused_and_the_pool_goes_on(make: Callable[..., DecoderPool]) -> None:
+def test_a_file_that_takes_too_long_is_refused_and_the_pool_goes_on(make):
     pool = make(1)
     pool.decode(SMALL)
     (pid,) = pool.child_pids()
@@ -143,9 +137,7 @@ def test_a_file_that_takes_too_long_is_refused_and_the_pool_goes_on(make: Callab
     assert pool.decode(SMALL).width == 120
 
 
-def test_a_child_that_used_up_its_cpu_time_counts_as_a_timeout(
-    make: Callable[..., DecoderPool], asked: threading.Event
-) -> None:
+def test_a_child_that_used_up_its_cpu_time_counts_as_a_timeout(make, asked):
     pool = make(1)
     pool.decode(SMALL)
     (pid,) = pool.child_pids()
@@ -160,7 +152,7 @@ def test_a_child_that_used_up_its_cpu_time_counts_as_a_timeout(
     assert caught.value.code == "decoder_timeout"
 
 
-def test_a_picture_that_needs_too_much_memory_is_refused_and_the_child_lives(make: Callable[..., DecoderPool]) -> None:
+def test_a_picture_that_needs_too_much_memory_is_refused_and_the_child_lives(make):
     pool = make(1, memory_bytes=400 * 2**20)
     pool.decode(SMALL)
     before = pool.child_pids()
@@ -172,19 +164,17 @@ def test_a_picture_that_needs_too_much_memory_is_refused_and_the_child_lives(mak
     assert pool.child_pids() == before
 
 
-def test_the_largest_picture_allowed_fits_into_the_usual_memory(make: Callable[..., DecoderPool]) -> None:
+def test_the_largest_picture_allowed_fits_into_the_usual_memory(make):
     pool = make(1)
     assert pool.decode(encode(Image.new("RGBA", (10_000, 10_000)), "PNG", compress_level=1)).width == 10_000
 
 
-def test_a_decoder_that_cannot_start_says_nothing_about_the_file(make: Callable[..., DecoderPool]) -> None:
+def test_a_decoder_that_cannot_start_says_nothing_about_the_file(make):
     with pytest.raises(DecoderUnavailableError):
         make(1, memory_bytes=2**20).decode(SMALL)
 
 
-def test_an_exception_in_the_caller_does_not_mix_up_later_answers(
-    make: Callable[..., DecoderPool], asked: threading.Event
-) -> None:
+def test_an_exception_in_the_caller_does_not_mix_up_later_answers(make, asked):
     class SoftTimeLimitError(Exception):
         pass
 
@@ -211,7 +201,7 @@ def test_an_exception_in_the_caller_does_not_mix_up_later_answers(
     assert pool.decode(SMALL).width == 120
 
 
-def test_many_threads_each_get_their_own_picture(make: Callable[..., DecoderPool]) -> None:
+def test_many_threads_each_get_their_own_picture(make):
     pool = make(2)
     files = [encode(Image.new("L", (50 + n, 40), n), "PNG") for n in range(40)]
     with ThreadPoolExecutor(8) as threads:
@@ -220,7 +210,7 @@ def test_many_threads_each_get_their_own_picture(make: Callable[..., DecoderPool
     assert 1 <= len(pool.child_pids()) <= 2
 
 
-def test_a_child_outlives_the_thread_that_asked_for_it(make: Callable[..., DecoderPool]) -> None:
+def test_a_child_outlives_the_thread_that_asked_for_it(make):
     pool = make(1)
     thread = threading.Thread(target=pool.decode, args=(SMALL,))
     thread.start()
@@ -231,9 +221,7 @@ def test_a_child_outlives_the_thread_that_asked_for_it(make: Callable[..., Decod
     assert pool.child_pids() == (pid,)
 
 
-def test_a_child_has_no_network_no_files_no_core_and_no_secrets(
-    make: Callable[..., DecoderPool], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_child_has_no_network_no_files_no_core_and_no_secrets(make, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "do-not-tell")
     pool = make(1, memory_bytes=2**30)
     pool.decode(SMALL)
@@ -247,7 +235,7 @@ def test_a_child_has_no_network_no_files_no_core_and_no_secrets(
     assert not any("socket" in str(fd.readlink()) for fd in (process / "fd").iterdir())
 
 
-def test_closing_ends_the_children_and_refuses_more(make: Callable[..., DecoderPool]) -> None:
+def test_closing_ends_the_children_and_refuses_more(make):
     pool = make(1)
     pool.decode(SMALL)
     (pid,) = pool.child_pids()
@@ -258,7 +246,7 @@ def test_closing_ends_the_children_and_refuses_more(make: Callable[..., DecoderP
 
 
 @pytest.mark.usefixtures("usual_limits")
-def test_configure_sets_the_limits_of_the_default_pool() -> None:
+def test_configure_sets_the_limits_of_the_default_pool():
     first = default_pool()
     assert default_pool() is first
     configure(max_pixels=100, timeout_s=500)
@@ -269,7 +257,7 @@ def test_configure_sets_the_limits_of_the_default_pool() -> None:
 
 
 @pytest.mark.usefixtures("usual_limits")
-def test_configure_refuses_unknown_names_and_limits_of_nothing() -> None:
+def test_configure_refuses_unknown_names_and_limits_of_nothing():
     with pytest.raises(TypeError, match="max_pixel"):
         configure(max_pixel=100)
     with pytest.raises(ValueError, match="size must be greater than 0"):

@@ -1,7 +1,5 @@
 """Small tiles, networks and bundles that the engine's tests are made of."""
 
-from typing import Any
-
 import numpy as np
 
 from models_registry.inference.bundle import ClassRef, Manifest, pack, package_versions
@@ -30,12 +28,12 @@ def make_data(n_train: int = 16, n_val: int = 8, n_classes: int = 2) -> TrainDat
     return TrainData(*train, *val, n_classes)
 
 
-def tiny_config(**changes: Any) -> TrainConfig:
+def tiny_config(**changes) -> TrainConfig:
     return TrainConfig(**{"epochs": 2, "image_size": SIZE, "batch_size": 8, "learning_rate": 1e-3, **changes})
 
 
-def make_manifest(n_classes: int = 2, **changes: Any) -> Manifest:
-    values: dict[str, Any] = {
+def make_manifest(n_classes: int = 2, **changes) -> Manifest:
+    values = {
         "architecture": "resnet18",
         "classes": tuple(ClassRef(10 + k, f"CLASS {k}") for k in range(n_classes)),
         "preprocess": Preprocess(SIZE, 0.5, 0.25, 1),
@@ -49,7 +47,7 @@ def make_manifest(n_classes: int = 2, **changes: Any) -> Manifest:
     return Manifest(**{**values, **changes})
 
 
-def make_bundle(n_classes: int = 2, seed: int = 0, **changes: Any) -> bytes:
+def make_bundle(n_classes: int = 2, seed: int = 0, **changes) -> bytes:
     manifest = make_manifest(n_classes, **changes)
     return pack(manifest, initial_network(manifest.architecture, n_classes, seed).state_dict())
 

@@ -1,7 +1,6 @@
 """Intervals of figures at their ends: never without width, as published, and as wide as they have to be."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ def parted(n: int, k: int, *, sure: float = 0.9) -> tuple[np.ndarray, np.ndarray
     return y, np.where(np.eye(k)[y] == 1, sure, (1 - sure) / (k - 1))
 
 
-def scalars(found: Any) -> list[dict[str, Any]]:
+def scalars(found):
     """Every figure of a report, of its classes and of its slices."""
     if isinstance(found, dict) and {"value", "low", "high"} <= found.keys() and "by" not in found:
         return [found]
@@ -33,7 +32,7 @@ def scalars(found: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("sure", [0.9, 1.0])
-def test_no_interval_of_a_perfect_model_is_without_width(k: int, sure: float) -> None:
+def test_no_interval_of_a_perfect_model_is_without_width(k, sure):
     y, p = parted(48, k, sure=sure)
     report = evaluation_report(y, p, list(range(48)), [f"C{c}" for c in range(k)], n_boot=50, refer_threshold=0.5)
     for name in FIGURES:
@@ -45,7 +44,7 @@ def test_no_interval_of_a_perfect_model_is_without_width(k: int, sure: float) ->
     assert all(entry["low"] <= entry["value"] <= entry["high"] for entry in scalars(report) if entry["low"] is not None)
 
 
-def test_slices_and_comparisons_have_width_too() -> None:
+def test_slices_and_comparisons_have_width_too():
     y, p = parted(60, 2)
     sides = ["left" if i % 3 else "right" for i in range(60)]
     for entry in slice_report(y, p, list(range(60)), ["A", "B"], {"side": sides}, n_boot=50):
@@ -57,7 +56,7 @@ def test_slices_and_comparisons_have_width_too() -> None:
     assert (tests[0]["delong"]["low"], tests[0]["delong"]["high"]) == (None, None)
 
 
-def test_always_wrong_and_always_one_class_have_intervals_on_the_other_side() -> None:
+def test_always_wrong_and_always_one_class_have_intervals_on_the_other_side():
     y, p = parted(40, 2)
     wrong = evaluation_report(y, p[:, ::-1], list(range(40)), ["A", "B"], n_boot=50)
     assert (wrong["accuracy"]["low"], wrong["auroc"]["low"]) == (0, 0)
@@ -69,14 +68,14 @@ def test_always_wrong_and_always_one_class_have_intervals_on_the_other_side() ->
 
 
 @pytest.mark.parametrize("n", [5, 20, 300])
-def test_a_unanimous_share_has_the_interval_of_clopper_and_pearson(n: int) -> None:
+def test_a_unanimous_share_has_the_interval_of_clopper_and_pearson(n):
     wanted = stats.binomtest(n, n).proportion_ci(0.95, method="exact")
     assert unanimous(1.0, n) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
     wanted = stats.binomtest(0, n).proportion_ci(0.95, method="exact")
     assert unanimous(0.0, n) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
 
 
-def test_it_is_the_patients_that_count_and_not_their_scans() -> None:
+def test_it_is_the_patients_that_count_and_not_their_scans():
     y, p = parted(40, 2)
     once = evaluation_report(y, p, list(range(40)), ["A", "B"], n_boot=50)
     again = evaluation_report(np.tile(y, 5), np.tile(p, (5, 1)), list(range(40)) * 5, ["A", "B"], n_boot=50)
@@ -91,7 +90,7 @@ def test_it_is_the_patients_that_count_and_not_their_scans() -> None:
 
 @pytest.mark.parametrize(("m", "n"), [(5, 5), (12, 70), (200, 200)])
 @pytest.mark.parametrize("area", [0.0, 0.5, 0.93, 1.0])
-def test_the_ends_of_an_area_solve_newcombes_equation(area: float, m: int, n: int) -> None:
+def test_the_ends_of_an_area_solve_newcombes_equation(area, m, n):
     """(area - theta)^2 = z^2 theta (1 - theta) / (mn) [1 + N* ((1 - theta) / (2 - theta) + theta / (1 + theta))] with
     N* = (m + n) / 2 - 1: method 5 of Newcombe (2006)."""
     z = stats.norm.ppf(0.975)
@@ -105,7 +104,7 @@ def test_the_ends_of_an_area_solve_newcombes_equation(area: float, m: int, n: in
     assert area_interval(1 - area, m, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
-def test_p_is_the_level_at_which_the_interval_of_a_difference_ends_at_nought() -> None:
+def test_p_is_the_level_at_which_the_interval_of_a_difference_ends_at_nought():
     assert unanimous_p(1.0, 7) == pytest.approx(stats.binomtest(7, 7).pvalue)
     assert unanimous_p(0.0, 7) == 1
     assert (unanimous_difference(1.0, 5)[0] < 0, unanimous_p(1.0, 5) > 0.05) == (True, True)
@@ -113,7 +112,7 @@ def test_p_is_the_level_at_which_the_interval_of_a_difference_ends_at_nought() -
     assert unanimous_difference(-1.0, 6) == pytest.approx(tuple(-end for end in unanimous_difference(1.0, 6)[::-1]))
 
 
-def test_a_version_that_is_right_where_the_other_is_wrong_on_five_patients_proves_nothing() -> None:
+def test_a_version_that_is_right_where_the_other_is_wrong_on_five_patients_proves_nothing():
     y, p = parted(20, 2)
     found = {
         test["figure"]: test for test in compare(y, p, p[:, ::-1], [i // 4 for i in range(20)], ["A", "B"])["tests"]
@@ -124,7 +123,7 @@ def test_a_version_that_is_right_where_the_other_is_wrong_on_five_patients_prove
         assert test["low"] < 0
 
 
-def test_intervals_that_have_a_width_are_those_of_the_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intervals_that_have_a_width_are_those_of_the_bootstrap(monkeypatch):
     rng = np.random.default_rng(5)
     y = rng.integers(0, 2, 80)
     share = np.clip(0.5 + 0.25 * (2 * y - 1) + 0.3 * rng.normal(size=80), 0.01, 0.99)
@@ -134,14 +133,14 @@ def test_intervals_that_have_a_width_are_those_of_the_bootstrap(monkeypatch: pyt
     assert evaluation_report(y, p, list(range(80)), ["A", "B"], n_boot=100) == report
 
 
-def held(entries: list[dict[str, Any]], truth: float) -> tuple[float, float]:
+def held(entries, truth: float) -> tuple[float, float]:
     """How often intervals hold the truth, and how often they would if those that are not the bootstrap's had no width."""
     inside = [entry["low"] <= truth <= entry["high"] for entry in entries]
     flat = [here and entry["value"] < 1 for here, entry in zip(inside, entries, strict=True)]
     return float(np.mean(inside)), float(np.mean(flat))
 
 
-def test_intervals_of_shares_near_one_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_of_shares_near_one_hold_the_truth_as_often_as_they_say():
     """300 data sets of 25 patients with two scans each, both right or both wrong, 97 % right: half of them have no error.
     0.92 is two and a half standard errors below 0.95."""
     rng, entries = np.random.default_rng(11), []
@@ -156,7 +155,7 @@ def test_intervals_of_shares_near_one_hold_the_truth_as_often_as_they_say() -> N
     assert flat < 0.65
 
 
-def test_intervals_of_areas_near_one_hold_the_truth_more_often_by_far() -> None:
+def test_intervals_of_areas_near_one_hold_the_truth_more_often_by_far():
     """300 data sets of 15 positives and 15 negatives from normal distributions of an area of 0.98. Data sets without a pair out
     of order are a quarter, and all of their intervals hold the truth; the rest is the bootstrap's own."""
     rng, entries, truth = np.random.default_rng(12), [], 0.98

@@ -1,7 +1,6 @@
 import json
 import pickle  # noqa: TID251 - to show that a pickle is refused
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -17,17 +16,17 @@ from tests.engine.builders import make_bundle, make_manifest
 
 
 @pytest.fixture(scope="module")
-def data() -> bytes:
+def data():
     return make_bundle()
 
 
-def rewritten(data: bytes, **changes: Any) -> bytes:
+def rewritten(data: bytes, **changes) -> bytes:
     """The same weights under a manifest with other JSON values."""
     manifest = {**make_manifest().to_dict(), **changes}
     return save(load(data), metadata={"mediscan": json.dumps(manifest)})
 
 
-def test_a_bundle_gives_back_its_manifest_and_weights(data: bytes) -> None:
+def test_a_bundle_gives_back_its_manifest_and_weights(data):
     bundle = unpack(data)
     assert bundle.manifest == make_manifest()
     assert bundle.class_names == ["CLASS 0", "CLASS 1"]
@@ -35,7 +34,7 @@ def test_a_bundle_gives_back_its_manifest_and_weights(data: bytes) -> None:
     assert pack(bundle.manifest, bundle.state_dict) == data
 
 
-def test_what_a_bundle_says_of_prior_and_sets_is_kept_and_what_it_does_not_say_is_not_available() -> None:
+def test_what_a_bundle_says_of_prior_and_sets_is_kept_and_what_it_does_not_say_is_not_available():
     prior = Prior((0.3, 0.7), (0.5, 0.5), (0.25, 0.75), (0.9, 0.1))
     conformal = Conformal(0.9, SetRule((0.5, 0.5), (9, 9)), SetRule(None, (9, 3), "too few"))
     kept = unpack(make_bundle(prior=prior, conformal=conformal)).manifest
@@ -45,7 +44,7 @@ def test_what_a_bundle_says_of_prior_and_sets_is_kept_and_what_it_does_not_say_i
     assert not {"prior", "conformal"} & silent.to_dict().keys()
 
 
-def test_a_bundle_without_calibration_keeps_the_reason() -> None:
+def test_a_bundle_without_calibration_keeps_the_reason():
     manifest = make_manifest(calibration=Calibration(None, 4, "only 4 validation scans"))
     assert (
         unpack(make_bundle(calibration=manifest.calibration)).manifest.calibration.reason == "only 4 validation scans"
@@ -89,7 +88,7 @@ def test_a_bundle_without_calibration_keeps_the_reason() -> None:
         ({"dataset_hash": None}, "dataset_hash"),
     ],
 )
-def test_a_manifest_that_does_not_hold_is_refused_by_name(data: bytes, changes: dict[str, Any], said: str) -> None:
+def test_a_manifest_that_does_not_hold_is_refused_by_name(data, changes, said):
     with pytest.raises(BundleError, match=said):
         unpack(rewritten(data, **changes))
 
@@ -107,17 +106,17 @@ def test_a_manifest_that_does_not_hold_is_refused_by_name(data: bytes, changes: 
         save({"x": torch.zeros(2)}),
     ],
 )
-def test_bytes_that_are_no_bundle_are_refused(junk: bytes) -> None:
+def test_bytes_that_are_no_bundle_are_refused(junk):
     with pytest.raises(BundleError, match="not a bundle"):
         unpack(junk)
 
 
-def test_a_bundle_cut_short_is_refused(data: bytes) -> None:
+def test_a_bundle_cut_short_is_refused(data):
     with pytest.raises(BundleError, match="not valid safetensors"):
         unpack(data[:-100])
 
 
-def test_weights_that_are_missing_extra_reshaped_recast_or_not_finite_are_refused() -> None:
+def test_weights_that_are_missing_extra_reshaped_recast_or_not_finite_are_refused():
     state = dict(build("resnet18", 2).state_dict())
     name = "layer1.0.conv1.weight"
     poisoned = state[name].clone()
@@ -134,7 +133,7 @@ def test_weights_that_are_missing_extra_reshaped_recast_or_not_finite_are_refuse
             pack(make_manifest(), wrong)
 
 
-def test_a_signature_holds_for_these_bytes_and_this_key_only(data: bytes) -> None:
+def test_a_signature_holds_for_these_bytes_and_this_key_only(data):
     key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     signature = sign(data, key.private_bytes_raw())
     public = key.public_key().public_bytes_raw()
@@ -145,6 +144,6 @@ def test_a_signature_holds_for_these_bytes_and_this_key_only(data: bytes) -> Non
     assert not verify_signature(data, signature, b"short")
 
 
-def test_a_manifest_refuses_flip_averaging_where_laterality_matters() -> None:
+def test_a_manifest_refuses_flip_averaging_where_laterality_matters():
     with pytest.raises(BundleError, match="flip_tta"):
         replace(make_manifest(), flip_tta=True)

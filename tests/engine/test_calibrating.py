@@ -55,9 +55,7 @@ def scans(
     st.integers(1, 5),
     st.randoms(use_true_random=False),
 )
-def test_parts_keep_groups_whole_and_do_not_depend_on_the_order(
-    rows: list[tuple[int, int]], parts: int, random
-) -> None:  # type: ignore[no-untyped-def]
+def test_parts_keep_groups_whole_and_do_not_depend_on_the_order(rows, parts, random):  # type: ignore[no-untyped-def]
     labels = np.array([label for label, _ in rows])
     groups = [f"g{group}" for _, group in rows]
     found = group_parts(labels, groups, parts, "key")
@@ -72,7 +70,7 @@ def test_parts_keep_groups_whole_and_do_not_depend_on_the_order(
     )
 
 
-def test_parts_of_single_scans_are_equal_in_every_class_and_differ_with_the_key() -> None:
+def test_parts_of_single_scans_are_equal_in_every_class_and_differ_with_the_key():
     labels = np.array([0] * 300 + [1] * 51)
     found = group_parts(labels, patients(351), 2, "one")
     sizes = [np.bincount(labels[found == part]).tolist() for part in (0, 1)]
@@ -85,7 +83,7 @@ def labels_of(*counts: int) -> np.ndarray:
     return np.repeat(np.arange(len(counts)), counts)
 
 
-def test_validation_is_parted_by_patient_where_both_halves_stay_large_enough() -> None:
+def test_validation_is_parted_by_patient_where_both_halves_stay_large_enough():
     labels = labels_of(MIN_PER_CLASS * 2, MIN_SCANS * 2 - MIN_PER_CLASS * 2)
     division = divide(labels, patients(len(labels)), 2, "hash")
     assert division.held_out
@@ -101,14 +99,14 @@ def test_validation_is_parted_by_patient_where_both_halves_stay_large_enough() -
 @pytest.mark.parametrize(
     "counts", [(MIN_PER_CLASS * 2 - 1, 500), (MIN_PER_CLASS * 2, MIN_SCANS * 2 - MIN_PER_CLASS * 2 - 1), (400, 0)]
 )
-def test_scarce_validation_is_not_parted(counts: tuple[int, ...]) -> None:
+def test_scarce_validation_is_not_parted(counts):
     labels = labels_of(*counts)
     division = divide(labels, patients(len(labels)), 2, "hash")
     assert not division.held_out
     assert division.selection.tolist() == division.calibration.tolist() == list(range(len(labels)))
 
 
-def test_validation_stays_one_where_none_of_it_can_be_held_out() -> None:
+def test_validation_stays_one_where_none_of_it_can_be_held_out():
     labels = labels_of(200, 200)
     assert divide(labels, patients(400), 2, "hash").held_out
     division = divide(labels, patients(400), 2, "hash", hold_out=False)
@@ -116,7 +114,7 @@ def test_validation_stays_one_where_none_of_it_can_be_held_out() -> None:
     assert division.selection.tolist() == division.calibration.tolist() == list(range(400))
 
 
-def test_one_large_patient_is_no_reason_to_straddle() -> None:
+def test_one_large_patient_is_no_reason_to_straddle():
     labels = labels_of(100, 100)
     groups = ["big"] * 150 + [f"p{i}" for i in range(50)]
     division = divide(labels, groups, 2, "hash")
@@ -124,7 +122,7 @@ def test_one_large_patient_is_no_reason_to_straddle() -> None:
 
 
 @pytest.mark.parametrize("n", [8, 130])
-def test_the_calibration_scans_go_through_the_code_that_serves(n: int) -> None:
+def test_the_calibration_scans_go_through_the_code_that_serves(n):
     tiles, labels = make_tiles(n, seed=1)
     groups, config = patients(n), tiny_config(epochs=1)
     division = divide(labels, groups, 2, "hash")
@@ -147,14 +145,14 @@ def test_the_calibration_scans_go_through_the_code_that_serves(n: int) -> None:
     assert manifest.calibration.origin == found.origin
 
 
-def test_calibration_scans_name_their_origin_and_fit_together() -> None:
+def test_calibration_scans_name_their_origin_and_fit_together():
     with pytest.raises(ValueError, match="origin must be one of"):
         replace(scans(10), origin="somewhere")
     with pytest.raises(ValueError, match="groups"):
         replace(scans(10), groups=("a",))
 
 
-def test_an_overconfident_network_is_calibrated_and_the_figures_say_so() -> None:
+def test_an_overconfident_network_is_calibrated_and_the_figures_say_so():
     found = calibrate(scans(spread=4.0), (0.5, 0.5), TARGETS, "key").calibration
     assert found.temperature == pytest.approx(4.0, rel=0.15)
     assert (found.n, found.n_groups, found.origin) == (400, 400, HELD_OUT)
@@ -168,13 +166,13 @@ def test_an_overconfident_network_is_calibrated_and_the_figures_say_so() -> None
     assert found.ece_after < found.ece_before / 2
 
 
-def test_the_classes_count_equally_in_the_temperature() -> None:
+def test_the_classes_count_equally_in_the_temperature():
     """A balanced network's scores are right at equal frequency; a shift of frequency must not look like overconfidence."""
     found = calibrate(scans(4000, share=0.1), (0.5, 0.5), TARGETS, "key")
     assert found.calibration.temperature == pytest.approx(1.0, rel=0.1)
 
 
-def test_expecting_the_true_prevalence_lowers_the_loss_and_weights_change_nothing_there() -> None:
+def test_expecting_the_true_prevalence_lowers_the_loss_and_weights_change_nothing_there():
     found = scans(4000, share=0.1)
     plain = calibrate(found, (0.5, 0.5), TARGETS, "key")
     expecting = calibrate(found, (0.5, 0.5), replace(TARGETS, expected=(0.9, 0.1)), "key")
@@ -188,9 +186,7 @@ def test_expecting_the_true_prevalence_lowers_the_loss_and_weights_change_nothin
 
 
 @pytest.mark.parametrize("expected", [None, (0.97, 0.03), (0.5, 0.5)])
-def test_coverage_and_accuracy_hold_on_fresh_scans_of_the_expected_prevalence(
-    expected: tuple[float, ...] | None,
-) -> None:
+def test_coverage_and_accuracy_hold_on_fresh_scans_of_the_expected_prevalence(expected):
     world = (0.7, 0.3) if expected is None else expected
     confidence = calibrate(scans(3000, share=0.3), (0.5, 0.5), Targets(0.8, 0.9, expected), "key")
     fresh = scans(30000, share=world[1], seed=1)
@@ -207,7 +203,7 @@ def test_coverage_and_accuracy_hold_on_fresh_scans_of_the_expected_prevalence(
         assert covered.mean() > 0.87
 
 
-def test_what_is_measured_does_not_see_the_scans_it_is_measured_on() -> None:
+def test_what_is_measured_does_not_see_the_scans_it_is_measured_on():
     """With labels that mean nothing a fit on the same scans would look better than chance; measured on others it is not."""
     rng = np.random.default_rng(3)
     noise = CalibrationScans(rng.normal(size=(60, 2)), rng.integers(0, 2, 60), patients(60, 3), CROSS_FITTED)
@@ -224,7 +220,7 @@ def test_what_is_measured_does_not_see_the_scans_it_is_measured_on() -> None:
     assert found.calibration.temperature is None or found.calibration.temperature > 2
 
 
-def test_too_few_scans_leave_no_calibration_no_sets_and_the_reason() -> None:
+def test_too_few_scans_leave_no_calibration_no_sets_and_the_reason():
     found = calibrate(scans(16), (0.5, 0.5), replace(TARGETS, expected=(0.9, 0.1)), "key")
     assert "only 16 calibration scans" in found.calibration.reason
     assert found.conformal.rule is None
@@ -239,7 +235,7 @@ def test_too_few_scans_leave_no_calibration_no_sets_and_the_reason() -> None:
         (80, 0.1, "sets", "class OPACITY has 8 calibration scans, a coverage of 0.9 needs 9"),
     ],
 )
-def test_a_reason_calls_the_class_by_its_name(n: int, share: float, part: str, reason: str) -> None:
+def test_a_reason_calls_the_class_by_its_name(n, share, part, reason):
     data = TrainData(*make_tiles(8), *make_tiles(8, seed=1), 2)
     result = FitResult({}, (), 1, np.zeros((8, 2), dtype=np.float32), Preprocess(32, 0.5, 0.25), False, 0.0)
     manifest = make_manifest(
@@ -252,13 +248,13 @@ def test_a_reason_calls_the_class_by_its_name(n: int, share: float, part: str, r
 
 
 @pytest.mark.parametrize(("spread", "bound"), [(1e-4, "lower bound"), (0.0, "bound"), (-1.0, "upper bound")])
-def test_a_temperature_at_its_bound_is_not_available(spread: float, bound: str) -> None:
+def test_a_temperature_at_its_bound_is_not_available(spread, bound):
     found = calibrate(scans(spread=spread), (0.5, 0.5), TARGETS, "key").calibration
     assert found.temperature is None
     assert bound in found.reason
 
 
-def test_scans_of_too_few_patients_calibrate_but_nothing_is_measured() -> None:
+def test_scans_of_too_few_patients_calibrate_but_nothing_is_measured():
     few = replace(scans(40, share=0.5), groups=("left",) * 20 + ("right",) * 20)
     found = calibrate(few, (0.5, 0.5), TARGETS, "key")
     assert found.calibration.available
@@ -267,7 +263,7 @@ def test_scans_of_too_few_patients_calibrate_but_nothing_is_measured() -> None:
     assert found.referral.measured_coverage is None
 
 
-def test_out_of_fold_scans_calibrate_alike() -> None:
+def test_out_of_fold_scans_calibrate_alike():
     found = calibrate(replace(scans(spread=2.0), origin=OUT_OF_FOLD), (0.5, 0.5), TARGETS, "key")
     assert (found.calibration.origin, found.calibration.available) == (OUT_OF_FOLD, True)
 
@@ -276,7 +272,7 @@ def permuted(values: Sequence[str], order: np.ndarray) -> tuple[str, ...]:
     return tuple(values[i] for i in order)
 
 
-def test_the_same_scans_in_another_order_give_the_same_bundle_facts() -> None:
+def test_the_same_scans_in_another_order_give_the_same_bundle_facts():
     one = scans(120, spread=2.0)
     order = np.random.default_rng(0).permutation(120)
     other = CalibrationScans(one.logits[order], one.labels[order], permuted(one.groups, order), one.origin)

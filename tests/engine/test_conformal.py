@@ -2,7 +2,6 @@
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from models_registry.inference.conformal import (
 )
 
 
-def drawn(n: int, shares: Any, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn(n: int, shares, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scans of a known world: labels by ``shares``, class-wise normal scores, the probabilities of equal frequency."""
     rng = np.random.default_rng(seed)
     k = len(shares)
@@ -36,7 +35,7 @@ def by_definition(scores: np.ndarray, target: float) -> float:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(20, 120), st.integers(2, 4), st.sampled_from([0.5, 0.8, 0.9]), st.integers(0, 10**6))
-def test_without_weights_the_threshold_is_the_corrected_quantile(n: int, k: int, target: float, seed: int) -> None:
+def test_without_weights_the_threshold_is_the_corrected_quantile(n, k, target, seed):
     p, y = drawn(n, np.full(k, 1 / k), seed)
     scores = 1 - p[np.arange(n), y]
     rule = fit_marginal(p, y, target, np.ones(n))
@@ -53,7 +52,7 @@ def test_without_weights_the_threshold_is_the_corrected_quantile(n: int, k: int,
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.sampled_from([0.8, 0.9]))
-def test_marginal_coverage_is_near_the_target(seed: int, target: float) -> None:
+def test_marginal_coverage_is_near_the_target(seed, target):
     """The coverage of fresh scans follows a Beta distribution (Vovk, 2012): here its mean and five of its deviations."""
     n, fresh = 400, 4000
     p, y = drawn(n + fresh, [0.6, 0.3, 0.1], seed)
@@ -63,7 +62,7 @@ def test_marginal_coverage_is_near_the_target(seed: int, target: float) -> None:
     assert abs(covered - target) < 5 * spread + 1 / n
 
 
-def test_mean_coverage_over_many_calibrations_reaches_the_target() -> None:
+def test_mean_coverage_over_many_calibrations_reaches_the_target():
     found, within = [], []
     for seed in range(200):
         p, y = drawn(330, [0.7, 0.3], seed)
@@ -77,7 +76,7 @@ def test_mean_coverage_over_many_calibrations_reaches_the_target() -> None:
     assert (np.mean(within, axis=0) < 0.94).all()
 
 
-def test_weights_cover_at_another_prevalence_where_no_weights_do_not() -> None:
+def test_weights_cover_at_another_prevalence_where_no_weights_do_not():
     """Calibrated where class 1 is rare and hard, used where it is frequent."""
     rng = np.random.default_rng(0)
 
@@ -99,7 +98,7 @@ def test_weights_cover_at_another_prevalence_where_no_weights_do_not() -> None:
 
 
 @pytest.mark.parametrize(("target", "n"), [(0.9, 9), (0.8, 4), (0.95, 19), (0.99, 99), (0.5, 1)])
-def test_below_the_least_number_of_scans_there_is_no_threshold(target: float, n: int) -> None:
+def test_below_the_least_number_of_scans_there_is_no_threshold(target, n):
     assert least_scans(target) == n
     p = np.full((2 * n, 2), 0.5)
     y = np.repeat([0, 1], n)
@@ -110,13 +109,13 @@ def test_below_the_least_number_of_scans_there_is_no_threshold(target: float, n:
     assert not fit_marginal(p[: n - 1], alone, target, np.ones(n - 1)).available
 
 
-def test_a_set_holds_every_class_that_reaches_its_threshold_or_none() -> None:
+def test_a_set_holds_every_class_that_reaches_its_threshold_or_none():
     rule = SetRule((0.4, 0.7), (20, 20))
     p = np.array([[0.9, 0.1], [0.6, 0.4], [0.5, 0.5], [0.65, 0.35], [0.55, 0.25]])
     assert members(p, rule).tolist() == [[True, False], [True, True], [False, True], [True, True], [False, False]]
 
 
-def test_sets_come_from_the_rule_within_classes_then_from_the_marginal_one_then_from_none() -> None:
+def test_sets_come_from_the_rule_within_classes_then_from_the_marginal_one_then_from_none():
     wide, narrow, none = SetRule((1.0, 1.0), (9, 9)), SetRule((0.1, 0.1), (9, 9)), SetRule(None, (9, 3), "too few")
     p = np.array([[0.6, 0.4]])
     both, one, neither = Conformal(0.9, narrow, wide), Conformal(0.9, narrow, none), Conformal(0.9, none, none)
@@ -127,7 +126,7 @@ def test_sets_come_from_the_rule_within_classes_then_from_the_marginal_one_then_
         members(p, none)
 
 
-def test_what_is_said_of_sets_survives_json_and_nonsense_is_refused() -> None:
+def test_what_is_said_of_sets_survives_json_and_nonsense_is_refused():
     rule = SetRule((0.4, 0.7), (20, 21), "", 0.91, (0.9, None), 1.2, 0.8)
     whole = Conformal(0.9, rule, SetRule(None, (20, 3), "too few"))
     plain = json.loads(json.dumps(whole.to_dict()))

@@ -15,7 +15,7 @@ def scored(n: int, decimals: int = 9, seed: int = 0) -> tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 9])
-def test_a_short_curve_has_scikit_learns_points(decimals: int) -> None:
+def test_a_short_curve_has_scikit_learns_points(decimals):
     scores, own = scored(120, decimals)
     fpr, tpr, _ = sk.roc_curve(own, scores, drop_intermediate=False)
     area = roc_points(scores, own)
@@ -27,7 +27,7 @@ def test_a_short_curve_has_scikit_learns_points(decimals: int) -> None:
     assert np.allclose(pr_points(scores, own), np.column_stack((recall, precision))[::-1])
 
 
-def test_a_long_curve_keeps_its_ends_and_its_area() -> None:
+def test_a_long_curve_keeps_its_ends_and_its_area():
     scores, own = scored(6000)
     roc, pr = roc_points(scores, own), pr_points(scores, own)
     assert len(roc) <= MAX_POINTS
@@ -40,13 +40,13 @@ def test_a_long_curve_keeps_its_ends_and_its_area() -> None:
     assert sk.auc(*roc.T) == pytest.approx(sk.roc_auc_score(own, scores), abs=2e-3)
 
 
-def test_a_perfect_and_a_useless_score_have_the_corners_only() -> None:
+def test_a_perfect_and_a_useless_score_have_the_corners_only():
     own = np.array([False] * 5 + [True] * 5)
     assert roc_points(own.astype(float), own).tolist() == [[0, 0], [0, 1], [1, 1]]
     assert roc_points(np.zeros(10), own).tolist() == [[0, 0], [1, 1]]
 
 
-def test_two_classes_have_one_curve_more_have_one_each_and_too_few_cases_have_none() -> None:
+def test_two_classes_have_one_curve_more_have_one_each_and_too_few_cases_have_none():
     rng = np.random.default_rng(0)
     y = np.array([0] * 20 + [1] * 20 + [2] * 2)
     p = rng.dirichlet(np.ones(3), 42)

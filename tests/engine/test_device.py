@@ -19,9 +19,7 @@ from training.engine.fit import fit
         ({"amx_bf16": True}, torch.bfloat16),
     ],
 )
-def test_a_cpu_multiplies_bfloat16_only_where_it_has_instructions_for_it(
-    monkeypatch: pytest.MonkeyPatch, instructions: dict[str, bool], half: torch.dtype | None
-) -> None:
+def test_a_cpu_multiplies_bfloat16_only_where_it_has_instructions_for_it(monkeypatch, instructions, half):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     device = Device.of("cpu", compiled=True)
     assert (device.half, device.compiled, device.looks_every) == (half, False, 1)
@@ -30,13 +28,13 @@ def test_a_cpu_multiplies_bfloat16_only_where_it_has_instructions_for_it(
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (half or torch.float32)
 
 
-def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_not_there_is_an_error_with_a_remedy(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device: there is no GPU here that PyTorch can use; set TRAINING_DEVICE=cpu"):
         fit(make_data(), tiny_config(), device="cuda")
 
 
-def test_compiling_without_a_compiler_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiling_without_a_compiler_is_an_error_with_a_remedy(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
     monkeypatch.setenv("PATH", "")
@@ -45,7 +43,7 @@ def test_compiling_without_a_compiler_is_an_error_with_a_remedy(monkeypatch: pyt
         Device.of("cuda", compiled=True)
 
 
-def test_what_was_set_is_set_again_after_exact_operations() -> None:
+def test_what_was_set_is_set_again_after_exact_operations():
     before = torch.are_deterministic_algorithms_enabled()
     with exact(Device()):
         assert torch.are_deterministic_algorithms_enabled()
@@ -53,9 +51,7 @@ def test_what_was_set_is_set_again_after_exact_operations() -> None:
 
 
 @pytest.mark.parametrize("half", [None, torch.bfloat16])
-def test_a_fit_is_equal_to_the_bit_and_learns_in_either_precision(
-    monkeypatch: pytest.MonkeyPatch, half: torch.dtype | None
-) -> None:
+def test_a_fit_is_equal_to_the_bit_and_learns_in_either_precision(monkeypatch, half):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": half is not None})
     config = tiny_config(architecture="resnet_compact", epochs=6)
     once, twice = (fit(make_data(), config, device="cpu") for _ in range(2))

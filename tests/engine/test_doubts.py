@@ -27,7 +27,7 @@ def planted(n: int, k: int, flips: int, seed: int) -> tuple[npt.NDArray[np.float
 
 
 @pytest.mark.parametrize("k", [2, 5])
-def test_planted_errors_are_found_and_ranked_first(k: int) -> None:
+def test_planted_errors_are_found_and_ranked_first(k):
     probabilities, given, wrong = planted(600, k, 60, seed=k)
     found = find(probabilities, given)
     named = {doubt.index for doubt in found}
@@ -38,27 +38,27 @@ def test_planted_errors_are_found_and_ranked_first(k: int) -> None:
     assert [doubt.margin for doubt in found] == sorted((doubt.margin for doubt in found), reverse=True)
 
 
-def test_a_doubt_tells_what_was_given_what_is_suggested_and_how_probable_both_are() -> None:
+def test_a_doubt_tells_what_was_given_what_is_suggested_and_how_probable_both_are():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9], [0.05, 0.95]])
     (doubt,) = find(probabilities, np.array([0, 0, 1, 1, 0]))
     assert (doubt.index, doubt.given, doubt.suggested) == (4, 0, 1)
     assert (doubt.given_probability, doubt.suggested_probability, doubt.margin) == pytest.approx((0.05, 0.95, 0.9))
 
 
-def test_thresholds_are_the_mean_of_what_each_class_gets_from_its_own_scans() -> None:
+def test_thresholds_are_the_mean_of_what_each_class_gets_from_its_own_scans():
     probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.4, 0.6]])
     assert class_thresholds(probabilities, np.array([0, 0, 1])) == pytest.approx([0.8, 0.6])
     assert class_thresholds(probabilities, np.array([0, 0, 0]))[1] == np.inf
 
 
-def test_the_confident_joint_counts_only_scans_that_reach_a_threshold() -> None:
+def test_the_confident_joint_counts_only_scans_that_reach_a_threshold():
     probabilities = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.1, 0.9]])
     labels = np.array([0, 0, 1, 0])
     # Thresholds: (0.9 + 0.5 + 0.1) / 3 = 0.5, and 0.8.
     assert confident_joint(probabilities, labels).tolist() == [[2, 1], [0, 1]]
 
 
-def test_one_sided_overconfidence_does_not_put_a_whole_class_in_doubt() -> None:
+def test_one_sided_overconfidence_does_not_put_a_whole_class_in_doubt():
     """Every scan leans to class 0, those of class 1 less so: thresholds of each class tell them apart, plain argmax does not."""
     rng = np.random.default_rng(1)
     lean = np.concatenate([rng.uniform(0.85, 0.95, 50), rng.uniform(0.55, 0.65, 50)])
@@ -68,7 +68,7 @@ def test_one_sided_overconfidence_does_not_put_a_whole_class_in_doubt() -> None:
     assert find(probabilities, labels) == []
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_what_does_not_fit_is_refused():
     good = np.full((3, 2), 0.5)
     for probabilities, labels in (
         (good, np.array([0, 1])),
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_refused() -> None:
     assert find(np.zeros((0, 2)), np.zeros(0, dtype=np.int64)) == []
 
 
-def test_flipped_labels_are_found_by_networks_that_never_saw_them() -> None:
+def test_flipped_labels_are_found_by_networks_that_never_saw_them():
     tiles, true = make_tiles(64)
     flipped = np.random.default_rng(3).choice(64, 6, replace=False)
     given = true.copy()

@@ -1,8 +1,6 @@
 """Several networks and folds in one run: seeds, resume, epochs, bundle."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +23,7 @@ from training.engine.setup import initial_network
 GROUPS = [f"patient:{n}" for n in range(24)]
 
 
-def small(**changes: Any) -> TrainConfig:
+def small(**changes) -> TrainConfig:
     return tiny_config(architecture=COMPACT, image_size=28, **changes)
 
 
@@ -50,7 +48,7 @@ class Log:
         return self.stop_after is not None and len(self.epochs) >= self.stop_after
 
 
-def run(config: TrainConfig, log: Log | None = None, **options: Any) -> Trained:
+def run(config: TrainConfig, log: Log | None = None, **options) -> Trained:
     watch = (log or Log()).watch()
     return train(make_data(16, 8), config, watch, groups=GROUPS, checkpoint_interval_s=0.0, **options)
 
@@ -65,12 +63,12 @@ def same_weights(one: Trained, other: Trained) -> bool:
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[Trained, Log]:
+def whole():
     log = Log()
     return run(small(members=2, folds=2), log), log
 
 
-def test_one_network_without_folds_is_the_plain_fit_checkpoints_included() -> None:
+def test_one_network_without_folds_is_the_plain_fit_checkpoints_included():
     config, log, plain = small(), Log(), Log()
     trained = run(config, log)
     alone = fit(
@@ -90,7 +88,7 @@ def test_one_network_without_folds_is_the_plain_fit_checkpoints_included() -> No
     assert len(log.saved) == len(plain.saved) == 1
 
 
-def test_the_first_of_several_networks_is_the_one_that_would_be_trained_alone(whole: tuple[Trained, Log]) -> None:
+def test_the_first_of_several_networks_is_the_one_that_would_be_trained_alone(whole):
     first, second = whole[0].members
     (alone,) = run(small()).members
     assert all(torch.equal(first.state_dict[name], alone.state_dict[name]) for name in alone.state_dict)
@@ -98,9 +96,7 @@ def test_the_first_of_several_networks_is_the_one_that_would_be_trained_alone(wh
     assert len({folds.member_seed(7, index) for index in range(5)}) == 5
 
 
-def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_network(
-    whole: tuple[Trained, Log],
-) -> None:
+def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_network(whole):
     log = whole[1]
     assert log.progress == sorted(log.progress)
     assert log.progress[-1] == pytest.approx(1)
@@ -112,7 +108,7 @@ def test_progress_only_rises_and_epochs_count_through_with_the_name_of_their_net
     assert log.said[-1].startswith("fold 2.2: ")
 
 
-def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole: tuple[Trained, Log]) -> None:
+def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole):
     trained, log = whole
     assert len(log.saved) == 11, "within each training, and after each but the last"
     for saved in (log.saved[2], log.saved[6]):
@@ -125,7 +121,7 @@ def test_a_run_resumed_anywhere_is_the_run_that_was_never_interrupted(whole: tup
         assert [untimed(report) for report in again.epochs] == [known[report.epoch] for report in again.epochs]
 
 
-def test_a_finished_training_is_not_repeated(whole: tuple[Trained, Log]) -> None:
+def test_a_finished_training_is_not_repeated(whole):
     after_fold_1 = whole[1].saved[7]
     done, current = from_bytes(after_fold_1, _key(whole[1].saved))
     assert (len(done), current) == (4, None)
@@ -142,7 +138,7 @@ def _key(saved: list[bytes]) -> str:
     return key
 
 
-def test_a_run_that_is_stopped_says_so_and_keeps_what_is_finished() -> None:
+def test_a_run_that_is_stopped_says_so_and_keeps_what_is_finished():
     log = Log(stop_after=3)
     trained = run(small(members=2), log)
     assert (trained.stopped, len(trained.members), trained.out_of_fold) == (True, 1, None)
@@ -150,25 +146,25 @@ def test_a_run_that_is_stopped_says_so_and_keeps_what_is_finished() -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 9}, {"folds": 3}, {"members": 3}])
-def test_the_checkpoint_of_another_run_is_refused(whole: tuple[Trained, Log], change: dict[str, int]) -> None:
+def test_the_checkpoint_of_another_run_is_refused(whole, change):
     with pytest.raises(CheckpointError, match="another run"):
         run(replace(small(members=2, folds=2), **change), resume=whole[1].saved[0])
 
 
 @pytest.mark.parametrize("damage", [lambda d: d[:50], lambda d: b"", lambda d: d[:8] + b"x" + d[9:]])
-def test_a_damaged_checkpoint_is_refused(whole: tuple[Trained, Log], damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_checkpoint_is_refused(whole, damage):
     with pytest.raises(CheckpointError, match="cannot be read"):
         run(small(members=2, folds=2), resume=damage(whole[1].saved[0]))
 
 
-def test_the_bytes_of_a_series_give_back_what_was_put_in(whole: tuple[Trained, Log]) -> None:
+def test_the_bytes_of_a_series_give_back_what_was_put_in(whole):
     done, current = from_bytes(to_bytes(whole[0].members, b"bytes of a leg", "k"), "k")
     assert current == b"bytes of a leg"
     assert [result.history for result in done] == [member.history for member in whole[0].members]
     assert np.array_equal(done[1].val_logits, whole[0].members[1].val_logits)
 
 
-def test_a_bundle_of_several_networks_gives_the_mean_of_their_logits(whole: tuple[Trained, Log]) -> None:
+def test_a_bundle_of_several_networks_gives_the_mean_of_their_logits(whole):
     result = merged(whole[0].members)
     assert (result.members, len(result.history), result.best_epoch) == (2, 4, whole[0].members[0].best_epoch)
     assert [report.epoch for report in result.history] == [1, 2, 3, 4]
@@ -189,17 +185,17 @@ def test_a_bundle_of_several_networks_gives_the_mean_of_their_logits(whole: tupl
     assert np.allclose(both, mean / max(float(mean.max()), 1e-9), atol=1e-6)
 
 
-def _manifest(preprocess: Any, members: int) -> Manifest:
+def _manifest(preprocess, members: int) -> Manifest:
     return make_manifest(architecture=COMPACT, preprocess=preprocess, members=members)
 
 
-def test_features_of_no_tiles_have_the_width_of_the_heads(whole: tuple[Trained, Log]) -> None:
+def test_features_of_no_tiles_have_the_width_of_the_heads(whole):
     result = merged(whole[0].members)
     several = Predictor(unpack(pack(_manifest(result.preprocess, 2), result.state_dict)))
     assert several.features(make_tiles(0)[0]).shape == (0, 2 * 192)
 
 
-def test_the_head_reads_the_features() -> None:
+def test_the_head_reads_the_features():
     network = initial_network(COMPACT, 2, 0)
     model = Predictor(unpack(pack(make_manifest(architecture=COMPACT), network.state_dict())))
     tiles = make_tiles(3)[0]
@@ -208,7 +204,7 @@ def test_the_head_reads_the_features() -> None:
     assert np.allclose(logits, model.predict(tiles).logits, atol=1e-5)
 
 
-def test_a_bundle_must_hold_exactly_its_members() -> None:
+def test_a_bundle_must_hold_exactly_its_members():
     state = initial_network(COMPACT, 2, 0).state_dict()
     manifest = make_manifest(architecture=COMPACT, members=2)
     with pytest.raises(BundleError, match="missing"):
@@ -221,18 +217,18 @@ def test_a_bundle_must_hold_exactly_its_members() -> None:
 @pytest.mark.parametrize(
     ("members", "message"), [(0, "1 to 5"), (6, "1 to 5"), ("2", "JSON int"), (True, "JSON int"), (None, "JSON int")]
 )
-def test_a_number_of_members_that_cannot_be_is_refused(members: Any, message: str) -> None:
+def test_a_number_of_members_that_cannot_be_is_refused(members, message):
     with pytest.raises(BundleError, match=message):
         Manifest.from_dict({**make_manifest().to_dict(), "members": members})
 
 
-def test_a_manifest_of_one_network_does_not_speak_of_members() -> None:
+def test_a_manifest_of_one_network_does_not_speak_of_members():
     assert "members" not in make_manifest().to_dict()
     assert Manifest.from_dict(make_manifest().to_dict()).members == 1
     assert Manifest.from_dict(make_manifest(members=3).to_dict()).members == 3
 
 
-def test_out_of_fold_logits_stand_at_their_scans(whole: tuple[Trained, Log]) -> None:
+def test_out_of_fold_logits_stand_at_their_scans(whole):
     trained, config = whole[0], small(members=2, folds=2)
     data = make_data(16, 8)
     parts = folds.assign(folds.all_labels(data), GROUPS, 2, config.seed)
@@ -244,7 +240,7 @@ def test_out_of_fold_logits_stand_at_their_scans(whole: tuple[Trained, Log]) -> 
     assert not np.array_equal(trained.out_of_fold[0], trained.out_of_fold[1])
 
 
-def test_what_is_calibrated_is_the_mean_that_serves(whole: tuple[Trained, Log]) -> None:
+def test_what_is_calibrated_is_the_mean_that_serves(whole):
     trained = whole[0]
     assert trained.out_of_fold is not None
     labels = folds.all_labels(make_data(16, 8))

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from training.engine.setup import initial_network
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
 
 
-def tiny_config(**changes: Any) -> TrainConfig:
+def tiny_config(**changes) -> TrainConfig:
     return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
 
 
@@ -30,7 +29,7 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 @pytest.fixture
-def known_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def known_weights(monkeypatch):
     network = initial_network("resnet_compact", 2, 99)
     state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
     monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
@@ -63,9 +62,7 @@ def resumed(config: TrainConfig, after: int) -> dict[str, Tensor]:
     return fit(make_data(), config, device="cpu", resume=saved[-1]).state_dict
 
 
-def test_after_a_loss_that_is_not_finite_the_epoch_begins_again_with_half_the_rate_and_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_after_a_loss_that_is_not_finite_the_epoch_begins_again_with_half_the_rate_and_says_so(monkeypatch):
     config = tiny_config(epochs=3, learning_rate=1e-3)
     sound = fit(make_data(), config, device="cpu")
     faulty(monkeypatch, nan_once)
@@ -82,16 +79,16 @@ def test_after_a_loss_that_is_not_finite_the_epoch_begins_again_with_half_the_ra
 
 
 @pytest.mark.parametrize("after", [1, 2])
-def test_a_mended_run_resumes_to_the_same_bits(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+def test_a_mended_run_resumes_to_the_same_bits(monkeypatch, after):
     config = tiny_config(epochs=4)
     faulty(monkeypatch, nan_once)
     assert equal(resumed(config, after), fit(make_data(), config, device="cpu").state_dict)
 
 
-def test_weights_that_are_not_finite_are_found_in_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_not_finite_are_found_in_validation(monkeypatch):
     judge = loop._validation_logits
 
-    def broken(run: loop.Run, calls: loop.Callbacks) -> Any:
+    def broken(run: loop.Run, calls: loop.Callbacks):
         logits = judge(run, calls)
         return logits * float("nan") if run.backoffs == 0 else logits
 
@@ -100,7 +97,7 @@ def test_weights_that_are_not_finite_are_found_in_validation(monkeypatch: pytest
     assert "the weights are not finite after epoch 1: begun again" in result.history[0].note
 
 
-def test_when_memory_runs_out_the_batch_is_taken_in_parts_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_memory_runs_out_the_batch_is_taken_in_parts_and_the_run_goes_on(monkeypatch):
     faulty(monkeypatch, too_large(3))
     result = fit(make_data(), tiny_config(epochs=2, batch_size=8), device="cpu")
     assert result.history[0].note == (
@@ -110,7 +107,7 @@ def test_when_memory_runs_out_the_batch_is_taken_in_parts_and_the_run_goes_on(mo
     assert equal(resumed(tiny_config(epochs=2, batch_size=8), 1), result.state_dict)
 
 
-def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkeypatch):
     held: list[weakref.ref[Tensor]] = []
     free: list[bool] = []
 
@@ -132,10 +129,10 @@ def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkey
     assert free == [True]
 
 
-def test_when_memory_runs_out_in_validation_fewer_scans_are_judged_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_memory_runs_out_in_validation_fewer_scans_are_judged_at_a_time(monkeypatch):
     sound, sizes = loop.predict_logits, []
 
-    def predict(*args: Any, batch: int, **options: Any) -> Any:
+    def predict(*args, batch: int, **options):
         sizes.append(batch)
         if batch > 4:
             raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
@@ -147,7 +144,7 @@ def test_when_memory_runs_out_in_validation_fewer_scans_are_judged_at_a_time(mon
     assert "memory ran out: 4 scans at a time" in result.history[0].note
 
 
-def test_when_the_state_to_go_back_to_does_not_fit_the_epoch_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_state_to_go_back_to_does_not_fit_the_epoch_is_taken_again(monkeypatch):
     sound = loop.Run.keep
 
     def keep(run: loop.Run) -> None:
@@ -161,7 +158,7 @@ def test_when_the_state_to_go_back_to_does_not_fit_the_epoch_is_taken_again(monk
     assert "memory ran out" in result.history[0].note
 
 
-def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch: pytest.MonkeyPatch, known_weights: None) -> None:
+def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch, known_weights):
     config = tiny_config(pretrained=True, epochs=2, frozen_epochs=2, batch_size=8)
     whole = fit(make_data(), config, device="cpu").state_dict
     faulty(monkeypatch, too_large(3))
@@ -169,15 +166,13 @@ def test_parts_of_a_batch_add_up_to_the_batch(monkeypatch: pytest.MonkeyPatch, k
     assert all(torch.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
 
 
-def test_when_even_the_smallest_batch_does_not_fit_the_run_ends_with_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_when_even_the_smallest_batch_does_not_fit_the_run_ends_with_what_to_do(monkeypatch):
     faulty(monkeypatch, too_large(0))
     with pytest.raises(OutOfMemory, match=r"even for 2 scans at a time\. Choose an image_size below 32"):
         fit(make_data(), tiny_config(), device="cpu")
 
 
-def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch):
     def broken(*_: object) -> Tensor:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
@@ -190,7 +185,7 @@ def test_other_failures_are_not_taken_for_a_lack_of_memory(monkeypatch: pytest.M
     assert not out_of_memory(ValueError("out of memory"))
 
 
-def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monkeypatch):
     monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
     told: list[tuple[float, str]] = []
     seen: list[int] = []
@@ -216,9 +211,7 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
         assert equal(resumed(config, epoch), result.state_dict)
 
 
-def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(
-    monkeypatch: pytest.MonkeyPatch, known_weights: None
-) -> None:
+def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(monkeypatch, known_weights):
     monkeypatch.setattr(caching, "BATCH", 4)
     asked: list[int] = []
 
@@ -238,20 +231,20 @@ def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(
 
 @pytest.mark.parametrize(("instructions", "tolerance"), [({}, 1e-5), ({"avx512_bf16": True}, 5e-3)])
 def test_the_backbone_of_a_frozen_phase_runs_once_and_its_features_judge_as_the_network_does(
-    monkeypatch: pytest.MonkeyPatch, known_weights: None, instructions: dict[str, bool], tolerance: float
-) -> None:
+    monkeypatch, known_weights, instructions, tolerance
+):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     rows: list[int] = []
     real = caching.features
 
-    def counted(network: Any, x: Tensor) -> Tensor:
+    def counted(network, x: Tensor) -> Tensor:
         rows.append(len(x))
         return real(network, x)
 
     monkeypatch.setattr(caching, "features", counted)
-    changes: dict[str, Any] = {"allow_flips": True, "flip_tta": True}
+    changes = {"allow_flips": True, "flip_tta": True}
     config = tiny_config(pretrained=True, epochs=3, frozen_epochs=3, **changes)
-    cached: list[Any] = []
+    cached = []
     head = loop.head_logits
     monkeypatch.setattr(loop, "head_logits", lambda *a: cached.append(head(*a)) or cached[-1])
     result = fit(make_data(), config, device="cpu")

@@ -1,6 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +17,17 @@ from training.engine.data import UnitInputs
 from training.engine.device import Device
 from training.engine.fit import fit
 from training.engine.package import make_bundle
-from training.engine.report import EpochReport, FitResult, TrainingDiverged
+from training.engine.report import EpochReport, TrainingDiverged
 from training.engine.setup import initial_network
 
 
-def tiny_config(**changes: Any) -> TrainConfig:
+def tiny_config(**changes) -> TrainConfig:
     """The compact network, which is quick at 32 pixels."""
     return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
 
 
 @pytest.fixture(scope="module")
-def result() -> FitResult:
+def result():
     return fit(make_data(), tiny_config(epochs=3), device="cpu")
 
 
@@ -37,13 +35,13 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_an_easy_task_is_learned_from_scratch() -> None:
+def test_an_easy_task_is_learned_from_scratch():
     data = make_data(32, 16)
     result = fit(data, tiny_config(epochs=8, augment=0.5), device="cpu")
     assert result.history[result.best_epoch - 1].val_auroc == pytest.approx(1.0, abs=0.02)
 
 
-def test_a_run_reports_its_epochs_and_its_progress() -> None:
+def test_a_run_reports_its_epochs_and_its_progress():
     reports: list[EpochReport] = []
     fractions: list[float] = []
     result = fit(
@@ -65,7 +63,7 @@ def test_a_run_reports_its_epochs_and_its_progress() -> None:
         assert r.val_auroc_low is None or r.val_auroc_low <= (r.val_auroc or 0) <= (r.val_auroc_high or 0)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(result: FitResult) -> None:
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(result):
     again = fit(make_data(), tiny_config(epochs=3), device="cpu")
     assert equal(result.state_dict, again.state_dict)
     assert np.array_equal(result.val_logits, again.val_logits)
@@ -74,7 +72,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(result: FitRe
 
 
 @pytest.mark.parametrize("after", [1, 2])
-def test_a_run_resumed_at_an_epoch_boundary_ends_with_the_same_bits(result: FitResult, after: int) -> None:
+def test_a_run_resumed_at_an_epoch_boundary_ends_with_the_same_bits(result, after):
     saved: list[bytes] = []
     stopped = fit(
         make_data(),
@@ -91,7 +89,7 @@ def test_a_run_resumed_at_an_epoch_boundary_ends_with_the_same_bits(result: FitR
     assert [r.val_loss for r in resumed.history] == [r.val_loss for r in result.history]
 
 
-def test_a_checkpoint_of_another_run_or_damaged_is_refused() -> None:
+def test_a_checkpoint_of_another_run_or_damaged_is_refused():
     saved: list[bytes] = []
     fit(make_data(), tiny_config(), save_checkpoint=saved.append, checkpoint_interval_s=0, device="cpu")
     with pytest.raises(CheckpointError, match="another run"):
@@ -101,13 +99,13 @@ def test_a_checkpoint_of_another_run_or_damaged_is_refused() -> None:
             fit(make_data(), tiny_config(), resume=damaged, device="cpu")
 
 
-def test_checkpoints_are_not_written_more_often_than_asked() -> None:
+def test_checkpoints_are_not_written_more_often_than_asked():
     saved: list[bytes] = []
     fit(make_data(), tiny_config(), save_checkpoint=saved.append, checkpoint_interval_s=1000, device="cpu")
     assert saved == []
 
 
-def test_a_run_stopped_within_its_first_epoch_takes_no_further_step() -> None:
+def test_a_run_stopped_within_its_first_epoch_takes_no_further_step():
     asked: list[int] = []
 
     def stop_at_second() -> bool:
@@ -119,7 +117,7 @@ def test_a_run_stopped_within_its_first_epoch_takes_no_further_step() -> None:
     assert len(asked) == 2
 
 
-def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(monkeypatch):
     tried: list[float] = []
 
     def broken(run: loop.Run, *_: object) -> torch.Tensor:
@@ -132,7 +130,7 @@ def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(monkeypatch: pyte
     assert tried == [1e-3, 5e-4, 2.5e-4]
 
 
-def test_a_run_goes_on_from_the_weights_of_a_version(result: FitResult) -> None:
+def test_a_run_goes_on_from_the_weights_of_a_version(result):
     continued = fit(
         make_data(), tiny_config(epochs=1, learning_rate=1e-6), initial_state=result.state_dict, device="cpu"
     )
@@ -140,7 +138,7 @@ def test_a_run_goes_on_from_the_weights_of_a_version(result: FitResult) -> None:
     assert float(drift) < 1e-4
 
 
-def test_a_version_goes_on_with_the_grey_levels_that_it_knows(result: FitResult) -> None:
+def test_a_version_goes_on_with_the_grey_levels_that_it_knows(result):
     known = Preprocess(28, 0.449, 0.226)
     options = {"initial_state": result.state_dict, "device": "cpu"}
     continued = fit(make_data(), tiny_config(epochs=1), initial_preprocess=known, **options)
@@ -149,20 +147,20 @@ def test_a_version_goes_on_with_the_grey_levels_that_it_knows(result: FitResult)
     assert fitted.preprocess == result.preprocess
 
 
-def test_a_version_with_other_classes_cannot_be_continued_from(result: FitResult) -> None:
+def test_a_version_with_other_classes_cannot_be_continued_from(result):
     with pytest.raises(ConfigError) as caught:
         fit(make_data(18, 9, 3), tiny_config(), initial_state=result.state_dict, device="cpu")
     assert caught.value.field == "model"
 
 
-def test_three_classes_are_trained_and_judged_one_against_the_rest() -> None:
+def test_three_classes_are_trained_and_judged_one_against_the_rest():
     result = fit(make_data(18, 9, 3), tiny_config(epochs=1), device="cpu")
     assert result.val_logits.shape == (9, 3)
     assert result.history[0].val_auroc is not None
 
 
 @pytest.fixture
-def known_weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+def known_weights(monkeypatch):
     """Stands for the weights file, which tests/engine/test_weights.py reads for real."""
     network = initial_network("resnet_compact", 2, 99)
     state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
@@ -170,7 +168,7 @@ def known_weights(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     return state
 
 
-def test_frozen_epochs_train_the_head_alone_and_the_rest_follows(known_weights: dict[str, torch.Tensor]) -> None:
+def test_frozen_epochs_train_the_head_alone_and_the_rest_follows(known_weights):
     config = tiny_config(pretrained=True, epochs=2, frozen_epochs=2)
     frozen = fit(make_data(), config, device="cpu")
     assert {r.phase for r in frozen.history} == {"frozen"}
@@ -181,13 +179,11 @@ def test_frozen_epochs_train_the_head_alone_and_the_rest_follows(known_weights: 
     assert [r.phase for r in both.history] == ["frozen", "full"]
 
 
-def test_the_stages_of_known_weights_open_one_by_one(
-    known_weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stages_of_known_weights_open_one_by_one(known_weights, monkeypatch):
     opened: list[int] = []
     step = loop._step
 
-    def watched(run: loop.Run, *rest: Any) -> None:
+    def watched(run: loop.Run, *rest) -> None:
         step(run, *rest)
         opened.append(run.opened)
         closed = run.opened < 4
@@ -201,9 +197,7 @@ def test_the_stages_of_known_weights_open_one_by_one(
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 4])
-def test_a_transfer_run_resumes_exactly_in_both_phases_and_while_stages_open(
-    known_weights: dict[str, torch.Tensor], after: int
-) -> None:
+def test_a_transfer_run_resumes_exactly_in_both_phases_and_while_stages_open(known_weights, after):
     config = tiny_config(pretrained=True, epochs=7, frozen_epochs=2)
     whole = fit(make_data(), config, device="cpu")
     assert equal(whole.state_dict, fit(make_data(), config, device="cpu").state_dict)
@@ -213,17 +207,15 @@ def test_a_transfer_run_resumes_exactly_in_both_phases_and_while_stages_open(
     assert equal(fit(make_data(), config, resume=saved[-1], device="cpu").state_dict, whole.state_dict)
 
 
-def test_asking_for_weights_that_are_not_there_stops_before_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asking_for_weights_that_are_not_there_stops_before_training(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(weights.WeightsMissing):
         fit(make_data(), tiny_config(pretrained=True), weights_dir=tmp_path, allow_download=False, device="cpu")
 
 
-def test_a_finished_run_becomes_a_bundle_that_answers_as_the_run_did(result: FitResult) -> None:
+def test_a_finished_run_becomes_a_bundle_that_answers_as_the_run_did(result):
     data, config = make_data(), tiny_config(epochs=3)
-    details: dict[str, Any] = {"dataset_hash": "cd" * 32, "laterality_matters": True, "code_version": "0.1.0"}
+    details = {"dataset_hash": "cd" * 32, "laterality_matters": True, "code_version": "0.1.0"}
     division = divide(data.val_labels, [str(n) for n in range(8)], 2, "key")
     scans = scans_of(division, result, config, data.val_tiles, data.val_labels, [str(n) for n in range(8)])
     packed = make_bundle(result, data, config, scans, classes=[ClassRef(1, "NO"), ClassRef(2, "YES")], **details)
@@ -236,7 +228,7 @@ def test_a_finished_run_becomes_a_bundle_that_answers_as_the_run_did(result: Fit
 
 
 @pytest.mark.parametrize("size", [28, 64, 224, 256])
-def test_training_sees_to_the_bit_what_serving_sees(size: int) -> None:
+def test_training_sees_to_the_bit_what_serving_sees(size):
     tiles, index = make_tiles(6)[0], np.array([4, 1, 4])
     preprocess = Preprocess(size, 0.4, 0.2)
     inputs = UnitInputs(tiles, preprocess, Device.of("cpu"))
@@ -247,7 +239,7 @@ def test_training_sees_to_the_bit_what_serving_sees(size: int) -> None:
     assert torch.equal(preprocess.to_tensor(ready[:1]), preprocess.to_tensor(tiles)[:1])
 
 
-def test_a_run_on_tiles_that_were_shrunk_before_is_the_same_run() -> None:
+def test_a_run_on_tiles_that_were_shrunk_before_is_the_same_run():
     data = make_data()
     ready = replace(data, train_tiles=shrink(data.train_tiles, 32), val_tiles=shrink(data.val_tiles, 32))
     whole, small = (fit(one, tiny_config(epochs=1), device="cpu") for one in (data, ready))

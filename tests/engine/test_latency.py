@@ -1,7 +1,5 @@
 """The time of one answer, measured on one thread."""
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -20,7 +18,7 @@ class Clock:
         self.seconds, self.now = seconds, 0.0
         self.asked: list[tuple[int, tuple[int, ...]]] = []
 
-    def predict(self, tiles: Any) -> None:
+    def predict(self, tiles) -> None:
         self.asked.append((torch.get_num_threads(), tiles.shape))
         self.now += self.seconds[len(self.asked) - 1]
 
@@ -28,14 +26,14 @@ class Clock:
         return self.now
 
 
-def test_the_median_counts_and_the_first_answer_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_median_counts_and_the_first_answer_does_not(monkeypatch):
     clock = Clock([9.0, 0.03, 0.03, 5.0, 0.02, 0.04, 0.05, 0.01])
     monkeypatch.setattr(latency, "time", clock)
     assert latency.latency_ms(clock) == pytest.approx(30)  # type: ignore[arg-type]
     assert len(clock.asked) == 1 + latency.REPEATS
 
 
-def test_it_is_one_scan_on_one_thread_and_the_threads_are_given_back() -> None:
+def test_it_is_one_scan_on_one_thread_and_the_threads_are_given_back():
     before = torch.get_num_threads()
     clock = Clock([0.0] * 8)
     torch.set_num_threads(2)
@@ -47,6 +45,6 @@ def test_it_is_one_scan_on_one_thread_and_the_threads_are_given_back() -> None:
     assert set(clock.asked) == {(1, (1, 256, 256))}
 
 
-def test_a_real_bundle_takes_some_time() -> None:
+def test_a_real_bundle_takes_some_time():
     bundle = pack(make_manifest(architecture=COMPACT), initial_network(COMPACT, 2, 0).state_dict())
     assert latency.latency_ms(Predictor(unpack(bundle))) > 0

@@ -93,19 +93,19 @@ def by_torchmetrics(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_is_scikit_learns(kind: str) -> None:
+def test_every_figure_is_scikit_learns(kind):
     y, p = cases(**KINDS[kind])
     assert_same(ours(y, p), by_scikit_learn(y, p))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_is_torchmetrics(kind: str) -> None:
+def test_every_figure_is_torchmetrics(kind):
     y, p = cases(**KINDS[kind])
     assert_same(ours(y, p), by_torchmetrics(y, p))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_confusion_matrix_is_that_of_both(kind: str) -> None:
+def test_the_confusion_matrix_is_that_of_both(kind):
     y, p = cases(**KINDS[kind])
     k = p.shape[1]
     got = evaluation_report(y, p, list(range(len(y))), [f"C{c}" for c in range(k)], n_boot=1)["confusion_matrix"]
@@ -122,7 +122,7 @@ def test_the_confusion_matrix_is_that_of_both(kind: str) -> None:
     decimals=st.integers(0, 3),
     rare=st.floats(0.05, 1),
 )
-def test_any_cases_give_scikit_learns_figures(seed: int, n: int, k: int, decimals: int, rare: float) -> None:
+def test_any_cases_give_scikit_learns_figures(seed, n, k, decimals, rare):
     shares = np.array([rare, *np.ones(k - 1)])
     y, p = cases(n, k, seed=seed, decimals=decimals, shares=tuple(shares / shares.sum()))
     y[: 2 * k] = np.arange(2 * k) % k
@@ -132,7 +132,7 @@ def test_any_cases_give_scikit_learns_figures(seed: int, n: int, k: int, decimal
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(10, 60), decimals=st.integers(0, 3))
-def test_whole_weights_are_repeated_cases(seed: int, n: int, decimals: int) -> None:
+def test_whole_weights_are_repeated_cases(seed, n, decimals):
     y, p = cases(n, 3, seed=seed, decimals=decimals)
     y[:3] = [0, 1, 2]
     times = np.random.default_rng(seed).integers(0, 4, n)
@@ -143,7 +143,7 @@ def test_whole_weights_are_repeated_cases(seed: int, n: int, decimals: int) -> N
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(seed=st.integers(0, 2**32 - 1), steps=st.sampled_from([4, 64, 4096]))
-def test_naming_the_other_class_positive_swaps_the_figures(seed: int, steps: int) -> None:
+def test_naming_the_other_class_positive_swaps_the_figures(seed, steps):
     rng = np.random.default_rng(seed)
     y = np.append([0, 1], rng.integers(0, 2, 60))
     # Odd parts of a power of two: 1 - p is exact, and nobody is at one half, where the lower class would be named.

@@ -30,7 +30,7 @@ def by_definition(own: np.ndarray, first: np.ndarray, second: np.ndarray) -> tup
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 9])
-def test_delong_by_ranks_is_delong_by_definition(decimals: int) -> None:
+def test_delong_by_ranks_is_delong_by_definition(decimals):
     own, first, second = scored(150, seed=1, better=1.6, decimals=decimals)
     areas, covariance = by_definition(own, first, second)
     error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
@@ -45,7 +45,7 @@ def test_delong_by_ranks_is_delong_by_definition(decimals: int) -> None:
     )
 
 
-def test_delong_of_an_example_worked_by_hand() -> None:
+def test_delong_of_an_example_worked_by_hand():
     """Positives 3, 4, 5 and negatives 1, 2, 4 under the first score: 7.5 of 9 pairs in order; the second orders all.
 
     Components of the first: positives 2/3, 5/6, 1; negatives 1, 1, 1/2. Variances 1/36 and 1/12, so the variance of the
@@ -57,7 +57,7 @@ def test_delong_of_an_example_worked_by_hand() -> None:
     assert found.p == pytest.approx(math.erfc((1.5 / 9) / math.sqrt(1 / 27) / math.sqrt(2)))
 
 
-def test_delongs_error_is_that_of_the_bootstrap() -> None:
+def test_delongs_error_is_that_of_the_bootstrap():
     own, first, second = scored(300, seed=4, better=1.5)
     rng, drawn = np.random.default_rng(0), []
     for _ in range(600):
@@ -68,13 +68,13 @@ def test_delongs_error_is_that_of_the_bootstrap() -> None:
     assert delong(own, first, second).error == pytest.approx(np.std(drawn), rel=0.12)
 
 
-def test_delong_refuses_as_often_as_its_level_when_both_are_alike() -> None:
+def test_delong_refuses_as_often_as_its_level_when_both_are_alike():
     """400 data sets in which the two are equally good: 5 % are expected below 0.05, and 2 to 8.5 % are within 3 errors."""
     refused = sum((delong(*scored(120, seed=seed)).p or 1) < 0.05 for seed in range(400))
     assert 8 <= refused <= 34
 
 
-def test_equal_scores_do_not_differ_and_opposite_ones_cannot_be_tested() -> None:
+def test_equal_scores_do_not_differ_and_opposite_ones_cannot_be_tested():
     own, first, _ = scored(60, seed=0)
     same = delong(own, first, first)
     assert (same.p, same.low, same.high) == (1.0, None, None)
@@ -83,12 +83,12 @@ def test_equal_scores_do_not_differ_and_opposite_ones_cannot_be_tested() -> None
 
 
 @pytest.mark.parametrize("own", [[True, False, False], [True, True, False]])
-def test_delong_needs_two_of_each_kind(own: list[bool]) -> None:
+def test_delong_needs_two_of_each_kind(own):
     with pytest.raises(ValueError, match="two positives and two negatives"):
         delong(np.array(own), np.zeros(3), np.zeros(3))
 
 
-def test_midranks_are_scipys() -> None:
+def test_midranks_are_scipys():
     values = np.random.default_rng(0).integers(0, 9, 50).astype(float)
     assert midranks(values).tolist() == stats.rankdata(values).tolist()
 
@@ -100,13 +100,13 @@ def discordant(b: int, c: int, both: int = 30) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("b", "c"), [(1, 7), (7, 1), (12, 3), (3, 3), (0, 5), (400, 460)])
-def test_mcnemars_exact_p_is_the_binomial_test(b: int, c: int) -> None:
+def test_mcnemars_exact_p_is_the_binomial_test(b, c):
     found = mcnemar(*discordant(b, c))
     assert (found.only_first, found.only_second) == (b, c)
     assert found.p_exact == pytest.approx(stats.binomtest(b, b + c).pvalue, abs=1e-9)
 
 
-def test_mcnemar_of_the_published_example() -> None:
+def test_mcnemar_of_the_published_example():
     """Airway hyper-responsiveness before and after transplantation, 1 and 7 discordant of 21 children: exact 0.070 and
     mid-p 0.039 (Fagerland, Lydersen & Laake 2013, tables 1 and 3; 9/128 and 5/128)."""
     found = mcnemar(*discordant(1, 7, both=13))
@@ -115,7 +115,7 @@ def test_mcnemar_of_the_published_example() -> None:
 
 
 @pytest.mark.parametrize(("b", "c"), [(2, 9), (5, 5), (6, 5)])
-def test_mid_p_counts_what_was_seen_by_half(b: int, c: int) -> None:
+def test_mid_p_counts_what_was_seen_by_half(b, c):
     n = b + c
     shares = {k: stats.binom.pmf(k, n, 0.5) for k in range(n + 1)}
     more = sum(share for k, share in shares.items() if abs(2 * k - n) > abs(b - c))
@@ -123,6 +123,6 @@ def test_mid_p_counts_what_was_seen_by_half(b: int, c: int) -> None:
     assert mcnemar(*discordant(b, c)).p_mid == pytest.approx(more + same / 2)
 
 
-def test_two_who_are_right_on_the_same_cases_do_not_differ() -> None:
+def test_two_who_are_right_on_the_same_cases_do_not_differ():
     found = mcnemar(*discordant(0, 0))
     assert (found.p_exact, found.p_mid) == (1.0, 1.0)

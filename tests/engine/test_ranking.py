@@ -1,6 +1,5 @@
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +11,12 @@ from training.engine.report import EpochReport
 def report(
     epoch: int, auroc: float | None, loss: float = 1.0, error: float | None = None, rate: float = 1e-3
 ) -> EpochReport:
-    rest: dict[str, Any] = {"train_loss": 1.0, "val_accuracy": 0.5, "val_balanced_accuracy": 0.5, "learning_rate": rate}
+    rest = {"train_loss": 1.0, "val_accuracy": 0.5, "val_balanced_accuracy": 0.5, "learning_rate": rate}
     values = {"phase": "full", "val_auroc": auroc, "val_loss": loss, "val_auroc_error": error, "seconds": 1.0, **rest}
     return EpochReport(epoch=epoch, epochs=9, **values)
 
 
-def test_the_error_of_an_auroc_is_delongs() -> None:
+def test_the_error_of_an_auroc_is_delongs():
     rng = np.random.default_rng(3)
     y = (np.arange(60) % 3 == 0).astype(np.int64)
     scores = np.clip(rng.normal(0.4 + 0.2 * y, 0.2), 0, 1).round(2)
@@ -28,7 +27,7 @@ def test_the_error_of_an_auroc_is_delongs() -> None:
     assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_error_of_a_macro_auroc_is_the_mean_of_the_classes_and_none_where_scans_are_missing() -> None:
+def test_the_error_of_a_macro_auroc_is_the_mean_of_the_classes_and_none_where_scans_are_missing():
     rng = np.random.default_rng(4)
     y = np.arange(30) % 3
     shares = rng.dirichlet((1, 1, 1), 30)
@@ -38,7 +37,7 @@ def test_the_error_of_a_macro_auroc_is_the_mean_of_the_classes_and_none_where_sc
     assert ranking.auroc_error(np.array([0, 1, 1, 1]), shares[:4, :2]) is None
 
 
-def test_an_interval_stays_within_what_an_auroc_can_be_and_is_missing_where_nothing_varies() -> None:
+def test_an_interval_stays_within_what_an_auroc_can_be_and_is_missing_where_nothing_varies():
     assert ranking.interval(0.9, 0.1) == (pytest.approx(0.704, abs=1e-3), 1.0)
     assert ranking.interval(1.0, 0.0) == ranking.interval(None, None) == ranking.interval(0.9, None) == (None, None)
 
@@ -56,20 +55,18 @@ def test_an_interval_stays_within_what_an_auroc_can_be_and_is_missing_where_noth
         (report(2, None, 1.1), report(1, None, 1.0), False),
     ],
 )
-def test_the_best_epoch_has_the_lowest_loss_among_those_that_the_auroc_cannot_tell_apart(
-    now: EpochReport, best: EpochReport, *, takes_over: bool
-) -> None:
+def test_the_best_epoch_has_the_lowest_loss_among_those_that_the_auroc_cannot_tell_apart(now, best, *, takes_over):
     assert ranking.leads(now, best, [best]) is takes_over
     assert ranking.leads(now, None, [])
 
 
-def test_many_small_losses_of_auroc_do_not_add_up_to_a_best_epoch() -> None:
+def test_many_small_losses_of_auroc_do_not_add_up_to_a_best_epoch():
     history = [report(1, 0.90, 1.0, 0.02), report(2, 0.885, 0.9, 0.02)]
     assert ranking.leads(history[1], history[0], history[:1])
     assert not ranking.leads(report(3, 0.87, 0.8, 0.02), history[1], history)
 
 
-def test_an_epoch_whose_rate_has_come_down_goes_before_others_that_the_auroc_cannot_tell_from_it() -> None:
+def test_an_epoch_whose_rate_has_come_down_goes_before_others_that_the_auroc_cannot_tell_from_it():
     high, low = report(1, 0.92, 0.3, 0.02, rate=1e-3), report(2, 0.91, 0.5, 0.02, rate=1e-4)
     assert ranking.leads(low, high, [high])
     worse = report(2, 0.89, 0.2, 0.02, rate=1e-4)
@@ -84,7 +81,7 @@ def test_an_epoch_whose_rate_has_come_down_goes_before_others_that_the_auroc_can
     assert not ranking.annealed(full, [head, full])
 
 
-def test_a_gain_within_the_noise_is_no_gain_but_small_gains_add_up() -> None:
+def test_a_gain_within_the_noise_is_no_gain_but_small_gains_add_up():
     flat = [report(n, 0.90 + 0.001 * (n % 2), error=0.02) for n in range(1, 7)]
     assert ranking.epochs_without_gain(flat, first=2) == 4
     rising = [report(n, 0.80 + 0.015 * n, error=0.02) for n in range(1, 8)]

@@ -2,7 +2,6 @@
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,19 +15,19 @@ from models_registry.inference.slices import MAX_VALUES, against_rest, influence
 CLASSES = ["A", "B"]
 
 
-def cases(n: int, k: int = 2, *, use: Any = 2.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def cases(n: int, k: int = 2, *, use=2.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Labels and probabilities; ``use`` (one number, or one per case) is how much the picture tells."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, k, n)
     return y, softmax(rng.normal(size=(n, k)) + np.broadcast_to(use, n)[:, None] * np.eye(k)[y])
 
 
-def report(y: np.ndarray, p: np.ndarray, columns: dict[str, list[str]], **options: Any) -> list[dict[str, Any]]:
+def report(y: np.ndarray, p: np.ndarray, columns: dict[str, list[str]], **options):
     groups = options.pop("groups", list(range(len(y))))
     return slice_report(y, p, groups, [f"C{c}" for c in range(p.shape[1])], columns, **{"n_boot": 50, **options})
 
 
-def test_figures_of_a_slice_are_scikit_learns_of_its_cases() -> None:
+def test_figures_of_a_slice_are_scikit_learns_of_its_cases():
     y, p = cases(200)
     sex = ["female" if i % 3 else "male" for i in range(200)]
     found = {entry["value"]: entry for entry in report(y, p, {"sex": sex})}
@@ -46,7 +45,7 @@ def test_figures_of_a_slice_are_scikit_learns_of_its_cases() -> None:
         assert entry["against_rest"]["sensitivity"]["difference"] == pytest.approx(difference)
 
 
-def test_a_device_on_which_the_version_fails_is_named_and_no_other() -> None:
+def test_a_device_on_which_the_version_fails_is_named_and_no_other():
     device = ["old" if i % 5 == 0 else "new" if i % 2 else "newer" for i in range(600)]
     y, p = cases(600, use=[0.0 if name == "old" else 3.0 for name in device])
     found = {entry["value"]: entry for entry in report(y, p, {"device": device, "view": ["pa", "ap"] * 300})}
@@ -57,7 +56,7 @@ def test_a_device_on_which_the_version_fails_is_named_and_no_other() -> None:
     assert test["p"] <= test["p_holm"] < 0.05
 
 
-def test_a_shifted_operating_point_shows_in_sensitivity_though_the_area_is_the_same() -> None:
+def test_a_shifted_operating_point_shows_in_sensitivity_though_the_area_is_the_same():
     y, p = cases(600)
     shifted = np.arange(600) < 200
     moved = softmax(np.log(p) + np.outer(shifted, [1.5, 0.0]))
@@ -66,7 +65,7 @@ def test_a_shifted_operating_point_shows_in_sensitivity_though_the_area_is_the_s
     assert found["against_rest"]["specificity"]["difference"] > 0
 
 
-def test_where_nothing_differs_hardly_ever_a_slice_is_named() -> None:
+def test_where_nothing_differs_hardly_ever_a_slice_is_named():
     """60 test sets without any difference and 11 slices each: with the correction at most 3 would be expected to
     name one; 9 or more have a chance below 1 in 200."""
     named = 0
@@ -82,7 +81,7 @@ def test_where_nothing_differs_hardly_ever_a_slice_is_named() -> None:
     assert named < 9
 
 
-def test_the_variance_of_an_area_is_delongs_where_patients_do_not_repeat() -> None:
+def test_the_variance_of_an_area_is_delongs_where_patients_do_not_repeat():
     y, p = cases(400, use=0.7)
     side = np.arange(400) % 2 == 0
     own = influence("auroc", y, p, side)
@@ -94,7 +93,7 @@ def test_the_variance_of_an_area_is_delongs_where_patients_do_not_repeat() -> No
 
 
 @pytest.mark.parametrize("name", ["sensitivity", "specificity", "auroc"])
-def test_scans_of_one_patient_do_not_count_as_so_many_patients(name: str) -> None:
+def test_scans_of_one_patient_do_not_count_as_so_many_patients(name):
     y, p = cases(200, use=1.0)
     inside = np.arange(200) % 4 == 0
     one = against_rest(y, p, Groups.of(list(range(200))), inside)[name]
@@ -104,7 +103,7 @@ def test_scans_of_one_patient_do_not_count_as_so_many_patients(name: str) -> Non
     assert believed["high"] - believed["low"] < 0.6 * (one["high"] - one["low"])
 
 
-def test_a_handful_that_is_all_wrong_proves_less_than_it_seems() -> None:
+def test_a_handful_that_is_all_wrong_proves_less_than_it_seems():
     """Ten positives, none found, against nine tenths of the rest: worse, yet not with the certainty of a zero variance."""
     y = np.array([1] * 10 + [0] * 10 + [1] * 100 + [0] * 100)
     right = np.array([0] * 10 + [1] * 10 + [1] * 90 + [0] * 10 + [1] * 100, dtype=bool)
@@ -115,13 +114,13 @@ def test_a_handful_that_is_all_wrong_proves_less_than_it_seems() -> None:
     assert test["low"] < -0.9 < test["high"] < -0.5
 
 
-def test_unknown_is_a_slice_of_its_own_and_one_value_divides_nothing() -> None:
+def test_unknown_is_a_slice_of_its_own_and_one_value_divides_nothing():
     y, p = cases(60)
     columns = {"sex": ["male", ""] * 30, "view": ["pa"] * 60, "device": [""] * 60}
     assert [(entry["by"], entry["value"]) for entry in report(y, p, columns)] == [("sex", "male"), ("sex", "unknown")]
 
 
-def test_too_few_cases_give_no_figure_and_no_test_and_say_so() -> None:
+def test_too_few_cases_give_no_figure_and_no_test_and_say_so():
     y, p = cases(60)
     found = report(y, p, {"view": ["lateral"] * 4 + ["pa"] * 56})[0]
     assert found["n"] == 4
@@ -136,7 +135,7 @@ def test_too_few_cases_give_no_figure_and_no_test_and_say_so() -> None:
     assert patients["sensitivity"]["low"] is None
 
 
-def test_the_rarest_of_many_values_are_taken_together() -> None:
+def test_the_rarest_of_many_values_are_taken_together():
     y, p = cases(400)
     device = [f"device {i % 3}" if i < 300 else f"rare {i % 25}" for i in range(400)]
     found = report(y, p, {"device": device}, n_boot=0)
@@ -145,7 +144,7 @@ def test_the_rarest_of_many_values_are_taken_together() -> None:
     assert sum(entry["n"] for entry in found) == 400
 
 
-def test_several_classes_are_means_over_the_classes() -> None:
+def test_several_classes_are_means_over_the_classes():
     y, p = cases(300, 3)
     here = np.arange(300) % 2 == 0
     found = report(y, p, {"view": ["a" if side else "b" for side in here]})[0]
@@ -157,7 +156,7 @@ def test_several_classes_are_means_over_the_classes() -> None:
     assert influence("sensitivity", y, p, here).value == pytest.approx(recall)
 
 
-def test_slices_are_plain_json() -> None:
+def test_slices_are_plain_json():
     y, p = cases(80)
     found = report(y, p, {"view": ["a", "b"] * 40})
     assert found == json.loads(json.dumps(found, allow_nan=False))

@@ -1,7 +1,6 @@
 import hashlib
 import urllib.error
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from training.engine.setup import initial_network
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
@@ -23,7 +22,7 @@ def colour_state() -> dict[str, torch.Tensor]:
     return dict(build("resnet18", 1000, channels=3).state_dict())
 
 
-def put(folder: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> Path:
+def put(folder: Path, monkeypatch: pytest.MonkeyPatch, content) -> Path:
     """``content`` saved under a name that torchvision could have given it."""
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / "draft"
@@ -33,7 +32,7 @@ def put(folder: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> Path:
     return draft.rename(folder / name)
 
 
-def test_torchvisions_file_names_carry_the_digest() -> None:
+def test_torchvisions_file_names_carry_the_digest():
     assert weights.file_name("resnet18") == "resnet18-f37072fd.pth"
     assert {a: weights.file_name(a).split("-")[0] for a in ("resnet34", "resnet50", "resnet101")} == {
         "resnet34": "resnet34",
@@ -42,7 +41,7 @@ def test_torchvisions_file_names_carry_the_digest() -> None:
     }
 
 
-def test_a_file_in_the_weights_folder_becomes_a_grey_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_the_weights_folder_becomes_a_grey_network(tmp_path, monkeypatch):
     state = colour_state()
     put(tmp_path / "weights", monkeypatch, state)
     loaded = weights.load_pretrained("resnet18", weights_dir=tmp_path / "weights", allow_download=False)
@@ -52,20 +51,20 @@ def test_a_file_in_the_weights_folder_becomes_a_grey_network(tmp_path: Path, mon
     assert torch.equal(network.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
 
 
-def test_a_file_in_the_cache_is_found_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_the_cache_is_found_without_a_folder(tmp_path, monkeypatch):
     put(tmp_path / "hub" / "checkpoints", monkeypatch, colour_state())
     assert weights.find("resnet18") is not None
     assert "layer1.0.conv1.weight" in weights.load_pretrained("resnet18", allow_download=False)
 
 
-def test_a_safetensors_twin_is_taken_too(tmp_path: Path) -> None:
+def test_a_safetensors_twin_is_taken_too(tmp_path):
     save_file(colour_state(), tmp_path / "resnet18-f37072fd.safetensors")
     loaded = weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
     assert loaded["conv1.weight"].shape == (64, 1, 7, 7)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0nonsense", b"\xff" * 40])
-def test_a_twin_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+def test_a_twin_that_cannot_be_read_is_refused_with_what_to_do(tmp_path, content):
     (tmp_path / "resnet18-f37072fd.safetensors").write_bytes(content)
     with pytest.raises(
         weights.WeightsInvalid, match=r"resnet18-f37072fd\.safetensors cannot be read: .*fetch the original"
@@ -73,7 +72,7 @@ def test_a_twin_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path, c
         weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
 
 
-def test_weights_that_are_not_finite_are_refused_before_a_training_blames_the_scans(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused_before_a_training_blames_the_scans(tmp_path):
     state = colour_state()
     state["layer3.0.conv1.weight"][0, 0, 0, 0] = float("nan")
     save_file(state, tmp_path / "resnet18-f37072fd.safetensors")
@@ -81,18 +80,18 @@ def test_weights_that_are_not_finite_are_refused_before_a_training_blames_the_sc
         weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
 
 
-def test_missing_weights_are_an_error_that_says_which_file_goes_where(tmp_path: Path) -> None:
+def test_missing_weights_are_an_error_that_says_which_file_goes_where(tmp_path):
     assert weights.find("resnet18", tmp_path) is None
     with pytest.raises(weights.WeightsMissing, match=r"resnet18-f37072fd\.pth.*WEIGHTS_DIR.*pretrained=false"):
         weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
 
 
-def test_a_download_that_fails_is_the_same_error_and_restores_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_fails_is_the_same_error_and_restores_the_time_out(monkeypatch):
     import socket
 
     seen: list[float | None] = []
 
-    def refuse(*_: Any, **__: Any) -> None:
+    def refuse(*_, **__) -> None:
         seen.append(socket.getdefaulttimeout())
         raise urllib.error.URLError("no route")
 
@@ -104,7 +103,7 @@ def test_a_download_that_fails_is_the_same_error_and_restores_the_time_out(monke
     assert socket.getdefaulttimeout() == before
 
 
-def test_a_damaged_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = put(tmp_path, monkeypatch, colour_state())
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(weights.WeightsInvalid, match="damaged"):
@@ -112,11 +111,11 @@ def test_a_damaged_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch
 
 
 class Trap:
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self):
         return (Path.touch, (Path("sprung"),))
 
 
-def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     put(tmp_path, monkeypatch, {"conv1.weight": Trap()})
     with pytest.raises(weights.WeightsInvalid, match="cannot be read as plain weights"):
@@ -124,7 +123,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, mon
     assert not (tmp_path / "sprung").exists()
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     state = colour_state()
     state["layer3.0.conv1.weight"] = torch.zeros(2)
     put(tmp_path, monkeypatch, state)
@@ -132,11 +131,11 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pyt
         weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
 
 
-def test_a_grey_state_has_no_head() -> None:
+def test_a_grey_state_has_no_head():
     assert "fc.weight" not in grey_state(colour_state())
 
 
-def test_the_compact_network_never_has_weights(tmp_path: Path) -> None:
+def test_the_compact_network_never_has_weights(tmp_path):
     assert weights.find("resnet_compact", tmp_path) is None
     with pytest.raises(weights.WeightsMissing, match="nobody has published any"):
         weights.load_pretrained("resnet_compact")

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -28,10 +27,10 @@ pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True
 CALLS: Counter[str] = Counter()
 REST = repeating.rest
 TRIES = len(repeating.PAUSES_S) + 1
-DEED: list[Callable[[Any], None]] = []
+DEED = []
 
 
-def do(data: Any) -> None:
+def do(data) -> None:
     CALLS[data.get("name", "")] += 1
     DEED[-1](data)
 
@@ -56,7 +55,7 @@ handler400, handler404, handler500 = errors.bad_request, errors.not_found, error
 
 
 @pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def pauses(monkeypatch):
     """How long it would have rested; nobody waits, but for those that really meet."""
     CALLS.clear()
     rested: list[float] = []
@@ -65,7 +64,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return rested
 
 
-def doing(monkeypatch: pytest.MonkeyPatch, function: Callable[[Any], None]) -> None:
+def doing(monkeypatch: pytest.MonkeyPatch, function) -> None:
     monkeypatch.setattr(f"{__name__}.DEED", [function])
 
 
@@ -73,16 +72,16 @@ def deadlock() -> OperationalError:
     return OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
 
 
-def send(client: Any, body: Any, **extra: Any) -> Any:
+def send(client, body, **extra):
     """The answer, also that of a fault: the test client would raise it."""
     client.raise_request_exception = False
     return client.post("/deeds/deeds/", body, **{"format": "json", **extra})
 
 
-def failing(times: int, before: Callable[[], None] = lambda: None) -> Callable[[Any], None]:
+def failing(times: int, before: Callable[[], None] = lambda: None):
     """A transaction that writes, and that the database ends the first so many times."""
 
-    def act(data: Any) -> None:
+    def act(data) -> None:
         before()
         with transaction.atomic():
             User.objects.filter(username="a").update(first_name=Concat(F("first_name"), Value("x")))
@@ -92,7 +91,7 @@ def failing(times: int, before: Callable[[], None] = lambda: None) -> Callable[[
     return act
 
 
-def test_it_is_done_again_and_once_in_the_end(api: Any, monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
+def test_it_is_done_again_and_once_in_the_end(api, monkeypatch, pauses):
     user = make_user("a")
     doing(monkeypatch, failing(2))
     answer = send(api(user), {"x": 1}, HTTP_IDEMPOTENCY_KEY="k")
@@ -102,7 +101,7 @@ def test_it_is_done_again_and_once_in_the_end(api: Any, monkeypatch: pytest.Monk
     assert IdempotencyRecord.objects.get().status == 201
 
 
-def test_after_a_few_times_the_caller_is_told_when_to_come_back(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_few_times_the_caller_is_told_when_to_come_back(api, monkeypatch):
     doing(monkeypatch, failing(99))
     answer = send(api(make_user("a")), {}, HTTP_IDEMPOTENCY_KEY="k")
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
@@ -112,9 +111,7 @@ def test_after_a_few_times_the_caller_is_told_when_to_come_back(api: Any, monkey
 
 
 @pytest.mark.parametrize("in_transaction", [True, False])
-def test_what_has_committed_something_is_not_done_again(
-    in_transaction: bool, api: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_has_committed_something_is_not_done_again(in_transaction, api, monkeypatch):
     user = make_user("a")
 
     def commit() -> None:
@@ -132,10 +129,10 @@ def test_what_has_committed_something_is_not_done_again(
     assert (user.first_name, user.last_name) == ("", "kept")
 
 
-def test_what_goes_out_on_commit_goes_out_once(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_out_on_commit_goes_out_once(api, monkeypatch):
     sent: list[int] = []
 
-    def act(data: Any) -> None:
+    def act(data) -> None:
         with transaction.atomic():
             User.objects.filter(username="a").update(first_name="b")
             transaction.on_commit(lambda: sent.append(sum(CALLS.values())))
@@ -147,8 +144,8 @@ def test_what_goes_out_on_commit_goes_out_once(api: Any, monkeypatch: pytest.Mon
     assert sent == [3]
 
 
-def test_a_database_that_is_away_is_not_asked_again(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def act(data: Any) -> None:
+def test_a_database_that_is_away_is_not_asked_again(api, monkeypatch):
+    def act(data) -> None:
         raise OperationalError(2006, "Server has gone away")
 
     doing(monkeypatch, act)
@@ -157,14 +154,14 @@ def test_a_database_that_is_away_is_not_asked_again(api: Any, monkeypatch: pytes
     assert sum(CALLS.values()) == 1
 
 
-def test_a_request_with_files_is_not_done_again(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_with_files_is_not_done_again(api, monkeypatch):
     doing(monkeypatch, failing(1))
     body = {"file": SimpleUploadedFile("a.txt", b"abc")}
     answer = send(api(make_user("a")), body, format="multipart")
     assert (answer.status_code, answer.json()["errors"][0]["code"], sum(CALLS.values())) == (503, "deadlock", 1)
 
 
-def test_a_form_is_worked_on_again(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_is_worked_on_again(client, monkeypatch):
     user = make_user("a")
     doing(monkeypatch, failing(2))
     client.raise_request_exception = False
@@ -180,9 +177,7 @@ def test_a_form_is_worked_on_again(client: Any, monkeypatch: pytest.MonkeyPatch)
     assert b"Send it again" in answer.content
 
 
-def test_a_form_that_has_committed_something_is_not_worked_on_again(
-    client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_form_that_has_committed_something_is_not_worked_on_again(client, monkeypatch):
     make_user("a")
     doing(monkeypatch, failing(1, lambda: User.objects.filter(username="a").update(last_name="kept") and None))
     client.raise_request_exception = False
@@ -190,7 +185,7 @@ def test_a_form_that_has_committed_something_is_not_worked_on_again(
     assert (answer.status_code, sum(CALLS.values())) == (503, 1)
 
 
-def test_inside_of_another_transaction_nothing_is_done_again() -> None:
+def test_inside_of_another_transaction_nothing_is_done_again():
     make_user("a")
     CALLS["inside"] = 1
     with pytest.raises(OperationalError), transaction.atomic():
@@ -198,10 +193,10 @@ def test_inside_of_another_transaction_nothing_is_done_again() -> None:
     assert User.objects.get().first_name == ""
 
 
-def _crossing(meet: threading.Barrier) -> Callable[[Any], None]:
+def _crossing(meet: threading.Barrier):
     """Each takes one row, meets the other, then wants the row that the other holds. The one that is sent back comes alone."""
 
-    def act(data: Any) -> None:
+    def act(data) -> None:
         with transaction.atomic():
             for number, pk in enumerate(data["order"]):
                 if number and CALLS[data["name"]] == 1:
@@ -211,14 +206,14 @@ def _crossing(meet: threading.Barrier) -> Callable[[Any], None]:
     return act
 
 
-def test_of_two_that_deadlock_both_are_done(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_that_deadlock_both_are_done(api, monkeypatch):
     if connection.vendor == "sqlite":
         pytest.skip("SQLite lets one write at a time: there is no deadlock. Set DATABASE_URL to MySQL or PostgreSQL")
     monkeypatch.setattr(repeating, "rest", REST)
     users = [make_user("a"), make_user("b")]
     clients = [api(user) for user in users]
     doing(monkeypatch, _crossing(threading.Barrier(2)))
-    answers: dict[str, Any] = {}
+    answers = {}
 
     def one(number: int) -> None:
         name, keys = "xy"[number], [user.pk for user in users]
@@ -245,7 +240,7 @@ class _Refused(Exception):
     sqlstate = "40P01"
 
 
-def test_the_servers_codes_are_known() -> None:
+def test_the_servers_codes_are_known():
     from_postgres = OperationalError("deadlock detected")
     from_postgres.__cause__ = _Refused()
     assert ended_by_database(from_postgres)

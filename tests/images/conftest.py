@@ -1,9 +1,7 @@
 """Scans stored by the images app alone."""
 
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.storage import storages
@@ -14,10 +12,10 @@ from tests.conftest import scan_bytes
 
 
 @pytest.fixture
-def store(project: Any, author: Any) -> Callable[..., Any]:
+def store(project, author):
     """`store(seed=1, split="train", patient="p1")` gives a stored scan."""
 
-    def make(seed: int = 0, *, actor: Any = None, into: Any = None, **options: Any) -> Any:
+    def make(seed: int = 0, *, actor=None, into=None, **options):
         names = {"split", "external_id", "file_name"} & options.keys()
         chosen = {name: options.pop(name) for name in names}
         return store_scan(
@@ -32,7 +30,7 @@ def store(project: Any, author: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def blob_files() -> Iterator[Callable[[], set[Path]]]:
+def blob_files():
     """The files in the object storage."""
     folder = Path(storages["blobs"].location)  # type: ignore[attr-defined]
 
@@ -43,7 +41,7 @@ def blob_files() -> Iterator[Callable[[], set[Path]]]:
 
 
 @pytest.fixture
-def database_rows(db: None) -> Callable[[], list[str]]:
+def database_rows(db):
     """Every row of every table, as text."""
 
     def rows() -> list[str]:
@@ -57,5 +55,5 @@ def database_rows(db: None) -> Callable[[], list[str]]:
     return rows
 
 
-def _as_text(row: tuple[Any, ...]) -> str:
+def _as_text(row) -> str:
     return repr([bytes(value) if isinstance(value, memoryview) else value for value in row])

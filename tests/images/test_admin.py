@@ -1,11 +1,8 @@
 """The admin site shows every table of this app and changes none."""
 
-from typing import Any
-
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.test import Client
 from django.urls import reverse
 
 from mediscan_site.core.models import User
@@ -15,7 +12,7 @@ MODELS = list(apps.get_app_config("images").get_models())
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_table_can_be_read_and_not_written(model: Any, store: Any, client: Client) -> None:
+def test_every_table_can_be_read_and_not_written(model, store, client):
     store(1)
     client.force_login(User.objects.get(username="admin"))
     name = f"admin:images_{model._meta.model_name}"

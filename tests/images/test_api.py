@@ -1,7 +1,6 @@
 """Projects, members and scans over HTTP."""
 
 import hashlib
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -26,12 +25,12 @@ SCAN_NAMES = (
 )
 
 
-def error(response: Any) -> tuple[int, str, str | None]:
+def error(response) -> tuple[int, str, str | None]:
     first = response.json()["errors"][0]
     return response.status_code, first["code"], first["attr"]
 
 
-def test_a_project_is_made_shown_listed_and_changed(api: Any, admin: Any) -> None:
+def test_a_project_is_made_shown_listed_and_changed(api, admin):
     client = api(admin)
     made = client.post("/api/v1/projects/", {"name": "P", "classes": ["A", "B"]}, format="json")
     assert made.status_code == 201
@@ -48,7 +47,7 @@ def test_a_project_is_made_shown_listed_and_changed(api: Any, admin: Any) -> Non
     assert error(stale) == (412, "stale_version", None)
 
 
-def test_a_wrong_project_names_the_field(api: Any, admin: Any, project: Any) -> None:
+def test_a_wrong_project_names_the_field(api, admin, project):
     client = api(admin)
     for body, expected in (
         ({"name": "Q", "classes": ["A"]}, (400, "invalid", "classes")),
@@ -62,9 +61,7 @@ def test_a_wrong_project_names_the_field(api: Any, admin: Any, project: Any) -> 
     assert Project.objects.count() == 1
 
 
-def test_who_may_do_what_with_a_project(
-    api: Any, project: Any, admin: Any, author: Any, outsider: Any, inactive: Any
-) -> None:
+def test_who_may_do_what_with_a_project(api, project, admin, author, outsider, inactive):
     url, body = f"/api/v1/projects/{project.pk}/", {"modality": "CT"}
     expected = {admin: (200, 200), author: (200, 403), outsider: (404, 404), inactive: (401, 401), None: (401, 401)}
     for user, (seen, changed) in expected.items():
@@ -74,7 +71,7 @@ def test_who_may_do_what_with_a_project(
     assert api(outsider).get("/api/v1/projects/").json()["results"] == []
 
 
-def test_members_and_rights_are_managed(api: Any, project: Any, admin: Any, author: Any) -> None:
+def test_members_and_rights_are_managed(api, project, admin, author):
     client, newcomer = api(admin), make_user("newcomer")
     url = f"/api/v1/projects/{project.pk}/members/"
     added = client.post(url, {"user": "newcomer"}, format="json")
@@ -93,7 +90,7 @@ def test_members_and_rights_are_managed(api: Any, project: Any, admin: Any, auth
     assert api(newcomer).get(f"/api/v1/projects/{project.pk}/").status_code == 404
 
 
-def test_a_doctor_changes_no_members(api: Any, project: Any, author: Any, outsider: Any) -> None:
+def test_a_doctor_changes_no_members(api, project, author, outsider):
     url = f"/api/v1/projects/{project.pk}/members/"
     for user, status in ((author, 403), (outsider, 404), (None, 401)):
         assert api(user).post(url, {"user": "outsider"}, format="json").status_code == status
@@ -103,7 +100,7 @@ def test_a_doctor_changes_no_members(api: Any, project: Any, author: Any, outsid
         assert api(user).delete(f"{url}{author.pk}/permissions/label_image/").status_code == status
 
 
-def test_the_numbers_of_a_project_add_up(api: Any, project: Any, author: Any, store: Any) -> None:
+def test_the_numbers_of_a_project_add_up(api, project, author, store):
     store(1, split="train")
     store(2)
     body = api(author).get(f"/api/v1/projects/{project.pk}/stats/").json()
@@ -118,7 +115,7 @@ def test_the_numbers_of_a_project_add_up(api: Any, project: Any, author: Any, st
     }
 
 
-def test_a_scan_has_the_names_of_the_contract(api: Any, author: Any, store: Any) -> None:
+def test_a_scan_has_the_names_of_the_contract(api, author, store):
     image = store(1, patient="p1", pixel_spacing=0.2)
     answer = api(author).get(f"/api/v1/images/{image.code}/")
     body = answer.json()
@@ -132,7 +129,7 @@ def test_a_scan_has_the_names_of_the_contract(api: Any, author: Any, store: Any)
     assert api(author).get(f"/api/v1/images/{image.pk}/").json() == body
 
 
-def test_what_is_kept_of_dicom_files_is_an_option_of_the_project(api: Any, admin: Any, author: Any) -> None:
+def test_what_is_kept_of_dicom_files_is_an_option_of_the_project(api, admin, author):
     body = {"name": "Kept", "classes": ["A", "B"], "keep_institution": True}
     made = api(admin).post("/api/v1/projects/", body, format="json").json()
     options = {name: made[name] for name in ("keep_patient_characteristics", "keep_institution", "shift_dates")}
@@ -143,7 +140,7 @@ def test_what_is_kept_of_dicom_files_is_an_option_of_the_project(api: Any, admin
     assert api(author).patch(url, {"shift_dates": True}, format="json").status_code == 404
 
 
-def test_bytes_are_served_with_their_digest_and_locked_down(api: Any, author: Any, store: Any) -> None:
+def test_bytes_are_served_with_their_digest_and_locked_down(api, author, store):
     image, client = store(1), api(author)
     for part, kind in (("file", "image/jpeg"), ("thumbnail", "image/jpeg"), ("rendition", "image/png")):
         url = f"/api/v1/images/{image.pk}/{part}/"
@@ -164,7 +161,7 @@ def test_bytes_are_served_with_their_digest_and_locked_down(api: Any, author: An
     assert AuditEvent.objects.filter(action="scan.download", actor=author).exists()
 
 
-def test_a_file_name_cannot_break_out_of_its_header(api: Any, author: Any, store: Any) -> None:
+def test_a_file_name_cannot_break_out_of_its_header(api, author, store):
     image = store(1, file_name='a"; filename=evil.html\r\nX-Evil: 1 ü.jpg')
     answer = api(author).get(f"/api/v1/images/{image.pk}/file/")
     assert answer["Content-Disposition"].startswith("attachment;")
@@ -172,9 +169,7 @@ def test_a_file_name_cannot_break_out_of_its_header(api: Any, author: Any, store
     assert "\r" not in answer["Content-Disposition"]
 
 
-def test_a_damaged_object_is_an_error_and_never_other_pixels(
-    api: Any, author: Any, store: Any, blob_files: Any
-) -> None:
+def test_a_damaged_object_is_an_error_and_never_other_pixels(api, author, store, blob_files):
     image = store(1)
     path = next(path for path in blob_files() if path.name == str(image.blob_id))
     damaged = bytearray(path.read_bytes())
@@ -184,7 +179,7 @@ def test_a_damaged_object_is_an_error_and_never_other_pixels(
     assert error(answer) == (409, "integrity_error", None)
 
 
-def test_outsiders_cannot_tell_a_scan_from_none(api: Any, store: Any, outsider: Any) -> None:
+def test_outsiders_cannot_tell_a_scan_from_none(api, store, outsider):
     image = store(1)
     for part in ("", "file/", "thumbnail/", "rendition/"):
         hidden = api(outsider).get(f"/api/v1/images/{image.pk}/{part}")
@@ -194,7 +189,7 @@ def test_outsiders_cannot_tell_a_scan_from_none(api: Any, store: Any, outsider: 
         assert api().get(f"/api/v1/images/{image.pk}/{part}").status_code == 401
 
 
-def test_a_patch_takes_flat_and_nested_facts_and_guards_the_version(api: Any, author: Any, store: Any) -> None:
+def test_a_patch_takes_flat_and_nested_facts_and_guards_the_version(api, author, store):
     image, client = store(1), api(author)
     url = f"/api/v1/images/{image.code}/"
     body = {"split": "test", "metadata": {"age": 50, "sex": "F"}, "sex": "M", "label_status": "labeled", "sha256": "0"}
@@ -208,7 +203,7 @@ def test_a_patch_takes_flat_and_nested_facts_and_guards_the_version(api: Any, au
     assert error(client.patch(url, {"split": "exam"}, format="json")) == (400, "invalid_choice", "split")
 
 
-def test_only_an_administrator_erases_a_scan(api: Any, admin: Any, author: Any, store: Any) -> None:
+def test_only_an_administrator_erases_a_scan(api, admin, author, store):
     image = store(1)
     url = f"/api/v1/images/{image.pk}/"
     assert api(author).delete(url).status_code == 403
@@ -217,13 +212,13 @@ def test_only_an_administrator_erases_a_scan(api: Any, admin: Any, author: Any, 
     assert not Blob.objects.filter(wrapped_key__isnull=False).exists()
 
 
-def found(client: Any, query: str) -> list[int]:
+def found(client, query: str) -> list[int]:
     answer = client.get(f"/api/v1/images/?{query}")
     assert answer.status_code == 200, answer.content
     return sorted(row["id"] for row in answer.json()["results"])
 
 
-def test_filters_narrow_the_list(api: Any, project: Any, admin: Any, author: Any, store: Any, outsider: Any) -> None:
+def test_filters_narrow_the_list(api, project, admin, author, store, outsider):
     one = store(1, split="train", patient="Smith", external_id="e1", modality="CT", file_name="chest_left.jpg")
     two = store(2)
     client = api(author)
@@ -261,14 +256,12 @@ def test_filters_narrow_the_list(api: Any, project: Any, admin: Any, author: Any
         ("search=%00", "search"),
     ],
 )
-def test_a_wrong_filter_is_named(api: Any, author: Any, query: str, attr: str) -> None:
+def test_a_wrong_filter_is_named(api, author, query, attr):
     status, _, named = error(api(author).get(f"/api/v1/images/?{query}"))
     assert (status, named) == (400, attr)
 
 
-def test_a_class_filter_takes_name_or_id_and_a_name_that_looks_like_an_id_wins(
-    api: Any, admin: Any, store: Any
-) -> None:
+def test_a_class_filter_takes_name_or_id_and_a_name_that_looks_like_an_id_wins(api, admin, store):
     second = create_project(actor=admin, name="Digits", classes=["0", "1"])
     rows = {row.name: row for row in second.class_rows.all()}
     zero, one = store(1, actor=admin, into=second), store(2, actor=admin, into=second)
@@ -282,15 +275,13 @@ def test_a_class_filter_takes_name_or_id_and_a_name_that_looks_like_an_id_wins(
     assert found(client, "label=ungradable") == [one.pk]
 
 
-def count_queries(client: Any, url: str) -> int:
+def count_queries(client, url: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         assert client.get(url).status_code == 200
     return len(queries)
 
 
-def test_lists_ask_the_database_the_same_number_of_times_however_long_they_are(
-    api: Any, admin: Any, author: Any, project: Any, store: Any
-) -> None:
+def test_lists_ask_the_database_the_same_number_of_times_however_long_they_are(api, admin, author, project, store):
     client = api(author)
     store(1, patient="a")
     urls = ["/api/v1/images/", f"/api/v1/images/?project={project.pk}", "/api/v1/projects/"]
@@ -307,12 +298,12 @@ def test_lists_ask_the_database_the_same_number_of_times_however_long_they_are(
     assert max(before) <= 6
 
 
-def grant_member(admin: Any, project: Any, user: Any) -> None:
+def grant_member(admin, project, user) -> None:
     add_member(actor=admin, project=project, user=user)
     grant(actor=admin, project=project, user=user, codename="view_audit")
 
 
-def test_a_list_comes_as_csv_too(api: Any, author: Any, store: Any) -> None:
+def test_a_list_comes_as_csv_too(api, author, store):
     store(1, file_name="=cmd.jpg")
     lines = b"".join(api(author).get("/api/v1/images/?format=csv").streaming_content).decode().splitlines()
     assert len(lines) == 2

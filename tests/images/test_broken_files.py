@@ -2,8 +2,6 @@
 
 import csv
 import io
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +14,7 @@ from tests.conftest import scan_bytes
 pytestmark = pytest.mark.django_db
 
 
-def test_broken_files_are_refused_with_a_reason_and_odd_ones_accepted(
-    shared_data: Path, project: Any, author: Any, blob_files: Any
-) -> None:
+def test_broken_files_are_refused_with_a_reason_and_odd_ones_accepted(shared_data, project, author, blob_files):
     folder = shared_data / "broken"
     before = blob_files()
     with (folder / "MANIFEST.csv").open(newline="", encoding="utf-8") as manifest:

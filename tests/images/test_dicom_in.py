@@ -2,16 +2,13 @@
 
 import hashlib
 import io
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
-from rest_framework.test import APIClient
 
 from images.models import Deidentification, Image, Rendition, RenditionKind
 from images.services import ScanFacts, create_project, renditions, store_scan, update_project
@@ -41,8 +38,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def take(project: Any, author: Any) -> Callable[..., Image]:
-    def make(data: bytes | None = None, *, into: Any = None, **facts: Any) -> Image:
+def take(project, author):
+    def make(data: bytes | None = None, *, into=None, **facts) -> Image:
         source = io.BytesIO(dicom(PIXELS, **TAGS) if data is None else data)
         facts = ScanFacts(**facts)
         return store_scan(actor=author, project=into or project, source=source, file_name="a.dcm", facts=facts)[0]
@@ -50,11 +47,11 @@ def take(project: Any, author: Any) -> Callable[..., Image]:
     return make
 
 
-def stored(image: Image) -> Any:
+def stored(image: Image):
     return dcmread(io.BytesIO(blobs.read(image.blob)))
 
 
-def test_a_dicom_file_is_stored_de_identified_and_both_digests_are_kept(take: Any) -> None:
+def test_a_dicom_file_is_stored_de_identified_and_both_digests_are_kept(take):
     data = dicom(PIXELS, **TAGS)
     image = take(data)
     kept = blobs.read(image.blob)
@@ -68,9 +65,7 @@ def test_a_dicom_file_is_stored_de_identified_and_both_digests_are_kept(take: An
     assert take(data).pk == image.pk
 
 
-def test_nothing_that_is_made_of_a_dicom_file_names_the_patient(
-    take: Any, database_rows: Callable[[], list[str]]
-) -> None:
+def test_nothing_that_is_made_of_a_dicom_file_names_the_patient(take, database_rows):
     image = take()
     for kind in RenditionKind:
         assert PLANTED.encode() not in blobs.read(renditions.ensure(image, kind))
@@ -80,7 +75,7 @@ def test_nothing_that_is_made_of_a_dicom_file_names_the_patient(
     assert {"tag": "(0010,0010)", "keyword": "PatientName", "action": "replaced"} in report.actions
 
 
-def test_the_facts_of_the_file_are_kept_and_its_date_is_moved(take: Any) -> None:
+def test_the_facts_of_the_file_are_kept_and_its_date_is_moved(take):
     image = take()
     known = image.metadata
     assert stored(image).get("InstitutionName", "") == ""
@@ -90,7 +85,7 @@ def test_the_facts_of_the_file_are_kept_and_its_date_is_moved(take: Any) -> None
     assert known.capture_date < datetime(2020, 1, 1, 10, 15, tzinfo=UTC)
 
 
-def test_what_is_stated_beats_what_the_file_says(take: Any) -> None:
+def test_what_is_stated_beats_what_the_file_says(take):
     said = datetime(2021, 5, 4, tzinfo=UTC)
     image = take(modality="CR", patient="somebody else", sex="M", capture_date=said)
     assert (image.modality, image.metadata.sex, image.metadata.capture_date) == ("CR", "M", said)
@@ -99,7 +94,7 @@ def test_what_is_stated_beats_what_the_file_says(take: Any) -> None:
     assert stored(image).PatientID == image.patient != take(dicom(PIXELS + 2, **TAGS)).patient
 
 
-def test_a_project_that_keeps_nothing_gets_nothing(take: Any, project: Any, admin: Any) -> None:
+def test_a_project_that_keeps_nothing_gets_nothing(take, project, admin):
     options = {"keep_patient_characteristics": False, "keep_institution": False, "shift_dates": False}
     kept = update_project(actor=admin, project=project, changes=options)
     image = take(into=kept)
@@ -110,7 +105,7 @@ def test_a_project_that_keeps_nothing_gets_nothing(take: Any, project: Any, admi
     assert file.StudyDate == "" and "PatientAge" not in file and file.get("InstitutionName", "") == ""
 
 
-def test_a_patient_is_the_same_in_form_and_file_and_another_one_in_another_project(take: Any, admin: Any) -> None:
+def test_a_patient_is_the_same_in_form_and_file_and_another_one_in_another_project(take, admin):
     from images.services import add_member
 
     other = create_project(actor=admin, name="Other", classes=["a", "b"])
@@ -123,7 +118,7 @@ def test_a_patient_is_the_same_in_form_and_file_and_another_one_in_another_proje
     assert uids[0] != uids[1]
 
 
-def test_the_large_picture_is_made_when_it_is_looked_at(take: Any) -> None:
+def test_the_large_picture_is_made_when_it_is_looked_at(take):
     image = take()
     assert not Rendition.objects.filter(image=image, kind=RenditionKind.VIEW).exists()
     view = renditions.ensure(image, RenditionKind.VIEW)
@@ -132,26 +127,24 @@ def test_the_large_picture_is_made_when_it_is_looked_at(take: Any) -> None:
     assert renditions.ensure(image, RenditionKind.VIEW).pk == view.pk
 
 
-def test_facts_that_no_form_would_take_are_left_out_and_the_file_is_welcome(take: Any) -> None:
+def test_facts_that_no_form_would_take_are_left_out_and_the_file_is_welcome(take):
     future = f"{datetime.now(UTC).year + 20}0101"
     image = take(dicom(PIXELS, PatientAge="999Y", StudyDate=future, PatientID=""))
     assert (image.metadata.age, image.patient, image.metadata.capture_date) == (None, None, None)
 
 
-def test_an_age_above_89_is_kept_as_90(take: Any) -> None:
+def test_an_age_above_89_is_kept_as_90(take):
     assert take(dicom(PIXELS, PatientAge="097Y")).metadata.age == 90.0
 
 
-def test_a_dicom_file_that_cannot_be_read_leaves_nothing(take: Any, blob_files: Any) -> None:
+def test_a_dicom_file_that_cannot_be_read_leaves_nothing(take, blob_files):
     before = blob_files()
     with pytest.raises(Invalid):
         take(dicom(PIXELS, **TAGS)[:900])
     assert blob_files() == before and not Image.objects.exists()
 
 
-def test_the_report_is_in_the_api_and_only_for_dicom(
-    take: Any, api: Callable[..., APIClient], author: Any, outsider: Any, make_scan: Any
-) -> None:
+def test_the_report_is_in_the_api_and_only_for_dicom(take, api, author, outsider, make_scan):
     image = take()
     answer = api(author).get(f"/api/v1/images/{image.code}/deidentification/")
     assert answer.status_code == 200
@@ -163,7 +156,7 @@ def test_the_report_is_in_the_api_and_only_for_dicom(
     assert api(author).get(f"/api/v1/images/{make_scan().code}/deidentification/").status_code == 404
 
 
-def test_pictures_of_other_formats_carry_nothing_of_their_file(take: Any) -> None:
+def test_pictures_of_other_formats_carry_nothing_of_their_file(take):
     for number, kind in enumerate(("PNG", "JPEG", "TIFF")):
         image = take(_with_metadata(kind, number))
         assert image.blob is not None and PLANTED.encode() in blobs.read(image.blob)
@@ -175,7 +168,7 @@ def _with_metadata(kind: str, seed: int) -> bytes:
     picture = Picture.fromarray((PIXELS % 251 + seed).astype(np.uint8))
     exif = Picture.Exif()
     exif[0x010E] = exif[0x013B] = PLANTED
-    options: dict[str, Any] = {"exif": exif.tobytes(), "icc_profile": PLANTED.encode() * 4}
+    options = {"exif": exif.tobytes(), "icc_profile": PLANTED.encode() * 4}
     if kind == "PNG":
         options["pnginfo"] = PngInfo()
         options["pnginfo"].add_text("Comment", PLANTED)

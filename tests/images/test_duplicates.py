@@ -4,7 +4,6 @@ import io
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.core.files.storage import storages
@@ -25,8 +24,8 @@ def copy_of(seed: int, *, quality: int = 50, half: bool = False) -> bytes:
 
 
 @pytest.fixture
-def store(project: Any, author: Any) -> Any:
-    def put(data: bytes, into: Any = None) -> Image:
+def store(project, author):
+    def put(data: bytes, into=None) -> Image:
         facts = ScanFacts()
         image, created = store_scan(
             actor=author, project=into or project, source=io.BytesIO(data), file_name="a.jpg", facts=facts
@@ -41,7 +40,7 @@ def found() -> set[tuple[int, int]]:
     return set(NearDuplicate.objects.values_list("first", "second"))
 
 
-def test_copies_are_found_whichever_came_first_and_strangers_are_not(store: Any, project: Any) -> None:
+def test_copies_are_found_whichever_came_first_and_strangers_are_not(store, project):
     small, first, stranger = store(copy_of(1, half=True)), store(scan_bytes(1)), store(scan_bytes(2))
     assert Image.objects.filter(compared_at__isnull=True).count() == 3 and not found()
     assert duplicates.compare_project(project.pk, budget_s=60) == 0
@@ -56,7 +55,7 @@ def test_copies_are_found_whichever_came_first_and_strangers_are_not(store: Any,
     assert not Image.objects.filter(compared_at__isnull=True).exists()
 
 
-def test_comparing_again_or_twice_at_once_changes_nothing(store: Any, project: Any) -> None:
+def test_comparing_again_or_twice_at_once_changes_nothing(store, project):
     store(scan_bytes(1)), store(copy_of(1))
     duplicates.compare_project(project.pk, budget_s=60)
     before = list(NearDuplicate.objects.order_by("pk").values_list("pk", "found_at"))
@@ -65,7 +64,7 @@ def test_comparing_again_or_twice_at_once_changes_nothing(store: Any, project: A
     assert list(NearDuplicate.objects.order_by("pk").values_list("pk", "found_at")) == before
 
 
-def test_scans_of_two_projects_are_not_compared(store: Any, author: Any, admin: Any) -> None:
+def test_scans_of_two_projects_are_not_compared(store, author, admin):
     from images.services import add_member, create_project
 
     other = create_project(actor=admin, name="Other", classes=["A", "B"])
@@ -75,7 +74,7 @@ def test_scans_of_two_projects_are_not_compared(store: Any, author: Any, admin: 
     assert not found() and not Image.objects.filter(compared_at__isnull=True).exists()
 
 
-def test_an_erased_scan_drops_out_and_takes_its_pairs_along(store: Any, project: Any, admin: Any) -> None:
+def test_an_erased_scan_drops_out_and_takes_its_pairs_along(store, project, admin):
     first, second = store(scan_bytes(1)), store(copy_of(1))
     duplicates.compare_project(project.pk, budget_s=60)
     assert found()
@@ -86,9 +85,7 @@ def test_an_erased_scan_drops_out_and_takes_its_pairs_along(store: Any, project:
     assert all(first.pk not in pair for pair in found()) and found()
 
 
-def test_what_is_left_when_the_time_is_up_waits_for_the_next_call(
-    store: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_left_when_the_time_is_up_waits_for_the_next_call(store, project, monkeypatch):
     for seed in range(4):
         store(scan_bytes(seed))
     store(copy_of(0))
@@ -103,7 +100,7 @@ def test_what_is_left_when_the_time_is_up_waits_for_the_next_call(
     assert len(found()) == 1
 
 
-def test_a_scan_whose_tile_is_damaged_holds_nobody_up(store: Any, project: Any, caplog: Any) -> None:
+def test_a_scan_whose_tile_is_damaged_holds_nobody_up(store, project, caplog):
     broken, whole, copy = store(scan_bytes(1)), store(copy_of(1)), store(copy_of(1, quality=60))
     blob = Rendition.objects.get(image=broken, kind=RenditionKind.TILE).blob
     path = Path(storages["blobs"].path(blob.path))

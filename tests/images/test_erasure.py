@@ -1,7 +1,5 @@
 """Erasing one scan, all scans of a patient, and what tries to outlive them."""
 
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -22,7 +20,7 @@ def living() -> set[int]:
 
 
 @pytest.mark.parametrize("named_by", ["id", "pseudonym"])
-def test_an_admin_erases_a_patient_by_id_or_pseudonym(named_by: str, make_scan: Any, admin: Any, project: Any) -> None:
+def test_an_admin_erases_a_patient_by_id_or_pseudonym(named_by, make_scan, admin, project):
     first, second = make_scan(seed=1, patient="MRN 1"), make_scan(seed=2, patient="MRN 1")
     other = make_scan(seed=3, patient="MRN 2")
     named = "MRN 1" if named_by == "id" else first.patient
@@ -34,7 +32,7 @@ def test_an_admin_erases_a_patient_by_id_or_pseudonym(named_by: str, make_scan: 
     assert AuditEvent.objects.filter(action="scan.delete", object_id__in=[first.pk, second.pk]).count() == 2
 
 
-def test_a_patient_of_another_project_is_left_alone(make_scan: Any, admin: Any, project: Any) -> None:
+def test_a_patient_of_another_project_is_left_alone(make_scan, admin, project):
     from images.services import create_project
 
     other = create_project(actor=admin, name="Other", classes=["NORMAL", "OPACITY"])
@@ -44,16 +42,14 @@ def test_a_patient_of_another_project_is_left_alone(make_scan: Any, admin: Any, 
     assert living() == {kept.pk}
 
 
-def test_a_snapshot_never_keeps_a_scan_from_its_patient(make_snapshot: Any, admin: Any, project: Any) -> None:
+def test_a_snapshot_never_keeps_a_scan_from_its_patient(make_snapshot, admin, project):
     member = make_snapshot(4).members.select_related("image").first()
     assert erase_patient(actor=admin, project=project, patient=member.image.patient, reason="asked for it") == 1
     member.refresh_from_db()
     assert (member.sha256, member.group) == ("", f"scan:{member.image_id}")
 
 
-def test_an_unknown_patient_a_missing_reason_and_a_doctor_are_refused(
-    make_scan: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_an_unknown_patient_a_missing_reason_and_a_doctor_are_refused(make_scan, author, admin, project):
     make_scan(seed=1, patient="MRN 1")
     with pytest.raises(Invalid, match="no scan of this patient"):
         erase_patient(actor=admin, project=project, patient="MRN 2", reason="asked for it")
@@ -65,14 +61,12 @@ def test_an_unknown_patient_a_missing_reason_and_a_doctor_are_refused(
     assert len(living()) == 1
 
 
-def test_a_picture_in_the_making_does_not_outlive_its_scan(
-    make_scan: Any, admin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_picture_in_the_making_does_not_outlive_its_scan(make_scan, admin, monkeypatch):
     image = make_scan(seed=1)
     Rendition.objects.filter(image=image, kind=RenditionKind.THUMBNAIL).delete()
     original, stored = renditions.write, []
 
-    def write(*args: Any, **options: Any) -> Blob:
+    def write(*args, **options) -> Blob:
         stored.append(original(*args, **options))
         delete_scan(actor=admin, image=image)
         return stored[-1]
@@ -84,23 +78,21 @@ def test_a_picture_in_the_making_does_not_outlive_its_scan(
     assert not Blob.objects.filter(pk=stored[0].pk).exists()
 
 
-def test_no_digest_of_an_erased_object_stays(make_scan: Any, admin: Any) -> None:
+def test_no_digest_of_an_erased_object_stays(make_scan, admin):
     image = make_scan(seed=1)
     objects = [image.blob_id, *Rendition.objects.filter(image=image).values_list("blob", flat=True)]
     delete_scan(actor=admin, image=image)
     assert set(Blob.objects.filter(pk__in=objects).values_list("sha256", "wrapped_key")) == {("", None)}
 
 
-def test_the_reason_why_a_scan_was_ungradable_goes(make_scan: Any, author: Any, admin: Any) -> None:
+def test_the_reason_why_a_scan_was_ungradable_goes(make_scan, author, admin):
     image = make_scan(seed=1)
     mark_ungradable(actor=author, image=image, reason="Mrs Doe moved")
     delete_scan(actor=admin, image=image)
     assert image.labels.get().ungradable_reason == "(erased)"
 
 
-def test_reports_lose_every_line_that_names_the_file_and_the_name_of_an_empty_import(
-    author: Any, admin: Any, project: Any
-) -> None:
+def test_reports_lose_every_line_that_names_the_file_and_the_name_of_an_empty_import(author, admin, project):
     from tests.conftest import scan_bytes
 
     rows = "image_id,label\nDOE.jpg,NORMAL\nDOE.jpg,OPACITY\nROE.jpg,NORMAL\n"
@@ -120,7 +112,7 @@ def test_reports_lose_every_line_that_names_the_file_and_the_name_of_an_empty_im
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="about the files of SQLite")
 @pytest.mark.django_db(transaction=True)
-def test_what_is_deleted_is_overwritten_in_the_file_of_the_database(make_scan: Any) -> None:
+def test_what_is_deleted_is_overwritten_in_the_file_of_the_database(make_scan):
     from pathlib import Path
 
     image = make_scan(seed=1, external_id="something-to-be-found")

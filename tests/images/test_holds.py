@@ -1,14 +1,10 @@
 """Scans that may show who the patient is: seen by members, used for nothing until somebody has looked."""
 
 import io
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
-from rest_framework.test import APIClient
 
-from images.models import Image
 from images.services import ScanFacts, release_scan, require_free, revoke, store_scan
 from labeling.services import claim_scans
 from mediscan_site.core.errors import Conflict, Forbidden, NotFound
@@ -20,19 +16,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def held(project: Any, author: Any) -> Image:
+def held(project, author):
     pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     source = io.BytesIO(dicom(pixels, BurnedInAnnotation="YES"))
     return store_scan(actor=author, project=project, source=source, file_name="a.dcm", facts=ScanFacts())[0]
 
 
-def test_a_file_that_says_text_is_burned_in_is_held(held: Image, api: Callable[..., APIClient], author: Any) -> None:
+def test_a_file_that_says_text_is_burned_in_is_held(held, api, author):
     body = api(author).get(f"/api/v1/images/{held.code}/").json()
     assert (body["hold"], body["released_by"], body["released_at"]) == ("burned_in_annotation", None, None)
     assert api(author).get(f"/api/v1/images/{held.code}/thumbnail/").status_code == 200
 
 
-def test_a_held_scan_is_in_no_queue_and_is_not_graded(held: Image, project: Any, author: Any, admin: Any) -> None:
+def test_a_held_scan_is_in_no_queue_and_is_not_graded(held, project, author, admin):
     assert claim_scans(actor=author, project=project, task="label") == []
     with pytest.raises(Conflict) as refused:
         request_grade(actor=author, project=project, image=held)
@@ -41,7 +37,7 @@ def test_a_held_scan_is_in_no_queue_and_is_not_graded(held: Image, project: Any,
     assert [lease.image_id for lease in claim_scans(actor=author, project=project, task="label")] == [held.pk]
 
 
-def test_release_is_noted_once_with_name_and_time(held: Image, author: Any, colleague: Any) -> None:
+def test_release_is_noted_once_with_name_and_time(held, author, colleague):
     seen = held.version
     free = release_scan(actor=author, image=held)
     require_free(free)
@@ -52,7 +48,7 @@ def test_release_is_noted_once_with_name_and_time(held: Image, author: Any, coll
     assert (event.actor, event.details) == (author, {"hold": "burned_in_annotation"})
 
 
-def test_only_who_may_review_releases(held: Image, project: Any, author: Any, admin: Any, outsider: Any) -> None:
+def test_only_who_may_review_releases(held, project, author, admin, outsider):
     revoke(actor=admin, project=project, user=author, codename="review_label")
     with pytest.raises(Forbidden):
         release_scan(actor=author, image=held)
@@ -62,7 +58,7 @@ def test_only_who_may_review_releases(held: Image, project: Any, author: Any, ad
     assert held.hold
 
 
-def test_the_api_releases_and_filters(held: Image, api: Callable[..., APIClient], author: Any, make_scan: Any) -> None:
+def test_the_api_releases_and_filters(held, api, author, make_scan):
     free = make_scan(seed=3)
 
     def listed(hold: str) -> list[str]:

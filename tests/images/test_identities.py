@@ -1,15 +1,13 @@
 """The way back from a pseudonym to the patient: sealed, for few, audited, and gone with the last scan."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
-from rest_framework.test import APIClient, APIRequestFactory
+from rest_framework.test import APIRequestFactory
 
 from images.models import PatientIdentity
 from images.services import delete_scan, grant, reidentify, update_scan
@@ -25,13 +23,11 @@ WHY = "call back"
 pytestmark = pytest.mark.django_db
 
 
-def look(actor: Any, project: Any, pseudonym: str) -> str:
+def look(actor, project, pseudonym: str) -> str:
     return reidentify(actor=actor, project=project, pseudonym=pseudonym, reason=WHY)
 
 
-def test_who_has_the_right_finds_the_patient_and_the_log_says_so(
-    store: Any, project: Any, admin: Any, author: Any
-) -> None:
+def test_who_has_the_right_finds_the_patient_and_the_log_says_so(store, project, admin, author):
     image = store(1, patient=PATIENT)
     with pytest.raises(Forbidden):
         look(author, project, image.patient)
@@ -42,9 +38,7 @@ def test_who_has_the_right_finds_the_patient_and_the_log_says_so(
     assert event.details == {"pseudonym": image.patient, "reason": WHY, "found": True}
 
 
-def test_the_patient_id_is_in_no_column_in_the_clear(
-    store: Any, project: Any, admin: Any, database_rows: Callable[[], list[str]]
-) -> None:
+def test_the_patient_id_is_in_no_column_in_the_clear(store, project, admin, database_rows):
     image = store(1, patient=PATIENT)
     look(admin, project, image.patient)
     rows = database_rows()
@@ -54,34 +48,34 @@ def test_the_patient_id_is_in_no_column_in_the_clear(
 
 
 @pytest.mark.parametrize("reason", ["", "  ", None])
-def test_a_look_without_a_reason_is_refused(store: Any, project: Any, admin: Any, reason: Any) -> None:
+def test_a_look_without_a_reason_is_refused(store, project, admin, reason):
     image = store(1, patient=PATIENT)
     with pytest.raises(Invalid) as refused:
         reidentify(actor=admin, project=project, pseudonym=image.patient, reason=reason)
     assert refused.value.attr == "reason"
 
 
-def test_a_pseudonym_that_nobody_knows_is_a_clear_error_and_logged(project: Any, admin: Any) -> None:
+def test_a_pseudonym_that_nobody_knows_is_a_clear_error_and_logged(project, admin):
     with pytest.raises(Invalid) as refused:
         look(admin, project, "PAAAAAAAAAAAAAAAA")
     assert (refused.value.code, refused.value.attr) == ("does_not_exist", "pseudonym")
     assert AuditEvent.objects.get(action="patient.reidentify").details["found"] is False
 
 
-def test_a_patient_has_one_row_however_many_scans_and_spellings(store: Any, project: Any) -> None:
+def test_a_patient_has_one_row_however_many_scans_and_spellings(store, project):
     images = [store(seed, patient=name) for seed, name in enumerate((PATIENT, PATIENT.upper(), f" {PATIENT} "))]
     assert len({image.patient for image in images}) == 1
     assert PatientIdentity.objects.filter(project=project).count() == 1
 
 
-def test_a_pseudonym_that_comes_back_makes_no_row(store: Any, project: Any) -> None:
+def test_a_pseudonym_that_comes_back_makes_no_row(store, project):
     image = store(1, patient=PATIENT)
     assert store(2, patient=image.patient).patient == image.patient
     store(3, pseudonym="PABCDEFGHIJKLMNOP")
     assert PatientIdentity.objects.count() == 1
 
 
-def test_the_way_back_goes_with_the_last_scan(store: Any, admin: Any) -> None:
+def test_the_way_back_goes_with_the_last_scan(store, admin):
     first, second = store(1, patient=PATIENT), store(2, patient=PATIENT)
     delete_scan(actor=admin, image=first)
     assert PatientIdentity.objects.count() == 1
@@ -89,7 +83,7 @@ def test_the_way_back_goes_with_the_last_scan(store: Any, admin: Any) -> None:
     assert PatientIdentity.objects.count() == 0
 
 
-def test_a_corrected_patient_takes_the_old_way_back_along(store: Any, project: Any, author: Any, admin: Any) -> None:
+def test_a_corrected_patient_takes_the_old_way_back_along(store, project, author, admin):
     image = store(1, patient=PATIENT)
     old = image.patient
     image = update_scan(actor=author, image=image, changes={"patient": "John 12"})
@@ -98,7 +92,7 @@ def test_a_corrected_patient_takes_the_old_way_back_along(store: Any, project: A
         look(admin, project, old)
 
 
-def test_a_row_copied_over_another_one_does_not_open(store: Any, project: Any, admin: Any) -> None:
+def test_a_row_copied_over_another_one_does_not_open(store, project, admin):
     first, second = store(1, patient=PATIENT), store(2, patient="John 12")
     stolen = PatientIdentity.objects.get(pseudonym=second.patient).sealed
     PatientIdentity.objects.filter(pseudonym=first.patient).update(sealed=stolen)
@@ -107,8 +101,8 @@ def test_a_row_copied_over_another_one_does_not_open(store: Any, project: Any, a
 
 
 def test_a_rotation_renews_the_crosswalk_and_a_key_in_use_is_not_retired(
-    store: Any, project: Any, admin: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    store, project, admin, settings, tmp_path, monkeypatch
+):
     settings.KEYS_FILE = Path(shutil.copy(settings.KEYS_FILE, tmp_path / "keys.json"))
     settings.KEY_RING = KeyRing.load(settings.KEYS_FILE)
     monkeypatch.setattr(ring, "_loaded_at", None)
@@ -123,9 +117,7 @@ def test_a_rotation_renews_the_crosswalk_and_a_key_in_use_is_not_retired(
     assert look(admin, project, image.patient) == PATIENT
 
 
-def test_the_api_answers_and_is_not_cached(
-    store: Any, project: Any, admin: Any, author: Any, api: Callable[..., APIClient]
-) -> None:
+def test_the_api_answers_and_is_not_cached(store, project, admin, author, api):
     image = store(1, patient=PATIENT)
     body = {"pseudonym": image.patient, "reason": WHY}
     answer = api(admin).post(f"/api/v1/projects/{project.pk}/reidentify/", body, format="json")
@@ -136,9 +128,7 @@ def test_the_api_answers_and_is_not_cached(
     assert empty.json()["errors"][0]["attr"] == "reason"
 
 
-def test_the_answer_is_never_kept_for_a_repeated_request(
-    store: Any, project: Any, admin: Any, api: Callable[..., APIClient], database_rows: Callable[[], list[str]]
-) -> None:
+def test_the_answer_is_never_kept_for_a_repeated_request(store, project, admin, api, database_rows):
     image = store(1, patient=PATIENT)
     body = {"pseudonym": image.patient, "reason": WHY}
     url = f"/api/v1/projects/{project.pk}/reidentify/"
@@ -147,7 +137,7 @@ def test_the_answer_is_never_kept_for_a_repeated_request(
     assert not [row for row in database_rows() if PATIENT in row]
 
 
-def test_a_repeated_request_is_known_by_a_keyed_digest_of_what_it_says(settings: Any) -> None:
+def test_a_repeated_request_is_known_by_a_keyed_digest_of_what_it_says(settings):
     """A plain one would give a patient number away to who tries them all."""
     request = Request(APIRequestFactory().post("/", {"patient": "4711"}, format="json"), parsers=[JSONParser()])
     first = body_digest(request)

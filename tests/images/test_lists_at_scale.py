@@ -1,7 +1,5 @@
 """A page of a long list is read in the order of an index, never sorted."""
 
-from typing import Any
-
 import pytest
 from django.db import connection
 
@@ -9,7 +7,7 @@ from images import selectors
 
 
 @pytest.mark.django_db
-def test_no_list_of_scans_needs_a_sort(store: Any, project: Any, author: Any, admin: Any) -> None:
+def test_no_list_of_scans_needs_a_sort(store, project, author, admin):
     if connection.vendor != "sqlite":
         pytest.skip("reads the query plan of SQLite")
     store(1)

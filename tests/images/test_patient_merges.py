@@ -1,7 +1,5 @@
 """Two patients turn out to be one person."""
 
-from typing import Any
-
 import pytest
 
 from images.models import Image, PatientIdentity, PatientMerge
@@ -13,14 +11,14 @@ from mediscan_site.core.models import AuditEvent
 
 
 @pytest.fixture
-def merge(admin: Any, project: Any) -> Any:
+def merge(admin, project):
     def call(source: str, target: str) -> int:
         return merge_patients(actor=admin, project=project, source=source, target=target)
 
     return call
 
 
-def test_all_scans_of_the_one_become_scans_of_the_other(make_scan: Any, project: Any, admin: Any, merge: Any) -> None:
+def test_all_scans_of_the_one_become_scans_of_the_other(make_scan, project, admin, merge):
     scans = [make_scan(seed=seed, patient=name) for seed, name in enumerate(("ann", "ann", "anne", "bob"))]
     assert merge("ann", "anne") == 2
     anne, bob = keyed(project.pk, "anne"), keyed(project.pk, "bob")
@@ -31,9 +29,7 @@ def test_all_scans_of_the_one_become_scans_of_the_other(make_scan: Any, project:
     assert "ann" not in event.details.values()
 
 
-def test_what_still_comes_in_under_the_old_id_is_kept_under_the_new_one(
-    make_scan: Any, project: Any, author: Any, merge: Any
-) -> None:
+def test_what_still_comes_in_under_the_old_id_is_kept_under_the_new_one(make_scan, project, author, merge):
     make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne")
     old, new = keyed(project.pk, "ann"), keyed(project.pk, "anne")
     merge(old, "anne")
@@ -43,7 +39,7 @@ def test_what_still_comes_in_under_the_old_id_is_kept_under_the_new_one(
     assert update_scan(actor=author, image=unknown, changes={"patient": "ann"}).patient == new
 
 
-def test_merges_make_no_chains_and_can_be_turned_round(make_scan: Any, project: Any, merge: Any) -> None:
+def test_merges_make_no_chains_and_can_be_turned_round(make_scan, project, merge):
     for seed, name in enumerate("abc"):
         make_scan(seed=seed, patient=name)
     merge("a", "b"), merge("b", "c")
@@ -56,7 +52,7 @@ def test_merges_make_no_chains_and_can_be_turned_round(make_scan: Any, project: 
     assert make_scan(seed=30, patient="a").patient == keyed(project.pk, "d")
 
 
-def test_who_is_unknown_or_the_same_is_refused_and_nothing_changes(make_scan: Any, merge: Any) -> None:
+def test_who_is_unknown_or_the_same_is_refused_and_nothing_changes(make_scan, merge):
     make_scan(seed=1, patient="ann")
     for source, target, attr, code in (
         ("nobody", "ann", "source", "does_not_exist"),
@@ -70,7 +66,7 @@ def test_who_is_unknown_or_the_same_is_refused_and_nothing_changes(make_scan: An
     assert not PatientMerge.objects.exists() and not AuditEvent.objects.filter(action="patient.merge").exists()
 
 
-def test_merging_needs_the_right_to_manage_the_project(make_scan: Any, project: Any, author: Any, admin: Any) -> None:
+def test_merging_needs_the_right_to_manage_the_project(make_scan, project, author, admin):
     make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne")
     with pytest.raises(Forbidden):
         merge_patients(actor=author, project=project, source="ann", target="anne")
@@ -78,9 +74,7 @@ def test_merging_needs_the_right_to_manage_the_project(make_scan: Any, project: 
     assert merge_patients(actor=author, project=project, source="ann", target="anne") == 1
 
 
-def test_the_person_stays_one_when_all_scans_were_erased_and_new_ones_come(
-    make_scan: Any, project: Any, admin: Any, merge: Any
-) -> None:
+def test_the_person_stays_one_when_all_scans_were_erased_and_new_ones_come(make_scan, project, admin, merge):
     """As their side in data sets stays: what comes back must not land on another one. Pseudonyms alone are kept."""
     scans = [make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne")]
     merge("ann", "anne")
@@ -91,7 +85,7 @@ def test_the_person_stays_one_when_all_scans_were_erased_and_new_ones_come(
     assert make_scan(seed=3, patient="ann").patient == keyed(project.pk, "anne")
 
 
-def test_lists_find_the_person_under_both_ids(make_scan: Any, project: Any, author: Any, merge: Any, api: Any) -> None:
+def test_lists_find_the_person_under_both_ids(make_scan, project, author, merge, api):
     make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne"), make_scan(seed=3, patient="bob")
     merge("ann", "anne")
     for value in ("ann", "anne", keyed(project.pk, "ann"), keyed(project.pk, "anne")):

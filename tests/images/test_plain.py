@@ -4,8 +4,6 @@ import contextlib
 import io
 import struct
 import zlib
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +17,7 @@ from tests.conftest import scan_bytes
 SECRET = b"DOE^JANE 19700101"
 
 
-def pixels(data: bytes) -> list[Any]:
+def pixels(data: bytes):
     return [(page.mode, np.asarray(page)) for page in ImageSequence.Iterator(Image.open(io.BytesIO(data)))]
 
 
@@ -36,7 +34,7 @@ def noise(mode: str) -> Image.Image:
     return grey.convert(mode)
 
 
-def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+def saved(image: Image.Image, form: str, **options) -> bytes:
     out = io.BytesIO()
     image.save(out, form, **options)
     return out.getvalue()
@@ -50,7 +48,7 @@ def exif() -> Image.Exif:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_loses_exif_comment_profile_and_tail(mode: str, progressive: bool) -> None:
+def test_a_jpeg_loses_exif_comment_profile_and_tail(mode, progressive):
     options = {"exif": exif(), "comment": SECRET, "icc_profile": SECRET, "progressive": progressive}
     clean = saved(noise(mode), "JPEG", progressive=progressive)
     data = saved(noise(mode).copy(), "JPEG", **options) + SECRET
@@ -61,14 +59,14 @@ def test_a_jpeg_loses_exif_comment_profile_and_tail(mode: str, progressive: bool
     assert plain(clean) == clean
 
 
-def test_the_thumbnail_in_a_jpeg_header_goes() -> None:
+def test_the_thumbnail_in_a_jpeg_header_goes():
     clean = scan_bytes(1)
     header = b"\xff\xe0" + struct.pack(">H", 16 + 3 * 6) + clean[6:18] + bytes([2, 3]) + SECRET.ljust(18)
     assert plain(clean[:2] + header + clean[20:]) == clean
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_a_png_loses_its_text_and_unknown_chunks(mode: str) -> None:
+def test_a_png_loses_its_text_and_unknown_chunks(mode):
     words = PngImagePlugin.PngInfo()
     words.add_text("Patient", SECRET.decode())
     words.add_text("Long", SECRET.decode() * 9, zip=True)
@@ -87,7 +85,7 @@ def test_a_png_loses_its_text_and_unknown_chunks(mode: str) -> None:
 @pytest.mark.parametrize("big_tiff", [False, True], ids=["classic", "big"])
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4"])
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
-def test_a_tiff_keeps_pixels_and_loses_words(mode: str, compression: str | None, big_tiff: bool) -> None:
+def test_a_tiff_keeps_pixels_and_loses_words(mode, compression, big_tiff):
     bilevel = compression == "group4"
     if bilevel != (mode == "1") or (compression == "jpeg" and mode not in ("L", "RGB", "CMYK")):
         bilevel = mode == "1"
@@ -101,7 +99,7 @@ def test_a_tiff_keeps_pixels_and_loses_words(mode: str, compression: str | None,
     assert_same_picture(data, made)
 
 
-def test_all_pages_of_a_tiff_stay() -> None:
+def test_all_pages_of_a_tiff_stay():
     pages = [noise("L"), noise("RGB"), noise("I;16")]
     data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:], software=SECRET.decode())
     made = plain(data)
@@ -110,7 +108,7 @@ def test_all_pages_of_a_tiff_stay() -> None:
     assert_same_picture(data, made)
 
 
-def test_pages_in_a_circle_are_refused() -> None:
+def test_pages_in_a_circle_are_refused():
     data = bytearray(saved(noise("L"), "TIFF"))
     at = struct.unpack_from("<I", data, 4)[0]
     count = struct.unpack_from("<H", data, at)[0]
@@ -120,7 +118,7 @@ def test_pages_in_a_circle_are_refused() -> None:
 
 
 @given(st.data())
-def test_whatever_is_damaged_is_refused_or_taken_apart(data: st.DataObject) -> None:
+def test_whatever_is_damaged_is_refused_or_taken_apart(data):
     forms = [scan_bytes(1), saved(noise("L").resize((9, 9)), "PNG"), saved(noise("L").resize((9, 9)), "TIFF")]
     whole = bytearray(data.draw(st.sampled_from(forms)))
     for _ in range(data.draw(st.integers(0, 4))):
@@ -130,7 +128,7 @@ def test_whatever_is_damaged_is_refused_or_taken_apart(data: st.DataObject) -> N
         assert len(plain(cut)) <= len(cut) + 1024
 
 
-def test_the_shared_files_keep_their_pixels(shared_data: Path) -> None:
+def test_the_shared_files_keep_their_pixels(shared_data):
     readable = 0
     for path in sorted((shared_data / "broken").iterdir()):
         data = path.read_bytes()

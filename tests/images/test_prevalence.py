@@ -1,7 +1,5 @@
 """The prevalence a project expects, and the coverage of its prediction sets: service, API and page."""
 
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -12,16 +10,16 @@ from mediscan_site.core.models import AuditEvent
 pytestmark = pytest.mark.django_db
 
 
-def shares(project: Any, *values: Any) -> dict[str, Any]:
+def shares(project, *values):
     return {str(row.pk): value for row, value in zip(project.class_rows.all(), values, strict=False)}
 
 
-def stated(project: Any) -> Any:
+def stated(project):
     project.refresh_from_db()
     return project.expected_prevalence
 
 
-def test_a_prevalence_is_stated_audited_and_taken_back(project: Any, admin: Any) -> None:
+def test_a_prevalence_is_stated_audited_and_taken_back(project, admin):
     wanted = shares(project, 0.9, 0.1)
     changed = update_project(actor=admin, project=project, changes={"expected_prevalence": wanted})
     assert changed.expected_prevalence == wanted
@@ -49,9 +47,7 @@ def test_a_prevalence_is_stated_audited_and_taken_back(project: Any, admin: Any)
         ((10**400, 0.5), "must be above 0"),
     ],
 )
-def test_shares_that_cannot_be_are_refused_by_name_and_nothing_is_written(
-    project: Any, admin: Any, values: tuple[Any, ...], said: str
-) -> None:
+def test_shares_that_cannot_be_are_refused_by_name_and_nothing_is_written(project, admin, values, said):
     with pytest.raises(Invalid, match=said) as caught:
         update_project(
             actor=admin, project=project, changes={"modality": "CT", "expected_prevalence": shares(project, *values)}
@@ -61,7 +57,7 @@ def test_shares_that_cannot_be_are_refused_by_name_and_nothing_is_written(
     assert project.modality == "X-ray"
 
 
-def test_shares_are_of_active_classes_of_this_project_only(project: Any, admin: Any) -> None:
+def test_shares_are_of_active_classes_of_this_project_only(project, admin):
     other = create_project(actor=admin, name="Other", classes=["a", "b"])
     for wrong in (shares(other, 0.5, 0.5), {"x" * 100: 1.0}, [0.5, 0.5], "0.5"):
         with pytest.raises(Invalid) as caught:
@@ -73,26 +69,26 @@ def test_shares_are_of_active_classes_of_this_project_only(project: Any, admin: 
         update_project(actor=admin, project=project, changes={"expected_prevalence": shares(project, 0.5, 0.25, 0.25)})
 
 
-def test_shares_may_name_the_classes_that_the_same_change_leaves(project: Any, admin: Any) -> None:
+def test_shares_may_name_the_classes_that_the_same_change_leaves(project, admin):
     update_project(actor=admin, project=project, changes={"classes": ["NORMAL", "OPACITY", "EFFUSION"]})
     wanted = shares(project, 0.7, 0.3)
     changes = {"classes": ["NORMAL", "OPACITY"], "expected_prevalence": wanted}
     assert update_project(actor=admin, project=project, changes=changes).expected_prevalence == wanted
 
 
-def test_who_may_not_manage_a_project_states_no_prevalence(project: Any, author: Any) -> None:
+def test_who_may_not_manage_a_project_states_no_prevalence(project, author):
     with pytest.raises(Forbidden):
         update_project(actor=author, project=project, changes={"expected_prevalence": shares(project, 0.5, 0.5)})
 
 
 @pytest.mark.parametrize("value", [0.49, 0.995, 1, "much", None, True, float("nan")])
-def test_a_coverage_of_sets_out_of_range_is_refused(project: Any, admin: Any, value: Any) -> None:
+def test_a_coverage_of_sets_out_of_range_is_refused(project, admin, value):
     with pytest.raises(Invalid, match=r"from 0\.5 to 0\.99") as caught:
         update_project(actor=admin, project=project, changes={"conformal_target": value})
     assert caught.value.attr == "conformal_target"
 
 
-def test_the_api_takes_shows_and_refuses_both(api: Any, admin: Any, author: Any, project: Any) -> None:
+def test_the_api_takes_shows_and_refuses_both(api, admin, author, project):
     url, wanted = f"/api/v1/projects/{project.pk}/", shares(project, 0.95, 0.05)
     body = {"expected_prevalence": wanted, "conformal_target": 0.95}
     answer = api(admin).patch(url, body, format="json").json()
@@ -111,7 +107,7 @@ def test_the_api_takes_shows_and_refuses_both(api: Any, admin: Any, author: Any,
     assert stated(project) == wanted
 
 
-def test_the_schema_names_the_prevalence(api: Any, admin: Any) -> None:
+def test_the_schema_names_the_prevalence(api, admin):
     schema = api(admin).get("/api/schema/?format=json").json()["components"]["schemas"]
     fields = [entry["properties"].get("expected_prevalence") for entry in schema.values() if "properties" in entry]
     shown_and_taken = [field for field in fields if field]
@@ -119,7 +115,7 @@ def test_the_schema_names_the_prevalence(api: Any, admin: Any) -> None:
     assert all(field["additionalProperties"]["type"] == "number" for field in shown_and_taken)
 
 
-def test_the_settings_page_takes_and_shows_shares(client: Any, admin: Any, project: Any) -> None:
+def test_the_settings_page_takes_and_shows_shares(client, admin, project):
     client.force_login(admin)
     url = reverse("project_settings", args=[project.pk])
     normal, opacity = project.class_rows.all()

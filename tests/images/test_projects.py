@@ -1,7 +1,5 @@
 """Projects and their classes."""
 
-from typing import Any
-
 import pytest
 
 from images.models import RESEARCH_USE, Project, ProjectClass
@@ -17,7 +15,7 @@ def names(project: Project) -> list[str]:
     return [row.name for row in rows]
 
 
-def test_a_new_project_says_research_use_and_keeps_its_classes_in_order(admin: Any) -> None:
+def test_a_new_project_says_research_use_and_keeps_its_classes_in_order(admin):
     project = create_project(actor=admin, name=" Hips ", classes=["b", "a", " c "])
     assert project.name == "Hips"
     assert names(project) == ["b", "a", "c"]
@@ -26,7 +24,7 @@ def test_a_new_project_says_research_use_and_keeps_its_classes_in_order(admin: A
     assert AuditEvent.objects.get(action="project.create").project == project.pk
 
 
-def test_only_an_administrator_makes_a_project(author: Any) -> None:
+def test_only_an_administrator_makes_a_project(author):
     with pytest.raises(Forbidden):
         create_project(actor=author, name="Mine", classes=["a", "b"])
 
@@ -48,7 +46,7 @@ def test_only_an_administrator_makes_a_project(author: Any) -> None:
         [f"c{n}" for n in range(1001)],
     ],
 )
-def test_wrong_classes_are_refused_by_name_and_nothing_is_written(admin: Any, classes: Any) -> None:
+def test_wrong_classes_are_refused_by_name_and_nothing_is_written(admin, classes):
     with pytest.raises(Invalid) as caught:
         create_project(actor=admin, name="P", classes=classes)
     assert caught.value.attr == "classes"
@@ -70,27 +68,27 @@ def test_wrong_classes_are_refused_by_name_and_nothing_is_written(admin: Any, cl
         ("modality", "x" * 41),
     ],
 )
-def test_a_wrong_setting_is_refused_by_name(admin: Any, field: str, value: Any) -> None:
+def test_a_wrong_setting_is_refused_by_name(admin, field, value):
     given = {"name": "P", "classes": ["a", "b"], field: value}
     with pytest.raises(Invalid) as caught:
         create_project(actor=admin, **given)
     assert caught.value.attr == field
 
 
-def test_two_projects_cannot_have_one_name(project: Any, admin: Any) -> None:
+def test_two_projects_cannot_have_one_name(project, admin):
     with pytest.raises(Conflict) as caught:
         create_project(actor=admin, name=project.name, classes=["a", "b"])
     assert caught.value.attr == "name"
 
 
-def test_an_update_needs_the_version_that_was_seen(project: Any, admin: Any) -> None:
+def test_an_update_needs_the_version_that_was_seen(project, admin):
     changed = update_project(actor=admin, project=project, changes={"modality": "CT"}, expected_version=1)
     assert (changed.modality, changed.version) == ("CT", 2)
     with pytest.raises(Stale):
         update_project(actor=admin, project=project, changes={"modality": "MR"}, expected_version=1)
 
 
-def test_classes_are_added_ordered_retired_and_brought_back_under_their_ids(project: Any, admin: Any) -> None:
+def test_classes_are_added_ordered_retired_and_brought_back_under_their_ids(project, admin):
     before = {row.name: row.pk for row in project.class_rows.all()}
     update_project(actor=admin, project=project, changes={"classes": ["EFFUSION", "OPACITY"]})
     assert names(project) == ["EFFUSION", "OPACITY"]
@@ -100,7 +98,7 @@ def test_classes_are_added_ordered_retired_and_brought_back_under_their_ids(proj
     assert before.items() <= after.items()
 
 
-def test_a_class_is_renamed_by_id_and_labels_would_follow(project: Any, admin: Any) -> None:
+def test_a_class_is_renamed_by_id_and_labels_would_follow(project, admin):
     row = project.class_rows.get(name="OPACITY")
     update_project(actor=admin, project=project, changes={"class_rows": [{"id": row.pk, "name": "PNEUMONIA"}]})
     assert ProjectClass.objects.get(pk=row.pk).name == "PNEUMONIA"
@@ -109,7 +107,7 @@ def test_a_class_is_renamed_by_id_and_labels_would_follow(project: Any, admin: A
             update_project(actor=admin, project=project, changes={"class_rows": wrong})
 
 
-def test_single_class_changes_keep_at_least_two_classes(project: Any, admin: Any) -> None:
+def test_single_class_changes_keep_at_least_two_classes(project, admin):
     normal = project.class_rows.get(name="NORMAL")
     with pytest.raises(Conflict):
         retire_class(actor=admin, project_class=normal)
@@ -122,7 +120,7 @@ def test_single_class_changes_keep_at_least_two_classes(project: Any, admin: Any
         add_class(actor=admin, project=project, name="Fluid")
 
 
-def test_members_change_nothing_and_managers_cannot_switch_off_four_eyes(project: Any, admin: Any, author: Any) -> None:
+def test_members_change_nothing_and_managers_cannot_switch_off_four_eyes(project, admin, author):
     with pytest.raises(Forbidden):
         update_project(actor=author, project=project, changes={"modality": "CT"})
     grant(actor=admin, project=project, user=author, codename="manage_project")

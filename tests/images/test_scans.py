@@ -3,7 +3,6 @@
 import hashlib
 import io
 import threading
-from typing import Any
 
 import numpy as np
 import pytest
@@ -30,13 +29,13 @@ from mediscan_site.core.storage.envelope import IntegrityError
 from tests.conftest import scan_bytes
 
 
-def upload(actor: Any, project: Any, data: bytes, **options: Any) -> tuple[Image, bool]:
-    given: dict[str, Any] = {"file_name": "a.jpg", "facts": ScanFacts(), **options}
+def upload(actor, project, data: bytes, **options) -> tuple[Image, bool]:
+    given = {"file_name": "a.jpg", "facts": ScanFacts(), **options}
     return store_scan(actor=actor, project=project, source=io.BytesIO(data), **given)
 
 
 @pytest.mark.django_db
-def test_a_scan_is_kept_bit_by_bit_with_its_facts(project: Any, author: Any) -> None:
+def test_a_scan_is_kept_bit_by_bit_with_its_facts(project, author):
     data = scan_bytes(1)
     facts = parse_facts({"patient": "Smith 1", "pixel_spacing": "0.14", "age": 61, "capture_date": "2024-05-31"})
     image, created = upload(author, project, data, facts=facts, file_name="C:\\x\\Röntgen 1.JPG", external_id=" e1 ")
@@ -53,7 +52,7 @@ def test_a_scan_is_kept_bit_by_bit_with_its_facts(project: Any, author: Any) -> 
 
 
 @pytest.mark.django_db
-def test_what_is_shown_carries_nothing_of_the_file_but_its_pixels(project: Any, author: Any) -> None:
+def test_what_is_shown_carries_nothing_of_the_file_but_its_pixels(project, author):
     out = io.BytesIO()
     exif = Picture.Exif()
     exif[0x010E] = "Patient Jane Doe"
@@ -73,9 +72,7 @@ def test_what_is_shown_carries_nothing_of_the_file_but_its_pixels(project: Any, 
 
 
 @pytest.mark.django_db
-def test_the_same_bytes_are_the_same_scan_in_a_project_and_another_scan_elsewhere(
-    project: Any, author: Any, admin: Any, blob_files: Any
-) -> None:
+def test_the_same_bytes_are_the_same_scan_in_a_project_and_another_scan_elsewhere(project, author, admin, blob_files):
     first, _ = upload(author, project, scan_bytes(1))
     files = blob_files()
     again, created = upload(author, project, scan_bytes(1), file_name="other.jpg")
@@ -86,7 +83,7 @@ def test_the_same_bytes_are_the_same_scan_in_a_project_and_another_scan_elsewher
 
 
 @pytest.mark.django_db
-def test_a_file_without_a_picture_is_refused_and_leaves_nothing(project: Any, author: Any, blob_files: Any) -> None:
+def test_a_file_without_a_picture_is_refused_and_leaves_nothing(project, author, blob_files):
     before = blob_files()
     for data, code in ((b"", "empty_file"), (b"hello", "unsupported_format"), (scan_bytes(1)[:900], None)):
         with pytest.raises(Invalid) as caught:
@@ -98,7 +95,7 @@ def test_a_file_without_a_picture_is_refused_and_leaves_nothing(project: Any, au
 
 
 @pytest.mark.django_db
-def test_a_file_over_the_limit_is_413_however_it_is_read(project: Any, author: Any, settings: Any) -> None:
+def test_a_file_over_the_limit_is_413_however_it_is_read(project, author, settings):
     settings.MAX_SCAN_BYTES = 1000
     with pytest.raises(TooLarge) as caught:
         upload(author, project, scan_bytes(1))
@@ -106,9 +103,7 @@ def test_a_file_over_the_limit_is_413_however_it_is_read(project: Any, author: A
 
 
 @pytest.mark.django_db
-def test_an_external_id_is_unique_in_the_project_and_a_clash_leaves_nothing(
-    project: Any, author: Any, blob_files: Any
-) -> None:
+def test_an_external_id_is_unique_in_the_project_and_a_clash_leaves_nothing(project, author, blob_files):
     upload(author, project, scan_bytes(1), external_id="x")
     files = blob_files()
     with pytest.raises(Conflict) as caught:
@@ -120,12 +115,10 @@ def test_an_external_id_is_unique_in_the_project_and_a_clash_leaves_nothing(
 
 
 @pytest.mark.django_db
-def test_a_storage_that_fails_half_way_leaves_no_bytes(
-    project: Any, author: Any, blob_files: Any, monkeypatch: Any
-) -> None:
+def test_a_storage_that_fails_half_way_leaves_no_bytes(project, author, blob_files, monkeypatch):
     before = blob_files()
 
-    def fail(*args: Any, **kwargs: Any) -> None:
+    def fail(*args, **kwargs) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("images.services.scans.insert", fail)
@@ -136,9 +129,7 @@ def test_a_storage_that_fails_half_way_leaves_no_bytes(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_six_uploads_of_one_file_at_once_make_one_scan_and_keep_one_copy(
-    project: Any, author: Any, blob_files: Any
-) -> None:
+def test_six_uploads_of_one_file_at_once_make_one_scan_and_keep_one_copy(project, author, blob_files):
     before, data = blob_files(), scan_bytes(1)
     barrier, outcomes, errors = threading.Barrier(6), [], []
 
@@ -166,7 +157,7 @@ def test_six_uploads_of_one_file_at_once_make_one_scan_and_keep_one_copy(
 
 
 @pytest.mark.django_db
-def test_no_file_under_the_data_folder_holds_the_pixels_in_the_clear(project: Any, author: Any) -> None:
+def test_no_file_under_the_data_folder_holds_the_pixels_in_the_clear(project, author):
     data = scan_bytes(7)
     image, _ = upload(author, project, data)
     parts = [blobs.read(found.blob) for found in Rendition.objects.filter(image=image).select_related("blob")]
@@ -179,7 +170,7 @@ def test_no_file_under_the_data_folder_holds_the_pixels_in_the_clear(project: An
 
 
 @pytest.mark.django_db
-def test_a_tile_is_256_by_256_and_is_made_again_when_it_is_missing(store: Any) -> None:
+def test_a_tile_is_256_by_256_and_is_made_again_when_it_is_missing(store):
     image = store(3)
     tile = selectors.tile(image)
     assert (tile.shape, tile.dtype) == ((256, 256), np.uint8)
@@ -190,14 +181,14 @@ def test_a_tile_is_256_by_256_and_is_made_again_when_it_is_missing(store: Any) -
 
 
 @pytest.mark.django_db
-def test_a_patient_has_one_pseudonym_in_a_project_whatever_the_spelling(store: Any) -> None:
+def test_a_patient_has_one_pseudonym_in_a_project_whatever_the_spelling(store):
     first, second = store(1, patient="Smith"), store(2, patient=" SMITH ")
     assert first.patient == second.patient
     assert store(3, patient=first.patient).patient == first.patient
 
 
 @pytest.mark.django_db
-def test_a_change_needs_the_version_that_was_seen_and_moves_it_on(store: Any, colleague: Any) -> None:
+def test_a_change_needs_the_version_that_was_seen_and_moves_it_on(store, colleague):
     image = store(1)
     changes = {"use_for_training": False, "age": "44", "split": "val", "modality": "CT"}
     changed = update_scan(actor=colleague, image=image, changes=changes, expected_version=1)
@@ -210,7 +201,7 @@ def test_a_change_needs_the_version_that_was_seen_and_moves_it_on(store: Any, co
 
 
 @pytest.mark.django_db
-def test_a_split_that_a_data_set_holds_does_not_change(store: Any, author: Any) -> None:
+def test_a_split_that_a_data_set_holds_does_not_change(store, author):
     image = store(1, split="train")
     Image.objects.filter(pk=image.pk).update(split_locked=True)
     with pytest.raises(Conflict) as caught:
@@ -243,7 +234,7 @@ def test_a_split_that_a_data_set_holds_does_not_change(store: Any, author: Any) 
         ("external_id", "x" * 129),
     ],
 )
-def test_a_wrong_fact_is_refused_by_name_and_nothing_changes(store: Any, author: Any, field: str, value: Any) -> None:
+def test_a_wrong_fact_is_refused_by_name_and_nothing_changes(store, author, field, value):
     image = store(1)
     with pytest.raises(Invalid) as caught:
         update_scan(actor=author, image=image, changes={"modality": "CT", field: value})
@@ -253,7 +244,7 @@ def test_a_wrong_fact_is_refused_by_name_and_nothing_changes(store: Any, author:
 
 
 @pytest.mark.django_db
-def test_outsiders_neither_store_nor_change_nor_open(store: Any, project: Any, outsider: Any) -> None:
+def test_outsiders_neither_store_nor_change_nor_open(store, project, outsider):
     image = store(1)
     with pytest.raises(NotFound):
         upload(outsider, project, scan_bytes(2))
@@ -264,9 +255,7 @@ def test_outsiders_neither_store_nor_change_nor_open(store: Any, project: Any, o
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_erased_scan_leaves_a_tombstone_and_no_key_and_no_byte(
-    store: Any, admin: Any, author: Any, blob_files: Any, monkeypatch: Any
-) -> None:
+def test_an_erased_scan_leaves_a_tombstone_and_no_key_and_no_byte(store, admin, author, blob_files, monkeypatch):
     before = blob_files()
     image = store(1, patient="p", external_id="e")
     extra = blobs.write(b"heat map", namespace="x", content_type="image/png")
@@ -294,7 +283,7 @@ def test_an_erased_scan_leaves_a_tombstone_and_no_key_and_no_byte(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hook_that_fails_stops_the_erasure(store: Any, admin: Any, monkeypatch: Any) -> None:
+def test_a_hook_that_fails_stops_the_erasure(store, admin, monkeypatch):
     image = store(1)
 
     def refuse(_: Image) -> list[Blob]:

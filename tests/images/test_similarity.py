@@ -3,8 +3,6 @@
 import csv
 import io
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from images.decoding.phash import phash
 TILE = (256, 256)
 
 
-def known(picture: Image.Image) -> tuple[Any, Any]:
+def known(picture: Image.Image):
     """Hash and tile, as a decoder makes them."""
     grey = picture.convert("L")
     return similarity.hashes([phash(grey)])[0], np.asarray(grey.resize(TILE, Image.Resampling.BILINEAR))
@@ -60,7 +58,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 @pytest.fixture(scope="module")
-def radiographs(shared_data: Path) -> list[tuple[str, Image.Image]]:
+def radiographs(shared_data):
     """(patient, picture) of the 240 real chest X-rays."""
     with (shared_data / "labels_meta.csv").open() as file:
         patients = {row["image_id"]: row["patient"] for row in csv.DictReader(file)}
@@ -70,14 +68,14 @@ def radiographs(shared_data: Path) -> list[tuple[str, Image.Image]]:
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_a_copy_of_a_real_scan_is_nominated_and_confirmed(radiographs: Any, kind: str) -> None:
+def test_a_copy_of_a_real_scan_is_nominated_and_confirmed(radiographs, kind):
     for _, picture in radiographs[::12]:
         (one, first), (other, second) = known(picture), known(COPIES[kind](picture))
         assert similarity.nominees(one, other[None]), kind
         assert similarity.likeness(first, second) >= similarity.CONFIRMED
 
 
-def test_no_two_real_scans_are_nominated_and_far_wider_none_would_be_confirmed(radiographs: Any) -> None:
+def test_no_two_real_scans_are_nominated_and_far_wider_none_would_be_confirmed(radiographs):
     """So 240 X-rays of 204 patients, some of them several times there, make no pair, let alone a chain."""
     seen = [known(picture) for _, picture in radiographs]
     hashes = np.stack([one for one, _ in seen])
@@ -92,14 +90,14 @@ def test_no_two_real_scans_are_nominated_and_far_wider_none_would_be_confirmed(r
     assert likest < similarity.CONFIRMED - 0.02
 
 
-def test_another_patient_of_equal_build_is_not_confirmed() -> None:
+def test_another_patient_of_equal_build_is_not_confirmed():
     from images.phantoms import phantom
 
     tiles = [known(phantom(seed, 0, opacity=False))[1] for seed in range(12)]
     assert max(similarity.likeness(one, other) for one in tiles for other in tiles if one is not other) < 0.99
 
 
-def test_likeness_is_one_for_itself_and_symmetric_enough_and_zero_for_a_flat_picture() -> None:
+def test_likeness_is_one_for_itself_and_symmetric_enough_and_zero_for_a_flat_picture():
     rng = np.random.default_rng(0)
     smooth = Image.fromarray(rng.integers(0, 255, (12, 12), dtype=np.uint8)).resize(TILE, Image.Resampling.BICUBIC)
     tile = np.asarray(smooth)
@@ -111,14 +109,14 @@ def test_likeness_is_one_for_itself_and_symmetric_enough_and_zero_for_a_flat_pic
     assert min(similarity.likeness(tile, moved), similarity.likeness(moved, tile)) >= 0.99
 
 
-def test_neither_a_mirrored_nor_an_inverted_picture_is_the_same(radiographs: Any) -> None:
+def test_neither_a_mirrored_nor_an_inverted_picture_is_the_same(radiographs):
     picture = radiographs[0][1]
     tile = known(picture)[1]
     for other in (ImageOps.mirror(picture), ImageOps.invert(picture)):
         assert similarity.likeness(tile, known(other)[1]) < 0.9
 
 
-def test_the_closest_nominees_come_first_and_a_crowd_is_cut() -> None:
+def test_the_closest_nominees_come_first_and_a_crowd_is_cut():
     base = similarity.hashes(["0" * 64])[0]
     others = similarity.hashes([f"{(1 << bits) - 1:064x}" for bits in (5, 41, 0, 40, 2)])
     assert similarity.nominees(base, others) == [(2, 0), (4, 2), (0, 5), (3, 40)]

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -28,7 +27,7 @@ def file_of(files: set[Path], blob: Blob) -> Path:
     return next(path for path in files if path.name == str(blob.pk))
 
 
-def test_whole_objects_are_counted_and_all_is_well(store: Any) -> None:
+def test_whole_objects_are_counted_and_all_is_well(store):
     store(1)
     store(2)
     said, well = verify()
@@ -37,9 +36,7 @@ def test_whole_objects_are_counted_and_all_is_well(store: Any) -> None:
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "lose", "swap"])
-def test_a_damaged_object_is_named_quarantined_and_released_when_restored(
-    store: Any, blob_files: Any, harm: str
-) -> None:
+def test_a_damaged_object_is_named_quarantined_and_released_when_restored(store, blob_files, harm):
     image, other = store(1), store(2)
     path = file_of(blob_files(), image.blob)
     whole = path.read_bytes()
@@ -66,7 +63,7 @@ def test_a_damaged_object_is_named_quarantined_and_released_when_restored(
     assert blobs.read(image.blob)
 
 
-def test_a_damaged_thumbnail_is_named_too(store: Any, blob_files: Any) -> None:
+def test_a_damaged_thumbnail_is_named_too(store, blob_files):
     image = store(1)
     thumbnail = Rendition.objects.get(image=image, kind="thumbnail")
     file_of(blob_files(), thumbnail.blob).write_bytes(b"")
@@ -77,9 +74,7 @@ def test_a_damaged_thumbnail_is_named_too(store: Any, blob_files: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("harm", ["flip", "lose"])
-def test_a_damaged_object_is_put_back_from_a_backup_bit_for_bit(
-    store: Any, blob_files: Any, settings: Any, tmp_path: Path, harm: str
-) -> None:
+def test_a_damaged_object_is_put_back_from_a_backup_bit_for_bit(store, blob_files, settings, tmp_path, harm):
     image = store(1)
     path = file_of(blob_files(), image.blob)
     whole = path.read_bytes()
@@ -103,9 +98,7 @@ def test_a_damaged_object_is_put_back_from_a_backup_bit_for_bit(
     assert blobs.read(image.blob)
 
 
-def test_what_is_damaged_in_the_backup_too_is_not_put_back(
-    store: Any, blob_files: Any, settings: Any, tmp_path: Path
-) -> None:
+def test_what_is_damaged_in_the_backup_too_is_not_put_back(store, blob_files, settings, tmp_path):
     image = store(1)
     path = file_of(blob_files(), image.blob)
     kept = tmp_path / "objects" / image.blob.pk.hex[:2] / str(image.blob.pk)

@@ -1,6 +1,5 @@
 """What all tests of labelling share."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from django.core.files.storage import storages
 
 
 @pytest.fixture
-def blob_files() -> Callable[[], set[Path]]:
+def blob_files():
     """The files in the object storage."""
     folder = Path(storages["blobs"].location)  # type: ignore[attr-defined]
     return lambda: {path for path in folder.rglob("*") if path.is_file()}

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -29,16 +28,15 @@ def zipped(files: dict[str, bytes]) -> SimpleUploadedFile:
     return SimpleUploadedFile("many.zip", out.getvalue())
 
 
-def first_error(response: Any) -> dict[str, Any]:
-    error: dict[str, Any] = response.json()["errors"][0]
-    return error
+def first_error(response):
+    return response.json()["errors"][0]
 
 
-def body_of(response: Any) -> bytes:
+def body_of(response) -> bytes:
     return b"".join(response.streaming_content)
 
 
-def test_an_upload_with_label_and_facts_shows_them_all(api: Any, author: Any, project: Any) -> None:
+def test_an_upload_with_label_and_facts_shows_them_all(api, author, project):
     response = api(author).post(
         f"{V1}/images/",
         {
@@ -61,9 +59,7 @@ def test_an_upload_with_label_and_facts_shows_them_all(api: Any, author: Any, pr
     assert response["ETag"] == f'"{body["version"]}"'
 
 
-def test_the_same_bytes_again_are_the_same_scan_which_keeps_its_label(
-    api: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_the_same_bytes_again_are_the_same_scan_which_keeps_its_label(api, author, colleague, project):
     first = api(author).post(f"{V1}/images/", {"project": project.pk, "file": file(), "label": "NORMAL"})
     again = api(colleague).post(
         f"{V1}/images/", {"project": project.pk, "file": file(name="b.jpg"), "label": "OPACITY"}
@@ -86,9 +82,7 @@ def test_the_same_bytes_again_are_the_same_scan_which_keeps_its_label(
         ({"metadata": "[]"}, "metadata"),
     ],
 )
-def test_a_bad_upload_names_the_field_and_stores_nothing(
-    changes: dict[str, Any], attr: str, api: Any, author: Any, project: Any
-) -> None:
+def test_a_bad_upload_names_the_field_and_stores_nothing(changes, attr, api, author, project):
     body = {"project": project.pk, "file": scan_bytes(1), **changes}
     given = {
         key: file(value) if isinstance(value, bytes) else value for key, value in body.items() if value is not None
@@ -99,7 +93,7 @@ def test_a_bad_upload_names_the_field_and_stores_nothing(
     assert not Image.objects.exists()
 
 
-def test_a_zip_is_taken_in_and_its_report_read(api: Any, author: Any, project: Any) -> None:
+def test_a_zip_is_taken_in_and_its_report_read(api, author, project):
     files = {
         "NORMAL/a.jpg": scan_bytes(1),
         "OPACITY/b.jpg": scan_bytes(2),
@@ -119,13 +113,13 @@ def test_a_zip_is_taken_in_and_its_report_read(api: Any, author: Any, project: A
     assert "errors" not in api(author).get(f"{V1}/imports/").json()["results"][0]
 
 
-def test_what_is_no_zip_is_a_400(api: Any, author: Any, project: Any) -> None:
+def test_what_is_no_zip_is_a_400(api, author, project):
     response = api(author).post(f"{V1}/imports/", {"project": project.pk, "file": file(b"no zip", "x.zip")})
     assert response.status_code == 400
     assert first_error(response) == {"code": "not_a_zip", "detail": first_error(response)["detail"], "attr": "file"}
 
 
-def test_a_label_is_201_and_the_same_again_200(api: Any, author: Any, make_scan: Any) -> None:
+def test_a_label_is_201_and_the_same_again_200(api, author, make_scan):
     scan = make_scan(seed=1)
     client = api(author)
     body = {"image": scan.code, "label": "NORMAL", "comment": "clear"}
@@ -140,7 +134,7 @@ def test_a_label_is_201_and_the_same_again_200(api: Any, author: Any, make_scan:
     assert first["ETag"] == f'"{scan.version + 1}"'
 
 
-def test_ungradable_needs_a_reason_and_stands_alone(api: Any, author: Any, make_scan: Any) -> None:
+def test_ungradable_needs_a_reason_and_stands_alone(api, author, make_scan):
     scan = make_scan(seed=1)
     client = api(author)
     done = client.post(f"{V1}/labels/", {"image": scan.pk, "ungradable": "blurred"})
@@ -149,7 +143,7 @@ def test_ungradable_needs_a_reason_and_stands_alone(api: Any, author: Any, make_
         assert client.post(f"{V1}/labels/", {"image": scan.pk, **body}).status_code == 400
 
 
-def test_if_match_guards_labels_and_reviews(api: Any, author: Any, colleague: Any, make_scan: Any) -> None:
+def test_if_match_guards_labels_and_reviews(api, author, colleague, make_scan):
     scan = make_scan(seed=1, label="NORMAL")
     stale = {"HTTP_IF_MATCH": f'"{scan.version - 1}"'}
     label = api(author).post(f"{V1}/labels/", {"image": scan.pk, "label": "OPACITY"}, **stale)
@@ -162,9 +156,7 @@ def test_if_match_guards_labels_and_reviews(api: Any, author: Any, colleague: An
     assert (good.status_code, good["ETag"]) == (201, f'"{scan.version + 1}"')
 
 
-def test_the_author_is_refused_by_four_eyes_and_a_colleague_approves(
-    api: Any, author: Any, colleague: Any, make_scan: Any
-) -> None:
+def test_the_author_is_refused_by_four_eyes_and_a_colleague_approves(api, author, colleague, make_scan):
     scan = make_scan(seed=1, label="NORMAL")
     body = {"image": scan.code, "status": "approved"}
     refused = api(author).post(f"{V1}/reviews/", body)
@@ -174,12 +166,12 @@ def test_the_author_is_refused_by_four_eyes_and_a_colleague_approves(
     assert api(author).get(f"{V1}/images/{scan.code}/").json()["approval_status"] == "approved"
 
 
-def test_reviewing_what_has_no_label_is_a_conflict(api: Any, colleague: Any, make_scan: Any) -> None:
+def test_reviewing_what_has_no_label_is_a_conflict(api, colleague, make_scan):
     response = api(colleague).post(f"{V1}/reviews/", {"image": make_scan(seed=1).pk, "status": "approved"})
     assert (response.status_code, first_error(response)["code"]) == (409, "nothing_to_review")
 
 
-def test_many_reviews_answer_for_each_scan(api: Any, author: Any, colleague: Any, make_scan: Any) -> None:
+def test_many_reviews_answer_for_each_scan(api, author, colleague, make_scan):
     good, own = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL", actor=colleague)
     body = {"images": [good.code, own.pk, good.pk], "status": "approved", "expected_count": 2}
     response = api(colleague).post(f"{V1}/reviews/", body, format="json")
@@ -191,7 +183,7 @@ def test_many_reviews_answer_for_each_scan(api: Any, author: Any, colleague: Any
     ]
 
 
-def test_one_invisible_scan_refuses_the_whole_call(api: Any, admin: Any, colleague: Any, make_scan: Any) -> None:
+def test_one_invisible_scan_refuses_the_whole_call(api, admin, colleague, make_scan):
     from images.services import create_project
 
     other = create_project(actor=admin, name="Other", classes=["NORMAL", "OPACITY"])
@@ -215,16 +207,12 @@ def test_one_invisible_scan_refuses_the_whole_call(api: Any, admin: Any, colleag
         ({"image": 1, "images": [1]}, 400),
     ],
 )
-def test_a_bulk_review_that_makes_no_sense_is_refused(
-    body: dict[str, Any], status: int, api: Any, colleague: Any, project: Any
-) -> None:
+def test_a_bulk_review_that_makes_no_sense_is_refused(body, status, api, colleague, project):
     response = api(colleague).post(f"{V1}/reviews/", {"status": "approved", **body}, format="json")
     assert response.status_code == status
 
 
-def test_an_import_is_reviewed_with_the_number_that_was_seen(
-    api: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_an_import_is_reviewed_with_the_number_that_was_seen(api, author, colleague, project):
     files = {"NORMAL/a.jpg": scan_bytes(1), "OPACITY/b.jpg": scan_bytes(2)}
     started = api(author).post(f"{V1}/imports/", {"project": project.pk, "file": zipped(files)})
     ingest.run(started.json()["id"])
@@ -236,9 +224,7 @@ def test_an_import_is_reviewed_with_the_number_that_was_seen(
     assert (right.status_code, right.json()["succeeded"]) == (200, 2)
 
 
-def test_the_queue_hands_out_scans_and_is_empty_with_204(
-    api: Any, author: Any, colleague: Any, make_scan: Any, project: Any
-) -> None:
+def test_the_queue_hands_out_scans_and_is_empty_with_204(api, author, colleague, make_scan, project):
     scans = [make_scan(seed=seed) for seed in range(2)]
     body = {"project": project.pk, "task": "label", "n": 3}
     response = api(author).post(f"{V1}/queue/claim/", body, format="json")
@@ -255,7 +241,7 @@ def test_the_queue_hands_out_scans_and_is_empty_with_204(
         assert api(author).post(f"{V1}/queue/claim/", {**body, **bad}, format="json").status_code == 400
 
 
-def test_a_data_set_shows_its_content_and_leaves_as_a_zip(api: Any, author: Any, make_snapshot: Any) -> None:
+def test_a_data_set_shows_its_content_and_leaves_as_a_zip(api, author, make_snapshot):
     snapshot = make_snapshot(4)
     body = api(author).get(f"{V1}/datasets/{snapshot.code}/").json()
     assert (body["dataset_id"], body["content_hash"], body["grouping"]) == (
@@ -278,9 +264,7 @@ def test_a_data_set_shows_its_content_and_leaves_as_a_zip(api: Any, author: Any,
     assert len(zipfile.ZipFile(io.BytesIO(body_of(export))).namelist()) == 16
 
 
-def test_freezing_too_little_is_a_conflict_that_says_what_is_missing(
-    api: Any, admin: Any, author: Any, project: Any
-) -> None:
+def test_freezing_too_little_is_a_conflict_that_says_what_is_missing(api, admin, author, project):
     response = api(admin).post(f"{V1}/datasets/", {"project": project.pk})
     assert (response.status_code, first_error(response)["code"]) == (409, "not_enough_data")
     assert "NORMAL has 0" in first_error(response)["detail"]
@@ -288,9 +272,7 @@ def test_freezing_too_little_is_a_conflict_that_says_what_is_missing(
 
 
 @pytest.mark.parametrize("name", ["imports", "labels", "reviews", "datasets"])
-def test_outsiders_find_empty_lists_and_no_object(
-    name: str, api: Any, outsider: Any, author: Any, make_snapshot: Any, project: Any
-) -> None:
+def test_outsiders_find_empty_lists_and_no_object(name, api, outsider, author, make_snapshot, project):
     make_snapshot(4)
     api(author).post(f"{V1}/imports/", {"project": project.pk, "file": zipped({"a.jpg": scan_bytes(1)})})
     rows = api(author).get(f"{V1}/{name}/").json()["results"]
@@ -302,7 +284,7 @@ def test_outsiders_find_empty_lists_and_no_object(
     assert api(author).get(f"{V1}/{name}/?format=csv").status_code == 200
 
 
-def test_rows_that_are_append_only_cannot_be_changed_or_deleted(api: Any, admin: Any, make_scan: Any) -> None:
+def test_rows_that_are_append_only_cannot_be_changed_or_deleted(api, admin, make_scan):
     make_scan(seed=1, label="NORMAL")
     label = Label.objects.get()
     for method in ("put", "patch", "delete"):
@@ -310,9 +292,7 @@ def test_rows_that_are_append_only_cannot_be_changed_or_deleted(api: Any, admin:
 
 
 @pytest.mark.parametrize("name", ["labels", "reviews", "imports", "datasets"])
-def test_a_longer_list_asks_the_database_no_more_often(
-    name: str, api: Any, author: Any, colleague: Any, make_scan: Any, make_snapshot: Any, project: Any
-) -> None:
+def test_a_longer_list_asks_the_database_no_more_often(name, api, author, colleague, make_scan, make_snapshot, project):
     from labeling.services import review_scan
 
     make_snapshot(4)

@@ -3,7 +3,6 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,7 +13,7 @@ from labeling.models import Import
 from tests.conftest import scan_bytes
 
 
-def run(*args: Any) -> tuple[str, str]:
+def run(*args) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     call_command(*map(str, args), stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
@@ -28,14 +27,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_a_folder_is_imported_and_what_was_refused_is_named(tmp_path: Path, author: Any, project: Any) -> None:
+def test_a_folder_is_imported_and_what_was_refused_is_named(tmp_path, author, project):
     out, err = run("import_dataset", project.name, folder(tmp_path), "--as", "author")
     assert "2 created, 0 duplicates, 1 rejected" in out
     assert "val/ZEBRA/c.jpg: unknown_class" in err
     assert Image.objects.filter(annotator=author).count() == 2
 
 
-def test_a_zip_is_imported_by_project_key_and_twice_is_harmless(tmp_path: Path, author: Any, project: Any) -> None:
+def test_a_zip_is_imported_by_project_key_and_twice_is_harmless(tmp_path, author, project):
     path = tmp_path / "scans.zip"
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("NORMAL/a.jpg", scan_bytes(1))
@@ -54,9 +53,7 @@ def test_a_zip_is_imported_by_project_key_and_twice_is_harmless(tmp_path: Path, 
         ("Chest X-ray", "no.zip", "author", 1),
     ],
 )
-def test_a_wrong_call_is_refused_with_its_exit_status(
-    name: str, path: str, user: str, status: int, tmp_path: Path, author: Any, outsider: Any
-) -> None:
+def test_a_wrong_call_is_refused_with_its_exit_status(name, path, user, status, tmp_path, author, outsider):
     folder(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.zip").write_bytes(b"no zip")
@@ -67,9 +64,7 @@ def test_a_wrong_call_is_refused_with_its_exit_status(
 
 
 @pytest.mark.parametrize("target", ["out.zip", "out"])
-def test_an_export_is_a_zip_or_a_folder_and_overwrites_nothing(
-    target: str, tmp_path: Path, make_snapshot: Any, admin: Any, project: Any
-) -> None:
+def test_an_export_is_a_zip_or_a_folder_and_overwrites_nothing(target, tmp_path, make_snapshot, admin, project):
     snapshot = make_snapshot(4)
     path = tmp_path / target
     out, _ = run("export_dataset", project.name, path, "--as", "admin")
@@ -84,13 +79,13 @@ def test_an_export_is_a_zip_or_a_folder_and_overwrites_nothing(
     assert refused.value.returncode == 2
 
 
-def test_an_export_gives_renditions_on_request(tmp_path: Path, make_snapshot: Any, admin: Any, project: Any) -> None:
+def test_an_export_gives_renditions_on_request(tmp_path, make_snapshot, admin, project):
     make_snapshot(4)
     run("export_dataset", project.name, tmp_path / "out", "--files", "renditions", "--as", "admin")
     assert len(list(tmp_path.rglob("*.png"))) == 12
 
 
-def test_exporting_too_little_says_what_is_missing(tmp_path: Path, admin: Any, project: Any) -> None:
+def test_exporting_too_little_says_what_is_missing(tmp_path, admin, project):
     with pytest.raises(CommandError, match="NORMAL has 0"):
         run("export_dataset", project.name, tmp_path / "out", "--as", "admin")
     assert not (tmp_path / "out").exists()

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-from typing import Any
 
 import pytest
 from PIL import Image as Picture
@@ -18,7 +17,7 @@ from models_registry.services.versions import next_test_read
 from tests.conftest import scan_bytes
 
 
-def version_of(snapshot: Any, admin: Any) -> ModelVersion:
+def version_of(snapshot, admin) -> ModelVersion:
     """A version without a bundle: enough to have read a test set."""
     digest = "0" * 64
     blob = Blob.objects.create(path="x", size=0, sha256=digest, stored_size=0, stored_sha256=digest, key_id="k")
@@ -36,13 +35,11 @@ def version_of(snapshot: Any, admin: Any) -> ModelVersion:
     )
 
 
-def body_of(response: Any) -> bytes:
+def body_of(response) -> bytes:
     return b"".join(response.streaming_content)
 
 
-def test_a_data_set_says_its_test_set_its_readings_and_who_was_erased(
-    make_snapshot: Any, api: Any, author: Any, admin: Any
-) -> None:
+def test_a_data_set_says_its_test_set_its_readings_and_who_was_erased(make_snapshot, api, author, admin):
     snapshot = make_snapshot(4)
     shown = api(author).get(f"/api/v1/datasets/{snapshot.code}/").json()
     assert (shown["test_hash"], shown["test_version"], shown["test_reads"], shown["erased"]) == (
@@ -59,8 +56,8 @@ def test_a_data_set_says_its_test_set_its_readings_and_who_was_erased(
 
 
 def test_readings_count_per_test_set_whichever_data_set_they_came_through(
-    make_snapshot: Any, approved_scans: Any, api: Any, author: Any, admin: Any, project: Any
-) -> None:
+    make_snapshot, approved_scans, api, author, admin, project
+):
     first = make_snapshot(4)
     approved_scans(2, first_seed=8000, split="train")
     second = freeze_snapshot(actor=admin, project=project)
@@ -77,7 +74,7 @@ def test_readings_count_per_test_set_whichever_data_set_they_came_through(
     assert api(author).get(f"/api/v1/datasets/{second.pk}/").json()["test_reads"] == 1
 
 
-def test_the_manifest_is_enough_to_check_both_hashes(make_snapshot: Any, api: Any, author: Any) -> None:
+def test_the_manifest_is_enough_to_check_both_hashes(make_snapshot, api, author):
     snapshot = make_snapshot(4)
     response = api(author).get(f"/api/v1/datasets/{snapshot.code}/manifest/")
     assert response["Content-Disposition"] == f'attachment; filename="{snapshot.code}.json"'
@@ -92,7 +89,7 @@ def test_the_manifest_is_enough_to_check_both_hashes(make_snapshot: Any, api: An
     assert all(row["group"].startswith("patient:") and not row["erased"] for row in manifest["members"])
 
 
-def test_the_manifest_as_csv_has_a_line_per_member(make_snapshot: Any, api: Any, author: Any, admin: Any) -> None:
+def test_the_manifest_as_csv_has_a_line_per_member(make_snapshot, api, author, admin):
     snapshot = make_snapshot(4)
     gone = snapshot.members.first().image
     delete_scan(actor=admin, image=gone)
@@ -103,9 +100,7 @@ def test_the_manifest_as_csv_has_a_line_per_member(make_snapshot: Any, api: Any,
     assert (len(rows), erased["sha256"], erased["erased"]) == (12, "", "True")
 
 
-def test_what_changed_between_two_data_sets(
-    make_snapshot: Any, approved_scans: Any, api: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_what_changed_between_two_data_sets(make_snapshot, approved_scans, api, author, colleague, admin, project):
     first = make_snapshot(4)
     (new,) = approved_scans(1, first_seed=8000, split="train")
     changed, gone = (member.image for member in first.members.filter(split="train", label_class__name="NORMAL"))
@@ -125,9 +120,7 @@ def test_what_changed_between_two_data_sets(
     assert back["relabelled"] == [{"image": changed.code, "before": "OPACITY", "after": "NORMAL"}]
 
 
-def test_a_diff_needs_another_data_set_of_the_same_project(
-    make_snapshot: Any, api: Any, author: Any, admin: Any
-) -> None:
+def test_a_diff_needs_another_data_set_of_the_same_project(make_snapshot, api, author, admin):
     from images.services import add_member, create_project
     from labeling.models import Snapshot
 
@@ -146,7 +139,7 @@ def test_a_diff_needs_another_data_set_of_the_same_project(
 
 
 @pytest.fixture
-def lookalikes(make_scan: Any, project: Any, author: Any) -> tuple[Image, Image]:
+def lookalikes(make_scan, project, author):
     from images.services import ScanFacts, store_scan
 
     first, buffer = make_scan(seed=1, label="NORMAL"), io.BytesIO()
@@ -157,9 +150,7 @@ def lookalikes(make_scan: Any, project: Any, author: Any) -> tuple[Image, Image]
     return first, second
 
 
-def test_a_scan_names_its_near_duplicates_and_its_page_shows_them(
-    lookalikes: tuple[Image, Image], api: Any, author: Any, client: Any
-) -> None:
+def test_a_scan_names_its_near_duplicates_and_its_page_shows_them(lookalikes, api, author, client):
     first, second = lookalikes
     assert api(author).get(f"/api/v1/images/{first.pk}/").json()["near_duplicates"] == [second.code]
     client.force_login(author)
@@ -167,7 +158,7 @@ def test_a_scan_names_its_near_duplicates_and_its_page_shows_them(
     assert "Looks the same as" in page and f"/scans/{first.pk}/" in page
 
 
-def test_merging_patients_through_the_api(make_scan: Any, api: Any, admin: Any, project: Any) -> None:
+def test_merging_patients_through_the_api(make_scan, api, admin, project):
     scan = make_scan(seed=1, patient="ann")
     kept = make_scan(seed=2, patient="anne")
     url = f"/api/v1/projects/{project.pk}/merge-patients/"
@@ -178,7 +169,7 @@ def test_merging_patients_through_the_api(make_scan: Any, api: Any, admin: Any, 
     assert (again.status_code, again.json()["errors"][0]["attr"]) == (400, "target")
 
 
-def test_merging_patients_on_the_page(make_scan: Any, admin: Any, project: Any, client: Any) -> None:
+def test_merging_patients_on_the_page(make_scan, admin, project, client):
     scan, kept = make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne")
     client.force_login(admin)
     url = f"/projects/{project.pk}/merge-patients/"
@@ -190,8 +181,8 @@ def test_merging_patients_on_the_page(make_scan: Any, admin: Any, project: Any, 
 
 
 def test_the_pages_of_data_sets_show_changes_and_warn_of_erased_scans(
-    make_snapshot: Any, approved_scans: Any, admin: Any, author: Any, project: Any, client: Any
-) -> None:
+    make_snapshot, approved_scans, admin, author, project, client
+):
     first = make_snapshot(4)
     client.force_login(author)
     assert "no earlier data set" in client.get(f"/datasets/{first.pk}/diff/").content.decode()

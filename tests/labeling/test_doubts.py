@@ -1,8 +1,5 @@
 """Doubtful labels: who sees them, what settles them, and what makes them disappear."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -19,10 +16,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def doubt(project: Any) -> Callable[..., LabelDoubt]:
+def doubt(project):
     """A doubt about a scan's label, for the other class."""
 
-    def make(image: Any, probability: float = 0.9) -> LabelDoubt:
+    def make(image, probability: float = 0.9) -> LabelDoubt:
         other = project.class_rows.exclude(pk=image.label_class_id).get()
         shares = {"given_probability": 1 - probability, "suggested_probability": probability}
         return LabelDoubt.objects.create(
@@ -33,18 +30,18 @@ def doubt(project: Any) -> Callable[..., LabelDoubt]:
 
 
 @pytest.fixture
-def doubted(approved_scans: Callable[..., list[Any]], doubt: Callable[..., LabelDoubt]) -> Any:
+def doubted(approved_scans, doubt):
     """An approved scan, labelled by author and approved by colleague, whose label is in doubt."""
     (image,) = approved_scans(1)
     doubt(image)
     return image
 
 
-def other_class(image: Any) -> Any:
+def other_class(image):
     return image.project.class_rows.exclude(pk=image.label_class_id).get()
 
 
-def test_a_kept_label_is_approved_once_more_settled_for_good_and_audited(doubted: Any, colleague: Any) -> None:
+def test_a_kept_label_is_approved_once_more_settled_for_good_and_audited(doubted, colleague):
     review = keep_label(actor=colleague, image=doubted)
     assert (review.status, review.reviewer) == ("approved", colleague)
     assert not LabelDoubt.objects.exists()
@@ -54,25 +51,25 @@ def test_a_kept_label_is_approved_once_more_settled_for_good_and_audited(doubted
     assert event.details == {"given": kept.given_id, "suggested": kept.suggested_id, "source": "training-run-7"}
 
 
-def test_approving_the_label_in_a_review_settles_the_doubt_too(doubted: Any, colleague: Any) -> None:
+def test_approving_the_label_in_a_review_settles_the_doubt_too(doubted, colleague):
     review_scan(actor=colleague, image=doubted, status="approved")
     assert KeptLabel.objects.filter(image=doubted, reviewer=colleague).exists()
     assert not LabelDoubt.objects.exists()
 
 
-def test_the_author_of_a_label_does_not_settle_a_doubt_about_it(doubted: Any, author: Any) -> None:
+def test_the_author_of_a_label_does_not_settle_a_doubt_about_it(doubted, author):
     with pytest.raises(FourEyes):
         keep_label(actor=author, image=doubted)
     assert LabelDoubt.objects.exists()
     assert not KeptLabel.objects.exists()
 
 
-def test_for_an_outsider_there_is_nothing_to_keep(doubted: Any, outsider: Any) -> None:
+def test_for_an_outsider_there_is_nothing_to_keep(doubted, outsider):
     with pytest.raises(NotFound):
         keep_label(actor=outsider, image=doubted)
 
 
-def test_a_label_without_a_doubt_cannot_be_kept(doubted: Any, colleague: Any) -> None:
+def test_a_label_without_a_doubt_cannot_be_kept(doubted, colleague):
     keep_label(actor=colleague, image=doubted)
     doubted.refresh_from_db()
     with pytest.raises(Conflict, match="no doubt") as refused:
@@ -81,7 +78,7 @@ def test_a_label_without_a_doubt_cannot_be_kept(doubted: Any, colleague: Any) ->
     assert Review.objects.filter(image=doubted).count() == 2
 
 
-def test_a_scan_that_changed_since_it_was_looked_at_is_not_kept(doubted: Any, colleague: Any) -> None:
+def test_a_scan_that_changed_since_it_was_looked_at_is_not_kept(doubted, colleague):
     with pytest.raises(Stale):
         keep_label(actor=colleague, image=doubted, expected_version=doubted.version - 1)
     assert LabelDoubt.objects.exists()
@@ -99,27 +96,23 @@ def test_a_scan_that_changed_since_it_was_looked_at_is_not_kept(doubted: Any, co
     ],
     ids=["relabelled", "ungradable", "withdrawn", "rejected", "modified"],
 )
-def test_a_doubt_disappears_when_its_label_changes(
-    doubted: Any, colleague: Any, change: Callable[[Any, Any], Any]
-) -> None:
+def test_a_doubt_disappears_when_its_label_changes(doubted, colleague, change):
     change(doubted, colleague)
     assert not LabelDoubt.objects.exists()
     assert not KeptLabel.objects.exists(), "nobody said that the label was right"
 
 
-def test_the_same_label_again_says_nothing_new(doubted: Any, colleague: Any) -> None:
+def test_the_same_label_again_says_nothing_new(doubted, colleague):
     label_scan(actor=colleague, image=doubted, label_class=doubted.label_class)
     assert LabelDoubt.objects.exists()
 
 
-def test_an_erased_scan_takes_its_doubt_along(doubted: Any, admin: Any) -> None:
+def test_an_erased_scan_takes_its_doubt_along(doubted, admin):
     delete_scan(actor=admin, image=doubted)
     assert not LabelDoubt.objects.exists()
 
 
-def test_a_doubt_that_came_too_late_and_one_of_a_held_scan_are_not_shown(
-    approved_scans: Callable[..., list[Any]], doubt: Callable[..., LabelDoubt], project: Any
-) -> None:
+def test_a_doubt_that_came_too_late_and_one_of_a_held_scan_are_not_shown(approved_scans, doubt, project):
     late, held, shown = approved_scans(3)
     for image in (late, held, shown):
         doubt(image)
@@ -128,13 +121,7 @@ def test_a_doubt_that_came_too_late_and_one_of_a_held_scan_are_not_shown(
     assert [row.image for row in label_doubts(project)] == [shown]
 
 
-def test_the_api_lists_the_worst_first_in_pages_and_as_csv(
-    approved_scans: Callable[..., list[Any]],
-    doubt: Callable[..., LabelDoubt],
-    project: Any,
-    colleague: Any,
-    api: Callable[..., Any],
-) -> None:
+def test_the_api_lists_the_worst_first_in_pages_and_as_csv(approved_scans, doubt, project, colleague, api):
     scans = approved_scans(5)
     for image, probability in zip(scans, (0.6, 0.9, 0.9, 0.7, 0.8), strict=True):
         doubt(image, probability)
@@ -150,9 +137,7 @@ def test_the_api_lists_the_worst_first_in_pages_and_as_csv(
     assert len(csv.splitlines()) == 6
 
 
-def test_the_api_keeps_a_label(
-    doubted: Any, project: Any, colleague: Any, author: Any, api: Callable[..., Any]
-) -> None:
+def test_the_api_keeps_a_label(doubted, project, colleague, author, api):
     url = f"/api/v1/projects/{project.pk}/label-doubts/"
     (row,) = api(colleague).get(url).json()["results"]
     assert (row["given"], row["suggested"], row["source"]) == ("NORMAL", "OPACITY", "training-run-7")
@@ -166,9 +151,7 @@ def test_the_api_keeps_a_label(
     assert (again.status_code, again.json()["errors"][0]["code"]) == (409, "no_doubt")
 
 
-def test_the_api_refuses_a_scan_of_another_project(
-    doubted: Any, project: Any, admin: Any, make_scan: Callable[..., Any], api: Callable[..., Any]
-) -> None:
+def test_the_api_refuses_a_scan_of_another_project(doubted, project, admin, make_scan, api):
     from images.services import create_project
 
     elsewhere = make_scan(seed=9, into=create_project(actor=admin, name="Hands", classes=["a", "b"]), actor=admin)
@@ -177,8 +160,8 @@ def test_the_api_refuses_a_scan_of_another_project(
 
 
 @pytest.fixture
-def browser() -> Callable[[Any], Client]:
-    def signed_in(user: Any) -> Client:
+def browser():
+    def signed_in(user) -> Client:
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client
@@ -186,9 +169,7 @@ def browser() -> Callable[[Any], Client]:
     return signed_in
 
 
-def test_the_page_shows_both_classes_with_their_probabilities_and_keeps_a_label(
-    doubted: Any, project: Any, colleague: Any, browser: Callable[[Any], Client]
-) -> None:
+def test_the_page_shows_both_classes_with_their_probabilities_and_keeps_a_label(doubted, project, colleague, browser):
     url = reverse("doubts", args=[project.pk])
     page = browser(colleague).get(url).content.decode()
     for words in (doubted.code, "NORMAL", "OPACITY", "90.0 %", "10.0 %", reverse("scan", args=[doubted.pk])):
@@ -199,9 +180,7 @@ def test_the_page_shows_both_classes_with_their_probabilities_and_keeps_a_label(
     assert "No label is in doubt" in said
 
 
-def test_the_page_says_why_a_label_cannot_be_kept(
-    doubted: Any, project: Any, author: Any, colleague: Any, browser: Callable[[Any], Client]
-) -> None:
+def test_the_page_says_why_a_label_cannot_be_kept(doubted, project, author, colleague, browser):
     url = reverse("doubts", args=[project.pk])
     own = browser(author).post(url, {"image": doubted.pk, "version": doubted.version}, follow=True)
     assert doubted.code in own.content.decode()
@@ -213,14 +192,7 @@ def test_the_page_says_why_a_label_cannot_be_kept(
     assert LabelDoubt.objects.exists()
 
 
-def test_the_page_goes_on_to_the_next_doubts(
-    approved_scans: Callable[..., list[Any]],
-    doubt: Callable[..., LabelDoubt],
-    project: Any,
-    colleague: Any,
-    browser: Callable[[Any], Client],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_page_goes_on_to_the_next_doubts(approved_scans, doubt, project, colleague, browser, monkeypatch):
     from labeling.views import doubting
 
     monkeypatch.setattr(doubting, "PAGE_SIZE", 2)

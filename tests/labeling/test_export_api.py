@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 
@@ -14,12 +13,12 @@ from mediscan_site.core.models import WorkStatus
 pytestmark = pytest.mark.django_db
 
 
-def body_of(response: Any) -> bytes:
+def body_of(response) -> bytes:
     return b"".join(response.streaming_content) if response.streaming else bytes(response.content)
 
 
 @pytest.fixture
-def ready(make_scan: Any, author: Any, project: Any, api: Any) -> Any:
+def ready(make_scan, author, project, api):
     """The URL of a ZIP that can be fetched, as its job says it."""
     make_scan(seed=1, label="NORMAL")
     client = api(author)
@@ -29,7 +28,7 @@ def ready(make_scan: Any, author: Any, project: Any, api: Any) -> Any:
     return client.get(started["Location"]).data
 
 
-def test_an_export_is_a_job_with_a_link_when_ready(make_snapshot: Any, author: Any, api: Any) -> None:
+def test_an_export_is_a_job_with_a_link_when_ready(make_snapshot, author, api):
     snapshot = make_snapshot(4)
     client = api(author)
     started = client.post("/api/v1/exports/", {"dataset": snapshot.code}, format="json")
@@ -51,7 +50,7 @@ def test_an_export_is_a_job_with_a_link_when_ready(make_snapshot: Any, author: A
     assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
 
 
-def test_a_data_set_exports_itself_at_once_or_by_a_worker(make_snapshot: Any, author: Any, api: Any) -> None:
+def test_a_data_set_exports_itself_at_once_or_by_a_worker(make_snapshot, author, api):
     snapshot = make_snapshot(4)
     client = api(author)
     at_once = body_of(client.get(f"/api/v1/datasets/{snapshot.code}/export/?files=renditions"))
@@ -69,10 +68,10 @@ def test_a_data_set_exports_itself_at_once_or_by_a_worker(make_snapshot: Any, au
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_filters_may_stand_beside_or_below(nested: bool, make_scan: Any, author: Any, project: Any, api: Any) -> None:
+def test_filters_may_stand_beside_or_below(nested, make_scan, author, project, api):
     make_scan(seed=1, label="NORMAL")
     make_scan(seed=2, label="OPACITY")
-    asked: dict[str, Any] = {"label": "NORMAL", "approval_status": "pending"}
+    asked = {"label": "NORMAL", "approval_status": "pending"}
     body = {"project": project.pk, **({"filters": asked} if nested else asked), "files": "renditions"}
     started = api(author).post("/api/v1/exports/", body, format="json")
     assert started.status_code == 202, started.data
@@ -92,9 +91,7 @@ def test_filters_may_stand_beside_or_below(nested: bool, make_scan: Any, author:
         ({"project": "@", "label": "OPACITY"}, 409, "nothing_to_export", None),
     ],
 )
-def test_a_wrong_request_is_refused(
-    body: Any, status: int, code: str, attr: str | None, make_scan: Any, author: Any, project: Any, api: Any
-) -> None:
+def test_a_wrong_request_is_refused(body, status, code, attr, make_scan, author, project, api):
     make_scan(seed=1)
     sent = {name: project.pk if value == "@" else value for name, value in body.items()}
     answer = api(author).post("/api/v1/exports/", sent, format="json")
@@ -103,7 +100,7 @@ def test_a_wrong_request_is_refused(
     assert not Export.objects.exists()
 
 
-def test_the_same_key_starts_one_export(make_scan: Any, author: Any, project: Any, api: Any) -> None:
+def test_the_same_key_starts_one_export(make_scan, author, project, api):
     make_scan(seed=1)
     ids = {
         api(author)
@@ -114,9 +111,7 @@ def test_the_same_key_starts_one_export(make_scan: Any, author: Any, project: An
     assert len(ids) == 1 == Export.objects.count()
 
 
-def test_the_list_is_filtered_and_others_see_nothing(
-    ready: Any, author: Any, outsider: Any, project: Any, api: Any
-) -> None:
+def test_the_list_is_filtered_and_others_see_nothing(ready, author, outsider, project, api):
     found = api(author).get("/api/v1/exports/", {"project": project.pk, "status": "succeeded"}).data["results"]
     assert [row["id"] for row in found] == [ready["id"]]
     assert api(author).get("/api/v1/exports/", {"status": "queued"}).data["results"] == []
@@ -124,7 +119,7 @@ def test_the_list_is_filtered_and_others_see_nothing(
     assert api(outsider).get(ready["file_url"]).status_code == 404
 
 
-def test_a_file_that_is_not_there_says_why(ready: Any, author: Any, api: Any) -> None:
+def test_a_file_that_is_not_there_says_why(ready, author, api):
     client = api(author)
     assert client.delete(f"/api/v1/exports/{ready['id']}/").status_code == 204
     gone = client.get(ready["file_url"])
@@ -144,7 +139,7 @@ def test_a_file_that_is_not_there_says_why(ready: Any, author: Any, api: Any) ->
         ("bytes=5-99999999", slice(5, None)),
     ],
 )
-def test_a_part_of_the_file_can_be_fetched(asked: str, part: slice, ready: Any, author: Any, api: Any) -> None:
+def test_a_part_of_the_file_can_be_fetched(asked, part, ready, author, api):
     whole = api(author).get(ready["file_url"])
     data = body_of(whole)
     assert whole["Accept-Ranges"] == "bytes"
@@ -157,28 +152,28 @@ def test_a_part_of_the_file_can_be_fetched(asked: str, part: slice, ready: Any, 
 
 
 @pytest.mark.parametrize("asked", ["bytes=9-2", "bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=x-"])
-def test_what_is_no_single_range_gets_the_whole(asked: str, ready: Any, author: Any, api: Any) -> None:
+def test_what_is_no_single_range_gets_the_whole(asked, ready, author, api):
     assert api(author).get(ready["file_url"], HTTP_RANGE=asked).status_code == 200
 
 
-def test_a_range_of_another_file_gets_the_whole(ready: Any, author: Any, api: Any) -> None:
+def test_a_range_of_another_file_gets_the_whole(ready, author, api):
     headers = {"HTTP_RANGE": "bytes=5-", "HTTP_IF_RANGE": '"another"'}
     assert api(author).get(ready["file_url"], **headers).status_code == 200
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
-def test_a_range_beyond_the_end_is_416(asked: str, ready: Any, author: Any, api: Any) -> None:
+def test_a_range_beyond_the_end_is_416(asked, ready, author, api):
     found = api(author).get(ready["file_url"], HTTP_RANGE=asked)
     assert (found.status_code, found["Content-Range"]) == (416, f"bytes */{ready['result']['bytes']}")
 
 
-def test_a_long_range_leaves_in_blocks(ready: Any, author: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_range_leaves_in_blocks(ready, author, api, monkeypatch):
     monkeypatch.setattr(ranges, "BLOCK", 1000)
     found = api(author).get(ready["file_url"], HTTP_RANGE="bytes=0-2499")
     assert [len(block) for block in found.streaming_content] == [1000, 1000, 500]
 
 
-def test_the_list_is_also_a_csv(ready: Any, author: Any, api: Any) -> None:
+def test_the_list_is_also_a_csv(ready, author, api):
     lines = body_of(api(author).get("/api/v1/exports/?format=csv")).decode().splitlines()
     assert {"id", "status", "file_url"} <= set(lines[0].split(","))
     assert len(lines) == 2

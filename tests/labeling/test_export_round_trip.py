@@ -1,8 +1,6 @@
 """What left comes back: an export imported into an empty project gives the same scans, labels, splits and patients."""
 
 import io
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -26,7 +24,7 @@ from tests.decoding.dicoms import dicom
 PLANTED = "DOE^JANE 0815"
 
 
-def there_and_back(actor: Any, source: Any, target: Any, **asked: Any) -> Import:
+def there_and_back(actor, source, target, **asked) -> Import:
     """Export `source` and import the ZIP into `target`, both as workers do it."""
     export = start_export(actor=actor, project=source, **asked)
     exporting.run(export.pk)
@@ -36,17 +34,17 @@ def there_and_back(actor: Any, source: Any, target: Any, **asked: Any) -> Import
     with blobs.open_blob(export.blob) as stream:
         batch = start_import(actor=actor, project=target, source=stream, file_name="export.zip")
     ingest.run(batch.pk)
-    done: Any = selectors.imports(actor).get(pk=batch.pk)
+    done = selectors.imports(actor).get(pk=batch.pk)
     assert done.status == WorkStatus.SUCCEEDED, done.error
     return done  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def copy(admin: Any) -> Any:
+def copy(admin):
     return create_project(actor=admin, name="Copy", classes=CLASSES)
 
 
-def known(image: Image, *names: str) -> tuple[Any, ...]:
+def known(image: Image, *names: str):
     facts = ("pixel_spacing", "capture_date", "sex", "age", "body_part", "view", "laterality", "device")
     metadata = tuple(getattr(image.metadata, name) for name in facts)
     label = image.label_class.name if image.label_class else None
@@ -54,11 +52,11 @@ def known(image: Image, *names: str) -> tuple[Any, ...]:
     return (label, *own, *metadata, *(getattr(image, name) for name in names))
 
 
-def scans(project: Any) -> list[Image]:
+def scans(project) -> list[Image]:
     return list(Image.objects.filter(project=project).select_related("label_class", "metadata").order_by("phash", "pk"))
 
 
-def test_a_snapshot_comes_back_bit_by_bit(make_snapshot: Any, admin: Any, author: Any, project: Any, copy: Any) -> None:
+def test_a_snapshot_comes_back_bit_by_bit(make_snapshot, admin, author, project, copy):
     snapshot = make_snapshot(4)
     report = there_and_back(admin, project, copy, snapshot=snapshot)
     assert (report.created, report.duplicates, report.rejected, report.warnings) == (12, 0, 0, 0)
@@ -75,7 +73,7 @@ def test_a_snapshot_comes_back_bit_by_bit(make_snapshot: Any, admin: Any, author
     )
 
 
-def author_of(project: Any, admin: Any, author: Any) -> Any:
+def author_of(project, admin, author):
     from images.services import add_member
 
     if not project.memberships.filter(user=author).exists():
@@ -83,7 +81,7 @@ def author_of(project: Any, admin: Any, author: Any) -> Any:
     return author
 
 
-def test_a_second_import_of_an_export_doubles_nothing(make_snapshot: Any, admin: Any, project: Any, copy: Any) -> None:
+def test_a_second_import_of_an_export_doubles_nothing(make_snapshot, admin, project, copy):
     snapshot = make_snapshot(4)
     there_and_back(admin, project, copy, snapshot=snapshot)
     for target in (project, copy):
@@ -91,9 +89,7 @@ def test_a_second_import_of_an_export_doubles_nothing(make_snapshot: Any, admin:
         assert (report.created, report.duplicates, report.rejected) == (0, 12, 0)
 
 
-def test_everything_that_is_known_of_a_scan_comes_back(
-    make_scan: Any, admin: Any, author: Any, project: Any, copy: Any
-) -> None:
+def test_everything_that_is_known_of_a_scan_comes_back(make_scan, admin, author, project, copy):
     facts = {
         "patient": "MRN 1", "modality": "CR", "pixel_spacing": "0.143", "capture_date": "2021-03-04T05:06:07Z", "sex": "F",
         "age": "61.5", "body_part": "CHEST", "view": "PA", "laterality": "L", "device": "+Unit, \"7\"", "institution": "St. Mary",
@@ -108,7 +104,7 @@ def test_everything_that_is_known_of_a_scan_comes_back(
     assert {image.metadata.institution for image in scans(copy)} == {""}
 
 
-def test_class_names_that_folders_cannot_carry_come_back(admin: Any, make_scan: Any) -> None:
+def test_class_names_that_folders_cannot_carry_come_back(admin, make_scan):
     names = ["train", ".hidden", "__MACOSX", "0", "Ünïcode & spaces"]
     source, target = (create_project(actor=admin, name=name, classes=names) for name in ("From", "To"))
     for seed, name in enumerate(names):
@@ -118,13 +114,13 @@ def test_class_names_that_folders_cannot_carry_come_back(admin: Any, make_scan: 
     assert [known(image) for image in scans(target)] == [known(image) for image in scans(source)]
 
 
-def store(actor: Any, project: Any, data: bytes, *, facts: ScanFacts | None = None, **options: Any) -> Image:
+def store(actor, project, data: bytes, *, facts: ScanFacts | None = None, **options) -> Image:
     source, name = io.BytesIO(data), "any name"
     facts = facts or ScanFacts()
     return upload_scan(actor=actor, project=project, source=source, file_name=name, facts=facts, **options)[0]
 
 
-def saved(picture: Pillow.Image, form: str, **options: Any) -> bytes:
+def saved(picture: Pillow.Image, form: str, **options) -> bytes:
     out = io.BytesIO()
     picture.save(out, form, **options)
     return out.getvalue()
@@ -149,9 +145,7 @@ def files() -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", Export.Files.values)
-def test_every_format_comes_back_as_the_same_picture(
-    kind: str, admin: Any, author: Any, project: Any, copy: Any
-) -> None:
+def test_every_format_comes_back_as_the_same_picture(kind, admin, author, project, copy):
     for number, data in enumerate(files()):
         store(author, project, data, external_id=str(number))
     report = there_and_back(admin, project, copy, files=kind)
@@ -167,13 +161,11 @@ def test_every_format_comes_back_as_the_same_picture(
         assert PLANTED.encode() not in blobs.read(after.blob)
 
 
-def shown(image: Image) -> Any:
+def shown(image: Image):
     return np.asarray(Pillow.open(io.BytesIO(blobs.read(renditions.ensure(image, RenditionKind.VIEW)))))
 
 
-def test_dicom_comes_back_with_its_depth_its_dates_and_its_patient(
-    admin: Any, author: Any, project: Any, copy: Any
-) -> None:
+def test_dicom_comes_back_with_its_depth_its_dates_and_its_patient(admin, author, project, copy):
     values = np.random.default_rng(7).integers(0, 4096, (90, 120), dtype=np.uint16)
     tags = {"Modality": "CR", "PatientID": "MRN 77", "PatientName": PLANTED, "PatientSex": "F", "PatientAge": "061Y"}
     data = dicom(values, StudyDate="20210304", AcquisitionDate="20210304", PixelSpacing=[0.2, 0.2], **tags)
@@ -189,7 +181,7 @@ def test_dicom_comes_back_with_its_depth_its_dates_and_its_patient(
     assert PLANTED.encode() not in blobs.read(after.blob)
 
 
-def test_real_scans_come_back(shared_data: Path, admin: Any, author: Any, project: Any, copy: Any) -> None:
+def test_real_scans_come_back(shared_data, admin, author, project, copy):
     for path in sorted((shared_data / "dataset" / "test").glob("*/*"))[:6]:
         store(author, project, path.read_bytes(), facts=ScanFacts(patient=path.stem[:4]))
     there_and_back(admin, project, copy)
@@ -197,19 +189,19 @@ def test_real_scans_come_back(shared_data: Path, admin: Any, author: Any, projec
 
 
 @pytest.mark.parametrize("value", ["MRN 0815", "P123", "PABCDEFGH234567Y!", "pABCDEFGH234567YZ"])
-def test_what_is_no_pseudonym_is_not_taken_for_one(value: str, admin: Any, copy: Any) -> None:
+def test_what_is_no_pseudonym_is_not_taken_for_one(value, admin, copy):
     report = imported(admin, copy, f"image_id,label,pseudonym\na.jpg,NORMAL,{value}\n")
     assert (report.created, report.rejected) == (0, 1)
     assert "Put patient ids of your own into `patient`" in report.files.get().detail
 
 
-def test_a_patient_and_another_pseudonym_contradict(admin: Any, copy: Any) -> None:
+def test_a_patient_and_another_pseudonym_contradict(admin, copy):
     report = imported(admin, copy, "image_id,label,patient,pseudonym\na.jpg,NORMAL,MRN 1,PABCDEFGH234567YZ\n")
     assert (report.created, report.rejected) == (0, 1)
     assert "name different patients" in report.files.get().detail
 
 
-def imported(actor: Any, project: Any, labels: str) -> Any:
+def imported(actor, project, labels: str):
     import zipfile
 
     out = io.BytesIO()

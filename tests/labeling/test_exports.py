@@ -6,7 +6,6 @@ import json
 import zipfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -45,7 +44,7 @@ def stored_files() -> set[Path]:
     return {path for path in (Path(settings.DATA_DIR) / "blobs").glob("*/*/*") if path.is_file()}
 
 
-def test_a_snapshot_leaves_in_the_layout_that_imports_read(make_snapshot: Any, author: Any, project: Any) -> None:
+def test_a_snapshot_leaves_in_the_layout_that_imports_read(make_snapshot, author, project):
     snapshot = make_snapshot(4)
     export = made(start_export(actor=author, project=project, snapshot=snapshot))
     archive = zipped(export)
@@ -64,7 +63,7 @@ def test_a_snapshot_leaves_in_the_layout_that_imports_read(make_snapshot: Any, a
     assert b"Research use only" in archive.read(f"{snapshot.code}/README.txt")
 
 
-def test_a_filtered_list_leaves_as_it_stands(make_scan: Any, author: Any, project: Any) -> None:
+def test_a_filtered_list_leaves_as_it_stands(make_scan, author, project):
     make_scan(seed=1, label="NORMAL", split="train", external_id="=acc-1", device="A", institution="St. Mary")
     make_scan(seed=2, label="OPACITY")
     unlabelled = make_scan(seed=3)
@@ -77,22 +76,20 @@ def test_a_filtered_list_leaves_as_it_stands(make_scan: Any, author: Any, projec
     assert unlabelled.code.encode() not in everything
 
 
-def test_a_scan_without_label_and_split_lies_flat(make_scan: Any, author: Any, project: Any) -> None:
+def test_a_scan_without_label_and_split_lies_flat(make_scan, author, project):
     image = make_scan(seed=3)
     archive = zipped(made(start_export(actor=author, project=project)))
     assert rows(archive, "labels.csv")[0]["image_id"] == f"{image.code}.jpg"
 
 
-def test_renditions_leave_instead_of_files_on_request(make_scan: Any, author: Any, project: Any) -> None:
+def test_renditions_leave_instead_of_files_on_request(make_scan, author, project):
     image = make_scan(seed=3)
     archive = zipped(made(start_export(actor=author, project=project, files="renditions")))
     picture = blobs.read(renditions.ensure(image, RenditionKind.VIEW))
     assert archive.read(f"{archive.namelist()[0].split('/')[0]}/{image.code}.png") == picture
 
 
-def test_the_history_tells_who_said_what_but_no_comment(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_the_history_tells_who_said_what_but_no_comment(make_scan, author, colleague, project):
     image = make_scan(seed=1, label="NORMAL")
     opacity = project.class_rows.get(name="OPACITY")
     label_scan(actor=colleague, image=image, label_class=opacity, comment="Mrs Doe looks ill")
@@ -105,7 +102,7 @@ def test_the_history_tells_who_said_what_but_no_comment(
     assert b"Mrs Doe" not in b"".join(archive.read(name) for name in archive.namelist())
 
 
-def test_held_and_erased_scans_stay(make_scan: Any, author: Any, admin: Any, project: Any) -> None:
+def test_held_and_erased_scans_stay(make_scan, author, admin, project):
     held, gone, free = make_scan(seed=1), make_scan(seed=2), make_scan(seed=3)
     Image.objects.filter(pk=held.pk).update(hold=Hold.TEXT)
     export = start_export(actor=author, project=project)
@@ -113,7 +110,7 @@ def test_held_and_erased_scans_stay(make_scan: Any, author: Any, admin: Any, pro
     assert [line["image_id"] for line in rows(zipped(made(export)), "labels.csv")] == [f"{free.code}.jpg"]
 
 
-def test_what_cannot_be_exported_is_refused_with_its_reason(make_scan: Any, author: Any, project: Any) -> None:
+def test_what_cannot_be_exported_is_refused_with_its_reason(make_scan, author, project):
     make_scan(seed=1)
     with pytest.raises(Invalid, match="no filter 'colour'"):
         start_export(actor=author, project=project, filters={"colour": "blue"})
@@ -126,13 +123,13 @@ def test_what_cannot_be_exported_is_refused_with_its_reason(make_scan: Any, auth
     assert not Export.objects.exists()
 
 
-def test_nobody_outside_the_project_may_export(make_scan: Any, outsider: Any, project: Any) -> None:
+def test_nobody_outside_the_project_may_export(make_scan, outsider, project):
     make_scan(seed=1)
     with pytest.raises(NotFound):
         start_export(actor=outsider, project=project)
 
 
-def test_a_raw_patient_id_in_a_filter_is_written_down_nowhere(make_scan: Any, author: Any, project: Any) -> None:
+def test_a_raw_patient_id_in_a_filter_is_written_down_nowhere(make_scan, author, project):
     image = make_scan(seed=1, patient="MRN-0815")
     make_scan(seed=2, patient="MRN-0816")
     for asked in ("MRN-0815", image.patient):
@@ -142,7 +139,7 @@ def test_a_raw_patient_id_in_a_filter_is_written_down_nowhere(make_scan: Any, au
         assert export.filters == {}
 
 
-def test_the_file_is_audited_and_says_when_it_is_not_there(make_scan: Any, author: Any, project: Any) -> None:
+def test_the_file_is_audited_and_says_when_it_is_not_there(make_scan, author, project):
     make_scan(seed=1)
     export = start_export(actor=author, project=project)
     with pytest.raises(Conflict) as early:
@@ -159,7 +156,7 @@ def test_the_file_is_audited_and_says_when_it_is_not_there(make_scan: Any, autho
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_seven_days_the_zip_is_destroyed(make_scan: Any, author: Any, project: Any) -> None:
+def test_after_seven_days_the_zip_is_destroyed(make_scan, author, project):
     make_scan(seed=1)
     before = stored_files()
     export = made(start_export(actor=author, project=project))
@@ -175,9 +172,7 @@ def test_after_seven_days_the_zip_is_destroyed(make_scan: Any, author: Any, proj
 
 
 @pytest.mark.django_db(transaction=True)
-def test_only_who_asked_or_an_admin_gives_an_export_up(
-    make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_only_who_asked_or_an_admin_gives_an_export_up(make_scan, author, colleague, admin, project):
     make_scan(seed=1)
     before = stored_files()
     waiting, ended = start_export(actor=author, project=project), start_export(actor=author, project=project)
@@ -194,9 +189,7 @@ def test_only_who_asked_or_an_admin_gives_an_export_up(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("cause", ["cancelled", "damaged", "disk full"])
-def test_an_export_that_fails_leaves_nothing_behind(
-    cause: str, make_scan: Any, author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_that_fails_leaves_nothing_behind(cause, make_scan, author, project, monkeypatch):
     first, second = make_scan(seed=1), make_scan(seed=2)
     before = stored_files()
     export = start_export(actor=author, project=project)
@@ -213,14 +206,14 @@ def test_an_export_that_fails_leaves_nothing_behind(
     assert stored_files() == before
 
 
-def _full(*args: Any, **kwargs: Any) -> None:
+def _full(*args, **kwargs) -> None:
     raise OSError(28, "No space left on device")
 
 
 def _cancel_while(monkeypatch: pytest.MonkeyPatch, export: Export) -> None:
     original = exporting.export.outgoing
 
-    def reading(*args: Any, **kwargs: Any) -> Any:
+    def reading(*args, **kwargs):
         monkeypatch.setattr(exporting, "WRITE_INTERVAL_S", 0.0)
         Export.objects.filter(pk=export.pk).update(cancel_requested=True)
         return original(*args, **kwargs)
@@ -229,9 +222,7 @@ def _cancel_while(monkeypatch: pytest.MonkeyPatch, export: Export) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_erasure_takes_back_the_zips_that_may_hold_the_scan(
-    make_snapshot: Any, make_scan: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_an_erasure_takes_back_the_zips_that_may_hold_the_scan(make_snapshot, make_scan, author, admin, project):
     snapshot = make_snapshot(4)
     doomed = snapshot.members.first().image
     with_it = made(start_export(actor=author, project=project, snapshot=snapshot))
@@ -253,15 +244,13 @@ def test_an_erasure_takes_back_the_zips_that_may_hold_the_scan(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_scan_erased_while_its_export_is_made_is_not_in_it(
-    make_scan: Any, author: Any, admin: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scan_erased_while_its_export_is_made_is_not_in_it(make_scan, author, admin, project, monkeypatch):
     first, second = make_scan(seed=1), make_scan(seed=2)
     before = stored_files()
     export = start_export(actor=author, project=project)
     original, erased = exporting.export.outgoing, []
 
-    def reading(image: Image, **kwargs: Any) -> Any:
+    def reading(image: Image, **kwargs):
         # The first one is in the ZIP already.
         if image.pk == second.pk and not erased:
             erased.append(first)
@@ -276,14 +265,12 @@ def test_a_scan_erased_while_its_export_is_made_is_not_in_it(
     assert export.attempt == 2
 
 
-def test_another_attempt_gets_the_row_and_the_lost_one_writes_nothing(
-    make_scan: Any, author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_attempt_gets_the_row_and_the_lost_one_writes_nothing(make_scan, author, project, monkeypatch):
     make_scan(seed=1)
     export = start_export(actor=author, project=project)
     original = exporting.export.outgoing
 
-    def reading(*args: Any, **kwargs: Any) -> Any:
+    def reading(*args, **kwargs):
         Export.objects.filter(pk=export.pk).update(attempt=2)
         return original(*args, **kwargs)
 
@@ -292,7 +279,7 @@ def test_another_attempt_gets_the_row_and_the_lost_one_writes_nothing(
     assert (export.status, export.blob, export.attempt) == (WorkStatus.RUNNING, None, 2)
 
 
-def test_memory_stays_flat_however_many_scans_leave(make_scan: Any, author: Any, project: Any) -> None:
+def test_memory_stays_flat_however_many_scans_leave(make_scan, author, project):
     for seed in range(6):
         make_scan(seed=seed)
     parcel = exporting.export.of_scans("x", project, Image.objects.filter(project=project), files="originals")

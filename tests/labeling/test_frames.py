@@ -2,8 +2,6 @@
 
 import io
 import zipfile
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +21,7 @@ def pages(count: int, *, seed: int = 0) -> bytes:
     return out.getvalue()
 
 
-def bring(actor: Any, project: Any, files: dict[str, bytes], *, split_frames: bool = True, run: bool = True) -> Import:
+def bring(actor, project, files: dict[str, bytes], *, split_frames: bool = True, run: bool = True) -> Import:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
         for name, data in files.items():
@@ -34,7 +32,7 @@ def bring(actor: Any, project: Any, files: dict[str, bytes], *, split_frames: bo
     return selectors.imports(actor).get(pk=batch.pk)
 
 
-def test_each_page_becomes_a_scan_of_one_made_up_patient(author: Any, project: Any) -> None:
+def test_each_page_becomes_a_scan_of_one_made_up_patient(author, project):
     batch = bring(author, project, {"train/NORMAL/a.tiff": pages(3), "train/NORMAL/b.tiff": pages(1, seed=1)})
     assert (batch.status, batch.total, batch.created, batch.rejected) == ("succeeded", 4, 4, 0)  # type: ignore[attr-defined]
     frames = list(Image.objects.filter(frame__isnull=False).order_by("frame"))
@@ -46,7 +44,7 @@ def test_each_page_becomes_a_scan_of_one_made_up_patient(author: Any, project: A
     assert (whole.file_name, whole.patient, whole.label_class.name) == ("b.tiff", None, "NORMAL")
 
 
-def test_the_stated_patient_and_external_id_hold_for_all_frames(author: Any, project: Any) -> None:
+def test_the_stated_patient_and_external_id_hold_for_all_frames(author, project):
     rows = b"image_id,label,patient,external_id\na.tiff,OPACITY,p7,e1\n"
     bring(author, project, {"a.tiff": pages(2), "labels.csv": rows})
     from images.services.facts import keyed
@@ -56,26 +54,26 @@ def test_the_stated_patient_and_external_id_hold_for_all_frames(author: Any, pro
     assert list(found) == [(patient, "e1#1", "OPACITY"), (patient, "e1#2", "OPACITY")]
 
 
-def test_without_the_wish_the_file_stays_one_scan(author: Any, project: Any) -> None:
+def test_without_the_wish_the_file_stays_one_scan(author, project):
     bring(author, project, {"a.tiff": pages(3)}, split_frames=False)
     assert list(Image.objects.values_list("frames", "frame")) == [(3, None)]
 
 
-def test_a_file_that_breaks_off_is_named_and_the_others_come_in(author: Any, project: Any) -> None:
+def test_a_file_that_breaks_off_is_named_and_the_others_come_in(author, project):
     batch = bring(author, project, {"a.tiff": pages(3)[:-40], "b.tiff": pages(2, seed=1), "c.txt": b"no picture"})
     found = dict(selectors.import_errors(batch).values_list("path", "code"))
     assert set(found) == {"a.tiff", "c.txt"}
     assert Image.objects.filter(file_name__startswith="b#").count() == 2
 
 
-def test_a_repeated_attempt_doubles_no_frame(author: Any, project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_attempt_doubles_no_frame(author, project, monkeypatch):
     from images.services import scans
     from labeling.services import stream
 
     monkeypatch.setattr(stream, "GROUP", 2)
     real, groups = scans.insert, []
 
-    def killed(*given: Any) -> Any:
+    def killed(*given):
         groups.append(given)
         if len(groups) == 2:
             raise KeyboardInterrupt
@@ -92,9 +90,7 @@ def test_a_repeated_attempt_doubles_no_frame(author: Any, project: Any, monkeypa
     assert list(Image.objects.order_by("frame").values_list("frame", flat=True)) == [1, 2, 3, 4, 5]
 
 
-def test_the_frames_of_a_real_series_are_of_the_patient_that_it_names(
-    author: Any, project: Any, shared_data: Path
-) -> None:
+def test_the_frames_of_a_real_series_are_of_the_patient_that_it_names(author, project, shared_data):
     import pydicom
 
     several = [
@@ -111,7 +107,7 @@ def test_the_frames_of_a_real_series_are_of_the_patient_that_it_names(
         assert len(patients) <= 1 and None not in patients
 
 
-def test_the_api_and_the_page_take_the_wish(api: Any, author: Any, project: Any, client: Any) -> None:
+def test_the_api_and_the_page_take_the_wish(api, author, project, client):
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     out = io.BytesIO()

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -73,23 +72,23 @@ LABELS = {
 
 
 @pytest.mark.parametrize(("name", "data"), LABELS.values(), ids=LABELS)
-def test_a_hostile_labels_file_is_refused_quickly_and_in_little_memory(name: str, data: bytes) -> None:
+def test_a_hostile_labels_file_is_refused_quickly_and_in_little_memory(name, data):
     with cheap(), pytest.raises(ManifestError) as refused:
         parse(name, data)
     assert len(str(refused.value)) < 300
 
 
-def test_columns_that_nobody_knows_take_no_memory() -> None:
+def test_columns_that_nobody_knows_take_no_memory():
     with cheap():
         rows = parse("labels.csv", (WIDE + "a.jpg,NORMAL\n" * 1000).encode())
     assert len(rows) == 1000 and rows[0].values == {"label": "NORMAL"}
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
+def test_a_byte_order_mark_is_no_part_of_the_first_column():
     assert parse("labels.csv", b"\xef\xbb\xbfimage_id,label\r\na.jpg,NORMAL\r\n")[0].image_id == "a.jpg"
 
 
-def test_text_that_no_database_stores_is_shown_as_replaced(author: Any, project: Any) -> None:
+def test_text_that_no_database_stores_is_shown_as_replaced(author, project):
     rows = [{"image_id": "\ud800a\0b", "label": "NORMAL"}, {"image_id": "a.jpg", "label": "\udfff"}]
     batch = bring(author, project, {"a.jpg": scan_bytes(1), "labels.json": json.dumps(rows).encode()})
     found = dict(selectors.import_errors(batch).values_list("path", "code"))
@@ -108,7 +107,7 @@ def packed(files: dict[str, bytes]) -> io.BytesIO:
     return out
 
 
-def bring(actor: Any, project: Any, files: dict[str, bytes] | io.BytesIO) -> Import:
+def bring(actor, project, files: dict[str, bytes] | io.BytesIO) -> Import:
     source = files if isinstance(files, io.BytesIO) else packed(files)
     batch = start_import(actor=actor, project=project, source=source, file_name="many.zip")
     ingest.run(batch.pk)
@@ -145,7 +144,7 @@ HARMFUL = {
 }
 
 
-def test_harmful_files_in_a_zip_are_named_each_and_leave_nothing(author: Any, project: Any, blob_files: Any) -> None:
+def test_harmful_files_in_a_zip_are_named_each_and_leave_nothing(author, project, blob_files):
     before = blob_files()
     files = {name: data for name, (data, _) in HARMFUL.items()}
     with cheap():
@@ -160,9 +159,7 @@ def test_harmful_files_in_a_zip_are_named_each_and_leave_nothing(author: Any, pr
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_a_harmful_upload_is_answered_with_a_reason_and_leaves_nothing(
-    name: str, api: Any, author: Any, project: Any, blob_files: Any
-) -> None:
+def test_a_harmful_upload_is_answered_with_a_reason_and_leaves_nothing(name, api, author, project, blob_files):
     data, _ = HARMFUL[name]
     before, client = blob_files(), api(author)
     with cheap():
@@ -173,7 +170,7 @@ def test_a_harmful_upload_is_answered_with_a_reason_and_leaves_nothing(
     assert blob_files() == before and not Blob.objects.exists() and not Image.objects.exists()
 
 
-def test_what_hides_behind_a_picture_is_not_shown(api: Any, author: Any, project: Any) -> None:
+def test_what_hides_behind_a_picture_is_not_shown(api, author, project):
     """A polyglot: a valid picture with a page and an archive behind it."""
     hidden = b"<script>alert('hidden')</script>" + packed({"x.html": b"hidden"}).getvalue()
     data = png(8, 8, data=b"\0" * 72) + hidden
@@ -223,9 +220,7 @@ def _too_many() -> io.BytesIO:
 
 
 @pytest.mark.parametrize("make", ARCHIVES.values(), ids=ARCHIVES)
-def test_a_hostile_archive_is_refused_at_once(
-    make: Callable[[], io.BytesIO], author: Any, project: Any, blob_files: Any
-) -> None:
+def test_a_hostile_archive_is_refused_at_once(make, author, project, blob_files):
     source, before = make(), blob_files()
     with cheap(), pytest.raises(Invalid) as refused:
         start_import(actor=author, project=project, source=source, file_name="x.zip")
@@ -233,7 +228,7 @@ def test_a_hostile_archive_is_refused_at_once(
     assert blob_files() == before and not Import.objects.exists() and not Blob.objects.exists()
 
 
-def test_entries_that_are_all_one_piece_of_data_are_not_read(author: Any, project: Any) -> None:
+def test_entries_that_are_all_one_piece_of_data_are_not_read(author, project):
     with cheap():
         batch = bring(author, project, overlapping(500))
     assert batch.created == 0  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 
@@ -14,9 +13,7 @@ from tests.conftest import scan_bytes
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_import_goes_on_when_decoders_can_be_started_again(
-    author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_import_goes_on_when_decoders_can_be_started_again(author, project, monkeypatch):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("NORMAL/a.jpg", scan_bytes(1))

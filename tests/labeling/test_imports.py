@@ -3,8 +3,6 @@
 import io
 import json
 import zipfile
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,7 +28,7 @@ def packed(files: dict[str, bytes]) -> io.BytesIO:
     return out
 
 
-def bring(actor: Any, project: Any, files: dict[str, bytes], *, run: bool = True) -> Import:
+def bring(actor, project, files: dict[str, bytes], *, run: bool = True) -> Import:
     """The import, worked off, with its counts."""
     batch = start_import(actor=actor, project=project, source=packed(files), file_name="many.zip")
     if run:
@@ -46,7 +44,7 @@ def problems(batch: Import) -> dict[str, str]:
     return dict(selectors.import_errors(batch).values_list("path", "code"))
 
 
-def test_split_and_class_folders_become_splits_and_labels_of_the_importer(author: Any, project: Any) -> None:
+def test_split_and_class_folders_become_splits_and_labels_of_the_importer(author, project):
     batch = bring(author, project, {"data/train/NORMAL/a.jpg": NORMAL, "data/test/OPACITY/b.jpg": OPACITY})
     assert (batch.status, batch.progress, counts(batch)) == ("succeeded", 1.0, (2, 2, 0, 0))
     scans = Image.objects.order_by("file_name")
@@ -57,7 +55,7 @@ def test_split_and_class_folders_become_splits_and_labels_of_the_importer(author
     assert set(Label.objects.values_list("source", flat=True)) == {"import"}
 
 
-def test_the_labels_file_brings_labels_and_facts(author: Any, project: Any) -> None:
+def test_the_labels_file_brings_labels_and_facts(author, project):
     rows = (
         "image_id,label,split,patient,external_id,age,sex,modality,pixel_spacing,capture_date\n"
         "a.jpg,1,val,p7,ext-1,61,F,CR,0.2,2024-05-01\n"
@@ -72,12 +70,12 @@ def test_the_labels_file_brings_labels_and_facts(author: Any, project: Any) -> N
 
 
 @pytest.mark.parametrize("name", ["labels.json", "labels.yaml"])
-def test_json_and_yaml_bring_labels_too(name: str, author: Any, project: Any) -> None:
+def test_json_and_yaml_bring_labels_too(name, author, project):
     bring(author, project, {"set/a.jpg": NORMAL, f"set/{name}": json.dumps({"a.jpg": "NORMAL"}).encode()})
     assert Image.objects.get().label_class.name == "NORMAL"
 
 
-def test_one_bad_file_never_fails_the_rest_and_each_is_named(author: Any, project: Any) -> None:
+def test_one_bad_file_never_fails_the_rest_and_each_is_named(author, project):
     batch = bring(
         author,
         project,
@@ -107,7 +105,7 @@ def test_one_bad_file_never_fails_the_rest_and_each_is_named(author: Any, projec
     assert Image.objects.count() == 1
 
 
-def test_rows_that_are_wrong_are_named_and_their_files_stay_out(author: Any, project: Any) -> None:
+def test_rows_that_are_wrong_are_named_and_their_files_stay_out(author, project):
     rows = "image_id,label,age\na.jpg,ZEBRA,\nb.jpg,NORMAL,250\nmissing.jpg,NORMAL,\n"
     batch = bring(author, project, {"a.jpg": NORMAL, "b.jpg": OPACITY, "labels.csv": rows.encode()})
     found = problems(batch)
@@ -117,19 +115,19 @@ def test_rows_that_are_wrong_are_named_and_their_files_stay_out(author: Any, pro
     assert not Image.objects.exists()
 
 
-def test_a_labels_file_that_cannot_be_read_is_named_and_the_scans_come_in(author: Any, project: Any) -> None:
+def test_a_labels_file_that_cannot_be_read_is_named_and_the_scans_come_in(author, project):
     batch = bring(author, project, {"a.jpg": NORMAL, "labels.csv": b"\xff\xfe\x00"})
     assert problems(batch) == {"labels.csv": "invalid_labels_file"}
     assert Image.objects.get().label_status == "unlabeled"
 
 
-def test_the_labels_file_beats_the_folder_and_says_so(author: Any, project: Any) -> None:
+def test_the_labels_file_beats_the_folder_and_says_so(author, project):
     batch = bring(author, project, {"NORMAL/a.jpg": NORMAL, "labels.csv": b"image_id,label\na.jpg,OPACITY\n"})
     assert problems(batch) == {"NORMAL/a.jpg": "folder_conflict"}
     assert Image.objects.get().label_class.name == "OPACITY"
 
 
-def test_an_existing_label_wins_and_the_conflict_is_reported(author: Any, colleague: Any, project: Any) -> None:
+def test_an_existing_label_wins_and_the_conflict_is_reported(author, colleague, project):
     bring(author, project, {"NORMAL/a.jpg": NORMAL})
     batch = bring(colleague, project, {"OPACITY/again.jpg": NORMAL, "OPACITY/b.jpg": OPACITY})
     assert counts(batch) == (2, 1, 1, 0)
@@ -139,19 +137,19 @@ def test_an_existing_label_wins_and_the_conflict_is_reported(author: Any, collea
     assert Label.objects.filter(image=scan).count() == 1
 
 
-def test_a_scan_that_was_here_without_a_label_gets_the_imports(author: Any, project: Any) -> None:
+def test_a_scan_that_was_here_without_a_label_gets_the_imports(author, project):
     bring(author, project, {"a.jpg": NORMAL})
     batch = bring(author, project, {"NORMAL/a.jpg": NORMAL})
     assert (counts(batch), problems(batch)) == ((1, 0, 1, 0), {})
     assert Image.objects.get().label_class.name == "NORMAL"
 
 
-def test_equal_bytes_twice_in_one_zip_are_one_scan(author: Any, project: Any) -> None:
+def test_equal_bytes_twice_in_one_zip_are_one_scan(author, project):
     batch = bring(author, project, {"NORMAL/a.jpg": NORMAL, "NORMAL/b.jpg": NORMAL})
     assert counts(batch) == (2, 1, 1, 0)
 
 
-def test_a_retired_class_is_refused(author: Any, admin: Any, project: Any) -> None:
+def test_a_retired_class_is_refused(author, admin, project):
     update_project(actor=admin, project=project, changes={"classes": ["NORMAL", "OPACITY", "OLD"]})
     retire_class(actor=admin, project_class=project.class_rows.get(name="OLD"))
     assert problems(bring(author, project, {"OLD/a.jpg": NORMAL, "NORMAL/b.jpg": OPACITY})) == {
@@ -160,14 +158,14 @@ def test_a_retired_class_is_refused(author: Any, admin: Any, project: Any) -> No
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip", NORMAL])
-def test_what_is_no_zip_is_refused_at_once_and_leaves_nothing(data: bytes, author: Any, project: Any) -> None:
+def test_what_is_no_zip_is_refused_at_once_and_leaves_nothing(data, author, project):
     with pytest.raises(Invalid) as refused:
         start_import(actor=author, project=project, source=io.BytesIO(data), file_name="x.zip")
     assert (refused.value.attr, refused.value.code) == ("file", "not_a_zip")
     assert not Import.objects.exists()
 
 
-def test_an_empty_zip_and_a_huge_one_are_refused_at_once(author: Any, project: Any, settings: Any) -> None:
+def test_an_empty_zip_and_a_huge_one_are_refused_at_once(author, project, settings):
     with pytest.raises(Invalid):
         start_import(actor=author, project=project, source=packed({}), file_name="x.zip")
     settings.MAX_IMPORT_BYTES = 50
@@ -176,7 +174,7 @@ def test_an_empty_zip_and_a_huge_one_are_refused_at_once(author: Any, project: A
     assert not Blob.objects.exists()
 
 
-def test_an_import_needs_the_right_to_upload_and_to_label(author: Any, admin: Any, project: Any) -> None:
+def test_an_import_needs_the_right_to_upload_and_to_label(author, admin, project):
     from images.services import revoke
 
     revoke(actor=admin, project=project, user=author, codename="label_image")
@@ -185,8 +183,8 @@ def test_an_import_needs_the_right_to_upload_and_to_label(author: Any, admin: An
 
 
 def test_the_zip_is_kept_encrypted_while_it_waits_and_destroyed_when_it_is_done(
-    author: Any, project: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+    author, project, django_capture_on_commit_callbacks
+):
     batch = bring(
         author, project, {"a.jpg": NORMAL, "labels.csv": b"image_id,label,patient\na.jpg,,Jane Roe\n"}, run=False
     )
@@ -204,7 +202,7 @@ def test_the_zip_is_kept_encrypted_while_it_waits_and_destroyed_when_it_is_done(
     ]
 
 
-def test_all_scans_of_an_import_can_be_reviewed_at_once(author: Any, colleague: Any, project: Any) -> None:
+def test_all_scans_of_an_import_can_be_reviewed_at_once(author, colleague, project):
     bring(author, project, {"NORMAL/old.jpg": scan_bytes(9)})
     batch = bring(
         author,
@@ -220,13 +218,13 @@ def test_all_scans_of_an_import_can_be_reviewed_at_once(author: Any, colleague: 
     assert Image.objects.filter(approval_status="approved").count() == 2
 
 
-def test_erasing_a_scan_takes_its_name_out_of_the_report(author: Any, admin: Any, project: Any) -> None:
+def test_erasing_a_scan_takes_its_name_out_of_the_report(author, admin, project):
     batch = bring(author, project, {"Jane Roe.jpg": NORMAL})
     delete_scan(actor=admin, image=Image.objects.get())
     assert ImportFile.objects.get(batch=batch).path == "(erased)"
 
 
-def test_real_scans_come_in_with_splits_and_labels(author: Any, admin: Any, shared_data: Path) -> None:
+def test_real_scans_come_in_with_splits_and_labels(author, admin, shared_data):
     from images.services import add_member, create_project
 
     project = create_project(actor=admin, name="Real", classes=["NORMAL", "PNEUMONIA"])
@@ -250,7 +248,7 @@ def test_real_scans_come_in_with_splits_and_labels(author: Any, admin: Any, shar
     ("labels_3class.csv", ["NORMAL", "BACTERIA", "VIRUS"]),
     ("labels_meta.csv", ["NORMAL", "PNEUMONIA"]),
 ])  # fmt: skip
-def test_the_labels_files_beside_real_scans_fit_them(name: str, classes: list[str], shared_data: Path) -> None:
+def test_the_labels_files_beside_real_scans_fit_them(name, classes, shared_data):
     from labeling.layout import arrange
     from labeling.manifest import class_of, match, parse
 

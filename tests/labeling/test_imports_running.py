@@ -2,7 +2,6 @@
 
 import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db.models import F
@@ -18,16 +17,14 @@ from tests.conftest import PATIENCE_S, scan_bytes
 from tests.labeling.test_imports import NORMAL, OPACITY, bring, counts
 
 
-def test_a_killed_import_goes_on_where_it_was_and_doubles_nothing(
-    author: Any, project: Any, blob_files: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_import_goes_on_where_it_was_and_doubles_nothing(author, project, blob_files, monkeypatch):
     """Killed in the second group, between storing the bytes and writing the rows down."""
     monkeypatch.setattr(stream, "GROUP", 2)
     files = {f"NORMAL/{n}.jpg": scan_bytes(n) for n in range(5)}
     batch = bring(author, project, files, run=False)
     real, groups = scans.insert, []
 
-    def killed(*given: Any) -> Any:
+    def killed(*given):
         groups.append(given)
         if len(groups) == 2:
             raise KeyboardInterrupt
@@ -45,16 +42,14 @@ def test_a_killed_import_goes_on_where_it_was_and_doubles_nothing(
     assert Image.objects.count() == Label.objects.count() == 5
 
 
-def test_a_finished_import_is_not_done_again(author: Any, project: Any) -> None:
+def test_a_finished_import_is_not_done_again(author, project):
     batch = bring(author, project, {"a.jpg": NORMAL})
     ingest.run(batch.pk)
     assert Import.objects.get(pk=batch.pk).attempt == 1
     assert ImportFile.objects.count() == 1
 
 
-def test_a_cancelled_import_stops_and_leaves_no_bytes_without_a_row(
-    author: Any, project: Any, blob_files: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_import_stops_and_leaves_no_bytes_without_a_row(author, project, blob_files, monkeypatch):
     monkeypatch.setattr(stream, "GROUP", 1)
     batch = bring(author, project, {f"{n}.jpg": scan_bytes(n) for n in range(6)}, run=False)
     monkeypatch.setattr(work.Pulse, "should_stop", lambda self: ImportFile.objects.exists())
@@ -65,7 +60,7 @@ def test_a_cancelled_import_stops_and_leaves_no_bytes_without_a_row(
     assert len(blob_files()) == rows + 1, "the ZIP's bytes go when the transaction is certain"
 
 
-def test_a_stored_zip_that_is_damaged_fails_with_a_remedy(author: Any, project: Any) -> None:
+def test_a_stored_zip_that_is_damaged_fails_with_a_remedy(author, project):
     batch = bring(author, project, {"a.jpg": NORMAL}, run=False)
     Blob.objects.filter(pk=batch.blob_id).update(quarantined_at=batch.created_at)
     ingest.run(batch.pk)
@@ -73,12 +68,10 @@ def test_a_stored_zip_that_is_damaged_fails_with_a_remedy(author: Any, project: 
     assert (batch.status, batch.error) == ("failed", "The stored ZIP is damaged. Send it again.")
 
 
-def test_an_unexpected_failure_is_told_without_details(
-    author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_failure_is_told_without_details(author, project, monkeypatch):
     batch = bring(author, project, {"a.jpg": NORMAL}, run=False)
 
-    def broken(*given: Any) -> Any:
+    def broken(*given):
         raise LookupError("/secret/path")
 
     monkeypatch.setattr(scans, "insert", broken)
@@ -90,19 +83,17 @@ def test_an_unexpected_failure_is_told_without_details(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_heartbeat_beats_while_an_import_works(
-    author: Any, project: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_heartbeat_beats_while_an_import_works(author, project, settings, monkeypatch):
     settings.WORK_LEASE_S = 0.5
     real, seen = scans.keep, []
 
-    def slow(*given: Any) -> Any:
+    def slow(*given):
         end = time.monotonic() + PATIENCE_S
         while not Import.objects.filter(heartbeat_at__gt=F("started_at")) and time.monotonic() < end:
             time.sleep(0.05)
         return real(*given)
 
-    def finished(self: Any, group: Any) -> Any:
+    def finished(self, group):
         seen.append(Import.objects.get().heartbeat_at - Import.objects.get().started_at)
         return write_report(self, group)
 

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +26,7 @@ class Tracked(io.BytesIO):
         super().close()
 
 
-def moved(file: Any, how: str, number: int) -> Any:
+def moved(file, how: str, number: int):
     try:
         if how == "read":
             return file.read(number if number >= 0 else -1)
@@ -38,7 +37,7 @@ def moved(file: Any, how: str, number: int) -> Any:
 
 
 @given(st.lists(st.binary(max_size=90), max_size=6), MOVES)
-def test_it_reads_like_the_whole(pieces: list[bytes], moves: list[tuple[str, int]]) -> None:
+def test_it_reads_like_the_whole(pieces, moves):
     Tracked.opened = 0
     whole = io.BytesIO(b"".join(pieces))
     with joined([len(piece) for piece in pieces], lambda number: Tracked(pieces[number])) as file:
@@ -53,7 +52,7 @@ def test_it_reads_like_the_whole(pieces: list[bytes], moves: list[tuple[str, int
     assert Tracked.opened == 0
 
 
-def test_a_zip_in_pieces_is_read_by_zipfile() -> None:
+def test_a_zip_in_pieces_is_read_by_zipfile():
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
         for number in range(50):
@@ -66,7 +65,7 @@ def test_a_zip_in_pieces_is_read_by_zipfile() -> None:
         assert len(archive.namelist()) == 50
 
 
-def test_a_damaged_piece_raises_where_it_is_read() -> None:
+def test_a_damaged_piece_raises_where_it_is_read():
     def broken(number: int) -> io.BytesIO:
         if number == 1:
             raise OSError("gone")

@@ -1,7 +1,6 @@
 """Labels and reviews beyond the table: history, versions, bad input, many at once."""
 
 import threading
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,13 +14,11 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, St
 from mediscan_site.core.models import AuditEvent
 
 
-def class_(project: Any, name: str) -> Any:
+def class_(project, name: str):
     return project.class_rows.get(name=name)
 
 
-def test_labels_are_appended_and_the_scan_points_to_the_last(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_labels_are_appended_and_the_scan_points_to_the_last(make_scan, author, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     outcome = label_scan(actor=colleague, image=scan, label_class=class_(project, "OPACITY"), comment=" seen twice ")
     rows = list(Label.objects.filter(image=scan).order_by("id"))
@@ -35,7 +32,7 @@ def test_labels_are_appended_and_the_scan_points_to_the_last(
     assert (fresh.label_class.name, fresh.annotator) == ("OPACITY", colleague)
 
 
-def test_a_decision_begins_a_new_round(make_scan: Any, author: Any, colleague: Any, project: Any) -> None:
+def test_a_decision_begins_a_new_round(make_scan, author, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     review_scan(actor=colleague, image=scan, status="rejected")
     label_scan(actor=author, image=scan, label_class=class_(project, "OPACITY"))
@@ -44,9 +41,7 @@ def test_a_decision_begins_a_new_round(make_scan: Any, author: Any, colleague: A
     assert list(Label.objects.filter(image=scan).order_by("id").values_list("round", flat=True)) == [1, 2, 3]
 
 
-def test_every_change_is_audited_and_a_repetition_is_not(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_every_change_is_audited_and_a_repetition_is_not(make_scan, author, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     label_scan(actor=author, image=scan, label_class=class_(project, "NORMAL"))
     review_scan(actor=colleague, image=scan, status="modified", label_class=class_(project, "OPACITY"))
@@ -62,9 +57,7 @@ def test_every_change_is_audited_and_a_repetition_is_not(
     ]
 
 
-def test_a_version_that_has_passed_is_stale_and_changes_nothing(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_a_version_that_has_passed_is_stale_and_changes_nothing(make_scan, author, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     seen = scan.version
     review_scan(actor=colleague, image=scan, status="approved", expected_version=seen)
@@ -80,7 +73,7 @@ def test_a_version_that_has_passed_is_stale_and_changes_nothing(
     assert (fresh.version, fresh.approval_status) == (seen + 1, "approved")
 
 
-def test_an_old_copy_of_the_scan_without_a_version_still_works(make_scan: Any, colleague: Any, project: Any) -> None:
+def test_an_old_copy_of_the_scan_without_a_version_still_works(make_scan, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     old = Image.objects.get(pk=scan.pk)
     review_scan(actor=colleague, image=scan, status="approved")
@@ -88,16 +81,14 @@ def test_an_old_copy_of_the_scan_without_a_version_still_works(make_scan: Any, c
     assert Image.objects.get(pk=scan.pk).approval_status == "rejected"
 
 
-def test_a_lost_race_is_tried_again(
-    make_scan: Any, author: Any, colleague: Any, project: Any, monkeypatch: Any
-) -> None:
+def test_a_lost_race_is_tried_again(make_scan, author, colleague, project, monkeypatch):
     """Another writer comes between our read and our write, once."""
     from labeling.services import labels
 
     scan = make_scan(seed=1)
     real, calls = labels.append, []
 
-    def disturbed(*args: Any, **kwargs: Any) -> Label:
+    def disturbed(*args, **kwargs) -> Label:
         calls.append(1)
         if len(calls) == 1:
             Image.objects.filter(pk=scan.pk).update(version=scan.version + 7)
@@ -111,7 +102,7 @@ def test_a_lost_race_is_tried_again(
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\nb"])
-def test_a_reason_that_says_nothing_is_refused(reason: str, make_scan: Any, author: Any) -> None:
+def test_a_reason_that_says_nothing_is_refused(reason, make_scan, author):
     scan = make_scan(seed=1)
     with pytest.raises(Invalid) as refused:
         mark_ungradable(actor=author, image=scan, reason=reason)
@@ -119,9 +110,7 @@ def test_a_reason_that_says_nothing_is_refused(reason: str, make_scan: Any, auth
     assert not Label.objects.filter(image=scan).exists()
 
 
-def test_a_retired_class_and_one_of_another_project_are_refused(
-    make_scan: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_a_retired_class_and_one_of_another_project_are_refused(make_scan, author, admin, project):
     scan = make_scan(seed=1)
     other = create_project(actor=admin, name="Other", classes=["NORMAL", "OPACITY"])
     with pytest.raises(Invalid) as refused:
@@ -134,15 +123,15 @@ def test_a_retired_class_and_one_of_another_project_are_refused(
     assert (refused.value.attr, refused.value.code) == ("label", "retired_class")
 
 
-def test_an_unknown_class_is_answered_with_the_ones_there_are(project: Any) -> None:
+def test_an_unknown_class_is_answered_with_the_ones_there_are(project):
     with pytest.raises(Invalid, match="NORMAL, OPACITY") as refused:
         parse_class(project, "normal")
     assert refused.value.attr == "label"
 
 
 def test_outsiders_see_nothing_and_readers_without_the_right_are_refused(
-    make_scan: Any, author: Any, colleague: Any, outsider: Any, admin: Any, project: Any
-) -> None:
+    make_scan, author, colleague, outsider, admin, project
+):
     from images.services import revoke
 
     scan = make_scan(seed=1, label="NORMAL")
@@ -159,9 +148,7 @@ def test_outsiders_see_nothing_and_readers_without_the_right_are_refused(
     ("status", "label", "attr"),
     [("modified", None, "label"), ("approved", "OPACITY", "label"), ("maybe", None, "status"), ("", None, "status")],
 )
-def test_a_review_that_makes_no_sense_is_refused(
-    status: str, label: str | None, attr: str, make_scan: Any, colleague: Any, project: Any
-) -> None:
+def test_a_review_that_makes_no_sense_is_refused(status, label, attr, make_scan, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     with pytest.raises(Invalid) as refused:
         review_scan(actor=colleague, image=scan, status=status, label_class=class_(project, label) if label else None)
@@ -169,9 +156,7 @@ def test_a_review_that_makes_no_sense_is_refused(
     assert not Review.objects.exists()
 
 
-def test_many_reviews_give_a_result_each_and_one_refusal_stops_none(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_many_reviews_give_a_result_each_and_one_refusal_stops_none(make_scan, author, colleague, project):
     mine, others, bare = (
         make_scan(seed=1, label="NORMAL", actor=colleague),
         make_scan(seed=2, label="NORMAL"),
@@ -186,7 +171,7 @@ def test_many_reviews_give_a_result_each_and_one_refusal_stops_none(
     assert results[1].image.approval_status == "approved"
 
 
-def test_an_unexpected_number_of_scans_reviews_nothing(make_scan: Any, colleague: Any) -> None:
+def test_an_unexpected_number_of_scans_reviews_nothing(make_scan, colleague):
     scan = make_scan(seed=1, label="NORMAL")
     with pytest.raises(Conflict) as refused:
         review_many(actor=colleague, images=[scan], batch=None, status="approved", expected_count=2)
@@ -194,15 +179,13 @@ def test_an_unexpected_number_of_scans_reviews_nothing(make_scan: Any, colleague
     assert not Review.objects.exists()
 
 
-def test_many_reviews_need_scans(make_scan: Any, colleague: Any) -> None:
+def test_many_reviews_need_scans(make_scan, colleague):
     for images in ([], None):
         with pytest.raises(Invalid):
             review_many(actor=colleague, images=images, batch=None, status="approved")
 
 
-def test_erasing_a_scan_takes_comments_along_and_leaves_the_decisions(
-    make_scan: Any, colleague: Any, admin: Any
-) -> None:
+def test_erasing_a_scan_takes_comments_along_and_leaves_the_decisions(make_scan, colleague, admin):
     from images.services import delete_scan
 
     scan = make_scan(seed=1, label="NORMAL")
@@ -216,14 +199,14 @@ def test_erasing_a_scan_takes_comments_along_and_leaves_the_decisions(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_saw_the_same_version_one_writes_and_the_others_are_stale(
-    make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+    make_scan, author, colleague, admin, project
+):
     scan = make_scan(seed=1, label="NORMAL")
     classes = list(project.class_rows.all())
     outcomes: list[str] = []
     start = threading.Barrier(4)
 
-    def write(actor: Any, number: int) -> None:
+    def write(actor, number: int) -> None:
         try:
             start.wait()
             if number % 2:

@@ -1,7 +1,6 @@
 """Labels files as people really write them."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -38,15 +37,15 @@ def places(*paths: str) -> list:
         ("labels.yml", b"a.jpg: NORMAL\nb.jpg: 1\n"),
     ],
 )
-def test_every_form_says_the_same(name: str, data: bytes) -> None:
+def test_every_form_says_the_same(name, data):
     assert labels(name, data) == {"a.jpg": "NORMAL", "b.jpg": "1"}
 
 
-def test_yaml_does_not_turn_the_class_no_into_false() -> None:
+def test_yaml_does_not_turn_the_class_no_into_false():
     assert labels("labels.yaml", b"a.jpg: NO\nb.jpg: 007\n") == {"a.jpg": "NO", "b.jpg": "007"}
 
 
-def test_optional_columns_are_kept_and_unknown_ones_left() -> None:
+def test_optional_columns_are_kept_and_unknown_ones_left():
     (row,) = parse("labels.csv", b"image_id,label,split,patient,age,favourite\na.jpg,NORMAL,val,p7,61,blue\n")
     assert row.values == {"label": "NORMAL", "split": "val", "patient": "p7", "age": "61"}
 
@@ -69,18 +68,18 @@ def test_optional_columns_are_kept_and_unknown_ones_left() -> None:
         ("labels.csv", b"image_id,label\na.jpg," + b"x" * 5000 + b"\n"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_words(name: str, data: bytes) -> None:
+def test_what_cannot_be_used_is_refused_in_words(name, data):
     with pytest.raises(ManifestError, match="labels file"):
         parse(name, data)
 
 
-def test_a_yaml_of_nested_aliases_is_refused_quickly() -> None:
+def test_a_yaml_of_nested_aliases_is_refused_quickly():
     laughs = b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (n + 1, n + 1, n, n) for n in range(97, 120))
     with pytest.raises(ManifestError):
         parse("labels.yaml", laughs)
 
 
-def test_a_row_is_found_by_path_and_by_unique_name() -> None:
+def test_a_row_is_found_by_path_and_by_unique_name():
     found = places("data/train/NORMAL/a.jpg", "data/val/NORMAL/a.jpg", "data/val/NORMAL/b.jpg")
     rows = parse("labels.csv", b"image_id,label\ntrain/NORMAL/a.jpg,X\ndata/val/NORMAL/a.jpg,Y\nb.jpg,Z\n")
     by_path, problems = match(rows, found)
@@ -92,7 +91,7 @@ def test_a_row_is_found_by_path_and_by_unique_name() -> None:
     assert problems == []
 
 
-def test_rows_that_fit_no_scan_or_several_are_named() -> None:
+def test_rows_that_fit_no_scan_or_several_are_named():
     found = places("train/NORMAL/a.jpg", "val/NORMAL/a.jpg", "val/NORMAL/b.jpg")
     rows = parse("labels.csv", b"image_id,label\na.jpg,X\nmissing.jpg,X\n,X\nb.jpg,X\nb.jpg,Y\nb.jpg,X\n")
     _, problems = match(rows, found)
@@ -104,7 +103,7 @@ def test_rows_that_fit_no_scan_or_several_are_named() -> None:
     ]
 
 
-def test_an_exact_name_beats_an_index_and_indices_start_at_zero() -> None:
+def test_an_exact_name_beats_an_index_and_indices_start_at_zero():
     assert [class_of(value, CLASSES) for value in ("NORMAL", "0", "1", "2", "normal", "-1", "²", "")] == [
         "NORMAL", "NORMAL", "PNEUMONIA", None, None, None, None, None,
     ]  # fmt: skip
@@ -113,7 +112,7 @@ def test_an_exact_name_beats_an_index_and_indices_start_at_zero() -> None:
 
 @given(st.binary(max_size=300), st.sampled_from(["labels.csv", "labels.json", "labels.yaml"]))
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_give_rows_or_a_refusal(data: bytes, name: str) -> None:
+def test_any_bytes_give_rows_or_a_refusal(data, name):
     try:
         rows = parse(name, data)
     except ManifestError:
@@ -123,7 +122,7 @@ def test_any_bytes_give_rows_or_a_refusal(data: bytes, name: str) -> None:
 
 @given(st.text(max_size=200), st.sampled_from(["labels.csv", "labels.json", "labels.yaml"]))
 @settings(max_examples=300, deadline=None)
-def test_any_text_gives_rows_or_a_refusal(text: str, name: str) -> None:
+def test_any_text_gives_rows_or_a_refusal(text, name):
     try:
         parse(
             name,
@@ -148,7 +147,7 @@ TREES = st.recursive(
 @given(TREES, st.sampled_from(["labels.json", "labels.yaml"]))
 @example([{"image_id": None}], "labels.json")
 @settings(max_examples=300, deadline=None)
-def test_any_tree_gives_rows_that_a_database_can_store_or_a_refusal(tree: Any, name: str) -> None:
+def test_any_tree_gives_rows_that_a_database_can_store_or_a_refusal(tree, name):
     try:
         rows = parse(name, json.dumps(tree).encode())
     except ManifestError:

@@ -4,10 +4,8 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from PIL import Image as Picture
@@ -27,7 +25,7 @@ def small(number: int) -> bytes:
     return out.getvalue()
 
 
-def bring(actor: Any, project: Any, files: Iterable[tuple[str, bytes]]) -> Import:
+def bring(actor, project, files: Iterable[tuple[str, bytes]]) -> Import:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
         for name, data in files:
@@ -55,9 +53,7 @@ BAD = {
 }
 
 
-def test_of_a_thousand_files_with_ten_bad_ones_990_come_in_and_10_are_named(
-    api: Any, author: Any, project: Any
-) -> None:
+def test_of_a_thousand_files_with_ten_bad_ones_990_come_in_and_10_are_named(api, author, project):
     good = ((f"{('NORMAL', 'OPACITY')[n % 2]}/{n:04}.jpg", small(n)) for n in range(990))
     batch = bring(author, project, [*list(BAD.items())[:5], *good, *list(BAD.items())[5:]])
     assert (batch.status, counts(batch)) == ("succeeded", (1000, 990, 0, 10))
@@ -70,7 +66,7 @@ def test_of_a_thousand_files_with_ten_bad_ones_990_come_in_and_10_are_named(
     assert sum(row["outcome"] == "rejected" and bool(row["code"] and row["detail"]) for row in rows) == 10
 
 
-def test_a_group_costs_as_many_statements_as_one_file(author: Any, project: Any) -> None:
+def test_a_group_costs_as_many_statements_as_one_file(author, project):
     def statements(first: int, count: int) -> int:
         with CaptureQueriesContext(connection) as seen:
             bring(author, project, [(f"NORMAL/{n}.jpg", small(n)) for n in range(first, first + count)])
@@ -80,9 +76,7 @@ def test_a_group_costs_as_many_statements_as_one_file(author: Any, project: Any)
     assert statements(1, stream.GROUP) - statements(100, 1) <= 2
 
 
-def test_equal_files_far_apart_and_next_to_each_other_are_one_scan(
-    author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_files_far_apart_and_next_to_each_other_are_one_scan(author, project, monkeypatch):
     monkeypatch.setattr(stream, "GROUP", 3)
     order = [1, 1, 2, 3, 1, 4, 4, 4, 2, 5, 1]
     batch = bring(author, project, [(f"{at}.jpg", small(n)) for at, n in enumerate(order)])
@@ -90,17 +84,17 @@ def test_equal_files_far_apart_and_next_to_each_other_are_one_scan(
     assert Image.objects.count() == 5
 
 
-def test_a_repeated_bad_file_is_named_each_time(author: Any, project: Any) -> None:
+def test_a_repeated_bad_file_is_named_each_time(author, project):
     batch = bring(author, project, [("a.jpg", b"bad"), ("b.jpg", b"bad"), ("c.jpg", small(1))])
     assert counts(batch) == (3, 1, 0, 2)
 
 
 def test_a_file_that_somebody_else_brings_in_meanwhile_is_a_duplicate_and_the_group_stands(
-    author: Any, colleague: Any, project: Any, blob_files: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    author, colleague, project, blob_files, monkeypatch
+):
     real, done = stream.Stream._insert, []
 
-    def slower(self: Any, group: Any) -> None:
+    def slower(self, group) -> None:
         if not done:
             done.append(True)
             given = {"actor": colleague, "project": project, "facts": scans.ScanFacts(), "file_name": "theirs.jpg"}
@@ -119,15 +113,13 @@ def test_a_file_that_somebody_else_brings_in_meanwhile_is_a_duplicate_and_the_gr
     assert kept <= {path.name for path in blob_files()} and len(blob_files()) == len(kept) + 1
 
 
-def test_a_right_that_is_taken_away_half_way_stops_the_rest(
-    author: Any, admin: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_right_that_is_taken_away_half_way_stops_the_rest(author, admin, project, monkeypatch):
     from images.services import revoke
 
     monkeypatch.setattr(stream, "GROUP", 2)
     real = scans.insert
 
-    def revoking(*given: Any) -> Any:
+    def revoking(*given):
         made = real(*given)
         revoke(actor=admin, project=project, user=author, codename="upload_image")
         return made

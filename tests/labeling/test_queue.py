@@ -2,7 +2,6 @@
 
 import threading
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,22 +14,18 @@ from labeling.services.queue import LEASE
 from mediscan_site.core.errors import Forbidden, Invalid, NotFound
 
 
-def claimed(actor: Any, project: Any, task: str = "label", **kwargs: Any) -> list[int]:
+def claimed(actor, project, task: str = "label", **kwargs) -> list[int]:
     return [lease.image_id for lease in claim_scans(actor=actor, project=project, task=task, **kwargs)]
 
 
-def test_scans_come_oldest_first_and_to_one_reader_only(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_scans_come_oldest_first_and_to_one_reader_only(make_scan, author, colleague, project):
     first, second, third = (make_scan(seed=seed) for seed in (1, 2, 3))
     assert claimed(author, project, n=2) == [first.pk, second.pk]
     assert claimed(colleague, project, n=3) == [third.pk]
     assert claimed(author, project) == []
 
 
-def test_a_lease_lasts_ten_minutes_and_is_then_taken_over(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_a_lease_lasts_ten_minutes_and_is_then_taken_over(make_scan, author, colleague, project):
     scan = make_scan(seed=1)
     (lease,) = claim_scans(actor=author, project=project, task="label")
     assert timedelta(minutes=9) < lease.expires_at - timezone.now() <= LEASE == timedelta(minutes=10)
@@ -39,7 +34,7 @@ def test_a_lease_lasts_ten_minutes_and_is_then_taken_over(
     assert Lease.objects.get().holder == colleague
 
 
-def test_released_scans_come_again(make_scan: Any, author: Any, colleague: Any, project: Any) -> None:
+def test_released_scans_come_again(make_scan, author, colleague, project):
     scan = make_scan(seed=1)
     claim_scans(actor=author, project=project, task="label")
     assert release_scans(actor=colleague, project=project) == 0
@@ -48,9 +43,7 @@ def test_released_scans_come_again(make_scan: Any, author: Any, colleague: Any, 
     assert claimed(colleague, project) == [scan.pk]
 
 
-def test_labelling_ends_the_lease_and_moves_the_scan_to_the_other_queue(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_labelling_ends_the_lease_and_moves_the_scan_to_the_other_queue(make_scan, author, colleague, project):
     scan = make_scan(seed=1)
     claim_scans(actor=author, project=project, task="label")
     label_scan(actor=author, image=scan, label_class=project.class_rows.first())
@@ -61,9 +54,7 @@ def test_labelling_ends_the_lease_and_moves_the_scan_to_the_other_queue(
     assert queue_counts(user=colleague, project=project) == {"label": 0, "review": 0}
 
 
-def test_ones_own_labels_never_come_for_review_not_even_without_four_eyes(
-    make_scan: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_ones_own_labels_never_come_for_review_not_even_without_four_eyes(make_scan, author, admin, project):
     project.four_eyes = False
     project.save()
     scan = make_scan(seed=1, label="NORMAL")
@@ -71,32 +62,28 @@ def test_ones_own_labels_never_come_for_review_not_even_without_four_eyes(
     assert claimed(admin, project, "review") == [scan.pk]
 
 
-def test_a_rejected_scan_comes_back_for_labelling_and_not_for_review(
-    make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_a_rejected_scan_comes_back_for_labelling_and_not_for_review(make_scan, author, colleague, admin, project):
     scan = make_scan(seed=1, label="NORMAL")
     review_scan(actor=colleague, image=scan, status="rejected")
     assert claimed(admin, project, "review") == []
     assert claimed(author, project, "label") == [scan.pk]
 
 
-def test_a_modified_label_needs_another_review(make_scan: Any, author: Any, colleague: Any, project: Any) -> None:
+def test_a_modified_label_needs_another_review(make_scan, author, colleague, project):
     scan = make_scan(seed=1, label="NORMAL")
     review_scan(actor=colleague, image=scan, status="modified", label_class=project.class_rows.get(name="OPACITY"))
     assert claimed(colleague, project, "review") == []
     assert claimed(author, project, "review") == [scan.pk]
 
 
-def test_uncertain_scans_come_first_when_asked_and_unscored_ones_last(
-    make_scan: Any, author: Any, project: Any
-) -> None:
+def test_uncertain_scans_come_first_when_asked_and_unscored_ones_last(make_scan, author, project):
     unscored, sure, unsure = (make_scan(seed=seed) for seed in (1, 2, 3))
     QueueScore.objects.create(image=sure, score=0.1)
     QueueScore.objects.create(image=unsure, score=0.9)
     assert claimed(author, project, n=3, order="uncertain") == [unsure.pk, sure.pk, unscored.pk]
 
 
-def test_a_page_that_is_loaded_again_finds_the_leases_held(make_scan: Any, author: Any, project: Any) -> None:
+def test_a_page_that_is_loaded_again_finds_the_leases_held(make_scan, author, project):
     make_scan(seed=1)
     (lease,) = claim_scans(actor=author, project=project, task="label")
     assert list(held_leases(user=author, project=project, task="label")) == [lease]
@@ -114,13 +101,13 @@ def test_a_page_that_is_loaded_again_finds_the_leases_held(make_scan: Any, autho
         ({"order": "best"}, "order"),
     ],
 )
-def test_bad_arguments_name_the_field(arguments: dict[str, Any], attr: str, author: Any, project: Any) -> None:
+def test_bad_arguments_name_the_field(arguments, attr, author, project):
     with pytest.raises(Invalid) as refused:
         claim_scans(**{"actor": author, "project": project, "task": "label", **arguments})
     assert refused.value.attr == attr
 
 
-def test_rights_are_asked_for_each_queue(author: Any, outsider: Any, admin: Any, project: Any) -> None:
+def test_rights_are_asked_for_each_queue(author, outsider, admin, project):
     from images.services import revoke
 
     with pytest.raises(NotFound):
@@ -131,9 +118,7 @@ def test_rights_are_asked_for_each_queue(author: Any, outsider: Any, admin: Any,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readers_who_claim_at_the_same_time_never_share_a_scan(
-    make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_readers_who_claim_at_the_same_time_never_share_a_scan(make_scan, author, colleague, admin, project):
     """Half of the leases are expired ones, which all want to take over."""
     scans = [make_scan(seed=seed) for seed in range(8)]
     past = timezone.now() - timedelta(seconds=1)
@@ -141,7 +126,7 @@ def test_readers_who_claim_at_the_same_time_never_share_a_scan(
     found: list[int] = []
     start = threading.Barrier(4)
 
-    def claim(actor: Any) -> None:
+    def claim(actor) -> None:
         try:
             start.wait()
             while taken := claimed(actor, project):

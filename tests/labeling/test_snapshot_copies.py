@@ -2,7 +2,6 @@
 
 import io
 from importlib import import_module
-from typing import Any
 
 import pytest
 from django.apps import apps
@@ -19,12 +18,12 @@ from tests.conftest import scan_bytes
 
 
 @pytest.fixture
-def freeze(admin: Any, project: Any) -> Any:
+def freeze(admin, project):
     return lambda seed=0: freeze_snapshot(actor=admin, project=project, seed=seed)
 
 
 @pytest.fixture
-def add(project: Any, author: Any, colleague: Any) -> Any:
+def add(project, author, colleague):
     """An approved scan from bytes."""
 
     def put(data: bytes, *, label: str = "NORMAL", patient: str | None = None, split: str | None = None) -> Image:
@@ -58,9 +57,7 @@ def left_out(snapshot: Snapshot) -> dict[int, str]:
     return dict(selectors.snapshot_left_out(snapshot).values_list("image", "reason"))
 
 
-def test_near_duplicates_stand_on_one_side_and_are_compared_before_the_freeze(
-    approved_scans: Any, add: Any, freeze: Any
-) -> None:
+def test_near_duplicates_stand_on_one_side_and_are_compared_before_the_freeze(approved_scans, add, freeze):
     approved_scans(12)
     pairs = [(add(scan_bytes(seed)), add(copy_of(seed))) for seed in range(500, 508)]
     snapshot = freeze()
@@ -72,9 +69,7 @@ def test_near_duplicates_stand_on_one_side_and_are_compared_before_the_freeze(
     assert snapshot.grouping == "near_duplicate"
 
 
-def test_a_later_copy_follows_the_scan_it_shows_and_the_patient_of_that(
-    approved_scans: Any, add: Any, freeze: Any
-) -> None:
+def test_a_later_copy_follows_the_scan_it_shows_and_the_patient_of_that(approved_scans, add, freeze):
     scans = approved_scans(16)
     before = sides(freeze())
     tested, trained = (next(scan for scan in scans if before[scan.pk] == side) for side in ("test", "train"))
@@ -96,7 +91,7 @@ def _reencoded(scan: Image, seeds: dict[int, int]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_copy_that_joins_two_patients_of_two_sides_is_left_out(approved_scans: Any, add: Any, freeze: Any) -> None:
+def test_a_copy_that_joins_two_patients_of_two_sides_is_left_out(approved_scans, add, freeze):
     scans = approved_scans(16)
     before = sides(freeze())
     seeds = {scan.pk: 100 + number for number, scan in enumerate(scans)}
@@ -108,9 +103,7 @@ def test_a_copy_that_joins_two_patients_of_two_sides_is_left_out(approved_scans:
     assert {pk: sides(snapshot)[pk] for pk in before} == before
 
 
-def test_two_copies_of_a_scan_that_is_no_member_stay_together(
-    approved_scans: Any, add: Any, author: Any, freeze: Any
-) -> None:
+def test_two_copies_of_a_scan_that_is_no_member_stay_together(approved_scans, add, author, freeze):
     approved_scans(12)
     first, middle, last = (add(data) for data in (copy_of(5), scan_bytes(5), copy_of(5, quality=40)))
     update_scan(actor=author, image=middle, changes={"use_for_training": False})
@@ -120,9 +113,7 @@ def test_two_copies_of_a_scan_that_is_no_member_stay_together(
     assert middle.pk not in placed and placed[first.pk] == placed[last.pk]
 
 
-def test_equal_pictures_with_different_labels_are_refused_with_the_list(
-    approved_scans: Any, add: Any, author: Any, freeze: Any
-) -> None:
+def test_equal_pictures_with_different_labels_are_refused_with_the_list(approved_scans, add, author, freeze):
     approved_scans(12)
     data = scan_bytes(77)
     one = add(data)
@@ -136,9 +127,7 @@ def test_equal_pictures_with_different_labels_are_refused_with_the_list(
     assert one.pk in sides(freeze())
 
 
-def test_near_duplicates_may_be_labelled_differently_and_the_data_set_says_so(
-    approved_scans: Any, add: Any, freeze: Any
-) -> None:
+def test_near_duplicates_may_be_labelled_differently_and_the_data_set_says_so(approved_scans, add, freeze):
     """Two exposures of one chest may differ in what matters; a person should look, and decides."""
     approved_scans(12)
     one, other = add(scan_bytes(77)), add(copy_of(77), label="OPACITY")
@@ -148,9 +137,7 @@ def test_near_duplicates_may_be_labelled_differently_and_the_data_set_says_so(
 
 
 @pytest.mark.parametrize("source_is_tested", [True, False])
-def test_merged_patients_keep_the_test_side_and_nobody_moves(
-    approved_scans: Any, admin: Any, project: Any, freeze: Any, source_is_tested: bool
-) -> None:
+def test_merged_patients_keep_the_test_side_and_nobody_moves(approved_scans, admin, project, freeze, source_is_tested):
     scans = approved_scans(24)
     before = sides(freeze())
     tested = next(scan for scan in scans if before[scan.pk] == "test")
@@ -164,8 +151,8 @@ def test_merged_patients_keep_the_test_side_and_nobody_moves(
 
 
 def test_a_patient_found_out_late_draws_the_newcomers_to_the_side_it_has(
-    approved_scans: Any, make_scan: Any, colleague: Any, author: Any, project: Any, freeze: Any
-) -> None:
+    approved_scans, make_scan, colleague, author, project, freeze
+):
     approved_scans(12)
     unknown = make_scan(seed=1, label="NORMAL", split="val")
     review_scan(actor=colleague, image=unknown, status="approved")
@@ -178,16 +165,14 @@ def test_a_patient_found_out_late_draws_the_newcomers_to_the_side_it_has(
     assert (after.grouping, sides(after)[newcomer.pk]) == ("patient", "val")
 
 
-def test_held_scans_are_left_out_and_named(approved_scans: Any, add: Any, freeze: Any) -> None:
+def test_held_scans_are_left_out_and_named(approved_scans, add, freeze):
     approved_scans(12)
     held = add(scan_bytes(1))
     Image.objects.filter(pk=held.pk).update(hold=Hold.TEXT)
     assert left_out(freeze()) == {held.pk: "held"}
 
 
-def test_scans_that_are_still_to_be_compared_stop_the_freeze_for_a_while(
-    approved_scans: Any, freeze: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scans_that_are_still_to_be_compared_stop_the_freeze_for_a_while(approved_scans, freeze, monkeypatch):
     approved_scans(12)
     monkeypatch.setattr("labeling.services.snapshots.freezing.COMPARE_S", -1)
     with pytest.raises(Conflict) as refused:
@@ -195,15 +180,13 @@ def test_scans_that_are_still_to_be_compared_stop_the_freeze_for_a_while(
     assert (refused.value.code, "12 new scans" in refused.value.detail) == ("comparison_pending", True)
 
 
-def test_a_patient_changed_meanwhile_starts_the_freeze_again(
-    approved_scans: Any, author: Any, freeze: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_patient_changed_meanwhile_starts_the_freeze_again(approved_scans, author, freeze, monkeypatch):
     from labeling.services.snapshots.candidates import collect
 
     scans = approved_scans(16)
-    frozen: list[Any] = []
+    frozen = []
 
-    def meddle(*args: Any) -> Any:
+    def meddle(*args):
         frozen.append(collect(*args))
         if len(frozen) == 1:
             update_scan(actor=author, image=scans[0], changes={"patient": scans[1].patient})
@@ -215,8 +198,8 @@ def test_a_patient_changed_meanwhile_starts_the_freeze_again(
 
 
 def test_an_equal_test_set_keeps_its_version_and_another_one_counts_up(
-    make_snapshot: Any, approved_scans: Any, author: Any, colleague: Any, project: Any, freeze: Any
-) -> None:
+    make_snapshot, approved_scans, author, colleague, project, freeze
+):
     first = make_snapshot(4)
     approved_scans(2, first_seed=8000, split="train")
     second = freeze()
@@ -232,7 +215,7 @@ def test_an_equal_test_set_keeps_its_version_and_another_one_counts_up(
     assert freeze().test_version == 3
 
 
-def test_a_data_set_of_before_gets_the_test_hash_that_it_would_get_today(make_snapshot: Any) -> None:
+def test_a_data_set_of_before_gets_the_test_hash_that_it_would_get_today(make_snapshot):
     snapshot = make_snapshot(4)
     Snapshot.objects.update(test_hash="", test_version=7)
     import_module("labeling.migrations.0004_test_sets").number_test_sets(apps, None)

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ from mediscan_site.core.errors import Conflict, Forbidden
 from mediscan_site.core.models import AuditEvent
 
 
-def freeze(admin: Any, project: Any, seed: int = 0) -> Snapshot:
+def freeze(admin, project, seed: int = 0) -> Snapshot:
     return freeze_snapshot(actor=admin, project=project, seed=seed)
 
 
@@ -34,9 +33,7 @@ def left_out(snapshot: Snapshot) -> dict[int, str]:
     return dict(selectors.snapshot_left_out(snapshot).values_list("image", "reason"))
 
 
-def test_only_approved_scans_that_may_train_enter(
-    approved_scans: Any, make_scan: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_only_approved_scans_that_may_train_enter(approved_scans, make_scan, author, admin, project):
     good = approved_scans(12)
     make_scan(seed=1)
     make_scan(seed=2, label="NORMAL")
@@ -48,9 +45,7 @@ def test_only_approved_scans_that_may_train_enter(
     assert sum(selectors.split_counts(snapshot).values()) == 12
 
 
-def test_what_cannot_train_is_left_out_and_named(
-    approved_scans: Any, make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_what_cannot_train_is_left_out_and_named(approved_scans, make_scan, author, colleague, admin, project):
     approved_scans(12)
     blurred, multi, old = make_scan(seed=1), make_scan(seed=2, label="NORMAL"), make_scan(seed=3)
     mark_ungradable(actor=author, image=blurred, reason="blurred")
@@ -70,8 +65,8 @@ def test_what_cannot_train_is_left_out_and_named(
 
 
 def test_equal_content_is_the_same_snapshot_and_another_label_is_another(
-    approved_scans: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+    approved_scans, author, colleague, admin, project
+):
     scans = approved_scans(16)
     first = freeze(admin, project)
     assert freeze(admin, project, seed=5) == first
@@ -86,7 +81,7 @@ def test_equal_content_is_the_same_snapshot_and_another_label_is_another(
     assert member.label_class.name == "NORMAL"
 
 
-def test_a_snapshot_locks_the_split_of_its_scans(approved_scans: Any, author: Any, admin: Any, project: Any) -> None:
+def test_a_snapshot_locks_the_split_of_its_scans(approved_scans, author, admin, project):
     scans = approved_scans(12)
     snapshot = freeze(admin, project)
     for scan in Image.objects.filter(pk__in=[scan.pk for scan in scans]):
@@ -99,9 +94,7 @@ def test_a_snapshot_locks_the_split_of_its_scans(approved_scans: Any, author: An
     assert refused.value.code == "split_locked"
 
 
-def test_newcomers_follow_their_patient_and_nobody_moves(
-    approved_scans: Any, make_scan: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_newcomers_follow_their_patient_and_nobody_moves(approved_scans, make_scan, colleague, admin, project):
     approved_scans(12)
     before = sides(freeze(admin, project))
     known = Image.objects.get(pk=next(pk for pk, side in before.items() if side == "test"))
@@ -115,8 +108,8 @@ def test_newcomers_follow_their_patient_and_nobody_moves(
 
 
 def test_a_newcomer_given_another_side_than_its_patient_is_left_out(
-    approved_scans: Any, make_scan: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+    approved_scans, make_scan, colleague, admin, project
+):
     approved_scans(12)
     before = sides(freeze(admin, project))
     known = Image.objects.get(pk=next(pk for pk, side in before.items() if side == "train"))
@@ -126,9 +119,7 @@ def test_a_newcomer_given_another_side_than_its_patient_is_left_out(
     assert left_out(freeze(admin, project)) == {newcomer.pk: "group_on_other_side"}
 
 
-def test_a_patient_on_two_sides_stays_on_the_test_side(
-    approved_scans: Any, make_scan: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_a_patient_on_two_sides_stays_on_the_test_side(approved_scans, make_scan, colleague, admin, project):
     approved_scans(12)
     pair = [
         make_scan(seed=s, label="NORMAL", patient="both", split=side) for s, side in ((900, "train"), (901, "test"))
@@ -142,8 +133,8 @@ def test_a_patient_on_two_sides_stays_on_the_test_side(
 
 
 def test_equal_pixels_in_different_files_count_as_one_scan(
-    approved_scans: Any, make_scan: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+    approved_scans, make_scan, author, colleague, admin, project
+):
     """The same picture as JPEG and with a comment in it: other bytes, other patient, equal pixels."""
     from images.services import ScanFacts
     from labeling.services import upload_scan
@@ -169,18 +160,14 @@ def test_equal_pixels_in_different_files_count_as_one_scan(
     assert left_out(snapshot) == {copies[0].pk: "group_on_other_side"}
 
 
-def test_one_scan_without_a_patient_makes_the_grouping_none(
-    approved_scans: Any, make_scan: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_one_scan_without_a_patient_makes_the_grouping_none(approved_scans, make_scan, colleague, admin, project):
     approved_scans(12)
     assert freeze(admin, project).grouping == "patient"
     review_scan(actor=colleague, image=make_scan(seed=1, label="NORMAL"), status="approved")
     assert freeze(admin, project).grouping == "none"
 
 
-def test_too_little_data_is_refused_with_what_is_missing_and_nothing_is_written(
-    approved_scans: Any, admin: Any, project: Any
-) -> None:
+def test_too_little_data_is_refused_with_what_is_missing_and_nothing_is_written(approved_scans, admin, project):
     approved_scans(2)
     with pytest.raises(Conflict) as refused:
         freeze(admin, project)
@@ -192,8 +179,8 @@ def test_too_little_data_is_refused_with_what_is_missing_and_nothing_is_written(
 
 
 def test_a_changed_patient_that_would_leak_leaves_the_scan_out_of_the_next_data_set(
-    approved_scans: Any, author: Any, admin: Any, project: Any
-) -> None:
+    approved_scans, author, admin, project
+):
     scans = approved_scans(24)
     before = sides(freeze(admin, project))
     train = next(scan for scan in scans if before[scan.pk] == "train")
@@ -202,7 +189,7 @@ def test_a_changed_patient_that_would_leak_leaves_the_scan_out_of_the_next_data_
     assert left_out(freeze(admin, project)) == {train.pk: "joins_two_sides"}
 
 
-def test_freezing_needs_the_right_to_train(approved_scans: Any, author: Any, admin: Any, project: Any) -> None:
+def test_freezing_needs_the_right_to_train(approved_scans, author, admin, project):
     approved_scans(12)
     with pytest.raises(Forbidden):
         freeze_snapshot(actor=author, project=project)
@@ -212,15 +199,13 @@ def test_freezing_needs_the_right_to_train(approved_scans: Any, author: Any, adm
     assert (event.object_id, event.details["members"]) == (str(snapshot.pk), 12)
 
 
-def test_a_split_given_meanwhile_starts_the_freeze_again(
-    approved_scans: Any, admin: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_split_given_meanwhile_starts_the_freeze_again(approved_scans, admin, project, monkeypatch):
     from labeling.services.snapshots import freezing as snapshots
 
     scans = approved_scans(16)
     real, disturbed = snapshots._keep_sides, []
 
-    def meddle(*args: Any) -> None:
+    def meddle(*args) -> None:
         if not disturbed:
             disturbed.append(1)
             Image.objects.filter(pk=scans[0].pk).update(split="test")
@@ -232,7 +217,7 @@ def test_a_split_given_meanwhile_starts_the_freeze_again(
     assert Image.objects.filter(split_locked=True).count() == 16
 
 
-def test_an_export_leaves_out_what_was_erased_and_is_audited(make_snapshot: Any, author: Any, admin: Any) -> None:
+def test_an_export_leaves_out_what_was_erased_and_is_audited(make_snapshot, author, admin):
     snapshot = make_snapshot(4)
     gone = selectors.snapshot_members(snapshot).first()
     delete_scan(actor=admin, image=gone.image)
@@ -244,9 +229,7 @@ def test_an_export_leaves_out_what_was_erased_and_is_audited(make_snapshot: Any,
     assert AuditEvent.objects.filter(action="snapshot.export", actor=author).count() == 1
 
 
-def test_withdrawn_and_erased_scans_enter_no_later_data_set(
-    approved_scans: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_withdrawn_and_erased_scans_enter_no_later_data_set(approved_scans, author, admin, project):
     scans = approved_scans(24)
     freeze(admin, project)
     withdraw_label(actor=author, image=scans[0])

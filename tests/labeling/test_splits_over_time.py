@@ -5,7 +5,6 @@ Everything goes through the real services: real files with real copies, real com
 import io
 from collections import defaultdict
 from functools import cache
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -43,7 +42,7 @@ def picture(seed: int, copy: int) -> bytes:
 class Project(RuleBasedStateMachine):
     """`world`: admin, author, colleague and a project with enough approved scans for a data set."""
 
-    world: dict[str, Any]
+    world: dict
     all_frozen = 0
 
     def __init__(self) -> None:
@@ -140,7 +139,7 @@ class Project(RuleBasedStateMachine):
             assert self.placed.setdefault(pk, side) == side, f"{pk} went from {self.placed[pk]} to {side}"
 
     def nothing_on_two_sides(self, sides: dict[int, str]) -> None:
-        bound: dict[Any, set[str]] = defaultdict(set)
+        bound = defaultdict(set)
         for image in Image.objects.filter(pk__in=sides):
             bound["patient", image.patient or f"none {image.pk}"].add(sides[image.pk])
             bound["bytes", image.sha256].add(sides[image.pk])
@@ -157,9 +156,7 @@ class Project(RuleBasedStateMachine):
         assert all(self.placed[pk] == side for pk, side in now.items())
 
 
-def test_no_sequence_of_events_puts_a_patient_or_a_copy_on_two_sides(
-    approved_scans: Any, admin: Any, author: Any, colleague: Any, project: Any
-) -> None:
+def test_no_sequence_of_events_puts_a_patient_or_a_copy_on_two_sides(approved_scans, admin, author, colleague, project):
     Project.world = {
         "first": approved_scans(12, first_seed=4000),
         "admin": admin,

@@ -1,7 +1,6 @@
 """Every row of the decision table, driven through the real services."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ def name(rule: Rule) -> str:
     return f"{own}{rule.action}-from-{rule.start.label}-{rule.start.approval}"
 
 
-def put_into(scan: Image, start: State, *, author: Any, colleague: Any) -> Image:
+def put_into(scan: Image, start: State, *, author, colleague) -> Image:
     """Bring a fresh scan into a state through the services. The current label is the author's."""
     classes = list(scan.project.class_rows.all())
     if start.label == LabelStatus.UNLABELED:
@@ -35,7 +34,7 @@ def put_into(scan: Image, start: State, *, author: Any, colleague: Any) -> Image
     return Image.objects.get(pk=scan.pk)
 
 
-def act(rule: Rule, scan: Image, actor: Any) -> None:
+def act(rule: Rule, scan: Image, actor) -> None:
     classes = list(scan.project.class_rows.all())
     calls: dict[Action, Callable[[], object]] = {
         Action.LABEL_NEW: lambda: label_scan(actor=actor, image=scan, label_class=classes[1]),
@@ -55,7 +54,7 @@ def state_of(scan: Image) -> State:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in rules() if rule.action != Action.UNGRADABLE_SAME], ids=name)
-def test_the_services_follow_the_table(rule: Rule, make_scan: Any, author: Any, colleague: Any) -> None:
+def test_the_services_follow_the_table(rule, make_scan, author, colleague):
     scan = put_into(make_scan(seed=1), rule.start, author=author, colleague=colleague)
     actor = colleague if rule.own == "no" else author
     if rule.to is None:
@@ -69,9 +68,7 @@ def test_the_services_follow_the_table(rule: Rule, make_scan: Any, author: Any, 
 
 
 @pytest.mark.parametrize("approval", list(ApprovalStatus))
-def test_the_same_reason_again_changes_nothing(
-    approval: ApprovalStatus, make_scan: Any, author: Any, colleague: Any
-) -> None:
+def test_the_same_reason_again_changes_nothing(approval, make_scan, author, colleague):
     scan = make_scan(seed=1)
     mark_ungradable(actor=author, image=scan, reason="blurred")
     if approval == ApprovalStatus.MODIFIED:
@@ -87,7 +84,7 @@ def test_the_same_reason_again_changes_nothing(
     assert state_of(scan) == next_state(Action.UNGRADABLE_SAME, State(LabelStatus.LABELED, approval))
 
 
-def test_every_action_has_a_row_for_every_state_it_can_meet() -> None:
+def test_every_action_has_a_row_for_every_state_it_can_meet():
     for action in Action:
         for state in STATES:
             repeats_nothing = action.endswith("_same") and state.label == LabelStatus.UNLABELED
@@ -96,18 +93,18 @@ def test_every_action_has_a_row_for_every_state_it_can_meet() -> None:
                 assert len(found) == (0 if repeats_nothing else 1), (action, state, own)
 
 
-def test_every_state_of_the_table_is_allowed_by_the_database() -> None:
+def test_every_state_of_the_table_is_allowed_by_the_database():
     assert {rule.to for rule in rules() if rule.to} <= set(STATES)
 
 
 @pytest.mark.django_db
-def test_four_eyes_binds_an_admin_who_labelled(make_scan: Any, admin: Any) -> None:
+def test_four_eyes_binds_an_admin_who_labelled(make_scan, admin):
     scan = make_scan(seed=1, label="NORMAL", actor=admin)
     with pytest.raises(FourEyes):
         review_scan(actor=admin, image=scan, status="approved")
 
 
-def test_without_four_eyes_the_author_may_approve(make_scan: Any, author: Any, project: Any) -> None:
+def test_without_four_eyes_the_author_may_approve(make_scan, author, project):
     project.four_eyes = False
     project.save()
     scan = make_scan(seed=1, label="NORMAL")
@@ -116,8 +113,8 @@ def test_without_four_eyes_the_author_may_approve(make_scan: Any, author: Any, p
 
 
 def test_after_a_modification_the_first_author_may_approve_and_the_reviewer_may_not(
-    make_scan: Any, author: Any, colleague: Any, project: Any
-) -> None:
+    make_scan, author, colleague, project
+):
     scan = make_scan(seed=1, label="NORMAL")
     opacity = project.class_rows.get(name="OPACITY")
     review = review_scan(actor=colleague, image=scan, status="modified", label_class=opacity)
@@ -130,7 +127,7 @@ def test_after_a_modification_the_first_author_may_approve_and_the_reviewer_may_
     assert (fresh.label_class, fresh.annotator, fresh.approval_status) == (opacity, colleague, "approved")
 
 
-def test_a_label_nobody_made_may_be_approved_by_anybody(make_scan: Any, author: Any, project: Any) -> None:
+def test_a_label_nobody_made_may_be_approved_by_anybody(make_scan, author, project):
     scan = make_scan(seed=1)
     normal = project.class_rows.get(name="NORMAL")
     label_scan(actor=author, image=scan, label_class=normal, source=Label.Source.GRADE, confidence=0.9, reader=None)
@@ -139,7 +136,7 @@ def test_a_label_nobody_made_may_be_approved_by_anybody(make_scan: Any, author: 
     assert Label.objects.get(image=scan).reader is None
 
 
-def test_a_rejected_scan_keeps_its_label(make_scan: Any, colleague: Any) -> None:
+def test_a_rejected_scan_keeps_its_label(make_scan, colleague):
     scan = make_scan(seed=1, label="NORMAL")
     review_scan(actor=colleague, image=scan, status="rejected", comment="look again")
     fresh = Image.objects.get(pk=scan.pk)
@@ -147,7 +144,7 @@ def test_a_rejected_scan_keeps_its_label(make_scan: Any, colleague: Any) -> None
     assert Review.objects.get(image=scan).comment == "look again"
 
 
-def test_withdrawing_leaves_the_row_in_the_history(make_scan: Any, author: Any) -> None:
+def test_withdrawing_leaves_the_row_in_the_history(make_scan, author):
     scan = make_scan(seed=1, label="NORMAL")
     withdraw_label(actor=author, image=scan)
     fresh = Image.objects.get(pk=scan.pk)

@@ -5,7 +5,6 @@ import io
 import zipfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as site
@@ -37,7 +36,7 @@ ZIP = a_zip()
 SHA256 = hashlib.sha256(ZIP).hexdigest()
 
 
-def start(client: Any, project: Any, **fields: Any) -> str:
+def start(client, project, **fields) -> str:
     body = {"project": project.pk, "file_name": "many.zip", "size": len(ZIP), **fields}
     response = client.post(URL, body, format="json")
     assert response.status_code == 201, response.content
@@ -46,7 +45,7 @@ def start(client: Any, project: Any, **fields: Any) -> str:
     return f"{URL}{response.json()['id']}/"
 
 
-def put(client: Any, url: str, first: int, data: bytes, *, total: int = len(ZIP), **headers: str) -> Any:
+def put(client, url: str, first: int, data: bytes, *, total: int = len(ZIP), **headers: str):
     said = {"Content-Range": f"bytes {first}-{first + len(data) - 1}/{total}", **headers}
     return client.generic("PUT", url, data, content_type="application/octet-stream", headers=said)
 
@@ -58,7 +57,7 @@ def content(batch: Import) -> bytes:
         return stream.read()
 
 
-def code(response: Any) -> tuple[int, str]:
+def code(response) -> tuple[int, str]:
     return response.status_code, response.json()["errors"][0]["code"]
 
 
@@ -78,7 +77,7 @@ def check_nothing_is_left() -> None:
 
 
 @pytest.mark.django_db
-def test_a_zip_in_pieces_becomes_the_import_it_would_have_been_whole(api: Any, author: Any, project: Any) -> None:
+def test_a_zip_in_pieces_becomes_the_import_it_would_have_been_whole(api, author, project):
     client = api(author)
     url = start(client, project, sha256=SHA256.upper(), split_frames=True)
     *most, (first, rest) = pieces()
@@ -103,7 +102,7 @@ def test_a_zip_in_pieces_becomes_the_import_it_would_have_been_whole(api: Any, a
 
 
 @pytest.mark.django_db
-def test_the_state_tells_where_to_go_on_and_what_is_here(api: Any, author: Any, project: Any) -> None:
+def test_the_state_tells_where_to_go_on_and_what_is_here(api, author, project):
     client = api(author)
     url = start(client, project)
     put(client, url, 0, ZIP[:PIECE])
@@ -117,7 +116,7 @@ def test_the_state_tells_where_to_go_on_and_what_is_here(api: Any, author: Any, 
 
 
 @pytest.mark.django_db
-def test_a_piece_whose_answer_was_lost_may_be_sent_again(api: Any, author: Any, project: Any) -> None:
+def test_a_piece_whose_answer_was_lost_may_be_sent_again(api, author, project):
     client = api(author)
     url = start(client, project)
     for at, data in pieces():
@@ -130,7 +129,7 @@ def test_a_piece_whose_answer_was_lost_may_be_sent_again(api: Any, author: Any, 
 
 
 @pytest.mark.django_db
-def test_a_gap_an_overlap_and_another_piece_in_its_place_are_refused(api: Any, author: Any, project: Any) -> None:
+def test_a_gap_an_overlap_and_another_piece_in_its_place_are_refused(api, author, project):
     client = api(author)
     url = start(client, project)
     assert code(put(client, url, PIECE, ZIP[PIECE : 2 * PIECE])) == (409, "wrong_offset")
@@ -148,7 +147,7 @@ def test_a_gap_an_overlap_and_another_piece_in_its_place_are_refused(api: Any, a
     ["", "bytes", "bytes 0-99", "bytes 0-98/{size}", "bytes 0-100/{size}", "bytes 99-0/{size}", "bytes 0-99/5", "items 0-99/{size}",
      "bytes {size}-99999999/{size}", "bytes 0-99/*", "bytes -1-98/{size}", "bytes 0-99/99999999999999999999"],
 )  # fmt: skip
-def test_a_range_that_does_not_fit_is_refused(said: str, api: Any, author: Any, project: Any) -> None:
+def test_a_range_that_does_not_fit_is_refused(said, api, author, project):
     client = api(author)
     url = start(client, project)
     headers = {"Content-Range": said.format(size=len(ZIP))}
@@ -159,7 +158,7 @@ def test_a_range_that_does_not_fit_is_refused(said: str, api: Any, author: Any, 
 
 
 @pytest.mark.django_db
-def test_a_piece_that_arrives_broken_is_not_kept(api: Any, author: Any, project: Any) -> None:
+def test_a_piece_that_arrives_broken_is_not_kept(api, author, project):
     client = api(author)
     url = start(client, project)
     wrong = {"X-Content-SHA256": "0" * 64}
@@ -171,7 +170,7 @@ def test_a_piece_that_arrives_broken_is_not_kept(api: Any, author: Any, project:
 
 
 @pytest.mark.django_db
-def test_a_connection_lost_in_the_middle_of_a_piece_leaves_nothing_of_it(author: Any, project: Any) -> None:
+def test_a_connection_lost_in_the_middle_of_a_piece_leaves_nothing_of_it(author, project):
     upload = services.start_upload(actor=author, project=project, file_name="many.zip", size=len(ZIP))
     with pytest.raises(Invalid) as refused:
         services.receive_part(actor=author, upload=upload, first=0, last=PIECE - 1, source=io.BytesIO(ZIP[:100]))
@@ -186,9 +185,7 @@ def test_a_connection_lost_in_the_middle_of_a_piece_leaves_nothing_of_it(author:
     [(ZIP, "0" * 64, "digest_mismatch"), (bytes(len(ZIP)), "", "not_a_zip"), (ZIP[:-30] + bytes(30), "", "not_a_zip")],
     ids=["another digest", "no ZIP", "a broken ZIP"],
 )
-def test_what_is_not_the_announced_zip_is_destroyed(
-    data: bytes, sha256: str, expected: str, api: Any, author: Any, project: Any
-) -> None:
+def test_what_is_not_the_announced_zip_is_destroyed(data, sha256, expected, api, author, project):
     client = api(author)
     url = start(client, project, sha256=sha256)
     put(client, url, 0, data[:PIECE])
@@ -199,9 +196,7 @@ def test_what_is_not_the_announced_zip_is_destroyed(
 
 
 @pytest.mark.django_db
-def test_a_fault_of_ours_at_the_end_loses_no_piece(
-    api: Any, author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_at_the_end_loses_no_piece(api, author, project, monkeypatch):
     client = api(author)
     client.raise_request_exception = False
     url = start(client, project)
@@ -214,7 +209,7 @@ def test_a_fault_of_ours_at_the_end_loses_no_piece(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_giving_up_destroys_what_has_arrived(api: Any, author: Any, project: Any) -> None:
+def test_giving_up_destroys_what_has_arrived(api, author, project):
     client = api(author)
     url = start(client, project)
     put(client, url, 0, ZIP[:PIECE])
@@ -226,7 +221,7 @@ def test_giving_up_destroys_what_has_arrived(api: Any, author: Any, project: Any
 
 
 @pytest.mark.django_db
-def test_uploads_nothing_was_added_to_for_a_day_are_destroyed(author: Any, project: Any) -> None:
+def test_uploads_nothing_was_added_to_for_a_day_are_destroyed(author, project):
     old, young = (
         services.start_upload(actor=author, project=project, file_name="many.zip", size=len(ZIP)) for _ in range(2)
     )
@@ -239,9 +234,7 @@ def test_uploads_nothing_was_added_to_for_a_day_are_destroyed(author: Any, proje
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_pieces_of_an_import_that_waits_are_kept_and_those_of_an_ended_one_are_not(
-    api: Any, author: Any, project: Any
-) -> None:
+def test_the_pieces_of_an_import_that_waits_are_kept_and_those_of_an_ended_one_are_not(api, author, project):
     url = start(api(author), project)
     for at, data in pieces():
         put(api(author), url, at, data)
@@ -257,9 +250,7 @@ def test_the_pieces_of_an_import_that_waits_are_kept_and_those_of_an_ended_one_a
 
 
 @pytest.mark.django_db
-def test_only_who_began_it_and_administrators_reach_an_upload(
-    api: Any, author: Any, colleague: Any, admin: Any, project: Any
-) -> None:
+def test_only_who_began_it_and_administrators_reach_an_upload(api, author, colleague, admin, project):
     url = start(api(author), project)
     for stranger in (colleague, make_user("stranger")):
         client = api(stranger)
@@ -274,7 +265,7 @@ def test_only_who_began_it_and_administrators_reach_an_upload(
 
 
 @pytest.mark.django_db
-def test_a_right_that_was_taken_away_ends_the_upload(api: Any, author: Any, admin: Any, project: Any) -> None:
+def test_a_right_that_was_taken_away_ends_the_upload(api, author, admin, project):
     from images.services import revoke
 
     client = api(author)

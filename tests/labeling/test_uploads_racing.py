@@ -7,7 +7,6 @@ import io
 import random
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as site
@@ -23,7 +22,7 @@ from tests.labeling.test_uploads import PIECE, SHA256, URL, ZIP, code, content, 
 
 
 @pytest.mark.django_db
-def test_limits_are_those_of_an_import(api: Any, author: Any, project: Any, settings: Any, monkeypatch: Any) -> None:
+def test_limits_are_those_of_an_import(api, author, project, settings, monkeypatch):
     settings.MAX_IMPORT_BYTES = 1000
     with pytest.raises(TooLarge):
         services.start_upload(actor=author, project=project, file_name="x.zip", size=1001)
@@ -42,7 +41,7 @@ def test_limits_are_those_of_an_import(api: Any, author: Any, project: Any, sett
 
 
 @pytest.mark.django_db
-def test_no_piece_lies_in_the_clear(author: Any, project: Any) -> None:
+def test_no_piece_lies_in_the_clear(author, project):
     upload = services.start_upload(actor=author, project=project, file_name="many.zip", size=len(ZIP))
     services.receive_part(actor=author, upload=upload, first=0, last=PIECE - 1, source=io.BytesIO(ZIP[:PIECE]))
     stored = [path.read_bytes() for path in Path(site.DATA_DIR).rglob("*") if path.is_file()]
@@ -50,9 +49,9 @@ def test_no_piece_lies_in_the_clear(author: Any, project: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_racing_requests_with_the_same_pieces_one_import_comes(author: Any, project: Any) -> None:
+def test_of_racing_requests_with_the_same_pieces_one_import_comes(author, project):
     upload = services.start_upload(actor=author, project=project, file_name="many.zip", size=len(ZIP), sha256=SHA256)
-    outcomes: list[Any] = []
+    outcomes = []
     gate = threading.Barrier(4)
 
     def send() -> None:
@@ -82,7 +81,7 @@ def test_of_racing_requests_with_the_same_pieces_one_import_comes(author: Any, p
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_pieces_come_the_import_is_the_zip_or_there_is_none(seed: int, author: Any, project: Any) -> None:
+def test_whatever_pieces_come_the_import_is_the_zip_or_there_is_none(seed, author, project):
     dice = random.Random(seed)
     upload = services.start_upload(actor=author, project=project, file_name="many.zip", size=len(ZIP), sha256=SHA256)
     batch = None
@@ -106,10 +105,8 @@ def test_whatever_pieces_come_the_import_is_the_zip_or_there_is_none(seed: int, 
 
 
 @pytest.mark.django_db
-def test_a_full_disk_is_said_and_costs_no_more_than_the_piece(
-    api: Any, author: Any, project: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
+def test_a_full_disk_is_said_and_costs_no_more_than_the_piece(api, author, project, monkeypatch):
+    def full(*_, **__) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     client = api(author)

@@ -7,9 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -27,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     made = tmp_path / "from-the-ward"
     made.mkdir()
     return made
@@ -41,21 +39,21 @@ def lay(folder: Path, name: str, data: bytes) -> Path:
 
 
 @pytest.fixture
-def watch(folder: Path, author: Any, project: Any) -> Callable[..., Watch]:
+def watch(folder, author, project):
     """A watch with its lines in `told` and `complained`; two looks take what stands still."""
 
-    def make(**options: Any) -> Any:
+    def make(**options):
         told: list[str] = []
         complained: list[str] = []
         values = {"actor": author, "project": project, "folder": folder, "settle_s": 0.0, **options}
-        made: Any = Watch(tell=told.append, complain=complained.append, **values)
+        made = Watch(tell=told.append, complain=complained.append, **values)
         made.told, made.complained = told, complained
         return made
 
     return make
 
 
-def twice(watch: Any) -> Any:
+def twice(watch):
     watch.look()
     watch.look()
     return watch
@@ -66,7 +64,7 @@ def scans() -> list[tuple[str, str | None, str | None]]:
     return list(rows)
 
 
-def test_files_become_scans_with_the_label_of_their_class_folder(folder: Path, watch: Any, author: Any) -> None:
+def test_files_become_scans_with_the_label_of_their_class_folder(folder, watch, author):
     lay(folder, "plain.jpg", scan_bytes(1))
     lay(folder, "NORMAL/n.jpg", scan_bytes(2))
     lay(folder, "test/OPACITY/t.jpg", scan_bytes(3))
@@ -81,7 +79,7 @@ def test_files_become_scans_with_the_label_of_their_class_folder(folder: Path, w
     assert (len(seen.told), seen.complained) == (5, [])
 
 
-def test_nothing_in_the_folder_is_touched(folder: Path, watch: Any) -> None:
+def test_nothing_in_the_folder_is_touched(folder, watch):
     paths = [lay(folder, "a.jpg", scan_bytes(1)), lay(folder, "bad.jpg", b"no picture")]
     before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
     twice(watch())
@@ -89,7 +87,7 @@ def test_nothing_in_the_folder_is_touched(folder: Path, watch: Any) -> None:
     assert sorted(folder.iterdir()) == sorted(paths)
 
 
-def test_a_file_that_grows_is_left_until_it_stands_still(folder: Path, watch: Any) -> None:
+def test_a_file_that_grows_is_left_until_it_stands_still(folder, watch):
     data, seen = scan_bytes(1), watch()
     for end in (100, 1000, len(data)):
         lay(folder, "a.jpg", data[:end])
@@ -100,7 +98,7 @@ def test_a_file_that_grows_is_left_until_it_stands_still(folder: Path, watch: An
     assert seen.complained == []
 
 
-def test_it_must_stand_still_for_as_long_as_asked(folder: Path, watch: Any) -> None:
+def test_it_must_stand_still_for_as_long_as_asked(folder, watch):
     lay(folder, "a.jpg", scan_bytes(1))
     seen = watch(settle_s=3600)
     twice(seen)
@@ -110,7 +108,7 @@ def test_it_must_stand_still_for_as_long_as_asked(folder: Path, watch: Any) -> N
     assert (Image.objects.count(), seen.growing) == (1, {})
 
 
-def test_after_a_restart_nothing_is_read_again(folder: Path, watch: Any) -> None:
+def test_after_a_restart_nothing_is_read_again(folder, watch):
     lay(folder, "a.jpg", scan_bytes(1))
     lay(folder, "bad.jpg", b"no picture")
     twice(watch())
@@ -118,7 +116,7 @@ def test_after_a_restart_nothing_is_read_again(folder: Path, watch: Any) -> None
     assert (again.told, again.complained, again.growing) == ([], [], {})
 
 
-def test_an_erased_scan_does_not_come_back_from_the_folder(folder: Path, watch: Any, admin: Any) -> None:
+def test_an_erased_scan_does_not_come_back_from_the_folder(folder, watch, admin):
     lay(folder, "a.jpg", scan_bytes(1))
     twice(watch())
     delete_scan(actor=admin, image=Image.objects.get())
@@ -126,7 +124,7 @@ def test_an_erased_scan_does_not_come_back_from_the_folder(folder: Path, watch: 
     assert not Image.objects.filter(erased_at=None).exists()
 
 
-def test_a_refused_file_is_named_once_and_tried_again_when_it_changes(folder: Path, watch: Any) -> None:
+def test_a_refused_file_is_named_once_and_tried_again_when_it_changes(folder, watch):
     lay(folder, "ward/cut.jpg", scan_bytes(1)[:2000])
     seen = twice(twice(watch()))
     assert len(seen.complained) == 1
@@ -138,7 +136,7 @@ def test_a_refused_file_is_named_once_and_tried_again_when_it_changes(folder: Pa
     assert WatchedFile.objects.get().outcome == "created"
 
 
-def test_equal_bytes_are_one_scan(folder: Path, watch: Any) -> None:
+def test_equal_bytes_are_one_scan(folder, watch):
     lay(folder, "a.jpg", scan_bytes(1))
     lay(folder, "b.jpg", scan_bytes(1))
     seen = twice(watch())
@@ -147,7 +145,7 @@ def test_equal_bytes_are_one_scan(folder: Path, watch: Any) -> None:
     assert seen.told[1].endswith("duplicate")
 
 
-def test_a_zip_becomes_an_import(folder: Path, watch: Any, project: Any) -> None:
+def test_a_zip_becomes_an_import(folder, watch, project):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
         made.writestr("NORMAL/a.jpg", scan_bytes(1))
@@ -164,7 +162,7 @@ def test_a_zip_becomes_an_import(folder: Path, watch: Any, project: Any) -> None
     assert scans() == [("a.jpg", "NORMAL", None)]
 
 
-def test_what_is_no_scan_by_its_name_and_links_are_passed_over(folder: Path, watch: Any, tmp_path: Path) -> None:
+def test_what_is_no_scan_by_its_name_and_links_are_passed_over(folder, watch, tmp_path):
     for name in (".hidden.jpg", "a.jpg.part", "b.tmp", "README.txt", "Thumbs.db", ".git/x.jpg", "__MACOSX/y.jpg"):
         lay(folder, name, scan_bytes(1))
     outside = lay(tmp_path, "elsewhere/secret.jpg", scan_bytes(2))
@@ -175,12 +173,12 @@ def test_what_is_no_scan_by_its_name_and_links_are_passed_over(folder: Path, wat
     assert (Image.objects.count(), seen.told, seen.complained, seen.growing) == (0, [], [], {})
 
 
-def test_a_labels_file_is_refused_with_the_way_out(folder: Path, watch: Any) -> None:
+def test_a_labels_file_is_refused_with_the_way_out(folder, watch):
     lay(folder, "labels.csv", b"image_id,label\n")
     assert "labels.csv: unexpected_labels_file: " in twice(watch()).complained[0]
 
 
-def test_a_folder_that_is_away_is_said_once_and_waited_for(folder: Path, watch: Any) -> None:
+def test_a_folder_that_is_away_is_said_once_and_waited_for(folder, watch):
     lay(folder, "a.jpg", scan_bytes(1))
     seen, away = watch(), folder.with_name("unmounted")
     folder.rename(away)
@@ -191,8 +189,8 @@ def test_a_folder_that_is_away_is_said_once_and_waited_for(folder: Path, watch: 
     assert Image.objects.count() == 1
 
 
-def test_with_the_decoder_away_nothing_is_remembered(folder: Path, watch: Any, monkeypatch: Any) -> None:
-    def away(**_: Any) -> None:
+def test_with_the_decoder_away_nothing_is_remembered(folder, watch, monkeypatch):
+    def away(**_) -> None:
         raise Unavailable("The decoder is away.")
 
     lay(folder, "a.jpg", scan_bytes(1))
@@ -205,16 +203,14 @@ def test_with_the_decoder_away_nothing_is_remembered(folder: Path, watch: Any, m
     assert Image.objects.count() == 1
 
 
-def test_no_path_is_stored_in_the_clear(folder: Path, watch: Any) -> None:
+def test_no_path_is_stored_in_the_clear(folder, watch):
     lay(folder, "Jane Roe.jpg", b"no picture")
     twice(watch())
     row = WatchedFile.objects.get()
     assert "Jane" not in f"{row.digest}{row.code}"
 
 
-def test_who_may_no_longer_upload_ends_the_watch(
-    folder: Path, watch: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_who_may_no_longer_upload_ends_the_watch(folder, watch, author, admin, project):
     lay(folder, "a.jpg", scan_bytes(1))
     seen = watch()
     seen.look()
@@ -224,13 +220,13 @@ def test_who_may_no_longer_upload_ends_the_watch(
     assert not WatchedFile.objects.exists()
 
 
-def run(*args: Any) -> tuple[str, str]:
+def run(*args) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     call_command("watch", *map(str, args), stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
 
 
-def test_the_command_takes_in_what_is_there_once(folder: Path, author: Any, project: Any) -> None:
+def test_the_command_takes_in_what_is_there_once(folder, author, project):
     lay(folder, "NORMAL/a.jpg", scan_bytes(1))
     lay(folder, "bad.jpg", b"no picture")
     out, err = run(project.name, folder, "--as", "author", "--once", "--settle", "0.05")
@@ -240,7 +236,7 @@ def test_the_command_takes_in_what_is_there_once(folder: Path, author: Any, proj
     assert run(project.name, folder, "--as", "author", "--once", "--settle", "0.05") == ("", "")
 
 
-def test_wrong_use_is_said(folder: Path, author: Any, outsider: Any, project: Any) -> None:
+def test_wrong_use_is_said(folder, author, outsider, project):
     for path, user, status in (("missing", "author", 2), (folder, "nobody", 2), (folder, "outsider", 2)):
         with pytest.raises(CommandError) as refused:
             run(project.name, path, "--as", user, "--once")
@@ -250,7 +246,7 @@ def test_wrong_use_is_said(folder: Path, author: Any, outsider: Any, project: An
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_ends_cleanly_when_it_is_asked_to(folder: Path, author: Any, project: Any) -> None:
+def test_the_command_ends_cleanly_when_it_is_asked_to(folder, author, project):
     from django.db import connection
 
     if connection.vendor != "sqlite":

@@ -1,8 +1,5 @@
 """A browser without JavaScript: Django's test client, signed in."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.test import Client
 
@@ -15,15 +12,15 @@ from tests.registry.conftest import (  # noqa: F401 -- fixtures of this folder t
 )
 
 
-def texts(answer: Any) -> str:
+def texts(answer) -> str:
     return str(answer.content.decode())
 
 
 @pytest.fixture
-def browser() -> Callable[..., Client]:
+def browser():
     """`browser()` is signed out, `browser(user)` signed in. A failing view raises, so no test takes a 500 for an answer."""
 
-    def open_browser(user: Any = None) -> Client:
+    def open_browser(user=None) -> Client:
         client = Client()
         if user is not None:
             client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -33,11 +30,11 @@ def browser() -> Callable[..., Client]:
 
 
 @pytest.fixture
-def made_run(project: Any, admin: Any, snapshot: Any) -> Callable[..., Any]:  # noqa: F811
+def made_run(project, admin, snapshot):  # noqa: F811
     """A training run as the worker leaves it after so many epochs."""
     from training.models import EpochMetrics, TrainingRun
 
-    def make(*, status: str = "running", epochs: int = 3, **columns: Any) -> TrainingRun:
+    def make(*, status: str = "running", epochs: int = 3, **columns) -> TrainingRun:
         config = {"architecture": "resnet18", "initialisation_note": "From scratch, as asked.", "epochs": 8}
         run = TrainingRun.objects.create(
             project=project, snapshot=snapshot, created_by=admin, config=config, status=status, progress=0.4, **columns

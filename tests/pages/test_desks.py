@@ -1,8 +1,5 @@
 """The two desks: one scan after the other is labelled, and a colleague decides."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -13,13 +10,11 @@ from tests.pages.conftest import texts
 HTMX = {"HX-Request": "true"}
 
 
-def label_post(scan: Any, **said: Any) -> dict[str, Any]:
+def label_post(scan, **said):
     return {"image": scan.pk, "version": scan.version, "ungradable": "poor image quality", **said}
 
 
-def test_a_label_is_saved_and_the_next_scan_comes(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_a_label_is_saved_and_the_next_scan_comes(browser, author, project, make_scan):
     first, second = make_scan(seed=1), make_scan(seed=2)
     url, wanted = reverse("label_next", args=[project.pk]), project.class_rows.get(name="OPACITY")
     client = browser(author)
@@ -31,9 +26,7 @@ def test_a_label_is_saved_and_the_next_scan_comes(
     assert (first.label_class, first.annotator) == (wanted, author)
 
 
-def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(
-    browser: Callable[..., Any], author: Any, colleague: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(browser, author, colleague, project, make_scan):
     for seed in range(5):
         make_scan(seed=seed)
     url = reverse("label_next", args=[project.pk])
@@ -44,9 +37,7 @@ def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(
     assert Lease.objects.count() == 4
 
 
-def test_ungradable_needs_its_own_button(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_ungradable_needs_its_own_button(browser, author, project, make_scan):
     scan = make_scan(seed=1)
     client, url = browser(author), reverse("label_next", args=[project.pk])
     assert "one of the two" in texts(client.post(url, label_post(scan), headers=HTMX))
@@ -54,9 +45,7 @@ def test_ungradable_needs_its_own_button(
     assert Label.objects.get().ungradable_reason == "poor image quality"
 
 
-def test_a_skipped_scan_comes_back_when_asked_for(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_a_skipped_scan_comes_back_when_asked_for(browser, author, project, make_scan):
     scan = make_scan(seed=1)
     client, url = browser(author), reverse("label_next", args=[project.pk])
     answer = client.post(url, {"image": scan.pk, "skip": "1"}, headers=HTMX)
@@ -66,9 +55,7 @@ def test_a_skipped_scan_comes_back_when_asked_for(
     assert client.get(url).context["scan"] == scan
 
 
-def test_going_back_shows_the_last_label_and_a_new_one_replaces_it(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_going_back_shows_the_last_label_and_a_new_one_replaces_it(browser, author, project, make_scan):
     scan = make_scan(seed=1, label="NORMAL")
     client, url = browser(author), reverse("label_next", args=[project.pk])
     earlier = client.get(url).context["earlier"]
@@ -80,9 +67,7 @@ def test_going_back_shows_the_last_label_and_a_new_one_replaces_it(
     assert Label.objects.count() == 2
 
 
-def test_a_label_on_an_old_version_is_refused_and_said(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_a_label_on_an_old_version_is_refused_and_said(browser, author, project, make_scan):
     scan = make_scan(seed=1)
     Image.objects.update(version=7)
     said = label_post(scan, label_class=project.class_rows.first().pk)
@@ -93,9 +78,7 @@ def test_a_label_on_an_old_version_is_refused_and_said(
 
 
 @pytest.mark.parametrize("decision", ["approved", "rejected", "modified"])
-def test_a_colleague_decides(
-    browser: Callable[..., Any], colleague: Any, project: Any, make_scan: Callable[..., Any], decision: str
-) -> None:
+def test_a_colleague_decides(browser, colleague, project, make_scan, decision):
     scan = make_scan(seed=1, label="NORMAL")
     said = {"image": scan.pk, "version": scan.version, "status": decision, "comment": "looked twice"}
     said["label_class"] = project.class_rows.get(name="OPACITY").pk
@@ -106,9 +89,7 @@ def test_a_colleague_decides(
     assert scan.label_class.name == ("OPACITY" if decision == "modified" else "NORMAL")
 
 
-def test_ones_own_label_cannot_be_approved_on_the_scan_page(
-    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_ones_own_label_cannot_be_approved_on_the_scan_page(browser, author, make_scan):
     scan = make_scan(seed=1, label="NORMAL")
     said = {"version": scan.version, "status": "approved"}
     answer = browser(author).post(reverse("scan_review", args=[scan.pk]), said, follow=True)
@@ -117,9 +98,7 @@ def test_ones_own_label_cannot_be_approved_on_the_scan_page(
     assert not Review.objects.exists()
 
 
-def test_many_are_approved_at_once_and_refusals_are_named(
-    browser: Callable[..., Any], colleague: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_many_are_approved_at_once_and_refusals_are_named(browser, colleague, project, make_scan):
     theirs, own = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL", actor=colleague)
     said = {"images": [theirs.pk, own.pk], "status": "approved"}
     answer = browser(colleague).post(reverse("review_many", args=[project.pk]), said, follow=True)
@@ -127,14 +106,12 @@ def test_many_are_approved_at_once_and_refusals_are_named(
     assert f"{own.code}: You made the current label" in texts(answer)
 
 
-def test_a_review_of_many_without_a_tick_says_so(browser: Callable[..., Any], colleague: Any, project: Any) -> None:
+def test_a_review_of_many_without_a_tick_says_so(browser, colleague, project):
     answer = browser(colleague).post(reverse("review_many", args=[project.pk]), {"status": "approved"}, follow=True)
     assert "Tick at least one scan." in texts(answer)
 
 
-def test_without_the_script_each_desk_says_once_what_was_saved(
-    browser: Callable[..., Any], author: Any, colleague: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_without_the_script_each_desk_says_once_what_was_saved(browser, author, colleague, project, make_scan):
     scan, wanted = make_scan(seed=1), project.class_rows.get(name="OPACITY")
     labelled = browser(author).post(
         reverse("label_next", args=[project.pk]), label_post(scan, label_class=wanted.pk), follow=True

@@ -1,8 +1,5 @@
 """The model page shows a whole report: curves, the comparison with what serves, and subgroups."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from django.urls import reverse
@@ -16,7 +13,7 @@ from tests.pages.test_forms import texts
 pytestmark = pytest.mark.django_db
 
 
-def whole_report(names: list[str], *, seed: int = 0, comparison: bool = True) -> dict[str, Any]:
+def whole_report(names: list[str], *, seed: int = 0, comparison: bool = True):
     """A report as `reporting.build` makes it, of made-up answers: an old device on which the version fails, and a deployed
     version that is better."""
     rng, n, k = np.random.default_rng(seed), 400, len(names)
@@ -38,13 +35,11 @@ def whole_report(names: list[str], *, seed: int = 0, comparison: bool = True) ->
     }
 
 
-def page_of(browser: Callable[..., Any], user: Any, model: Any) -> Any:
+def page_of(browser, user, model):
     return browser(user).get(reverse("model", args=[model.pk]))
 
 
-def test_the_page_names_what_is_worse_and_by_which_test(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_the_page_names_what_is_worse_and_by_which_test(browser, admin, make_version):
     metrics = whole_report(["NORMAL", "OPACITY"])
     answer = page_of(browser, admin, make_version(metrics=metrics))
     page, source = texts(answer), answer.content.decode()
@@ -63,25 +58,19 @@ def test_the_page_names_what_is_worse_and_by_which_test(
     assert "<script>" not in source
 
 
-def test_several_classes_have_a_curve_each(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_several_classes_have_a_curve_each(browser, admin, make_version):
     names = ["A", "B", "C"]
     source = page_of(browser, admin, make_version(metrics=whole_report(names))).content.decode()
     assert all(f'<polyline class="line c{number}"' in source for number in range(3))
     assert "AUROC of C" in source
 
 
-def test_without_a_deployed_version_the_page_says_that_nothing_was_compared(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_without_a_deployed_version_the_page_says_that_nothing_was_compared(browser, admin, make_version):
     model = make_version(metrics=whole_report(["NORMAL", "OPACITY"], comparison=False))
     assert "Not compared. No version is deployed." in texts(page_of(browser, admin, model))
 
 
-def test_a_report_with_too_few_cases_is_shown_as_such(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_a_report_with_too_few_cases_is_shown_as_such(browser, admin, make_version):
     y, p = np.array([0, 1, 0, 1, 0, 1]), np.full((6, 2), 0.5)
     names, groups = ["NORMAL", "OPACITY"], list(range(6))
     metrics = {
@@ -96,9 +85,7 @@ def test_a_report_with_too_few_cases_is_shown_as_such(
     assert "at least 5 are needed" in page
 
 
-def test_a_report_from_before_curves_were_kept_still_opens(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_a_report_from_before_curves_were_kept_still_opens(browser, admin, make_version):
     answer = page_of(browser, admin, make_version())
     assert answer.status_code == 200
     assert "Subgroups" not in texts(answer)

@@ -1,8 +1,6 @@
 """Every page opens for who may see it, with real rows, and for nobody else."""
 
 import io
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -15,14 +13,7 @@ NASTY = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def rows(
-    project: Any,
-    author: Any,
-    make_scan: Callable[..., Any],
-    answered: Callable[..., Any],
-    made_run: Callable[..., Any],
-    snapshot: Any,
-) -> dict[str, int]:
+def rows(project, author, make_scan, answered, made_run, snapshot):
     """Keys of one of everything."""
     from labeling.models import Import, LabelDoubt
 
@@ -111,9 +102,7 @@ def address(rows: dict[str, int], name: str, argument: str | None) -> str:
     return reverse(name, args=[rows[argument]] if argument else [])
 
 
-def test_every_page_shows_its_rows(
-    request: pytest.FixtureRequest, rows: dict[str, int], browser: Callable[..., Any]
-) -> None:
+def test_every_page_shows_its_rows(request, rows, browser):
     wrong = {}
     for name, argument, persona, words in PAGES:
         answer = browser(request.getfixturevalue(persona)).get(address(rows, name, argument))
@@ -125,15 +114,13 @@ def test_every_page_shows_its_rows(
     assert wrong == {}
 
 
-def test_the_pages_of_a_project_do_not_exist_for_an_outsider(
-    rows: dict[str, int], browser: Callable[..., Any], outsider: Any
-) -> None:
+def test_the_pages_of_a_project_do_not_exist_for_an_outsider(rows, browser, outsider):
     person = browser(outsider)
     seen = {page[0]: person.get(address(rows, page[0], page[1])).status_code for page in PAGES if page[1]}
     assert seen == dict.fromkeys(seen, 404)
 
 
-def test_every_page_sends_who_is_not_signed_in_to_the_login(rows: dict[str, int], browser: Callable[..., Any]) -> None:
+def test_every_page_sends_who_is_not_signed_in_to_the_login(rows, browser):
     urls = [address(rows, page[0], page[1]) for page in PAGES]
     answers = {url: browser().get(url) for url in urls}
     sent_to = {url: answer.headers.get("Location") for url, answer in answers.items()}
@@ -141,18 +128,16 @@ def test_every_page_sends_who_is_not_signed_in_to_the_login(rows: dict[str, int]
 
 
 @pytest.mark.parametrize("name", ["project_create", "audit"])
-def test_a_doctor_may_not_open_an_administrators_page(browser: Callable[..., Any], author: Any, name: str) -> None:
+def test_a_doctor_may_not_open_an_administrators_page(browser, author, name):
     assert browser(author).get(reverse(name)).status_code == 403
 
 
-def test_a_doctor_without_the_right_to_manage_cannot_open_the_settings(
-    browser: Callable[..., Any], author: Any, project: Any
-) -> None:
+def test_a_doctor_without_the_right_to_manage_cannot_open_the_settings(browser, author, project):
     assert browser(author).get(reverse("project_settings", args=[project.pk])).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["dashboard", "project_list", "history", "jobs"])
-def test_a_list_without_rows_says_what_to_do_next(browser: Callable[..., Any], outsider: Any, name: str) -> None:
+def test_a_list_without_rows_says_what_to_do_next(browser, outsider, name):
     page = browser(outsider).get(reverse(name)).content.decode()
     assert "card empty" in page
 
@@ -161,9 +146,7 @@ def test_a_list_without_rows_says_what_to_do_next(browser: Callable[..., Any], o
     "name",
     ["label_next", "review", "doubts", "dataset_list", "training", "model_list", "grade", "scan_list", "project"],
 )
-def test_an_empty_project_says_what_to_do_next(
-    browser: Callable[..., Any], author: Any, project: Any, name: str
-) -> None:
+def test_an_empty_project_says_what_to_do_next(browser, author, project, name):
     page = browser(author).get(reverse(name, args=[project.pk])).content.decode()
     assert "card empty" in page
 
@@ -179,18 +162,14 @@ def test_an_empty_project_says_what_to_do_next(
         ("model", "model", "Evaluations"),
     ],
 )
-def test_htmx_gets_the_fragment_alone(
-    rows: dict[str, int], browser: Callable[..., Any], admin: Any, name: str, argument: str | None, words: str
-) -> None:
+def test_htmx_gets_the_fragment_alone(rows, browser, admin, name, argument, words):
     url = address(rows, name, argument)
     page = browser(admin).get(url, headers={"HX-Request": "true"}).content.decode()
     assert coded(rows, [words])[0] in page
     assert "<html" not in page
 
 
-def test_a_running_job_asks_again_and_a_finished_one_does_not(
-    browser: Callable[..., Any], admin: Any, made_run: Callable[..., Any]
-) -> None:
+def test_a_running_job_asks_again_and_a_finished_one_does_not(browser, admin, made_run):
     from training.models import TrainingRun
 
     run = made_run()
@@ -215,9 +194,7 @@ QUESTIONS = [
 ]
 
 
-def test_what_cannot_be_taken_back_is_asked_about(
-    request: pytest.FixtureRequest, rows: dict[str, int], browser: Callable[..., Any]
-) -> None:
+def test_what_cannot_be_taken_back_is_asked_about(request, rows, browser):
     missing = []
     for name, argument, persona, question in QUESTIONS:
         page = browser(request.getfixturevalue(persona)).get(address(rows, name, argument)).content.decode()
@@ -226,9 +203,7 @@ def test_what_cannot_be_taken_back_is_asked_about(
     assert missing == []
 
 
-def test_the_report_of_an_import_says_what_was_refused_without_codes(
-    rows: dict[str, int], browser: Callable[..., Any], author: Any
-) -> None:
+def test_the_report_of_an_import_says_what_was_refused_without_codes(rows, browser, author):
     from labeling.models import ImportFile
 
     said = {"rejected": "This is a PDF.", "duplicate": "It is there.", "warning": "The label differs."}
@@ -247,9 +222,7 @@ def test_the_report_of_an_import_says_what_was_refused_without_codes(
     assert "some_code" not in page
 
 
-def test_a_scan_shows_its_whole_pseudonym_and_a_person_in_words(
-    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_a_scan_shows_its_whole_pseudonym_and_a_person_in_words(browser, author, make_scan):
     from images.models import Image, Metadata
 
     scan = make_scan(patient="p1")
@@ -260,7 +233,7 @@ def test_a_scan_shows_its_whole_pseudonym_and_a_person_in_words(
     assert "female, 1 year<" in page
 
 
-def test_what_people_type_is_escaped_wherever_it_is_shown(browser: Callable[..., Any], admin: Any) -> None:
+def test_what_people_type_is_escaped_wherever_it_is_shown(browser, admin):
     project = create_project(actor=admin, name=NASTY, classes=["<b>A", "B"], limitations=NASTY)
     image, _ = upload_scan(
         actor=admin,
@@ -278,13 +251,7 @@ def test_what_people_type_is_escaped_wherever_it_is_shown(browser: Callable[...,
         assert "<b>A" not in page
 
 
-def test_the_scan_list_pages_by_keyset_without_repeat_or_gap(
-    browser: Callable[..., Any],
-    author: Any,
-    project: Any,
-    make_scan: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_scan_list_pages_by_keyset_without_repeat_or_gap(browser, author, project, make_scan, monkeypatch):
     from images import views
 
     monkeypatch.setattr(views, "PAGE_SIZE", 3)
@@ -300,9 +267,7 @@ def test_the_scan_list_pages_by_keyset_without_repeat_or_gap(
     assert set(seen) == made
 
 
-def test_the_filters_of_the_scan_list_narrow_it_and_its_csv(
-    browser: Callable[..., Any], author: Any, project: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_the_filters_of_the_scan_list_narrow_it_and_its_csv(browser, author, project, make_scan):
     labelled, other = make_scan(seed=1, label="OPACITY"), make_scan(seed=2)
     client = browser(author)
     answer = client.get(reverse("scan_list", args=[project.pk]), {"label_status": "labeled"})
@@ -312,7 +277,7 @@ def test_the_filters_of_the_scan_list_narrow_it_and_its_csv(
     assert other.code not in csv
 
 
-def test_a_wrong_cursor_is_a_plain_refusal(browser: Callable[..., Any], author: Any, project: Any) -> None:
+def test_a_wrong_cursor_is_a_plain_refusal(browser, author, project):
     answer = browser(author).get(reverse("scan_list", args=[project.pk]), {"cursor": "nonsense"})
     assert answer.status_code == 400
     assert "Start again from the first page" in answer.content.decode()

@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -17,17 +16,17 @@ from labeling.services.exports import start_export
 pytestmark = pytest.mark.django_db
 
 
-def page_of(user: Any) -> Client:
+def page_of(user) -> Client:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 
 
-def text(response: Any) -> str:
+def text(response) -> str:
     return str(response.content.decode())
 
 
-def test_from_a_filtered_list_to_the_zip(make_scan: Any, author: Any, project: Any) -> None:
+def test_from_a_filtered_list_to_the_zip(make_scan, author, project):
     wanted = make_scan(seed=1, label="NORMAL")
     make_scan(seed=2, label="OPACITY")
     client = page_of(author)
@@ -56,7 +55,7 @@ def test_from_a_filtered_list_to_the_zip(make_scan: Any, author: Any, project: A
     assert link in text(client.get(reverse("export_list", args=[project.pk])))
 
 
-def test_a_data_set_is_exported_by_a_button(make_snapshot: Any, author: Any, project: Any) -> None:
+def test_a_data_set_is_exported_by_a_button(make_snapshot, author, project):
     snapshot = make_snapshot(4)
     client = page_of(author)
     assert reverse("export_start", args=[project.pk]) in text(client.get(reverse("dataset", args=[snapshot.pk])))
@@ -64,7 +63,7 @@ def test_a_data_set_is_exported_by_a_button(make_snapshot: Any, author: Any, pro
     assert Export.objects.get().snapshot == snapshot
 
 
-def test_what_is_refused_is_said_on_the_page(make_scan: Any, author: Any, colleague: Any, project: Any) -> None:
+def test_what_is_refused_is_said_on_the_page(make_scan, author, colleague, project):
     make_scan(seed=1)
     client = page_of(author)
     url = reverse("export_start", args=[project.pk])
@@ -79,14 +78,14 @@ def test_what_is_refused_is_said_on_the_page(make_scan: Any, author: Any, collea
     assert "Its days are over" in text(client.get(reverse("export", args=[export.pk])))
 
 
-def test_words_of_a_filter_are_escaped(make_scan: Any, author: Any, project: Any) -> None:
+def test_words_of_a_filter_are_escaped(make_scan, author, project):
     nasty = '"><script>alert(1)</script>'
     shown = text(page_of(author).get(reverse("export_list", args=[project.pk]), {"search": nasty}))
     assert "<script>alert" not in shown
     assert "&lt;script&gt;" in shown
 
 
-def test_an_admin_erases_a_patient_from_a_page(make_scan: Any, admin: Any, project: Any) -> None:
+def test_an_admin_erases_a_patient_from_a_page(make_scan, admin, project):
     image = make_scan(seed=1, patient="MRN 1")
     client = page_of(admin)
     url = reverse("erase_patient", args=[project.pk])

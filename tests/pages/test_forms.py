@@ -1,8 +1,5 @@
 """The forms of the pages, sent as a browser without JavaScript sends them: done, refused beside the field, never a 500."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,7 +12,7 @@ from tests.conftest import PASSWORD, scan_bytes
 from tests.pages.conftest import texts
 
 
-def test_logging_in_leads_to_the_dashboard_and_logging_out_back(browser: Callable[..., Any], author: Any) -> None:
+def test_logging_in_leads_to_the_dashboard_and_logging_out_back(browser, author):
     client = browser()
     answer = client.post(reverse("login"), {"username": "author", "password": PASSWORD}, follow=True)
     assert answer.redirect_chain[-1][0] == reverse("dashboard")
@@ -24,17 +21,17 @@ def test_logging_in_leads_to_the_dashboard_and_logging_out_back(browser: Callabl
     assert client.get(reverse("dashboard")).status_code == 302
 
 
-def test_a_wrong_password_is_refused_in_the_form(browser: Callable[..., Any], author: Any) -> None:
+def test_a_wrong_password_is_refused_in_the_form(browser, author):
     answer = browser().post(reverse("login"), {"username": "author", "password": "wrong"})
     assert "correct username and password" in texts(answer)
 
 
-def test_login_does_not_send_to_another_site(browser: Callable[..., Any], author: Any) -> None:
+def test_login_does_not_send_to_another_site(browser, author):
     data = {"username": "author", "password": PASSWORD, "next": "https://evil.example/"}
     assert browser().post(reverse("login"), data).headers["Location"] == reverse("dashboard")
 
 
-def test_a_password_is_reset_by_the_mailed_link(browser: Callable[..., Any], author: Any) -> None:
+def test_a_password_is_reset_by_the_mailed_link(browser, author):
     client = browser()
     answer = client.post(reverse("password_reset"), {"email": author.email}, follow=True)
     assert "Look into your mail" in texts(answer)
@@ -51,13 +48,13 @@ def test_a_password_is_reset_by_the_mailed_link(browser: Callable[..., Any], aut
     assert "not good any more" in texts(client.get(path, follow=True))
 
 
-def test_the_reset_page_does_not_tell_whether_an_address_is_known(browser: Callable[..., Any], author: Any) -> None:
+def test_the_reset_page_does_not_tell_whether_an_address_is_known(browser, author):
     answer = browser().post(reverse("password_reset"), {"email": "nobody@hospital.example"}, follow=True)
     assert "Look into your mail" in texts(answer)
     assert mail.outbox == []
 
 
-def test_an_admin_makes_a_project_with_its_classes(browser: Callable[..., Any], admin: Any) -> None:
+def test_an_admin_makes_a_project_with_its_classes(browser, admin):
     data = {
         "name": "Skin", "classes": "benign\r\nmalign\r\n", "four_eyes": "on", "coverage_target": "0.8",
         "intended_use": "Research use only.", "limitations": "None known.",
@@ -69,7 +66,7 @@ def test_an_admin_makes_a_project_with_its_classes(browser: Callable[..., Any], 
     assert (project.four_eyes, project.laterality_matters, project.coverage_target) == (True, False, 0.8)
 
 
-def test_a_project_with_one_class_is_refused_beside_the_field(browser: Callable[..., Any], admin: Any) -> None:
+def test_a_project_with_one_class_is_refused_beside_the_field(browser, admin):
     data = {"name": "Skin", "classes": "benign", "coverage_target": "0.8", "intended_use": "x", "limitations": "x"}
     answer = browser(admin).post(reverse("project_create"), data)
     assert answer.status_code == 400
@@ -77,7 +74,7 @@ def test_a_project_with_one_class_is_refused_beside_the_field(browser: Callable[
     assert not Project.objects.filter(name="Skin").exists()
 
 
-def test_the_settings_are_not_saved_over_a_newer_version(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+def test_the_settings_are_not_saved_over_a_newer_version(browser, admin, project):
     data = {
         "name": "New name", "coverage_target": "0.9", "intended_use": "x", "limitations": "x", "version": "99",
     }  # fmt: skip
@@ -91,7 +88,7 @@ def test_the_settings_are_not_saved_over_a_newer_version(browser: Callable[..., 
     assert project.name == "New name"
 
 
-def test_a_class_is_added_renamed_and_retired(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+def test_a_class_is_added_renamed_and_retired(browser, admin, project):
     client = browser(admin)
     client.post(reverse("class_add", args=[project.pk]), {"name": "THIRD"})
     row = project.class_rows.get(name="THIRD")
@@ -101,9 +98,7 @@ def test_a_class_is_added_renamed_and_retired(browser: Callable[..., Any], admin
     assert (row.name, row.retired_at is None) == ("3rd", False)
 
 
-def test_members_and_their_rights_are_given_and_taken(
-    browser: Callable[..., Any], admin: Any, project: Any, outsider: Any
-) -> None:
+def test_members_and_their_rights_are_given_and_taken(browser, admin, project, outsider):
     client = browser(admin)
     client.post(reverse("project_members", args=[project.pk]), {"user": outsider.pk})
     assert Membership.objects.filter(project=project, user=outsider).exists()
@@ -114,14 +109,12 @@ def test_members_and_their_rights_are_given_and_taken(
     assert not Membership.objects.filter(project=project, user=outsider).exists()
 
 
-def test_a_member_cannot_add_members(browser: Callable[..., Any], author: Any, project: Any) -> None:
+def test_a_member_cannot_add_members(browser, author, project):
     answer = browser(author).post(reverse("project_members", args=[project.pk]), {"user": author.pk})
     assert answer.status_code in (400, 403)
 
 
-def test_several_files_are_uploaded_and_each_gets_its_answer(
-    browser: Callable[..., Any], author: Any, project: Any
-) -> None:
+def test_several_files_are_uploaded_and_each_gets_its_answer(browser, author, project):
     files = [
         SimpleUploadedFile("a.jpg", scan_bytes(1), "image/jpeg"),
         SimpleUploadedFile("again.jpg", scan_bytes(1), "image/jpeg"),
@@ -136,15 +129,13 @@ def test_several_files_are_uploaded_and_each_gets_its_answer(
     assert scan.patient not in (None, "p1")
 
 
-def test_an_upload_without_a_file_says_so(browser: Callable[..., Any], author: Any, project: Any) -> None:
+def test_an_upload_without_a_file_says_so(browser, author, project):
     answer = browser(author).post(reverse("upload", args=[project.pk]), {})
     assert answer.status_code == 400
     assert "file" in answer.context["form"].errors
 
 
-def test_what_is_known_of_a_scan_is_changed_once_and_errors_stand_beside_the_field(
-    browser: Callable[..., Any], author: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_what_is_known_of_a_scan_is_changed_once_and_errors_stand_beside_the_field(browser, author, make_scan):
     scan, client = make_scan(seed=1, patient="p1"), browser(author)
     url = reverse("scan_edit", args=[scan.pk])
     values = {name: value or "" for name, value in client.get(url).context["form"].initial.items()}
@@ -159,9 +150,7 @@ def test_what_is_known_of_a_scan_is_changed_once_and_errors_stand_beside_the_fie
     assert scan.patient == values["patient"]
 
 
-def test_only_an_admin_erases_a_scan(
-    browser: Callable[..., Any], author: Any, admin: Any, make_scan: Callable[..., Any]
-) -> None:
+def test_only_an_admin_erases_a_scan(browser, author, admin, make_scan):
     scan = make_scan(seed=1)
     url = reverse("scan_delete", args=[scan.pk])
     assert browser(author).post(url).status_code == 403
@@ -169,15 +158,13 @@ def test_only_an_admin_erases_a_scan(
     assert browser(admin).get(reverse("scan", args=[scan.pk])).status_code == 404
 
 
-def test_a_data_set_needs_enough_approved_scans_and_the_page_says_what_is_missing(
-    browser: Callable[..., Any], admin: Any, project: Any
-) -> None:
+def test_a_data_set_needs_enough_approved_scans_and_the_page_says_what_is_missing(browser, admin, project):
     answer = browser(admin).post(reverse("dataset_list", args=[project.pk]), {"seed": "0"})
     assert answer.status_code == 400
     assert "Not enough approved scans" in texts(answer)
 
 
-def test_a_run_that_cannot_start_says_why_in_the_form(browser: Callable[..., Any], admin: Any, project: Any) -> None:
+def test_a_run_that_cannot_start_says_why_in_the_form(browser, admin, project):
     said = {"architecture": "resnet18", "pretrained": "true", "seed": "0"}
     answer = browser(admin).post(reverse("training", args=[project.pk]), said)
     assert answer.status_code == 400
@@ -185,11 +172,11 @@ def test_a_run_that_cannot_start_says_why_in_the_form(browser: Callable[..., Any
     assert "WEIGHTS_DIR" in texts(answer)
 
 
-def test_a_doctor_without_the_right_cannot_start_a_run(browser: Callable[..., Any], author: Any, project: Any) -> None:
+def test_a_doctor_without_the_right_cannot_start_a_run(browser, author, project):
     assert browser(author).post(reverse("training", args=[project.pk]), {"pretrained": "false"}).status_code == 403
 
 
-def test_a_running_run_is_asked_to_stop(browser: Callable[..., Any], admin: Any, made_run: Callable[..., Any]) -> None:
+def test_a_running_run_is_asked_to_stop(browser, admin, made_run):
     run = made_run()
     answer = browser(admin).post(reverse("run_cancel", args=[run.pk]), follow=True)
     run.refresh_from_db()
@@ -197,9 +184,7 @@ def test_a_running_run_is_asked_to_stop(browser: Callable[..., Any], admin: Any,
     assert "stopping" in texts(answer)
 
 
-def test_a_model_is_deployed_and_rolled_back(
-    browser: Callable[..., Any], admin: Any, project: Any, make_version: Callable[..., Any]
-) -> None:
+def test_a_model_is_deployed_and_rolled_back(browser, admin, project, make_version):
     client, old, new = browser(admin), make_version(seed=1), make_version(seed=2)
     for version in (old, new):
         answer = client.post(reverse("deploy", args=[version.pk]), {}, follow=True)
@@ -208,9 +193,7 @@ def test_a_model_is_deployed_and_rolled_back(
     assert DeployedModel.objects.get().deployment.model == old
 
 
-def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(browser, admin, make_version):
     from tests.registry.conftest import report
 
     model, client = make_version(metrics=report(0.4, 0.3, 0.49)), browser(admin)
@@ -224,18 +207,14 @@ def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(
     assert DeployedModel.objects.get().deployment.override_reason == "Comparing readers with a bad model."
 
 
-def test_an_evaluation_that_would_flatter_is_refused_in_words(
-    browser: Callable[..., Any], admin: Any, make_version: Callable[..., Any]
-) -> None:
+def test_an_evaluation_that_would_flatter_is_refused_in_words(browser, admin, make_version):
     model = make_version()
     answer = browser(admin).post(reverse("evaluate", args=[model.pk]), {}, follow=True)
     assert "has no test scans" in texts(answer)
     assert Evaluation.objects.count() == 1
 
 
-def test_a_new_file_is_graded_through_the_page(
-    browser: Callable[..., Any], author: Any, project: Any, deployed: Any
-) -> None:
+def test_a_new_file_is_graded_through_the_page(browser, author, project, deployed):
     file = SimpleUploadedFile("new.jpg", scan_bytes(5), "image/jpeg")
     answer = browser(author).post(reverse("grade", args=[project.pk]), {"file": file})
     grade = Grade.objects.get()
@@ -246,26 +225,20 @@ def test_a_new_file_is_graded_through_the_page(
 @pytest.mark.parametrize(
     ("said", "field"), [({}, "__all__"), ({"image": "img999999"}, "image"), ({"image": "nonsense"}, "image")]
 )
-def test_a_grade_of_nothing_is_refused_beside_the_field(
-    browser: Callable[..., Any], author: Any, project: Any, deployed: Any, said: dict[str, str], field: str
-) -> None:
+def test_a_grade_of_nothing_is_refused_beside_the_field(browser, author, project, deployed, said, field):
     answer = browser(author).post(reverse("grade", args=[project.pk]), said)
     assert answer.status_code == 400
     assert field in answer.context["form"].errors
 
 
-def test_a_broken_file_is_refused_on_the_grade_page(
-    browser: Callable[..., Any], author: Any, project: Any, deployed: Any
-) -> None:
+def test_a_broken_file_is_refused_on_the_grade_page(browser, author, project, deployed):
     file = SimpleUploadedFile("new.jpg", b"not a picture", "image/jpeg")
     answer = browser(author).post(reverse("grade", args=[project.pk]), {"file": file})
     assert answer.status_code == 400
     assert "file" in answer.context["form"].errors
 
 
-def test_feedback_that_a_grade_is_wrong_becomes_the_doctors_label(
-    browser: Callable[..., Any], author: Any, project: Any, answered: Callable[..., Any]
-) -> None:
+def test_feedback_that_a_grade_is_wrong_becomes_the_doctors_label(browser, author, project, answered):
     grade = answered(seed=3)
     right = project.class_rows.exclude(pk=grade.prediction_id).get()
     said = {"correct": "no", "correct_class": right.pk, "comment": "look left"}
@@ -275,17 +248,13 @@ def test_feedback_that_a_grade_is_wrong_becomes_the_doctors_label(
     assert (feedback.correct, feedback.label.label_class, feedback.comment) == (False, right, "look left")
 
 
-def test_feedback_without_an_answer_says_so(
-    browser: Callable[..., Any], author: Any, answered: Callable[..., Any]
-) -> None:
+def test_feedback_without_an_answer_says_so(browser, author, answered):
     grade = answered(seed=3)
     answer = browser(author).post(reverse("feedback", args=[grade.pk]), {}, follow=True)
     assert "Correct: This field is required." in texts(answer)
 
 
-def test_accepting_a_grade_on_the_scan_page_makes_an_approved_label(
-    browser: Callable[..., Any], colleague: Any, answered: Callable[..., Any]
-) -> None:
+def test_accepting_a_grade_on_the_scan_page_makes_an_approved_label(browser, colleague, answered):
     grade = answered(seed=3)
     said = {"version": grade.image.version, "status": "approved"}
     browser(colleague).post(reverse("scan_review", args=[grade.image_id]), said)
@@ -297,9 +266,7 @@ ACTIONS = ["scan_label", "scan_withdraw", "scan_review", "scan_delete"]
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_takes_no_get_and_no_outsider(
-    browser: Callable[..., Any], author: Any, outsider: Any, make_scan: Callable[..., Any], name: str
-) -> None:
+def test_an_action_takes_no_get_and_no_outsider(browser, author, outsider, make_scan, name):
     url = reverse(name, args=[make_scan(seed=1).pk])
     assert browser(author).get(url).status_code == 405
     assert browser(outsider).post(url).status_code == 404

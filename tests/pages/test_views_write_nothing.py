@@ -37,17 +37,17 @@ def _writes(tree: ast.AST) -> list[str]:
     ]
 
 
-def test_there_are_views_and_apis_to_look_at() -> None:
+def test_there_are_views_and_apis_to_look_at():
     stems = {f"{path.parent.name}/{path.stem}" for path in _sources()}
     assert {"images/views", "images/api", "models_registry/views", "front/views", "views/reading"} <= stems
 
 
 @pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(settings.BASE_DIR)))
-def test_no_view_api_serializer_or_form_writes_through_the_orm(path: Path) -> None:
+def test_no_view_api_serializer_or_form_writes_through_the_orm(path):
     assert _writes(ast.parse(path.read_text())) == []
 
 
-def test_the_check_sees_a_write() -> None:
+def test_the_check_sees_a_write():
     assert _writes(ast.parse("Image.objects.filter(pk=1).update(a=1)")) == ["line 1: .update()"]
     assert _writes(ast.parse("scan.save()")) == ["line 1: .save()"]
 
@@ -57,7 +57,7 @@ def test_the_check_sees_a_write() -> None:
     [path for path in _sources() if "views" in (path.stem, path.parent.name)],
     ids=lambda path: str(path.relative_to(settings.BASE_DIR)),
 )
-def test_no_view_is_longer_than_a_person_reads_at_once(path: Path) -> None:
+def test_no_view_is_longer_than_a_person_reads_at_once(path):
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
     lengths = {node.name: (node.end_lineno or node.lineno) - node.lineno for node in functions if node.decorator_list}
     assert {name: length for name, length in lengths.items() if length > LONGEST_VIEW} == {}

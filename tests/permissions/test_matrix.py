@@ -7,10 +7,8 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -47,7 +45,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+def world(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
         yield build()
         transaction.set_rollback(True)
@@ -60,7 +58,7 @@ def a_zip() -> bytes:
     return out.getvalue()
 
 
-def body_of(row: dict[str, str], world: World) -> dict[str, Any]:
+def body_of(row: dict[str, str], world: World):
     values = json.loads(Template(row["body"] or "{}").substitute(world.ids))
     files = {"@scan": ("new.jpg", lambda: scan_bytes(99)), "@zip": ("new.zip", a_zip)}
     return {
@@ -69,7 +67,7 @@ def body_of(row: dict[str, str], world: World) -> dict[str, Any]:
     }
 
 
-def call(row: dict[str, str], who: str, world: World) -> Any:
+def call(row: dict[str, str], who: str, world: World):
     path, method, body = Template(row["route"]).substitute(world.ids), row["method"].lower(), body_of(row, world)
     user = world.people[who]
     if not path.startswith(("/api/", "/metrics")):
@@ -86,13 +84,13 @@ def call(row: dict[str, str], who: str, world: World) -> Any:
 
 
 @pytest.mark.parametrize(("row", "who"), CELLS)
-def test_each_persona_gets_the_status_of_the_matrix(row: dict[str, str], who: str, world: World) -> None:
+def test_each_persona_gets_the_status_of_the_matrix(row, who, world):
     response = call(row, who, world)
     said = getattr(response, "content", b"")[:300]
     assert str(response.status_code) == row[who], said
 
 
-def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def routes(patterns, prefix: str = ""):
     """Every (route, view) of the URLconf, the route as a ResolverMatch writes it. The admin site is Django's own."""
     for pattern in patterns:
         route = str(pattern.pattern)
@@ -104,7 +102,7 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield joined, pattern
 
 
-def methods(view: Any) -> list[str]:
+def methods(view) -> list[str]:
     """What an API view takes. A page's methods are not written on it: one row for it is asked for."""
     if hasattr(view, "actions"):
         return [name.upper() for name in view.actions if name != "head"]
@@ -113,7 +111,7 @@ def methods(view: Any) -> list[str]:
     return ["*"]
 
 
-def test_every_route_and_method_has_a_row(world: World) -> None:
+def test_every_route_and_method_has_a_row(world):
     covered: set[tuple[str, str]] = set()
     for row in ROWS:
         route = resolve(Template(row["route"]).substitute(world.ids)).route
@@ -128,7 +126,7 @@ def test_every_route_and_method_has_a_row(world: World) -> None:
     assert not missing, "routes without a row in matrix.csv:\n" + "\n".join(f"{m} {r}" for r, m in missing)
 
 
-def test_every_page_sends_the_anonymous_to_the_log_in(world: World) -> None:
+def test_every_page_sends_the_anonymous_to_the_log_in(world):
     pages = [row for row in ROWS if not row["route"].startswith("/api/")]
     wrong = []
     for row in pages:

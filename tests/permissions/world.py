@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass, field
-from typing import Any
 
 from images.models import Deidentification
 from images.services import ScanFacts, create_project
@@ -21,8 +20,8 @@ PERSONAS = ("admin", "author", "colleague", "outsider", "anonymous", "inactive")
 class World:
     """`people` by persona (None: anonymous) and `ids` for the $names of the matrix."""
 
-    people: dict[str, Any]
-    ids: dict[str, Any] = field(default_factory=dict)
+    people: dict
+    ids: dict = field(default_factory=dict)
 
 
 def build() -> World:
@@ -47,7 +46,7 @@ def build() -> World:
     return world
 
 
-def _scan(project: Any, actor: Any, seed: int, label: str | None, patient: str | None = None) -> Any:
+def _scan(project, actor, seed: int, label: str | None, patient: str | None = None):
     image, _ = upload_scan(
         actor=actor,
         project=project,
@@ -59,7 +58,7 @@ def _scan(project: Any, actor: Any, seed: int, label: str | None, patient: str |
     return image
 
 
-def _scans(world: World, project: Any, author: Any) -> None:
+def _scans(world: World, project, author) -> None:
     labelled, bare = _scan(project, author, 1, CLASSES[0], "4711"), _scan(project, author, 2, None)
     Deidentification.objects.create(image=labelled, profile="none")
     batch = Import.objects.create(
@@ -106,7 +105,7 @@ def _scans(world: World, project: Any, author: Any) -> None:
     )
 
 
-def _models(world: World, project: Any, admin: Any) -> None:
+def _models(world: World, project, admin) -> None:
     blob = Blob.objects.create(
         path="none", content_type="x", size=0, sha256="0" * 64, stored_size=0, stored_sha256="0" * 64, key_id="k"
     )

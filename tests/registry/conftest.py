@@ -1,8 +1,5 @@
 """A tiny real bundle (random weights at 32 pixels) and versions made of it through the registry's own service."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 import torch
 
@@ -14,14 +11,12 @@ from models_registry.inference.preprocess import Preprocess
 
 
 @pytest.fixture(autouse=True)
-def _no_predictor_stays_in_memory() -> Iterator[None]:
+def _no_predictor_stays_in_memory():
     yield
     serving.forget()
 
 
-def bundle_bytes(
-    classes: list[Any], *, seed: int = 0, calibrated: bool = True, threshold: float = 0.0, **facts: Any
-) -> bytes:
+def bundle_bytes(classes, *, seed: int = 0, calibrated: bool = True, threshold: float = 0.0, **facts) -> bytes:
     """`classes`: ProjectClass rows in order; `facts`: what else the manifest shall say."""
     torch.manual_seed(seed)
     usual = {
@@ -37,7 +32,7 @@ def bundle_bytes(
     return bundles.pack(manifest, build("resnet18", len(classes)).state_dict())
 
 
-def report(value: float | None = 0.9, low: float | None = 0.8, high: float | None = 0.97) -> dict[str, Any]:
+def report(value: float | None = 0.9, low: float | None = 0.8, high: float | None = 0.97):
     """A report as `evaluation_report` makes it, as far as the registry reads it."""
     figure = {"value": value, "low": low, "high": high}
     return {
@@ -56,12 +51,12 @@ def report(value: float | None = 0.9, low: float | None = 0.8, high: float | Non
 
 
 @pytest.fixture
-def snapshot(project: Any, admin: Any) -> Any:
+def snapshot(project, admin):
     """An empty frozen data set: enough for what does not read its scans."""
     return empty_snapshot(project, admin, "e" * 64)
 
 
-def empty_snapshot(project: Any, actor: Any, content_hash: str) -> Any:
+def empty_snapshot(project, actor, content_hash: str):
     from labeling.models import Snapshot
 
     return Snapshot.objects.create(
@@ -75,11 +70,11 @@ def empty_snapshot(project: Any, actor: Any, content_hash: str) -> Any:
 
 
 @pytest.fixture
-def make_version(project: Any, admin: Any, snapshot: Any) -> Callable[..., Any]:
+def make_version(project, admin, snapshot):
     """`make_version(seed=1, metrics=report(0.5), calibrated=False, on=snapshot)`: a registered version."""
     count = iter(range(1, 1000))
 
-    def make(*, seed: int = 0, metrics: Any = None, on: Any = None, source: str = "", **bundle: Any) -> Any:
+    def make(*, seed: int = 0, metrics=None, on=None, source: str = "", **bundle):
         from models_registry.services import register_version
 
         classes = list(project.class_rows.all())
@@ -103,7 +98,7 @@ def make_version(project: Any, admin: Any, snapshot: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def deployed(make_version: Callable[..., Any], admin: Any) -> Any:
+def deployed(make_version, admin):
     from models_registry.services import deploy
 
     model = make_version()
@@ -112,13 +107,13 @@ def deployed(make_version: Callable[..., Any], admin: Any) -> Any:
 
 
 @pytest.fixture
-def answered(deployed: Any, author: Any, make_scan: Callable[..., Any], project: Any) -> Callable[..., Any]:
+def answered(deployed, author, make_scan, project):
     """`answered(seed=3)`: a grade of a new scan, answered by the worker's own function."""
     from models_registry.grading import run_grade
     from models_registry.models import Grade
     from models_registry.services import request_grade
 
-    def make(**scan: Any) -> Grade:
+    def make(**scan) -> Grade:
         grade = request_grade(actor=author, project=project, image=make_scan(**scan))
         run_grade(grade.pk)
         return Grade.objects.select_related("image", "prediction", "model", "project").get(pk=grade.pk)

@@ -1,7 +1,5 @@
 """The registry over HTTP, with real access tokens."""
 
-from typing import Any
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -18,11 +16,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def worker(monkeypatch: Any, settings: Any) -> None:
+def worker(monkeypatch, settings):
     """A worker that answers at once: the message runs the worker's own function, still outside of any transaction's hook."""
     from mediscan_site.core import work
 
-    def run_now(task: Any, pk: int) -> None:
+    def run_now(task, pk: int) -> None:
         if task is tasks.grade:
             run_grade(pk)
 
@@ -33,15 +31,15 @@ def upload(seed: int = 1) -> SimpleUploadedFile:
     return SimpleUploadedFile(f"scan{seed}.jpg", scan_bytes(seed), "image/jpeg")
 
 
-def code_of(response: Any) -> str:
+def code_of(response) -> str:
     return str(response.json()["errors"][0]["code"])
 
 
-def attr_of(response: Any) -> str:
+def attr_of(response) -> str:
     return str(response.json()["errors"][0]["attr"])
 
 
-def test_a_new_file_is_graded_in_one_call(api: Any, author: Any, project: Any, deployed: Any, worker: None) -> None:
+def test_a_new_file_is_graded_in_one_call(api, author, project, deployed, worker):
     response = api(author).post(
         "/api/v1/grades/", {"project": project.pk, "file": upload(), "patient": "P 7"}, format="multipart"
     )
@@ -61,15 +59,13 @@ def test_a_new_file_is_graded_in_one_call(api: Any, author: Any, project: Any, d
     assert scan.patient not in (None, "P 7")
 
 
-def test_a_stored_scan_is_graded_by_its_code(
-    api: Any, author: Any, deployed: Any, make_scan: Any, worker: None
-) -> None:
+def test_a_stored_scan_is_graded_by_its_code(api, author, deployed, make_scan, worker):
     image = make_scan()
     response = api(author).post("/api/v1/grades/", {"image": image.code}, format="json")
     assert (response.status_code, response.json()["image"]) == (201, image.code)
 
 
-def test_without_a_worker_the_grade_is_accepted_and_waits(api: Any, author: Any, deployed: Any, make_scan: Any) -> None:
+def test_without_a_worker_the_grade_is_accepted_and_waits(api, author, deployed, make_scan):
     client = api(author)
     response = client.post("/api/v1/grades/?wait=0", {"image": make_scan().pk}, format="json")
     assert response.status_code == 202
@@ -83,11 +79,11 @@ def test_without_a_worker_the_grade_is_accepted_and_waits(api: Any, author: Any,
 
 
 def test_a_broker_that_is_away_does_not_lose_the_grade(
-    api: Any, author: Any, deployed: Any, make_scan: Any, monkeypatch: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+    api, author, deployed, make_scan, monkeypatch, django_capture_on_commit_callbacks
+):
     from kombu.exceptions import OperationalError
 
-    def away(**kwargs: Any) -> None:
+    def away(**kwargs) -> None:
         raise OperationalError("no broker")
 
     monkeypatch.setattr(tasks.grade, "apply_async", away)
@@ -99,18 +95,18 @@ def test_a_broker_that_is_away_does_not_lose_the_grade(
 
 
 @pytest.mark.parametrize("wait", ["-1", "soon", "nan", "61", ""])
-def test_a_wait_that_is_no_number_of_seconds_is_refused(wait: str, api: Any, author: Any, deployed: Any) -> None:
+def test_a_wait_that_is_no_number_of_seconds_is_refused(wait, api, author, deployed):
     response = api(author).post(f"/api/v1/grades/?wait={wait}", {"image": 1}, format="json")
     assert (response.status_code, attr_of(response)) == (400, "wait")
 
 
-def test_without_a_deployed_model_nothing_is_stored(api: Any, author: Any, project: Any) -> None:
+def test_without_a_deployed_model_nothing_is_stored(api, author, project):
     response = api(author).post("/api/v1/grades/", {"project": project.pk, "file": upload()}, format="multipart")
     assert (response.status_code, code_of(response)) == (409, "no_deployed_model")
     assert not Image.objects.exists()
 
 
-def test_a_request_for_a_grade_names_its_wrong_field(api: Any, author: Any, project: Any, deployed: Any) -> None:
+def test_a_request_for_a_grade_names_its_wrong_field(api, author, project, deployed):
     client = api(author)
     neither = client.post("/api/v1/grades/", {"project": project.pk}, format="json")
     assert (neither.status_code, attr_of(neither)) == (400, "file")
@@ -125,7 +121,7 @@ def test_a_request_for_a_grade_names_its_wrong_field(api: Any, author: Any, proj
     assert not Grade.objects.exists()
 
 
-def test_the_heat_map_is_a_picture_with_its_digest(api: Any, answered: Any, author: Any) -> None:
+def test_the_heat_map_is_a_picture_with_its_digest(api, answered, author):
     grade = answered()
     client = api(author)
     response = client.get(f"/api/v1/grades/{grade.pk}/heatmap/", HTTP_ACCEPT="image/png")
@@ -139,21 +135,21 @@ def test_the_heat_map_is_a_picture_with_its_digest(api: Any, answered: Any, auth
     assert again.status_code == 304
 
 
-def test_a_heat_map_the_worker_did_not_draw_is_drawn_when_asked_for(api: Any, answered: Any, author: Any) -> None:
+def test_a_heat_map_the_worker_did_not_draw_is_drawn_when_asked_for(api, answered, author):
     grade = answered()
     Grade.objects.filter(pk=grade.pk).update(heatmap=None, finished_at=None)
     assert api(author).get(f"/api/v1/grades/{grade.pk}/heatmap/").status_code == 200
     assert Grade.objects.get(pk=grade.pk).heatmap is not None
 
 
-def test_a_failed_grade_has_no_heat_map(api: Any, answered: Any, author: Any) -> None:
+def test_a_failed_grade_has_no_heat_map(api, answered, author):
     grade = answered()
     Grade.objects.filter(pk=grade.pk).update(status="failed")
     response = api(author).get(f"/api/v1/grades/{grade.pk}/heatmap/")
     assert (response.status_code, code_of(response)) == (409, "grade_failed")
 
 
-def test_a_model_is_shown_with_the_contracts_names(api: Any, deployed: Any, author: Any, outsider: Any) -> None:
+def test_a_model_is_shown_with_the_contracts_names(api, deployed, author, outsider):
     body = api(author).get(f"/api/v1/models/{deployed.code}/").json()
     assert body["model_id"] == deployed.code
     assert (body["version"], body["stage"], body["accuracy"]) == ("v1.0", "deployed", 0.9)
@@ -168,8 +164,8 @@ def test_a_model_is_shown_with_the_contracts_names(api: Any, deployed: Any, auth
 
 
 def test_the_list_of_models_needs_the_same_queries_however_long(
-    api: Any, make_version: Any, author: Any, django_assert_max_num_queries: Any
-) -> None:
+    api, make_version, author, django_assert_max_num_queries
+):
     for seed in range(4):
         make_version(seed=seed)
     client = api(author)
@@ -177,7 +173,7 @@ def test_the_list_of_models_needs_the_same_queries_however_long(
         assert len(client.get("/api/v1/models/").json()["results"]) == 4
 
 
-def test_deploying_and_rolling_back(api: Any, make_version: Any, admin: Any, author: Any, project: Any) -> None:
+def test_deploying_and_rolling_back(api, make_version, admin, author, project):
     first, second = make_version(), make_version(seed=1)
     client = api(admin)
     made = client.post(f"/api/v1/models/{first.code}/deploy/")
@@ -194,7 +190,7 @@ def test_deploying_and_rolling_back(api: Any, make_version: Any, admin: Any, aut
     assert api(author).post(f"/api/v1/models/{first.pk}/deploy/").status_code == 403
 
 
-def test_the_gates_refusal_and_its_override(api: Any, make_version: Any, admin: Any) -> None:
+def test_the_gates_refusal_and_its_override(api, make_version, admin):
     model = make_version(metrics=report(0.4, 0.3, 0.45))
     client = api(admin)
     refused = client.post(f"/api/v1/models/{model.pk}/deploy/", {}, format="json")
@@ -204,7 +200,7 @@ def test_the_gates_refusal_and_its_override(api: Any, make_version: Any, admin: 
     assert (forced.status_code, forced.json()["override_reason"]) == (200, "A drill.")
 
 
-def test_an_evaluation_is_accepted_as_a_job(api: Any, make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_an_evaluation_is_accepted_as_a_job(api, make_snapshot, make_version, admin):
     snapshot = make_snapshot(4)
     model = make_version(on=snapshot)
     client = api(admin)
@@ -225,9 +221,7 @@ def test_an_evaluation_is_accepted_as_a_job(api: Any, make_snapshot: Any, make_v
     assert done["result"]["n"] == 4
 
 
-def test_the_list_of_evaluations_does_not_repeat_what_one_of_them_tells(
-    api: Any, make_version: Any, admin: Any
-) -> None:
+def test_the_list_of_evaluations_does_not_repeat_what_one_of_them_tells(api, make_version, admin):
     evaluation = make_version().evaluations.get()
     client = api(admin)
     (row,) = client.get("/api/v1/evaluations/").json()["results"]
@@ -238,7 +232,7 @@ def test_the_list_of_evaluations_does_not_repeat_what_one_of_them_tells(
     assert {**row, "metrics": {}, "result": {}} == {**whole, "metrics": {}, "result": {}}
 
 
-def test_feedback_by_class_name(api: Any, answered: Any, colleague: Any, outsider: Any) -> None:
+def test_feedback_by_class_name(api, answered, colleague, outsider):
     grade = answered()
     wrong = grade.project.class_rows.exclude(pk=grade.prediction_id).get().name
     client = api(colleague)
@@ -261,7 +255,7 @@ def test_feedback_by_class_name(api: Any, answered: Any, colleague: Any, outside
     assert Feedback.objects.count() == 1
 
 
-def test_the_history_shows_grade_feedback_and_label_newest_first(api: Any, answered: Any, colleague: Any) -> None:
+def test_the_history_shows_grade_feedback_and_label_newest_first(api, answered, colleague):
     from models_registry.services import give_feedback
 
     older, newer = answered(seed=1, patient="P 1"), answered(seed=2)
@@ -289,7 +283,7 @@ def test_the_history_shows_grade_feedback_and_label_newest_first(api: Any, answe
     assert client.get("/api/v1/history/?decision=maybe").status_code == 400
 
 
-def test_the_history_as_csv_has_every_row(api: Any, answered: Any, author: Any) -> None:
+def test_the_history_as_csv_has_every_row(api, answered, author):
     grades = [answered(seed=seed) for seed in (1, 2)]
     response = api(author).get("/api/v1/history/?format=csv&page_size=1")
     lines = b"".join(response.streaming_content).decode().splitlines()
@@ -297,9 +291,7 @@ def test_the_history_as_csv_has_every_row(api: Any, answered: Any, author: Any) 
     assert [line.split(",")[0] for line in lines[1:]] == [str(grade.pk) for grade in reversed(grades)]
 
 
-def test_the_history_needs_the_same_queries_however_long(
-    api: Any, answered: Any, author: Any, django_assert_max_num_queries: Any
-) -> None:
+def test_the_history_needs_the_same_queries_however_long(api, answered, author, django_assert_max_num_queries):
     for seed in (1, 2, 3):
         answered(seed=seed)
     client = api(author)
@@ -307,7 +299,7 @@ def test_the_history_needs_the_same_queries_however_long(
         assert len(client.get("/api/v1/history/").json()["results"]) == 3
 
 
-def test_approving_a_graded_scan_over_http_accepts_the_grade(api: Any, answered: Any, colleague: Any) -> None:
+def test_approving_a_graded_scan_over_http_accepts_the_grade(api, answered, colleague):
     grade = answered()
     response = api(colleague).post("/api/v1/reviews/", {"image": grade.image.code, "status": "approved"}, format="json")
     assert response.status_code in (200, 201), response.content
@@ -316,8 +308,8 @@ def test_approving_a_graded_scan_over_http_accepts_the_grade(api: Any, answered:
 
 
 def test_a_pinned_grade_names_its_own_model_after_a_new_deployment(
-    api: Any, deployed: Any, make_version: Any, admin: Any, author: Any, make_scan: Any
-) -> None:
+    api, deployed, make_version, admin, author, make_scan
+):
     image = make_scan()
     grade = request_grade(actor=author, project=image.project, image=image)
     deploy(actor=admin, model=make_version(seed=1))

@@ -1,8 +1,5 @@
 """What the card and the page say of confidence: every figure with what it rests on, and a reason for what is missing."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 from django.urls import reverse
@@ -15,9 +12,7 @@ from training.engine.crossfit import Targets, calibrate
 pytestmark = pytest.mark.django_db
 
 
-def facts(
-    n: int = 200, expected: tuple[float, ...] | None = (0.95, 0.05), groups: int = 100, second: int = 2
-) -> dict[str, Any]:
+def facts(n: int = 200, expected: tuple[float, ...] | None = (0.95, 0.05), groups: int = 100, second: int = 2):
     """The calibration of a version as its registration keeps it, fitted for real on seeded scores."""
     rng = np.random.default_rng(0)
     labels = (np.arange(n) % second == second - 1).astype(np.int64)
@@ -34,8 +29,8 @@ def facts(
 
 
 @pytest.fixture
-def version(make_version: Callable[..., Any]) -> Callable[..., ModelVersion]:
-    def make(**changes: Any) -> ModelVersion:
+def version(make_version):
+    def make(**changes) -> ModelVersion:
         model: ModelVersion = make_version()
         model.calibration = facts(**changes)
         model.save()
@@ -44,7 +39,7 @@ def version(make_version: Callable[..., Any]) -> Callable[..., ModelVersion]:
     return make
 
 
-def test_the_card_says_what_confidence_rests_on(version: Callable[..., ModelVersion]) -> None:
+def test_the_card_says_what_confidence_rests_on(version):
     model = version()
     said = cards.text(model, None)
     kept = model.calibration
@@ -60,13 +55,11 @@ def test_the_card_says_what_confidence_rests_on(version: Callable[..., ModelVers
     assert "guarantee" not in said
 
 
-def test_without_an_expected_prevalence_the_card_says_what_the_probabilities_are_of(
-    version: Callable[..., ModelVersion],
-) -> None:
+def test_without_an_expected_prevalence_the_card_says_what_the_probabilities_are_of(version):
     assert "those of equally frequent classes" in cards.text(version(expected=None), None)
 
 
-def test_what_could_not_be_measured_or_fitted_says_why(version: Callable[..., ModelVersion]) -> None:
+def test_what_could_not_be_measured_or_fitted_says_why(version):
     two = "\n".join(confidence.lines(version(n=40, groups=2)))
     reason = "too few groups to leave some of them out of every fit"
     assert f"Calibration error: not available ({reason})." in two
@@ -85,9 +78,7 @@ def test_what_could_not_be_measured_or_fitted_says_why(version: Callable[..., Mo
         (40, "Not calibrated (class OPACITY has 4 calibration scans, at least 5 are needed)"),
     ],
 )
-def test_card_and_page_name_the_class_that_is_too_rare(
-    n: int, said: str, version: Callable[..., ModelVersion], client: Any, admin: Any
-) -> None:
+def test_card_and_page_name_the_class_that_is_too_rare(n, said, version, client, admin):
     model = version(n=n, expected=None, second=10)
     assert said in cards.text(model, None)
     client.force_login(admin)
@@ -95,9 +86,7 @@ def test_card_and_page_name_the_class_that_is_too_rare(
     assert reason in client.get(reverse("model", args=[model.pk])).content.decode()
 
 
-def test_the_page_shows_sentences_and_the_thresholds_of_each_class(
-    version: Callable[..., ModelVersion], client: Any, admin: Any
-) -> None:
+def test_the_page_shows_sentences_and_the_thresholds_of_each_class(version, client, admin):
     model = version()
     client.force_login(admin)
     shown = client.get(reverse("model", args=[model.pk])).content.decode()
@@ -107,7 +96,7 @@ def test_the_page_shows_sentences_and_the_thresholds_of_each_class(
     assert "fitted on 200 scans of 100 patients" in shown
 
 
-def test_a_version_from_before_says_what_it_knows(make_version: Callable[..., Any], client: Any, admin: Any) -> None:
+def test_a_version_from_before_says_what_it_knows(make_version, client, admin):
     model = make_version()
     assert (model.calibration["prior"], model.calibration["conformal"]) == (None, None)
     assert confidence.rows(model) == []
@@ -123,9 +112,7 @@ def test_a_version_from_before_says_what_it_knows(make_version: Callable[..., An
     ("networks", "members", "said"),
     [(3, 3, "as many as serve"), (1, 1, "as many as serve"), (None, 1, "as many as serve"), (None, 3, "one for each")],
 )
-def test_out_of_fold_calibration_says_whether_it_is_of_what_serves(
-    networks: int | None, members: int, said: str, version: Callable[..., ModelVersion]
-) -> None:
+def test_out_of_fold_calibration_says_whether_it_is_of_what_serves(networks, members, said, version):
     """Versions of before do not know of how many networks their calibration is: it was of one."""
     model = version()
     model.calibration |= {"origin": "out of fold", "networks": networks}

@@ -1,7 +1,5 @@
 """Deploying and rolling back."""
 
-from typing import Any
-
 import pytest
 from django.core.files.storage import storages
 
@@ -28,7 +26,7 @@ def damage(model: ModelVersion) -> None:
     assert storage.save(model.bundle.path, ContentFile(bytes(data))) == model.bundle.path
 
 
-def test_deploying_moves_the_one_pointer_and_keeps_history(make_version: Any, admin: Any, project: Any) -> None:
+def test_deploying_moves_the_one_pointer_and_keeps_history(make_version, admin, project):
     first, second = make_version(), make_version(seed=1)
     one = deploy(actor=admin, model=first)
     two = deploy(actor=admin, model=second)
@@ -39,15 +37,13 @@ def test_deploying_moves_the_one_pointer_and_keeps_history(make_version: Any, ad
     assert AuditEvent.objects.filter(action="model.deploy").count() == 2
 
 
-def test_deploying_what_serves_changes_nothing(deployed: Any, admin: Any) -> None:
+def test_deploying_what_serves_changes_nothing(deployed, admin):
     again = deploy(actor=admin, model=deployed)
     assert again.model == deployed
     assert Deployment.objects.count() == 1
 
 
-def test_only_those_with_the_right_deploy(
-    make_version: Any, author: Any, outsider: Any, admin: Any, project: Any
-) -> None:
+def test_only_those_with_the_right_deploy(make_version, author, outsider, admin, project):
     model = make_version()
     with pytest.raises(Forbidden):
         deploy(actor=author, model=model)
@@ -57,7 +53,7 @@ def test_only_those_with_the_right_deploy(
     assert deploy(actor=author, model=model).deployed_by == author
 
 
-def test_a_refused_version_needs_a_reason_which_is_recorded(make_version: Any, admin: Any, project: Any) -> None:
+def test_a_refused_version_needs_a_reason_which_is_recorded(make_version, admin, project):
     model = make_version(metrics=report(0.45, 0.4, 0.49))
     with pytest.raises(Conflict) as refusal:
         deploy(actor=admin, model=model, override_reason="  ")
@@ -68,7 +64,7 @@ def test_a_refused_version_needs_a_reason_which_is_recorded(make_version: Any, a
     assert made.gate["passed"] is False
 
 
-def test_a_worse_version_on_the_same_scans_is_refused(make_version: Any, admin: Any, project: Any) -> None:
+def test_a_worse_version_on_the_same_scans_is_refused(make_version, admin, project):
     deploy(actor=admin, model=make_version(metrics=report(0.95)))
     with pytest.raises(Conflict, match="worse than the deployed"):
         deploy(actor=admin, model=make_version(seed=1, metrics=report(0.9)))
@@ -77,16 +73,14 @@ def test_a_worse_version_on_the_same_scans_is_refused(make_version: Any, admin: 
     assert "could not be compared" in made.gate["warnings"][0]
 
 
-def test_a_version_without_an_evaluation_is_refused(make_version: Any, admin: Any) -> None:
+def test_a_version_without_an_evaluation_is_refused(make_version, admin):
     model = make_version()
     model.evaluations.all().delete()
     with pytest.raises(Conflict, match="no succeeded evaluation"):
         deploy(actor=admin, model=model)
 
 
-def test_a_damaged_bundle_is_not_deployed_and_the_old_model_keeps_serving(
-    deployed: Any, make_version: Any, admin: Any, project: Any
-) -> None:
+def test_a_damaged_bundle_is_not_deployed_and_the_old_model_keeps_serving(deployed, make_version, admin, project):
     broken = make_version(seed=1)
     damage(broken)
     with pytest.raises(Conflict) as refusal:
@@ -95,7 +89,7 @@ def test_a_damaged_bundle_is_not_deployed_and_the_old_model_keeps_serving(
     assert selectors.deployed_model(project) == deployed
 
 
-def test_a_bundle_signed_by_another_site_is_refused(make_version: Any, admin: Any) -> None:
+def test_a_bundle_signed_by_another_site_is_refused(make_version, admin):
     ours, theirs = make_version(), make_version(seed=1)
     ModelVersion.objects.filter(pk=ours.pk).update(bundle_signature=theirs.bundle_signature)
     ours.refresh_from_db()
@@ -103,7 +97,7 @@ def test_a_bundle_signed_by_another_site_is_refused(make_version: Any, admin: An
         deploy(actor=admin, model=ours)
 
 
-def test_a_bundle_swapped_in_the_store_is_refused(make_version: Any, admin: Any) -> None:
+def test_a_bundle_swapped_in_the_store_is_refused(make_version, admin):
     ours, theirs = make_version(), make_version(seed=1)
     ModelVersion.objects.filter(pk=ours.pk).update(bundle=theirs.bundle)
     ours.refresh_from_db()
@@ -111,7 +105,7 @@ def test_a_bundle_swapped_in_the_store_is_refused(make_version: Any, admin: Any)
         deploy(actor=admin, model=ours)
 
 
-def test_rolling_back_walks_back_one_version_at_a_time(make_version: Any, admin: Any, project: Any) -> None:
+def test_rolling_back_walks_back_one_version_at_a_time(make_version, admin, project):
     models = [make_version(seed=seed) for seed in range(3)]
     for model in models:
         deploy(actor=admin, model=model)
@@ -124,13 +118,13 @@ def test_rolling_back_walks_back_one_version_at_a_time(make_version: Any, admin:
     assert list(Deployment.objects.order_by("pk").values_list("kind", flat=True)) == ["deploy"] * 3 + ["rollback"] * 2
 
 
-def test_without_any_deployment_there_is_nothing_to_roll_back(admin: Any, project: Any) -> None:
+def test_without_any_deployment_there_is_nothing_to_roll_back(admin, project):
     with pytest.raises(Conflict) as refusal:
         rollback(actor=admin, project=project)
     assert refusal.value.code == "nothing_to_roll_back"
 
 
-def test_of_two_deployments_at_once_the_second_is_told(make_version: Any, admin: Any, monkeypatch: Any) -> None:
+def test_of_two_deployments_at_once_the_second_is_told(make_version, admin, monkeypatch):
     first, second, third = (make_version(seed=seed) for seed in range(3))
     stale = deploy(actor=admin, model=first)
     deploy(actor=admin, model=second)
@@ -142,7 +136,7 @@ def test_of_two_deployments_at_once_the_second_is_told(make_version: Any, admin:
     assert Deployment.objects.count() == 2
 
 
-def test_the_predictors_in_memory_are_few(make_version: Any) -> None:
+def test_the_predictors_in_memory_are_few(make_version):
     for seed in range(serving.CAPACITY + 2):
         serving.predictor(make_version(seed=seed))
     assert len(serving._cache) == serving.CAPACITY

@@ -1,7 +1,5 @@
 """Reading a test split."""
 
-from typing import Any
-
 import pytest
 
 from images.services import delete_scan
@@ -15,7 +13,7 @@ from tests.registry.conftest import empty_snapshot
 pytestmark = pytest.mark.django_db
 
 
-def test_an_evaluation_reads_the_test_split_and_is_counted(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_an_evaluation_reads_the_test_split_and_is_counted(make_snapshot, make_version, admin):
     snapshot = make_snapshot(6)
     model = make_version(on=snapshot)
     evaluation = request_evaluation(actor=admin, model=model)
@@ -29,7 +27,7 @@ def test_an_evaluation_reads_the_test_split_and_is_counted(make_snapshot: Any, m
     assert AuditEvent.objects.filter(action="evaluation.finish").count() == 1
 
 
-def test_erased_scans_are_left_out_and_counted(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_erased_scans_are_left_out_and_counted(make_snapshot, make_version, admin):
     snapshot = make_snapshot(4)
     model = make_version(on=snapshot)
     delete_scan(actor=admin, image=snapshot.members.filter(split="test").first().image)
@@ -39,13 +37,13 @@ def test_erased_scans_are_left_out_and_counted(make_snapshot: Any, make_version:
     assert (evaluation.metrics["n"], evaluation.metrics["erased"]) == (3, 1)
 
 
-def test_a_data_set_without_test_scans_is_refused(make_version: Any, admin: Any) -> None:
+def test_a_data_set_without_test_scans_is_refused(make_version, admin):
     with pytest.raises(Conflict) as refusal:
         request_evaluation(actor=admin, model=make_version())
     assert refusal.value.code == "not_enough_data"
 
 
-def test_a_test_split_the_model_was_fitted_on_is_refused(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_a_test_split_the_model_was_fitted_on_is_refused(make_snapshot, make_version, admin):
     from labeling.models import SnapshotMember
 
     snapshot = make_snapshot(4)
@@ -66,9 +64,7 @@ def test_a_test_split_the_model_was_fitted_on_is_refused(make_snapshot: Any, mak
     assert refusal.value.code == "test_leak"
 
 
-def test_a_test_patient_who_turns_out_to_be_one_the_model_was_fitted_on_is_a_leak(
-    make_snapshot: Any, make_version: Any, admin: Any
-) -> None:
+def test_a_test_patient_who_turns_out_to_be_one_the_model_was_fitted_on_is_a_leak(make_snapshot, make_version, admin):
     from images.services import merge_patients
 
     snapshot = make_snapshot(4)
@@ -81,7 +77,7 @@ def test_a_test_patient_who_turns_out_to_be_one_the_model_was_fitted_on_is_a_lea
     assert refusal.value.code == "test_leak"
 
 
-def test_rights_and_foreign_data_sets(make_version: Any, author: Any, admin: Any) -> None:
+def test_rights_and_foreign_data_sets(make_version, author, admin):
     from images.services import create_project
 
     model = make_version()

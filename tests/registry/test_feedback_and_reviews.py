@@ -1,7 +1,5 @@
 """What doctors answer to a grade, and approving a grade as a label."""
 
-from typing import Any
-
 import pytest
 
 from images.models import Image
@@ -13,11 +11,11 @@ from models_registry.services import give_feedback, request_grade, review_many, 
 pytestmark = pytest.mark.django_db
 
 
-def other_class(grade: Grade) -> Any:
+def other_class(grade: Grade):
     return grade.project.class_rows.exclude(pk=grade.prediction_id).get()
 
 
-def test_wrong_with_a_class_is_the_doctors_label(answered: Any, colleague: Any) -> None:
+def test_wrong_with_a_class_is_the_doctors_label(answered, colleague):
     grade = answered()
     right = other_class(grade)
     feedback = give_feedback(actor=colleague, grade=grade, correct=False, correct_class=right, comment="A shadow.")
@@ -28,19 +26,19 @@ def test_wrong_with_a_class_is_the_doctors_label(answered: Any, colleague: Any) 
     assert not feedback.held_for_admin
 
 
-def test_right_is_never_a_label(answered: Any, colleague: Any) -> None:
+def test_right_is_never_a_label(answered, colleague):
     grade = answered()
     feedback = give_feedback(actor=colleague, grade=grade, correct=True)
     assert feedback.label is None
     assert not Label.objects.exists()
 
 
-def test_wrong_without_a_class_is_recorded_only(answered: Any, colleague: Any) -> None:
+def test_wrong_without_a_class_is_recorded_only(answered, colleague):
     feedback = give_feedback(actor=colleague, grade=answered(), correct=False)
     assert (feedback.correct, feedback.correct_class, feedback.label) == (False, None, None)
 
 
-def test_on_a_test_scan_the_label_waits_for_an_admin(answered: Any, colleague: Any) -> None:
+def test_on_a_test_scan_the_label_waits_for_an_admin(answered, colleague):
     grade = answered(split="test")
     feedback = give_feedback(actor=colleague, grade=grade, correct=False, correct_class=other_class(grade))
     assert feedback.held_for_admin
@@ -48,7 +46,7 @@ def test_on_a_test_scan_the_label_waits_for_an_admin(answered: Any, colleague: A
     assert not Label.objects.exists()
 
 
-def test_contradictions_are_refused(answered: Any, colleague: Any, outsider: Any, admin: Any) -> None:
+def test_contradictions_are_refused(answered, colleague, outsider, admin):
     from images.services import create_project
 
     grade = answered()
@@ -64,7 +62,7 @@ def test_contradictions_are_refused(answered: Any, colleague: Any, outsider: Any
     assert not Feedback.objects.exists()
 
 
-def test_a_grade_without_an_answer_takes_no_feedback(deployed: Any, author: Any, make_scan: Any) -> None:
+def test_a_grade_without_an_answer_takes_no_feedback(deployed, author, make_scan):
     image = make_scan()
     grade = request_grade(actor=author, project=image.project, image=image)
     with pytest.raises(Conflict) as refusal:
@@ -72,7 +70,7 @@ def test_a_grade_without_an_answer_takes_no_feedback(deployed: Any, author: Any,
     assert refusal.value.code == "grade_not_ready"
 
 
-def test_the_class_the_scan_already_has_adds_no_label(answered: Any, colleague: Any, author: Any) -> None:
+def test_the_class_the_scan_already_has_adds_no_label(answered, colleague, author):
     from labeling.services import label_scan
 
     grade = answered()
@@ -83,7 +81,7 @@ def test_the_class_the_scan_already_has_adds_no_label(answered: Any, colleague: 
     assert Label.objects.count() == 1
 
 
-def test_approving_an_unlabelled_graded_scan_takes_the_grade_as_label(answered: Any, colleague: Any) -> None:
+def test_approving_an_unlabelled_graded_scan_takes_the_grade_as_label(answered, colleague):
     grade = answered()
     review = review_scan(actor=colleague, image=grade.image, status="approved")
     label = Reference.objects.get(image=grade.image).label
@@ -94,7 +92,7 @@ def test_approving_an_unlabelled_graded_scan_takes_the_grade_as_label(answered: 
     assert (image.label_status, image.approval_status) == ("labeled", "approved")
 
 
-def test_approving_a_labelled_scan_leaves_the_label_as_it_is(answered: Any, colleague: Any, author: Any) -> None:
+def test_approving_a_labelled_scan_leaves_the_label_as_it_is(answered, colleague, author):
     from labeling.services import label_scan
 
     grade = answered()
@@ -103,13 +101,13 @@ def test_approving_a_labelled_scan_leaves_the_label_as_it_is(answered: Any, coll
     assert Reference.objects.get(image=grade.image).label == outcome.label
 
 
-def test_rejecting_an_unlabelled_graded_scan_has_nothing_to_review(answered: Any, colleague: Any) -> None:
+def test_rejecting_an_unlabelled_graded_scan_has_nothing_to_review(answered, colleague):
     with pytest.raises(Conflict) as refusal:
         review_scan(actor=colleague, image=answered().image, status="rejected")
     assert refusal.value.code == "nothing_to_review"
 
 
-def test_many_approvals_accept_grades_and_name_what_has_none(answered: Any, make_scan: Any, colleague: Any) -> None:
+def test_many_approvals_accept_grades_and_name_what_has_none(answered, make_scan, colleague):
     graded, bare = answered(seed=1).image, make_scan(seed=2)
     results = review_many(actor=colleague, images=[graded, bare], batch=None, status="approved")
     assert [(row.image.pk, row.ok, row.code) for row in results] == [

@@ -1,7 +1,6 @@
 """Grading: the row is the queue, the worker's function is run directly."""
 
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +21,11 @@ from tests.registry.test_deployments import damage
 pytestmark = pytest.mark.django_db
 
 
-def ask(actor: Any, image: Any) -> Grade:
+def ask(actor, image) -> Grade:
     return request_grade(actor=actor, project=image.project, image=image)
 
 
-def test_a_grade_has_prediction_confidence_decision_and_heat_map(answered: Any) -> None:
+def test_a_grade_has_prediction_confidence_decision_and_heat_map(answered):
     grade = answered()
     assert grade.status == "succeeded"
     shares = selectors.named_probabilities(grade)
@@ -40,7 +39,7 @@ def test_a_grade_has_prediction_confidence_decision_and_heat_map(answered: Any) 
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", (256, 256))
 
 
-def test_below_the_threshold_the_scan_is_referred(make_version: Any, admin: Any, author: Any, make_scan: Any) -> None:
+def test_below_the_threshold_the_scan_is_referred(make_version, admin, author, make_scan):
     deploy(actor=admin, model=make_version(threshold=1.1))
     grade = ask(author, make_scan())
     run_grade(grade.pk)
@@ -49,9 +48,7 @@ def test_below_the_threshold_the_scan_is_referred(make_version: Any, admin: Any,
     assert grade.prediction is not None
 
 
-def test_without_calibration_no_confidence_is_stored(
-    make_version: Any, admin: Any, author: Any, make_scan: Any
-) -> None:
+def test_without_calibration_no_confidence_is_stored(make_version, admin, author, make_scan):
     deploy(actor=admin, model=make_version(calibrated=False))
     grade = ask(author, make_scan())
     run_grade(grade.pk)
@@ -60,16 +57,14 @@ def test_without_calibration_no_confidence_is_stored(
     assert (grade.decision, grade.reasons) == ("refer", ["not_calibrated"])
 
 
-def test_without_a_deployed_model_there_is_no_grade(author: Any, make_scan: Any) -> None:
+def test_without_a_deployed_model_there_is_no_grade(author, make_scan):
     with pytest.raises(Conflict) as refusal:
         ask(author, make_scan())
     assert refusal.value.code == "no_deployed_model"
     assert not Grade.objects.exists()
 
 
-def test_outsiders_and_those_without_the_right_are_refused(
-    deployed: Any, make_scan: Any, outsider: Any, author: Any, admin: Any, project: Any
-) -> None:
+def test_outsiders_and_those_without_the_right_are_refused(deployed, make_scan, outsider, author, admin, project):
     from images.services import revoke
 
     image = make_scan()
@@ -80,7 +75,7 @@ def test_outsiders_and_those_without_the_right_are_refused(
         ask(author, image)
 
 
-def test_scans_of_several_frames_are_refused(deployed: Any, author: Any, make_scan: Any) -> None:
+def test_scans_of_several_frames_are_refused(deployed, author, make_scan):
     image = make_scan()
     image.frames = 3
     with pytest.raises(Invalid) as refusal:
@@ -88,9 +83,7 @@ def test_scans_of_several_frames_are_refused(deployed: Any, author: Any, make_sc
     assert refusal.value.code == "unsupported_multiframe"
 
 
-def test_a_grade_stays_with_the_version_it_was_asked_of(
-    deployed: Any, make_version: Any, admin: Any, author: Any, make_scan: Any
-) -> None:
+def test_a_grade_stays_with_the_version_it_was_asked_of(deployed, make_version, admin, author, make_scan):
     grade = ask(author, make_scan())
     newer = make_version(seed=1)
     deploy(actor=admin, model=newer)
@@ -101,7 +94,7 @@ def test_a_grade_stays_with_the_version_it_was_asked_of(
     assert ask(author, grade.image).model == newer
 
 
-def test_a_grade_whose_worker_was_killed_is_answered_by_another(deployed: Any, author: Any, make_scan: Any) -> None:
+def test_a_grade_whose_worker_was_killed_is_answered_by_another(deployed, author, make_scan):
     grade = ask(author, make_scan())
     lost = work.claim(Grade, grade.pk)
     assert lost == 1
@@ -116,13 +109,11 @@ def test_a_grade_whose_worker_was_killed_is_answered_by_another(deployed: Any, a
     assert grade.status == "succeeded"
 
 
-def test_a_worker_that_was_fenced_off_writes_nothing(
-    deployed: Any, author: Any, make_scan: Any, monkeypatch: Any
-) -> None:
+def test_a_worker_that_was_fenced_off_writes_nothing(deployed, author, make_scan, monkeypatch):
     grade = ask(author, make_scan())
     real = serving.predictor
 
-    def slow(model: Any) -> Any:
+    def slow(model):
         Grade.objects.filter(pk=grade.pk).update(attempt=2)
         return real(model)
 
@@ -133,7 +124,7 @@ def test_a_worker_that_was_fenced_off_writes_nothing(
     assert not AuditEvent.objects.filter(action="grade.finish").exists()
 
 
-def test_a_doubled_message_answers_once(answered: Any) -> None:
+def test_a_doubled_message_answers_once(answered):
     grade = answered()
     run_grade(grade.pk)
     grade.refresh_from_db()
@@ -141,7 +132,7 @@ def test_a_doubled_message_answers_once(answered: Any) -> None:
     assert AuditEvent.objects.filter(action="grade.finish").count() == 1
 
 
-def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed: Any, author: Any, make_scan: Any) -> None:
+def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed, author, make_scan):
     serving.forget()
     damage(deployed)
     grade = ask(author, make_scan())
@@ -152,12 +143,10 @@ def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed: Any, author:
     assert "Deploy another version" in grade.error
 
 
-def test_an_unforeseen_failure_is_told_without_details(
-    deployed: Any, author: Any, make_scan: Any, monkeypatch: Any
-) -> None:
+def test_an_unforeseen_failure_is_told_without_details(deployed, author, make_scan, monkeypatch):
     from models_registry import grading
 
-    def broken(image: Any) -> Any:
+    def broken(image):
         raise RuntimeError("/secret/path of patient Smith")
 
     monkeypatch.setattr(grading, "tile", broken)
@@ -169,7 +158,7 @@ def test_an_unforeseen_failure_is_told_without_details(
     assert "Smith" not in grade.error
 
 
-def test_a_heat_map_is_transparent_where_nothing_speaks() -> None:
+def test_a_heat_map_is_transparent_where_nothing_speaks():
     heat = np.zeros((4, 4), dtype=np.float32)
     heat[0, 0] = 1
     import io
@@ -179,7 +168,7 @@ def test_a_heat_map_is_transparent_where_nothing_speaks() -> None:
     assert pixels[1:, 1:, 3].max() == 0
 
 
-def test_two_drawings_at_once_keep_one_object(answered: Any) -> None:
+def test_two_drawings_at_once_keep_one_object(answered):
     grade = answered()
     kept = grade.heatmap_id
     unaware = Grade.objects.select_related("model", "image", "heatmap").get(pk=grade.pk)
@@ -190,8 +179,8 @@ def test_two_drawings_at_once_keep_one_object(answered: Any) -> None:
 
 
 def test_erasing_a_scan_destroys_its_heat_maps_and_hides_its_grades(
-    answered: Any, admin: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+    answered, admin, django_capture_on_commit_callbacks
+):
     grade = answered()
     blob = grade.heatmap
     with django_capture_on_commit_callbacks(execute=True):
@@ -203,7 +192,7 @@ def test_erasing_a_scan_destroys_its_heat_maps_and_hides_its_grades(
     assert not selectors.grades(admin).exists()
 
 
-def test_a_renamed_class_shows_its_new_name(answered: Any, admin: Any, project: Any) -> None:
+def test_a_renamed_class_shows_its_new_name(answered, admin, project):
     grade = answered()
     rename_class(actor=admin, project_class=project.class_rows.get(name="NORMAL"), name="CLEAR")
     fresh = selectors.grades(admin).get(pk=grade.pk)

@@ -1,7 +1,5 @@
 """The stored heat map is the same on a machine with more cores."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -13,13 +11,13 @@ from tests.engine.builders import make_bundle, make_tiles
 
 
 @pytest.fixture
-def threads() -> Iterator[None]:
+def threads():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-def test_a_heat_map_is_the_same_to_the_bit_on_one_thread_and_on_two(threads: None) -> None:
+def test_a_heat_map_is_the_same_to_the_bit_on_one_thread_and_on_two(threads):
     # At this size oneDNN parts the convolutions' sums differently for two threads.
     predictor = Predictor(unpack(make_bundle(preprocess=Preprocess(96, 0.5, 0.25, 1))))
     tile = make_tiles(1)[0][0]

@@ -1,8 +1,5 @@
 """What a version has seen: its own scans, and those of every version that it was continued from."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -22,17 +19,17 @@ from training.models import TrainingRun
 pytestmark = pytest.mark.django_db
 
 
-def copied(snapshot: Any, member: Any, split: str) -> None:
+def copied(snapshot, member, split: str) -> None:
     """The member again, in another data set and on another side."""
     same = {name: getattr(member, name) for name in ("image", "label", "label_class", "group", "sha256")}
     SnapshotMember.objects.create(snapshot=snapshot, split=split, **same)
 
 
 @pytest.fixture
-def continued(make_version: Callable[..., Any], admin: Any, project: Any) -> Callable[..., ModelVersion]:
+def continued(make_version, admin, project):
     """`continued(base, on=snapshot)`: a version that a run made from `base`."""
 
-    def make(base: Any, *, on: Any, ended: bool = True) -> ModelVersion:
+    def make(base, *, on, ended: bool = True) -> ModelVersion:
         run = TrainingRun.objects.create(
             project=project, snapshot=on, base_model=base, created_by=admin, config={}, active=None
         )
@@ -45,7 +42,7 @@ def continued(make_version: Callable[..., Any], admin: Any, project: Any) -> Cal
 
 
 @pytest.fixture
-def parted(make_snapshot: Callable[..., Any], project: Any, admin: Any) -> tuple[Any, Any, Any]:
+def parted(make_snapshot, project, admin):
     """Three data sets of one pool of scans: what the first trains on, the third tests; the second shares nothing with it."""
     first = make_snapshot(6)
     second, third = empty_snapshot(project, admin, "2" * 64), empty_snapshot(project, admin, "3" * 64)
@@ -59,9 +56,7 @@ def parted(make_snapshot: Callable[..., Any], project: Any, admin: Any) -> tuple
     return first, second, third
 
 
-def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(
-    parted: Any, make_version: Any, continued: Any, admin: Any
-) -> None:
+def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(parted, make_version, continued, admin):
     first, second, third = parted
     grandmother = make_version(on=first)
     mother = continued(grandmother, on=second)
@@ -76,13 +71,13 @@ def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(
     assert request_evaluation(actor=admin, model=make_version(on=second), snapshot=third).snapshot == third
 
 
-def test_a_version_is_known_by_its_run_before_the_run_has_ended(parted: Any, make_version: Any, continued: Any) -> None:
+def test_a_version_is_known_by_its_run_before_the_run_has_ended(parted, make_version, continued):
     first, second, third = parted
     model = continued(make_version(on=first), on=second, ended=False)
     assert lineage.why_flattered(model, third)
 
 
-def test_all_who_have_seen_some_are_named_with_how_many(parted: Any, make_version: Any, continued: Any) -> None:
+def test_all_who_have_seen_some_are_named_with_how_many(parted, make_version, continued):
     first, second, third = parted
     copied(third, second.members.filter(split="train")[0], "test")
     base = make_version(on=first)
@@ -94,15 +89,15 @@ def test_all_who_have_seen_some_are_named_with_how_many(parted: Any, make_versio
     )
 
 
-def _one_patient(seen: Any, tested: Any, admin: Any) -> None:
+def _one_patient(seen, tested, admin) -> None:
     merge_patients(actor=admin, project=seen.image.project, source=seen.image.patient, target=tested.image.patient)
 
 
-def _equal_bytes(seen: Any, tested: Any, admin: Any) -> None:
+def _equal_bytes(seen, tested, admin) -> None:
     SnapshotMember.objects.filter(pk=tested.pk).update(sha256=seen.sha256)
 
 
-def _equal_pixels(seen: Any, tested: Any, admin: Any) -> None:
+def _equal_pixels(seen, tested, admin) -> None:
     tiles = Rendition.objects.filter(kind=RenditionKind.TILE)
     digest = tiles.get(image=seen.image).blob.sha256
     type(tiles.get(image=tested.image).blob).objects.filter(pk=tiles.get(image=tested.image).blob_id).update(
@@ -110,7 +105,7 @@ def _equal_pixels(seen: Any, tested: Any, admin: Any) -> None:
     )
 
 
-def _lookalikes(seen: Any, tested: Any, admin: Any) -> None:
+def _lookalikes(seen, tested, admin) -> None:
     first, second = sorted((seen.image_id, tested.image_id))
     NearDuplicate.objects.create(
         project=seen.image.project, first_id=first, second_id=second, distance=3, correlation=0.999
@@ -119,8 +114,8 @@ def _lookalikes(seen: Any, tested: Any, admin: Any) -> None:
 
 @pytest.mark.parametrize("bind", [_one_patient, _equal_bytes, _equal_pixels, _lookalikes])
 def test_a_test_scan_that_an_ancestor_saw_in_another_guise_is_a_leak(
-    bind: Callable[..., None], make_snapshot: Any, make_version: Any, continued: Any, project: Any, admin: Any
-) -> None:
+    bind, make_snapshot, make_version, continued, project, admin
+):
     first = make_snapshot(4)
     second = empty_snapshot(project, admin, "2" * 64)
     for side, member in zip(("train", "train", "test", "test"), first.members.filter(split="test"), strict=True):
@@ -131,9 +126,7 @@ def test_a_test_scan_that_an_ancestor_saw_in_another_guise_is_a_leak(
     assert [exposure.scans for exposure in lineage.exposures(model, second)] == [1]
 
 
-def test_the_question_costs_the_same_for_many_scans_and_few(
-    parted: Any, make_version: Any, continued: Any, approved_scans: Any
-) -> None:
+def test_the_question_costs_the_same_for_many_scans_and_few(parted, make_version, continued, approved_scans):
     first, second, third = parted
     model = continued(make_version(on=first), on=second)
 
@@ -152,9 +145,7 @@ def test_the_question_costs_the_same_for_many_scans_and_few(
     assert queries() == before <= 8
 
 
-def test_scans_without_digest_or_patient_are_not_taken_for_each_other(
-    parted: Any, make_version: Any, project: Any
-) -> None:
+def test_scans_without_digest_or_patient_are_not_taken_for_each_other(parted, make_version, project):
     first, second, _ = parted
     SnapshotMember.objects.update(sha256="")
     Image.objects.filter(project=project).update(patient=None)
@@ -162,9 +153,7 @@ def test_scans_without_digest_or_patient_are_not_taken_for_each_other(
     assert lineage.exposures(make_version(on=second), second) == []
 
 
-def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(
-    parted: Any, make_version: Any, continued: Any, admin: Any
-) -> None:
+def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(parted, make_version, continued, admin):
     first, second, third = parted
     serving = continued(make_version(on=first), on=second)
     deploy(actor=admin, model=serving, override_reason="Nothing else is there.")
@@ -174,8 +163,8 @@ def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(
 
 
 def test_the_gate_takes_no_report_on_scans_that_the_version_or_its_ancestors_saw(
-    parted: Any, make_version: Any, continued: Any, admin: Any
-) -> None:
+    parted, make_version, continued, admin
+):
     first, second, third = parted
     copied(third, second.members.filter(split="test")[0], "train")
     base = make_version(on=first)
@@ -189,8 +178,8 @@ def test_the_gate_takes_no_report_on_scans_that_the_version_or_its_ancestors_saw
 
 
 def test_the_gate_does_not_compare_with_a_deployed_version_that_saw_the_test_scans(
-    parted: Any, make_version: Any, continued: Any, admin: Any, project: Any
-) -> None:
+    parted, make_version, continued, admin, project
+):
     first, _, third = parted
     serving = make_version(on=first)
     deploy(actor=admin, model=serving)

@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,13 +14,13 @@ from tests.conftest import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """One store for the module: making one takes seconds."""
     return tmp_path_factory.mktemp("mlflow")
 
 
 @pytest.fixture
-def book(folder: Path, settings: Any, monkeypatch: Any) -> Iterator[Any]:
+def book(folder, settings, monkeypatch):
     settings.DATA_DIR = folder
     settings.MLFLOW_ARTIFACTS = folder / "artifacts"
     settings.MLFLOW_TRACKING_URI = f"sqlite:///{folder}/mlflow.db"
@@ -36,9 +34,7 @@ def book(folder: Path, settings: Any, monkeypatch: Any) -> Iterator[Any]:
 
 
 @pytest.mark.django_db
-def test_a_version_is_mirrored_with_run_metrics_figures_bundle_and_alias(
-    book: Any, make_version: Any, admin: Any
-) -> None:
+def test_a_version_is_mirrored_with_run_metrics_figures_bundle_and_alias(book, make_version, admin):
     model = make_version()
     deploy(actor=admin, model=model)
     assert mirror_version(model.pk)
@@ -72,7 +68,7 @@ def test_a_version_is_mirrored_with_run_metrics_figures_bundle_and_alias(
 
 
 @pytest.mark.django_db
-def test_mirroring_again_doubles_nothing_and_moves_the_alias(book: Any, make_version: Any, admin: Any) -> None:
+def test_mirroring_again_doubles_nothing_and_moves_the_alias(book, make_version, admin):
     first, second = make_version(), make_version(seed=1)
     for model in (first, second):
         deploy(actor=admin, model=model)
@@ -87,7 +83,7 @@ def test_mirroring_again_doubles_nothing_and_moves_the_alias(book: Any, make_ver
 
 
 @pytest.mark.django_db
-def test_versions_made_while_mlflow_was_away_are_caught_up(book: Any, make_version: Any, settings: Any) -> None:
+def test_versions_made_while_mlflow_was_away_are_caught_up(book, make_version, settings):
     there = settings.MLFLOW_TRACKING_URI
     settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:9"
     models = [make_version(seed=seed) for seed in (0, 1)]
@@ -101,7 +97,7 @@ def test_versions_made_while_mlflow_was_away_are_caught_up(book: Any, make_versi
         assert model.mirrored_at is not None
 
 
-def test_a_dead_server_is_told_within_seconds(settings: Any) -> None:
+def test_a_dead_server_is_told_within_seconds(settings):
     settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:9"
     for _ in range(2):  # the first time MLflow is imported, too
         started = time.monotonic()
@@ -110,7 +106,7 @@ def test_a_dead_server_is_told_within_seconds(settings: Any) -> None:
     assert time.monotonic() - started < 60, "MLflow's own repeats take minutes"
 
 
-def test_without_an_address_no_book_is_kept_anywhere(settings: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_without_an_address_no_book_is_kept_anywhere(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings.MLFLOW_TRACKING_URI = ""
     with pytest.raises(MlflowAway, match="empty"):
@@ -118,20 +114,20 @@ def test_without_an_address_no_book_is_kept_anywhere(settings: Any, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_artifact_cannot_be_named_out_of_its_folder() -> None:
+def test_an_artifact_cannot_be_named_out_of_its_folder():
     for name in ("../bundle.mediscan", "/etc/passwd", "code/../../x.py", ".netrc", "a b.txt", ""):
         with pytest.raises(MlflowAway, match="no name for an artifact"):
             mlflow_gateway._artifact_path(name)
     assert mlflow_gateway._artifact_path("code/models_registry/__init__.py")
 
 
-def test_what_mlflow_refuses_is_told_without_its_message(book: Any) -> None:
+def test_what_mlflow_refuses_is_told_without_its_message(book):
     with pytest.raises(MlflowAway) as refusal:
         mlflow_gateway.log_epoch("no-such-run", 1, {"loss": 0.5})
     assert "no-such-run" not in str(refusal.value)
 
 
-def test_no_figure_needs_pyplot() -> None:
+def test_no_figure_needs_pyplot():
     import subprocess
     import sys
 

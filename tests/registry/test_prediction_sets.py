@@ -2,10 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -35,10 +33,10 @@ def sets(*thresholds: float) -> Conformal:
 
 
 @pytest.fixture
-def graded(make_version: Any, admin: Any, author: Any, make_scan: Any) -> Callable[..., Grade]:
+def graded(make_version, admin, author, make_scan):
     """`graded(conformal=sets(0.9, 0.9))`: a grade that the worker's own function answered, as pages and API load it."""
 
-    def make(**bundle: Any) -> Grade:
+    def make(**bundle) -> Grade:
         deploy(actor=admin, model=make_version(**bundle), override_reason="test")
         image = make_scan()
         grade = request_grade(actor=author, project=image.project, image=image)
@@ -48,7 +46,7 @@ def graded(make_version: Any, admin: Any, author: Any, make_scan: Any) -> Callab
     return make
 
 
-def test_the_set_of_a_row_is_the_one_that_its_bundle_makes(graded: Callable[..., Grade]) -> None:
+def test_the_set_of_a_row_is_the_one_that_its_bundle_makes(graded):
     seen = set()
     for thresholds in ((1.0, 1.0), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.5, 0.5)):
         grade = graded(conformal=sets(*thresholds))
@@ -75,9 +73,7 @@ def shell(grade: Grade, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("thresholds", [(1.0, 1.0), (1.0, 0.0), (0.0, 0.0)])
-def test_the_shell_and_a_served_model_tell_the_same_set(
-    graded: Callable[..., Grade], thresholds: tuple[float, float], tmp_path: Path
-) -> None:
+def test_the_shell_and_a_served_model_tell_the_same_set(graded, thresholds, tmp_path):
     grade = graded(conformal=sets(*thresholds))
     classes = prediction_sets.of(grade).classes
     assert classes is not None
@@ -86,14 +82,14 @@ def test_the_shell_and_a_served_model_tell_the_same_set(
     assert shell(grade, tmp_path) == (" | ".join(classes) or "none")
 
 
-def test_without_thresholds_the_shell_and_a_served_model_say_so(graded: Callable[..., Grade], tmp_path: Path) -> None:
+def test_without_thresholds_the_shell_and_a_served_model_say_so(graded, tmp_path):
     grade = graded()
     (answer,) = loader.Servable(serving.predictor(grade.model)).predict(tile(grade.image))
     assert (answer["prediction_set"], answer["prediction_set_coverage"]) == (None, None)
     assert shell(grade, tmp_path) == "n/a"
 
 
-def test_the_most_probable_class_comes_first_by_its_name_of_today(graded: Callable[..., Grade], admin: Any) -> None:
+def test_the_most_probable_class_comes_first_by_its_name_of_today(graded, admin):
     grade = graded(conformal=sets(1.0, 1.0))
     best = grade.prediction
     assert best is not None
@@ -118,9 +114,7 @@ def world(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("expected", [None, (0.9, 0.1)])
-def test_sets_of_fresh_scans_hold_the_true_class_as_often_as_they_say(
-    expected: tuple[float, ...] | None, make_version: Any, monkeypatch: pytest.MonkeyPatch, project: Any
-) -> None:
+def test_sets_of_fresh_scans_hold_the_true_class_as_often_as_they_say(expected, make_version, monkeypatch, project):
     """Through all that serves, from the network's scores to the row read again. Five standard errors: Vovk, 2012."""
     fitted, fresh = 1000, 1000
     made = calibrated(fitted, expected)
@@ -167,13 +161,13 @@ def answered(model: ModelVersion, scores: np.ndarray, monkeypatch: pytest.Monkey
         ),
     ],
 )
-def test_a_model_without_sets_says_why(bundle: dict[str, Any], reason: str, graded: Callable[..., Grade]) -> None:
+def test_a_model_without_sets_says_why(bundle, reason, graded):
     grade = graded(**bundle)
     assert prediction_sets.of(grade) == PredictionSet(None, None, reason)
     assert prediction_sets.of(grade).sentence == f"Prediction set: not available ({reason})."
 
 
-def test_a_grade_without_an_answer_or_without_probabilities_has_no_set(graded: Callable[..., Grade]) -> None:
+def test_a_grade_without_an_answer_or_without_probabilities_has_no_set(graded):
     grade = graded(conformal=sets(0.9, 0.9))
     grade.probabilities = {}
     assert prediction_sets.of(grade).reason == "the grade keeps no probability of some class"
@@ -197,13 +191,11 @@ def test_a_grade_without_an_answer_or_without_probabilities_has_no_set(graded: C
         ),
     ],
 )
-def test_a_set_is_said_in_a_plain_sentence(classes: tuple[str, ...], sentence: str) -> None:
+def test_a_set_is_said_in_a_plain_sentence(classes, sentence):
     assert PredictionSet(classes, 0.9).sentence == sentence
 
 
-def test_machines_get_the_set_of_a_grade_and_of_the_history(
-    graded: Callable[..., Grade], api: Any, author: Any, django_assert_max_num_queries: Any
-) -> None:
+def test_machines_get_the_set_of_a_grade_and_of_the_history(graded, api, author, django_assert_max_num_queries):
     old, empty, both = graded(), graded(conformal=sets(0.0, 0.0)), graded(conformal=sets(1.0, 1.0))
     shares = selectors.named_probabilities(both)
     expected = {
@@ -225,7 +217,7 @@ def test_machines_get_the_set_of_a_grade_and_of_the_history(
 FIELDS = ("prediction_set", "prediction_set_coverage", "prediction_set_reason")
 
 
-def test_the_schema_describes_the_set(client: Any, author: Any) -> None:
+def test_the_schema_describes_the_set(client, author):
     client.force_login(author)
     parts = client.get("/api/schema/?format=json").json()["components"]["schemas"]
     for name in ("Grade", "History"):
@@ -239,7 +231,7 @@ def test_the_schema_describes_the_set(client: Any, author: Any) -> None:
 
 
 @pytest.mark.parametrize("page", ["grade_detail", "history", "scan"])
-def test_pages_say_the_set_to_a_doctor(page: str, graded: Callable[..., Grade], client: Any, author: Any) -> None:
+def test_pages_say_the_set_to_a_doctor(page, graded, client, author):
     grade = graded(conformal=sets(1.0, 1.0))
     client.force_login(author)
     place = {"grade_detail": [grade.pk], "history": [], "scan": [grade.image_id]}[page]
@@ -248,7 +240,7 @@ def test_pages_say_the_set_to_a_doctor(page: str, graded: Callable[..., Grade], 
     assert "With 90 % coverage: " in shown
 
 
-def test_the_grade_page_says_why_there_is_no_set(graded: Callable[..., Grade], client: Any, author: Any) -> None:
+def test_the_grade_page_says_why_there_is_no_set(graded, client, author):
     grade = graded()
     client.force_login(author)
     shown = client.get(reverse("grade_detail", args=[grade.pk])).content.decode()

@@ -1,7 +1,6 @@
 """One report for evaluations and training runs: subgroups from what is known of the scans, and the deployed version beside."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from tests.registry.conftest import empty_snapshot, report
 pytestmark = pytest.mark.django_db
 
 
-def evaluated(admin: Any, model: Any) -> dict[str, Any]:
+def evaluated(admin, model):
     evaluation = request_evaluation(actor=admin, model=model)
     run_evaluation(evaluation.pk)
     evaluation.refresh_from_db()
@@ -25,9 +24,7 @@ def evaluated(admin: Any, model: Any) -> dict[str, Any]:
     return dict(evaluation.metrics)
 
 
-def test_the_deployed_version_answers_the_same_scans_in_the_same_reading(
-    make_snapshot: Any, make_version: Any, admin: Any
-) -> None:
+def test_the_deployed_version_answers_the_same_scans_in_the_same_reading(make_snapshot, make_version, admin):
     snapshot = make_snapshot(12)
     old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
     deploy(actor=admin, model=old)
@@ -42,7 +39,7 @@ def test_the_deployed_version_answers_the_same_scans_in_the_same_reading(
     assert alone["comparison"] == {"available": False, "reason": "It is the deployed version itself."}
 
 
-def test_the_gate_reads_the_comparison_with_what_serves(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_the_gate_reads_the_comparison_with_what_serves(make_snapshot, make_version, admin):
     snapshot = make_snapshot(12)
     old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
     deploy(actor=admin, model=old)
@@ -53,7 +50,7 @@ def test_the_gate_reads_the_comparison_with_what_serves(make_snapshot: Any, make
     assert all(0 <= test["p"] <= test["p_holm"] <= 1 for test in tests)
 
 
-def test_classes_in_another_order_are_brought_into_order(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_classes_in_another_order_are_brought_into_order(make_snapshot, make_version, admin):
     snapshot = make_snapshot(6)
     deployed = make_version(seed=1, on=snapshot)
     deploy(actor=admin, model=deployed)
@@ -65,8 +62,8 @@ def test_classes_in_another_order_are_brought_into_order(make_snapshot: Any, mak
 
 
 def test_a_deployed_version_that_was_fitted_on_these_scans_is_no_fair_rival(
-    make_snapshot: Any, make_version: Any, admin: Any, project: Any
-) -> None:
+    make_snapshot, make_version, admin, project
+):
     from labeling.models import SnapshotMember
 
     snapshot = make_snapshot(6)
@@ -81,9 +78,7 @@ def test_a_deployed_version_that_was_fitted_on_these_scans_is_no_fair_rival(
     assert "was trained on scans or patients" in found["reason"]
 
 
-def test_a_deployed_version_with_a_damaged_bundle_is_named_and_the_report_stands(
-    make_snapshot: Any, make_version: Any, admin: Any
-) -> None:
+def test_a_deployed_version_with_a_damaged_bundle_is_named_and_the_report_stands(make_snapshot, make_version, admin):
     snapshot = make_snapshot(6)
     old, new = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot)
     deploy(actor=admin, model=old)
@@ -94,12 +89,12 @@ def test_a_deployed_version_with_a_damaged_bundle_is_named_and_the_report_stands
     assert f"{old.code} cannot be read" in metrics["comparison"]["reason"]
 
 
-def test_without_a_deployed_version_nothing_is_compared(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_without_a_deployed_version_nothing_is_compared(make_snapshot, make_version, admin):
     found = evaluated(admin, make_version(on=make_snapshot(6), metrics=report()))["comparison"]
     assert found == {"available": False, "reason": "No version was deployed when this was measured."}
 
 
-def test_slices_come_from_what_is_known_of_the_scans(make_snapshot: Any, make_version: Any, admin: Any) -> None:
+def test_slices_come_from_what_is_known_of_the_scans(make_snapshot, make_version, admin):
     snapshot = make_snapshot(6)
     for number, member in enumerate(snapshot.members.filter(split="test").order_by("pk")):
         facts = {"sex": "F" if number % 4 < 2 else "M", "age": 38 + number, "institution": "" if number else "St. Anna"}
@@ -114,7 +109,7 @@ def test_slices_come_from_what_is_known_of_the_scans(make_snapshot: Any, make_ve
     assert metrics["curves"]["roc"][0]["class"] == "OPACITY"
 
 
-def test_words_for_the_same_thing_are_one_value(make_scan: Any) -> None:
+def test_words_for_the_same_thing_are_one_value(make_scan):
     scans = [make_scan(seed=seed) for seed in range(4)]
     for scan, (sex, side) in zip(scans, (("M", "L"), ("male", "left"), (" Male ", "LEFT"), ("", "")), strict=True):
         Metadata.objects.filter(image=scan).update(sex=sex, laterality=side)
@@ -129,7 +124,7 @@ def test_words_for_the_same_thing_are_one_value(make_scan: Any) -> None:
     ("age", "band"),
     [(None, ""), (0, "0 to 17"), (17.9, "0 to 17"), (18, "18 to 39"), (64.5, "40 to 64"), (65, "65 and older")],
 )
-def test_ages_fall_into_bands(age: float | None, band: str) -> None:
+def test_ages_fall_into_bands(age, band):
     assert age_band(age) == band
 
 
@@ -140,20 +135,20 @@ class AlwaysRight:
         self._left = list(labels)
         self.manifest = SimpleNamespace(referral=SimpleNamespace(threshold=0.5))
 
-    def predict(self, tiles: Any) -> Any:
+    def predict(self, tiles):
         now, self._left = self._left[: len(tiles)], self._left[len(tiles) :]
         return SimpleNamespace(probabilities=np.where(np.eye(2)[now] == 1, 0.9, 0.1))
 
 
 def test_no_error_on_few_patients_is_no_certainty_in_report_card_api_and_page(
-    make_snapshot: Any, make_version: Any, admin: Any, api: Any, client: Any
-) -> None:
+    make_snapshot, make_version, admin, api, client
+):
     """Twelve patients, six of each class, all right: Clopper and Pearson say 0.735 for twelve of twelve."""
     snapshot = make_snapshot(12)
     test = snapshot.members.filter(split="test").order_by("pk")
     ids = list(snapshot.project.class_rows.values_list("pk", flat=True))
     classes = [{"id": row.pk, "name": row.name} for row in snapshot.project.class_rows.all()]
-    predictor: Any = AlwaysRight([ids.index(member.label_class_id) for member in test])
+    predictor = AlwaysRight([ids.index(member.label_class_id) for member in test])
     metrics = reporting.build(snapshot, predictor, classes)
     shown = "1.000 (0.735 to 1.000)"
     assert f"{metrics['accuracy']['low']:.3f}" == "0.735"

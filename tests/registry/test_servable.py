@@ -6,9 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -38,14 +35,14 @@ print(json.dumps({
 """
 
 
-def as_png(tile: Any, mode: str = "L") -> str:
+def as_png(tile, mode: str = "L") -> str:
     out = io.BytesIO()
     Image.fromarray(tile).convert(mode).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
 
 
 @pytest.fixture
-def folder(make_version: Callable[..., Any], tmp_path: Path) -> tuple[Any, Path]:
+def folder(make_version, tmp_path):
     """A version, and its folder as the laboratory book gets it."""
     model = make_version(threshold=0.6)
     for name, data in servable.files(model, blobs.read(model.bundle)).items():
@@ -56,9 +53,7 @@ def folder(make_version: Callable[..., Any], tmp_path: Path) -> tuple[Any, Path]
 
 
 @pytest.mark.django_db
-def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(
-    folder: tuple[Any, Path], tmp_path: Path
-) -> None:
+def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(folder, tmp_path):
     model, place = folder
     tiles = serving.reference_tiles()
     sent = tmp_path / "sent.json"
@@ -85,7 +80,7 @@ def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(
 
 
 @pytest.mark.django_db
-def test_a_folder_that_was_changed_is_not_loaded(folder: tuple[Any, Path]) -> None:
+def test_a_folder_that_was_changed_is_not_loaded(folder):
     _, place = folder
     bundle = place / "bundle.mediscan"
     data = bytearray(bundle.read_bytes())
@@ -96,14 +91,14 @@ def test_a_folder_that_was_changed_is_not_loaded(folder: tuple[Any, Path]) -> No
 
 
 @pytest.mark.django_db
-def test_an_uncalibrated_model_gives_no_confidence_and_refers(make_version: Callable[..., Any]) -> None:
+def test_an_uncalibrated_model_gives_no_confidence_and_refers(make_version):
     model = make_version(calibrated=False)
     (answer,) = loader.Servable(serving.predictor(model)).predict(serving.reference_tiles()[0])
     assert (answer["confidence"], answer["decision"], answer["reasons"]) == (None, "refer", ["not_calibrated"])
 
 
 @pytest.mark.django_db
-def test_the_recipe_names_the_packages_and_no_pickle(folder: tuple[Any, Path]) -> None:
+def test_the_recipe_names_the_packages_and_no_pickle(folder):
     model, place = folder
     recipe = yaml.safe_load((place / "MLmodel").read_text())
     assert recipe["flavors"].keys() == {"python_function"}
@@ -113,16 +108,16 @@ def test_the_recipe_names_the_packages_and_no_pickle(folder: tuple[Any, Path]) -
     assert files == {"", ".mediscan", ".json", ".py", ".txt", ".yaml"}
 
 
-class Frame(dict[str, Any]):
+class Frame(dict):
     """As much of a pandas frame as the loader asks for."""
 
     @property
-    def columns(self) -> Any:
+    def columns(self):
         return self.keys()
 
 
-class Column(list[Any]):
-    def tolist(self) -> list[Any]:
+class Column(list):
+    def tolist(self):
         return list(self)
 
 
@@ -151,13 +146,13 @@ TILE = np.zeros((256, 256), dtype=np.uint8)
         (None, "shape is"),
     ],
 )
-def test_what_is_no_tile_is_refused_with_what_would_be(given: Any, told: str) -> None:
+def test_what_is_no_tile_is_refused_with_what_would_be(given, told):
     with pytest.raises(loader.NotTiles, match=told) as refused:
         loader.tiles(given)
     assert "256" in str(refused.value)
 
 
-def test_one_tile_or_several_are_taken_as_they_are() -> None:
+def test_one_tile_or_several_are_taken_as_they_are():
     ramp = np.tile(np.arange(256, dtype=np.int64), (256, 1))
     assert np.array_equal(loader.tiles(ramp.tolist()), ramp[None])
     assert np.array_equal(loader.tiles(Frame(image=Column([as_png(ramp.astype(np.uint8))]))), ramp[None])

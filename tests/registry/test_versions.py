@@ -1,7 +1,5 @@
 """Registering a version."""
 
-from typing import Any
-
 import pytest
 from django.conf import settings
 
@@ -17,7 +15,7 @@ from tests.registry.conftest import bundle_bytes, report
 pytestmark = pytest.mark.django_db
 
 
-def test_a_version_is_stored_encrypted_signed_and_numbered(make_version: Any) -> None:
+def test_a_version_is_stored_encrypted_signed_and_numbered(make_version):
     first, second = make_version(), make_version(seed=1)
     assert (first.number, second.number) == (1, 2)
     assert first.version == "v1.0"
@@ -27,7 +25,7 @@ def test_a_version_is_stored_encrypted_signed_and_numbered(make_version: Any) ->
     assert not verify_signature(data, second.bundle_signature, settings.KEY_RING.signing_public)
 
 
-def test_the_same_training_registers_once(make_version: Any) -> None:
+def test_the_same_training_registers_once(make_version):
     first = make_version(source="training007")
     objects = Blob.objects.count()
     again = make_version(source="training007", seed=5)
@@ -37,7 +35,7 @@ def test_the_same_training_registers_once(make_version: Any) -> None:
     assert Blob.objects.count() == objects
 
 
-def test_the_trainings_reading_of_the_test_split_is_counted(make_version: Any) -> None:
+def test_the_trainings_reading_of_the_test_split_is_counted(make_version):
     for number in (1, 2):
         model = make_version(seed=number)
         evaluation = model.evaluations.get()
@@ -46,10 +44,10 @@ def test_the_trainings_reading_of_the_test_split_is_counted(make_version: Any) -
         assert evaluation.test_reads == number
 
 
-def test_the_bundle_must_be_one_and_have_the_named_classes(project: Any, admin: Any, snapshot: Any) -> None:
+def test_the_bundle_must_be_one_and_have_the_named_classes(project, admin, snapshot):
     classes = list(project.class_rows.all())
 
-    def register(bundle: bytes, named: list[Any]) -> ModelVersion:
+    def register(bundle: bytes, named) -> ModelVersion:
         return register_version(
             actor=admin,
             project=project,
@@ -72,7 +70,7 @@ def test_the_bundle_must_be_one_and_have_the_named_classes(project: Any, admin: 
     assert not ModelVersion.objects.exists()
 
 
-def test_the_card_tells_use_limits_data_figures_and_calibration(make_version: Any, project: Any) -> None:
+def test_the_card_tells_use_limits_data_figures_and_calibration(make_version, project):
     model = make_version()
     evaluation = selectors.latest_evaluation(model)
     card, text = cards.card(model, evaluation), cards.text(model, evaluation)
@@ -86,14 +84,14 @@ def test_the_card_tells_use_limits_data_figures_and_calibration(make_version: An
     assert "prevalence of NORMAL 50%, OPACITY 50%" in text
 
 
-def test_registering_is_audited_without_the_bundle(make_version: Any) -> None:
+def test_registering_is_audited_without_the_bundle(make_version):
     model = make_version()
     event = AuditEvent.objects.get(action="model.register")
     assert event.object_id == str(model.pk)
     assert set(event.details) == {"number", "dataset", "bundle_sha256"}
 
 
-def test_the_stage_follows_the_deployments(make_version: Any, admin: Any) -> None:
+def test_the_stage_follows_the_deployments(make_version, admin):
     from models_registry.services import deploy
 
     first, second, third = make_version(), make_version(seed=1), make_version(seed=2)

@@ -1,7 +1,6 @@
 """A grade worker has what serves in memory before the first grade comes."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from models_registry.services import deploy
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+def sent(monkeypatch):
     found: list[tuple[str, int]] = []
     monkeypatch.setattr(work, "_send_now", lambda task, pk: found.append((task.name, pk)))
     return found
@@ -20,8 +19,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 @pytest.mark.django_db
 def test_a_deployment_has_the_version_loaded_where_it_will_answer(
-    make_version: Any, admin: Any, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
-) -> None:
+    make_version, admin, sent, django_capture_on_commit_callbacks
+):
     model = make_version()
     with django_capture_on_commit_callbacks(execute=True):
         deploy(actor=admin, model=model)
@@ -32,7 +31,7 @@ def test_a_deployment_has_the_version_loaded_where_it_will_answer(
 
 
 @pytest.mark.django_db
-def test_a_worker_that_starts_loads_what_serves_and_nothing_else(make_version: Any, admin: Any) -> None:
+def test_a_worker_that_starts_loads_what_serves_and_nothing_else(make_version, admin):
     served, _other = make_version(), make_version(seed=1)
     deploy(actor=admin, model=served)
     serving.forget()
@@ -41,7 +40,7 @@ def test_a_worker_that_starts_loads_what_serves_and_nothing_else(make_version: A
 
 
 @pytest.mark.django_db
-def test_a_damaged_bundle_does_not_keep_a_worker_from_starting(deployed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_bundle_does_not_keep_a_worker_from_starting(deployed, monkeypatch):
     serving.forget()
     monkeypatch.setattr(blobs, "read", lambda blob: b"not what was stored")
     grading.warm_up(0)
@@ -50,9 +49,7 @@ def test_a_damaged_bundle_does_not_keep_a_worker_from_starting(deployed: Any, mo
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("queue", "expected"), [("grade", [("models_registry.warm", 0)]), ("train", [])])
-def test_only_a_worker_that_grades_asks_for_it(
-    queue: str, expected: Any, sent: list[tuple[str, int]], django_capture_on_commit_callbacks: Any
-) -> None:
+def test_only_a_worker_that_grades_asks_for_it(queue, expected, sent, django_capture_on_commit_callbacks):
     consumer = SimpleNamespace(
         app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from={queue: 1})))
     )

@@ -5,7 +5,6 @@ import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from django.apps import apps
@@ -73,7 +72,7 @@ def cells() -> Iterator[tuple[str, bytes]]:
                 yield f"{model._meta.label}.{name}", bytes(value) if _raw(value) else str(value).encode()
 
 
-def _raw(value: Any) -> bool:
+def _raw(value) -> bool:
     return isinstance(value, bytes | memoryview)
 
 

@@ -55,7 +55,7 @@ def too_long(paths: list[Path], limit: int) -> list[str]:
     ]
 
 
-def test_no_file_is_long_without_a_reason() -> None:
+def test_no_file_is_long_without_a_reason():
     paths = sources(*FOLDERS, "tests", "benchmarks")
     lengths = {shown(path): len(path.read_text().splitlines()) for path in paths}
     limits = {path: MAX_TEST_FILE if path.startswith("tests/") else MAX_FILE for path in lengths}
@@ -67,7 +67,7 @@ def test_no_file_is_long_without_a_reason() -> None:
     [(("views", "api"), MAX_VIEW), (("services",), MAX_SERVICE), (("tasks",), MAX_TASK)],
     ids=["views", "services", "tasks"],
 )
-def test_no_function_is_longer_than_its_room_allows(rooms: tuple[str, ...], limit: int) -> None:
+def test_no_function_is_longer_than_its_room_allows(rooms, limit):
     paths = room(*rooms)
     assert paths
     assert too_long(paths, limit) == []
@@ -102,7 +102,7 @@ def orm_writes(source: str) -> list[int]:
     return found
 
 
-def test_the_search_for_orm_writes_finds_them() -> None:
+def test_the_search_for_orm_writes_finds_them():
     for line in (
         "a.save()",
         "A.objects.create(x=1)",
@@ -120,7 +120,7 @@ def test_the_search_for_orm_writes_finds_them() -> None:
         assert orm_writes(line) == [], line
 
 
-def test_views_serializers_forms_and_selectors_do_not_write_through_the_orm() -> None:
+def test_views_serializers_forms_and_selectors_do_not_write_through_the_orm():
     paths = room("views", "api", "serializers", "forms", "selectors", "filters", "policies", "protocol", "seed")
     assert len(paths) > 10
     assert [f"{shown(path)}:{line}" for path in paths for line in orm_writes(path.read_text())] == []
@@ -148,13 +148,13 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("pattern", BANNED, ids=BANNED.get)
-def test_what_is_never_done_is_not_done(pattern: str) -> None:
+def test_what_is_never_done_is_not_done(pattern):
     searched = [*sources(*FOLDERS), *(ROOT / "templates").rglob("*.html")]
     hits = {shown(path) for path in searched if re.search(pattern, path.read_text(), re.MULTILINE)}
     assert hits - set(ALLOWED) == set()
 
 
-def test_torch_loads_only_weights() -> None:
+def test_torch_loads_only_weights():
     calls = [
         f"{shown(path)}:{node.lineno}"
         for path in sources(*FOLDERS)
@@ -185,19 +185,19 @@ def templates() -> list[Path]:
         (r"\bhx-on\b|\bhx-vals=[\"']js:", "code in an htmx attribute"),
     ],
 )
-def test_no_template_holds(pattern: str, what: str) -> None:
+def test_no_template_holds(pattern, what):
     hits = [shown(path) for path in templates() if re.search(pattern, path.read_text(), re.IGNORECASE)]
     assert hits == [], what
 
 
-def test_no_script_or_style_sheet_of_ours_fetches_from_another_host() -> None:
+def test_no_script_or_style_sheet_of_ours_fetches_from_another_host():
     ours = [*(ROOT / "static" / "js").rglob("*.js"), *(ROOT / "static" / "css").rglob("*.css")]
     found = re.compile(r"""(?:url\(|import\s+|fetch\(|src\s*=\s*)["']?https?://""")
     assert ours
     assert [shown(path) for path in ours if found.search(path.read_text())] == []
 
 
-def test_imports_obey_the_law(capsys: pytest.CaptureFixture[str]) -> None:
+def test_imports_obey_the_law(capsys):
     broken = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True)
     said = capsys.readouterr().out
     assert not broken, said
@@ -208,7 +208,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.$~:/-])/(?:home|Users|root|work|mnt)/[A-Za-z
 TEXT = {".py", ".md", ".toml", ".txt", ".html", ".css", ".js", ".csv", ".yaml", ".yml", ".conf", ".sh", ".example", ""}
 
 
-def test_the_repository_speaks_of_no_path_of_a_machine() -> None:
+def test_the_repository_speaks_of_no_path_of_a_machine():
     skipped = {".git", ".venv", "__pycache__", "results", "node_modules", "vendor"}
     hits = []
     for path in ROOT.rglob("*"):

@@ -3,10 +3,8 @@
 import importlib.util
 import json
 import threading
-from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,7 +20,7 @@ TAGS = ("0020000D", "0020000E", "00080018")
 
 
 @pytest.fixture
-def bridge() -> Any:
+def bridge():
     spec = importlib.util.spec_from_file_location("bridge", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
@@ -71,7 +69,7 @@ class Archive:
 
 
 @pytest.fixture
-def archive() -> Iterator[tuple[Archive, str]]:
+def archive():
     played = Archive()
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,7 +90,7 @@ def archive() -> Iterator[tuple[Archive, str]]:
             self.end_headers()
             self.wfile.write(found[1])
 
-        def log_message(self, *args: Any) -> None:
+        def log_message(self, *args) -> None:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -104,14 +102,7 @@ def archive() -> Iterator[tuple[Archive, str]]:
 
 
 @pytest.fixture
-def connected(
-    archive: tuple[Archive, str],
-    live_server: Any,
-    author: Any,
-    project: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., Archive]:
+def connected(archive, live_server, author, project, tmp_path, monkeypatch):
     _, token = issue_service_token(actor=author, user=author, name="bridge")
     values = {
         "MEDISCAN_URL": live_server.url,
@@ -134,9 +125,7 @@ def external_ids() -> list[str | None]:
     return list(Image.objects.order_by("pk").values_list("external_id", flat=True))
 
 
-def test_new_instances_of_an_orthanc_come_in_once_and_in_order(
-    bridge: Any, connected: Any, author: Any, tmp_path: Path
-) -> None:
+def test_new_instances_of_an_orthanc_come_in_once_and_in_order(bridge, connected, author, tmp_path):
     orthanc = connected()
     orthanc.files = {"a": scan_bytes(1), "text": b"no picture", "b": scan_bytes(2)}
     orthanc.down = 2
@@ -151,9 +140,7 @@ def test_new_instances_of_an_orthanc_come_in_once_and_in_order(
     assert [path for path in orthanc.asked if path.endswith("/file")] == ["/instances/c/file"]
 
 
-def test_without_its_state_everything_is_sent_again_and_nothing_is_doubled(
-    bridge: Any, connected: Any, tmp_path: Path
-) -> None:
+def test_without_its_state_everything_is_sent_again_and_nothing_is_doubled(bridge, connected, tmp_path):
     orthanc = connected()
     orthanc.files = {"a": scan_bytes(1), "b": scan_bytes(2)}
     bridge.orthanc(once=True)
@@ -162,7 +149,7 @@ def test_without_its_state_everything_is_sent_again_and_nothing_is_doubled(
     assert external_ids() == ["orthanc-a", "orthanc-b"]
 
 
-def test_only_the_wanted_modalities_are_fetched(bridge: Any, connected: Any) -> None:
+def test_only_the_wanted_modalities_are_fetched(bridge, connected):
     orthanc = connected(MODALITIES="CR,DX")
     orthanc.files = {"a": scan_bytes(1), "b": scan_bytes(2)}
     orthanc.modality = {"a": "US"}
@@ -171,9 +158,7 @@ def test_only_the_wanted_modalities_are_fetched(bridge: Any, connected: Any) -> 
     assert "/instances/a/file" not in orthanc.asked
 
 
-def test_a_token_that_is_not_valid_ends_the_bridge_and_keeps_its_place(
-    bridge: Any, connected: Any, tmp_path: Path
-) -> None:
+def test_a_token_that_is_not_valid_ends_the_bridge_and_keeps_its_place(bridge, connected, tmp_path):
     orthanc = connected(MEDISCAN_TOKEN="ms_wrong")
     orthanc.files = {"a": scan_bytes(1)}
     with pytest.raises(SystemExit, match="does not let this account upload"):
@@ -181,7 +166,7 @@ def test_a_token_that_is_not_valid_ends_the_bridge_and_keeps_its_place(
     assert not (tmp_path / "since").exists()
 
 
-def test_what_a_dicomweb_search_finds_is_fetched_once(bridge: Any, connected: Any) -> None:
+def test_what_a_dicomweb_search_finds_is_fetched_once(bridge, connected):
     pacs = connected()
     pacs.files = {str(number): scan_bytes(number) for number in range(1, 4)}
     bridge.dicomweb("StudyDate=20261101-20261130")
@@ -192,7 +177,7 @@ def test_what_a_dicomweb_search_finds_is_fetched_once(bridge: Any, connected: An
     assert pacs.asked == ["/instances"]
 
 
-def test_a_real_dicom_file_passes_bit_by_bit(bridge: Any, connected: Any, shared_data: Path) -> None:
+def test_a_real_dicom_file_passes_bit_by_bit(bridge, connected, shared_data):
     import hashlib
 
     data = next(iter(sorted((shared_data / "dicom").rglob("CT_small.dcm")))).read_bytes()

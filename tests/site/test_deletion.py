@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from typing import Any
 
 import numpy as np
 import pytest
@@ -60,12 +59,12 @@ def file(name: str, data: bytes) -> io.BytesIO:
 class Story:
     """The patient's way through the site, by the API and the real workers."""
 
-    def __init__(self, author: Any, colleague: Any, admin: Any, project: Any, api: Any) -> None:
+    def __init__(self, author, colleague, admin, project, api) -> None:
         self.author, self.colleague, self.admin, self.project, self.api = author, colleague, admin, project, api
         self.keys = 0
         self.codes: list[str] = []
 
-    def post(self, who: Any, path: str, body: Any, form: str = "json") -> Any:
+    def post(self, who, path: str, body, form: str = "json"):
         self.keys += 1
         answer = self.api(who).post(f"/api/v1/{path}", body, format=form, HTTP_IDEMPOTENCY_KEY=f"key {self.keys}")
         assert answer.status_code < 300, answer.content
@@ -154,14 +153,14 @@ class Story:
 
 @pytest.fixture
 def story(
-    child_sees_the_test: None,  # noqa: F811
-    approved_scans: Any,
-    author: Any,
-    colleague: Any,
-    admin: Any,
-    project: Any,
-    api: Any,
-) -> Story:
+    child_sees_the_test,  # noqa: F811
+    approved_scans,
+    author,
+    colleague,
+    admin,
+    project,
+    api,
+):
     told = Story(author, colleague, admin, project, api)
     for number, side in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * number, split=side)
@@ -173,7 +172,7 @@ def story(
     return told
 
 
-def test_nothing_of_an_erased_patient_is_found_anywhere(story: Story) -> None:
+def test_nothing_of_an_erased_patient_is_found_anywhere(story):
     assert len(story.codes) == 4
     before = word_hits(WORDS)
     assert {hit.rsplit(": ", 1)[1] for hit in before} >= set(WORDS) - {NUMBER, STREET}, "the search finds what is there"

@@ -30,17 +30,17 @@ def read_by_the_source() -> set[str]:
     return {name for path in files for name in READ.findall(path.read_text())} - NOT_SETTINGS
 
 
-def test_every_variable_that_is_read_is_documented_and_every_documented_one_is_read() -> None:
+def test_every_variable_that_is_read_is_documented_and_every_documented_one_is_read():
     documented = set(MENTIONED.findall((ROOT / ".env.example").read_text()))
     assert "DATABASE_URL" in documented
     assert documented == read_by_the_source() | OF_LIBRARIES
 
 
-def test_the_example_as_it_stands_is_a_valid_env_file_that_sets_nothing_by_itself() -> None:
+def test_the_example_as_it_stands_is_a_valid_env_file_that_sets_nothing_by_itself():
     lines = (ROOT / ".env.example").read_text().splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == []
     environ.Env().read_env(ROOT / ".env.example")
 
 
-def test_the_readme_points_to_the_example() -> None:
+def test_the_readme_points_to_the_example():
     assert ".env.example" in (ROOT / "README.md").read_text()

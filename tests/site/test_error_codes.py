@@ -53,12 +53,12 @@ def documented() -> set[str]:
     return {code for line in rows for code in re.findall(r"`([a-z_]+)`", line)}
 
 
-def test_every_code_of_the_source_is_in_the_table() -> None:
+def test_every_code_of_the_source_is_in_the_table():
     assert {"four_eyes", "gate_refused", "truncated", "zip_bomb"} <= raised_in_the_source()
     assert raised_in_the_source() - documented() == set()
 
 
-def test_the_codes_of_the_error_classes_stand_beside_their_status() -> None:
+def test_the_codes_of_the_error_classes_stand_beside_their_status():
     rows = (ROOT / "docs" / "api-errors.md").read_text().splitlines()
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, errors.DomainError):

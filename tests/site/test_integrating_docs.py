@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -24,7 +23,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_documented_line_works(live_server: Any, author: Any, project: Any, tmp_path: Path) -> None:
+def test_every_documented_line_works(live_server, author, project, tmp_path):
     missing = [name for name in ("bash", "curl", "sha256sum", "dd") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)} on this machine")

@@ -39,7 +39,7 @@ def manage(*command: str, **environment: str) -> "CompletedProcess[str]":
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
+def start(tmp_path):
     """`start(NAME=value, …)`: `manage.py check` of a site outside the embedded mode that lacks nothing else."""
     KeyRing.create(tmp_path / "keys.json")
     complete = {
@@ -57,7 +57,7 @@ def start(tmp_path: Path) -> Start:
     return run
 
 
-def test_a_site_that_lacks_nothing_starts(start: Start) -> None:
+def test_a_site_that_lacks_nothing_starts(start):
     done = start(PUBLIC_URL="https://mediscan.hospital.example", TRUSTED_PROXIES="1")
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout + done.stderr
@@ -92,9 +92,7 @@ def test_a_site_that_lacks_nothing_starts(start: Start) -> None:
     ],
     ids=lambda value: ",".join(f"{key}={text[:24]}" for key, text in value.items()) if isinstance(value, dict) else "",
 )
-def test_what_is_missing_or_wrong_stops_the_start_with_its_remedy(
-    start: Start, changed: dict[str, str], remedy: str
-) -> None:
+def test_what_is_missing_or_wrong_stops_the_start_with_its_remedy(start, changed, remedy):
     done = start(**changed)
     assert done.returncode == 1
     assert remedy in done.stderr
@@ -102,7 +100,7 @@ def test_what_is_missing_or_wrong_stops_the_start_with_its_remedy(
     assert not (ROOT / "data").exists()
 
 
-def test_backups_may_not_lie_beside_the_data(start: Start, tmp_path: Path) -> None:
+def test_backups_may_not_lie_beside_the_data(start, tmp_path):
     for folder in (tmp_path / "data" / "backups", tmp_path):
         done = start(BACKUP_DIR=str(folder), BACKUP_RECIPIENTS="age1" + "q" * 58)
         assert done.returncode == 1
@@ -111,7 +109,7 @@ def test_backups_may_not_lie_beside_the_data(start: Start, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_without_its_key_file_a_site_does_not_start_and_makes_none(start: Start, tmp_path: Path) -> None:
+def test_without_its_key_file_a_site_does_not_start_and_makes_none(start, tmp_path):
     missing = tmp_path / "elsewhere.json"
     done = start(MEDISCAN_KEYS_FILE=str(missing))
     assert done.returncode == 1
@@ -119,18 +117,18 @@ def test_without_its_key_file_a_site_does_not_start_and_makes_none(start: Start,
     assert not missing.exists()
 
 
-def test_a_key_file_that_others_may_read_stops_the_start(start: Start, tmp_path: Path) -> None:
+def test_a_key_file_that_others_may_read_stops_the_start(start, tmp_path):
     (tmp_path / "keys.json").chmod(0o644)
     done = start()
     assert done.returncode == 1
     assert f"chmod 600 {tmp_path}/keys.json" in done.stderr
 
 
-def test_a_site_without_https_is_warned(start: Start) -> None:
+def test_a_site_without_https_is_warned(start):
     assert "mediscan.W001" in start().stderr
 
 
-def test_the_command_of_the_remedy_makes_a_key_file_and_never_overwrites_one(start: Start, tmp_path: Path) -> None:
+def test_the_command_of_the_remedy_makes_a_key_file_and_never_overwrites_one(start, tmp_path):
     path = tmp_path / "new" / "keys.json"
     command = [sys.executable, "-m", "mediscan_site.core.storage.keys", str(path)]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -144,7 +142,7 @@ def test_the_command_of_the_remedy_makes_a_key_file_and_never_overwrites_one(sta
     assert start(MEDISCAN_KEYS_FILE=str(path)).returncode == 0
 
 
-def test_the_embedded_mode_makes_its_own_keys_and_keeps_them(tmp_path: Path) -> None:
+def test_the_embedded_mode_makes_its_own_keys_and_keeps_them(tmp_path):
     assert manage("check", HOME=str(tmp_path)).returncode == 0
     path = tmp_path / ".config" / "mediscan" / "keys.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -155,7 +153,7 @@ def test_the_embedded_mode_makes_its_own_keys_and_keeps_them(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_the_embedded_mode_does_not_replace_a_lost_key_file_of_a_site_that_has_data(tmp_path: Path) -> None:
+def test_the_embedded_mode_does_not_replace_a_lost_key_file_of_a_site_that_has_data(tmp_path):
     database = tmp_path / "data" / "db.sqlite3"
     database.parent.mkdir()
     database.touch()

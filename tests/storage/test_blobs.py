@@ -3,7 +3,6 @@ import io
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -28,7 +27,7 @@ def on_disk(blob: Blob) -> Path:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 3_000_000])
-def test_bytes_come_back_as_they_went_in(size: int) -> None:
+def test_bytes_come_back_as_they_went_in(size):
     body = os.urandom(size)
     blob = stored(body)
     assert blobs.read(blob) == body
@@ -37,7 +36,7 @@ def test_bytes_come_back_as_they_went_in(size: int) -> None:
 
 
 @pytest.mark.django_db
-def test_a_stream_is_stored_without_being_read_whole_and_can_be_read_from_the_middle() -> None:
+def test_a_stream_is_stored_without_being_read_whole_and_can_be_read_from_the_middle():
     blob = blobs.write(io.BytesIO(BODY), namespace="7", content_type="image/png")
     blob.save(force_insert=True)
     with blobs.open_blob(blob) as stream:
@@ -46,7 +45,7 @@ def test_a_stream_is_stored_without_being_read_whole_and_can_be_read_from_the_mi
 
 
 @pytest.mark.django_db
-def test_nothing_of_the_plaintext_is_on_the_disk() -> None:
+def test_nothing_of_the_plaintext_is_on_the_disk():
     blob = stored()
     cipher = on_disk(blob).read_bytes()
     assert all(BODY[at : at + 16] not in cipher for at in range(0, len(BODY) - 16, 997))
@@ -54,7 +53,7 @@ def test_nothing_of_the_plaintext_is_on_the_disk() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("damage", ["flip", "truncate", "swap", "delete"])
-def test_damage_is_an_integrity_error_and_never_other_bytes(damage: str) -> None:
+def test_damage_is_an_integrity_error_and_never_other_bytes(damage):
     blob, other = stored(), stored(os.urandom(len(BODY)))
     path = on_disk(blob)
     if damage == "delete":
@@ -73,7 +72,7 @@ def test_damage_is_an_integrity_error_and_never_other_bytes(damage: str) -> None
 
 
 @pytest.mark.django_db
-def test_an_erased_object_is_gone_for_good() -> None:
+def test_an_erased_object_is_gone_for_good():
     blob = stored()
     blobs.erase(blob)
     blob.refresh_from_db()
@@ -84,7 +83,7 @@ def test_an_erased_object_is_gone_for_good() -> None:
 
 
 @pytest.mark.django_db
-def test_keys_are_changed_without_touching_a_file_and_processes_that_run_follow(monkeypatch: Any) -> None:
+def test_keys_are_changed_without_touching_a_file_and_processes_that_run_follow(monkeypatch):
     blob = stored()
     before, old = on_disk(blob).read_bytes(), settings.KEY_RING
     call_command("rotate_keys", retire=old.primary_id)
@@ -99,7 +98,7 @@ def test_keys_are_changed_without_touching_a_file_and_processes_that_run_follow(
 
 
 @pytest.mark.django_db
-def test_objects_nobody_refers_to_are_swept_and_nothing_else() -> None:
+def test_objects_nobody_refers_to_are_swept_and_nothing_else():
     kept, erased = stored(), stored()
     orphan = blobs.write(BODY, namespace="7", content_type="image/png")
     bytes_of_erased = on_disk(erased).read_bytes()
@@ -114,7 +113,7 @@ def test_objects_nobody_refers_to_are_swept_and_nothing_else() -> None:
     assert not half.exists()
 
 
-def test_a_write_that_fails_half_way_leaves_nothing_behind() -> None:
+def test_a_write_that_fails_half_way_leaves_nothing_behind():
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             if self.tell() > 1_500_000:

@@ -5,9 +5,7 @@ import json
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -26,7 +24,7 @@ def encoded(first: int) -> str:
     return base64.b64encode(bytes(range(first, first + 32))).decode()
 
 
-def document(**changed: Any) -> dict[str, Any]:
+def document(**changed):
     """A keys file with known keys."""
     masters = {"k1": encoded(0), "k2": encoded(32)}
     purposes = {"audit": encoded(64), "signing": encoded(96), "pseudonym": encoded(128), "jwt": encoded(160)}
@@ -40,12 +38,12 @@ def write(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     return tmp_path / "keys" / "keys.json"
 
 
 @pytest.fixture
-def known(tmp_path: Path) -> KeyRing:
+def known(tmp_path):
     return KeyRing.load(write(tmp_path / "known.json", json.dumps(document())))
 
 
@@ -54,7 +52,7 @@ def everything(ring: KeyRing) -> tuple[object, ...]:
     return (ring.primary_id, ring.ids, *purposes, ring.pseudonym("a", scope="b"))
 
 
-def test_a_created_file_is_private_and_loads_as_the_same_ring(path: Path) -> None:
+def test_a_created_file_is_private_and_loads_as_the_same_ring(path):
     made = KeyRing.create(path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -65,7 +63,7 @@ def test_a_created_file_is_private_and_loads_as_the_same_ring(path: Path) -> Non
     assert loaded.unwrap(wrapped, key_id=key_id, object_id="o") == FILE_KEY
 
 
-def test_created_keys_are_32_bytes_each_and_all_different(path: Path) -> None:
+def test_created_keys_are_32_bytes_each_and_all_different(path):
     KeyRing.create(path)
     content = json.loads(path.read_text())
     assert sorted(content) == ["audit", "jwt", "masters", "primary", "pseudonym", "signing", "version"]
@@ -74,7 +72,7 @@ def test_created_keys_are_32_bytes_each_and_all_different(path: Path) -> None:
     assert len(set(keys)) == 5
 
 
-def test_creating_never_overwrites_a_file_not_even_a_broken_one(path: Path) -> None:
+def test_creating_never_overwrites_a_file_not_even_a_broken_one(path):
     path.parent.mkdir()
     write(path, "precious")
     with pytest.raises(KeysError, match="already"):
@@ -83,12 +81,12 @@ def test_creating_never_overwrites_a_file_not_even_a_broken_one(path: Path) -> N
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_load_or_create_makes_one_file_and_keeps_it(path: Path) -> None:
+def test_load_or_create_makes_one_file_and_keeps_it(path):
     first = KeyRing.load_or_create(path)
     assert everything(KeyRing.load_or_create(path)) == everything(first)
 
 
-def test_load_or_create_does_not_replace_a_malformed_file(path: Path) -> None:
+def test_load_or_create_does_not_replace_a_malformed_file(path):
     path.parent.mkdir()
     write(path, "{}")
     with pytest.raises(KeysError, match="malformed"):
@@ -115,27 +113,27 @@ def in_processes(count: int, expression: str, path: Path) -> list[str]:
     return answers
 
 
-def test_processes_that_create_at_once_end_with_the_same_keys(path: Path) -> None:
+def test_processes_that_create_at_once_end_with_the_same_keys(path):
     answers = in_processes(4, "KeyRing.load_or_create(path).audit_key.hex()", path)
     assert set(answers) == {KeyRing.load(path).audit_key.hex()}
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_processes_that_add_masters_at_once_lose_none(path: Path) -> None:
+def test_processes_that_add_masters_at_once_lose_none(path):
     KeyRing.create(path)
     answers = in_processes(4, "KeyRing.add_master(path).primary_id", path)
     assert sorted(answers) == ["k2", "k3", "k4", "k5"]
     assert KeyRing.load(path).ids == ("k1", "k2", "k3", "k4", "k5")
 
 
-def test_a_missing_file_is_explained_with_a_remedy(path: Path) -> None:
+def test_a_missing_file_is_explained_with_a_remedy(path):
     for use in (KeyRing.load, KeyRing.add_master):
         with pytest.raises(KeysError, match=r"no keys file at .*Restore it.*or create one|cannot be used"):
             use(path)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o660, 0o601])
-def test_a_file_that_others_may_use_is_refused_with_the_command_that_helps(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_may_use_is_refused_with_the_command_that_helps(tmp_path, mode):
     path = write(tmp_path / "keys.json", json.dumps(document()), mode)
     with pytest.raises(KeysError, match=f"mode {mode:04o}.*chmod 600"):
         KeyRing.load(path)
@@ -143,12 +141,12 @@ def test_a_file_that_others_may_use_is_refused_with_the_command_that_helps(tmp_p
     assert KeyRing.load(path).primary_id == "k2"
 
 
-def test_a_folder_in_the_place_of_the_file_is_explained(tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_the_file_is_explained(tmp_path):
     with pytest.raises(KeysError, match="cannot be used: Is a directory"):
         KeyRing.load(tmp_path)
 
 
-def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(KeysError, match="cannot be used: Not a directory"):
         KeyRing.create(tmp_path / "file" / "below" / "keys.json")
@@ -180,7 +178,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("content", "why"), MALFORMED, ids=range(len(MALFORMED)))
-def test_a_malformed_file_is_refused_with_the_field_and_without_a_key(tmp_path: Path, content: Any, why: str) -> None:
+def test_a_malformed_file_is_refused_with_the_field_and_without_a_key(tmp_path, content, why):
     path = write(tmp_path / "keys.json", content if isinstance(content, bytes) else json.dumps(content))
     with pytest.raises(KeysError) as caught:
         KeyRing.load(path)
@@ -189,25 +187,25 @@ def test_a_malformed_file_is_refused_with_the_field_and_without_a_key(tmp_path: 
     assert encoded(64) not in str(caught.value)
 
 
-def test_the_keys_are_those_of_the_file(known: KeyRing) -> None:
+def test_the_keys_are_those_of_the_file(known):
     assert (known.primary_id, known.ids) == ("k2", ("k1", "k2"))
     keys = [known.audit_key, known.signing_seed, known.pseudonym_key, known.jwt_key]
     assert keys == [bytes(range(first, first + 32)) for first in (64, 96, 128, 160)]
 
 
-def test_the_public_key_verifies_what_the_seed_signs(known: KeyRing) -> None:
+def test_the_public_key_verifies_what_the_seed_signs(known):
     signature = Ed25519PrivateKey.from_private_bytes(known.signing_seed).sign(b"bundle")
     Ed25519PublicKey.from_public_bytes(known.signing_public).verify(signature, b"bundle")
 
 
-def test_a_printed_ring_shows_no_key(known: KeyRing) -> None:
+def test_a_printed_ring_shows_no_key(known):
     assert repr(known) == "<KeyRing primary=k2 ids=k1,k2>"
 
 
 # --- wrapping -----------------------------------------------------------------------------------------------------
 
 
-def test_a_wrapped_key_comes_back_and_each_wrapping_differs(known: KeyRing) -> None:
+def test_a_wrapped_key_comes_back_and_each_wrapping_differs(known):
     file_key = new_file_key()
     wrappings = [known.wrap(file_key, object_id="o") for _ in range(20)]
     assert {known.unwrap(wrapped, key_id=key_id, object_id="o") for key_id, wrapped in wrappings} == {file_key}
@@ -215,7 +213,7 @@ def test_a_wrapped_key_comes_back_and_each_wrapping_differs(known: KeyRing) -> N
     assert {(key_id, len(wrapped)) for key_id, wrapped in wrappings} == {("k2", 60)}
 
 
-def test_a_wrapped_key_of_the_published_format_opens(known: KeyRing) -> None:
+def test_a_wrapped_key_of_the_published_format_opens(known):
     wrapped = bytes.fromhex(
         "000102030405060708090a0b2367b07cad8ca870e12cf9e4c1980a1ef7a3f14388022507441a9bfa9de882312974a39ec48914ed842f22dfbcecea1e"
     )
@@ -232,13 +230,13 @@ def test_a_wrapped_key_of_the_published_format_opens(known: KeyRing) -> None:
         *(lambda wrapped, at=at: wrapped[:at] + bytes([wrapped[at] ^ 1]) + wrapped[at + 1 :] for at in range(60)),
     ],
 )
-def test_a_damaged_wrapping_does_not_open(known: KeyRing, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_wrapping_does_not_open(known, damage):
     key_id, wrapped = known.wrap(FILE_KEY, object_id="o")
     with pytest.raises(IntegrityError, match="object o"):
         known.unwrap(damage(wrapped), key_id=key_id, object_id="o")
 
 
-def test_a_wrapping_opens_for_its_object_and_under_its_master_only(known: KeyRing) -> None:
+def test_a_wrapping_opens_for_its_object_and_under_its_master_only(known):
     key_id, wrapped = known.wrap(FILE_KEY, object_id="o")
     with pytest.raises(IntegrityError):
         known.unwrap(wrapped, key_id=key_id, object_id="another")
@@ -250,9 +248,7 @@ def test_a_wrapping_opens_for_its_object_and_under_its_master_only(known: KeyRin
 
 
 @pytest.mark.parametrize(("file_key", "object_id"), [(b"short", "o"), (FILE_KEY, "")])
-def test_wrapping_refuses_a_wrong_key_length_and_an_empty_object_id(
-    known: KeyRing, file_key: bytes, object_id: str
-) -> None:
+def test_wrapping_refuses_a_wrong_key_length_and_an_empty_object_id(known, file_key, object_id):
     with pytest.raises(ValueError, match="32 bytes and an object id"):
         known.wrap(file_key, object_id=object_id)
 
@@ -260,7 +256,7 @@ def test_wrapping_refuses_a_wrong_key_length_and_an_empty_object_id(
 # --- rotation -----------------------------------------------------------------------------------------------------
 
 
-def test_a_new_master_wraps_from_now_on_and_the_old_one_still_opens(path: Path) -> None:
+def test_a_new_master_wraps_from_now_on_and_the_old_one_still_opens(path):
     old = KeyRing.create(path)
     old_id, old_wrapped = old.wrap(FILE_KEY, object_id="o")
     new = KeyRing.add_master(path)
@@ -275,7 +271,7 @@ def test_a_new_master_wraps_from_now_on_and_the_old_one_still_opens(path: Path) 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_removed_master_is_gone_and_the_rest_stays(path: Path) -> None:
+def test_a_removed_master_is_gone_and_the_rest_stays(path):
     old_id, wrapped = KeyRing.create(path).wrap(FILE_KEY, object_id="o")
     KeyRing.add_master(path)
     left = KeyRing.remove_master(path, "k1")
@@ -286,7 +282,7 @@ def test_a_removed_master_is_gone_and_the_rest_stays(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("key_id", "why"), [("k1", "is the primary"), ("k9", "'k9' is not in")])
-def test_removing_the_primary_or_an_unknown_master_changes_nothing(path: Path, key_id: str, why: str) -> None:
+def test_removing_the_primary_or_an_unknown_master_changes_nothing(path, key_id, why):
     KeyRing.create(path)
     before = path.read_bytes()
     with pytest.raises(KeysError, match=why):
@@ -294,7 +290,7 @@ def test_removing_the_primary_or_an_unknown_master_changes_nothing(path: Path, k
     assert path.read_bytes() == before
 
 
-def test_changing_through_a_link_changes_the_file_it_points_to(path: Path, tmp_path: Path) -> None:
+def test_changing_through_a_link_changes_the_file_it_points_to(path, tmp_path):
     KeyRing.create(path)
     link = tmp_path / "link.json"
     link.symlink_to(path)
@@ -306,12 +302,12 @@ def test_changing_through_a_link_changes_the_file_it_points_to(path: Path, tmp_p
 # --- pseudonyms ---------------------------------------------------------------------------------------------------
 
 
-def test_a_pseudonym_is_the_published_one(known: KeyRing) -> None:
+def test_a_pseudonym_is_the_published_one(known):
     assert known.pseudonym("Patient 7", scope="project-1") == "PLRUSCLSKXLIG2IDS"
 
 
 @given(value=st.text(min_size=1).filter(str.strip), scope=st.text(max_size=20))
-def test_spelling_does_not_change_a_pseudonym(value: str, scope: str) -> None:
+def test_spelling_does_not_change_a_pseudonym(value, scope):
     ring = KeyRing(primary="k1", masters={"k1": bytes(32)}, purposes={"pseudonym": bytes(range(32))})
     expected = ring.pseudonym(value, scope=scope)
     assert len(expected) == 17
@@ -321,7 +317,7 @@ def test_spelling_does_not_change_a_pseudonym(value: str, scope: str) -> None:
     assert {ring.pseudonym(variant, scope=scope) for variant in variants} == {expected}
 
 
-def test_other_values_scopes_and_keys_give_other_pseudonyms(known: KeyRing, path: Path) -> None:
+def test_other_values_scopes_and_keys_give_other_pseudonyms(known, path):
     pairs = [
         ("a", "b"),
         ("b", "a"),
@@ -339,6 +335,6 @@ def test_other_values_scopes_and_keys_give_other_pseudonyms(known: KeyRing, path
 
 
 @pytest.mark.parametrize("value", ["", "  ", "\t\n"])
-def test_a_blank_value_has_no_pseudonym(known: KeyRing, value: str) -> None:
+def test_a_blank_value_has_no_pseudonym(known, value):
     with pytest.raises(ValueError, match="blank"):
         known.pseudonym(value, scope="p")

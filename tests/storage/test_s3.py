@@ -3,10 +3,8 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -27,7 +25,7 @@ BODY = os.urandom(300_000)
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address():
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -36,7 +34,7 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bucket(address, monkeypatch):
     """The site's storage is `s3://…`, as the environment would have it; gives the bucket to look into."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -54,18 +52,18 @@ def bucket(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.delete()
 
 
-def stored(data: Any = BODY) -> Blob:
+def stored(data=BODY) -> Blob:
     blob = blobs.write(data, namespace="7", content_type="image/png")
     blob.save(force_insert=True)
     return blob
 
 
-def in_bucket(bucket: Any, blob: Blob) -> Any:
+def in_bucket(bucket, blob: Blob):
     return bucket.Object(f"{PREFIX}/{blob.path}")
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_537, 300_000])
-def test_bytes_come_back_from_s3_as_they_went_in(bucket: Any, size: int) -> None:
+def test_bytes_come_back_from_s3_as_they_went_in(bucket, size):
     body = os.urandom(size)
     blob = stored(body)
     assert blobs.read(blob) == body
@@ -74,7 +72,7 @@ def test_bytes_come_back_from_s3_as_they_went_in(bucket: Any, size: int) -> None
     assert (len(cipher), hashlib.sha256(cipher).hexdigest()) == (blob.stored_size, blob.stored_sha256)
 
 
-def test_nothing_of_the_plaintext_is_in_the_bucket(bucket: Any) -> None:
+def test_nothing_of_the_plaintext_is_in_the_bucket(bucket):
     cipher = in_bucket(bucket, stored()).get()["Body"].read()
     assert all(BODY[at : at + 16] not in cipher for at in range(0, len(BODY) - 16, 997))
 
@@ -94,7 +92,7 @@ class Patterned(io.RawIOBase):
         return b"\xa5" * count
 
 
-def test_a_stream_larger_than_one_part_is_uploaded_in_parts_and_read_from_the_middle(bucket: Any) -> None:
+def test_a_stream_larger_than_one_part_is_uploaded_in_parts_and_read_from_the_middle(bucket):
     source = Patterned(40_000_001)
     blob = stored(source)
     assert source.largest <= 2**20
@@ -107,7 +105,7 @@ def test_a_stream_larger_than_one_part_is_uploaded_in_parts_and_read_from_the_mi
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "swap", "delete"])
-def test_damage_in_the_bucket_is_an_integrity_error_and_never_other_bytes(bucket: Any, damage: str) -> None:
+def test_damage_in_the_bucket_is_an_integrity_error_and_never_other_bytes(bucket, damage):
     blob, other = stored(), stored(os.urandom(len(BODY)))
     item = in_bucket(bucket, blob)
     cipher = bytearray(item.get()["Body"].read())
@@ -125,7 +123,7 @@ def test_damage_in_the_bucket_is_an_integrity_error_and_never_other_bytes(bucket
     assert blobs.is_damaged(blob)
 
 
-def test_an_erased_object_is_gone_from_the_bucket(bucket: Any) -> None:
+def test_an_erased_object_is_gone_from_the_bucket(bucket):
     blob = stored()
     blobs.erase(blob)
     blob.refresh_from_db()
@@ -135,14 +133,14 @@ def test_an_erased_object_is_gone_from_the_bucket(bucket: Any) -> None:
         blobs.open_blob(blob)
 
 
-def test_objects_nobody_refers_to_are_swept_from_the_bucket(bucket: Any) -> None:
+def test_objects_nobody_refers_to_are_swept_from_the_bucket(bucket):
     kept = stored()
     blobs.write(BODY, namespace="7", content_type="image/png")
     assert blobs.sweep_orphans(timedelta(seconds=-60)) == 1
     assert [entry.key for entry in bucket.objects.all()] == [f"{PREFIX}/{kept.path}"]
 
 
-def test_an_upload_that_fails_half_way_leaves_no_object_behind(bucket: Any) -> None:
+def test_an_upload_that_fails_half_way_leaves_no_object_behind(bucket):
     class Broken(Patterned):
         def read(self, size: int = -1) -> bytes:
             if self.left < 10_000_000:
@@ -156,9 +154,7 @@ def test_an_upload_that_fails_half_way_leaves_no_object_behind(bucket: Any) -> N
     assert uploads.get("Uploads", []) == []
 
 
-def test_a_backup_copies_from_the_bucket_and_puts_a_lost_object_back(
-    bucket: Any, settings: Any, tmp_path: Path
-) -> None:
+def test_a_backup_copies_from_the_bucket_and_puts_a_lost_object_back(bucket, settings, tmp_path):
     blob = stored()
     settings.BACKUP_DIR = str(tmp_path)
     entry = Entry(blob.pk, blob.path, Stored(blob.stored_sha256, blob.stored_size))

@@ -1,7 +1,6 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,14 +19,14 @@ def received(body: bytes) -> SealedUpload:
 
 
 @pytest.mark.parametrize("size", [0, 10, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY + 17])
-def test_an_upload_reads_as_it_was_sent_and_knows_its_digest(size: int) -> None:
+def test_an_upload_reads_as_it_was_sent_and_knows_its_digest(size):
     body = os.urandom(size)
     upload = received(body)
     assert upload.read() == body
     assert (upload.size, upload.sha256) == (size, hashlib.sha256(body).hexdigest())
 
 
-def test_a_large_upload_can_be_read_from_anywhere() -> None:
+def test_a_large_upload_can_be_read_from_anywhere():
     body = os.urandom(3 * IN_MEMORY)
     upload = received(body)
     upload.seek(IN_MEMORY + 5)
@@ -36,13 +35,13 @@ def test_a_large_upload_can_be_read_from_anywhere() -> None:
     assert upload.read(64) == body[:64]
 
 
-def test_a_large_upload_is_never_on_the_disk_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_upload_is_never_on_the_disk_in_the_clear(monkeypatch):
     import tempfile
 
-    kept: list[Any] = []
+    kept = []
     real = tempfile.TemporaryFile
 
-    def spy(*args: Any, **kwargs: Any) -> Any:
+    def spy(*args, **kwargs):
         kept.append(real(*args, **kwargs))
         return kept[-1]
 
@@ -55,7 +54,7 @@ def test_a_large_upload_is_never_on_the_disk_in_the_clear(monkeypatch: pytest.Mo
     assert list(Path(settings.DATA_DIR).glob("tmp*")) == []
 
 
-def test_more_than_the_largest_import_is_refused_by_what_arrives(settings: Any) -> None:
+def test_more_than_the_largest_import_is_refused_by_what_arrives(settings):
     settings.MAX_IMPORT_BYTES = 100_000
     with pytest.raises(RequestDataTooBig):
         received(os.urandom(200_000))

@@ -8,10 +8,8 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -90,7 +88,7 @@ class Caller:
             self._token, self._got_at = answer.json()["access"], time.monotonic()
         return self._token
 
-    def __call__(self, method: str, path: str, *, expect: int | tuple[int, ...] = 200, **arguments: Any) -> Any:
+    def __call__(self, method: str, path: str, *, expect: int | tuple[int, ...] = 200, **arguments):
         headers = {"Authorization": f"Bearer {self.token}", **arguments.pop("headers", {})}
         answer = requests.request(method, f"{self.root}{path}", headers=headers, timeout=PATIENCE_S, **arguments)
         expected = expect if isinstance(expect, tuple) else (expect,)
@@ -98,7 +96,7 @@ class Caller:
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         return answer.json() if is_json else answer
 
-    def wait(self, path: str, *, until: Callable[[Any], bool] | None = None) -> Any:
+    def wait(self, path: str, *, until=None):
         """The job once it has ended (or `until` holds)."""
         done = until or (lambda row: row["status"] in ("succeeded", "failed", "cancelled"))
         deadline = time.monotonic() + PATIENCE_S
@@ -111,7 +109,7 @@ class Caller:
 
 
 @pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     port = quiet_port()
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -167,7 +165,7 @@ def _wait_until_up(site: Site, log: Path) -> None:
     raise AssertionError(f"the site did not come up:\n{log.read_text()[-3000:]}")
 
 
-def jpeg(picture: Any) -> bytes:
+def jpeg(picture) -> bytes:
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=92)
     return out.getvalue()
@@ -186,7 +184,7 @@ def phantom_zip(patients: int, scans: int, *, seed: int) -> bytes:
 
 
 @pytest.fixture(scope="package")
-def loaded(site: Site) -> tuple[Site, int]:
+def loaded(site):
     """A project with approved phantoms, made through the API."""
     boss, author, colleague = (site.as_user(name) for name in ("boss", "dr001", "dr002"))
     project = boss("POST", "/api/v1/projects/", json={"name": "Killed workers", "classes": CLASSES}, expect=201)["id"]

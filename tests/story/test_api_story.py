@@ -1,7 +1,6 @@
 """The whole mission through the names of the seed, with JWT, against the real site and its real workers."""
 
 import time
-from typing import Any
 
 import pytest
 import requests
@@ -13,7 +12,7 @@ from tests.story.conftest import CLASSES, Site, jpeg, phantom_zip
 pytestmark = pytest.mark.story
 
 
-def test_the_loop_runs_through_the_names_of_the_seed(site: Site) -> None:
+def test_the_loop_runs_through_the_names_of_the_seed(site):
     boss, author, colleague = (site.as_user(name) for name in ("boss", "dr001", "dr002"))
     project = boss("POST", "/api/createProject", json={"name": "Story", "classes": CLASSES}, expect=201)["id"]
     for name in ("dr001", "dr002"):
@@ -95,7 +94,7 @@ def test_the_loop_runs_through_the_names_of_the_seed(site: Site) -> None:
     assert images.returncode == 0, images.stderr
 
 
-def _upload(caller: Any, project: int, *, seed: int, opacity: bool, expect: int = 201, **fields: str) -> Any:
+def _upload(caller, project: int, *, seed: int, opacity: bool, expect: int = 201, **fields: str):
     picture = jpeg(phantoms.phantom(seed, 0, opacity))
     body = {"project": project, "patient": f"S{seed}", **fields}
     return caller("POST", "/api/upload", data=body, files={"file": (f"{seed}.jpg", picture)}, expect=expect)
@@ -105,7 +104,7 @@ def _absolute(site: Site, url: str) -> str:
     return url if url.startswith("http") else site.root + url
 
 
-def _everything_is_audited(boss: Any) -> None:
+def _everything_is_audited(boss) -> None:
     """A sealer chains the events within a second or so."""
     wanted = {"login", "scan.upload", "review.create", "model.deploy", "grade.request"}
     deadline = time.monotonic() + PATIENCE_S
@@ -114,7 +113,7 @@ def _everything_is_audited(boss: Any) -> None:
     assert wanted - _audited(boss) == set()
 
 
-def _audited(boss: Any) -> set[str]:
+def _audited(boss) -> set[str]:
     """The actions of all events, page by page."""
     page = boss("GET", "/api/v1/audit/", params={"page_size": 200})
     seen = {row["action"] for row in page["results"]}

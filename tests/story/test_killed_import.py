@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.story.conftest import CLASSES, Site, jpeg
+from tests.story.conftest import CLASSES, jpeg
 
 pytestmark = pytest.mark.story
 COUNT = 600
@@ -22,7 +22,7 @@ def many() -> bytes:
     return out.getvalue()
 
 
-def test_an_import_whose_worker_is_killed_is_finished_and_nothing_is_doubled(site: Site) -> None:
+def test_an_import_whose_worker_is_killed_is_finished_and_nothing_is_doubled(site):
     boss = site.as_user("boss")
     project = boss("POST", "/api/v1/projects/", json={"name": "Killed import", "classes": CLASSES}, expect=201)["id"]
     sent = {"file": ("many.zip", many(), "application/zip")}

@@ -3,12 +3,12 @@
 import pytest
 
 from images import phantoms
-from tests.story.conftest import Caller, Site, jpeg
+from tests.story.conftest import Caller, jpeg
 
 pytestmark = pytest.mark.story
 
 
-def test_a_training_whose_worker_is_killed_goes_on_and_makes_one_model(loaded: tuple[Site, int]) -> None:
+def test_a_training_whose_worker_is_killed_goes_on_and_makes_one_model(loaded):
     site, project = loaded
     boss = site.as_user("boss")
     before = _models(boss, project)
@@ -29,7 +29,7 @@ def _models(boss: Caller, project: int) -> set[str]:
     return {row["model_id"] for row in rows}
 
 
-def test_grades_whose_worker_is_killed_are_given_once_each(loaded: tuple[Site, int]) -> None:
+def test_grades_whose_worker_is_killed_are_given_once_each(loaded):
     site, project = loaded
     boss, author = site.as_user("boss"), site.as_user("dr001")
     body = {"project": project, "image_size": 32, "epochs": 1, "pretrained": "false", "seed": 4}
@@ -51,7 +51,7 @@ def test_grades_whose_worker_is_killed_are_given_once_each(loaded: tuple[Site, i
     assert len(history) == len(ids)
 
 
-def test_a_cancelled_training_stops_long_before_its_end(loaded: tuple[Site, int]) -> None:
+def test_a_cancelled_training_stops_long_before_its_end(loaded):
     site, project = loaded
     boss = site.as_user("boss")
     body = {"project": project, "image_size": 64, "epochs": 500, "pretrained": "false", "seed": 9}

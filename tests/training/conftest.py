@@ -1,9 +1,6 @@
 """Runs in real processes: the child must see the test database and the test's folders, and meet a dead MLflow server."""
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -28,7 +25,7 @@ def database_url() -> str:
 
 
 @pytest.fixture
-def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Path:
+def weights_folder(tmp_path, monkeypatch, settings):
     """The only place where weights are looked for, empty; and no GPU: what is chosen must not depend on the machine."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -37,8 +34,8 @@ def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: An
 
 
 @pytest.fixture
-def start(project: Any, admin: Any, bare_snapshot: Callable[..., Any], weights_folder: Path) -> Callable[..., Any]:
-    def call(**wishes: Any) -> Any:
+def start(project, admin, bare_snapshot, weights_folder):
+    def call(**wishes):
         from training.services import start_run
 
         values = {"actor": admin, "project": project, **wishes}
@@ -50,7 +47,7 @@ def start(project: Any, admin: Any, bare_snapshot: Callable[..., Any], weights_f
 
 
 @pytest.fixture
-def child_sees_the_test(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def child_sees_the_test(transactional_db, monkeypatch):
     """The environment of child processes: this test's database, folders and keys, and an MLflow that does not answer."""
     for name, value in {
         "DJANGO_SETTINGS_MODULE": "mediscan_site.settings",
@@ -69,13 +66,13 @@ def child_sees_the_test(transactional_db: None, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def tiny(child_sees_the_test: None, make_snapshot: Callable[..., Any], admin: Any, project: Any) -> Callable[..., Any]:
+def tiny(child_sees_the_test, make_snapshot, admin, project):
     """A queued run that takes a few seconds: `tiny(epochs=2)`."""
     from training.services import start_run
 
     snapshot = make_snapshot(6)
 
-    def start(**wishes: Any) -> Any:
+    def start(**wishes):
         settings_of_run = {"image_size": 32, "epochs": 2, "batch_size": 4, "pretrained": "false", **wishes}
         return start_run(actor=admin, project=project, snapshot=snapshot, **settings_of_run)
 
@@ -83,7 +80,7 @@ def tiny(child_sees_the_test: None, make_snapshot: Callable[..., Any], admin: An
 
 
 @pytest.fixture(autouse=True)
-def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
+def no_broker(monkeypatch):
     """What would have been sent to workers: (task, primary key)."""
     from mediscan_site.core import work
 
@@ -93,12 +90,12 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]
 
 
 @pytest.fixture
-def bare_snapshot(project: Any, admin: Any) -> Callable[..., Any]:
+def bare_snapshot(project, admin):
     """A data set of rows without files, quick to make, for what never opens a scan."""
     from images.models import Image
     from labeling.models import Label, Snapshot, SnapshotMember
 
-    def make(per_side: int = 4, *, into: Any = None, side: int = 900) -> Any:
+    def make(per_side: int = 4, *, into=None, side: int = 900):
         target = into or project
         classes = list(target.class_rows.all())
         snapshot = Snapshot.objects.create(
@@ -124,12 +121,12 @@ def bare_snapshot(project: Any, admin: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def make_version(project: Any, admin: Any) -> Callable[..., Any]:
+def make_version(project, admin):
     """A version's row, without a bundle that could be loaded."""
     from mediscan_site.core.models import Blob
     from models_registry.models import ModelVersion
 
-    def make(snapshot: Any, **columns: Any) -> Any:
+    def make(snapshot, **columns):
         number = ModelVersion.objects.count() + 1
         sizes = {"size": 1, "stored_size": 1, "sha256": "0" * 64, "stored_sha256": "0" * 64}
         blob = Blob.objects.create(path=f"none/{number}", content_type="x", key_id="none", **sizes)

@@ -1,7 +1,3 @@
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from models_registry.models import Evaluation
@@ -11,14 +7,12 @@ RUNS = "/api/v1/training-runs/"
 
 
 @pytest.fixture(autouse=True)
-def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def no_weights(tmp_path, monkeypatch, settings):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     settings.WEIGHTS_DIR = str(tmp_path)
 
 
-def test_a_run_is_started_with_codes_answered_with_202_and_its_address(
-    api: Callable[..., Any], admin: Any, project: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_a_run_is_started_with_codes_answered_with_202_and_its_address(api, admin, project, bare_snapshot):
     snapshot = bare_snapshot()
     body = {"project": project.pk, "dataset": snapshot.code, "pretrained": False, "epochs": 2, "image_size": 32}
     answer = api(admin).post(RUNS, body, format="json")
@@ -57,9 +51,7 @@ def test_a_run_is_started_with_codes_answered_with_202_and_its_address(
         ({"project": 999999}, "project"),
     ],
 )
-def test_bad_input_is_a_400_that_names_the_field(
-    api: Callable[..., Any], admin: Any, project: Any, bare_snapshot: Callable[..., Any], body: Any, attr: str
-) -> None:
+def test_bad_input_is_a_400_that_names_the_field(api, admin, project, bare_snapshot, body, attr):
     given = {"project": project.pk, "dataset": bare_snapshot().pk, **body}
     answer = api(admin).post(RUNS, given, format="json")
     assert answer.status_code == 400, answer.content
@@ -67,9 +59,7 @@ def test_bad_input_is_a_400_that_names_the_field(
     assert not TrainingRun.objects.exists()
 
 
-def test_missing_weights_and_a_second_run_are_conflicts(
-    api: Callable[..., Any], admin: Any, project: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_missing_weights_and_a_second_run_are_conflicts(api, admin, project, bare_snapshot):
     body = {"project": project.pk, "dataset": bare_snapshot().pk}
     answer = api(admin).post(RUNS, {**body, "pretrained": "true"}, format="json")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "weights_missing")
@@ -79,16 +69,16 @@ def test_missing_weights_and_a_second_run_are_conflicts(
 
 
 def test_the_seeds_name_starts_a_run_too_and_members_without_the_right_may_not(
-    api: Callable[..., Any], admin: Any, author: Any, project: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+    api, admin, author, project, bare_snapshot
+):
     body = {"project": project.pk, "dataset": bare_snapshot().code}
     assert api(author).post("/api/train", body, format="json").status_code == 403
     assert api(admin).post("/api/train", body, format="json").status_code == 202
 
 
 def test_cancelling_frees_the_project_and_cancelling_again_is_a_conflict(
-    api: Callable[..., Any], admin: Any, author: Any, outsider: Any, project: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+    api, admin, author, outsider, project, bare_snapshot
+):
     run = api(admin).post(RUNS, {"project": project.pk, "dataset": bare_snapshot().pk}, format="json").json()
     address = f"{RUNS}{run['training_id']}/cancel/"
     assert api(outsider).post(address).status_code == 404
@@ -99,7 +89,7 @@ def test_cancelling_frees_the_project_and_cancelling_again_is_a_conflict(
 
 
 @pytest.fixture
-def past_runs(project: Any, admin: Any, bare_snapshot: Any, make_version: Any) -> Callable[[int], None]:
+def past_runs(project, admin, bare_snapshot, make_version):
     """Succeeded runs with a version, an evaluation and two epochs each."""
 
     def make(count: int) -> None:
@@ -132,8 +122,8 @@ def past_runs(project: Any, admin: Any, bare_snapshot: Any, make_version: Any) -
 
 
 def test_a_list_costs_the_same_number_of_queries_however_long_it_is(
-    api: Callable[..., Any], admin: Any, past_runs: Callable[[int], None], django_assert_max_num_queries: Any
-) -> None:
+    api, admin, past_runs, django_assert_max_num_queries
+):
     past_runs(6)
     client = api(admin)
     with django_assert_max_num_queries(7):
@@ -146,9 +136,7 @@ def test_a_list_costs_the_same_number_of_queries_however_long_it_is(
     assert rows[0]["result"]["model"] == rows[0]["model"]
 
 
-def test_lists_are_filtered_by_project_status_and_model_and_come_as_csv(
-    api: Callable[..., Any], admin: Any, outsider: Any, project: Any, past_runs: Callable[[int], None]
-) -> None:
+def test_lists_are_filtered_by_project_status_and_model_and_come_as_csv(api, admin, outsider, project, past_runs):
     past_runs(2)
     client = api(admin)
     assert len(client.get(f"{RUNS}?project={project.pk}&status=succeeded").json()["results"]) == 2

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def part(n: int, groups: int) -> sets.Part:
     return sets.Part(padded, np.arange(n) % 2, tuple(f"p{i % groups}" for i in range(n)))
 
 
-def test_the_figures_have_the_contracts_keys_first_and_null_where_nothing_was_measured() -> None:
+def test_the_figures_have_the_contracts_keys_first_and_null_where_nothing_was_measured():
     figures = training.in_order({"xray_linear_baseline": 0.9, "of_our_own": 1})
     assert list(figures)[: len(CONTRACT)] == CONTRACT
     assert figures["xray_linear_baseline"] == 0.9
@@ -50,7 +49,7 @@ def test_the_figures_have_the_contracts_keys_first_and_null_where_nothing_was_me
     assert figures["of_our_own"] == 1
 
 
-def test_every_tried_configuration_counts_and_says_whether_it_saw_test_pictures() -> None:
+def test_every_tried_configuration_counts_and_says_whether_it_saw_test_pictures():
     rows = _training_search.tried()
     assert training.in_order({})["configurations_tried"] == len(rows) > 0
     assert {row["test_seen"] for row in rows} <= {"no", "yes"}
@@ -58,7 +57,7 @@ def test_every_tried_configuration_counts_and_says_whether_it_saw_test_pictures(
     assert all(isinstance(json.loads(row["changes"]), dict) for row in rows)
 
 
-def test_a_picture_in_training_and_validation_is_named_however_often_it_stands_there() -> None:
+def test_a_picture_in_training_and_validation_is_named_however_often_it_stands_there():
     train, val = pictures(6), pictures(4, seed=1)
     val[2] = train[1]
     train[5] = train[1]
@@ -66,7 +65,7 @@ def test_a_picture_in_training_and_validation_is_named_however_often_it_stands_t
     assert sets.leaks(train, pictures(4, seed=1)) == {}
 
 
-def test_eight_pictures_of_pneumoniamnist_leak_and_none_is_left_in_training(shared_data: Path) -> None:
+def test_eight_pictures_of_pneumoniamnist_leak_and_none_is_left_in_training(shared_data):
     if not (shared_data / sets.ARCHIVE).is_file():
         pytest.skip(f"no {sets.ARCHIVE} among the shared data")
     train, _ = sets.pneumoniamnist_pictures(shared_data, "train")
@@ -77,7 +76,7 @@ def test_eight_pictures_of_pneumoniamnist_leak_and_none_is_left_in_training(shar
     assert sets.leaks(train[kept], val) == {}
 
 
-def test_a_tile_of_the_benchmark_is_the_tile_of_the_ingest() -> None:
+def test_a_tile_of_the_benchmark_is_the_tile_of_the_ingest():
     from PIL import Image
 
     picture = pictures(1)[0]
@@ -85,7 +84,7 @@ def test_a_tile_of_the_benchmark_is_the_tile_of_the_ingest() -> None:
     assert np.array_equal(sets.tile(sets.png(picture)), np.asarray(expected))
 
 
-def test_no_patient_is_on_both_sides_of_a_fold() -> None:
+def test_no_patient_is_on_both_sides_of_a_fold():
     scans = part(60, groups=20)
     folds = _training_search.patient_folds(scans)
     assert set(folds.tolist()) == set(range(5))
@@ -93,7 +92,7 @@ def test_no_patient_is_on_both_sides_of_a_fold() -> None:
 
 
 @pytest.fixture
-def pool(tmp_path: Path) -> _training_search.Pool:
+def pool(tmp_path):
     """Forty pictures in two parts; those of a class are alike."""
     scans = part(40, groups=40)
     scans.tiles[scans.labels == 1] //= 2
@@ -102,9 +101,7 @@ def pool(tmp_path: Path) -> _training_search.Pool:
     return _training_search.Pool("pneumoniamnist", tmp_path / "tiles.npy", scans.labels, folds, 40, ("a", "b"))
 
 
-def test_a_search_learns_and_chooses_its_epoch_on_all_parts_but_the_one_that_judges(
-    pool: _training_search.Pool,
-) -> None:
+def test_a_search_learns_and_chooses_its_epoch_on_all_parts_but_the_one_that_judges(pool):
     tiles = np.load(pool.file)
     learning, judging = pool.parted(1)
     assert np.array_equal(judging.tiles, tiles[20:])
@@ -115,7 +112,7 @@ def test_a_search_learns_and_chooses_its_epoch_on_all_parts_but_the_one_that_jud
     assert len(learning.train) + len(learning.val) == 20
 
 
-def test_a_trial_is_a_line_with_the_means_of_its_parts(pool: _training_search.Pool) -> None:
+def test_a_trial_is_a_line_with_the_means_of_its_parts(pool):
     changes = {"epochs": 2, "members": 1, "augment": 0.0, "learning_rate": 0.001}
     trial = _training_search.Trial(pool.name, changes, (0, 1))
     threads = torch.get_num_threads()
@@ -133,7 +130,7 @@ def test_a_trial_is_a_line_with_the_means_of_its_parts(pool: _training_search.Po
     assert _training_search.row(on_gpu, each[:1], "")["note"] == "on a GPU"
 
 
-def test_equalised_scans_keep_their_labels_and_lose_their_fine_detail() -> None:
+def test_equalised_scans_keep_their_labels_and_lose_their_fine_detail():
     sharp = part(4, groups=4)
     blunt = sets.equalised(sharp)
     assert np.array_equal(blunt.labels, sharp.labels)
@@ -145,7 +142,7 @@ def test_equalised_scans_keep_their_labels_and_lose_their_fine_detail() -> None:
     assert edges(blunt.tiles) < 0.7 * edges(sharp.tiles)
 
 
-def test_the_peer_is_the_network_of_its_description() -> None:
+def test_the_peer_is_the_network_of_its_description():
     network = _medmnist_peer.SmallResNet18()
     # He et al.'s ResNet-18 with a 3 x 3 stem for three channels and ten classes has 11,173,962.
     assert sum(p.numel() for p in network.parameters()) == 11_173_962 - 2 * 64 * 9 - 8 * 513
@@ -154,14 +151,14 @@ def test_the_peer_is_the_network_of_its_description() -> None:
     assert _medmnist_peer.logits(network.eval(), pictures(3)).shape == (3, 2)
 
 
-def test_the_peer_stops_when_its_time_is_over() -> None:
+def test_the_peer_stops_when_its_time_is_over():
     labels = np.arange(4) % 2
     found = list(_medmnist_peer.epochs(pictures(4), labels, seed=0, limit_s=0.0))
     assert len(found) == 1
     assert not found[0][0].training
 
 
-def test_the_benchmark_trains_what_the_product_would_choose() -> None:
+def test_the_benchmark_trains_what_the_product_would_choose():
     small = _training_quality.configuration(_training_quality.PNEUMONIAMNIST, 4698, seed=3)
     assert (small.architecture, small.image_size, small.seed) == ("resnet_compact", 28, 3)
     large = _training_quality.configuration(_training_quality.XRAY, 144, seed=0)
@@ -170,10 +167,10 @@ def test_the_benchmark_trains_what_the_product_would_choose() -> None:
     assert best.members > 1
 
 
-def test_figures_are_put_together_from_runs_of_one_program_and_configuration() -> None:
+def test_figures_are_put_together_from_runs_of_one_program_and_configuration():
     wanted = {"epochs": 3, "seed": 0}
 
-    def run(seed: int, *, epochs: int = 3, code: str = code_digest(), test: Any = 1) -> dict[str, Any]:
+    def run(seed: int, *, epochs: int = 3, code: str = code_digest(), test=1):
         return {"seed": seed, "code": code, "config": {"epochs": epochs, "seed": seed}, "test": test}
 
     kept = [run(0), run(1, code="another"), run(2, epochs=4), run(3, test=None)]
@@ -181,7 +178,7 @@ def test_figures_are_put_together_from_runs_of_one_program_and_configuration() -
     assert list(_training_quality.usable(kept, wanted, final=False)) == [0, 3]
 
 
-def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(monkeypatch):
     name, scans = _training_quality.XRAY, part(40, groups=40)
     learning = sets.Learning(scans, scans, ("a", "b"))
     monkeypatch.setattr(sets, "xray", lambda _: learning)
@@ -193,7 +190,7 @@ def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(m
     assert found == [read, {"seed": 1, **plain}]
 
 
-def test_accuracies_of_several_seeds_are_pooled_as_their_mean() -> None:
+def test_accuracies_of_several_seeds_are_pooled_as_their_mean():
     scans = part(40, groups=40)
     right = np.where(scans.labels[:, None] == np.arange(2), 1.0, -1.0)
     half = right.copy()
@@ -219,5 +216,5 @@ def test_accuracies_of_several_seeds_are_pooled_as_their_mean() -> None:
         ("succeeded", "Best epoch 3 of 36.", "writing the result"),
     ],
 )
-def test_a_stage_is_named_by_what_a_run_says(status: str, message: str, name: str) -> None:
+def test_a_stage_is_named_by_what_a_run_says(status, message, name):
     assert stage(status, message) == name

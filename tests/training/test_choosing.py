@@ -22,15 +22,13 @@ FREE = {"from_scratch": False, "only_pretrained": False}
         ("cuda", ("resnet101",), 10, None, "resnet101"),
     ],
 )
-def test_the_network_follows_from_scans_size_machine_and_weights(
-    device: str, weights: tuple[str, ...], n_train: int, image_size: int | None, expected: str
-) -> None:
+def test_the_network_follows_from_scans_size_machine_and_weights(device, weights, n_train, image_size, expected):
     choice = choose(Machine(device, weights), n_train=n_train, image_size=image_size, **FREE)
     assert choice.architecture == expected
     assert choice.why
 
 
-def test_whoever_insists_on_weights_or_on_none_gets_a_network_that_fits() -> None:
+def test_whoever_insists_on_weights_or_on_none_gets_a_network_that_fits():
     machine = Machine("cpu", ("resnet18", "resnet50"))
     insist = {"from_scratch": False, "only_pretrained": True}
     assert choose(machine, n_train=9, image_size=28, **insist).architecture == "resnet18"

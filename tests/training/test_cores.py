@@ -1,9 +1,6 @@
 """How many threads a training takes."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,11 +12,11 @@ from training import cores
     ("usual", "busy", "of", "threads"),
     [(2, 0.0, 2, 2), (2, 0.3, 2, 2), (2, 1.0, 2, 1), (2, 2.0, 2, 1), (8, 3.4, 16, 8), (8, 10.0, 16, 6), (4, 0.0, 2, 2)],
 )
-def test_a_training_takes_the_cores_that_others_leave(usual: int, busy: float, of: int, threads: int) -> None:
+def test_a_training_takes_the_cores_that_others_leave(usual, busy, of, threads):
     assert cores.threads(usual, busy=busy, cores=of) == threads
 
 
-def test_what_others_do_is_read_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_do_is_read_from_the_system(tmp_path, monkeypatch):
     ticks, source = os.sysconf("SC_CLK_TCK"), tmp_path / "stat"
 
     def stat(busy_s: float) -> None:
@@ -33,16 +30,14 @@ def test_what_others_do_is_read_from_the_system(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("content", [None, "", "cpu", "cpu one two three four five six seven eight"])
-def test_a_system_that_does_not_tell_counts_as_idle(tmp_path: Path, content: str | None) -> None:
+def test_a_system_that_does_not_tell_counts_as_idle(tmp_path, content):
     if content is not None:
         (tmp_path / "stat").write_text(content)
     assert cores.busy_cores(0.0, tmp_path / "stat") == 0.0
 
 
 @pytest.mark.django_db
-def test_a_run_goes_on_with_the_threads_it_began_with(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
+def test_a_run_goes_on_with_the_threads_it_began_with(project, admin, bare_snapshot, monkeypatch, settings):
     monkeypatch.setattr(cores, "busy_cores", lambda: 1.0)
     monkeypatch.setattr(cores.os, "cpu_count", lambda: 4)
     settings.TRAINING_SUBPROCESS_THREADS = 0

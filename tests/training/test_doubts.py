@@ -1,8 +1,5 @@
 """What a run with folds leaves: doubts about labels, and a queue without near-copies in front."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -18,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def run(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> TrainingRun:
+def run(project, admin, bare_snapshot):
     snapshot = bare_snapshot(6)
     for member in SnapshotMember.objects.filter(snapshot=snapshot):
         Image.objects.filter(pk=member.image_id).update(
@@ -50,7 +47,7 @@ def doubted() -> set[int]:
     return set(LabelDoubt.objects.values_list("image", flat=True))
 
 
-def test_a_run_writes_its_doubts_with_both_classes_and_where_they_come_from(run: TrainingRun) -> None:
+def test_a_run_writes_its_doubts_with_both_classes_and_where_they_come_from(run):
     (wanted,) = write(run, [3])
     found = LabelDoubt.objects.get()
     member = SnapshotMember.objects.get(snapshot=run.snapshot, image=wanted)
@@ -59,13 +56,13 @@ def test_a_run_writes_its_doubts_with_both_classes_and_where_they_come_from(run:
     assert (found.given_probability, found.suggested_probability) == (0.1, 0.9)
 
 
-def test_the_next_run_replaces_the_doubts_of_the_one_before(run: TrainingRun) -> None:
+def test_the_next_run_replaces_the_doubts_of_the_one_before(run):
     write(run, [1, 2])
     wanted = write(run, [2, 5])
     assert doubted() == set(wanted)
 
 
-def test_a_kept_label_is_not_doubted_again_for_the_same_class(run: TrainingRun, admin: Any) -> None:
+def test_a_kept_label_is_not_doubted_again_for_the_same_class(run, admin):
     first, second = write(run, [1, 2])
     row = LabelDoubt.objects.get(image=first)
     KeptLabel.objects.create(image=row.image, given=row.given, suggested=row.suggested, reviewer=admin)
@@ -78,7 +75,7 @@ def test_a_kept_label_is_not_doubted_again_for_the_same_class(run: TrainingRun, 
     [{"approval_status": "rejected"}, {"label_class": None}, {"erased_at": "2026-01-01T00:00:00Z"}],
     ids=["rejected", "withdrawn", "erased"],
 )
-def test_a_label_that_no_longer_stands_is_not_doubted(run: TrainingRun, change: dict[str, Any]) -> None:
+def test_a_label_that_no_longer_stands_is_not_doubted(run, change):
     rows = members(run, "train", "val")
     Image.objects.filter(pk=rows[1].image_id).update(**change)
     write(run, [1, 2])
@@ -91,20 +88,18 @@ class Burst:
     def __init__(self, bursts: dict[int, int]) -> None:
         self.bursts = bursts
 
-    def _of(self, tiles: Any) -> list[int]:
+    def _of(self, tiles) -> list[int]:
         return [self.bursts[int(tile.astype(np.int64).sum())] for tile in tiles]
 
-    def predict(self, tiles: Any) -> Any:
+    def predict(self, tiles):
         top = np.array([0.5 + 0.1 * burst for burst in self._of(tiles)])
         return type("Predictions", (), {"probabilities": np.stack([top, 1 - top], axis=1)})
 
-    def features(self, tiles: Any) -> Any:
+    def features(self, tiles):
         return np.eye(3, dtype=np.float32)[self._of(tiles)]
 
 
-def test_the_queue_hands_out_one_scan_of_each_burst_first(
-    run: TrainingRun, make_scan: Callable[..., Any], author: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_queue_hands_out_one_scan_of_each_burst_first(run, make_scan, author, monkeypatch):
     from training.tiles import read
 
     made = [make_scan(seed=seed) for seed in range(6)]
@@ -122,7 +117,7 @@ def test_the_queue_hands_out_one_scan_of_each_burst_first(
     assert [burst_of[pk] for pk in handed[3:]] == [0, 1, 2], "then what is left, the least sure first"
 
 
-def test_a_run_that_is_stopped_leaves_the_queue_as_it_was(run: TrainingRun, make_scan: Callable[..., Any]) -> None:
+def test_a_run_that_is_stopped_leaves_the_queue_as_it_was(run, make_scan):
     QueueScore.objects.create(image=make_scan(seed=1), score=0.3)
     recorder = Recorder(run, 1)
     recorder.stop()

@@ -1,6 +1,3 @@
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from labeling.models import QueueScore
@@ -18,9 +15,7 @@ def finished(run: TrainingRun) -> TrainingRun:
     return TrainingRun.objects.select_related("model", "snapshot").get(pk=run.pk)
 
 
-def test_a_run_makes_one_signed_version_that_loads_and_frees_the_project(
-    tiny: Callable[..., Any], make_scan: Callable[..., Any]
-) -> None:
+def test_a_run_makes_one_signed_version_that_loads_and_frees_the_project(tiny, make_scan):
     waiting = make_scan(seed=5)
     run = finished(tiny())
     assert (run.status, run.error, run.active, run.progress) == ("succeeded", "", None, 1.0)

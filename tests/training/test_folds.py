@@ -1,8 +1,6 @@
 """Runs with folds and several networks: what is refused, what they leave, and a worker that is killed in between."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +16,7 @@ from training.services import start_run
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble_and_doubts(
-    tiny: Callable[..., TrainingRun],
-) -> None:
+def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble_and_doubts(tiny):
     run = tiny(architecture="resnet_compact", epochs=2, members=2, folds=2)
     killed_after(run, 5)
     assert list(run.epochs.values_list("phase", flat=True))[4:] == ["fold 1.1 full"]
@@ -49,16 +45,14 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
 
 
 @pytest.mark.django_db
-def test_one_fold_is_refused(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> None:
+def test_one_fold_is_refused(project, admin, bare_snapshot):
     with pytest.raises(Invalid, match="must be 0 for none, or 2 to 10") as refused:
         start_run(actor=admin, project=project, snapshot=bare_snapshot(), folds=1)
     assert refused.value.attr == "folds"
 
 
 @pytest.mark.django_db
-def test_too_few_patients_for_the_folds_are_refused_before_anything_runs(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_too_few_patients_for_the_folds_are_refused_before_anything_runs(project, admin, bare_snapshot):
     snapshot = bare_snapshot(6)
     with pytest.raises(Conflict, match="'NORMAL' has scans of 6 patients outside the test split; 7 folds need 7") as no:
         start_run(actor=admin, project=project, snapshot=snapshot, folds=7)
@@ -69,9 +63,7 @@ def test_too_few_patients_for_the_folds_are_refused_before_anything_runs(
 
 
 @pytest.mark.django_db
-def test_a_run_that_continues_from_a_model_has_no_folds(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+def test_a_run_that_continues_from_a_model_has_no_folds(project, admin, bare_snapshot, make_version):
     snapshot = bare_snapshot(6)
     with pytest.raises(Invalid, match="has learned from the scans that the folds hold out") as refused:
         start_run(actor=admin, project=project, snapshot=snapshot, base_model=make_version(snapshot), folds=3)
@@ -79,9 +71,7 @@ def test_a_run_that_continues_from_a_model_has_no_folds(
 
 
 @pytest.mark.parametrize(("budget", "kept"), [(1000, 3), (300, 3), (299, 2), (150, 1), (10, 1)])
-def test_networks_beyond_the_latency_budget_are_left_out_one_by_one(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, budget: int, kept: int
-) -> None:
+def test_networks_beyond_the_latency_budget_are_left_out_one_by_one(monkeypatch, settings, budget, kept):
     from models_registry.inference import latency
     from models_registry.inference.preprocess import Preprocess
     from training.engine.report import FitResult

@@ -5,10 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -52,7 +50,7 @@ execute_from_command_line(["manage.py", *sys.argv[2:]])
 """
 
 
-def wait_for(condition: Callable[[], Any]) -> Any:
+def wait_for(condition):
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if found := condition():
@@ -98,9 +96,7 @@ def make_silent(run: TrainingRun) -> None:
     TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
 
 
-def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_one_version(
-    tiny: Callable[..., TrainingRun],
-) -> None:
+def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_one_version(tiny):
     run = tiny(epochs=4)
     killed_after(run, 1)
     assert row(run).status == "running", "nobody could write how it ended"
@@ -122,9 +118,7 @@ def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_o
     assert not Blob.objects.filter(pk=saved.pk).exists(), "checkpoints are destroyed when they have served"
 
 
-def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(
-    tiny: Callable[..., TrainingRun], admin: Any, settings: Any
-) -> None:
+def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(tiny, admin, settings):
     settings.WORK_LEASE_S = 1  # a fifth of it until the worker hears of the cancellation
     run = tiny(epochs=500)
 
@@ -150,7 +144,7 @@ def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(
     assert AuditEvent.objects.filter(action="run.finish", details__status="cancelled").exists()
 
 
-def test_a_damaged_scan_ends_the_run_with_its_name_and_the_remedy(tiny: Callable[..., TrainingRun]) -> None:
+def test_a_damaged_scan_ends_the_run_with_its_name_and_the_remedy(tiny):
     run = tiny()
     member = SnapshotMember.objects.filter(snapshot=run.snapshot, split="train").first()
     assert member
@@ -168,9 +162,7 @@ def test_a_damaged_scan_ends_the_run_with_its_name_and_the_remedy(tiny: Callable
     assert not ModelVersion.objects.exists()
 
 
-def test_a_run_for_a_gpu_on_a_machine_without_one_fails_with_the_remedy(
-    tiny: Callable[..., TrainingRun], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_for_a_gpu_on_a_machine_without_one_fails_with_the_remedy(tiny, monkeypatch):
     run = tiny()
     monkeypatch.setenv("TRAINING_DEVICE", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -180,7 +172,7 @@ def test_a_run_for_a_gpu_on_a_machine_without_one_fails_with_the_remedy(
 
 
 @pytest.fixture
-def running(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> TrainingRun:
+def running(project, admin, bare_snapshot):
     return TrainingRun.objects.create(
         project=project,
         snapshot=bare_snapshot(),
@@ -200,42 +192,40 @@ def checkpointed(run: TrainingRun) -> Blob:
 
 
 @pytest.mark.parametrize("code", [-signal.SIGKILL, -signal.SIGTERM, EXIT_STOPPED])
-def test_a_killed_training_process_is_left_to_be_resumed_with_its_checkpoint(running: TrainingRun, code: int) -> None:
+def test_a_killed_training_process_is_left_to_be_resumed_with_its_checkpoint(running, code):
     saved = checkpointed(running)
     runner._conclude(running.pk, 1, code)
     assert (row(running).status, row(running).active, row(running).checkpoint) == ("running", True, saved)
 
 
-def test_a_training_process_killed_too_often_fails_with_a_hint_at_memory(running: TrainingRun) -> None:
+def test_a_training_process_killed_too_often_fails_with_a_hint_at_memory(running):
     TrainingRun.objects.update(attempt=settings.WORK_MAX_ATTEMPTS)
     runner._conclude(running.pk, settings.WORK_MAX_ATTEMPTS, -signal.SIGKILL)
     assert (row(running).status, row(running).active) == ("failed", None)
     assert "memory" in row(running).error
 
 
-def test_a_training_process_that_exits_badly_fails_the_run(running: TrainingRun) -> None:
+def test_a_training_process_that_exits_badly_fails_the_run(running):
     runner._conclude(running.pk, 1, 1)
     assert (row(running).status, row(running).active) == ("failed", None)
     assert "exit status 1" in row(running).error
 
 
-def test_a_worker_that_was_fenced_off_writes_nothing(running: TrainingRun) -> None:
+def test_a_worker_that_was_fenced_off_writes_nothing(running):
     TrainingRun.objects.update(attempt=2)
     runner._conclude(running.pk, 1, 1)
     assert not ending.end(running.pk, 1, status=WorkStatus.FAILED, error="late")
     assert (row(running).status, row(running).error, row(running).active) == ("running", "", True)
 
 
-def test_a_cancel_that_comes_after_the_version_was_made_does_not_deny_it(
-    running: TrainingRun, make_version: Callable[..., Any]
-) -> None:
+def test_a_cancel_that_comes_after_the_version_was_made_does_not_deny_it(running, make_version):
     model = make_version(running.snapshot, source=running.source)
     TrainingRun.objects.update(cancel_requested=True)
     runner._conclude(running.pk, 1, -signal.SIGKILL)
     assert (row(running).status, row(running).model) == ("succeeded", model)
 
 
-def test_a_run_that_the_sweeper_ends_frees_the_project_and_loses_its_checkpoint(running: TrainingRun) -> None:
+def test_a_run_that_the_sweeper_ends_frees_the_project_and_loses_its_checkpoint(running):
     saved = checkpointed(running)
     TrainingRun.objects.update(attempt=settings.WORK_MAX_ATTEMPTS)
     make_silent(running)

@@ -1,8 +1,5 @@
 """The reading of the test split that belongs to a training run is made by the same report as an evaluation."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 
@@ -21,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def reading(make_snapshot: Callable[..., Any], make_version: Callable[..., Any], admin: Any) -> Any:  # noqa: F811
+def reading(make_snapshot, make_version, admin):  # noqa: F811
     """A run at its test split: (run, recorder, the version that will come of it)."""
     frozen = make_snapshot(6)
     model = make_version(on=frozen)
@@ -31,7 +28,7 @@ def reading(make_snapshot: Callable[..., Any], make_version: Callable[..., Any],
     return run, Recorder(run, attempt=1), model
 
 
-def test_a_training_run_and_an_evaluation_report_alike(reading: Any, admin: Any) -> None:
+def test_a_training_run_and_an_evaluation_report_alike(reading, admin):
     run, recorder, model = reading
     found = measure(run, serving.predictor(model), recorder)
     evaluation = request_evaluation(actor=admin, model=model)
@@ -41,7 +38,7 @@ def test_a_training_run_and_an_evaluation_report_alike(reading: Any, admin: Any)
     assert {"slices", "comparison", "curves", "undivided", "erased"} <= set(found)
 
 
-def test_a_new_version_is_compared_before_it_is_registered(reading: Any, admin: Any) -> None:
+def test_a_new_version_is_compared_before_it_is_registered(reading, admin):
     run, recorder, model = reading
     deploy(actor=admin, model=model)
     found = measure(run, serving.predictor(model), recorder)["comparison"]
@@ -49,17 +46,17 @@ def test_a_new_version_is_compared_before_it_is_registered(reading: Any, admin: 
     assert {test["difference"] for test in found["tests"] if test["p"] is not None} == {0}
 
 
-def test_a_run_that_is_cancelled_stops_while_it_reads(reading: Any) -> None:
+def test_a_run_that_is_cancelled_stops_while_it_reads(reading):
     run, recorder, model = reading
     recorder.stop()
     with pytest.raises(Stopped):
         measure(run, serving.predictor(model), recorder)
 
 
-def test_a_test_scan_that_cannot_be_read_is_named(reading: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_scan_that_cannot_be_read_is_named(reading, monkeypatch):
     run, recorder, model = reading
 
-    def damaged(image: Any) -> Any:
+    def damaged(image):
         raise ValueError("cut short")
 
     monkeypatch.setattr(tiles, "tile", damaged)
@@ -67,7 +64,7 @@ def test_a_test_scan_that_cannot_be_read_is_named(reading: Any, monkeypatch: pyt
         measure(run, serving.predictor(model), recorder)
 
 
-def test_a_test_split_that_was_erased_cannot_be_measured(reading: Any) -> None:
+def test_a_test_split_that_was_erased_cannot_be_measured(reading):
     from django.utils import timezone
 
     from images.models import Image
@@ -80,15 +77,13 @@ def test_a_test_split_that_was_erased_cannot_be_measured(reading: Any) -> None:
         measure(run, serving.predictor(model), recorder)
 
 
-def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measured(
-    reading: Any, admin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measured(reading, admin, monkeypatch):
     from images.services import merge_patients
 
     run, recorder, model = reading
     tested, trained = (run.snapshot.members.filter(split=side)[0].image.patient for side in ("test", "train"))
     merge_patients(actor=admin, project=run.project, source=tested, target=trained)
-    opened: list[Any] = []
+    opened = []
     monkeypatch.setattr(tiles, "read", opened.append)
     with pytest.raises(Conflict, match=r"1 test scans of .* turned out") as refusal:
         measure(run, serving.predictor(model), recorder)
@@ -100,11 +95,11 @@ def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measur
 @pytest.mark.parametrize(
     "lack", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), torch.OutOfMemoryError("CUDA")]
 )
-def test_a_lack_of_memory_is_told_with_what_to_do(reading: Any, lack: Exception) -> None:
+def test_a_lack_of_memory_is_told_with_what_to_do(reading, lack):
     assert "Choose a smaller image_size or batch_size" in explain(reading[0], lack)
 
 
-def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading: Any, admin: Any) -> None:
+def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading, admin):
     run, recorder, model = reading
     earlier = empty_snapshot(run.project, admin, "9" * 64)
     member = run.snapshot.members.filter(split="test")[0]

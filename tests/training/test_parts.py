@@ -1,8 +1,6 @@
 import threading
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,13 +18,13 @@ from training.models import EpochMetrics, TrainingRun
 from training.recording import Pace, Recorder, Stopped, duration
 
 
-def run_of(project: Any, admin: Any, snapshot: Any, **columns: Any) -> TrainingRun:
+def run_of(project, admin, snapshot, **columns) -> TrainingRun:
     values = {"status": WorkStatus.RUNNING, "attempt": 1, "config": {"initialisation_note": ""}, **columns}
     return TrainingRun.objects.create(project=project, snapshot=snapshot, created_by=admin, **values)
 
 
 @pytest.fixture
-def recorder(project: Any, admin: Any, bare_snapshot: Callable[..., Any]) -> Recorder:
+def recorder(project, admin, bare_snapshot):
     return Recorder(run_of(project, admin, bare_snapshot()), attempt=1)
 
 
@@ -34,17 +32,17 @@ class Report:
     def __init__(self, epoch: int, val_loss: float) -> None:
         self._values = {"epoch": epoch, "phase": "full", "val_loss": val_loss}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self):
         return dict(self._values)
 
 
-def test_the_same_epoch_measured_again_replaces_the_row_of_the_lost_attempt(recorder: Recorder) -> None:
+def test_the_same_epoch_measured_again_replaces_the_row_of_the_lost_attempt(recorder):
     recorder.epoch(Report(1, 0.5))  # type: ignore[arg-type]
     recorder.epoch(Report(1, 0.4))  # type: ignore[arg-type]
     assert EpochMetrics.objects.get().metrics == {"val_loss": 0.4}
 
 
-def test_progress_is_written_at_most_twice_a_second(recorder: Recorder, django_assert_num_queries: Any) -> None:
+def test_progress_is_written_at_most_twice_a_second(recorder, django_assert_num_queries):
     recorder.stage(0.0, 0.5, "training")
     with django_assert_num_queries(0):
         for step in range(100):
@@ -55,7 +53,7 @@ def test_progress_is_written_at_most_twice_a_second(recorder: Recorder, django_a
     assert (recorder.run.progress, recorder.run.message) == (0.25, "epoch 1 of 2")
 
 
-def test_the_time_left_follows_from_the_pace_since_the_stage_was_first_seen() -> None:
+def test_the_time_left_follows_from_the_pace_since_the_stage_was_first_seen():
     pace = Pace()
     assert pace.left(0.50, now=100.0) == ""
     assert pace.left(0.52, now=101.0) == ""
@@ -67,7 +65,7 @@ def test_the_time_left_follows_from_the_pace_since_the_stage_was_first_seen() ->
     assert [duration(s) for s in (0.2, 44, 89, 91, 5300, 9000)] == ["10 s", "40 s", "90 s", "2 min", "88 min", "2 h"]
 
 
-def test_the_time_left_is_written_with_the_progress(recorder: Recorder) -> None:
+def test_the_time_left_is_written_with_the_progress(recorder):
     recorder.stage(0.0, 1.0, "training")
     assert recorder._pace.since is not None
     recorder._pace.since -= 60
@@ -77,7 +75,7 @@ def test_the_time_left_is_written_with_the_progress(recorder: Recorder) -> None:
     assert recorder.run.message == "epoch 3 of 20, about 4 min left"
 
 
-def test_an_attempt_that_was_taken_over_stops_and_writes_neither_epoch_nor_checkpoint(recorder: Recorder) -> None:
+def test_an_attempt_that_was_taken_over_stops_and_writes_neither_epoch_nor_checkpoint(recorder):
     TrainingRun.objects.update(attempt=2)
     with pytest.raises(Stopped):
         recorder.epoch(Report(1, 0.5))  # type: ignore[arg-type]
@@ -89,14 +87,14 @@ def test_an_attempt_that_was_taken_over_stops_and_writes_neither_epoch_nor_check
     assert recorder.run.checkpoint is None
 
 
-def test_a_cancelled_run_is_noticed_by_its_next_progress(recorder: Recorder) -> None:
+def test_a_cancelled_run_is_noticed_by_its_next_progress(recorder):
     TrainingRun.objects.update(cancel_requested=True)
     assert not recorder.should_stop()
     recorder.progress(0.1, "training")
     assert recorder.should_stop()
 
 
-def test_a_checkpoint_is_encrypted_and_replaces_the_one_before(recorder: Recorder, settings: Any) -> None:
+def test_a_checkpoint_is_encrypted_and_replaces_the_one_before(recorder, settings):
     recorder.checkpoint(b"first weights " * 100)
     first = recorder.run.checkpoint
     recorder.checkpoint(b"second weights " * 100)
@@ -110,7 +108,7 @@ def test_a_checkpoint_is_encrypted_and_replaces_the_one_before(recorder: Recorde
     assert recorder.run.checkpoint == second
 
 
-def test_uncertainty_is_one_for_a_tie_and_nothing_for_certainty() -> None:
+def test_uncertainty_is_one_for_a_tie_and_nothing_for_certainty():
     pairs = scores.uncertainty(np.array([[0.5, 0.5], [1.0, 0.0], [0.8, 0.2]]))
     assert pairs == pytest.approx([1.0, 0.0, 1 - abs(2 * 0.8 - 1)])
     assert scores.uncertainty(np.array([[0.4, 0.4, 0.2]])) == pytest.approx([1.0])
@@ -119,16 +117,14 @@ def test_uncertainty_is_one_for_a_tie_and_nothing_for_certainty() -> None:
 class Unsure:
     """Says 0.5 of every scan."""
 
-    def predict(self, tiles: Any) -> Any:
+    def predict(self, tiles):
         return type("Predictions", (), {"probabilities": np.full((len(tiles), 2), 0.5)})
 
-    def features(self, tiles: Any) -> Any:
+    def features(self, tiles):
         return np.zeros((len(tiles), 3), dtype=np.float32)
 
 
-def test_unlabelled_scans_are_scored_labelled_ones_not_and_a_second_run_replaces_the_scores(
-    recorder: Recorder, make_scan: Callable[..., Any]
-) -> None:
+def test_unlabelled_scans_are_scored_labelled_ones_not_and_a_second_run_replaces_the_scores(recorder, make_scan):
     unlabelled = make_scan(seed=1)
     make_scan(seed=2, label="NORMAL")
     QueueScore.objects.create(image=unlabelled, score=0.1)
@@ -137,13 +133,11 @@ def test_unlabelled_scans_are_scored_labelled_ones_not_and_a_second_run_replaces
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(project, admin, bare_snapshot, monkeypatch):
     calls: list[str] = []
     answer = threading.Event()
 
-    def away(*args: Any) -> str:
+    def away(*args) -> str:
         calls.append("asked")
         assert answer.wait(PATIENCE_S)
         raise MlflowAway("away")
@@ -161,10 +155,8 @@ def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_laboratory_book_keeps_its_page_on_the_run(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[Any] = []
+def test_the_laboratory_book_keeps_its_page_on_the_run(project, admin, bare_snapshot, monkeypatch):
+    written = []
     monkeypatch.setattr(mlflow_gateway, "start_run", lambda project, code, params: f"page of {code}")
     monkeypatch.setattr(mlflow_gateway, "log_epoch", lambda *args: written.append(args))
     noted: list[str] = []
@@ -182,8 +174,8 @@ def test_the_laboratory_book_keeps_its_page_on_the_run(
 
 
 def test_a_version_made_by_a_lost_attempt_is_taken_instead_of_training_again(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+    project, admin, bare_snapshot, make_version
+):
     snapshot = bare_snapshot()
     run = run_of(project, admin, snapshot)
     model = make_version(snapshot, source=run.source)
@@ -192,18 +184,14 @@ def test_a_version_made_by_a_lost_attempt_is_taken_instead_of_training_again(
     assert (run.status, run.model, run.active) == ("succeeded", model, None)
 
 
-def test_an_attempt_that_no_longer_stands_does_nothing(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_an_attempt_that_no_longer_stands_does_nothing(project, admin, bare_snapshot):
     run = run_of(project, admin, bare_snapshot(), attempt=2)
     assert child.execute(run.pk, 1) == child.EXIT_STOPPED
     run.refresh_from_db()
     assert run.status == "running"
 
 
-def test_a_run_that_is_not_queued_is_not_started(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_is_not_queued_is_not_started(project, admin, bare_snapshot, monkeypatch):
     run = run_of(project, admin, bare_snapshot())
     monkeypatch.setattr(runner, "_execute", lambda *_: pytest.fail("started"))
     runner.run(run.pk)
@@ -211,8 +199,8 @@ def test_a_run_that_is_not_queued_is_not_started(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_command_waits_for_a_worker_and_reports_how_the_run_ended(
-    project: Any, admin: Any, make_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+    project, admin, make_snapshot, monkeypatch, capsys
+):
     from training import ending
 
     make_snapshot(4)
@@ -244,9 +232,7 @@ def test_the_command_waits_for_a_worker_and_reports_how_the_run_ended(
         (["Chest X-ray", "--as", "admin", "--dataset", "dataset999"], 1, "dataset999"),
     ],
 )
-def test_the_command_refuses_with_a_reason_and_an_exit_status(
-    project: Any, author: Any, arguments: list[str], status: int, said: str
-) -> None:
+def test_the_command_refuses_with_a_reason_and_an_exit_status(project, author, arguments, status, said):
     with pytest.raises(CommandError, match=said) as refused:
         call_command("train", *arguments)
     assert refused.value.returncode == status
@@ -254,8 +240,8 @@ def test_the_command_refuses_with_a_reason_and_an_exit_status(
 
 @pytest.mark.parametrize(("of_another_data_set", "held_out"), [(False, True), (True, False)])
 def test_no_scan_counts_as_held_out_that_may_have_chosen_an_epoch_of_the_version_to_continue_from(
-    recorder: Recorder, bare_snapshot: Any, make_version: Any, of_another_data_set: bool, held_out: bool
-) -> None:
+    recorder, bare_snapshot, make_version, of_another_data_set, held_out
+):
     run = recorder.run
     run.base_model = make_version(bare_snapshot() if of_another_data_set else run.snapshot)
     labels = np.arange(200, dtype=np.int64) % 2

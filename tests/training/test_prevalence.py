@@ -1,8 +1,5 @@
 """What a project expects is fixed when a run is asked for, and reaches the bundle in the order of its classes."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -26,12 +23,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture
-def expects(project: Any, admin: Any) -> dict[str, float]:
+def expects(project, admin):
     normal, opacity = project.class_rows.all()
     wanted = {str(normal.pk): 0.95, str(opacity.pk): 0.05}
     changes = {"expected_prevalence": wanted, "conformal_target": 0.8}
@@ -40,13 +37,11 @@ def expects(project: Any, admin: Any) -> dict[str, float]:
     return wanted
 
 
-def asked(project: Any, admin: Any, snapshot: Any) -> TrainingRun:
+def asked(project, admin, snapshot) -> TrainingRun:
     return start_run(actor=admin, project=project, snapshot=snapshot, pretrained="false", epochs=1)
 
 
-def test_a_run_keeps_what_the_project_expected_when_it_was_asked_for(
-    expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_a_run_keeps_what_the_project_expected_when_it_was_asked_for(expects, project, admin, bare_snapshot):
     run = asked(project, admin, bare_snapshot())
     update_project(actor=admin, project=project, changes={"expected_prevalence": {}, "conformal_target": 0.9})
     run.refresh_from_db()
@@ -54,9 +49,7 @@ def test_a_run_keeps_what_the_project_expected_when_it_was_asked_for(
     assert planning.engine_config(run.config).epochs == 1
 
 
-def test_what_the_project_stated_is_told_in_the_order_of_the_classes(
-    expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_what_the_project_stated_is_told_in_the_order_of_the_classes(expects, project, admin, bare_snapshot):
     run = asked(project, admin, bare_snapshot())
     stated = planning.stated(run.config)
     assert stated == planning.Stated(expects, 0.8)
@@ -65,9 +58,7 @@ def test_what_the_project_stated_is_told_in_the_order_of_the_classes(
     assert planning.Stated({}, 0.9).shares(run.snapshot.classes) is None
 
 
-def test_a_run_is_refused_while_the_prevalence_is_of_other_classes(
-    expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_a_run_is_refused_while_the_prevalence_is_of_other_classes(expects, project, admin, bare_snapshot):
     add_class(actor=admin, project=project, name="EFFUSION")
     with pytest.raises(Conflict, match="State it anew in the project's settings") as caught:
         asked(project, admin, bare_snapshot(6))
@@ -76,8 +67,8 @@ def test_a_run_is_refused_while_the_prevalence_is_of_other_classes(
 
 
 def test_the_bundle_corrects_to_the_expected_prevalence_in_the_order_of_its_classes(
-    expects: dict[str, float], project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+    expects, project, admin, bare_snapshot
+):
     run = asked(project, admin, bare_snapshot())
     data, config = make_data(), tiny_config()
     state = dict(initial_network(config.architecture, 2, 0).state_dict())

@@ -2,9 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -18,7 +16,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path):
     git(tmp_path, "init", "-q")
     (tmp_path / "code.py").write_text("one = 1\n")
     git(tmp_path, "add", "code.py")
@@ -26,28 +24,26 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_clean_checkout_is_named_by_its_commit(repository: Path) -> None:
+def test_a_clean_checkout_is_named_by_its_commit(repository):
     commit = git(repository, "rev-parse", "HEAD").strip()
     assert record.checkout(repository) == {"git_commit": commit, "git_changed": False}
 
 
-def test_a_file_that_differs_from_the_commit_is_told_and_a_new_one_is_not(repository: Path) -> None:
+def test_a_file_that_differs_from_the_commit_is_told_and_a_new_one_is_not(repository):
     (repository / "notes.txt").write_text("mine")
     assert record.checkout(repository)["git_changed"] is False
     (repository / "code.py").write_text("one = 2\n")
     assert record.checkout(repository)["git_changed"] is True
 
 
-def test_without_a_checkout_or_without_git_nothing_is_claimed(
-    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_checkout_or_without_git_nothing_is_claimed(tmp_path, repository, monkeypatch):
     (tmp_path / "release").mkdir()
     assert record.checkout(tmp_path / "release") == {}
     monkeypatch.setenv("PATH", str(tmp_path / "release"))
     assert record.checkout(repository) == {}
 
 
-def test_the_processor_has_its_own_name_or_the_platforms(tmp_path: Path) -> None:
+def test_the_processor_has_its_own_name_or_the_platforms(tmp_path):
     listing = tmp_path / "cpuinfo"
     listing.write_text("processor\t: 0\nmodel name\t: Some CPU 9000\nprocessor\t: 1\nmodel name\t: Some CPU 9000\n")
     assert record.cpu_model(listing) == "Some CPU 9000"
@@ -55,9 +51,7 @@ def test_the_processor_has_its_own_name_or_the_platforms(tmp_path: Path) -> None
 
 
 @pytest.mark.django_db
-def test_the_record_of_a_run_has_its_data_its_code_its_packages_and_its_machine(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_the_record_of_a_run_has_its_data_its_code_its_packages_and_its_machine(project, admin, bare_snapshot):
     from training.models import TrainingRun
 
     snapshot = bare_snapshot()
@@ -73,9 +67,7 @@ def test_the_record_of_a_run_has_its_data_its_code_its_packages_and_its_machine(
 
 
 @pytest.mark.django_db
-def test_the_page_of_a_run_shows_its_record(
-    client: Any, project: Any, admin: Any, bare_snapshot: Callable[..., Any]
-) -> None:
+def test_the_page_of_a_run_shows_its_record(client, project, admin, bare_snapshot):
     from training.models import TrainingRun
 
     run = TrainingRun.objects.create(

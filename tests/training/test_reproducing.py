@@ -1,8 +1,5 @@
 """A finished run is trained again from its data set, and its weights are compared bit by bit."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from django.core.management import call_command
@@ -16,18 +13,18 @@ from training import reproducing, runner, tiles
 from training.models import EpochMetrics, TrainingRun
 
 
-def rows() -> list[Any]:
+def rows():
     """All that a reproduction could change."""
     tables = (TrainingRun, ModelVersion, Evaluation, EpochMetrics, AuditEvent, Blob, Image)
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
 @pytest.fixture
-def read_splits(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    seen: list[Any] = []
+def read_splits(monkeypatch):
+    seen = []
     load = tiles.load
 
-    def noted(snapshot: Any, split: Any, **options: Any) -> Any:
+    def noted(snapshot, split, **options):
         seen.append(split)
         return load(snapshot, split, **options)
 
@@ -36,9 +33,7 @@ def read_splits(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(
-    tiny: Callable[..., Any], read_splits: list[Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(tiny, read_splits, capsys):
     run = tiny(epochs=1)
     runner.run(run.pk)
     before, threads = rows(), torch.get_num_threads()
@@ -62,7 +57,7 @@ def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(
 
 
 @pytest.fixture
-def run(project: Any, admin: Any, bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]) -> TrainingRun:
+def run(project, admin, bare_snapshot, make_version):
     """A succeeded run by its rows alone."""
     snapshot = bare_snapshot()
     return TrainingRun.objects.create(
@@ -76,7 +71,7 @@ def run(project: Any, admin: Any, bare_snapshot: Callable[..., Any], make_versio
 
 
 @pytest.mark.django_db
-def test_scans_erased_since_are_named_and_those_of_the_test_split_do_not_matter(run: TrainingRun) -> None:
+def test_scans_erased_since_are_named_and_those_of_the_test_split_do_not_matter(run):
     members = run.snapshot.members.order_by("pk")
     Image.objects.filter(pk=members.filter(split=Split.TEST)[0].image_id).update(erased_at=timezone.now())
     reproducing._require_possible(run)
@@ -88,7 +83,7 @@ def test_scans_erased_since_are_named_and_those_of_the_test_split_do_not_matter(
 
 
 @pytest.mark.django_db
-def test_a_run_without_a_version_cannot_be_compared(run: TrainingRun) -> None:
+def test_a_run_without_a_version_cannot_be_compared(run):
     TrainingRun.objects.update(model=None, status=WorkStatus.FAILED)
     with pytest.raises(CommandError, match="is failed: it has made no version") as told:
         call_command("reproduce", str(run.pk))
@@ -96,21 +91,21 @@ def test_a_run_without_a_version_cannot_be_compared(run: TrainingRun) -> None:
 
 
 @pytest.mark.django_db
-def test_a_damaged_bundle_cannot_be_compared(run: TrainingRun) -> None:
+def test_a_damaged_bundle_cannot_be_compared(run):
     with pytest.raises(CommandError, match="damaged") as told:
         call_command("reproduce", run.code)
     assert told.value.returncode == 2
 
 
 @pytest.mark.django_db
-def test_a_doctor_may_not_and_an_outsider_sees_no_run(run: TrainingRun, author: Any, outsider: Any) -> None:
+def test_a_doctor_may_not_and_an_outsider_sees_no_run(run, author, outsider):
     for name, text in (("author", "train_model"), ("outsider", "There is no training run")):
         with pytest.raises(CommandError, match=text) as told:
             call_command("reproduce", run.code, actor=name)
         assert told.value.returncode == 2
 
 
-def test_weights_are_compared_by_their_bits() -> None:
+def test_weights_are_compared_by_their_bits():
     kept = {"a": torch.tensor([0.0, 1.0]), "b": torch.tensor([2.0]), "c": torch.tensor([1], dtype=torch.int64)}
     assert reproducing.compare(kept, {name: value.clone() for name, value in kept.items()}) == ((), 0.0)
     other = {**kept, "a": torch.tensor([-0.0, 1.0]), "b": torch.tensor([2.5])}
@@ -118,7 +113,7 @@ def test_weights_are_compared_by_their_bits() -> None:
     assert reproducing.compare(kept, {"a": kept["a"], "b": torch.ones(2)}) == (("b", "c"), float("inf"))
 
 
-def test_what_differs_of_the_environment_is_said_fact_by_fact() -> None:
+def test_what_differs_of_the_environment_is_said_fact_by_fact():
     then = {"torch": "2.0", "threads": 2, "rng": "old words", "git_changed": True}
     now = {"torch": "2.1", "threads": 2, "rng": "new words", "git_changed": False, "cudnn": 9}
     assert reproducing.differences(then, now) == (

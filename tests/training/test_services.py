@@ -1,6 +1,4 @@
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,11 +14,8 @@ from training.services import cancel_run, start_run
 
 
 def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
-    start: Callable[..., TrainingRun],
-    no_broker: list[tuple[str, int]],
-    django_capture_on_commit_callbacks: Any,
-    admin: Any,
-) -> None:
+    start, no_broker, django_capture_on_commit_callbacks, admin
+):
     with django_capture_on_commit_callbacks(execute=True):
         run = start(epochs=3, seed=7, image_size=48, batch_size=8, learning_rate=0.01)
     assert (run.status, run.active, run.created_by) == ("queued", True, admin)
@@ -48,9 +43,7 @@ def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
         ("pretrained", "perhaps"),
     ],
 )
-def test_a_setting_out_of_range_is_refused_by_name_and_freezes_no_data_set(
-    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any], field: str, value: Any
-) -> None:
+def test_a_setting_out_of_range_is_refused_by_name_and_freezes_no_data_set(start, approved_scans, field, value):
     with pytest.raises(Invalid) as refused:
         start(snapshot=None, **{field: value})
     assert refused.value.attr == field
@@ -59,9 +52,7 @@ def test_a_setting_out_of_range_is_refused_by_name_and_freezes_no_data_set(
     assert not TrainingRun.objects.exists()
 
 
-def test_a_data_set_that_does_not_suit_the_run_is_not_frozen_and_no_scan_keeps_its_side(
-    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any]
-) -> None:
+def test_a_data_set_that_does_not_suit_the_run_is_not_frozen_and_no_scan_keeps_its_side(start, approved_scans):
     for number, split in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * (number + 1), split=split)
     with pytest.raises(Conflict) as refused:
@@ -74,16 +65,14 @@ def test_a_data_set_that_does_not_suit_the_run_is_not_frozen_and_no_scan_keeps_i
     assert start(snapshot=None).snapshot == Snapshot.objects.get()
 
 
-def test_too_few_approved_scans_are_refused_with_what_is_missing(start: Callable[..., TrainingRun]) -> None:
+def test_too_few_approved_scans_are_refused_with_what_is_missing(start):
     with pytest.raises(Conflict) as refused:
         start(snapshot=None)
     assert refused.value.code == "not_enough_data"
     assert "NORMAL" in refused.value.detail
 
 
-def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(
-    start: Callable[..., TrainingRun], approved_scans: Callable[..., Any]
-) -> None:
+def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(start, approved_scans):
     for number, split in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * (number + 1), split=split)
     # Everybody of the validation split turns out to be a patient who stands on the test side.
@@ -99,9 +88,7 @@ def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(
     assert not Snapshot.objects.exists()
 
 
-def test_a_data_set_whose_scans_were_erased_is_refused(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any]
-) -> None:
+def test_a_data_set_whose_scans_were_erased_is_refused(start, bare_snapshot):
     from django.utils import timezone
 
     snapshot = bare_snapshot()
@@ -111,18 +98,14 @@ def test_a_data_set_whose_scans_were_erased_is_refused(
     assert refused.value.code == "not_enough_data"
 
 
-def test_a_data_set_of_another_project_does_not_exist_here(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], admin: Any
-) -> None:
+def test_a_data_set_of_another_project_does_not_exist_here(start, bare_snapshot, admin):
     other = create_project(actor=admin, name="Other", classes=["A", "B"])
     with pytest.raises(Invalid) as refused:
         start(snapshot=bare_snapshot(into=other))
     assert (refused.value.attr, refused.value.code) == ("dataset", "does_not_exist")
 
 
-def test_only_who_was_granted_the_right_may_train_or_cancel(
-    start: Callable[..., TrainingRun], author: Any, outsider: Any, admin: Any, project: Any
-) -> None:
+def test_only_who_was_granted_the_right_may_train_or_cancel(start, author, outsider, admin, project):
     with pytest.raises(Forbidden):
         start(actor=author)
     with pytest.raises(NotFound):
@@ -134,7 +117,7 @@ def test_only_who_was_granted_the_right_may_train_or_cancel(
     assert cancel_run(actor=author, run=run).status == "cancelled"
 
 
-def test_a_second_run_is_refused_until_the_first_has_ended(start: Callable[..., TrainingRun], admin: Any) -> None:
+def test_a_second_run_is_refused_until_the_first_has_ended(start, admin):
     first = start()
     with pytest.raises(Conflict) as refused:
         start()
@@ -144,9 +127,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended(start: Callable[..., 
     assert start().status == "queued"
 
 
-def test_cancelling_a_running_run_asks_its_worker_and_an_ended_one_is_a_conflict(
-    start: Callable[..., TrainingRun], admin: Any
-) -> None:
+def test_cancelling_a_running_run_asks_its_worker_and_an_ended_one_is_a_conflict(start, admin):
     run = start()
     TrainingRun.objects.filter(pk=run.pk).update(status=WorkStatus.RUNNING, attempt=1)
     asked = cancel_run(actor=admin, run=run)
@@ -157,9 +138,7 @@ def test_cancelling_a_running_run_asks_its_worker_and_an_ended_one_is_a_conflict
     assert refused.value.code == "run_ended"
 
 
-def test_a_run_can_continue_from_a_version_with_its_architecture_and_picture_size(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+def test_a_run_can_continue_from_a_version_with_its_architecture_and_picture_size(start, bare_snapshot, make_version):
     snapshot = bare_snapshot()
     base = make_version(snapshot)
     run = start(snapshot=snapshot, base_model=base)
@@ -170,8 +149,8 @@ def test_a_run_can_continue_from_a_version_with_its_architecture_and_picture_siz
 
 
 def test_a_version_is_not_continued_with_other_classes_architecture_or_pretrained_weights(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+    start, bare_snapshot, make_version
+):
     snapshot = bare_snapshot()
     base = make_version(snapshot)
     turned = make_version(snapshot, classes=list(reversed(snapshot.classes)))
@@ -185,9 +164,7 @@ def test_a_version_is_not_continued_with_other_classes_architecture_or_pretraine
         assert (refused.value.attr, refused.value.code) == (attr, code)
 
 
-def test_a_version_is_never_continued_towards_a_test_split_it_was_trained_on(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+def test_a_version_is_never_continued_towards_a_test_split_it_was_trained_on(start, bare_snapshot, make_version):
     earlier, later = bare_snapshot(), bare_snapshot()
     seen = earlier.members.filter(split="train").first()
     later.members.filter(split="test", label_class=seen.label_class).first().delete()
@@ -200,8 +177,8 @@ def test_a_version_is_never_continued_towards_a_test_split_it_was_trained_on(
 
 
 def test_a_version_is_not_continued_towards_a_test_split_that_its_base_was_trained_on(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any], make_version: Callable[..., Any]
-) -> None:
+    start, bare_snapshot, make_version
+):
     earlier, between, later = bare_snapshot(), bare_snapshot(), bare_snapshot()
     first = make_version(earlier)
     run = start(snapshot=between, base_model=first)
@@ -216,9 +193,7 @@ def test_a_version_is_not_continued_towards_a_test_split_that_its_base_was_train
     assert refused.value.code == "test_leak"
 
 
-def test_a_data_set_whose_test_patients_turned_out_to_be_trained_on_is_not_trained_on(
-    start: Callable[..., TrainingRun], bare_snapshot: Callable[..., Any]
-) -> None:
+def test_a_data_set_whose_test_patients_turned_out_to_be_trained_on_is_not_trained_on(start, bare_snapshot):
     snapshot = bare_snapshot()
     for side in ("train", "test"):
         image = snapshot.members.filter(split=side).first().image
@@ -228,12 +203,7 @@ def test_a_data_set_whose_test_patients_turned_out_to_be_trained_on_is_not_train
     assert refused.value.code == "test_leak"
 
 
-def test_a_version_of_another_project_is_not_continued(
-    start: Callable[..., TrainingRun],
-    bare_snapshot: Callable[..., Any],
-    make_version: Callable[..., Any],
-    admin: Any,
-) -> None:
+def test_a_version_of_another_project_is_not_continued(start, bare_snapshot, make_version, admin):
     from images.services import create_project
 
     elsewhere = create_project(actor=admin, name="Hands", classes=["NORMAL", "OPACITY"])
@@ -243,16 +213,14 @@ def test_a_version_of_another_project_is_not_continued(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(
-    project: Any, admin: Any, bare_snapshot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(project, admin, bare_snapshot, monkeypatch):
     from training import services
 
     snapshot = bare_snapshot()
     gate = threading.Barrier(4, timeout=PATIENCE_S)
     create = services._create
 
-    def all_at_once(*args: Any) -> TrainingRun:
+    def all_at_once(*args) -> TrainingRun:
         gate.wait()
         return create(*args)
 

@@ -1,6 +1,3 @@
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from images.models import Image, Split
@@ -9,9 +6,7 @@ from models_registry.inference.preprocess import shrink
 from training import tiles
 
 
-def test_scans_are_read_in_order_and_shrunk_to_the_picture_size_of_the_run(
-    make_snapshot: Callable[..., Any], monkeypatch: Any
-) -> None:
+def test_scans_are_read_in_order_and_shrunk_to_the_picture_size_of_the_run(make_snapshot, monkeypatch):
     monkeypatch.setattr(tiles, "CHUNK", 4)
     snapshot = make_snapshot(6)
     class_ids = [entry["id"] for entry in snapshot.classes]
