@@ -9,9 +9,9 @@ from django.db.models import Count
 
 from images.models import Project, Split
 from images.policies import require
-from labeling import splits
+from labeling.datasets import splits
+from labeling.datasets.freezing import freeze_snapshot
 from labeling.models import Snapshot, SnapshotMember
-from labeling.services import freeze_snapshot
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User

@@ -50,6 +50,11 @@ def send(task: Task[[int], None], pk: int) -> None:
     transaction.on_commit(lambda: _send_now(task, pk))
 
 
+def wake(row: WorkItem) -> None:
+    """Wake a worker for a queued row. Which task does its work is what `register_sweep` was told of its table."""
+    send(_swept[row._meta.label].task, row.pk)
+
+
 def _send_now(task: Task[[int], None], pk: int) -> None:
     try:
         task.apply_async(args=(pk,), retry=False)

@@ -14,8 +14,9 @@ from images.api import IF_MATCH, caller, parsed, versioned
 from images.models import LabelStatus
 from images.policies import require, visible_projects
 from images.serializers import ScanPatchSerializer, ScanSerializer
-from labeling.api import ImportViewSet
-from labeling.serializers import ImportSerializer, ReviewCreateSerializer, ReviewSerializer, UploadSerializer
+from labeling.imports.api import ImportViewSet
+from labeling.imports.serializers import ImportSerializer, UploadSerializer
+from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.preconditions import expected_version

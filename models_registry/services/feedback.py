@@ -5,7 +5,7 @@ from django.db import transaction
 from images.models import Image, ProjectClass, Split
 from images.policies import can, require
 from labeling.models import Label, SnapshotMember
-from labeling.services import label_scan
+from labeling.reading.labels import label_scan
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User, WorkStatus

@@ -7,7 +7,7 @@ from django.db import transaction
 from images.models import Image, Project
 from images.policies import require
 from images.services import ScanFacts, require_free
-from labeling.services import upload_scan
+from labeling.imports.services import upload_scan
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User

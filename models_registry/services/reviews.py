@@ -6,9 +6,9 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus, ProjectClass
 from images.policies import require
-from labeling import services as labeling
 from labeling.models import Import, Label, Review
-from labeling.services.reviews import ReviewResult, selected
+from labeling.reading import labels, reviews
+from labeling.reading.reviews import ReviewResult, selected
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Grade
@@ -27,7 +27,7 @@ def review_scan(
     require(actor, "review_label", image.project)
     grade = _acceptable_grade(image) if status == Review.Status.APPROVED else None
     if grade is None or grade.prediction is None:
-        return labeling.review_scan(
+        return reviews.review_scan(
             actor=actor,
             image=image,
             status=status,
@@ -36,7 +36,7 @@ def review_scan(
             expected_version=expected_version,
         )
     with transaction.atomic():
-        adopted = labeling.label_scan(
+        adopted = labels.label_scan(
             actor=actor,
             image=image,
             label_class=grade.prediction,
@@ -45,7 +45,7 @@ def review_scan(
             expected_version=expected_version,
             reader=None,
         )
-        return labeling.review_scan(
+        return reviews.review_scan(
             actor=actor, image=adopted.image, status=status, label_class=label_class, comment=comment
         )
 
@@ -70,7 +70,7 @@ def review_many(
 ) -> list[ReviewResult]:
     """As labeling's; each approval may accept a grade as above. One refusal does not stop the others."""
     if status != Review.Status.APPROVED:
-        return labeling.review_many(
+        return reviews.review_many(
             actor=actor,
             images=images,
             batch=batch,

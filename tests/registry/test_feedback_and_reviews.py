@@ -71,7 +71,7 @@ def test_a_grade_without_an_answer_takes_no_feedback(deployed, author, make_scan
 
 
 def test_the_class_the_scan_already_has_adds_no_label(answered, colleague, author):
-    from labeling.services import label_scan
+    from labeling.reading.labels import label_scan
 
     grade = answered()
     right = other_class(grade)
@@ -93,7 +93,7 @@ def test_approving_an_unlabelled_graded_scan_takes_the_grade_as_label(answered, 
 
 
 def test_approving_a_labelled_scan_leaves_the_label_as_it_is(answered, colleague, author):
-    from labeling.services import label_scan
+    from labeling.reading.labels import label_scan
 
     grade = answered()
     outcome = label_scan(actor=author, image=grade.image, label_class=other_class(grade))

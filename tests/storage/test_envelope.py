@@ -11,14 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediscan_site.core.storage.envelope import (
-    CHUNK_SIZE,
-    IntegrityError,
-    Opener,
-    Sealer,
-    new_file_key,
-    plaintext_size,
-)
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError, Opener, Sealer, new_file_key, plaintext_size
 from tests.storage.envelopes import (
     CONTENT,
     EDGES,

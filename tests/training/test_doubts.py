@@ -5,7 +5,7 @@ import pytest
 
 from images.models import Image
 from labeling.models import KeptLabel, LabelDoubt, QueueScore, SnapshotMember
-from labeling.services import claim_scans
+from labeling.reading.queue import claim_scans
 from mediscan_site.core.models import WorkStatus
 from training import doubts, scores
 from training.models import TrainingRun
