@@ -25,7 +25,7 @@ from tests.decoding.dicoms import dicom
 from tests.registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
-from training import runner
+from training.process import runner
 from training.services import start_run
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,9 +9,9 @@ from labeling.models import LabelDoubt, SnapshotMember
 from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry import serving
-from tests.training.test_interruptions import killed_after, make_silent, row
-from training import packing, runner
+from tests.training.process.test_interruptions import killed_after, make_silent, row
 from training.models import EpochMetrics, TrainingRun
+from training.process import packing, runner
 from training.services import start_run
 
 

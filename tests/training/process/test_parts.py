@@ -12,10 +12,10 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import mlflow_gateway
 from models_registry.mlflow_gateway import MlflowAway
 from tests.conftest import PATIENCE_S
-from training import child, runner, scores
-from training.book import Book
 from training.models import EpochMetrics, TrainingRun
-from training.recording import Pace, Recorder, Stopped, duration
+from training.process import child, runner, scores
+from training.process.book import Book
+from training.process.recorder import Pace, Recorder, Stopped, duration
 
 
 def run_of(project, admin, snapshot, **columns) -> TrainingRun:
@@ -201,7 +201,7 @@ def test_a_run_that_is_not_queued_is_not_started(project, admin, bare_snapshot, 
 def test_the_command_waits_for_a_worker_and_reports_how_the_run_ended(
     project, admin, make_snapshot, monkeypatch, capsys
 ):
-    from training import ending
+    from training.process import ending
 
     make_snapshot(4)
 

@@ -4,8 +4,9 @@ from labeling.models import QueueScore
 from mediscan_site.core.models import Blob
 from models_registry import serving
 from models_registry.models import Evaluation, ModelVersion
-from training import runner, selectors
+from training import selectors
 from training.models import TrainingRun
+from training.process import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

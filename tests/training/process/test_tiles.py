@@ -3,7 +3,7 @@ import numpy as np
 from images.models import Image, Split
 from images.selectors import tile
 from models_registry.inference.preprocess import shrink
-from training import tiles
+from training.process import tiles
 
 
 def test_scans_are_read_in_order_and_shrunk_to_the_picture_size_of_the_run(make_snapshot, monkeypatch):

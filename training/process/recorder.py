@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 from images.services.renditions import namespace
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
-from training import ending
 from training.models import EpochMetrics, TrainingRun
+from training.process import ending
 
 if TYPE_CHECKING:
     from training.engine.report import EpochReport

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus
 from labeling.models import QueueScore
-from training.recording import Recorder
-from training.tiles import TileUnusable, read
+from training.process.recorder import Recorder
+from training.process.tiles import TileUnusable, read
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor

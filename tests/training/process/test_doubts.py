@@ -7,9 +7,9 @@ from images.models import Image
 from labeling.models import KeptLabel, LabelDoubt, QueueScore, SnapshotMember
 from labeling.reading.queue import claim_scans
 from mediscan_site.core.models import WorkStatus
-from training import doubts, scores
 from training.models import TrainingRun
-from training.recording import Recorder
+from training.process import doubts, scores
+from training.process.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +100,7 @@ class Burst:
 
 
 def test_the_queue_hands_out_one_scan_of_each_burst_first(run, make_scan, author, monkeypatch):
-    from training.tiles import read
+    from training.process.tiles import read
 
     made = [make_scan(seed=seed) for seed in range(6)]
     burst_of = {image.pk: place // 2 for place, image in enumerate(made)}

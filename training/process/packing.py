@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from training import planning, record
+from training import planning
 from training.models import TrainingRun
+from training.process import provenance
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -67,7 +68,7 @@ def pack(
         classes=[ClassRef(entry["id"], entry["name"]) for entry in classes],
         dataset_hash=run.snapshot.content_hash,
         laterality_matters=run.project.laterality_matters,
-        code_version=record.code_version(),
+        code_version=provenance.code_version(),
         expected_prevalence=stated.shares(classes),
         conformal_target=stated.conformal_target,
     )

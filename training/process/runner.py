@@ -19,9 +19,9 @@ from django.conf import settings
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
-from training import ending
-from training.child import EXIT_STOPPED
 from training.models import TrainingRun
+from training.process import ending
+from training.process.child import EXIT_STOPPED
 
 log = logging.getLogger(__name__)
 

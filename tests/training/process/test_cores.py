@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.training.test_parts import run_of
-from training import cores
+from tests.training.process.test_parts import run_of
+from training.process import cores
 
 
 @pytest.mark.parametrize(

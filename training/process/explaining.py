@@ -5,8 +5,8 @@ import logging
 from mediscan_site.core import work
 from mediscan_site.core.errors import DomainError
 from models_registry import reporting, serving
-from training import tiles
 from training.models import TrainingRun
+from training.process import tiles
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import Evaluation, ModelVersion
 from tests.conftest import PATIENCE_S
-from training import ending, runner
-from training.child import EXIT_STOPPED
 from training.models import EpochMetrics, TrainingRun
+from training.process import ending, runner
+from training.process.child import EXIT_STOPPED
 from training.services import cancel_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ runner.run(int(sys.argv[1]))
 STANDS_STILL = """
 import os, signal, sys, django; django.setup()
 from django.core.management import execute_from_command_line
-from training.recording import Recorder
+from training.process.recorder import Recorder
 kept = Recorder.checkpoint
 def keep(self, data):
     kept(self, data)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from images.models import Image, Split
 from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
 from models_registry.models import Evaluation, ModelVersion
-from training import reproducing, runner, tiles
 from training.models import EpochMetrics, TrainingRun
+from training.process import reproducing, runner, tiles
 
 
 def rows():

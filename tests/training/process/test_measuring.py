@@ -8,11 +8,11 @@ from models_registry import reporting, serving
 from models_registry.evaluating import run_evaluation
 from models_registry.services import deploy, request_evaluation
 from tests.registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
-from training import tiles
-from training.explaining import explain
-from training.measuring import measure
 from training.models import TrainingRun
-from training.recording import Recorder, Stopped
+from training.process import tiles
+from training.process.explaining import explain
+from training.process.measuring import measure
+from training.process.recorder import Recorder, Stopped
 
 pytestmark = pytest.mark.django_db
 

@@ -19,11 +19,12 @@ from models_registry import serving
 from models_registry.lineage import ancestry
 from models_registry.models import ModelVersion
 from models_registry.services import register_version
-from training import cores, doubts, ending, measuring, packing, planning, record, scores, selectors, tiles
-from training.book import Book
-from training.explaining import explain
+from training import planning, selectors
 from training.models import TrainingRun
-from training.recording import Recorder, Stopped
+from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
+from training.process.book import Book
+from training.process.explaining import explain
+from training.process.recorder import Recorder, Stopped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -141,7 +142,7 @@ class Training:
 
         os.nice(settings.TRAINING_NICENESS)
         torch.set_num_threads(cores.of(self.run, torch.get_num_threads()))
-        facts = record.of(self.run)
+        facts = provenance.of(self.run)
         self.recorder.environment(facts)
         self.book.open({**self.run.config, "dataset": self.run.snapshot.code, **facts})
 

@@ -12,12 +12,12 @@ from labeling.models import SnapshotMember
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
 from models_registry import serving
-from training import record
-from training.book import Book
-from training.child import Training
-from training.explaining import explain
 from training.models import TrainingRun
-from training.recording import Recorder
+from training.process import provenance
+from training.process.book import Book
+from training.process.child import Training
+from training.process.explaining import explain
+from training.process.recorder import Recorder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +76,7 @@ def reproduce(*, actor: User, run: TrainingRun, show: Callable[[float, str], Non
     _require_possible(run)
     kept = _stored(run)
     with _threads(run.environment.get("threads")):
-        environment = differences(run.environment, record.of(run))
+        environment = differences(run.environment, provenance.of(run))
         made = _made_again(run, kept.manifest.members, show)
     differing, largest = compare(kept.state_dict, made)
     return Comparison(len(kept.state_dict), differing, largest, environment)

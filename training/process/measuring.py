@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from models_registry import reporting
 from models_registry.services import evaluations
-from training import tiles
 from training.models import TrainingRun
-from training.recording import Recorder
+from training.process import tiles
+from training.process.recorder import Recorder
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
