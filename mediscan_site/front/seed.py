@@ -24,10 +24,10 @@ from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.front import services
 from mediscan_site.front.scan_api import ScanViewSet
 from models_registry.api import ReviewViewSet
+from models_registry.evaluations.services import request_evaluation
 from models_registry.policies import visible_models
 from models_registry.selectors import deployed_model
 from models_registry.serializers import EvaluationSerializer
-from models_registry.services import request_evaluation
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 

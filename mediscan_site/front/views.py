@@ -23,7 +23,7 @@ from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import site_url
 from mediscan_site.core.services import mail_reset_link
 from mediscan_site.front import forms, selectors, timeline
-from models_registry import services as registry
+from models_registry.grades import accepting as registry
 from models_registry.selectors import grades
 
 AUDIT_PAGE = 100

@@ -3,8 +3,8 @@
 import numpy as np
 
 from models_registry.inference.bundle import ClassRef, Manifest, pack, package_versions
-from models_registry.inference.calibration import Calibration, Referral
 from models_registry.inference.preprocess import TILE_SIDE, Preprocess, Tiles
+from models_registry.statistics.calibration import Calibration, Referral
 from training.engine.config import TrainConfig
 from training.engine.data import Labels, TrainData
 from training.engine.setup import initial_network

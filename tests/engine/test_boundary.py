@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models_registry.inference import boundary
-from models_registry.inference.boundary import area_interval, unanimous, unanimous_difference, unanimous_p
-from models_registry.inference.comparison import compare
-from models_registry.inference.metrics import evaluation_report, measured
-from models_registry.inference.resampling import Groups
-from models_registry.inference.slices import slice_report
+from models_registry.statistics import boundary
+from models_registry.statistics.boundary import area_interval, unanimous, unanimous_difference, unanimous_p
+from models_registry.statistics.comparison import compare
+from models_registry.statistics.metrics import evaluation_report, measured
+from models_registry.statistics.resampling import Groups
+from models_registry.statistics.slices import slice_report
 
 FIGURES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "auroc", "auprc")
 

@@ -9,9 +9,9 @@ from safetensors.torch import load, save
 
 from models_registry.inference.architectures import build
 from models_registry.inference.bundle import BundleError, bundle_digest, pack, sign, unpack, verify_signature
-from models_registry.inference.calibration import Calibration
-from models_registry.inference.conformal import Conformal, SetRule
-from models_registry.inference.prior import Prior
+from models_registry.statistics.calibration import Calibration
+from models_registry.statistics.conformal import Conformal, SetRule
+from models_registry.statistics.prior import Prior
 from tests.engine.builders import make_bundle, make_manifest
 
 

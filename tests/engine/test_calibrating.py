@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_registry.inference.bundle import ClassRef, Manifest
-from models_registry.inference.calibration import expected_calibration_error, softmax
 from models_registry.inference.predictor import mean_logits
 from models_registry.inference.preprocess import Preprocess
+from models_registry.statistics.calibration import expected_calibration_error, softmax
 from tests.engine.builders import make_tiles, tiny_config
 from training.engine import crossfit
 from training.engine.calibrating import (

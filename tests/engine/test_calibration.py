@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models_registry.inference.calibration import (
+from models_registry.statistics.calibration import (
     Calibration,
     Referral,
     choose_threshold,

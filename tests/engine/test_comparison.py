@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.comparison import CLUSTERED, compare, significant, unavailable
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.comparison import CLUSTERED, compare, significant, unavailable
 
 
 def both(n: int, k: int, *, new: float, deployed: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

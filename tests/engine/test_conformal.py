@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.conformal import (
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.conformal import (
     BY_CLASS,
     MARGINAL,
     Conformal,

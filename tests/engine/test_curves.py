@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from models_registry.inference.curves import MAX_POINTS, curves, pr_points, roc_points
-from models_registry.inference.reasons import reasons
+from models_registry.statistics.availability import reasons
+from models_registry.statistics.curves import MAX_POINTS, curves, pr_points, roc_points
 
 
 def scored(n: int, decimals: int = 9, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

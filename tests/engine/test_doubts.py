@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from models_registry.inference.architectures import COMPACT
-from models_registry.inference.calibration import softmax
+from models_registry.statistics.calibration import softmax
 from tests.engine.builders import make_tiles, tiny_config
 from training.engine import doubts
 from training.engine.data import TrainData

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.metrics import evaluation_report, macro_auroc
-from models_registry.inference.weighted import figures
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.metrics import evaluation_report, macro_auroc
+from models_registry.statistics.weighted import figures
 
 
 def cases(n: int, k: int, seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:

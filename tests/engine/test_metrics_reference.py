@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics.functional import classification as tm
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.metrics import evaluation_report
-from models_registry.inference.weighted import figures
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.metrics import evaluation_report
+from models_registry.statistics.weighted import figures
 
 CLOSE = 1e-6
 KINDS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models_registry.inference.paired import delong, mcnemar, midranks
+from models_registry.statistics.paired import delong, mcnemar, midranks
 
 
 def scored(n: int, *, seed: int, better: float = 1.0, decimals: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

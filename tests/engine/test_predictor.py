@@ -12,10 +12,10 @@ from models_registry.inference.architectures import (
     strides,
 )
 from models_registry.inference.bundle import unpack
-from models_registry.inference.calibration import Calibration, softmax
-from models_registry.inference.conformal import Conformal, SetRule
 from models_registry.inference.predictor import Predictor, decide
-from models_registry.inference.prior import Prior
+from models_registry.statistics.calibration import Calibration, softmax
+from models_registry.statistics.conformal import Conformal, SetRule
+from models_registry.statistics.prior import Prior
 from tests.engine.builders import make_bundle, make_manifest, make_tiles
 
 

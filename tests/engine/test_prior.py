@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.prior import Prior, case_weights, corrected, served_probabilities, shares_of
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.prior import Prior, case_weights, corrected, served_probabilities, shares_of
 
 EQUAL = (0.5, 0.5)
 

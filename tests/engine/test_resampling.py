@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models_registry.inference.metrics import evaluation_report
-from models_registry.inference.resampling import Groups, holm, interval, p_value, weights
+from models_registry.statistics.metrics import evaluation_report
+from models_registry.statistics.resampling import Groups, holm, interval, p_value, weights
 
 
 def clustered(rng: np.random.Generator, patients: int, rate: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +62,7 @@ def test_every_resample_draws_as_many_patients_as_there_are():
 
 
 def test_resamples_in_many_chunks_are_as_many_as_asked_for(monkeypatch):
-    monkeypatch.setattr("models_registry.inference.resampling.CHUNK_CELLS", 70)
+    monkeypatch.setattr("models_registry.statistics.resampling.CHUNK_CELLS", 70)
     assert [len(w) for w in weights(Groups.of(list(range(10))), 17, 0)] == [7, 7, 3]
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.paired import delong
-from models_registry.inference.resampling import Groups
-from models_registry.inference.slices import MAX_VALUES, against_rest, influence, slice_report
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.paired import delong
+from models_registry.statistics.resampling import Groups
+from models_registry.statistics.slices import MAX_VALUES, against_rest, influence, slice_report
 
 CLASSES = ["A", "B"]
 

@@ -18,11 +18,11 @@ from labeling.reading.queue import claim_scans
 from labeling.reading.reviews import review_scan
 from mediscan_site.core import tidy
 from mediscan_site.core.models import IdempotencyRecord
-from models_registry.grading import run_grade
+from models_registry.deployments.services import deploy
+from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
-from models_registry.services import deploy
 from tests.decoding.dicoms import dicom
-from tests.registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
+from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
 from training.process import runner

@@ -7,9 +7,9 @@ import torch
 from images.services import add_class, update_project
 from mediscan_site.core.errors import Conflict
 from models_registry.inference.bundle import unpack
-from models_registry.inference.calibration import softmax
 from models_registry.inference.preprocess import Preprocess
-from models_registry.inference.prior import corrected
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.prior import corrected
 from tests.engine.builders import make_data, tiny_config
 from training import planning
 from training.engine.calibrating import HELD_OUT, CalibrationScans

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from django.db import connection
 
-from models_registry import mirroring, mlflow_gateway
-from models_registry.mlflow_gateway import MlflowAway
+from models_registry.book import gateway, mirroring
+from models_registry.book.gateway import MlflowAway
 from training.models import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Book:
         self._later(lambda: self._open(params))
 
     def epoch(self, number: int, metrics: Mapping[str, Any]) -> None:
-        self._later(lambda: mlflow_gateway.log_epoch(self._run_id, number, metrics))
+        self._later(lambda: gateway.log_epoch(self._run_id, number, metrics))
 
     def run_id(self) -> str:
         """The page's id once all entries so far are written; empty when MLflow is away or slow."""
@@ -43,7 +43,7 @@ class Book:
 
     def abandon(self, *, failed: bool) -> None:
         """Close the page of a run that makes no version."""
-        self._later(lambda: mlflow_gateway.end_run(self._run_id, failed=failed) if self._run_id else None)
+        self._later(lambda: gateway.end_run(self._run_id, failed=failed) if self._run_id else None)
         self.close()
 
     def close(self) -> None:
@@ -51,9 +51,9 @@ class Book:
 
     def _open(self, params: Mapping[str, object]) -> None:
         if not self._run_id:
-            self._run_id = mlflow_gateway.start_run(self._run.project, self._run.source, params)
+            self._run_id = gateway.start_run(self._run.project, self._run.source, params)
             TrainingRun.objects.filter(pk=self._run.pk).update(mlflow_run_id=self._run_id)
-            mlflow_gateway.log_dataset(self._run_id, mirroring.dataset_note(self._run.snapshot))
+            gateway.log_dataset(self._run_id, mirroring.dataset_note(self._run.snapshot))
 
     def _later(self, entry: Callable[[], None]) -> "Future[None]":
         return self._thread.submit(self._tolerantly, entry)

@@ -15,10 +15,10 @@ from images.models import Split
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
-from models_registry import serving
-from models_registry.lineage import ancestry
 from models_registry.models import ModelVersion
-from models_registry.services import register_version
+from models_registry.versions import serving
+from models_registry.versions.lineage import ancestry
+from models_registry.versions.services import register_version
 from training import planning, selectors
 from training.models import TrainingRun
 from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
@@ -262,7 +262,7 @@ class Training:
             architecture=self.config.architecture,
             bundle=packed.bundle,
             source=run.source,
-            classes=self.classes,
+            classes=[entry["id"] for entry in self.classes],
             calibration={},
             card=facts,
             metrics=report,
@@ -277,7 +277,7 @@ class Training:
             log.exception("No queue scores after %s", self.run.code)
 
     def _doubt(self, packed: packing.Packed) -> None:
-        from models_registry.inference.calibration import softmax
+        from models_registry.statistics.calibration import softmax
 
         if self.out_of_fold is None:
             return

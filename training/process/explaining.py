@@ -4,7 +4,8 @@ import logging
 
 from mediscan_site.core import work
 from mediscan_site.core.errors import DomainError
-from models_registry import reporting, serving
+from models_registry.evaluations import reporting
+from models_registry.versions import serving
 from training.models import TrainingRun
 from training.process import tiles
 

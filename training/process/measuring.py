@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from models_registry import reporting
-from models_registry.services import evaluations
+from models_registry.evaluations import reporting
+from models_registry.versions import fairness
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.recorder import Recorder
@@ -16,9 +16,9 @@ def require_fair(run: TrainingRun) -> None:
     """Conflict `test_leak` when the run trains on scans of its own test split, or continues from a version that has seen some.
 
     Asked again before the test split is read: patients may have turned out to be one while the run was at work."""
-    evaluations.require_parted(run.snapshot)
+    fairness.require_parted(run.snapshot)
     if run.base_model is not None:
-        evaluations.require_fair(run.base_model, run.snapshot)
+        fairness.require_fair(run.base_model, run.snapshot)
 
 
 def measure(run: TrainingRun, predictor: "Predictor", recorder: Recorder) -> dict[str, Any]:

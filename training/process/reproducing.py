@@ -11,7 +11,7 @@ from images.policies import require
 from labeling.models import SnapshotMember
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
-from models_registry import serving
+from models_registry.versions import serving
 from training.models import TrainingRun
 from training.process import provenance
 from training.process.book import Book

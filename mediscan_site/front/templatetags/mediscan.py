@@ -10,9 +10,9 @@ from images.models import Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
-from models_registry import prediction_sets
+from models_registry.grades import prediction_sets
 from models_registry.models import Grade
-from models_registry.services.versions import test_reads as readings
+from models_registry.versions.fairness import test_reads as readings
 
 register = template.Library()
 

@@ -15,7 +15,7 @@ from labeling.reading.labels import label_scan
 from labeling.reading.reviews import review_scan
 from mediscan_site.core.models import Blob, WorkStatus
 from models_registry.models import Evaluation, ModelVersion
-from models_registry.services.versions import next_test_read
+from models_registry.versions.fairness import next_test_read
 from tests.conftest import scan_bytes
 
 

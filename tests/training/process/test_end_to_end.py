@@ -2,8 +2,8 @@ import pytest
 
 from labeling.models import QueueScore
 from mediscan_site.core.models import Blob
-from models_registry import serving
 from models_registry.models import Evaluation, ModelVersion
+from models_registry.versions import serving
 from training import selectors
 from training.models import TrainingRun
 from training.process import runner

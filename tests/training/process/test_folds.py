@@ -8,7 +8,7 @@ import pytest
 from labeling.models import LabelDoubt, SnapshotMember
 from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry import serving
+from models_registry.versions import serving
 from tests.training.process.test_interruptions import killed_after, make_silent, row
 from training.models import EpochMetrics, TrainingRun
 from training.process import packing, runner

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from mediscan_site.core.errors import Conflict
-from models_registry import reporting, serving
-from models_registry.evaluating import run_evaluation
-from models_registry.services import deploy, request_evaluation
-from tests.registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
+from models_registry.deployments.services import deploy
+from models_registry.evaluations import reporting
+from models_registry.evaluations.services import request_evaluation
+from models_registry.evaluations.worker import run_evaluation
+from models_registry.versions import serving
+from tests.models_registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.explaining import explain

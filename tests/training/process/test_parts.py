@@ -9,8 +9,8 @@ from django.core.management.base import CommandError
 
 from labeling.models import QueueScore
 from mediscan_site.core.models import WorkStatus
-from models_registry import mlflow_gateway
-from models_registry.mlflow_gateway import MlflowAway
+from models_registry.book import gateway
+from models_registry.book.gateway import MlflowAway
 from tests.conftest import PATIENCE_S
 from training.models import EpochMetrics, TrainingRun
 from training.process import child, runner, scores
@@ -142,8 +142,8 @@ def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(proj
         assert answer.wait(PATIENCE_S)
         raise MlflowAway("away")
 
-    monkeypatch.setattr(mlflow_gateway, "start_run", away)
-    monkeypatch.setattr(mlflow_gateway, "log_epoch", away)
+    monkeypatch.setattr(gateway, "start_run", away)
+    monkeypatch.setattr(gateway, "log_epoch", away)
     book = Book(run_of(project, admin, bare_snapshot()))
     book.open({})
     for epoch in range(50):
@@ -157,10 +157,10 @@ def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(proj
 @pytest.mark.django_db(transaction=True)
 def test_the_laboratory_book_keeps_its_page_on_the_run(project, admin, bare_snapshot, monkeypatch):
     written = []
-    monkeypatch.setattr(mlflow_gateway, "start_run", lambda project, code, params: f"page of {code}")
-    monkeypatch.setattr(mlflow_gateway, "log_epoch", lambda *args: written.append(args))
+    monkeypatch.setattr(gateway, "start_run", lambda project, code, params: f"page of {code}")
+    monkeypatch.setattr(gateway, "log_epoch", lambda *args: written.append(args))
     noted: list[str] = []
-    monkeypatch.setattr(mlflow_gateway, "log_dataset", lambda run_id, *_: noted.append(run_id))
+    monkeypatch.setattr(gateway, "log_dataset", lambda run_id, *_: noted.append(run_id))
     run = run_of(project, admin, bare_snapshot())
     book = Book(run)
     book.open({"epochs": 1})
