@@ -10,9 +10,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import NOT_MODIFIED, caller, parsed
 from images.services import parse_facts
 from labeling.reading.api import ReviewViewSet as LabelingReviewViewSet
+from mediscan_site.core.http.api import NOT_MODIFIED, caller, parsed
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.core.models import User, WorkStatus

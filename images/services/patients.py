@@ -5,9 +5,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
+from images.facts import parse_fact, pseudonym
 from images.models import Image, PatientMerge, Project
 from images.services import identities
-from images.services.facts import parse_fact, pseudonym
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User

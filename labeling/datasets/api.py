@@ -11,13 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import caller, parsed
 from labeling import filters
 from labeling.datasets import comparison, freezing, selectors
 from labeling.datasets import serializers as datasets
 from labeling.exports.api import ExportFilesSerializer, ExportSerializer, started
 from labeling.exports.parcel import export_snapshot
 from labeling.models import Snapshot
+from mediscan_site.core.http.api import caller, parsed
 from mediscan_site.core.http.csv import csv_response, wants_csv
 from mediscan_site.core.http.viewsets import ApiViewSet
 

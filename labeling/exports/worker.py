@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from images.models import Image, Project
-from images.services.renditions import namespace
+from images.renditions import namespace
 from labeling.exports import parcel
 from labeling.exports.selectors import IDENTIFYING, chosen_scans
 from labeling.models import Export

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import ImageViewSet, caller, parsed, versioned
+from images.api import ImageViewSet
 from images.models import Image
 from images.selectors import scans
 from images.services import parse_facts
@@ -18,6 +18,7 @@ from labeling.imports import selectors, services
 from labeling.imports import serializers as shapes
 from labeling.models import Import, ImportFile
 from labeling.reading import labels
+from mediscan_site.core.http.api import caller, parsed, versioned
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
 

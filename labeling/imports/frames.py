@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from images.facts import keyed
 from images.models import Project
 from images.services import incoming
-from images.services.facts import keyed
 from labeling.imports.stream import Parcel
 
 

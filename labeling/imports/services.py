@@ -7,14 +7,14 @@ from django.conf import settings
 from django.db import transaction
 
 from images.models import Image, LabelStatus, Project, ProjectClass
-from images.services import ScanFacts, store_scan, text
+from images.services import ScanFacts, store_scan
 from labeling.imports.archive import Archive, ArchiveError
 from labeling.imports.zipfiles import limits
 from labeling.models import Import, Label
 from labeling.policies import require, require_class
 from labeling.reading.labels import label_fresh, label_scan
 from labeling.zipstream import folder_zip, reader
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, text, work
 from mediscan_site.core.errors import Invalid, TooLarge
 from mediscan_site.core.models import User
 from mediscan_site.core.storage import blobs

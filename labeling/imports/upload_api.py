@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from images.api import caller, parsed
 from images.serializers import project_field
 from labeling import filters
 from labeling.imports import selectors, uploads
@@ -19,6 +18,7 @@ from labeling.imports.serializers import ImportSerializer
 from labeling.imports.uploads import give_up_upload, receive_part, start_upload
 from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.api import caller, parsed
 from mediscan_site.core.http.digest import file_digest
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 

@@ -11,12 +11,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from images.models import Project
-from images.services import text
 from labeling.imports.services import queue_import, require_import, require_zip
 from labeling.imports.zipfiles import ENDED, open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
-from mediscan_site.core import audit, tidy
+from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge
 from mediscan_site.core.http.digest import require_equal, sha256_hex
 from mediscan_site.core.models import Blob, User

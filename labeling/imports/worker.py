@@ -11,8 +11,9 @@ from itertools import chain
 
 from django.db import OperationalError, transaction
 
+from images import renditions
 from images.models import Image, ProjectClass
-from images.services import parse_facts, renditions
+from images.services import parse_facts
 from labeling.imports import frames, manifest, zipfiles
 from labeling.imports.archive import Archive, ArchiveError, Entry, EntryRefused
 from labeling.imports.layout import Place, arrange, file_name, is_system_file

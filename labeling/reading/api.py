@@ -9,13 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import IF_MATCH, caller, parsed
 from images.models import Image
 from images.selectors import scans
 from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
+from mediscan_site.core.http.api import IF_MATCH, caller, parsed
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 

@@ -9,7 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import IF_MATCH, caller, parsed
 from images.api import ProjectViewSet as ImagesProjectViewSet
 from images.serializers import scan_field
 from labeling import policies
@@ -17,6 +16,7 @@ from labeling.models import LabelDoubt
 from labeling.reading import doubts, selectors
 from labeling.reading.serializers import ReviewSerializer
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.api import IF_MATCH, caller, parsed
 from mediscan_site.core.http.preconditions import expected_version
 
 

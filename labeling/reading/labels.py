@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
-from images.services import text
 from labeling.models import Label, Reference
 from labeling.policies import require, require_class
 from labeling.reading.change import Current, change, step, write, write_fresh
 from labeling.reading.states import Action, State, next_state
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User

@@ -9,10 +9,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
-from images.services import text
 from labeling.models import Lease
 from labeling.policies import require
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from images.models import Image, ProjectClass
-from images.services import text
 from labeling.models import Import, ImportFile, Label, Review
 from labeling.policies import require, require_class, visible_scans
 from labeling.reading.change import Current, change, settle_doubt, step, write
 from labeling.reading.labels import append, record_label
 from labeling.reading.states import Action
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, DomainError, Invalid
 from mediscan_site.core.models import User
 

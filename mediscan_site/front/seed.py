@@ -10,7 +10,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import IF_MATCH, caller, parsed, versioned
 from images.models import LabelStatus
 from images.policies import require, visible_projects
 from images.serializers import ScanPatchSerializer, ScanSerializer
@@ -18,6 +17,7 @@ from labeling.imports.api import ImportViewSet
 from labeling.imports.serializers import ImportSerializer, UploadSerializer
 from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.http.api import IF_MATCH, caller, parsed, versioned
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted

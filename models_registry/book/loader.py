@@ -19,8 +19,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from models_registry.inference.bundle import BundleError, unpack, verify_signature
+from models_registry.inference.names import TILE_SIDE
 from models_registry.inference.predictor import Predictor
-from models_registry.inference.preprocess import TILE_SIDE
 
 BUNDLE: Final = "bundle.mediscan"
 SEAL: Final = "seal.json"

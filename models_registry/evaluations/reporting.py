@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from images.models import Image, Split
-from images.selectors import tile
+from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject

@@ -9,7 +9,7 @@ from django.db import transaction
 from PIL import Image as Pillow
 
 from images.models import Image
-from images.selectors import tile
+from images.renditions import tile
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs

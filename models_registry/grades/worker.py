@@ -8,7 +8,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
 
-from images.selectors import tile
+from images.renditions import tile
 from mediscan_site.core import audit, work
 from mediscan_site.core.models import WorkStatus
 from models_registry.grades import heatmaps

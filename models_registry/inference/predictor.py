@@ -18,7 +18,8 @@ from models_registry.statistics.prior import served_probabilities
 from .architectures import Network, cam_layer, features, forward_from, forward_to, restored
 from .bundle import Bundle
 from .manifest import Manifest
-from .preprocess import TILE_SIDE, Preprocess, Tiles
+from .names import TILE_SIDE
+from .preprocess import Preprocess, Tiles
 
 BATCH = 32
 ANSWER, REFER = "answer", "refer"

@@ -13,13 +13,13 @@ from django.conf import settings
 
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import IntegrityError
+from models_registry.inference.names import TILE_SIDE
 from models_registry.models import ModelVersion
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
 
 CAPACITY: Final = 3
-TILE_SIDE: Final = 256
 
 _cache: "OrderedDict[str, Predictor]" = OrderedDict()
 _lock = threading.Lock()

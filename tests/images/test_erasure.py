@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from images import renditions
 from images.models import Image, PatientIdentity, Rendition, RenditionKind
-from images.services import delete_scan, erase_patient, renditions
+from images.services import delete_scan, erase_patient
 from labeling.imports import worker
 from labeling.imports.services import start_import
 from labeling.models import Import, ImportFile

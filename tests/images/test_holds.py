@@ -10,7 +10,7 @@ from labeling.reading.queue import claim_scans
 from mediscan_site.core.errors import Conflict, Forbidden, NotFound
 from mediscan_site.core.models import AuditEvent
 from models_registry.grades.services import request_grade
-from tests.decoding.dicoms import dicom
+from tests.images.decoding.dicoms import dicom
 
 pytestmark = pytest.mark.django_db
 

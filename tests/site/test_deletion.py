@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from images import renditions
 from images.models import Image, RenditionKind
-from images.services import renditions
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.exports import worker as export_worker
 from labeling.exports.services import start_export
@@ -21,7 +21,7 @@ from mediscan_site.core.models import IdempotencyRecord
 from models_registry.deployments.services import deploy
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
-from tests.decoding.dicoms import dicom
+from tests.images.decoding.dicoms import dicom
 from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401

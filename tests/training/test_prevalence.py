@@ -10,7 +10,7 @@ from models_registry.inference.bundle import unpack
 from models_registry.inference.preprocess import Preprocess
 from models_registry.statistics.calibration import softmax
 from models_registry.statistics.prior import corrected
-from tests.engine.builders import make_data, tiny_config
+from tests.training.engine.builders import make_data, tiny_config
 from training import planning
 from training.engine.calibrating import HELD_OUT, CalibrationScans
 from training.engine.report import FitResult

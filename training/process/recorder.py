@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
-from images.services.renditions import namespace
+from images.renditions import namespace
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from training.models import EpochMetrics, TrainingRun

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from images.decoding.result import TILE_SIDE
 from images.models import Image, Split
-from images.selectors import TILE_SIDE, tile
+from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
+from images import renditions
 from images.models import Image, RenditionKind
-from images.selectors import tile
-from images.services import ScanFacts, create_project, parse_facts, renditions
+from images.renditions import tile
+from images.services import ScanFacts, create_project, parse_facts
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.exports import worker as export_worker
 from labeling.exports.services import start_export
@@ -22,7 +23,7 @@ from labeling.reading.reviews import review_scan
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from tests.conftest import CLASSES, scan_bytes
-from tests.decoding.dicoms import dicom
+from tests.images.decoding.dicoms import dicom
 
 PLANTED = "DOE^JANE 0815"
 

@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from images import renditions
 from images.models import Hold, Image, RenditionKind
-from images.services import delete_scan, renditions
+from images.services import delete_scan
 from labeling.exports import worker
 from labeling.exports.services import discard_export, open_export, start_export
 from labeling.models import Export, Label

@@ -47,7 +47,7 @@ def test_each_page_becomes_a_scan_of_one_made_up_patient(author, project):
 def test_the_stated_patient_and_external_id_hold_for_all_frames(author, project):
     rows = b"image_id,label,patient,external_id\na.tiff,OPACITY,p7,e1\n"
     bring(author, project, {"a.tiff": pages(2), "labels.csv": rows})
-    from images.services.facts import keyed
+    from images.facts import keyed
 
     found = Image.objects.order_by("frame").values_list("patient", "external_id", "label_class__name")
     patient = keyed(project.pk, "p7")

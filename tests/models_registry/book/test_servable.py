@@ -65,7 +65,7 @@ def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(folder,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["code"] == str(place / "code" / "models_registry" / "pyfunc" / "loader.py")
+    assert told["code"] == str(place / "code" / "models_registry" / "book" / "loader.py")
     assert told["django"] is False
     predictor = serving.predictor(model)
     expected = predictor.predict(tiles)

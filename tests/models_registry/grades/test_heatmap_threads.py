@@ -7,7 +7,7 @@ from models_registry.grades.heatmaps import overlay
 from models_registry.inference.bundle import unpack
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
-from tests.engine.builders import make_bundle, make_tiles
+from tests.training.engine.builders import make_bundle, make_tiles
 
 
 @pytest.fixture

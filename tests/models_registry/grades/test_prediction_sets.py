@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
-from images.selectors import original, tile
+from images.renditions import tile
+from images.selectors import original
 from images.services import rename_class
 from models_registry import selectors
 from models_registry.book import loader

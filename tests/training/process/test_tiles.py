@@ -1,7 +1,7 @@
 import numpy as np
 
 from images.models import Image, Split
-from images.selectors import tile
+from images.renditions import tile
 from models_registry.inference.preprocess import shrink
 from training.process import tiles
 
