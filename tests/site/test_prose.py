@@ -37,7 +37,7 @@ def too_wide(text: str) -> list[int]:
     return [number for number, line in prose(text) if len(line) > MAX_COLUMNS]
 
 
-def test_the_search_for_wide_prose_finds_it() -> None:
+def test_the_search_for_wide_prose_finds_it():
     widest = ("word " * MAX_COLUMNS)[:MAX_COLUMNS]
     assert too_wide(widest) == []
     assert too_wide(f"{widest}s") == [1]
@@ -46,7 +46,7 @@ def test_the_search_for_wide_prose_finds_it() -> None:
     assert too_wide(f"## {widest}") == [1]
 
 
-def test_code_tables_and_single_links_may_be_wider() -> None:
+def test_code_tables_and_single_links_may_be_wider():
     wide = "word " * MAX_COLUMNS
     address = f"https://host.example/{'a' * MAX_COLUMNS}"
     assert too_wide(f"```sh\n{wide}\n```\n") == []
@@ -56,19 +56,19 @@ def test_code_tables_and_single_links_may_be_wider() -> None:
         assert too_wide(line) == [], line
 
 
-def test_what_follows_code_is_prose_again() -> None:
+def test_what_follows_code_is_prose_again():
     wide = "word " * MAX_COLUMNS
     assert too_wide(f"```\ncode\n```\n{wide}\n") == [4]
     assert too_wide(f"````\n```\n{wide}\n````\n{wide}\n") == [5]
 
 
-def test_there_is_prose_to_read() -> None:
+def test_there_is_prose_to_read():
     names = {str(path.relative_to(ROOT)) for path in documents()}
     assert {"README.md", "CHANGELOG.md", "docs/privacy.md", "docs/training.md"} <= names
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_line_of_prose_is_wider_than_a_reader_can_follow(path: Path) -> None:
+def test_no_line_of_prose_is_wider_than_a_reader_can_follow(path):
     text = path.read_text(encoding="utf-8")
     assert any(prose(text))
     assert [f"{path.relative_to(ROOT)}:{number}" for number in too_wide(text)] == []
