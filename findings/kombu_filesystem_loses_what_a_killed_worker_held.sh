@@ -15,7 +15,10 @@ set -euo pipefail
 room=$(mktemp -d)
 worker=
 stop() {
-  if [ -n "$worker" ]; then kill -KILL -- "-$worker" 2> /dev/null || true; fi
+  if [ -n "$worker" ]; then
+    kill -KILL -- "-$worker" 2> /dev/null || true
+    wait "$worker" 2> /dev/null || true
+  fi
 }
 trap 'stop; rm -rf "$room"' EXIT
 {
@@ -69,7 +72,6 @@ venv/bin/python -c 'from app import work; work.delay(600)'
 wait_for started.txt 1 120 || { echo "The first worker took no task."; cat worker.txt; exit 2; }
 left=$(find messages -name '*.msg' | wc -l)
 stop
-wait "$worker" 2> /dev/null || true
 
 # A second worker proves itself with a task of its own, which comes behind anything that was left.
 start_worker
