@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test lint check format bench bench-ingest bench-training
+.PHONY: help setup setup-dev demo serve reproduce test lint check format hooks bench bench-ingest bench-training bench-tests
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -68,3 +68,9 @@ bench-training: setup-dev ## compare the quality, speed and honesty of training 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+hooks: setup-dev ## have ruff, djLint and the import law run before each commit
+	$(VENV)/bin/pre-commit install
+
+bench-tests: setup-dev ## processor time of the test suite compared with an older commit (BASE=commit, ROUNDS=n); half an hour a round
+	$(PY) -m benchmarks.suite $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
