@@ -149,7 +149,7 @@ class Watch:
         if start in ZIP_STARTS:
             batch = start_import(actor=self.actor, project=self.project, source=source, file_name=name)
             return None, Outcome.CREATED, self._worked(batch)
-        parent, above = [*["", ""], *folders][:-3:-1]
+        *_, above, parent = ["", "", *folders]
         image, created = upload_scan(
             actor=self.actor,
             project=self.project,
