@@ -52,7 +52,7 @@ def code() -> str:
 
 
 @pytest.mark.parametrize("name", names(TEMPLATES))
-def test_a_template_can_be_read_on_a_screen(name: str) -> None:
+def test_a_template_can_be_read_on_a_screen(name):
     text = (TEMPLATES / name).read_text()
     assert long_lines(text) == []
     assert crowded_lines(text) == []
@@ -60,7 +60,7 @@ def test_a_template_can_be_read_on_a_screen(name: str) -> None:
     assert badly_indented(text) == []
 
 
-def test_every_template_is_used() -> None:
+def test_every_template_is_used():
     assert unused(TEMPLATES, code()) == []
 
 
@@ -74,17 +74,17 @@ def test_every_template_is_used() -> None:
         ("</tr>", False),
     ],
 )
-def test_the_check_sees_a_second_block_on_a_line(line: str, crowded: bool) -> None:
+def test_the_check_sees_a_second_block_on_a_line(line, crowded):
     assert bool(crowded_lines(line)) is crowded
 
 
-def test_the_check_sees_a_template_that_nothing_uses(tmp_path: Path) -> None:
+def test_the_check_sees_a_template_that_nothing_uses(tmp_path):
     (tmp_path / "page.html").write_text('{% include "_used.html" %}')
     (tmp_path / "_used.html").write_text("used")
     (tmp_path / "_alone.html").write_text('{% include "_alone.html" %}')
     assert unused(tmp_path, 'render(request, "page.html")') == ["_alone.html"]
 
 
-def test_the_check_sees_long_lines_and_odd_indentation() -> None:
+def test_the_check_sees_long_lines_and_odd_indentation():
     assert badly_indented("<p>\n  a\n\n   b\n\tc\n  d \n</p>") == [4, 5, 6]
     assert long_lines("a\n" + "b" * (LONGEST_LINE + 1)) == [2]
