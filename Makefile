@@ -46,9 +46,11 @@ test: setup-dev ## run the whole test suite; list what was skipped and why
 	@# One thread per process: two test processes share the machine, and sums over several threads differ in the last bit.
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n 2 --dist loadgroup
 
-lint: setup-dev ## check format, lint, types, import law, missing migrations
+lint: setup-dev ## check format, lint (code, templates, scripts), types, import law, missing migrations
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/djlint --quiet --lint templates
+	$(VENV)/bin/oxlint --deny-warnings static/js
 	$(VENV)/bin/lint-imports
 	$(PY) -m mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemigrations --check --dry-run

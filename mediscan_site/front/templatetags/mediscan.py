@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import floatformat, pluralize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images.models import Project
+from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
@@ -30,6 +31,7 @@ NAVIGATION = (
 GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
 BAD = {"rejected", "failed", "wrong"}
 CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+SEXES = {"F": "female", "M": "male", "O": "other"}
 
 
 @register.simple_tag
@@ -73,6 +75,13 @@ def badge(value: object) -> SafeString:
 def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
     """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
     return prediction_sets.of(grade)
+
+
+@register.filter
+def person(known: Metadata) -> str:
+    """Whom the scan shows, as far as it is known: "female, 34 years"."""
+    age = "" if known.age is None else f"{floatformat(known.age)} year{pluralize(known.age)}"
+    return ", ".join(part for part in (SEXES.get(known.sex, known.sex), age) if part)
 
 
 @register.filter
