@@ -15,7 +15,6 @@ from training.engine.config import TrainConfig
 from training.engine.device import out_of_memory
 from training.engine.fit import fit
 from training.engine.report import OutOfMemory
-from training.engine.setup import initial_network
 
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
 
@@ -26,13 +25,6 @@ def tiny_config(**changes) -> TrainConfig:
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.fixture
-def known_weights(monkeypatch):
-    network = initial_network("resnet_compact", 2, 99)
-    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
 
 
 def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[loop.Run, Tensor, Tensor], Tensor]) -> None:

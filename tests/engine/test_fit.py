@@ -18,7 +18,6 @@ from training.engine.device import Device
 from training.engine.fit import fit
 from training.engine.package import make_bundle
 from training.engine.report import EpochReport, TrainingDiverged
-from training.engine.setup import initial_network
 
 
 def tiny_config(**changes) -> TrainConfig:
@@ -157,15 +156,6 @@ def test_three_classes_are_trained_and_judged_one_against_the_rest():
     result = fit(make_data(18, 9, 3), tiny_config(epochs=1), device="cpu")
     assert result.val_logits.shape == (9, 3)
     assert result.history[0].val_auroc is not None
-
-
-@pytest.fixture
-def known_weights(monkeypatch):
-    """Stands for the weights file, which tests/engine/test_weights.py reads for real."""
-    network = initial_network("resnet_compact", 2, 99)
-    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
-    return state
 
 
 def test_frozen_epochs_train_the_head_alone_and_the_rest_follows(known_weights):
