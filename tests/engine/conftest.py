@@ -1,5 +1,6 @@
-"""The processor that the engine's tests run on, and weights that stand for pre-trained ones."""
+"""The processor that the engine's tests run on, and what they share."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,8 +8,7 @@ import sys
 import pytest
 import torch
 
-from models_registry.inference.architectures import COMPACT
-from training.engine.setup import initial_network
+from tests.engine.builders import know_weights
 
 # What oneDNN says of itself under each limit of ONEDNN_MAX_CPU_ISA. A limit that it does not know it ignores.
 INSTRUCTIONS = {"AVX2": "isa:Intel AVX2", "SSE41": "isa:Intel SSE4.1"}
@@ -38,10 +38,14 @@ def processor():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _garbage_is_that_of_the_tests():
+    """A training that runs out of memory collects garbage: what the libraries made when they were imported is none, and takes
+    longer to look through than such a training takes."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def known_weights(monkeypatch):
-    """Stands for the weights file of the compact network, which tests/engine/test_weights.py reads for real."""
-    network = initial_network(COMPACT, 2, 99)
-    state = {name: value.clone() for name, value in network.state_dict().items() if not name.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
-    return state
+    return know_weights(monkeypatch)

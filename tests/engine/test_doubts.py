@@ -4,7 +4,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models_registry.inference.architectures import COMPACT
 from models_registry.inference.calibration import softmax
 from tests.engine.builders import make_tiles, tiny_config
 from training.engine import doubts
@@ -90,7 +89,7 @@ def test_flipped_labels_are_found_by_networks_that_never_saw_them_and_no_clean_o
     given[flipped] = 1 - given[flipped]
     data = TrainData(tiles[:48], given[:48], tiles[48:], given[48:], 2)
     heads = {"pretrained": True, "epochs": 2, "frozen_epochs": 2, "learning_rate": 2e-2}
-    config = tiny_config(architecture=COMPACT, image_size=28, folds=4, augment=0.0, **heads)
+    config = tiny_config(image_size=28, folds=4, augment=0.0, **heads)
     watch = Watch(lambda *_: None, lambda _: None, lambda: False)
     trained = train(data, config, watch, groups=[f"patient:{n}" for n in range(64)])
     assert trained.out_of_fold is not None

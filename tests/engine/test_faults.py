@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.engine import builders
-from tests.engine.builders import make_data
+from tests.engine.builders import make_data, tiny_config
 from training.engine import caching, loop, schedule
 from training.engine.config import TrainConfig
 from training.engine.device import out_of_memory
@@ -17,10 +16,6 @@ from training.engine.fit import fit
 from training.engine.report import OutOfMemory
 
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
-
-
-def tiny_config(**changes) -> TrainConfig:
-    return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -181,12 +176,15 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
     told: list[tuple[float, str]] = []
     seen: list[int] = []
+    saved: list[bytes] = []
     config = tiny_config(epochs=10, patience=2)
     result = fit(
         make_data(),
         config,
         on_progress=lambda *now: told.append(now),
         on_epoch_end=lambda report: seen.append(report.epoch),
+        save_checkpoint=saved.append,
+        checkpoint_interval_s=0,
         device="cpu",
     )
     # The learning rate peaks after three of ten epochs; two more without a gain are enough, and in two it comes down.
@@ -200,7 +198,7 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     assert told[-1] == (1.0, "epoch 7 of 7")
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     for epoch in (4, 6):
-        assert equal(resumed(config, epoch), result.state_dict)
+        assert equal(fit(make_data(), config, resume=saved[epoch - 1], device="cpu").state_dict, result.state_dict)
 
 
 def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(monkeypatch, known_weights):
