@@ -1,5 +1,5 @@
 # Everything a user or developer runs. Each target sets up what it needs, and is quick when nothing changed.
-.PHONY: help setup setup-dev demo serve reproduce test lint check format bench bench-ingest bench-training
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format bench bench-ingest bench-training
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,14 @@ reproduce: setup ## train RUN=training001 again and compare the weights to the b
 test: setup-dev ## the whole test suite; lists what it skipped and why
 	@# One thread a process: two test processes share the machine, and sums over several threads differ in the last bit.
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n 2 --dist loadgroup
+
+test-cpus: test-cpu-avx2 test-cpu-default ## the engine's tests as lesser x86-64 processors would compute: AVX2, and neither AVX2 nor AVX
+
+# PyTorch's own kernels and oneDNN's have a limit each; MEDISCAN_EXPECT_CPU fails the tests where they had no effect.
+test-cpu-avx2: LESSER = MEDISCAN_EXPECT_CPU=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+test-cpu-default: LESSER = MEDISCAN_EXPECT_CPU=DEFAULT ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+test-cpu-avx2 test-cpu-default: setup-dev
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(LESSER) $(PY) -m pytest -n 2 tests/engine
 
 lint: setup-dev ## format, lint, types, import law, missing migrations
 	$(PY) -m ruff format --check .
