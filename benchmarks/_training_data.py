@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Picture
 
-from models_registry.inference.preprocess import TILE_SIDE, Tiles
+from models_registry.inference.names import TILE_SIDE
+from models_registry.inference.preprocess import Tiles
 
 Pictures = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

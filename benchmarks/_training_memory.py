@@ -9,7 +9,8 @@ import sys
 import numpy as np
 
 from benchmarks._training_machine import peak_rss_mb
-from models_registry.inference.preprocess import TILE_SIDE, shrink
+from models_registry.inference.names import TILE_SIDE
+from models_registry.inference.preprocess import shrink
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.fit import fit

@@ -101,8 +101,8 @@ def _go_on() -> bool:
 
 def report(part: sets.Part, logits: npt.NDArray[np.float64], classes: Sequence[str]) -> dict[str, Any]:
     """AUROC, accuracy, balanced accuracy, sensitivity and specificity with 95 % intervals, by the product's metrics."""
-    from models_registry.inference.calibration import softmax
-    from models_registry.inference.metrics import evaluation_report
+    from models_registry.statistics.calibration import softmax
+    from models_registry.statistics.metrics import evaluation_report
 
     found = evaluation_report(part.labels, softmax(logits), part.groups, classes)
     names = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity")

@@ -51,8 +51,8 @@ def _heat(data: Path, learning: sets.Learning, test: sets.Part, limit_s: float, 
 
 
 def _reached(labels: npt.NDArray[np.int64], logits: npt.NDArray[np.float64]) -> tuple[bool, dict[str, float]]:
-    from models_registry.inference.calibration import softmax
-    from models_registry.inference.metrics import macro_auroc
+    from models_registry.statistics.calibration import softmax
+    from models_registry.statistics.metrics import macro_auroc
 
     auroc = macro_auroc(labels, softmax(logits)) or 0.0
     accuracy = float((logits.argmax(axis=1) == labels).mean())

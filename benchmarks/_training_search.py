@@ -139,8 +139,8 @@ def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict
     import torch
 
     from benchmarks._training_quality import train
-    from models_registry.inference.calibration import nll, softmax
-    from models_registry.inference.metrics import macro_auroc
+    from models_registry.statistics.calibration import nll, softmax
+    from models_registry.statistics.metrics import macro_auroc
 
     torch.set_num_threads(1)
     learning, judging = pool.parted(number)

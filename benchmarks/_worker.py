@@ -7,11 +7,11 @@ import django
 
 def main() -> None:
     django.setup()
-    from labeling import ingest
+    from labeling.imports import worker
 
     print("ready", flush=True)
     for line in sys.stdin:
-        ingest.run(int(line))
+        worker.run(int(line))
         print("done", flush=True)
 
 

@@ -52,7 +52,7 @@ class Bench:
         return made
 
     def start_import(self, packed: io.BytesIO) -> Any:
-        from labeling.services import start_import
+        from labeling.imports.services import start_import
 
         packed.seek(0)
         return start_import(actor=self.user, project=self.project(), source=packed, file_name="bench.zip")

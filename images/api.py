@@ -1,13 +1,13 @@
 """The API of projects, their members, and scans."""
 
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, serializers, status
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,32 +18,13 @@ from images import project_serializers as projects
 from images import serializers as shapes
 from images.filters import ScanFilter
 from images.models import Image, Membership, Project, RenditionKind
+from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, caller, parsed, versioned
 from mediscan_site.core.http.bytes import blob_response, held_digests
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
-from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 
 USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
-IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you saw, as in "3".')
-NOT_MODIFIED: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
-
-
-def parsed(form: serializers.BaseSerializer[Any]) -> dict[str, Any]:
-    form.is_valid(raise_exception=True)
-    values: dict[str, Any] = form.validated_data
-    return values
-
-
-def caller(request: Request) -> User:
-    """Who calls. Every route here needs a login, so it is nobody anonymous."""
-    return cast(User, request.user)
-
-
-def versioned(response: Response) -> Response:
-    """The version as ETag: what If-Match of the next change may name."""
-    response["ETag"] = f'"{response.data["version"]}"'
-    return response
 
 
 class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):

@@ -8,8 +8,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from images import policies
+from images.facts import keyed
 from images.models import ApprovalStatus, Hold, Image, LabelStatus, PatientMerge, Split
-from images.services.facts import keyed
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import parse_code
 

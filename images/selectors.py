@@ -3,13 +3,11 @@
 from collections.abc import Collection, Iterable
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from images import policies
+from images import policies, renditions
 from images.models import (
     ApprovalStatus,
     Deidentification,
@@ -22,13 +20,10 @@ from images.models import (
     RenditionKind,
     Split,
 )
-from images.services import renditions
 from mediscan_site.core import audit
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import blobs
-
-TILE_SIDE = 256
 
 
 def projects(user: User | AnonymousUser) -> QuerySet[Project]:
@@ -116,9 +111,3 @@ def _opened(actor: User, image: Image, blob: Blob, *, action: str, kind: str) ->
         stream.close()
         raise
     return stream, blob
-
-
-def tile(image: Image) -> npt.NDArray[np.uint8]:
-    """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing."""
-    data = blobs.read(renditions.ensure(image, RenditionKind.TILE))
-    return np.frombuffer(data, dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)

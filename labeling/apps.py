@@ -5,5 +5,6 @@ class LabelingConfig(AppConfig):
     name = "labeling"
 
     def ready(self) -> None:
-        # Registers what goes with an erased scan, in every process that could erase one.
-        from labeling import erasure  # noqa: F401
+        # They register what goes with an erased scan, which task does the work of a row, and the hourly housekeeping.
+        from labeling import erasure, tasks  # noqa: F401
+        from labeling.imports import uploads  # noqa: F401

@@ -6,7 +6,8 @@ from django.db.models import Q
 
 from images.models import Image
 from images.services import on_erase
-from labeling.layout import file_name
+from labeling.exports.services import leave_exports
+from labeling.imports.layout import file_name
 from labeling.models import (
     Import,
     ImportFile,
@@ -18,7 +19,6 @@ from labeling.models import (
     Review,
     SnapshotMember,
 )
-from labeling.services.exports import leave_exports
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
 

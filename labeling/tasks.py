@@ -1,18 +1,19 @@
-"""Celery shells. The work itself is in `ingest` and `exporting`."""
+"""Celery shells. The work itself is in the `worker` of imports and of exports."""
 
-from labeling import exporting, ingest
+from labeling.exports import worker as export_worker
+from labeling.imports import worker as import_worker
 from labeling.models import Export, Import
 from mediscan_site.core import work
 
 
 @work.durable_task(name="labeling.run_import", queue="io", soft_limit_s=6000)
 def run_import(pk: int) -> None:
-    ingest.run(pk)
+    import_worker.run(pk)
 
 
 @work.durable_task(name="labeling.run_export", queue="io", soft_limit_s=6000)
 def run_export(pk: int) -> None:
-    exporting.run(pk)
+    export_worker.run(pk)
 
 
 work.register_sweep(Import, run_import)

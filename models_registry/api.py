@@ -10,15 +10,20 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import NOT_MODIFIED, caller, parsed
 from images.services import parse_facts
-from labeling.api import ReviewViewSet as LabelingReviewViewSet
+from labeling.reading.api import ReviewViewSet as LabelingReviewViewSet
+from mediscan_site.core.http.api import NOT_MODIFIED, caller, parsed
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.core.models import User, WorkStatus
-from models_registry import filters, selectors, services, waiting
+from models_registry import filters, selectors
 from models_registry import grade_serializers as grades
 from models_registry import serializers as shapes
+from models_registry.deployments import services as deploying
+from models_registry.evaluations.services import request_evaluation
+from models_registry.grades import accepting, waiting
+from models_registry.grades.feedback import give_feedback
+from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
 
 WAIT = OpenApiParameter("wait", float, OpenApiParameter.QUERY, description="Seconds to wait for the answer, 0 to 60.")
@@ -40,7 +45,7 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         model = self.get_object()
         form = shapes.EvaluationRequestSerializer(data=request.data, context={"request": request})
         snapshot = parsed(form).get("dataset")
-        evaluation = services.request_evaluation(actor=caller(request), model=model, snapshot=snapshot)
+        evaluation = request_evaluation(actor=caller(request), model=model, snapshot=snapshot)
         return accepted(request, evaluation, "evaluation-detail", shapes.EvaluationSerializer(evaluation))
 
     @extend_schema(request=shapes.DeployRequestSerializer, responses=shapes.DeploymentSerializer)
@@ -49,7 +54,7 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         """Load the version, ask the gate, and let it serve its project."""
         model = self.get_object()
         reason = parsed(shapes.DeployRequestSerializer(data=request.data)).get("override_reason", "")
-        deployment = services.deploy(actor=caller(request), model=model, override_reason=reason)
+        deployment = deploying.deploy(actor=caller(request), model=model, override_reason=reason)
         return Response(shapes.DeploymentSerializer(deployment).data)
 
 
@@ -78,7 +83,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVie
     def rollback(self, request: Request) -> Response:
         """Restore the version that served before."""
         form = shapes.RollbackRequestSerializer(data=request.data, context={"request": request})
-        deployment = services.rollback(actor=caller(request), project=parsed(form)["project"])
+        deployment = deploying.rollback(actor=caller(request), project=parsed(form)["project"])
         return Response(shapes.DeploymentSerializer(deployment).data)
 
 
@@ -123,8 +128,8 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
 
 def _ask(actor: User, values: dict[str, Any]) -> Grade:
     if values.get("image"):
-        return services.request_grade(actor=actor, project=values["project"], image=values["image"])
-    return services.grade_upload(
+        return request_grade(actor=actor, project=values["project"], image=values["image"])
+    return grade_upload(
         actor=actor,
         project=values["project"],
         source=values["file"],
@@ -145,7 +150,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
     @extend_schema(request=grades.FeedbackRequestSerializer, responses={201: grades.FeedbackSerializer})
     def create(self, request: Request) -> Response:
         values = parsed(grades.FeedbackRequestSerializer(data=request.data, context={"request": request}))
-        feedback = services.give_feedback(actor=caller(request), **values)
+        feedback = give_feedback(actor=caller(request), **values)
         return Response(self.get_serializer(feedback).data, status=status.HTTP_201_CREATED)
 
 
@@ -163,5 +168,5 @@ class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
 class ReviewViewSet(LabelingReviewViewSet):
     """labeling's, where approving a graded scan without a label accepts the grade."""
 
-    review_one = staticmethod(services.review_scan)
-    review_many = staticmethod(services.review_many)
+    review_one = staticmethod(accepting.review_scan)
+    review_many = staticmethod(accepting.review_many)

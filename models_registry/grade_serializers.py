@@ -11,7 +11,8 @@ from images.policies import visible_projects
 from images.serializers import FactsSerializer, scan_field
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
-from models_registry import policies, prediction_sets, selectors
+from models_registry import policies, selectors
+from models_registry.grades import prediction_sets
 from models_registry.models import Feedback, Grade
 
 _SET = (

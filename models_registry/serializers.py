@@ -9,8 +9,10 @@ from images.models import RESEARCH_USE
 from images.policies import visible_projects
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
-from models_registry import cards, gate, policies, selectors
+from models_registry import policies, selectors
 from models_registry.models import Deployment, Evaluation, ModelVersion
+from models_registry.versions import cards
+from models_registry.versions.report import figure
 
 DICT = serializers.DictField()
 # What the list of evaluations gives as the result of each.
@@ -64,7 +66,7 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 
     def get_accuracy(self, model: ModelVersion) -> float | None:
         report = selectors.latest_evaluation(model)
-        return gate.figure(report.metrics, "accuracy") if report else None
+        return figure(report.metrics, "accuracy") if report else None
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_metrics(self, model: ModelVersion) -> dict[str, Any] | None:

@@ -6,22 +6,24 @@ from celery.signals import worker_ready
 
 from mediscan_site.core import work
 from mediscan_site.core.work import durable_task, register_sweep
+from models_registry.deployments.services import WARM
 from models_registry.models import Evaluation, Grade
+from models_registry.versions.services import MIRROR
 
 GRADE_QUEUE: Final = "grade"
 
 
 @durable_task(name="models_registry.grade", queue=GRADE_QUEUE, soft_limit_s=120)
 def grade(pk: int) -> None:
-    from models_registry.grading import run_grade
+    from models_registry.grades.worker import run_grade
 
     run_grade(pk)
 
 
-@durable_task(name="models_registry.warm", queue=GRADE_QUEUE, soft_limit_s=120)
+@durable_task(name=WARM, queue=GRADE_QUEUE, soft_limit_s=120)
 def warm(pk: int) -> None:
     """Load a version before somebody waits for its first answer; 0 (a worker that starts): what serves now."""
-    from models_registry.grading import warm_up
+    from models_registry.grades.worker import warm_up
 
     warm_up(pk)
 
@@ -35,15 +37,15 @@ def warm_when_ready(sender: Any, **_: Any) -> None:
 
 @durable_task(name="models_registry.evaluate", queue="io", soft_limit_s=3600)
 def evaluate(pk: int) -> None:
-    from models_registry.evaluating import run_evaluation
+    from models_registry.evaluations.worker import run_evaluation
 
     run_evaluation(pk)
 
 
-@durable_task(name="models_registry.mirror", queue="io", soft_limit_s=600)
+@durable_task(name=MIRROR, queue="io", soft_limit_s=600)
 def mirror(pk: int) -> None:
     """One version into MLflow; 0 (the periodic call): every version that waits for it."""
-    from models_registry.mirroring import mirror_pending, mirror_version
+    from models_registry.book.mirroring import mirror_pending, mirror_version
 
     mirror_version(pk) if pk else mirror_pending()
 

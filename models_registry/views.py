@@ -13,10 +13,14 @@ from images.services import parse_facts
 from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.models import User, WorkStatus
-from models_registry import cards, confidence, forms, selectors, services
+from models_registry import forms, selectors
+from models_registry.deployments import services as deploying
+from models_registry.evaluations.services import request_evaluation
 from models_registry.filters import HistoryFilter
+from models_registry.grades.feedback import give_feedback
+from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Grade, ModelVersion
-from models_registry.services.deployments import judge
+from models_registry.versions import cards, confidence
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
@@ -51,7 +55,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "card": cards.card(found, report),
         "confidence": confidence.lines(found),
         "confidence_rows": confidence.rows(found),
-        "verdict": judge(found, selectors.current_deployment(found.project)),
+        "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
         "working": any(row.status in WORKING for row in evaluations),
         "deploy_form": forms.DeployForm(),
@@ -64,7 +68,7 @@ def deploy(request: HttpRequest, pk: int) -> HttpResponse:
     found, form = _model(request, pk), forms.DeployForm(request.POST)
     if form.is_valid():
         reason = form.cleaned_data["override_reason"]
-        attempt(request, services.deploy, said=f"{found.code} is deployed.", model=found, override_reason=reason)
+        attempt(request, deploying.deploy, said=f"{found.code} is deployed.", model=found, override_reason=reason)
     form_message(request, form)
     return redirect("model", pk)
 
@@ -75,7 +79,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.EvaluateForm(request.POST, user=caller(request), model=found)
     if form.is_valid():
         snapshot = form.cleaned_data["snapshot"]
-        attempt(request, services.request_evaluation, said="Evaluation queued.", model=found, snapshot=snapshot)
+        attempt(request, request_evaluation, said="Evaluation queued.", model=found, snapshot=snapshot)
     form_message(request, form)
     return redirect("model", pk)
 
@@ -83,7 +87,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, services.rollback, said="Rolled back: the version before serves again.", project=project)
+    done = attempt(request, deploying.rollback, said="Rolled back: the version before serves again.", project=project)
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 
@@ -104,13 +108,13 @@ def grade(request: HttpRequest, pk: int) -> HttpResponse:
 def _ask(request: HttpRequest, project: Project, form: forms.GradeForm) -> Any:
     said = form.cleaned_data
     if said["image"]:
-        return attempt(request, services.request_grade, form=form, project=project, image=said["image"])
+        return attempt(request, request_grade, form=form, project=project, image=said["image"])
     return attempt(request, _grade_upload, form=form, project=project, source=said["file"], patient=said["patient"])
 
 
 def _grade_upload(*, actor: User, project: Project, source: Any, patient: str) -> Grade:
     facts = parse_facts({"patient": patient})
-    return services.grade_upload(actor=actor, project=project, source=source, file_name=source.name, facts=facts)
+    return grade_upload(actor=actor, project=project, source=source, file_name=source.name, facts=facts)
 
 
 @read_page
@@ -133,7 +137,7 @@ def feedback(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.grades(request.user), pk=pk)
     form = forms.FeedbackForm(request.POST, grade=found)
     if form.is_valid():
-        attempt(request, services.give_feedback, said="Thank you, recorded.", grade=found, **form.cleaned_data)
+        attempt(request, give_feedback, said="Thank you, recorded.", grade=found, **form.cleaned_data)
     form_message(request, form)
     return redirect("grade_detail", pk)
 

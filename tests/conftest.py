@@ -186,7 +186,7 @@ def make_scan(project, author):
 
     def make(*, seed: int = 0, opacity: bool = False, label: str | None = None, actor=None, into=None, **facts):
         from images.services import ScanFacts
-        from labeling.services import upload_scan
+        from labeling.imports.services import upload_scan
 
         target = into or project
         wanted = target.class_rows.get(name=label) if label else None
@@ -213,7 +213,7 @@ def approved_scans(make_scan, colleague):
     """`approved_scans(12)`: so many scans, each of its own patient, classes in turn, labelled by author, approved by colleague."""
 
     def make(count: int, *, first_seed: int = 100, split: str | None = None):
-        from labeling.services import review_scan
+        from labeling.reading.reviews import review_scan
 
         scans = []
         for number in range(count):
@@ -232,7 +232,7 @@ def make_snapshot(approved_scans, admin, project):
     """A frozen data set with scans of both classes in each split."""
 
     def make(per_split: int = 6):
-        from labeling.services import freeze_snapshot
+        from labeling.datasets.freezing import freeze_snapshot
 
         for number, split in enumerate(("train", "val", "test")):
             approved_scans(per_split, first_seed=1000 * (number + 1), split=split)

@@ -6,7 +6,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import caller, parsed
+from mediscan_site.core.http.api import caller, parsed
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from training import selectors, services
 from training import serializers as shapes

@@ -7,5 +7,6 @@ class TrainingConfig(AppConfig):
     name = "training"
 
     def ready(self) -> None:
-        # Registers what versions were continued from.
+        # They register what versions were continued from, and which task does the work of a run.
         import_module("training.lineage")
+        import_module("training.tasks")

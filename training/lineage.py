@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from models_registry.lineage import bases_from
 from models_registry.models import ModelVersion
+from models_registry.versions.lineage import bases_from
 from training.models import TrainingRun
 
 

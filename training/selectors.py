@@ -7,8 +7,8 @@ from django.db.models import Prefetch, QuerySet
 
 from images.models import Project
 from mediscan_site.core.models import User
-from models_registry import gate
 from models_registry.models import Evaluation
+from models_registry.versions.report import figure
 from training import policies
 from training.models import TrainingRun
 
@@ -70,11 +70,11 @@ def performance(run: TrainingRun) -> dict[str, Any]:
     if reading is None:
         return {}
     report = reading.metrics
-    found = {name: gate.figure(report, key) for name, key in PERFORMANCE.items() if key in report}
+    found = {name: figure(report, key) for name, key in PERFORMANCE.items() if key in report}
     intervals = {
-        name: [gate.figure(report, key, "low"), gate.figure(report, key, "high")]
+        name: [figure(report, key, "low"), figure(report, key, "high")]
         for name, key in PERFORMANCE.items()
-        if gate.figure(report, key, "low") is not None
+        if figure(report, key, "low") is not None
     }
     return {
         **found,

@@ -9,15 +9,15 @@ from django.db.models import Count
 
 from images.models import Project, Split
 from images.policies import require
-from labeling import splits
+from labeling.datasets import splits
+from labeling.datasets.freezing import freeze_snapshot
 from labeling.models import Snapshot, SnapshotMember
-from labeling.services import freeze_snapshot
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import ModelVersion
-from models_registry.services.evaluations import require_fair, require_parted
-from training import planning, tasks
+from models_registry.versions.fairness import require_fair, require_parted
+from training import planning
 from training.models import TrainingRun
 
 CANCELLED_EARLY = "Cancelled before it started."
@@ -169,7 +169,7 @@ def _create(
                 "start": config["initialisation"],
             }
             audit.record("run.start", actor=actor, obj=run, project=project.pk, details=details)
-            work.send(tasks.train, run.pk)
+            work.wake(run)
     except IntegrityError:
         # Somebody else's run came in between: the database allows one.
         _refuse_second(project)

@@ -10,7 +10,7 @@ from training.models import TrainingRun
     name="training.train", queue="train", soft_limit_s=min(settings.TRAINING_TIME_LIMIT_S, work.LONGEST_TASK_S)
 )
 def train(pk: int) -> None:
-    from training import runner
+    from training.process import runner
 
     runner.run(pk)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from images.decoding.deidentify import DeidOptions
+    from images.decoding.deid.options import DeidOptions
 
 
 @dataclass(frozen=True, slots=True)

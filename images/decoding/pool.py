@@ -16,7 +16,7 @@ from images.decoding.process import Child, ChildDiedError, ChildNotStartedError,
 from images.decoding.result import Decoded
 
 if TYPE_CHECKING:
-    from images.decoding.deidentify import DeidOptions
+    from images.decoding.deid.options import DeidOptions
 
 logger = logging.getLogger(__name__)
 

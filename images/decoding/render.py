@@ -17,10 +17,10 @@ from images.decoding.errors import Undecodable
 from images.decoding.facts import Facts
 from images.decoding.job import Job
 from images.decoding.phash import phash
+from images.decoding.result import TILE_SIDE
 from images.decoding.shaping import RENDITION_SIDE, fit, fitting
 
 THUMBNAIL_SIDE: Final = 256
-TILE_SIDE: Final = 256
 TEXT_LIKE: Final = "text_like_border"
 # On radiographs a fifth of the time of level 6, and smaller.
 _RUN_LENGTH: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}

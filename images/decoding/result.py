@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from images.decoding.formats import CONTENT_TYPES
+
+# Pixels a side of what models are fed; the pure packages of the registry know it as `inference.names.TILE_SIDE`.
+TILE_SIDE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """The use cases of projects and scans. Each authorises on its first line."""
 
+from images.facts import ScanFacts, parse_facts, pseudonym
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase
-from images.services.facts import ScanFacts, parse_facts, pseudonym
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.members import add_member, grant, remove_member, revoke

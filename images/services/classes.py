@@ -9,8 +9,7 @@ from django.utils import timezone
 
 from images import policies
 from images.models import Project, ProjectClass
-from images.services import text
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from images import similarity
 from images.models import Image, NearDuplicate
-from images.selectors import tile
+from images.renditions import tile
 from images.services.erasure import on_erase
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Blob

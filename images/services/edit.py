@@ -7,11 +7,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
+from images.facts import METADATA_FIELDS, parse_fact, pseudonym
 from images.models import Image, Metadata
-from images.services import identities, text
-from images.services.facts import METADATA_FIELDS, parse_fact, pseudonym
+from images.services import identities
 from images.services.scans import parse_external_id, parse_split, refuse_taken
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, NotFound, Stale
 from mediscan_site.core.models import User
 

@@ -7,10 +7,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from images.facts import MAX_PATIENT, pseudonym
 from images.models import Deidentification, Image, Metadata, Project, Rendition
-from images.services import text
-from images.services.facts import MAX_PATIENT, pseudonym
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.backup.hooks import after_restore
 from mediscan_site.core.errors import Invalid, NotFound
 from mediscan_site.core.http.idempotency import forget_answers

@@ -4,9 +4,8 @@ from django.db import transaction
 
 from images import policies
 from images.models import Image, PatientIdentity, Project
-from images.services import text
 from images.services.erasure import on_erase
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import ring, rotation

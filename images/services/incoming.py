@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from images import renditions
 from images.decoding import SNIFF_BYTES, Decoded, sniff
-from images.decoding.deidentify import DeidOptions
+from images.decoding.deid.options import DeidOptions
+from images.facts import METADATA_FIELDS, ScanFacts, parse_fact, patient_of
 from images.models import Project
-from images.services import renditions
-from images.services.facts import METADATA_FIELDS, ScanFacts, parse_fact, patient_of
 from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from images import renditions
 from images.models import Image, RenditionKind
 from images.plain import NotPlain, plain
-from images.services import renditions
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.storage import blobs
 

@@ -5,9 +5,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
+from images.facts import parse_fact, pseudonym
 from images.models import Image, PatientMerge, Project
 from images.services import identities
-from images.services.facts import parse_fact, pseudonym
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
@@ -17,7 +17,7 @@ def merge_patients(*, actor: User, project: Project, source: str, target: str) -
     """All scans of `source` become scans of `target`, also those still to come. How many there were.
 
     Either is an id as it was sent or a pseudonym. Nobody changes sides in data sets: where the two stood on different ones,
-    the next data set leaves out those that would leak (`labeling.splits`). Invalid: `does_not_exist`, `same_patient`."""
+    the next data set leaves out those that would leak (`labeling.datasets.splits`). Invalid: `does_not_exist`, `same_patient`."""
     policies.require(actor, "manage_project", project)
     old, new = (_known(project, value, attr) for attr, value in (("source", source), ("target", target)))
     if old == new:

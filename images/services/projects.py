@@ -10,8 +10,8 @@ from django.db.models import F
 from images import policies
 from images.models import RESEARCH_USE, Project, ProjectClass
 from images.services import classes as project_classes
-from images.services import prevalence, text
-from mediscan_site.core import audit
+from images.services import prevalence
+from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid, Stale
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin

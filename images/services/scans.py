@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from images import policies
+from images import policies, renditions
 from images.decoding import CONTENT_TYPES, SNIFF_BYTES, sniff
+from images.facts import METADATA_FIELDS, ScanFacts
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
-from images.services import identities, renditions, text
-from images.services.facts import METADATA_FIELDS, ScanFacts
+from images.services import identities
 from images.services.incoming import Incoming, decode, identify
-from mediscan_site.core import audit
+from mediscan_site.core import audit, text
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import Conflict, TooLarge
 from mediscan_site.core.models import Blob, User

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -48,6 +48,16 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
 def send(task: Task[[int], None], pk: int) -> None:
     """Wake a worker once the current transaction is committed. With the broker away the sweeper will do it."""
     transaction.on_commit(lambda: _send_now(task, pk))
+
+
+def send_named(name: str, pk: int) -> None:
+    """The same by the task's name, for code that stands below the module of the task."""
+    send(current_app.tasks[name], pk)
+
+
+def wake(row: WorkItem) -> None:
+    """Wake a worker for a queued row. Which task does its work is what `register_sweep` was told of its table."""
+    send(_swept[row._meta.label].task, row.pk)
 
 
 def _send_now(task: Task[[int], None], pk: int) -> None:

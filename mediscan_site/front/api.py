@@ -3,10 +3,11 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from labeling.api import ImportViewSet, LabelViewSet, QueueViewSet
-from labeling.export_api import ExportViewSet
-from labeling.project_api import ProjectViewSet
-from labeling.upload_api import UploadViewSet
+from labeling.exports.api import ExportViewSet
+from labeling.imports.api import ImportViewSet
+from labeling.imports.upload_api import UploadViewSet
+from labeling.reading.api import LabelViewSet, QueueViewSet
+from labeling.reading.doubt_api import ProjectViewSet
 from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
 from mediscan_site.front.dataset_api import DatasetViewSet
 from mediscan_site.front.scan_api import ScanViewSet

@@ -2,10 +2,10 @@
 
 from rest_framework import serializers
 
-from labeling.dataset_api import DatasetViewSet as LabelingDatasetViewSet
-from labeling.dataset_serializers import DatasetListSerializer, DatasetSerializer
+from labeling.datasets.api import DatasetViewSet as LabelingDatasetViewSet
+from labeling.datasets.serializers import DatasetListSerializer, DatasetSerializer
 from labeling.models import Snapshot
-from models_registry.services.versions import test_reads
+from models_registry.versions.fairness import test_reads
 
 
 class ReadDatasetSerializer(DatasetSerializer):

@@ -7,14 +7,14 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
-from models_registry import mlflow_gateway
+from models_registry.book import gateway
 
 
 def prepare() -> None:
     call_command("check")
     call_command("migrate", verbosity=0)
     _collect_static()
-    mlflow_gateway.ensure_store()
+    gateway.ensure_store()
 
 
 def _collect_static() -> None:

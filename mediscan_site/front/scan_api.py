@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api import ScanViewSet as LabelingScanViewSet
+from labeling.imports.api import ScanViewSet as LabelingScanViewSet
 from mediscan_site.core.http.csv import csv_response, wants_csv
 from mediscan_site.front import timeline
 from mediscan_site.front.timeline import Moment

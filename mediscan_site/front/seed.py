@@ -10,23 +10,24 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import IF_MATCH, caller, parsed, versioned
 from images.models import LabelStatus
 from images.policies import require, visible_projects
 from images.serializers import ScanPatchSerializer, ScanSerializer
-from labeling.api import ImportViewSet
-from labeling.serializers import ImportSerializer, ReviewCreateSerializer, ReviewSerializer, UploadSerializer
+from labeling.imports.api import ImportViewSet
+from labeling.imports.serializers import ImportSerializer, UploadSerializer
+from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.http.api import IF_MATCH, caller, parsed, versioned
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.front import services
 from mediscan_site.front.scan_api import ScanViewSet
 from models_registry.api import ReviewViewSet
+from models_registry.evaluations.services import request_evaluation
 from models_registry.policies import visible_models
 from models_registry.selectors import deployed_model
 from models_registry.serializers import EvaluationSerializer
-from models_registry.services import request_evaluation
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus
 from images.services import update_scan
-from labeling.services import label_scan, parse_class, withdraw_label
+from labeling.reading.labels import label_scan, parse_class, withdraw_label
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 

@@ -14,15 +14,16 @@ from images.forms import ScanEditForm, scan_values
 from images.models import Image
 from images.policies import can
 from images.services.duplicates import near_duplicates
-from labeling import services as labeling
-from labeling.forms import LabelForm, ReviewForm, VersionForm
-from labeling.selectors import label_history
+from labeling.forms import VersionForm
+from labeling.reading.forms import LabelForm, ReviewForm
+from labeling.reading.labels import withdraw_label
+from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import site_url
 from mediscan_site.core.services import mail_reset_link
 from mediscan_site.front import forms, selectors, timeline
-from models_registry import services as registry
+from models_registry.grades import accepting as registry
 from models_registry.selectors import grades
 
 AUDIT_PAGE = 100
@@ -128,7 +129,7 @@ def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     found, form = _scan(request, pk), VersionForm(request.POST)
     if form.is_valid():
         said, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
-        attempt(request, labeling.withdraw_label, said=said, image=found, expected_version=seen)
+        attempt(request, withdraw_label, said=said, image=found, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
 

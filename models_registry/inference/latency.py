@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from .names import TILE_SIDE
 from .predictor import Predictor
-from .preprocess import TILE_SIDE
 
 REPEATS = 7
 

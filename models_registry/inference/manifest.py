@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, TypeVar
 
-from .calibration import Calibration, Referral
-from .conformal import Conformal
+from models_registry.statistics.calibration import Calibration, Referral
+from models_registry.statistics.conformal import Conformal
+from models_registry.statistics.prior import Prior
+
 from .names import ARCHITECTURES
 from .preprocess import Preprocess
-from .prior import Prior
 
 FORMAT_VERSION = 1
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models_registry.statistics.calibration import Floats
+from models_registry.statistics.prior import served_probabilities
+
 from .architectures import Network, cam_layer, features, forward_from, forward_to, restored
 from .bundle import Bundle
-from .calibration import Floats
 from .manifest import Manifest
-from .preprocess import TILE_SIDE, Preprocess, Tiles
-from .prior import served_probabilities
+from .names import TILE_SIDE
+from .preprocess import Preprocess, Tiles
 
 BATCH = 32
 ANSWER, REFER = "answer", "refer"

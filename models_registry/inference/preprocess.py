@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .names import MIN_SIZE
+from .names import MIN_SIZE, TILE_SIDE
 
-TILE_SIDE = 256
 MAX_SIZE = TILE_SIDE
 
 Tiles = npt.NDArray[np.uint8]

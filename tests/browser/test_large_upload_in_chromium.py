@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from labeling import ingest, zipfiles
+from labeling.imports import worker, zipfiles
 from labeling.models import Import, ResumableUpload
 from tests.browser.conftest import Watched
 from tests.conftest import scan_bytes
@@ -87,7 +87,7 @@ def test_a_broken_connection_costs_one_piece(page, big):
     check_arrived(page, path)
     assert line.sent == [0, PIECE, 2 * PIECE]
     batch = Import.objects.get()
-    ingest.run(batch.pk)
+    worker.run(batch.pk)
     assert batch.files.filter(outcome="created").count() == 1
 
 

@@ -10,11 +10,12 @@ from PIL import Image as Picture
 from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
 
+from images import renditions
 from images.models import Deidentification, Image, Rendition, RenditionKind
-from images.services import ScanFacts, create_project, renditions, store_scan, update_project
+from images.services import ScanFacts, create_project, store_scan, update_project
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.storage import blobs
-from tests.decoding.dicoms import dicom
+from tests.images.decoding.dicoms import dicom
 
 PLANTED = "PLANTED"
 PIXELS = np.add.outer(np.arange(64), np.arange(80)).astype(np.uint16) * 16

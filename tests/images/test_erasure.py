@@ -4,15 +4,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from images import renditions
 from images.models import Image, PatientIdentity, Rendition, RenditionKind
-from images.services import delete_scan, erase_patient, renditions
-from labeling import ingest
+from images.services import delete_scan, erase_patient
+from labeling.imports import worker
+from labeling.imports.services import start_import
 from labeling.models import Import, ImportFile
-from labeling.services import mark_ungradable, start_import
+from labeling.reading.labels import mark_ungradable
 from mediscan_site.core.errors import Forbidden, Invalid, NotFound
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import scrub
-from tests.labeling.test_imports import packed
+from tests.labeling.imports.test_imports import packed
 
 
 def living() -> set[int]:
@@ -98,7 +100,7 @@ def test_reports_lose_every_line_that_names_the_file_and_the_name_of_an_empty_im
     rows = "image_id,label\nDOE.jpg,NORMAL\nDOE.jpg,OPACITY\nROE.jpg,NORMAL\n"
     files = {"OPACITY/DOE.jpg": scan_bytes(1), "NORMAL/ROE.jpg": scan_bytes(2), "labels.csv": rows.encode()}
     batch = start_import(actor=author, project=project, source=packed(files), file_name="Family Doe.zip")
-    ingest.run(batch.pk)
+    worker.run(batch.pk)
     lines = ImportFile.objects.filter(batch=batch)
     assert lines.filter(path__contains="DOE").count() == 3
     for number, name in enumerate(("DOE", "ROE")):

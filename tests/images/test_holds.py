@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from images.services import ScanFacts, release_scan, require_free, revoke, store_scan
-from labeling.services import claim_scans
+from labeling.reading.queue import claim_scans
 from mediscan_site.core.errors import Conflict, Forbidden, NotFound
 from mediscan_site.core.models import AuditEvent
-from models_registry.services import request_grade
-from tests.decoding.dicoms import dicom
+from models_registry.grades.services import request_grade
+from tests.images.decoding.dicoms import dicom
 
 pytestmark = pytest.mark.django_db
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from images.facts import keyed
 from images.models import Image, PatientIdentity, PatientMerge
 from images.services import delete_scan, grant, update_scan
-from images.services.facts import keyed
 from images.services.patients import merge_patients
 from mediscan_site.core.errors import Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 from PIL import Image as Picture
 
-from images import selectors
+from images import renditions, selectors
 from images.models import Image, Metadata, Rendition, RenditionKind
 from images.services import (
     ScanFacts,
@@ -172,11 +172,11 @@ def test_no_file_under_the_data_folder_holds_the_pixels_in_the_clear(project, au
 @pytest.mark.django_db
 def test_a_tile_is_256_by_256_and_is_made_again_when_it_is_missing(store):
     image = store(3)
-    tile = selectors.tile(image)
+    tile = renditions.tile(image)
     assert (tile.shape, tile.dtype) == ((256, 256), np.uint8)
     assert tile.std() > 5
     Rendition.objects.filter(image=image, kind=RenditionKind.TILE).delete()
-    assert np.array_equal(selectors.tile(image), tile)
+    assert np.array_equal(renditions.tile(image), tile)
     assert Rendition.objects.filter(image=image, kind=RenditionKind.TILE).count() == 1
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from images.models import Image
-from labeling import ingest
+from labeling.imports import worker
 from labeling.models import Import, Label, Review
 from tests.conftest import scan_bytes
 
@@ -103,7 +103,7 @@ def test_a_zip_is_taken_in_and_its_report_read(api, author, project):
     response = api(author).post(f"{V1}/imports/", {"project": project.pk, "file": zipped(files)})
     assert response.status_code == 202
     assert response.json()["status"] == "queued"
-    ingest.run(Import.objects.get().pk)
+    worker.run(Import.objects.get().pk)
     body = api(author).get(response["Location"]).json()
     assert (body["status"], body["progress"], body["error"]) == ("succeeded", 1.0, "")
     assert [body[name] for name in ("total", "done", "created", "duplicates", "rejected")] == [4, 4, 2, 0, 2]
@@ -215,7 +215,7 @@ def test_a_bulk_review_that_makes_no_sense_is_refused(body, status, api, colleag
 def test_an_import_is_reviewed_with_the_number_that_was_seen(api, author, colleague, project):
     files = {"NORMAL/a.jpg": scan_bytes(1), "OPACITY/b.jpg": scan_bytes(2)}
     started = api(author).post(f"{V1}/imports/", {"project": project.pk, "file": zipped(files)})
-    ingest.run(started.json()["id"])
+    worker.run(started.json()["id"])
     body = {"import": started.json()["id"], "status": "approved"}
     client = api(colleague)
     wrong = client.post(f"{V1}/reviews/", {**body, "expected_count": 5}, format="json")
@@ -293,7 +293,7 @@ def test_rows_that_are_append_only_cannot_be_changed_or_deleted(api, admin, make
 
 @pytest.mark.parametrize("name", ["labels", "reviews", "imports", "datasets"])
 def test_a_longer_list_asks_the_database_no_more_often(name, api, author, colleague, make_scan, make_snapshot, project):
-    from labeling.services import review_scan
+    from labeling.reading.reviews import review_scan
 
     make_snapshot(4)
     client = api(author)

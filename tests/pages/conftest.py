@@ -3,14 +3,6 @@
 import pytest
 from django.test import Client
 
-from tests.registry.conftest import (  # noqa: F401 -- fixtures of this folder too
-    _no_predictor_stays_in_memory,
-    answered,
-    deployed,
-    make_version,
-    snapshot,
-)
-
 
 def texts(answer) -> str:
     return str(answer.content.decode())
@@ -30,7 +22,7 @@ def browser():
 
 
 @pytest.fixture
-def made_run(project, admin, snapshot):  # noqa: F811
+def made_run(project, admin, snapshot):
     """A training run as the worker leaves it after so many epochs."""
     from training.models import EpochMetrics, TrainingRun
 

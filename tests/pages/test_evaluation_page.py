@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from models_registry.inference.calibration import softmax
-from models_registry.inference.comparison import compare, unavailable
-from models_registry.inference.metrics import evaluation_report
-from models_registry.inference.slices import slice_report
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.comparison import compare, unavailable
+from models_registry.statistics.metrics import evaluation_report
+from models_registry.statistics.slices import slice_report
 from tests.pages.test_forms import texts
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from images.services import ScanFacts, create_project
-from labeling.services import label_scan, upload_scan
+from labeling.imports.services import upload_scan
+from labeling.reading.labels import label_scan
 from tests.conftest import scan_bytes
 
 NASTY = "<script>alert(1)</script>"

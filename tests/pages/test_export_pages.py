@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from images.models import Image
-from labeling import exporting
+from labeling.exports import worker
+from labeling.exports.services import start_export
 from labeling.models import Export
-from labeling.services.exports import start_export
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def test_from_a_filtered_list_to_the_zip(make_scan, author, project):
     waiting = text(client.get(started["Location"]))
     assert 'hx-trigger="every 2s"' in waiting
     assert "Cancel" in waiting
-    exporting.run(export.pk)
+    worker.run(export.pk)
     ready = text(client.get(started["Location"], HTTP_HX_REQUEST="true"))
     assert "<html" not in ready
     assert "every 2s" not in ready

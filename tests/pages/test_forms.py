@@ -194,7 +194,7 @@ def test_a_model_is_deployed_and_rolled_back(browser, admin, project, make_versi
 
 
 def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(browser, admin, make_version):
-    from tests.registry.conftest import report
+    from tests.models_registry.conftest import report
 
     model, client = make_version(metrics=report(0.4, 0.3, 0.49)), browser(admin)
     page = texts(client.get(reverse("model", args=[model.pk])))

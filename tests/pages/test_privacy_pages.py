@@ -9,7 +9,7 @@ from django.urls import reverse
 from images.models import Membership
 from images.services import ScanFacts, grant, revoke, store_scan
 from mediscan_site.core.models import AuditEvent
-from tests.decoding.dicoms import dicom
+from tests.images.decoding.dicoms import dicom
 
 pytestmark = pytest.mark.django_db
 PATIENT = "Jane Doe 4711"

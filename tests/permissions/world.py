@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from images.models import Deidentification
 from images.services import ScanFacts, create_project
+from labeling.imports.services import upload_scan
+from labeling.imports.uploads import start_upload
 from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapshot, SnapshotMember
-from labeling.services import start_upload, upload_scan
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.services import issue_service_token
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion

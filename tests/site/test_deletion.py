@@ -7,22 +7,25 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from images import renditions
 from images.models import Image, RenditionKind
-from images.services import renditions
-from labeling import exporting, ingest
+from labeling.datasets.freezing import freeze_snapshot
+from labeling.exports import worker as export_worker
+from labeling.exports.services import start_export
+from labeling.imports import worker as import_worker
 from labeling.models import Export, Import, ImportFile, SnapshotMember
-from labeling.services import claim_scans, freeze_snapshot, review_scan
-from labeling.services.exports import start_export
+from labeling.reading.queue import claim_scans
+from labeling.reading.reviews import review_scan
 from mediscan_site.core import tidy
 from mediscan_site.core.models import IdempotencyRecord
-from models_registry.grading import run_grade
+from models_registry.deployments.services import deploy
+from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
-from models_registry.services import deploy
-from tests.decoding.dicoms import dicom
-from tests.registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
+from tests.images.decoding.dicoms import dicom
+from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
-from training import runner
+from training.process import runner
 from training.services import start_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,7 +91,7 @@ class Story:
             archive.writestr("labels.csv", "\n".join(["image_id,label,patient", *rows]))
         body = {"project": self.project.pk, "file": file(REST[2], out.getvalue())}
         batch = self.post(self.author, "imports/", body, "multipart")
-        ingest.run(batch["id"])
+        import_worker.run(batch["id"])
         assert Import.objects.get(pk=batch["id"]).status == "succeeded"
         assert ImportFile.objects.exclude(code="").count() == 2, "a row that contradicts, and a folder that does"
         self.codes += [image.code for image in Image.objects.filter(file_name__in=FILES[1:])]
@@ -108,7 +111,7 @@ class Story:
                 HTTP_CONTENT_RANGE=f"bytes {first}-{first + len(piece) - 1}/{len(data)}",
             )
             assert answer.status_code < 300, answer.content
-        ingest.run(answer.json()["id"])
+        import_worker.run(answer.json()["id"])
         assert ImportFile.objects.filter(outcome="duplicate").count() == 2
 
     def read(self) -> None:
@@ -143,7 +146,7 @@ class Story:
         snapshot = SnapshotMember.objects.first().snapshot  # type: ignore[union-attr]
         for asked in ({"snapshot": snapshot}, {"filters": {"search": NAME}}, {"filters": {"patient": NUMBER}}):
             export = start_export(actor=self.author, project=self.project, **asked)  # type: ignore[arg-type]
-            exporting.run(export.pk)
+            export_worker.run(export.pk)
         assert Export.objects.filter(status="succeeded", blob__isnull=False).count() == 3
         start_export(actor=self.author, project=self.project, snapshot=snapshot)
 
@@ -195,7 +198,7 @@ def test_nothing_of_an_erased_patient_is_found_anywhere(story):
     assert named == {"labeling.GroupSide.group"}
     assert SnapshotMember.objects.filter(image__in=story.scans(), sha256="").count() == 3
     for export in Export.objects.filter(status="queued"):
-        exporting.run(export.pk)
+        export_worker.run(export.pk)
     assert Export.objects.filter(blob__isnull=False).count() == 1
     assert word_hits(WORDS) + picture_hits(PICTURES) == []
     others = Image.objects.filter(erased_at__isnull=True)

@@ -43,7 +43,7 @@ def codes_of(tree: ast.AST) -> set[str]:
 def raised_in_the_source() -> set[str]:
     files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts]
     found = {code for path in files for code in codes_of(ast.parse(path.read_text()))}
-    with (ROOT / "labeling" / "states.csv").open() as table:
+    with (ROOT / "labeling" / "reading" / "states.csv").open() as table:
         found |= {row["refusal"] for row in csv.DictReader(table) if row["refusal"]}
     return found | set(DETAILS)
 

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from images.models import Image
-from labeling import ingest
+from labeling.imports import worker
 from labeling.models import Import
 from mediscan_site.core import audit
 from mediscan_site.core.services import issue_service_token
@@ -60,5 +60,5 @@ def _check(folder: Path) -> None:
     assert (said["report"]["id"], said["answer"]["id"]) == (whole.pk, pieces.pk)
     assert "project.create" in {event["action"] for event in said["events"]["results"]}
     for batch in (whole, pieces):
-        ingest.run(batch.pk)
+        worker.run(batch.pk)
     assert Image.objects.count() == 3

@@ -7,15 +7,16 @@ import torch
 from images.services import add_class, update_project
 from mediscan_site.core.errors import Conflict
 from models_registry.inference.bundle import unpack
-from models_registry.inference.calibration import softmax
 from models_registry.inference.preprocess import Preprocess
-from models_registry.inference.prior import corrected
-from tests.engine.builders import make_data, tiny_config
-from training import packing, planning
+from models_registry.statistics.calibration import softmax
+from models_registry.statistics.prior import corrected
+from tests.training.engine.builders import make_data, tiny_config
+from training import planning
 from training.engine.calibrating import HELD_OUT, CalibrationScans
 from training.engine.report import FitResult
 from training.engine.setup import initial_network
 from training.models import TrainingRun
+from training.process import packing
 from training.services import start_run
 
 PREPROCESS = Preprocess(32, 0.5, 0.25, 1)

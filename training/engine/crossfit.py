@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models_registry.inference import conformal
-from models_registry.inference.calibration import (
+from models_registry.statistics import conformal
+from models_registry.statistics.calibration import (
     Calibration,
     Floats,
     Ints,
@@ -26,8 +26,8 @@ from models_registry.inference.calibration import (
     fit_temperature,
     log_loss,
 )
-from models_registry.inference.conformal import Conformal, SetRule
-from models_registry.inference.prior import Prior, Shares, case_weights, served_probabilities, shares_of
+from models_registry.statistics.conformal import Conformal, SetRule
+from models_registry.statistics.prior import Prior, Shares, case_weights, served_probabilities, shares_of
 
 from .calibrating import CalibrationScans
 from .grouping import group_parts

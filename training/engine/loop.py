@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD
-from models_registry.inference.calibration import nll, softmax
-from models_registry.inference.metrics import macro_auroc
 from models_registry.inference.predictor import BATCH, predict_logits
+from models_registry.statistics.calibration import nll, softmax
+from models_registry.statistics.metrics import macro_auroc
 
 from . import ranking
 from .augment import augment

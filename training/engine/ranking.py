@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models_registry.inference.paired import NORMAL, delong
+from models_registry.statistics.paired import NORMAL, delong
 
 from .report import EpochReport
 

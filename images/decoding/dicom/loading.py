@@ -8,7 +8,8 @@ from typing import Any, Final
 from PIL import Image
 from pydicom import FileDataset, dcmwrite
 
-from images.decoding.deidentify import DeidOptions, deidentify
+from images.decoding.deid.options import DeidOptions
+from images.decoding.deid.sweep import deidentify
 from images.decoding.dicom import pixels, reading
 from images.decoding.dicom.tags import patient_id, tags
 from images.decoding.facts import Facts

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from images.commands import ProjectCommand
-from labeling import selectors, services
-from labeling.export import export_files, export_snapshot
+from labeling.datasets import freezing, selectors
+from labeling.exports.parcel import export_files, export_snapshot
 from labeling.models import Export, Snapshot
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.http.codes import parse_code
@@ -46,7 +46,7 @@ class Command(ProjectCommand):
         if path.exists():
             raise CommandError(f"{path} exists. Name a new path: nothing is overwritten.", returncode=2)
         if dataset is None:
-            snapshot = services.freeze_snapshot(actor=actor, project=target)
+            snapshot = freezing.freeze_snapshot(actor=actor, project=target)
         else:
             snapshot = self._dataset(actor, target.pk, dataset)
         if path.suffix.lower() == ".zip":

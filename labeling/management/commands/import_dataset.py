@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.progress import Progress
 
 from images.commands import ProjectCommand
-from labeling import ingest, selectors, services
+from labeling.imports import selectors, services, worker
 from labeling.models import Import
 from mediscan_site.core.models import User, WorkStatus
 
@@ -48,7 +48,7 @@ class Command(ProjectCommand):
         with Progress() if self.on_terminal() else nullcontext() as bar:
             if bar is not None:
                 bar.add_task(f"import {batch.pk}", total=None)
-            ingest.run(batch.pk)
+            worker.run(batch.pk)
             while Import.objects.values_list("status", flat=True).get(pk=batch.pk) not in ENDED:
                 time.sleep(0.5)
 

@@ -12,8 +12,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
 from images.commands import ProjectCommand
-from labeling.services.intake import require_import
-from labeling.watching import Watch
+from labeling.imports.services import require_import
+from labeling.imports.watching import Watch
 from mediscan_site.core.models import User
 
 

@@ -8,11 +8,11 @@ from django.utils.safestring import SafeString
 
 from images.models import Project
 from images.policies import permissions
+from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
-from labeling.selectors import erased_members
-from models_registry import prediction_sets
+from models_registry.grades import prediction_sets
 from models_registry.models import Grade
-from models_registry.services.versions import test_reads as readings
+from models_registry.versions.fairness import test_reads as readings
 
 register = template.Library()
 

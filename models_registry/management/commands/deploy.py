@@ -6,7 +6,8 @@ from django.core.management.base import CommandParser
 
 from mediscan_site.core.management.acting import ActingCommand
 from mediscan_site.core.models import User
-from models_registry import selectors, services
+from models_registry import selectors
+from models_registry.deployments import services
 
 
 class Command(ActingCommand):

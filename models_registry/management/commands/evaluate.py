@@ -7,9 +7,11 @@ from rich.console import Console
 
 from mediscan_site.core.management.acting import REFUSED, ActingCommand
 from mediscan_site.core.models import User, WorkStatus
-from models_registry import cards, policies, selectors, services
-from models_registry.evaluating import run_evaluation
+from models_registry import policies, selectors
+from models_registry.evaluations import services
+from models_registry.evaluations.worker import run_evaluation
 from models_registry.models import Evaluation
+from models_registry.versions import cards
 
 
 class Command(ActingCommand):

@@ -13,11 +13,12 @@ from images.services import ScanFacts
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.management.acting import REFUSED
 from mediscan_site.core.models import User, WorkStatus
-from models_registry import prediction_sets, selectors, services
-from models_registry.grading import run_grade
+from models_registry import selectors
+from models_registry.grades import prediction_sets, services
+from models_registry.grades.prediction_sets import PredictionSet
+from models_registry.grades.services import require_deployed
+from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
-from models_registry.prediction_sets import PredictionSet
-from models_registry.services.grades import require_deployed
 
 
 class Command(ProjectCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from training import child, runner
+from training.process import child, runner
 
 
 class Command(BaseCommand):

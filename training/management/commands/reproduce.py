@@ -9,8 +9,9 @@ from rich.progress import Progress
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.management.acting import ActingCommand
 from mediscan_site.core.models import User
-from training import policies, reproducing
+from training import policies
 from training.models import TrainingRun
+from training.process import reproducing
 
 DIFFERENT, CANNOT = 1, 2
 NAMED_AT_MOST: Final = 5

@@ -15,8 +15,9 @@ from mediscan_site.core.errors import NotFound
 from mediscan_site.core.http.codes import parse_code
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.policies import visible_models
-from training import planning, runner, selectors, services
+from training import planning, selectors, services
 from training.models import TrainingRun
+from training.process import runner
 
 POLL_S: Final = 0.5
 NOBODY_S: Final = 30

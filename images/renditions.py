@@ -1,0 +1,105 @@
+"""The encrypted derivatives of a scan: thumbnail, view and the tile that models are fed."""
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from django.db import IntegrityError, transaction
+
+from images.decoding import Decoded, DecoderUnavailableError, Undecodable, default_pool
+from images.decoding.deid.options import DeidOptions
+from images.decoding.result import TILE_SIDE
+from images.models import Image, Rendition, RenditionKind
+from mediscan_site.core.errors import Invalid, NotFound, Unavailable
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import blobs
+
+CONTENT_TYPES = {
+    RenditionKind.THUMBNAIL: "image/jpeg",
+    RenditionKind.VIEW: "image/png",
+    RenditionKind.TILE: "application/octet-stream",
+}
+
+
+def namespace(project_id: int) -> str:
+    """The folder of the storage that holds a project's objects."""
+    return f"project-{project_id}"
+
+
+def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, rendition: bool = True) -> Decoded:
+    """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
+    with _explained():
+        return default_pool().decode(data, deid=deid, own=own, rendition=rendition)
+
+
+def patient_id(data: bytes) -> str | None:
+    """The raw PatientID of a DICOM file. Invalid (attr `file`) for one that cannot be read."""
+    with _explained():
+        return default_pool().patient_id(data)
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """The frames or pages of a file as files of their own, as `DecoderPool.split` says. Invalid (attr `file`), also midway."""
+    with _explained():
+        yield from default_pool().split(data)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except Undecodable as error:
+        raise Invalid(error.detail, code=error.code, attr="file") from error
+    except DecoderUnavailableError as error:
+        raise Unavailable(
+            "Pictures cannot be read at the moment: the server is short of memory. Try again later."
+        ) from error
+
+
+def part(decoded: Decoded, kind: RenditionKind) -> bytes:
+    return {
+        RenditionKind.THUMBNAIL: decoded.thumbnail,
+        RenditionKind.VIEW: decoded.rendition,
+        RenditionKind.TILE: decoded.tile,
+    }[kind]
+
+
+def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
+    """Store one derivative; the row is not saved yet."""
+    return blobs.write(part(decoded, kind), namespace=namespace(project_id), content_type=CONTENT_TYPES[kind])
+
+
+def ensure(image: Image, kind: RenditionKind) -> Blob:
+    """The stored derivative, made from the original when it is missing: the large picture is, until somebody looks at it.
+
+    NotFound for an erased scan."""
+    existing = Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
+    if existing is not None:
+        return existing.blob
+    if image.blob is None:
+        raise NotFound("This scan was erased.")
+    own = image.image_format == "DICOM"
+    decoded = decode(blobs.read(image.blob), own=own, rendition=kind is RenditionKind.VIEW)
+    blob = write(decoded, kind, project_id=image.project_id)
+    try:
+        with transaction.atomic():
+            # An erasure holds this row too: no picture of a scan may appear after it.
+            if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
+                raise NotFound("This scan was erased.")
+            blob.save(force_insert=True)
+            Rendition.objects.create(image=image, kind=kind, blob=blob)
+    except IntegrityError:
+        # Another process made it at the same time.
+        blobs.discard(blob)
+        return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
+    except BaseException:
+        blobs.discard(blob)
+        raise
+    return blob
+
+
+def tile(image: Image) -> npt.NDArray[np.uint8]:
+    """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing."""
+    data = blobs.read(ensure(image, RenditionKind.TILE))
+    return np.frombuffer(data, dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)

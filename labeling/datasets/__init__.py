@@ -1,0 +1,1 @@
+"""Data sets: which scans a training may use, frozen under a content hash."""

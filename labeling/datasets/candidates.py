@@ -1,0 +1,192 @@
+"""What a data set frozen now would hold: which approved scans, what binds them to others, and on which side they stand."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Q
+
+from images.models import ApprovalStatus, Image, PatientMerge, Project, ProjectClass, Rendition, RenditionKind
+from images.services import duplicates
+from labeling.datasets import splits
+from labeling.models import Grouping, GroupSide
+from mediscan_site.core.errors import Conflict
+
+PAIRS_NAMED = 100
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An approved scan that may train, what binds it to others, and the digests of what it shows."""
+
+    image: Image
+    label_id: int
+    item: splits.Item
+    contents: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A data set as it would be, before anything is written. `known`: the sides of keys as they were read."""
+
+    classes: list[ProjectClass]
+    members: list[Candidate]
+    assignment: splits.Assignment
+    left_out: dict[int, str]
+    known: Mapping[str, str]
+    versions: Mapping[int, int]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Class name to side to number of members; every class and side is named."""
+        found = splits.count((member.item for member in self.members), self.assignment.sides)
+        empty = dict.fromkeys(splits.SIDES, 0)
+        return {row.name: found.get(row.pk, empty) for row in self.classes}
+
+    def content_hash(self) -> str:
+        """SHA-256 over the classes (id and order) and every (sha256, class id, split), sorted."""
+        rows: list[list[str | int]] = [
+            [str(member.image.sha256), member.item.class_id, self.assignment.sides[member.item.id]]
+            for member in self.members
+        ]
+        return digest([row.pk for row in self.classes], rows)
+
+    def test_hash(self) -> str:
+        """SHA-256 over the classes and every (sha256, class id) of the test side: equal hash, equal test set."""
+        test = [member for member in self.members if self.assignment.sides[member.item.id] == splits.TEST]
+        rows: list[list[str | int]] = [[str(one.image.sha256), one.item.class_id] for one in test]
+        return digest([row.pk for row in self.classes], rows)
+
+    def grouping(self) -> Grouping:
+        """What the split respects for every member. One scan without a patient, and it is no split by patient: by
+        near-duplicate where some were found among the members, else by nothing but equal content."""
+        if self.members and all(member.image.patient for member in self.members):
+            return Grouping.PATIENT
+        present = {f"scan:{member.item.id}" for member in self.members}
+        bound = any((member.item.keys & present) - {f"scan:{member.item.id}"} for member in self.members)
+        return Grouping.NEAR_DUPLICATE if bound else Grouping.NONE
+
+    def groups(self) -> dict[int, str]:
+        """For each member the name of the group it belongs to: the patient where that is all that binds, else a scan."""
+        patients = {member.item.id: member.image.patient for member in self.members}
+        names = {}
+        for group in splits.components([member.item for member in self.members]):
+            found = {patients[item.id] for item in group}
+            only = found.pop() if len(found) == 1 else None
+            name = f"patient:{only}" if only else f"scan:{group[0].id}"
+            names.update(dict.fromkeys((item.id for item in group), name))
+        return names
+
+
+def digest(classes: list[int], rows: list[list[str | int]]) -> str:
+    """SHA-256 of classes (ids in order) and rows (in any order) as compact JSON."""
+    return hashlib.sha256(json.dumps([classes, sorted(rows)], separators=(",", ":")).encode()).hexdigest()
+
+
+def collect(project: Project, seed: int) -> Frozen:
+    """Raises Conflict `contradictory_labels` when pictures that are equal have different classes."""
+    classes = list(ProjectClass.objects.filter(project=project, retired_at__isnull=True).order_by("position"))
+    active = {row.pk for row in classes}
+    approved = list(_approved(project))
+    left_out = {image.pk: reason for image, _ in approved if (reason := _unfit(image, active))}
+    candidates = list(_candidates(project, [row for row in approved if row[0].pk not in left_out]))
+    _refuse_contradictions(candidates, {row.pk: row.name for row in classes})
+    known = dict(GroupSide.objects.filter(project=project).values_list("group", "side"))
+    assignment = splits.assign((one.item for one in candidates), known=known, seed=seed)
+    members = [one for one in candidates if one.item.id in assignment.sides]
+    versions = {image.pk: image.version for image, _ in approved}
+    return Frozen(classes, members, assignment, {**left_out, **assignment.left_out}, known, versions)
+
+
+def _approved(project: Project) -> Iterator[tuple[Image, int]]:
+    """Approved scans that may train and were compared with the others, each with its label."""
+    scans = Image.objects.filter(
+        Q(compared_at__isnull=False) | Q(phash=""),
+        project=project,
+        erased_at__isnull=True,
+        approval_status=ApprovalStatus.APPROVED,
+        use_for_training=True,
+        reference__isnull=False,
+    ).select_related("reference")
+    merged = dict(PatientMerge.objects.filter(project=project).values_list("source", "target"))
+    for image in scans.order_by("pk"):
+        # An upload that was under way during a merge still carries the old pseudonym.
+        image.patient = merged.get(image.patient or "", image.patient)
+        yield image, image.reference.label_id
+
+
+def _unfit(image: Image, active: set[int]) -> str:
+    """Why an approved scan cannot train; empty when it can."""
+    if image.hold:
+        return "held"
+    if image.label_class_id is None:
+        return "ungradable"
+    if image.frames > 1:
+        return "unsupported_multiframe"
+    return "" if image.label_class_id in active else "retired_class"
+
+
+def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator[Candidate]:
+    tiles = dict(
+        Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE).values_list("image", "blob__sha256")
+    )
+    lookalikes = _lookalikes(project)
+    for image, label_id in rows:
+        # Kept for ever, so keyed: a bare digest would still identify the content of an erased scan.
+        digests = {f"bytes {image.sha256}"} | ({f"tile {tiles[image.pk]}"} if image.pk in tiles else set())
+        scope = f"copy {project.pk}"
+        contents = frozenset(f"copy:{settings.KEY_RING.pseudonym(content, scope=scope)}" for content in digests)
+        item = splits.Item(
+            id=image.pk,
+            class_id=image.label_class_id or 0,
+            keys=contents | _bonds(image, lookalikes.get(image.pk, {})),
+            split=image.split or None,
+            locked=image.split_locked,
+        )
+        yield Candidate(image, label_id, item, contents)
+
+
+def _lookalikes(project: Project) -> dict[int, dict[int, str | None]]:
+    """For each scan with confirmed near-duplicates: these, and the patient each is of."""
+    pairs = list(duplicates.pairs_of(project.pk))
+    patients = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient"))
+    found: dict[int, dict[int, str | None]] = defaultdict(dict)
+    for first, second in pairs:
+        if first in patients and second in patients:
+            found[first][second], found[second][first] = patients[second], patients[first]
+    return found
+
+
+def _bonds(image: Image, lookalikes: Mapping[int, str | None]) -> set[str]:
+    """A scan is bound to its patient and to its near-duplicates, as these are to it, whether they are members or not.
+
+    A newcomer also to the patients of those: it shows one of them. Who already has a side does not take on what a
+    newcomer brings along."""
+    keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)}
+    patients = {image.patient} if image.split_locked else {image.patient, *lookalikes.values()}
+    return keys | {f"patient:{patient}" for patient in patients if patient}
+
+
+def _refuse_contradictions(candidates: Iterable[Candidate], names: Mapping[int, str]) -> None:
+    """Equal pictures with different classes: one of the labels is wrong, and no model should learn both."""
+    by_content: dict[str, list[Candidate]] = defaultdict(list)
+    for one in candidates:
+        for content in one.contents:
+            by_content[content].append(one)
+    pairs = {
+        (group[0].image.code, names[group[0].item.class_id], one.image.code, names[one.item.class_id])
+        for group in by_content.values()
+        for one in group[1:]
+        if one.item.class_id != group[0].item.class_id
+    }
+    if not pairs:
+        return
+    named = [f"{first} ({label}) and {second} ({other})" for first, label, second, other in sorted(pairs)[:PAIRS_NAMED]]
+    more = f", and {len(pairs) - PAIRS_NAMED} more" if len(pairs) > PAIRS_NAMED else ""
+    raise Conflict(
+        f"Equal pictures have different approved labels: {'; '.join(named)}{more}. Correct one label of each pair, or take "
+        "one of the scans out of training (use_for_training).",
+        code="contradictory_labels",
+    )

@@ -1,0 +1,118 @@
+"""A data set as a list that anybody can check, and what changed between two of them."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from labeling.datasets.selectors import snapshot_left_out, split_counts
+from labeling.models import Snapshot, SnapshotMember
+
+COLUMNS: Final = ("image", "sha256", "label", "split", "group", "erased")
+CHUNK: Final = 1000
+
+
+def manifest(snapshot: Snapshot) -> Iterator[str]:
+    """JSON in pieces. The content hash is SHA-256 of the compact JSON of [class ids in order, sorted rows of (sha256,
+    class id, split)]; the test hash that of [class ids in order, sorted rows of (sha256, class id) of the test split].
+    The digests of scans that were erased since are gone."""
+    yield json.dumps(_head(snapshot))[:-1] + ', "members": ['
+    yield from _joined(dict(zip(COLUMNS, row, strict=True)) for row in member_rows(snapshot))
+    yield '], "left_out": ['
+    left_out = snapshot_left_out(snapshot).iterator(chunk_size=CHUNK)
+    yield from _joined({"scan": row.image.code, "reason": row.reason, "detail": row.detail} for row in left_out)
+    yield "]}\n"
+
+
+def member_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """The members in order of scan, as COLUMNS."""
+    for member in _members(snapshot).iterator(chunk_size=CHUNK):
+        erased = member.image.erased_at is not None
+        yield (member.image.code, member.sha256, member.label_class.name, member.split, member.group, erased)
+
+
+def _members(snapshot: Snapshot) -> Any:
+    members = SnapshotMember.objects.filter(snapshot=snapshot)
+    return members.select_related("image", "label_class").order_by("image_id")
+
+
+def _head(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "dataset_id": snapshot.code,
+        "project": snapshot.project_id,
+        "content_hash": snapshot.content_hash,
+        "test_hash": snapshot.test_hash,
+        "test_version": snapshot.test_version,
+        "grouping": snapshot.grouping,
+        "seed": snapshot.seed,
+        "classes": snapshot.classes,
+        "split": split_counts(snapshot),
+        "created_by": snapshot.created_by.username,
+        "created_at": snapshot.created_at.isoformat(),
+    }
+
+
+def _joined(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        yield ("," if number else "") + "\n" + json.dumps(row)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a scan stands in a data set."""
+
+    image: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a scan was in the one data set and is in the other."""
+
+    image: str
+    before: str
+    after: str
+
+
+@dataclass
+class Diff:
+    """From `against` to `dataset`. A scan may be both relabelled and moved; by the rules of splits none ever moves."""
+
+    dataset: Snapshot
+    against: Snapshot
+    added: list[Standing] = field(default_factory=list)
+    removed: list[Standing] = field(default_factory=list)
+    relabelled: list[Change] = field(default_factory=list)
+    moved: list[Change] = field(default_factory=list)
+
+    @property
+    def same_test_set(self) -> bool:
+        return self.dataset.test_hash == self.against.test_hash
+
+
+def diff(snapshot: Snapshot, *, against: Snapshot) -> Diff:
+    before, after = _standings(against), _standings(snapshot)
+    found = Diff(snapshot, against)
+    for pk in sorted(before.keys() | after.keys()):
+        old, new = before.get(pk), after.get(pk)
+        if old is None or new is None:
+            _one_sided(found, old, new)
+            continue
+        if old.label != new.label:
+            found.relabelled.append(Change(new.image, old.label, new.label))
+        if old.split != new.split:
+            found.moved.append(Change(new.image, old.split, new.split))
+    return found
+
+
+def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:
+    if new is not None:
+        found.added.append(new)
+    if old is not None:
+        found.removed.append(old)
+
+
+def _standings(snapshot: Snapshot) -> dict[int, Standing]:
+    rows = _members(snapshot).iterator(chunk_size=CHUNK)
+    return {row.image_id: Standing(row.image.code, row.label_class.name, row.split) for row in rows}

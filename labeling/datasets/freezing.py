@@ -1,0 +1,185 @@
+"""Freezing a data set: which approved scans, with which label, on which side, under one content hash."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from images.models import Image, Project
+from images.services import duplicates
+from labeling.datasets import splits
+from labeling.datasets.candidates import Candidate, Frozen, collect
+from labeling.models import GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
+from labeling.policies import require
+from mediscan_site.core import audit
+from mediscan_site.core.errors import Conflict
+from mediscan_site.core.models import User
+
+BATCH = 500
+TRIES = 3
+# How long a person is made to wait for scans that came in just now; mostly there are none.
+COMPARE_S = 20.0
+DETAILS = {
+    splits.JOINS_TWO_SIDES: "Its patient or a copy of it stands on two sides; taking it in would be a leak.",
+    splits.OTHER_SIDE: "Its patient or a copy of it stands on another side, and keeps it.",
+    "held": "It is held back until somebody has looked whether it shows who the patient is.",
+    "ungradable": "It was marked as ungradable.",
+    "unsupported_multiframe": "It has several frames; only single pictures are trained on.",
+    "retired_class": "Its class is retired.",
+}
+
+
+class _Moved(Exception):
+    """Something that the data set rests on changed between our reading and our writing."""
+
+
+def _not_counted(frozen: Frozen) -> str:
+    """A sentence about approved scans that were left out, so that nobody counts them in vain."""
+    reasons = Counter(frozen.left_out.values())
+    if not reasons:
+        return ""
+    named = " ".join(f"{number}: {DETAILS[reason]}" for reason, number in sorted(reasons.items()))
+    return f" Approved scans that do not count: {named}"
+
+
+def _any(_: Snapshot) -> None:
+    """Every data set suits."""
+
+
+def freeze_snapshot(
+    *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
+) -> Snapshot:
+    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. ``suits`` is
+    asked about it; what it raises leaves no new data set behind, and no scan with a side for ever.
+
+    Raises Conflict: `comparison_pending`, `contradictory_labels` with the list, or `not_enough_data`, which says what is
+    missing per class and split."""
+    require(actor, "train_model", project)
+    _compare(project)
+    for _ in range(TRIES):
+        frozen = collect(project, seed)
+        if missing := splits.shortfalls(frozen.counts()):
+            raise Conflict(
+                f"Not enough approved scans: {'; '.join(missing)}.{_not_counted(frozen)} "
+                "Label and approve more scans, or set their split.",
+                code="not_enough_data",
+            )
+        existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
+        if existing is not None:
+            suits(existing)
+            return existing
+        try:
+            with transaction.atomic():
+                snapshot = _write(actor, project, seed, frozen)
+                suits(snapshot)
+                return snapshot
+        except (IntegrityError, _Moved):
+            # Somebody froze a data set, or changed a scan, at the same time: look again.
+            continue
+    raise Conflict("The scans of this project are being changed at this very moment. Try again.")
+
+
+def _compare(project: Project) -> None:
+    """No scan enters before it is known what it is a copy of."""
+    if waiting := duplicates.compare_project(project.pk, budget_s=COMPARE_S):
+        raise Conflict(
+            f"{waiting} new scans of this project are still being compared with the others, so that no copy lands on two "
+            "sides. Try again in a minute.",
+            code="comparison_pending",
+        )
+
+
+def _write(actor: User, project: Project, seed: int, frozen: Frozen) -> Snapshot:
+    _check_still_so(project, frozen)
+    snapshot = Snapshot.objects.create(
+        project=project,
+        content_hash=frozen.content_hash(),
+        seed=seed,
+        grouping=frozen.grouping(),
+        classes=[{"id": row.pk, "name": row.name} for row in frozen.classes],
+        class_counts=frozen.counts(),
+        test_hash=frozen.test_hash(),
+        test_version=_test_version(project, frozen.test_hash()),
+        created_by=actor,
+    )
+    _keep_sides(project, frozen)
+    _lock(frozen)
+    sides, groups = frozen.assignment.sides, frozen.groups()
+    SnapshotMember.objects.bulk_create(
+        (_member(snapshot, one, sides[one.item.id], groups[one.item.id]) for one in frozen.members), batch_size=BATCH
+    )
+    SnapshotLeftOut.objects.bulk_create(
+        (
+            SnapshotLeftOut(snapshot=snapshot, image_id=pk, reason=reason, detail=DETAILS[reason])
+            for pk, reason in sorted(frozen.left_out.items())
+        ),
+        batch_size=BATCH,
+    )
+    details: dict[str, Any] = {"members": len(frozen.members), "left_out": len(frozen.left_out)}
+    audit.record("snapshot.create", actor=actor, obj=snapshot, project=project.pk, details=details)
+    return snapshot
+
+
+def _check_still_so(project: Project, frozen: Frozen) -> None:
+    """Freezes of a project go one after the other (where rows can be locked; SQLite lets only one write anyway), and on
+    what is there now."""
+    Project.objects.select_for_update().get(pk=project.pk)
+    if dict(GroupSide.objects.filter(project=project).values_list("group", "side")) != frozen.known:
+        raise _Moved
+    now = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "version"))
+    if any(now.get(pk) != version for pk, version in frozen.versions.items()):
+        raise _Moved
+
+
+def _test_version(project: Project, test_hash: str) -> int:
+    """The version of a test set that is known, or the next one."""
+    snapshots = Snapshot.objects.filter(project=project)
+    known = snapshots.filter(test_hash=test_hash).values_list("test_version", flat=True).first()
+    return known or (snapshots.aggregate(highest=Max("test_version"))["highest"] or 0) + 1
+
+
+def _member(snapshot: Snapshot, one: Candidate, side: str, group: str) -> SnapshotMember:
+    return SnapshotMember(
+        snapshot=snapshot,
+        image=one.image,
+        label_id=one.label_id,
+        label_class_id=one.item.class_id,
+        split=side,
+        group=group,
+        sha256=one.image.sha256 or "",
+    )
+
+
+def _keep_sides(project: Project, frozen: Frozen) -> None:
+    """Write down the sides of keys met for the first time, and of those that went over to another one."""
+    keys, known = frozen.assignment.keys, frozen.known
+    fresh = [GroupSide(project=project, group=key, side=side) for key, side in keys.items() if key not in known]
+    GroupSide.objects.bulk_create(fresh, batch_size=BATCH)
+    for side in splits.SIDES:
+        moved = [key for key, now in keys.items() if now == side and known.get(key, side) != side]
+        for start in range(0, len(moved), BATCH):
+            GroupSide.objects.filter(project=project, group__in=moved[start : start + BATCH]).update(side=side)
+
+
+def _lock(frozen: Frozen) -> None:
+    """Give every new member its side for ever. The version moves on: the scan's split has changed."""
+    for side in splits.SIDES:
+        new = [
+            one.image
+            for one in frozen.members
+            if frozen.assignment.sides[one.item.id] == side and not one.image.split_locked
+        ]
+        for start in range(0, len(new), BATCH):
+            _lock_batch(new[start : start + BATCH], side)
+
+
+def _lock_batch(images: Sequence[Image], side: str) -> None:
+    for given in (None, side):
+        pks = [image.pk for image in images if (image.split or None) == given]
+        rows = Image.objects.filter(pk__in=pks, split_locked=False, erased_at__isnull=True, split=given)
+        columns = {"split": side, "split_locked": True, "version": F("version") + 1, "updated_at": timezone.now()}
+        if rows.update(**columns) != len(pks):
+            raise _Moved

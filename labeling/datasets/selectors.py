@@ -1,0 +1,63 @@
+"""Read queries about data sets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from images.services.duplicates import pairs_of
+from labeling import policies
+from labeling.datasets import splits
+from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
+from mediscan_site.core.models import User
+
+
+def snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
+    """The user's data sets with `erased`, the number of members that were erased since."""
+    gone = SnapshotMember.objects.filter(snapshot=OuterRef("pk"), image__erased_at__isnull=False).order_by()
+    number = gone.values("snapshot").annotate(number=Count("pk")).values("number")
+    rows = policies.visible_snapshots(user).select_related("project", "created_by")
+    return rows.annotate(erased=Coalesce(Subquery(number), 0))
+
+
+def erased_members(snapshot: Snapshot) -> int:
+    """How many members were erased after the data set was frozen."""
+    return SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=False).count()
+
+
+def snapshot_members(snapshot: Snapshot, split: str | None = None) -> QuerySet[SnapshotMember]:
+    """The members (of one split) with scan, class and label, in order of scan."""
+    rows = SnapshotMember.objects.filter(snapshot=snapshot)
+    if split is not None:
+        rows = rows.filter(split=split)
+    return rows.select_related("image__metadata", "image__project", "label_class", "label").order_by("image_id")
+
+
+def snapshot_left_out(snapshot: Snapshot) -> QuerySet[SnapshotLeftOut]:
+    return SnapshotLeftOut.objects.filter(snapshot=snapshot).select_related("image").order_by("image_id")
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two members that look the same and carry different labels."""
+
+    first: SnapshotMember
+    second: SnapshotMember
+
+
+def disagreements(snapshot: Snapshot) -> list[Disagreement]:
+    """Confirmed near-duplicates in the data set with different labels: worth a look, in order of scan."""
+    members = {member.image_id: member for member in snapshot_members(snapshot)}
+    pairs = ((members.get(first), members.get(second)) for first, second in sorted(pairs_of(snapshot.project_id)))
+    return [
+        Disagreement(one, other) for one, other in pairs if one and other and one.label_class_id != other.label_class_id
+    ]
+
+
+def split_counts(snapshot: Snapshot) -> dict[str, int]:
+    """Members per split, from the counts that were frozen with it."""
+    counts: Iterable[dict[str, int]] = snapshot.class_counts.values()
+    rows = list(counts)
+    return {side: sum(row.get(side, 0) for row in rows) for side in splits.SIDES}

@@ -1,0 +1,1 @@
+"""Scans going out: ZIP files that an import can read."""

@@ -1,0 +1,30 @@
+"""What the pages of exports take."""
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+
+from labeling.models import Export, Snapshot
+
+
+class ExportForm(forms.Form):
+    """What leaves, and as what."""
+
+    dataset = forms.ModelChoiceField(
+        queryset=Snapshot.objects.none(), required=False, empty_label="none: the scans as they stand", label="Data set"
+    )
+    # Not `files`: a form has an attribute of that name.
+    scans_as = forms.ChoiceField(
+        choices=[
+            (Export.Files.ORIGINALS, "files without their metadata"),
+            (Export.Files.RENDITIONS, "8-bit PNG, at most 2,048 pixels"),
+        ],
+        label="Scans as",
+    )
+
+    def __init__(self, *args: Any, datasets: QuerySet[Snapshot], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["dataset"]
+        if isinstance(field, forms.ModelChoiceField):
+            field.queryset = datasets

@@ -1,0 +1,1 @@
+"""Scans coming in: single files, ZIP data sets, resumable uploads, watched folders."""

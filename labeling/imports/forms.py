@@ -1,0 +1,41 @@
+"""What the upload page takes."""
+
+from typing import Any
+
+from django import forms
+
+from images.models import Split
+from labeling.forms import ClassField, ProjectForm
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """One or more files; the value is a list."""
+
+    widget = ManyFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        if not given:
+            raise forms.ValidationError("Choose at least one file.", code="required")
+        return [super(ManyFilesField, self).clean(one, initial) for one in given]
+
+
+class UploadForm(ProjectForm):
+    """Several files; what else is filled in holds for all of them."""
+
+    file = ManyFilesField(label="Scans (DICOM, JPEG, PNG, TIFF) or ZIP files")
+    label = ClassField(label="Class of all these scans", empty_label="none: label them later", to_field_name="name")
+    patient = forms.CharField(
+        required=False, max_length=200, help_text="Only if all are of one patient; stored as a keyed pseudonym."
+    )
+    split = forms.ChoiceField(required=False, choices=[("", "decided by the data set"), *Split.choices])
+    modality = forms.CharField(required=False, max_length=40)
+    split_frames = forms.BooleanField(
+        required=False,
+        label="Frames as scans",
+        help_text="In a ZIP: each frame of a DICOM file and each page of a TIFF becomes a scan of its own, all of one patient.",
+    )

@@ -1,0 +1,53 @@
+"""Read queries about imports and resumable uploads."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from labeling import policies
+from labeling.models import Import, ImportFile, ResumableUpload, UploadPart
+from mediscan_site.core.models import User
+
+# What an import's answer lists at most; the page of the import shows them all.
+MAX_ERRORS = 1000
+
+
+def _files(*outcomes: str) -> Coalesce:
+    """How many files of an import ended so. A subquery each: a joined count would go over the same rows again and again."""
+    files = ImportFile.objects.filter(batch=OuterRef("pk"), outcome__in=outcomes).order_by()
+    return Coalesce(Subquery(files.values("batch").annotate(number=Count("pk")).values("number")), 0)
+
+
+def imports(user: User | AnonymousUser) -> QuerySet[Import]:
+    """The user's imports with `created`, `duplicates`, `rejected`, `warnings` and `done` counted."""
+    outcome = ImportFile.Outcome
+    return (
+        policies.visible_imports(user)
+        .select_related("project", "created_by")
+        .annotate(
+            created=_files(outcome.CREATED),
+            duplicates=_files(outcome.DUPLICATE),
+            rejected=_files(outcome.REJECTED),
+            warnings=_files(outcome.WARNING),
+            done=_files(outcome.CREATED, outcome.DUPLICATE, outcome.REJECTED),
+        )
+    )
+
+
+def import_errors(batch: Import) -> QuerySet[ImportFile]:
+    """What a person should look at: refused files and rows, and conflicts, in order of appearance."""
+    wanted = (ImportFile.Outcome.REJECTED, ImportFile.Outcome.WARNING)
+    return ImportFile.objects.filter(batch=batch, outcome__in=wanted).order_by("id")
+
+
+def uploads(user: User | AnonymousUser) -> QuerySet[ResumableUpload]:
+    return policies.visible_uploads(user).select_related("project", "created_by", "batch")
+
+
+def upload_parts(upload: ResumableUpload) -> QuerySet[UploadPart]:
+    return UploadPart.objects.filter(upload=upload).select_related("blob").order_by("offset")
+
+
+def import_files(batch: Import) -> QuerySet[ImportFile]:
+    """Every line of the report, in order of appearance."""
+    return ImportFile.objects.filter(batch=batch).select_related("image").order_by("id")

@@ -1,0 +1,98 @@
+"""JSON of uploads and imports: parsing and shape, no rules."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from images.models import Split
+from images.serializers import FactsSerializer, ScanSerializer, project_field
+from labeling.imports import selectors
+from labeling.models import Import, ImportFile
+from mediscan_site.core.http.viewsets import JobSerializer
+from mediscan_site.core.models import WorkStatus
+
+
+class UploadSerializer(FactsSerializer):
+    """A file and what is known of it, flat; `metadata` may hold the same as a JSON object."""
+
+    project = project_field()
+    file = serializers.FileField()
+    label = serializers.CharField(required=False, allow_blank=True)
+    split = serializers.ChoiceField(choices=Split.choices, required=False, allow_null=True, allow_blank=True)
+    external_id = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+    metadata = serializers.JSONField(required=False)
+
+    def validate_metadata(self, value: Any) -> dict[str, Any]:
+        facts = FactsSerializer(data=value)
+        facts.is_valid(raise_exception=True)
+        return dict(facts.validated_data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {**attrs.pop("metadata", {}), **attrs}
+
+
+class UploadedScanSerializer(ScanSerializer):
+    """`duplicate`: these bytes were in the project already; this is that scan."""
+
+    duplicate = serializers.BooleanField(read_only=True)
+
+    class Meta(ScanSerializer.Meta):
+        fields = [*ScanSerializer.Meta.fields, "duplicate"]
+        read_only_fields = fields
+
+
+class ImportStartSerializer(serializers.Serializer[Any]):
+    """`split_frames`: each frame of a multi-frame DICOM file or page of a TIFF becomes a scan, all of one patient."""
+
+    project = project_field()
+    file = serializers.FileField()
+    split_frames = serializers.BooleanField(required=False, default=False)
+
+
+class ImportFileSerializer(serializers.ModelSerializer[ImportFile]):
+    """`outcome`: created, duplicate, rejected, or warning (beside another line of the same file)."""
+
+    image = serializers.CharField(source="image.code", read_only=True, allow_null=True, default=None)
+
+    class Meta:
+        model = ImportFile
+        fields = ["path", "outcome", "code", "detail", "image"]
+        read_only_fields = fields
+
+
+class ImportErrorSerializer(serializers.ModelSerializer[ImportFile]):
+    class Meta:
+        model = ImportFile
+        fields = ["path", "code", "detail"]
+
+
+class ImportListSerializer(JobSerializer):
+    id = serializers.IntegerField(read_only=True)
+    project = serializers.IntegerField(source="project_id", read_only=True)
+    file_name = serializers.CharField(read_only=True)
+    created_by = serializers.CharField(source="created_by.username", read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    finished_at = serializers.DateTimeField(read_only=True)
+    total = serializers.IntegerField(read_only=True)
+    done = serializers.IntegerField(read_only=True)
+    created = serializers.IntegerField(read_only=True)
+    duplicates = serializers.IntegerField(read_only=True)
+    rejected = serializers.IntegerField(read_only=True)
+    warnings = serializers.IntegerField(read_only=True)
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {"type": "integer"}})
+    def get_result(self, obj: Any) -> dict[str, Any] | None:
+        if obj.status != WorkStatus.SUCCEEDED:
+            return None
+        return {name: getattr(obj, name) for name in ("created", "duplicates", "rejected", "warnings")}
+
+
+class ImportSerializer(ImportListSerializer):
+    """`errors`: refused files and rows, and conflicts that were decided for what was there, up to 1,000."""
+
+    errors = serializers.SerializerMethodField()
+
+    @extend_schema_field(ImportErrorSerializer(many=True))
+    def get_errors(self, obj: Import) -> Any:
+        return ImportErrorSerializer(selectors.import_errors(obj)[: selectors.MAX_ERRORS], many=True).data

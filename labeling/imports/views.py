@@ -1,0 +1,98 @@
+"""Uploading, and the report of an import."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from images.models import Project
+from images.policies import require, visible_projects
+from images.services import parse_facts
+from labeling.imports import services
+from labeling.imports.forms import UploadForm
+from labeling.imports.selectors import imports, uploads
+from labeling.models import Import, ImportFile
+from labeling.policies import visible_imports
+from mediscan_site.core.errors import DomainError
+from mediscan_site.core.http.html import caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.pages import keyset_page
+
+ZIP_START = b"PK\x03\x04"
+REPORT_PAGE = 100
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of one file of the form."""
+
+    name: str
+    outcome: str
+    detail: str = ""
+    url: str = ""
+    link: str = ""
+
+
+@form_page
+def upload(request: HttpRequest, pk: int) -> HttpResponse:
+    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    require(request.user, "upload_image", project)
+    form = UploadForm(**sent(request), project=project)
+    received: list[Received] = []
+    if request.method == "POST" and form.is_valid():
+        received = [_receive(request, project, file, form.cleaned_data) for file in form.cleaned_data["file"]]
+    recent = visible_imports(request.user).filter(project=project).order_by("-pk")[:5]
+    unfinished = (
+        uploads(request.user).filter(project=project, created_by=caller(request), batch=None).order_by("-pk")[:5]
+    )
+    context = {"project": project, "received": received, "imports": recent, "unfinished": unfinished}
+    return respond(request, "labeling/upload.html", context, form)
+
+
+def _receive(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
+    """One file; a refusal is told beside it and does not stop the others."""
+    start = file.read(len(ZIP_START))
+    file.seek(0)
+    try:
+        if start == ZIP_START:
+            return _receive_zip(request, project, file, split_frames=said["split_frames"])
+        return _receive_scan(request, project, file, said)
+    except DomainError as error:
+        return Received(file.name, "rejected", error.detail)
+
+
+def _receive_zip(request: HttpRequest, project: Project, file: Any, *, split_frames: bool) -> Received:
+    batch = services.start_import(
+        actor=caller(request), project=project, source=file, file_name=file.name, split_frames=split_frames
+    )
+    return Received(file.name, "queued", "", reverse("import", args=[batch.pk]), "Report of the import")
+
+
+def _receive_scan(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
+    image, created = services.upload_scan(
+        actor=caller(request),
+        project=project,
+        source=file,
+        file_name=file.name,
+        facts=parse_facts({name: said[name] for name in ("patient", "modality") if said[name]}),
+        label_class=said["label"],
+        split=said["split"] or None,
+    )
+    return Received(file.name, "created" if created else "duplicate", "", reverse("scan", args=[image.pk]), image.code)
+
+
+@read_page
+def import_report(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = get_object_or_404(imports(request.user), pk=pk)
+    context = {"batch": batch, "project": batch.project, "page": _files(request, batch)}
+    template = "labeling/_import.html" if request.htmx else "labeling/import.html"  # type: ignore[attr-defined]
+    return respond(request, template, context)
+
+
+def _files(request: HttpRequest, batch: Import) -> Any:
+    """Problems first come first served; `?all` also lists what went well."""
+    files = ImportFile.objects.filter(batch=batch).select_related("image")
+    if "all" not in request.GET:
+        files = files.exclude(outcome=ImportFile.Outcome.CREATED)
+    return keyset_page(files, ordering="id", cursor=request.GET.get("cursor"), size=REPORT_PAGE)

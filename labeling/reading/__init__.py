@@ -1,0 +1,1 @@
+"""Reading scans: labels, reviews, the queue, and labels that a model doubts."""

@@ -1,0 +1,134 @@
+"""The one way a scan changes its state: read it, decide, and write with a condition on the version that was read."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from images.models import Image, ProjectClass
+from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.reading.states import Action, State, next_state
+from mediscan_site.core import audit
+from mediscan_site.core.errors import Conflict, NotFound, Stale
+from mediscan_site.core.models import User
+
+T = TypeVar("T")
+TRIES = 5
+CHANGED = "The scan was changed meanwhile. Load it again and repeat your change."
+
+
+class _Lost(Exception):
+    """Somebody else wrote the scan between our read and our write."""
+
+
+@dataclass(frozen=True)
+class Current:
+    """A scan as read inside the transaction that changes it, and its current label."""
+
+    image: Image
+    label: Label | None
+
+    @property
+    def state(self) -> State:
+        return State(self.image.label_status, self.image.approval_status)  # type: ignore[arg-type]
+
+    def repeats(self, label_class: ProjectClass | None, reason: str = "") -> bool:
+        """True when the current label says just this."""
+        label = self.label
+        return label is not None and (label.label_class, label.ungradable_reason) == (label_class, reason)
+
+    def is_own(self, actor: User) -> bool:
+        """True when four-eyes binds: the project has it, and the actor made the current label."""
+        return self.image.project.four_eyes and self.label is not None and self.label.reader_id == actor.pk
+
+
+def change(image: Image, *, expected_version: int | None, decide: Callable[[Current], T]) -> T:
+    """Run `decide` on the scan as it stands, in one transaction. A lost race is tried again unless the caller named a version.
+
+    Raises Stale when the scan is not at `expected_version`, NotFound when it was erased."""
+    for _ in range(TRIES):
+        try:
+            with transaction.atomic():
+                current = _read(image.pk)
+                if expected_version is not None and current.image.version != expected_version:
+                    raise Stale(CHANGED)
+                return decide(current)
+        except _Lost:
+            if expected_version is not None:
+                raise Stale(CHANGED) from None
+    raise Conflict("Others are changing this scan at this very moment. Try again.")
+
+
+def _read(pk: int) -> Current:
+    scans = Image.objects.select_related("project", "reference__label__label_class")
+    image = scans.filter(pk=pk, erased_at__isnull=True).first()
+    if image is None:
+        raise NotFound("This scan does not exist any more.")
+    reference: Reference | None = getattr(image, "reference", None)
+    return Current(image, reference.label if reference else None)
+
+
+def step(current: Current, action: Action, *, actor: User) -> State:
+    """Where the table of states leads; raises what it refuses."""
+    return next_state(action, current.state, own=current.is_own(actor))
+
+
+def write(current: Current, state: State, *, label: Label | None) -> None:
+    """Move the scan, with its columns and its pointer on `label` (saved here when new), or lose the race."""
+    image = current.image
+    columns = _columns(state, label.label_class if label else None, label.reader if label else None)
+    rows = Image.objects.filter(pk=image.pk, version=image.version, erased_at__isnull=True)
+    if not rows.update(version=F("version") + 1, **columns):
+        raise _Lost
+    if label is None:
+        Reference.objects.filter(image=image).delete()
+    elif label._state.adding:
+        label.save(force_insert=True)
+        Reference.objects.update_or_create(image=image, defaults={"label": label})
+    Lease.objects.filter(image=image).delete()
+    LabelDoubt.objects.filter(image=image).delete()
+    _show(image, columns)
+
+
+def settle_doubt(image: Image, actor: User) -> None:
+    """The label of this scan is being approved: the doubt about it, if there is one, is not to be raised again."""
+    doubt = LabelDoubt.objects.filter(image=image, given=image.label_class_id).first()
+    if doubt is None:
+        return
+    about = {"given_id": doubt.given_id, "suggested_id": doubt.suggested_id}
+    KeptLabel.objects.get_or_create(image=image, **about, defaults={"reviewer": actor})
+    details = {"given": doubt.given_id, "suggested": doubt.suggested_id, "source": doubt.source}
+    audit.record("doubt.keep", actor=actor, obj=image, project=image.project_id, details=details)
+
+
+def write_fresh(pairs: Sequence[tuple[Image, ProjectClass]], state: State, reader: User) -> None:
+    """Move scans that this transaction made to their first class: one statement for each class."""
+    images: dict[ProjectClass, list[Image]] = defaultdict(list)
+    for image, label_class in pairs:
+        images[label_class].append(image)
+    for label_class, group in images.items():
+        columns = _columns(state, label_class, reader)
+        Image.objects.filter(pk__in=[image.pk for image in group]).update(version=F("version") + 1, **columns)
+        for image in group:
+            _show(image, columns)
+
+
+def _columns(state: State, label_class: ProjectClass | None, reader: User | None) -> dict[str, Any]:
+    return {
+        "label_status": state.label,
+        "approval_status": state.approval,
+        "label_class": label_class,
+        "annotator": reader,
+        "updated_at": timezone.now(),
+    }
+
+
+def _show(image: Image, columns: dict[str, Any]) -> None:
+    """Bring the object in step with its row."""
+    for name, value in columns.items():
+        setattr(image, name, value)
+    image.version += 1

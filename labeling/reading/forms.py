@@ -1,0 +1,98 @@
+"""What the pages of labels, reviews and doubts take. Parsing only: the rules are in the services."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+
+from images.models import Image, Project
+from images.policies import visible_scans
+from labeling.forms import ClassField, ProjectForm, VersionForm
+from labeling.models import Review
+from labeling.reading import labels
+from mediscan_site.core.models import User
+
+REASONS = ("poor image quality", "wrong body part", "wrong view", "not a scan of this kind", "cannot tell")
+
+
+class LabelForm(VersionForm, ProjectForm):
+    """A class, or a reason why the scan is ungradable."""
+
+    label_class = ClassField(label="Class", empty_label="Choose a class")
+    ungradable = forms.CharField(required=False, max_length=200, label="Or ungradable, because")
+    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors and bool(data.get("label_class")) == bool(data.get("ungradable")):
+            raise forms.ValidationError("Choose a class, or say why the scan is ungradable: one of the two.")
+        return data
+
+    @property
+    def use_case(self) -> Callable[..., Any]:
+        return labels.label_scan if self.cleaned_data["label_class"] else labels.mark_ungradable
+
+    def arguments(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        said = {"label_class": data["label_class"]} if data["label_class"] else {"reason": data["ungradable"]}
+        return {**said, "comment": data["comment"], "expected_version": data["version"]}
+
+
+class ReviewForm(VersionForm, ProjectForm):
+    status = forms.ChoiceField(choices=Review.Status.choices, label="Decision")
+    label_class = ClassField(label="Class", empty_label="the class it has")
+    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def arguments(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        changed = data["label_class"] if data["status"] == Review.Status.MODIFIED else None
+        return {
+            "status": data["status"],
+            "label_class": changed,
+            "comment": data["comment"],
+            "expected_version": data["version"],
+        }
+
+
+def scan_field(user: User, project: Project) -> "forms.ModelChoiceField[Image]":
+    return forms.ModelChoiceField(queryset=visible_scans(user).filter(project=project).select_related("project"))
+
+
+class DeskLabelForm(LabelForm):
+    """The label page: which scan, and which of its buttons."""
+
+    def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, project=project, **kwargs)
+        self.fields["image"] = scan_field(user, project)
+
+
+class DeskReviewForm(ReviewForm):
+    def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, project=project, **kwargs)
+        self.fields["image"] = scan_field(user, project)
+
+
+class SkipForm(forms.Form):
+    def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["image"] = scan_field(user, project)
+
+
+class KeepForm(SkipForm, VersionForm):
+    """The scan whose doubted label is right, in the version that was looked at."""
+
+    def arguments(self) -> dict[str, Any]:
+        return {"image": self.cleaned_data["image"], "expected_version": self.cleaned_data["version"]}
+
+
+class ReviewManyForm(forms.Form):
+    status = forms.ChoiceField(choices=[("approved", "approve"), ("rejected", "reject")])
+    comment = forms.CharField(required=False)
+
+    def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["images"] = forms.ModelMultipleChoiceField(
+            queryset=visible_scans(user).filter(project=project).select_related("project"),
+            error_messages={"required": "Tick at least one scan."},
+            label="Scans",
+        )

@@ -1,0 +1,78 @@
+"""The label page: one scan after the other, a key for each class."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from images.models import Project
+from images.policies import require, visible_projects
+from images.selectors import scans
+from labeling.forms import active_classes
+from labeling.models import Label, Lease
+from labeling.reading import desk
+from labeling.reading.forms import REASONS, DeskLabelForm, SkipForm
+from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+
+
+@form_page
+def label_next(request: HttpRequest, pk: int) -> HttpResponse:
+    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    require(request.user, "label_image", project)
+    if request.method == "POST":
+        _take(request, project)
+        if not request.htmx:  # type: ignore[attr-defined]
+            return redirect("label_next", pk)
+    template = "labeling/_label.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
+    return respond(request, template, _context(request, project))
+
+
+def _take(request: HttpRequest, project: Project) -> None:
+    """What was pressed: a class, ungradable, skip, or show the skipped ones again."""
+    if "unskip" in request.POST:
+        desk.show_skipped(request, project)
+    elif "skip" in request.POST:
+        _skip(request, project)
+    else:
+        _label(request, project)
+
+
+def _skip(request: HttpRequest, project: Project) -> None:
+    form = SkipForm(request.POST, user=caller(request), project=project)
+    if form.is_valid():
+        desk.skip(request, project, form.cleaned_data["image"])
+    form_message(request, form)
+
+
+def _label(request: HttpRequest, project: Project) -> None:
+    data = request.POST.copy()
+    if "mark_ungradable" not in data:
+        # The reason is always chosen in its list; it counts only when its own button was pressed.
+        data.pop("ungradable", None)
+    form = DeskLabelForm(data, user=caller(request), project=project)
+    if form.is_valid():
+        image = form.cleaned_data["image"]
+        said = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
+        attempt(request, form.use_case, said=f"Saved: {image.code} is {said}.", image=image, **form.arguments())
+    form_message(request, form)
+
+
+def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """The scan to read: the next one of the queue, or with `?back=` one the reader labelled before."""
+    known = {"project": project, "classes": active_classes(project), "reasons": REASONS}
+    back = _asked_label(request, project)
+    if back is not None:
+        earlier = desk.previous_label(request, project, str(back.pk))
+        image = get_object_or_404(scans(request.user), pk=back.image_id)
+        return {**known, "scan": image, "earlier": earlier, "going_back": True}
+    order = "uncertain" if request.GET.get("order") == "uncertain" else "oldest"
+    found = desk.open_desk(request, project, Lease.Task.LABEL, order)
+    earlier = desk.previous_label(request, project, None)
+    return {**known, "desk": found, "scan": found.scan, "after": found.after, "earlier": earlier, "order": order}
+
+
+def _asked_label(request: HttpRequest, project: Project) -> Label | None:
+    asked = request.GET.get("back", "") if request.method == "GET" else ""
+    if not (asked.isdecimal() and len(asked) < 19):
+        return None
+    return get_object_or_404(Label, pk=int(asked), reader=caller(request), image__project=project)

@@ -1,0 +1,154 @@
+"""Labelling: a reading becomes an append-only row, and the scan's pointer moves to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from labeling.models import Label, Reference
+from labeling.policies import require, require_class
+from labeling.reading.change import Current, change, step, write, write_fresh
+from labeling.reading.states import Action, State, next_state
+from mediscan_site.core import audit, text
+from mediscan_site.core.database import save_all
+from mediscan_site.core.errors import Invalid
+from mediscan_site.core.models import User
+
+MAX_REASON = 200
+
+
+@dataclass(frozen=True)
+class LabelOutcome:
+    """`image` as it now is, its current label, and whether anything changed."""
+
+    image: Image
+    label: Label | None
+    changed: bool
+
+
+def label_scan(
+    *,
+    actor: User,
+    image: Image,
+    label_class: ProjectClass,
+    comment: str = "",
+    source: Label.Source = Label.Source.DOCTOR,
+    confidence: float | None = None,
+    expected_version: int | None = None,
+    reader: User | Literal["actor"] | None = "actor",
+) -> LabelOutcome:
+    """Give the scan this class. The same class again changes nothing. `reader` None: the model itself said so.
+
+    Raises Invalid (attr `label`) for a class of another project or a retired one, Stale."""
+    # Accepting a grade as a label is part of a review.
+    require(actor, "review_label" if source == Label.Source.GRADE else "label_image", image.project)
+    require_class(image.project, label_class)
+    values = {
+        "label_class": label_class,
+        "reader": actor if reader == "actor" else reader,
+        "source": source,
+        "confidence_score": confidence,
+        "comment": text.paragraphs(comment, attr="comment"),
+    }
+    return change(
+        image,
+        expected_version=expected_version,
+        decide=lambda current: _relabel(
+            current, actor, values, Action.LABEL_SAME if current.repeats(label_class) else Action.LABEL_NEW
+        ),
+    )
+
+
+def label_fresh(
+    *, actor: User, project: Project, pairs: Sequence[tuple[Image, ProjectClass]], source: Label.Source
+) -> None:
+    """Give scans that the caller's own transaction has just written down their first label: nobody else knows them yet."""
+    if not pairs:
+        return
+    require(actor, "label_image", project)
+    for label_class in {label_class for _, label_class in pairs}:
+        require_class(project, label_class)
+    state = next_state(Action.LABEL_NEW, State(LabelStatus.UNLABELED, ApprovalStatus.PENDING), own=False)
+    write_fresh(pairs, state, actor)
+    labels = [Label(image=image, label_class=label_class, reader=actor, source=source) for image, label_class in pairs]
+    save_all(labels)
+    Reference.objects.bulk_create(Reference(image=label.image, label=label) for label in labels)
+    about = [(label.image, _label_details(label)) for label in labels]
+    audit.record_many("label.create", actor=actor, project=project.pk, about=about)
+
+
+def mark_ungradable(
+    *, actor: User, image: Image, reason: str, comment: str = "", expected_version: int | None = None
+) -> LabelOutcome:
+    """Say that nobody can tell a class from this scan, and why. It can be reviewed; it never trains a model."""
+    require(actor, "label_image", image.project)
+    why = text.line(reason, attr="ungradable", max_length=MAX_REASON, required=True)
+    values = {
+        "ungradable_reason": why,
+        "reader": actor,
+        "source": Label.Source.DOCTOR,
+        "comment": text.paragraphs(comment, attr="comment"),
+    }
+    return change(
+        image,
+        expected_version=expected_version,
+        decide=lambda current: _relabel(
+            current, actor, values, Action.UNGRADABLE_SAME if current.repeats(None, why) else Action.UNGRADABLE_NEW
+        ),
+    )
+
+
+def _relabel(current: Current, actor: User, values: dict[str, Any], action: Action) -> LabelOutcome:
+    state = step(current, action, actor=actor)
+    if action in (Action.LABEL_SAME, Action.UNGRADABLE_SAME):
+        return LabelOutcome(current.image, current.label, changed=False)
+    label = append(current, actor, **values)
+    write(current, state, label=label)
+    record_label(current.image, actor, label)
+    return LabelOutcome(current.image, label, changed=True)
+
+
+def append(current: Current, actor: User, **values: Any) -> Label:
+    """The next label row of the scan, unsaved. A new round begins when the label before it was decided or withdrawn."""
+    last = Label.objects.filter(image=current.image).order_by("-id").first()
+    open_round = last is not None and last == current.label and current.state.approval == ApprovalStatus.PENDING
+    number = 1 if last is None else last.round + (not open_round)
+    return Label(image=current.image, round=number, **values)
+
+
+def record_label(image: Image, actor: User, label: Label) -> None:
+    audit.record("label.create", actor=actor, obj=image, project=image.project_id, details=_label_details(label))
+
+
+def _label_details(label: Label) -> dict[str, Any]:
+    return {"label": label.pk, "class": label.label_class_id, "source": str(label.source)}
+
+
+def withdraw_label(*, actor: User, image: Image, expected_version: int | None = None) -> LabelOutcome:
+    """Take the current label back: the scan is unlabelled again, the row stays in its history."""
+    require(actor, "label_image", image.project)
+
+    def decide(current: Current) -> LabelOutcome:
+        state = step(current, Action.WITHDRAW, actor=actor)
+        if current.label is None:
+            return LabelOutcome(current.image, None, changed=False)
+        write(current, state, label=None)
+        details = {"label": current.label.pk}
+        audit.record(
+            "label.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details
+        )
+        return LabelOutcome(current.image, None, changed=True)
+
+    return change(image, expected_version=expected_version, decide=decide)
+
+
+def parse_class(project: Any, value: Any, *, attr: str = "label") -> ProjectClass:
+    """The project's class of exactly this name. Invalid names the classes there are."""
+    name = text.line(value, attr=attr, max_length=120, required=True)
+    rows = list(ProjectClass.objects.filter(project=project))
+    found = next((row for row in rows if row.name == name), None)
+    if found is None:
+        known = ", ".join(row.name for row in rows if row.retired_at is None)
+        raise Invalid(f"The project has no class '{name}'. Its classes are: {known}.", attr=attr, code="unknown_class")
+    require_class(project, found, attr=attr)
+    return found

@@ -1,0 +1,99 @@
+"""The review page: one label after the other, or a page of them at once."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from images.models import Project
+from images.policies import require, visible_projects
+from images.selectors import scans
+from labeling.forms import active_classes
+from labeling.models import Lease
+from labeling.reading import desk, reviews
+from labeling.reading.forms import DeskReviewForm, ReviewManyForm, SkipForm
+from labeling.reading.queue import waiting
+from labeling.reading.selectors import label_history
+from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.pages import keyset_page
+
+PAGE_SIZE = 48
+REFUSALS_SHOWN = 5
+
+
+@form_page
+def review(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    if request.method == "POST":
+        _take(request, project)
+        if not request.htmx:  # type: ignore[attr-defined]
+            return redirect("review", pk)
+    template = "labeling/_review.html" if request.htmx else "labeling/review.html"  # type: ignore[attr-defined]
+    return respond(request, template, _context(request, project))
+
+
+def _take(request: HttpRequest, project: Project) -> None:
+    if "unskip" in request.POST:
+        desk.show_skipped(request, project)
+        return
+    skipping = "skip" in request.POST
+    form = (SkipForm if skipping else DeskReviewForm)(request.POST, user=caller(request), project=project)
+    if form.is_valid() and skipping:
+        desk.skip(request, project, form.cleaned_data["image"])
+    elif isinstance(form, DeskReviewForm) and form.is_valid():
+        image = form.cleaned_data["image"]
+        said = f"Saved: {image.code} {form.cleaned_data['status']}."
+        attempt(request, reviews.review_scan, said=said, image=image, **form.arguments())
+    form_message(request, form)
+
+
+def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
+    found = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest")
+    history = label_history(found.scan) if found.scan else []
+    classes = active_classes(project)
+    return {
+        "project": project,
+        "desk": found,
+        "scan": found.scan,
+        "after": found.after,
+        "labels": history,
+        "classes": classes,
+    }
+
+
+@form_page
+def review_many(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    if request.method == "POST":
+        _decide_many(request, project)
+        return redirect(request.get_full_path())
+    open_scans = waiting(user=caller(request), project=project, task=Lease.Task.REVIEW)
+    rows = scans(request.user).filter(pk__in=open_scans.values("pk"))
+    page = keyset_page(rows, ordering="upload_date", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    return respond(request, "labeling/review_many.html", {"project": project, "page": page})
+
+
+def _decide_many(request: HttpRequest, project: Project) -> None:
+    form = ReviewManyForm(request.POST, user=caller(request), project=project)
+    if form.is_valid():
+        done = attempt(request, reviews.review_many, batch=None, **form.cleaned_data)
+        if done.ok:
+            _tell(request, form.cleaned_data["status"], done.result)
+    form_message(request, form)
+
+
+def _tell(request: HttpRequest, status: str, results: list[Any]) -> None:
+    refused = [result for result in results if not result.ok]
+    if len(refused) < len(results):
+        messages.success(request, f"{len(results) - len(refused)} scans {status}.")
+    for result in refused[:REFUSALS_SHOWN]:
+        messages.error(request, f"{result.image.code}: {result.detail}")
+    if len(refused) > REFUSALS_SHOWN:
+        messages.error(request, f"{len(refused) - REFUSALS_SHOWN} more were refused.")
+
+
+def _project(request: HttpRequest, pk: int) -> Project:
+    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    require(request.user, "review_label", project)
+    return project

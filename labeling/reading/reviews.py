@@ -1,0 +1,165 @@
+"""Reviewing: a colleague's decision about the current label, one scan or many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from images.models import Image, ProjectClass
+from labeling.models import Import, ImportFile, Label, Review
+from labeling.policies import require, require_class, visible_scans
+from labeling.reading.change import Current, change, settle_doubt, step, write
+from labeling.reading.labels import append, record_label
+from labeling.reading.states import Action
+from mediscan_site.core import audit, text
+from mediscan_site.core.errors import Conflict, DomainError, Invalid
+from mediscan_site.core.models import User
+
+MAX_IMAGES = 1000
+ACTIONS = {
+    Review.Status.APPROVED: Action.APPROVE,
+    Review.Status.REJECTED: Action.REJECT,
+    Review.Status.MODIFIED: Action.MODIFY,
+}
+
+
+@dataclass(frozen=True)
+class ReviewResult:
+    """What became of one scan of many. `code` and `detail` are empty when it went well."""
+
+    image: Image
+    ok: bool
+    code: str = ""
+    detail: str = ""
+
+
+def review_scan(
+    *,
+    actor: User,
+    image: Image,
+    status: str,
+    label_class: ProjectClass | None = None,
+    comment: str = "",
+    expected_version: int | None = None,
+) -> Review:
+    """Approve, reject, or (with a class) modify the current label. A class beside another status must be the current one.
+
+    Raises FourEyes when the author approves, Conflict `nothing_to_review`, Stale, Invalid."""
+    require(actor, "review_label", image.project)
+    decision = _parse_status(status)
+    if label_class is not None:
+        require_class(image.project, label_class)
+    elif decision == Review.Status.MODIFIED:
+        raise Invalid("Name the class that the scan should have.", attr="label", code="required")
+    remark = text.paragraphs(comment, attr="comment")
+    return change(
+        image,
+        expected_version=expected_version,
+        decide=lambda current: _decide(current, actor, decision, label_class, remark),
+    )
+
+
+def _parse_status(status: str) -> Review.Status:
+    value = text.choice(status, attr="status", choices=Review.Status.values)
+    if value is None:
+        raise Invalid(f"status must be one of: {', '.join(Review.Status.values)}.", attr="status", code="required")
+    return Review.Status(value)
+
+
+def _decide(
+    current: Current, actor: User, decision: Review.Status, label_class: ProjectClass | None, comment: str
+) -> Review:
+    image, seen = current.image, current.image.version
+    state = step(current, ACTIONS[decision], actor=actor)
+    reviewed = current.label
+    if reviewed is None:
+        raise Conflict("This scan has no label, so there is nothing to review.", code="nothing_to_review")
+    new_label: Label | None = None
+    if decision == Review.Status.MODIFIED:
+        new_label = append(current, actor, label_class=label_class, reader=actor, source=Label.Source.DOCTOR)
+    elif label_class is not None and not current.repeats(label_class):
+        raise Invalid("This is not the current label. Send status modified to change it.", attr="label")
+    if decision == Review.Status.APPROVED:
+        settle_doubt(image, actor)
+    write(current, state, label=new_label or reviewed)
+    review = Review.objects.create(
+        image=image,
+        label=reviewed,
+        status=decision,
+        new_label=new_label,
+        reviewer=actor,
+        comment=comment,
+        scan_version=seen,
+    )
+    if new_label is not None:
+        record_label(image, actor, new_label)
+    details = {"review": review.pk, "status": str(decision), "label": reviewed.pk}
+    audit.record("review.create", actor=actor, obj=image, project=image.project_id, details=details)
+    return review
+
+
+def review_many(
+    *,
+    actor: User,
+    images: Sequence[Image] | None,
+    batch: Import | None,
+    status: str,
+    label_class: ProjectClass | None = None,
+    comment: str = "",
+    expected_count: int | None = None,
+) -> list[ReviewResult]:
+    """Review each scan of a list (at most 1,000), or each scan that an import created. One refusal does not stop the others.
+
+    Raises Conflict `count_mismatch` when there are not `expected_count` scans: then nothing was reviewed."""
+    scans = selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
+    _parse_status(status)
+    return [
+        _one_of_many(actor=actor, image=scan, status=status, label_class=label_class, comment=comment) for scan in scans
+    ]
+
+
+def _one_of_many(
+    *, actor: User, image: Image, status: str, label_class: ProjectClass | None, comment: str
+) -> ReviewResult:
+    try:
+        review = review_scan(actor=actor, image=image, status=status, label_class=label_class, comment=comment)
+    except DomainError as error:
+        return ReviewResult(image, ok=False, code=error.code, detail=error.detail)
+    return ReviewResult(review.image, ok=True)
+
+
+def selected(
+    *, actor: User, images: Sequence[Image] | None, batch: Import | None, expected_count: int | None
+) -> list[Image]:
+    """The scans that a bulk review is about, after its checks; the right to review is asked for every project once."""
+    if (images is None) == (batch is None):
+        raise Invalid("Send either images or import.", attr="images")
+    if batch is not None:
+        require(actor, "review_label", batch.project)
+        if expected_count is None:
+            raise Invalid("Say how many scans you expect to review.", attr="expected_count", code="required")
+        scans = created_by(batch)
+    else:
+        scans = list({image.pk: image for image in images or ()}.values())
+        for project in {image.project for image in scans}:
+            require(actor, "review_label", project)
+        _check_visible(actor, scans)
+    if expected_count is not None and expected_count != len(scans):
+        raise Conflict(
+            f"{len(scans)} scans are selected, not {expected_count}. Look again, then send the right number.",
+            code="count_mismatch",
+            attr="expected_count",
+        )
+    return scans
+
+
+def _check_visible(actor: User, scans: Sequence[Image]) -> None:
+    if not 0 < len(scans) <= MAX_IMAGES:
+        raise Invalid(f"Send 1 to {MAX_IMAGES} scans.", attr="images")
+    if visible_scans(actor).filter(pk__in=[scan.pk for scan in scans]).count() != len(scans):
+        raise Invalid("One of these scans does not exist.", attr="images", code="does_not_exist")
+
+
+def created_by(batch: Import) -> list[Image]:
+    """The scans an import brought in (not those that were there before), without erased ones, oldest first."""
+    created = ImportFile.objects.filter(batch=batch, outcome=ImportFile.Outcome.CREATED, image__isnull=False)
+    scans = Image.objects.filter(pk__in=created.values("image"), erased_at__isnull=True)
+    return list(scans.select_related("project").order_by("pk"))

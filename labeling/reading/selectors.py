@@ -1,0 +1,45 @@
+"""Read queries about labels, reviews, doubts and the queue."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from images.models import Image, Project
+from labeling import policies
+from labeling.models import Label, LabelDoubt, Lease, Review
+from labeling.reading.queue import waiting
+from mediscan_site.core.models import User
+
+
+def labels(user: User | AnonymousUser) -> QuerySet[Label]:
+    return policies.visible_labels(user).select_related("image", "label_class", "reader")
+
+
+def reviews(user: User | AnonymousUser) -> QuerySet[Review]:
+    return policies.visible_reviews(user).select_related(
+        "image", "reviewer", "label__label_class", "new_label__label_class"
+    )
+
+
+def label_history(image: Image) -> QuerySet[Label]:
+    """Every reading of a scan, oldest first, with the reviews it got."""
+    rows = Label.objects.filter(image=image).select_related("label_class", "reader")
+    return rows.prefetch_related("reviews__reviewer").order_by("id")
+
+
+def label_doubts(project: Project) -> QuerySet[LabelDoubt]:
+    """Labels that a model contradicts, while they are still what the scan stands for."""
+    open_ones = {"image__erased_at__isnull": True, "image__hold": "", "image__label_class": F("given")}
+    rows = LabelDoubt.objects.filter(image__project=project, **open_ones)
+    return rows.select_related("image", "given", "suggested")
+
+
+def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
+    """The user's own live leases, oldest first: a page that is loaded again shows the same scan."""
+    live = Lease.objects.filter(holder=user, image__project=project, task=task, expires_at__gt=timezone.now())
+    return live.select_related("image__project").order_by("expires_at", "id")
+
+
+def queue_counts(*, user: User, project: Project) -> dict[str, int]:
+    """How many scans wait for this user in each queue."""
+    return {task: waiting(user=user, project=project, task=task).count() for task in Lease.Task.values}

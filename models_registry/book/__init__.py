@@ -1,0 +1,1 @@
+"""The laboratory book: versions mirrored into MLflow, and what MLflow can serve."""

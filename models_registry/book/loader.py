@@ -1,0 +1,126 @@
+"""A bundle as an MLflow python function: plain files, no pickle. The answers are the site's own, by the same code.
+
+MLflow puts the folder `code` beside the bundle on the module path and calls `_load_pyfunc` with the model's folder. What comes
+in are tiles as the site makes them of an upright 8-bit picture:
+
+    picture.convert("L").resize((256, 256), Image.Resampling.BILINEAR)
+"""
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from models_registry.inference.bundle import BundleError, unpack, verify_signature
+from models_registry.inference.names import TILE_SIDE
+from models_registry.inference.predictor import Predictor
+
+BUNDLE: Final = "bundle.mediscan"
+SEAL: Final = "seal.json"
+COLUMN: Final = "image"
+MOST_TILES: Final = 256
+REMEDY: Final = (
+    f'Send either a column "{COLUMN}" of base64-encoded 8-bit grey PNG pictures of {TILE_SIDE} by {TILE_SIDE} pixels, or whole '
+    f"numbers from 0 to 255 of the shape ({TILE_SIDE}, {TILE_SIDE}) or (n, {TILE_SIDE}, {TILE_SIDE})."
+)
+
+
+class NotTiles(ValueError):
+    """The input is not what the model reads; the message says what is."""
+
+
+class Servable:
+    """One bundle that answers."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """One answer per tile: `prediction`, `confidence` (null when not calibrated), `decision` (answer or refer), its `reasons`,
+        `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the share of
+        scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotTiles."""
+        del params
+        found = self._predictor.predict(tiles(model_input))
+        sets = self._predictor.prediction_set(found)
+        inside = [None] * len(found.probabilities) if sets is None else list(sets)
+        return [
+            self._answer(shares, members, calibrated=found.calibrated)
+            for shares, members in zip(found.probabilities, inside, strict=True)
+        ]
+
+    def _answer(
+        self, shares: npt.NDArray[np.float64], members: npt.NDArray[np.bool_] | None, *, calibrated: bool
+    ) -> dict[str, Any]:
+        names, sets = self._predictor.class_names, self._predictor.manifest.conformal
+        confidence = float(shares.max())
+        decision = self._predictor.decide(confidence)
+        return {
+            "prediction": names[int(shares.argmax())],
+            "confidence": confidence if calibrated else None,
+            "decision": decision.decision,
+            "reasons": list(decision.reasons),
+            "probabilities": dict(zip(names, shares.tolist(), strict=True)),
+            "prediction_set": None if members is None else [names[k] for k in np.argsort(-shares) if members[k]],
+            "prediction_set_coverage": None if members is None or sets is None else sets.target,
+            "intended_use": self._predictor.manifest.intended_use,
+        }
+
+
+def tiles(model_input: Any) -> npt.NDArray[np.uint8]:
+    """Whatever MLflow hands over → uint8 (N, 256, 256). Raises NotTiles."""
+    if hasattr(model_input, "columns"):
+        if COLUMN not in model_input.columns:
+            raise NotTiles(f'There is no column "{COLUMN}". {REMEDY}')
+        return _pictures(model_input[COLUMN].tolist())
+    return _numbers(model_input)
+
+
+def _pictures(texts: Sequence[Any]) -> npt.NDArray[np.uint8]:
+    if not 1 <= len(texts) <= MOST_TILES:
+        raise NotTiles(f"Send 1 to {MOST_TILES} pictures at once.")
+    return np.stack([_picture(text, number) for number, text in enumerate(texts, start=1)])
+
+
+def _picture(text: Any, number: int) -> npt.NDArray[np.uint8]:
+    try:
+        data = text if isinstance(text, bytes) else base64.b64decode(text, validate=True)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            if picture.mode == "L" and picture.size == (TILE_SIDE, TILE_SIDE):
+                return np.asarray(picture, dtype=np.uint8)
+            what = f"has {picture.size[0]} by {picture.size[1]} pixels of the mode {picture.mode}"
+    except (TypeError, binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise NotTiles(f"Picture {number} cannot be read ({type(error).__name__}). {REMEDY}") from error
+    raise NotTiles(f"Picture {number} {what}. {REMEDY}")
+
+
+def _numbers(values: Any) -> npt.NDArray[np.uint8]:
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise NotTiles(REMEDY) from error
+    if found.ndim == 2:
+        found = found[None]
+    if found.shape[1:] != (TILE_SIDE, TILE_SIDE) or not 1 <= len(found) <= MOST_TILES:
+        raise NotTiles(f"The shape is {found.shape}. {REMEDY} At most {MOST_TILES} at once.")
+    if found.dtype.kind not in "iu" or found.min() < 0 or found.max() > 255:
+        raise NotTiles(f"These are not grey levels. {REMEDY}")
+    return found.astype(np.uint8)
+
+
+def _load_pyfunc(path: str) -> Servable:
+    """Called by MLflow with the folder of the model. BundleError when the bundle is not the one that was sealed."""
+    folder = Path(path)
+    data = (folder / BUNDLE).read_bytes()
+    seal = json.loads((folder / SEAL).read_text())
+    if not verify_signature(data, seal["signature"], base64.b64decode(seal["public_key"])):
+        raise BundleError(f"{BUNDLE} is not the file that {SEAL} was made for: fetch the model again")
+    predictor = Predictor(unpack(data))
+    predictor.warm()
+    return Servable(predictor)

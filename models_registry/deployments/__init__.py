@@ -1,0 +1,1 @@
+"""Deployments: the gate, and the one version of a project that answers."""

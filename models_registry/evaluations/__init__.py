@@ -1,0 +1,1 @@
+"""Evaluations: measuring a version on scans it has never seen."""

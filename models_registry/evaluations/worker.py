@@ -1,0 +1,67 @@
+"""The worker side of an evaluation: reads a test split once, and stores its figures with the number of this reading."""
+
+import logging
+from typing import Any
+
+from django.db import transaction
+
+from mediscan_site.core import audit, work
+from mediscan_site.core.models import WorkStatus
+from models_registry.evaluations import reporting
+from models_registry.models import Evaluation
+from models_registry.versions import serving
+from models_registry.versions.failures import fail
+from models_registry.versions.fairness import next_test_read
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The row was cancelled or given to another attempt."""
+
+
+def run_evaluation(pk: int) -> None:
+    """Claim the evaluation, read the test split, store the report. Whatever goes wrong ends in a failed row that says so."""
+    attempt = work.claim(Evaluation, pk)
+    if attempt is None:
+        return
+    evaluation = Evaluation.objects.select_related(
+        "model", "model__bundle", "model__project", "snapshot", "requested_by"
+    ).get(pk=pk)
+    try:
+        with work.keep_alive(Evaluation, pk, attempt) as pulse:
+            report = measure(evaluation, pulse)
+    except Stopped:
+        work.finish(Evaluation, pk, attempt, status=WorkStatus.CANCELLED)
+    except reporting.NothingToRead as error:
+        work.finish(Evaluation, pk, attempt, status=WorkStatus.FAILED, error=str(error))
+    except Exception as error:
+        fail(evaluation, attempt, error)
+    else:
+        _store(evaluation, attempt, report)
+
+
+def measure(evaluation: Evaluation, pulse: work.Pulse) -> dict[str, Any]:
+    """The report over the test members that still exist. Raises Stopped when nobody wants the result any more."""
+
+    def on_read(done: int, total: int) -> None:
+        if pulse.should_stop():
+            raise Stopped
+        pulse.progress(done / total)
+
+    model = evaluation.model
+    return reporting.build(evaluation.snapshot, serving.predictor(model), model.classes, model=model, on_read=on_read)
+
+
+def _store(evaluation: Evaluation, attempt: int, report: dict[str, Any]) -> None:
+    with transaction.atomic():
+        reads = next_test_read(evaluation.snapshot)
+        done = work.finish(
+            Evaluation, evaluation.pk, attempt, status=WorkStatus.SUCCEEDED, metrics=report, test_reads=reads
+        )
+        if done:
+            project = evaluation.model.project_id
+            details = {"model": evaluation.model_id, "dataset": evaluation.snapshot_id, "test_reads": reads}
+            audit.record(
+                "evaluation.finish", actor=evaluation.requested_by, obj=evaluation, project=project, details=details
+            )

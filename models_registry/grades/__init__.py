@@ -1,0 +1,1 @@
+"""Grades: what the deployed version says of a scan, and what doctors say of that."""

@@ -1,0 +1,65 @@
+"""The picture that shows what spoke for an answer: made by the worker after a grade, stored encrypted."""
+
+import io
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from django.db import transaction
+from PIL import Image as Pillow
+
+from images.models import Image
+from images.renditions import tile
+from mediscan_site.core.errors import NotFound
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import blobs
+from models_registry.models import Grade
+from models_registry.versions import serving
+
+PNG: Final = "image/png"
+MOST_OPAQUE: Final = 0.65
+# Dark blue over magenta to yellow: distinguishable without red and green. Columns: where, red, green, blue.
+COLOURS: Final = np.array(
+    [[0.0, 13, 8, 135], [0.25, 126, 3, 168], [0.5, 204, 71, 120], [0.75, 248, 149, 64], [1.0, 240, 249, 33]]
+)
+
+
+def overlay(heat: npt.NDArray[np.float32]) -> bytes:
+    """(H, W) in 0..1 → PNG with alpha, to be laid over the scan: transparent where nothing spoke for the class."""
+    rgb = [np.interp(heat, COLOURS[:, 0], COLOURS[:, channel]) for channel in (1, 2, 3)]
+    alpha = heat * MOST_OPAQUE * 255
+    pixels = np.stack([*rgb, alpha], axis=-1).round().astype(np.uint8)
+    target = io.BytesIO()
+    Pillow.fromarray(pixels, "RGBA").save(target, "PNG", optimize=True)
+    return target.getvalue()
+
+
+def draw(grade: Grade) -> Blob:
+    """The heat map of a succeeded grade, made now if it has none; of two that draw at once the first one's stays.
+
+    Raises serving.BundleDamaged, and IntegrityError of the storage when the scan is damaged.
+    """
+    if grade.heatmap:
+        return grade.heatmap
+    index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
+    heat = serving.predictor(grade.model).heatmap(tile(grade.image).copy(), index)
+    blob = blobs.write(overlay(heat), namespace=str(grade.project_id), content_type=PNG)
+    with transaction.atomic():
+        # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.
+        there = Image.objects.select_for_update().filter(pk=grade.image_id, erased_at__isnull=True)
+        missing = Grade.objects.filter(pk=grade.pk, heatmap__isnull=True, image__in=list(there))
+        blob.save(force_insert=True)
+        stored = missing.update(heatmap=blob)
+        if not stored:
+            transaction.set_rollback(True)
+    if stored:
+        return blob
+    blobs.discard(blob)
+    return _drawn_by_another(grade)
+
+
+def _drawn_by_another(grade: Grade) -> Blob:
+    found = Grade.objects.select_related("heatmap").get(pk=grade.pk).heatmap
+    if found is None:
+        raise NotFound("The scan was erased, and its heat map with it.")
+    return found

@@ -1,0 +1,1 @@
+"""The figures of a model and how sure they are: pure NumPy and SciPy, no Django."""

@@ -1,0 +1,1 @@
+"""Model versions: their bundle, card, confidence, lineage, and loading them to serve."""

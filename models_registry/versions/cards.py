@@ -1,0 +1,137 @@
+"""The model card: what is known of a version, as JSON and as text to read. Facts of the training are frozen with the version;
+the figures are those of its latest evaluation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from images.models import RESEARCH_USE, Split
+from labeling.models import Snapshot, SnapshotMember
+from models_registry.models import Evaluation, ModelVersion
+from models_registry.versions import confidence
+
+_FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificity", "f1", "ece", "coverage")
+
+
+def build(model: ModelVersion, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is frozen when a version is registered: its project's words of then, its data set, and the training's facts."""
+    project, snapshot = model.project, model.snapshot
+    return {
+        "research_use": RESEARCH_USE,
+        "intended_use": project.intended_use,
+        "limitations": project.limitations,
+        "project": project.name,
+        "modality": project.modality,
+        "laterality_matters": project.laterality_matters,
+        "dataset": {
+            "dataset": snapshot.code,
+            "content_hash": snapshot.content_hash,
+            "grouping": snapshot.grouping,
+            "splits": split_sizes(snapshot),
+            "class_counts": snapshot.class_counts,
+        },
+        "training": dict(facts),
+    }
+
+
+def split_sizes(snapshot: Snapshot) -> dict[str, int]:
+    """How many scans each side of a data set was frozen with."""
+    members = SnapshotMember.objects.filter(snapshot=snapshot)
+    return {split.value: members.filter(split=split).count() for split in Split}
+
+
+def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
+    """The whole card: the frozen part, the calibration, and the latest reading of a test split."""
+    return {
+        "model": model.code,
+        "name": model.name,
+        "version": model.version,
+        "architecture": model.architecture,
+        "classes": [entry["name"] for entry in model.classes],
+        "training_date": model.training_date.isoformat(),
+        **model.card,
+        "calibration": model.calibration,
+        "metrics": report(evaluation),
+        "bundle_sha256": model.bundle_sha256,
+    }
+
+
+def report(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """Figures with what they rest on: data set, grouping, and how often its test split has been read. The points of curves
+    stay with the evaluation: they are to draw, and a list of versions would carry thousands."""
+    if evaluation is None:
+        return None
+    return {
+        "evaluation": evaluation.pk,
+        "dataset": evaluation.snapshot.code,
+        "grouping": evaluation.snapshot.grouping,
+        "test_reads": evaluation.test_reads,
+        "origin": evaluation.origin,
+        **{name: value for name, value in evaluation.metrics.items() if name != "curves"},
+    }
+
+
+def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
+    """The card to read, in Markdown."""
+    frozen = model.card
+    dataset = frozen.get("dataset", {})
+    sizes = ", ".join(f"{split} {count}" for split, count in dataset.get("splits", {}).items())
+    lines = [
+        f"# {model.name}, {model.version} ({model.code})",
+        "",
+        f"**{RESEARCH_USE}**",
+        "",
+        "## Intended use",
+        str(frozen.get("intended_use") or RESEARCH_USE),
+        "",
+        "## Limitations",
+        str(frozen.get("limitations") or RESEARCH_USE),
+        "",
+        "## Data set",
+        f"{dataset.get('dataset', model.snapshot.code)}: {sizes} scans; grouped by {dataset.get('grouping', 'nothing')}.",
+        f"Classes: {', '.join(entry['name'] for entry in model.classes)}.",
+        "",
+        *_speed(frozen.get("training", {})),
+        "## Figures",
+        *figure_lines(evaluation),
+        "",
+        "## Calibration",
+        *(line for sentence in confidence.lines(model) for line in (sentence, "")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _speed(training: Mapping[str, Any]) -> list[str]:
+    """What one answer and the training took, where that was measured."""
+    if training.get("latency_ms") is None:
+        return []
+    networks = training.get("members", 1)
+    who = "One network" if networks == 1 else f"The mean of {networks} networks"
+    took = training.get("seconds")
+    return [
+        "## Speed",
+        f"{who}; one answer took {training['latency_ms']:.0f} ms on one thread where it was trained.",
+        *([f"All epochs of the training, those of folds included, took {took:.0f} s."] if took is not None else []),
+        "",
+    ]
+
+
+def figure_lines(evaluation: Evaluation | None) -> list[str]:
+    """The main figures with their intervals, and what they rest on, as lines to read."""
+    if evaluation is None:
+        return ["Not evaluated yet."]
+    metrics = evaluation.metrics
+    head = (
+        f"On the test split of {evaluation.snapshot.code} (n = {metrics.get('n', 'unknown')}, "
+        f"{metrics.get('n_groups', 'unknown')} groups by {evaluation.snapshot.grouping}); "
+        f"reading number {evaluation.test_reads} of it. 95 % intervals."
+    )
+    return [head, "", *(_figure_line(name, metrics[name]) for name in _FIGURES if name in metrics)]
+
+
+def _figure_line(name: str, entry: Mapping[str, Any]) -> str:
+    label = name.replace("_", " ")
+    if entry.get("value") is None:
+        return f"- {label}: not available ({entry.get('reason', 'too few cases')})"
+    if entry.get("low") is None:
+        return f"- {label}: {entry['value']:.3f} ({entry.get('reason', 'no interval')})"
+    return f"- {label}: {entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"

@@ -1,0 +1,11 @@
+"""Reading one figure out of a report of an evaluation. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def figure(metrics: Mapping[str, Any] | None, name: str, bound: str = "value") -> float | None:
+    """One number of a report: its `value`, or the `low` or `high` end of its interval; None when it is not available."""
+    entry = (metrics or {}).get(name)
+    number = entry.get(bound) if isinstance(entry, Mapping) else None
+    return float(number) if isinstance(number, int | float) else None

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+
+from models_registry.inference.architectures import (
+    COMPACT,
+    build,
+    cam_layer,
+    forward_from,
+    forward_to,
+    grey_state,
+    strides,
+)
+from models_registry.inference.bundle import unpack
+from models_registry.inference.predictor import Predictor, decide
+from models_registry.statistics.calibration import Calibration, softmax
+from models_registry.statistics.conformal import Conformal, SetRule
+from models_registry.statistics.prior import Prior
+from tests.training.engine.builders import make_bundle, make_manifest, make_tiles
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(unpack(make_bundle(architecture="resnet18")))
+
+
+def test_probabilities_are_the_tempered_softmax_of_the_logits(predictor):
+    result = predictor.predict(make_tiles(5)[0])
+    assert result.probabilities.shape == result.logits.shape == (5, 2)
+    assert np.allclose(result.probabilities, softmax(result.logits, 1.5))
+    assert np.allclose(result.probabilities.sum(axis=1), 1)
+    assert result.calibrated
+    assert np.array_equal(result.confidences, result.probabilities.max(axis=1))
+
+
+def test_the_same_tiles_get_the_same_answer_alone_in_a_batch_and_from_a_second_load(predictor):
+    tiles = make_tiles(40)[0]
+    first = predictor.predict(tiles).logits
+    assert np.array_equal(first, predictor.predict(tiles).logits)
+    assert np.array_equal(first, Predictor(unpack(make_bundle(architecture="resnet18"))).predict(tiles).logits)
+    assert np.allclose(first[39], predictor.predict(tiles[39:]).logits[0], atol=1e-5)
+
+
+def test_no_tiles_give_no_predictions(predictor):
+    assert predictor.predict(make_tiles(0)[0]).probabilities.shape == (0, 2)
+
+
+def test_flip_averaging_makes_a_scan_and_its_mirror_image_equal():
+    tiles = make_tiles(2)[0]
+    flipping = Predictor(unpack(make_bundle(laterality_matters=False, flip_tta=True)))
+    assert np.allclose(flipping.predict(tiles).logits, flipping.predict(tiles[:, :, ::-1]).logits, atol=1e-5)
+
+
+def test_a_confident_scan_is_answered_and_a_doubtful_one_referred():
+    manifest = make_manifest()
+    assert decide(manifest, 0.7).decision == "answer"
+    doubtful = decide(manifest, 0.69)
+    assert (doubtful.decision, doubtful.reasons) == ("refer", ("below_threshold",))
+
+
+def test_without_calibration_every_scan_is_referred():
+    model = Predictor(unpack(make_bundle(calibration=Calibration(None, 3, "only 3 validation scans"))))
+    assert not model.predict(make_tiles(1)[0]).calibrated
+    assert model.decide(0.999).reasons == ("not_calibrated",)
+
+
+def test_a_heat_map_covers_the_tile_and_peaks_at_one(predictor):
+    tile = make_tiles(1)[0][0]
+    maps = [predictor.heatmap(tile, k) for k in range(2)]
+    for heat in maps:
+        assert heat.shape == (256, 256)
+        assert heat.dtype == np.float32
+        assert 0 <= float(heat.min()) <= float(heat.max()) <= 1
+    assert any(float(heat.max()) == 1 for heat in maps)
+    assert np.array_equal(maps[0], predictor.heatmap(tile, 0))
+
+
+def test_a_heat_map_of_a_class_that_is_not_there_is_refused(predictor):
+    with pytest.raises(ValueError, match=r"class_index must be 0\.\.1"):
+        predictor.heatmap(make_tiles(1)[0][0], 2)
+
+
+def test_warming_leaves_the_answers_as_they_are(predictor):
+    tiles = make_tiles(2)[0]
+    before = predictor.predict(tiles).logits
+    predictor.warm()
+    assert np.array_equal(before, predictor.predict(tiles).logits)
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", COMPACT])
+def test_a_network_cut_at_any_stage_gives_its_own_logits(architecture):
+    network = build(architecture, 3).eval()
+    x = torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        for stage in strides(network):
+            assert torch.equal(forward_from(network, forward_to(network, x, stage), stage), network(x))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "stage"),
+    [
+        ("resnet18", 224, "layer4"),
+        ("resnet18", 128, "layer3"),
+        ("resnet18", 64, "layer2"),
+        ("resnet18", 32, "layer1"),
+        (COMPACT, 64, "layer3"),
+        (COMPACT, 28, "layer2"),
+    ],
+)
+def test_the_heat_map_is_taken_where_it_still_has_some_resolution(architecture, size, stage):
+    with torch.device("meta"):
+        assert cam_layer(build(architecture, 2), size) == stage
+
+
+def test_a_grey_network_answers_as_the_colour_network_it_came_from():
+    colour, grey = build("resnet18", 2, channels=3).eval(), build("resnet18", 2).eval()
+    grey.load_state_dict(grey_state(colour.state_dict()), strict=False)
+    grey.fc.load_state_dict(colour.fc.state_dict())
+    x = torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(grey(x), colour(x.expand(-1, 3, -1, -1)), atol=1e-4)
+
+
+def test_an_unknown_architecture_is_refused_with_the_list():
+    with pytest.raises(ValueError, match="resnet18, resnet34, resnet50, resnet101"):
+        build("alexnet", 2)
+
+
+def test_probabilities_are_moved_to_the_expected_prevalence_and_sets_follow_them():
+    tiles, _ = make_tiles(6)
+    plain = Predictor(unpack(make_bundle())).predict(tiles).probabilities
+    prior = Prior((0.5, 0.5), (0.5, 0.5), (0.5, 0.5), (0.9, 0.1))
+    conformal = Conformal(0.9, SetRule((0.5, 0.5), (9, 9)), SetRule((0.3, 0.8), (9, 9)))
+    model = Predictor(unpack(make_bundle(prior=prior, conformal=conformal)))
+    moved = model.predict(tiles)
+    expected = plain * [0.9, 0.1]
+    assert moved.probabilities == pytest.approx(expected / expected.sum(axis=1, keepdims=True))
+    sets = model.prediction_set(moved)
+    assert sets is not None
+    assert sets.tolist() == (1 - moved.probabilities <= [0.3, 0.8]).tolist()
+
+
+def test_without_thresholds_or_calibration_there_are_no_sets():
+    tiles, _ = make_tiles(2)
+    conformal = Conformal(0.9, SetRule((0.5, 0.5), (9, 9)), SetRule(None, (9, 9), "too few"))
+    silent = Predictor(unpack(make_bundle()))
+    blind = Predictor(unpack(make_bundle(calibration=Calibration(None, 3, "few"), conformal=conformal)))
+    for model in (silent, blind):
+        assert model.prediction_set(model.predict(tiles)) is None

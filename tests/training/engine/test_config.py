@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from tests.training.engine.builders import make_data, make_tiles
+from training.engine.config import ConfigError, TrainConfig, default_config
+from training.engine.data import TrainData, balanced_order, batches
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("architecture", "vgg16"),
+        ("architecture", 3),
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("epochs", True),
+        ("image_size", 27),
+        ("image_size", 257),
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("batch_size", 1),
+        ("pretrained", "yes"),
+        ("seed", -1),
+        ("coverage_target", 1.1),
+        ("flip_tta", True),
+        ("frozen_epochs", 1),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(field, value):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_dict({field: value})
+    assert caught.value.field == field
+    assert str(caught.value).startswith(f"{field}: ")
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ConfigError, match="momentum: is not a training setting"):
+        TrainConfig.from_dict({"momentum": 0.9})
+
+
+def test_more_frozen_epochs_than_epochs_are_refused():
+    with pytest.raises(ConfigError, match="frozen_epochs"):
+        TrainConfig(pretrained=True, epochs=3, frozen_epochs=4)
+
+
+def test_a_configuration_survives_a_round_through_a_dictionary():
+    config = TrainConfig(pretrained=True, epochs=9, frozen_epochs=3, allow_flips=True, flip_tta=True)
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_the_default_freezes_a_backbone_only_when_weights_are_there():
+    scratch, transfer = default_config(200, weights_available=False), default_config(200, weights_available=True)
+    assert not scratch.pretrained
+    assert scratch.frozen_epochs == 0
+    assert transfer.pretrained
+    assert 0 < transfer.frozen_epochs < transfer.epochs
+
+
+def test_the_default_makes_fewer_passes_over_more_scans():
+    epochs = [default_config(n, weights_available=False).epochs for n in (50, 500, 5000, 50_000)]
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[0] <= 60
+    assert epochs[-1] >= 2
+
+
+def test_small_pictures_are_trained_at_their_own_size_and_for_longer():
+    usual = default_config(4700, weights_available=False, architecture="resnet_compact")
+    small = default_config(4700, weights_available=False, architecture="resnet_compact", picture_side=28)
+    assert small.image_size == 28
+    assert small.epochs > usual.epochs
+    assert default_config(4700, weights_available=False, picture_side=1024) == default_config(
+        4700, weights_available=False
+    )
+
+
+def test_the_default_looks_at_both_sides_only_where_mirror_images_are_allowed():
+    for side in (28, None):
+        assert default_config(200, weights_available=False, allow_flips=True, picture_side=side).flip_tta
+        assert default_config(200, weights_available=True, allow_flips=True, picture_side=side).flip_tta
+        assert not default_config(200, weights_available=False, allow_flips=False, picture_side=side).flip_tta
+
+
+@pytest.mark.parametrize(
+    ("n_train", "asked", "members"),
+    [
+        (150, {}, 3),
+        (4700, {"picture_side": 28}, 2),
+        (4700, {"picture_side": 56}, 1),
+        (150, {"image_size": 128}, 1),
+        (50_000, {}, 1),
+        (150, {"architecture": "resnet18"}, 1),
+        (150, {"weights_available": True, "architecture": "resnet18"}, 1),
+    ],
+)
+def test_the_default_is_several_networks_where_they_are_cheap(n_train, asked, members):
+    given = {"weights_available": False, "architecture": "resnet_compact", **asked}
+    assert default_config(n_train, **given).members == members
+
+
+@pytest.mark.parametrize(("epochs", "strength"), [(1, 0.5), (8, 0.5), (9, 1.0), (30, 1.0), (None, 1.0)])
+def test_small_pictures_are_changed_less_in_a_short_run(epochs, strength):
+    told = default_config(4700, weights_available=False, picture_side=28, epochs=epochs)
+    assert told.augment == strength
+    assert told.epochs == 30
+
+
+@pytest.mark.parametrize(("weights", "usual"), [(False, 64), (True, 128)])
+def test_a_size_that_was_asked_for_is_kept(weights, usual):
+    assert default_config(200, weights_available=weights, picture_side=1024).image_size == usual
+    assert default_config(200, weights_available=weights, picture_side=1024, image_size=96).image_size == 96
+
+
+def test_a_picture_smaller_than_any_input_is_enlarged_to_the_smallest():
+    assert default_config(200, weights_available=False, picture_side=20).image_size == 28
+
+
+def test_an_epoch_shows_every_class_equally_often_and_every_rare_scan_evenly():
+    labels = np.array([0] * 30 + [1] * 6)
+    order = balanced_order(labels, 2, seed=1, epoch=0)
+    assert np.bincount(labels[order]).tolist() == [18, 18]
+    assert set(np.bincount(order, minlength=36)[30:].tolist()) == {3}
+
+
+def test_the_order_depends_on_seed_and_epoch_and_on_nothing_else():
+    labels = np.arange(40) % 2
+    first = balanced_order(labels, 2, seed=1, epoch=0)
+    assert np.array_equal(first, balanced_order(labels, 2, seed=1, epoch=0))
+    assert not np.array_equal(first, balanced_order(labels, 2, seed=1, epoch=1))
+    assert not np.array_equal(first, balanced_order(labels, 2, seed=2, epoch=0))
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(16, [8, 8]), (17, [8, 9]), (20, [8, 8, 4]), (3, [3])])
+def test_no_batch_is_left_with_too_few_scans_to_normalise(n, sizes):
+    assert [len(batch) for batch in batches(np.arange(n), 8)] == sizes
+
+
+def test_prevalence_is_the_share_of_each_class_in_training():
+    assert make_data(16, 8).prevalence == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_val", "labels", "named"),
+    [
+        (0, 4, None, "train_tiles"),
+        (4, 0, None, "val_tiles"),
+        (4, 4, [0, 0, 0, 0], "train_labels"),
+        (4, 4, [0, 1, 2, 0], "train_labels"),
+    ],
+)
+def test_data_that_cannot_train_is_named(n_train, n_val, labels, named):
+    tiles, own = make_tiles(n_train)
+    with pytest.raises(ConfigError) as caught:
+        TrainData(tiles, own if labels is None else np.array(labels), *make_tiles(n_val), 2)
+    assert caught.value.field == named

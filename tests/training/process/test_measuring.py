@@ -1,0 +1,113 @@
+"""The reading of the test split that belongs to a training run is made by the same report as an evaluation."""
+
+import pytest
+import torch
+
+from mediscan_site.core.errors import Conflict
+from models_registry.deployments.services import deploy
+from models_registry.evaluations import reporting
+from models_registry.evaluations.services import request_evaluation
+from models_registry.evaluations.worker import run_evaluation
+from models_registry.versions import serving
+from tests.models_registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
+from training.models import TrainingRun
+from training.process import tiles
+from training.process.explaining import explain
+from training.process.measuring import measure
+from training.process.recorder import Recorder, Stopped
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reading(make_snapshot, make_version, admin):  # noqa: F811
+    """A run at its test split: (run, recorder, the version that will come of it)."""
+    frozen = make_snapshot(6)
+    model = make_version(on=frozen)
+    run = TrainingRun.objects.create(
+        project=frozen.project, snapshot=frozen, created_by=admin, status="running", attempt=1, config={}
+    )
+    return run, Recorder(run, attempt=1), model
+
+
+def test_a_training_run_and_an_evaluation_report_alike(reading, admin):
+    run, recorder, model = reading
+    found = measure(run, serving.predictor(model), recorder)
+    evaluation = request_evaluation(actor=admin, model=model)
+    run_evaluation(evaluation.pk)
+    evaluation.refresh_from_db()
+    assert found == evaluation.metrics
+    assert {"slices", "comparison", "curves", "undivided", "erased"} <= set(found)
+
+
+def test_a_new_version_is_compared_before_it_is_registered(reading, admin):
+    run, recorder, model = reading
+    deploy(actor=admin, model=model)
+    found = measure(run, serving.predictor(model), recorder)["comparison"]
+    assert (found["deployed"], found["n"]) == (model.code, 6)
+    assert {test["difference"] for test in found["tests"] if test["p"] is not None} == {0}
+
+
+def test_a_run_that_is_cancelled_stops_while_it_reads(reading):
+    run, recorder, model = reading
+    recorder.stop()
+    with pytest.raises(Stopped):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_a_test_scan_that_cannot_be_read_is_named(reading, monkeypatch):
+    run, recorder, model = reading
+
+    def damaged(image):
+        raise ValueError("cut short")
+
+    monkeypatch.setattr(tiles, "tile", damaged)
+    with pytest.raises(tiles.TileUnusable, match="cannot be read: its stored file is damaged"):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_a_test_split_that_was_erased_cannot_be_measured(reading):
+    from django.utils import timezone
+
+    from images.models import Image
+
+    run, recorder, model = reading
+    Image.objects.filter(snapshot_members__in=run.snapshot.members.filter(split="test")).update(
+        erased_at=timezone.now()
+    )
+    with pytest.raises(reporting.NothingToRead, match="was erased"):
+        measure(run, serving.predictor(model), recorder)
+
+
+def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measured(reading, admin, monkeypatch):
+    from images.services import merge_patients
+
+    run, recorder, model = reading
+    tested, trained = (run.snapshot.members.filter(split=side)[0].image.patient for side in ("test", "train"))
+    merge_patients(actor=admin, project=run.project, source=tested, target=trained)
+    opened = []
+    monkeypatch.setattr(tiles, "read", opened.append)
+    with pytest.raises(Conflict, match=r"1 test scans of .* turned out") as refusal:
+        measure(run, serving.predictor(model), recorder)
+    assert refusal.value.code == "test_leak"
+    assert not opened
+    assert explain(run, refusal.value) == refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    "lack", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), torch.OutOfMemoryError("CUDA")]
+)
+def test_a_lack_of_memory_is_told_with_what_to_do(reading, lack):
+    assert "Choose a smaller image_size or batch_size" in explain(reading[0], lack)
+
+
+def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading, admin):
+    run, recorder, model = reading
+    earlier = empty_snapshot(run.project, admin, "9" * 64)
+    member = run.snapshot.members.filter(split="test")[0]
+    same = {name: getattr(member, name) for name in ("image", "label", "label_class", "group", "sha256")}
+    earlier.members.create(split="train", **same)
+    type(model).objects.filter(pk=model.pk).update(snapshot=earlier)
+    run.base_model = type(model).objects.get(pk=model.pk)
+    with pytest.raises(Conflict, match=f"{model.code} was trained on scans or patients"):
+        measure(run, serving.predictor(model), recorder)

@@ -1,0 +1,289 @@
+"""The training process: reads the scans, trains, measures, and registers the version. `runner` starts it and watches it."""
+
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from django.conf import settings
+from django.db import OperationalError
+
+from images.models import Split
+from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from models_registry.models import ModelVersion
+from models_registry.versions import serving
+from models_registry.versions.lineage import ancestry
+from models_registry.versions.services import register_version
+from training import planning, selectors
+from training.models import TrainingRun
+from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
+from training.process.book import Book
+from training.process.explaining import explain
+from training.process.recorder import Recorder, Stopped
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from models_registry.inference.predictor import Predictor
+    from training.engine.calibrating import CalibrationScans, Division
+    from training.engine.config import TrainConfig
+    from training.engine.data import TrainData
+    from training.engine.ensemble import Trained
+    from training.engine.report import FitResult
+
+log = logging.getLogger(__name__)
+
+# sysexits.h EX_TEMPFAIL: ended without a result, on request; the run may be resumed.
+EXIT_STOPPED: Final = 75
+
+
+def execute(pk: int, attempt: int) -> int:
+    """Do this attempt's work and write how it ended. The exit status: 0, or EXIT_STOPPED when it wrote nothing."""
+    rows = TrainingRun.objects.select_related("project", "snapshot", "base_model", "checkpoint", "created_by")
+    run = rows.filter(pk=pk, attempt=attempt, status=WorkStatus.RUNNING).first()
+    if run is None:
+        return EXIT_STOPPED
+    recorder, book = Recorder(run, attempt), Book(run)
+    signal.signal(signal.SIGTERM, lambda *_: recorder.stop())
+    try:
+        model, message = _registered(run) or Training(run, recorder, book).result()
+    except Stopped:
+        return _stopped(run, book)
+    except OperationalError as error:
+        log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
+        return EXIT_STOPPED
+    except Exception as error:
+        book.abandon(failed=True)
+        ending.end(pk, attempt, status=WorkStatus.FAILED, error=explain(run, error))
+    else:
+        ending.end(pk, attempt, status=WorkStatus.SUCCEEDED, model=model, message=message)
+        book.close()
+    return 0
+
+
+def _registered(run: TrainingRun) -> tuple[ModelVersion, str] | None:
+    """What an attempt that was lost in its very last step has already made."""
+    model = ModelVersion.objects.filter(source=run.source).first()
+    return (model, run.config["initialisation_note"]) if model else None
+
+
+def _stopped(run: TrainingRun, book: Book) -> int:
+    run.refresh_from_db(fields=["cancel_requested"])
+    if run.cancel_requested:
+        book.abandon(failed=False)
+    return EXIT_STOPPED
+
+
+@dataclass
+class Training:
+    """The steps of one attempt, in the order of `result`."""
+
+    run: TrainingRun
+    recorder: Recorder
+    book: Book
+    # Logits (members, N, K) of a run with folds.
+    out_of_fold: "npt.NDArray[np.float64] | None" = None
+
+    def result(self) -> tuple[ModelVersion, str]:
+        """The registered version, and a sentence about how it came to be."""
+        self._prepare_process()
+        measuring.require_fair(self.run)
+        packed = self.make()
+        self.recorder.stage(0.93, 0.97, "evaluating on the test split")
+        report = measuring.measure(self.run, packed.predictor, self.recorder)
+        self.recorder.check()
+        model = self._register(packed, report)
+        self.recorder.stage(0.97, 1.0, "scoring unlabelled scans for the queue")
+        self._score(packed.predictor)
+        self._doubt(packed)
+        return model, f"{self._best(packed)} {self.run.config['initialisation_note']}"
+
+    def _best(self, packed: packing.Packed) -> str:
+        noted = " Some epochs have a note." if any(report.note for report in packed.fitted.history) else ""
+        where = f" in the first of {packed.fitted.members} networks" if packed.fitted.members > 1 else ""
+        best = f"Best epoch {packed.fitted.best_epoch} of {self.config.epochs}{where}.{noted}"
+        if packed.left_out:
+            limit = settings.TRAINING_LATENCY_BUDGET_MS
+            return (
+                f"{best} {packed.left_out} of {self.config.members} networks were left out to answer within {limit} ms."
+            )
+        return best
+
+    def make(self) -> packing.Packed:
+        data, trained = self.train()
+        self.out_of_fold = trained.out_of_fold
+        return packing.pack_affordable(self.run, self.config, data, trained.members, self._calibration_scans)
+
+    def train(self) -> "tuple[TrainData, Trained]":
+        """All that decides the weights; never reads the test split. `reproduce` does it again."""
+        self.recorder.stage(0.0, 0.05, "reading scans")
+        data = self._data()
+        self.recorder.stage(0.05, 0.93, "training")
+        trained = self._fit(data)
+        if trained.stopped:
+            raise Stopped
+        return data, trained
+
+    @cached_property
+    def config(self) -> "TrainConfig":
+        return planning.engine_config(self.run.config)
+
+    @cached_property
+    def classes(self) -> list[dict[str, Any]]:
+        return list(self.run.snapshot.classes)
+
+    def _prepare_process(self) -> None:
+        import torch
+
+        os.nice(settings.TRAINING_NICENESS)
+        torch.set_num_threads(cores.of(self.run, torch.get_num_threads()))
+        facts = provenance.of(self.run)
+        self.recorder.environment(facts)
+        self.book.open({**self.run.config, "dataset": self.run.snapshot.code, **facts})
+
+    def _part(self, split: Split) -> tiles.Part:
+        total = self.run.snapshot.members.filter(split=split).count()
+        done = self.recorder.counter(total, f"reading {split} scans")
+        class_ids = [entry["id"] for entry in self.classes]
+        return tiles.load(self.run.snapshot, split, class_ids=class_ids, done=done, size=self.config.image_size)
+
+    def _data(self) -> "TrainData":
+        from training.engine.data import TrainData
+
+        train, val = self.learning, self.validation
+        # Out-of-fold scans calibrate a run with folds: all of its validation split chooses the epoch.
+        chosen = slice(None) if self.config.folds else self.division.selection
+        return TrainData(train.tiles, train.labels, val.tiles[chosen], val.labels[chosen], len(self.classes))
+
+    @cached_property
+    def learning(self) -> tiles.Part:
+        return self._part(Split.TRAIN)
+
+    @cached_property
+    def validation(self) -> tiles.Part:
+        return self._part(Split.VAL)
+
+    @cached_property
+    def division(self) -> "Division":
+        from training.engine.calibrating import divide
+
+        val, base = self.validation, self.run.base_model
+        elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
+        return divide(
+            val.labels,
+            val.groups,
+            len(self.classes),
+            self.run.snapshot.content_hash,
+            # A version of another data set may have chosen its epoch on what would be held out here.
+            hold_out=not elsewhere,
+        )
+
+    def _groups(self) -> tuple[str, ...]:
+        return self.learning.groups + self.validation.groups
+
+    def _calibration_scans(self, fitted: "FitResult") -> "CalibrationScans":
+        from training.engine.calibrating import out_of_fold_scans, scans_of
+
+        val = self.validation
+        if self.out_of_fold is None:
+            return scans_of(self.division, fitted, self.config, val.tiles, val.labels, val.groups)
+        labels = np.concatenate([self.learning.labels, val.labels])
+        return out_of_fold_scans(self.out_of_fold, fitted, labels, self._groups())
+
+    def _fit(self, data: "TrainData") -> "Trained":
+        from training.engine.checkpoint import CheckpointError
+
+        try:
+            return self._fit_from(data, self._saved())
+        except CheckpointError as error:
+            log.warning("%s starts over: %s", self.run.code, error)
+            return self._fit_from(data, None)
+
+    def _fit_from(self, data: "TrainData", resume: bytes | None) -> "Trained":
+        from training.engine.ensemble import train
+        from training.engine.series import Watch
+
+        recorder, base = self.recorder, self._base()
+        return train(
+            data,
+            self.config,
+            Watch(recorder.progress, self._epoch, recorder.should_stop, recorder.checkpoint),
+            groups=self._groups() if self.config.folds else (),
+            resume=resume,
+            initial_states=base.bundle.member_states if base else (),
+            initial_preprocess=base.manifest.preprocess if base else None,
+            weights_dir=settings.WEIGHTS_DIR or None,
+            allow_download=False,
+            device=planning.device(),
+            compiled=settings.TRAINING_COMPILE,
+            checkpoint_interval_s=settings.TRAINING_CHECKPOINT_S,
+        )
+
+    def _epoch(self, report: Any) -> None:
+        self.recorder.epoch(report)
+        measured = {name: value for name, value in report.to_dict().items() if name not in ("epoch", "epochs")}
+        self.book.epoch(report.epoch, measured)
+
+    def _saved(self) -> bytes | None:
+        """The checkpoint of a lost attempt. A damaged one only costs time: the run starts over."""
+        if self.run.checkpoint is None:
+            return None
+        try:
+            return blobs.read(self.run.checkpoint)
+        except DamagedObject as error:
+            log.warning("The checkpoint of %s is damaged, it starts over: %s", self.run.code, error)
+            return None
+
+    def _base(self) -> "Predictor | None":
+        """The version to continue from, loaded."""
+        return serving.predictor(self.run.base_model) if self.run.base_model else None
+
+    def _register(self, packed: packing.Packed, report: dict[str, Any]) -> ModelVersion:
+        run, fitted = self.run, packed.fitted
+        facts = {
+            "training": run.code,
+            "params": run.config,
+            "environment": run.environment,
+            "epochs": selectors.epochs(run),
+            "best_epoch": fitted.best_epoch,
+            "seconds": selectors.seconds(run),
+            "members": fitted.members,
+            "latency_ms": packed.latency_ms,
+        }
+        return register_version(
+            actor=run.created_by,
+            project=run.project,
+            snapshot=run.snapshot,
+            architecture=self.config.architecture,
+            bundle=packed.bundle,
+            source=run.source,
+            classes=[entry["id"] for entry in self.classes],
+            calibration={},
+            card=facts,
+            metrics=report,
+            mlflow_run_id=self.book.run_id(),
+        )
+
+    def _score(self, predictor: "Predictor") -> None:
+        try:
+            scores.write(predictor, self.recorder)
+        except Exception:
+            # The version stands; a queue in its old order is no reason to call the run failed.
+            log.exception("No queue scores after %s", self.run.code)
+
+    def _doubt(self, packed: packing.Packed) -> None:
+        from models_registry.statistics.calibration import softmax
+
+        if self.out_of_fold is None:
+            return
+        scans = self._calibration_scans(packed.fitted)
+        shares = softmax(scans.logits, packed.predictor.manifest.calibration.temperature or 1.0)
+        try:
+            doubts.write(self.run, self.learning.images + self.validation.images, scans.labels, shares)
+        except Exception:
+            log.exception("No label doubts after %s", self.run.code)

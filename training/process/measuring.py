@@ -1,0 +1,33 @@
+"""The one reading of the test split that belongs to a training run."""
+
+from typing import TYPE_CHECKING, Any
+
+from models_registry.evaluations import reporting
+from models_registry.versions import fairness
+from training.models import TrainingRun
+from training.process import tiles
+from training.process.recorder import Recorder
+
+if TYPE_CHECKING:
+    from models_registry.inference.predictor import Predictor
+
+
+def require_fair(run: TrainingRun) -> None:
+    """Conflict `test_leak` when the run trains on scans of its own test split, or continues from a version that has seen some.
+
+    Asked again before the test split is read: patients may have turned out to be one while the run was at work."""
+    fairness.require_parted(run.snapshot)
+    if run.base_model is not None:
+        fairness.require_fair(run.base_model, run.snapshot)
+
+
+def measure(run: TrainingRun, predictor: "Predictor", recorder: Recorder) -> dict[str, Any]:
+    """The report of the test split, read for the first and only time after the best epoch was chosen.
+
+    Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and Stopped when the run should end."""
+    require_fair(run)
+
+    def on_read(done: int, total: int) -> None:
+        recorder.counter(total, "reading test scans")(done)
+
+    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=tiles.read, on_read=on_read)

@@ -1,0 +1,151 @@
+"""What a training process writes of itself while it runs. Every write asks first whether its attempt still stands."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import OperationalError, transaction
+from django.db.models import QuerySet
+
+from images.renditions import namespace
+from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.storage import blobs
+from training.models import EpochMetrics, TrainingRun
+from training.process import ending
+
+if TYPE_CHECKING:
+    from training.engine.report import EpochReport
+
+log = logging.getLogger(__name__)
+
+WRITE_INTERVAL_S: Final = 0.5
+# A guess at the time left wants so many seconds and such a share of the work to go by.
+MEASURED_S: Final = 3.0
+MEASURED_SHARE: Final = 0.01
+CHECKPOINT_TYPE: Final = "application/octet-stream"
+
+
+class Stopped(Exception):
+    """The run was cancelled, its attempt was taken over, or this process was told to stop: nothing more may be written."""
+
+
+@dataclass
+class Pace:
+    """How fast a stage gets on, from where it was first seen: a run that was taken up again starts in the middle."""
+
+    since: float | None = None
+    start: float = 0.0
+
+    def left(self, fraction: float, now: float) -> str:
+        """ ", about 2 min left"; empty while there is too little to go by."""
+        if self.since is None or fraction < self.start:
+            self.since, self.start = now, fraction
+        took, done = now - self.since, fraction - self.start
+        if took < MEASURED_S or done < MEASURED_SHARE or fraction >= 1:
+            return ""
+        return f", about {duration(took * (1 - fraction) / done)} left"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a person would say it: 10 s, 2 min, 3 h."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+class Recorder:
+    """Progress, epochs and checkpoints of one attempt."""
+
+    def __init__(self, run: TrainingRun, attempt: int) -> None:
+        self.run = run
+        self.attempt = attempt
+        self._stop = threading.Event()
+        self._span = (0.0, 1.0)
+        self._written_at = 0.0
+        self._pace = Pace()
+
+    def stop(self) -> None:
+        """Ask the work to end (a signal's handler calls this)."""
+        self._stop.set()
+
+    def should_stop(self) -> bool:
+        return self._stop.is_set()
+
+    def check(self) -> None:
+        """Raises Stopped when the work should end."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def stage(self, low: float, high: float, message: str) -> None:
+        """From now on progress runs from `low` to `high` of the whole. The change is written at once."""
+        self._span, self._written_at = (low, high), 0.0
+        self._pace = Pace()
+        self.progress(0.0, message)
+
+    def progress(self, fraction: float, message: str) -> None:
+        """How far the stage is (0 to 1), with the time that it will still take, written at most twice a second."""
+        now = time.monotonic()
+        left = self._pace.left(fraction, now)
+        if now - self._written_at < WRITE_INTERVAL_S:
+            return
+        self._written_at = now
+        low, high = self._span
+        try:
+            kept = self._mine().filter(cancel_requested=False)
+            said = f"{message[:170]}{left}"
+            if not kept.update(progress=low + (high - low) * fraction, message=said):
+                self.stop()
+        except OperationalError as error:
+            # Only a figure to look at; what must not be lost is written elsewhere and may fail.
+            log.warning("No progress written for %s: %s", self.run.code, error)
+
+    def environment(self, facts: dict[str, Any]) -> None:
+        self.run.environment = facts
+        self._mine().update(environment=facts)
+
+    def epoch(self, report: "EpochReport") -> None:
+        """The row of one epoch. An epoch that a resumed run repeats replaces what the lost attempt measured."""
+        metrics = report.to_dict()
+        phase, number = metrics.pop("phase"), metrics.pop("epoch")
+        # The configured number is the run's, not a measurement.
+        metrics.pop("epochs", None)
+        with transaction.atomic():
+            self._fence()
+            EpochMetrics.objects.update_or_create(
+                run=self.run, epoch=number, defaults={"phase": phase, "metrics": metrics}
+            )
+
+    def checkpoint(self, data: bytes) -> None:
+        """Keep these bytes, encrypted, as what the run can be resumed from; the ones before are destroyed."""
+        blob = blobs.write(data, namespace=namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
+        try:
+            with transaction.atomic():
+                blob.save(force_insert=True)
+                self._fence(checkpoint=blob)
+        except BaseException:
+            blobs.discard(blob)
+            raise
+        before, self.run.checkpoint = self.run.checkpoint, blob
+        if before is not None:
+            ending.drop(before)
+
+    def counter(self, total: int, message: str) -> Callable[[int], None]:
+        """A callback for loops over `total` things: shows how many are done, and raises Stopped."""
+
+        def step(done: int) -> None:
+            self.check()
+            self.progress(done / max(total, 1), message)
+
+        return step
+
+    def _mine(self) -> QuerySet[TrainingRun]:
+        return TrainingRun.objects.filter(pk=self.run.pk, attempt=self.attempt, status=WorkStatus.RUNNING)
+
+    def _fence(self, **columns: Any) -> None:
+        """Write columns of the run, or raise Stopped (which rolls back the transaction around it)."""
+        if not self._mine().update(**(columns or {"attempt": self.attempt})):
+            self.stop()
+            raise Stopped
