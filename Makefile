@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test lint check format hooks bench bench-ingest bench-training bench-tests
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,14 @@ reproduce: setup ## train RUN=training001 again and compare the weights to the b
 test: setup-dev ## run the whole test suite; list what was skipped and why
 	@# One thread per process: two test processes share the machine, and sums over several threads differ in the last bit.
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n 2 --dist loadgroup
+
+test-cpus: test-cpu-avx2 test-cpu-default ## run the tests that compute with PyTorch as older x86-64 processors would
+
+# PyTorch's kernels and oneDNN's each have their own limit; MEDISCAN_EXPECT_CPU fails the tests if they had no effect.
+test-cpu-avx2: OLDER = MEDISCAN_EXPECT_CPU=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+test-cpu-default: OLDER = MEDISCAN_EXPECT_CPU=DEFAULT ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+test-cpu-avx2 test-cpu-default: setup-dev
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(OLDER) $(PY) -m pytest -n 2 tests/training/engine tests/models_registry/inference
 
 lint: setup-dev ## check format, lint (code, templates, scripts), types, import law, missing migrations
 	$(PY) -m ruff format --check .
