@@ -3,6 +3,14 @@
 import pytest
 from django.test import Client
 
+from tests.models_registry.conftest import (  # noqa: F401 -- fixtures of this folder too
+    _no_predictor_stays_in_memory,
+    answered,
+    deployed,
+    make_version,
+    snapshot,
+)
+
 
 def texts(answer) -> str:
     return str(answer.content.decode())
