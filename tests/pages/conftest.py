@@ -30,7 +30,7 @@ def browser():
 
 
 @pytest.fixture
-def made_run(project, admin, snapshot):
+def made_run(project, admin, snapshot):  # noqa: F811 -- the fixture lent above
     """A training run as the worker leaves it after so many epochs."""
     from training.models import EpochMetrics, TrainingRun
 
