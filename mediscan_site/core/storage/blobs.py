@@ -73,6 +73,11 @@ def _storage() -> Storage:
     return storages["blobs"]
 
 
+def namespace(project_id: int) -> str:
+    """The folder of the storage that holds a project's objects. Older ones may lie elsewhere: each is found by its row's path."""
+    return f"project-{project_id}"
+
+
 def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away."""
