@@ -5,7 +5,14 @@ import shutil
 
 import pytest
 
-from tests.pages.conftest import made_run  # noqa: F401 -- a fixture of this folder too
+from tests.models_registry.conftest import (  # noqa: F401 -- fixtures of this folder too
+    _no_predictor_stays_in_memory,
+    answered,
+    deployed,
+    make_version,
+    snapshot,
+)
+from tests.pages.conftest import made_run  # noqa: F401
 from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
 
 # Playwright's own limit of 30 seconds is too short for a browser beside two suites and a database.
