@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # fast it is and however long the test is kept waiting.
 WORKER = """
 import sys, django; django.setup()
-from training import runner
+from training.process import runner
 usual, stands_still = runner.command, [sys.executable, "-c", sys.argv[2], sys.argv[3]]
 runner.command = lambda pk, attempt: [*stands_still, *usual(pk, attempt)[2:]]
 runner.run(int(sys.argv[1]))
