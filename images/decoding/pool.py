@@ -52,20 +52,10 @@ class DecoderPool:
     in a fork of it use default_pool().
     """
 
-    def __init__(
-        self,
-        size: int = _DEFAULTS.size,
-        *,
-        timeout_s: float = _DEFAULTS.timeout_s,
-        memory_bytes: int = _DEFAULTS.memory_bytes,
-        max_pixels: int = _DEFAULTS.max_pixels,
-        max_bytes: int = _DEFAULTS.max_bytes,
-        max_files: int = _DEFAULTS.max_files,
-        max_frames: int = _DEFAULTS.max_frames,
-    ) -> None:
-        self.limits = Limits(size, timeout_s, memory_bytes, max_pixels, max_bytes, max_files, max_frames)
+    def __init__(self, limits: Limits = _DEFAULTS) -> None:
+        self.limits = limits
         self.pid = os.getpid()
-        self._slots = threading.BoundedSemaphore(size)
+        self._slots = threading.BoundedSemaphore(limits.size)
         self._lock = threading.Lock()
         self._children: set[Child] = set()
         self._idle: list[Child] = []
@@ -265,11 +255,7 @@ def default_pool() -> DecoderPool:
     global _default
     with _default_lock:
         if _default is None or _default.pid != os.getpid():
-            _default = DecoderPool(
-                _limits.size, timeout_s=_limits.timeout_s, memory_bytes=_limits.memory_bytes,
-                max_pixels=_limits.max_pixels, max_bytes=_limits.max_bytes, max_files=_limits.max_files,
-                max_frames=_limits.max_frames,
-            )  # fmt: skip
+            _default = DecoderPool(_limits)
         return _default
 
 
