@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from images.decoding.errors import DETAILS, DecoderUnavailableError, Undecodable, too_many_bytes
-from images.decoding.formats import DECODABLE, SNIFF_BYTES, SPLITTABLE, sniff
+from images.decoding.formats import DECODABLE, SNIFF_BYTES, SPLITTABLE, sniff, unsupported
 from images.decoding.job import Job, deid_as_json
 from images.decoding.process import Child, ChildDiedError, ChildNotStartedError, ChildTimeoutError
 from images.decoding.result import Decoded
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ZIP_DETAIL = "This is a ZIP archive, not a picture. Use the ZIP import to upload many scans at once."
 _ATTEMPTS = 2
 
 
@@ -159,8 +158,8 @@ class DecoderPool:
         if len(data) > self.limits.max_bytes:
             raise too_many_bytes(len(data), self.limits.max_bytes)
         fmt = sniff(data[:SNIFF_BYTES])
-        if fmt not in DECODABLE:
-            raise Undecodable("unsupported_format", _ZIP_DETAIL if fmt == "ZIP" else None)
+        if fmt is None or fmt not in DECODABLE:
+            raise unsupported(fmt)
         return fmt
 
     def _ask(self, options: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
