@@ -16,8 +16,8 @@ from django.db import IntegrityError, transaction
 
 from images import policies, renditions
 from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
-from images.facts import METADATA_FIELDS, ScanFacts
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text

@@ -6,7 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images.models import Project
+from images import facts
+from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
@@ -67,6 +68,12 @@ def badge(value: object) -> SafeString:
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
     return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
+
+
+@register.filter
+def fact_lines(metadata: object) -> list[tuple[str, str]]:
+    """What is known about a scan: titles and what stands beside them. Nothing for a scan without metadata."""
+    return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
 
 
 @register.filter
