@@ -5,7 +5,7 @@ The web processes read this table too, so nothing here imports a decoder. To add
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 
 from images import plain
 from images.decoding import containers
@@ -105,7 +105,7 @@ _ROWS: Final = (
         name="ZIP",
         content_type="application/zip",
         suffixes=(".zip",),
-        marks=(b"PK\x03\x04", b"PK\x05\x06"),  # the second: an archive without members
+        marks=(b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"),  # the others: without members, in several volumes
         refusal="This is a ZIP archive, not a picture. Use the ZIP import to upload many scans at once.",
     ),
 )
@@ -128,6 +128,14 @@ def sniff(head: bytes) -> str | None:
     """
     rows = sorted(_ROWS, key=lambda row: -row.offset)
     return next((row.name for row in rows if head.startswith(row.marks, row.offset)), None)
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """Told by the first bytes, whatever the name says; the file is at its start again."""
+    marks = FORMATS["ZIP"].marks
+    head = file.read(max(map(len, marks)))
+    file.seek(0)
+    return head.startswith(marks)
 
 
 def picture(name: str) -> Picture:

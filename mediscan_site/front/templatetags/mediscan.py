@@ -11,6 +11,7 @@ from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
+from labeling.reading.selectors import queue_counts
 from models_registry.grades import prediction_sets
 from models_registry.models import Grade
 from models_registry.versions.fairness import test_reads as readings
@@ -37,6 +38,12 @@ CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "roll
 def rights(user: Any, project: Project) -> dict[str, bool]:
     """`rights.label_image` in a template: what the viewer may do in the project."""
     return dict.fromkeys(permissions(user, project), True)
+
+
+@register.simple_tag
+def queue(user: Any, project: Project) -> dict[str, int]:
+    """`queue.label`, `queue.review`: how many scans wait for the viewer, as the desks count them."""
+    return queue_counts(user=user, projects=[project])[project.pk]
 
 
 @register.simple_tag
