@@ -6,6 +6,7 @@ from django import forms
 
 from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
+from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
 ANY = ("", "any")
@@ -189,6 +190,12 @@ class ScanFilterForm(forms.Form):
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
 
 
+def _fact_field(fact: Fact) -> forms.CharField:
+    label = f"{fact.label} ({fact.unit})" if fact.unit else fact.label
+    example = "2024-05-31 or 2024-05-31T14:30:00Z" if fact.kind == "moment" else ""
+    return forms.CharField(required=False, label=label, help_text=example)
+
+
 class ScanEditForm(forms.Form):
     """What is known about a scan. `version` is the one the person saw."""
 
@@ -200,15 +207,10 @@ class ScanEditForm(forms.Form):
         required=False, help_text="Stored as a keyed pseudonym; scans of one patient never land on two sides."
     )
     external_id = forms.CharField(required=False, label="External id")
-    body_part = forms.CharField(required=False)
-    view = forms.CharField(required=False)
-    laterality = forms.CharField(required=False)
-    sex = forms.CharField(required=False)
-    age = forms.CharField(required=False, label="Age (years)")
-    pixel_spacing = forms.CharField(required=False, label="Pixel spacing (mm)")
-    institution = forms.CharField(required=False)
-    device = forms.CharField(required=False)
-    capture_date = forms.CharField(required=False, help_text="2024-05-31 or 2024-05-31T14:30:00Z")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= {fact.name: _fact_field(fact) for fact in ON_PAGES}
 
     def changes(self, image: Any) -> dict[str, Any]:
         """Only what differs from the scan: an untouched locked split is no attempt to change it."""
@@ -223,7 +225,7 @@ class ScanEditForm(forms.Form):
 def scan_values(image: Any) -> dict[str, Any]:
     """The scan as the form shows it."""
     known = getattr(image, "metadata", None)
-    names = [name for name in ScanEditForm.base_fields if name != "version"]
+    names = [name for name in ScanEditForm().fields if name != "version"]
     values = {name: getattr(image if hasattr(image, name) else known, name, None) for name in names}
     if values["capture_date"]:
         values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")

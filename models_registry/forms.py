@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from images.decoding.formats import LISTED
 from images.models import Project, ProjectClass
 from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
@@ -38,7 +39,7 @@ class EvaluateForm(forms.Form):
 class GradeForm(forms.Form):
     """A new file, or a scan that is here already."""
 
-    file = forms.FileField(required=False, label="A new scan (DICOM, JPEG, PNG, TIFF)")
+    file = forms.FileField(required=False, label=f"A new scan ({LISTED})")
     image = forms.CharField(
         required=False, max_length=24, label="Or a scan that is here", help_text="Its code, such as img000012."
     )

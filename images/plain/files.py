@@ -5,12 +5,13 @@ together again; so a file that holds nothing else comes out bit by bit as it wen
 colour profiles have descriptions, thumbnails show what was cropped, and after the end of a picture anything may follow.
 """
 
+import functools
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from images.plain import tiff
+from images.plain import tiff as pages
 from images.plain.errors import NotPlain
 
 PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
@@ -27,16 +28,32 @@ JFIF, ADOBE, SCAN, END = 0xE0, 0xEE, 0xDA, 0xD9
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def plain(data: bytes) -> bytes:
-    """The JPEG, PNG or TIFF file without metadata. NotPlain for a file that is built in a way not known here."""
-    try:
-        if data.startswith(PNG_MAGIC):
-            return PNG_MAGIC + b"".join(_png(data))
-        if data.startswith(JPEG_MAGIC):
-            return b"".join(_jpeg(data))
-        return tiff.plain(data, jpeg=lambda part: b"".join(_jpeg(part)))
-    except (struct.error, IndexError, ValueError, TypeError) as error:
-        raise NotPlain("The parts of the file do not fit together.") from error
+def _taken_apart(clean: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """The function with NotPlain for a file that is built in a way not known here."""
+
+    @functools.wraps(clean)
+    def plain(data: bytes) -> bytes:
+        try:
+            return clean(data)
+        except (struct.error, IndexError, ValueError, TypeError) as error:
+            raise NotPlain("The parts of the file do not fit together.") from error
+
+    return plain
+
+
+@_taken_apart
+def png(data: bytes) -> bytes:
+    return PNG_MAGIC + b"".join(_png(data))
+
+
+@_taken_apart
+def jpeg(data: bytes) -> bytes:
+    return b"".join(_jpeg(data))
+
+
+@_taken_apart
+def tiff(data: bytes) -> bytes:
+    return pages.plain(data, jpeg=lambda part: b"".join(_jpeg(part)))
 
 
 def _png(data: bytes) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The use cases of projects and scans. Each authorises on its first line."""
 
-from images.facts import ScanFacts, parse_facts, pseudonym
+from images.facts import parse_facts, pseudonym
+from images.scan_facts import ScanFacts
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase

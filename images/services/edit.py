@@ -7,8 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
-from images.facts import METADATA_FIELDS, parse_fact, pseudonym
+from images.facts import parse_fact, pseudonym
 from images.models import Image, Metadata
+from images.scan_facts import METADATA_FIELDS
 from images.services import identities
 from images.services.scans import parse_external_id, parse_split, refuse_taken
 from mediscan_site.core import audit, text

@@ -7,8 +7,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.facts import MAX_PATIENT, pseudonym
+from images.facts import pseudonym
 from images.models import Deidentification, Image, Metadata, Project, Rendition
+from images.scan_facts import FACTS
 from mediscan_site.core import audit, text
 from mediscan_site.core.backup.hooks import after_restore
 from mediscan_site.core.errors import Invalid, NotFound
@@ -42,7 +43,7 @@ def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -
 
     Each scan goes by itself: what a failure leaves behind goes with the next call. Data sets that held them say so."""
     require_admin(actor)
-    named = text.line(patient, attr="patient", max_length=MAX_PATIENT, required=True)
+    named = text.line(patient, attr="patient", max_length=FACTS["patient"].max_length, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
     scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
     found = list(scans.select_related("blob").order_by("pk"))

@@ -7,12 +7,12 @@ from typing import Any
 from images import renditions
 from images.decoding import SNIFF_BYTES, Decoded, sniff
 from images.decoding.deid.options import DeidOptions
-from images.facts import METADATA_FIELDS, ScanFacts, parse_fact, patient_of
+from images.facts import parse_fact, patient_of
 from images.models import Project
+from images.scan_facts import FACTS, METADATA_FIELDS, ScanFacts
 from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
 
-_PATIENT_CHARACTERISTICS = ("sex", "age")
 _FROM_TAGS = ("modality", *METADATA_FIELDS)
 _MAX_AGE = 89  # as in the file: older people are few
 
@@ -62,7 +62,7 @@ def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
         found["age"] = float(_MAX_AGE + 1)
     kept = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and found[name] is not None]
     if not project.keep_patient_characteristics:
-        kept = [name for name in kept if name not in _PATIENT_CHARACTERISTICS]
+        kept = [name for name in kept if not FACTS[name].of_person]
     return replace(facts, **{name: found[name] for name in kept})
 
 

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from images import policies, renditions
-from images.decoding import CONTENT_TYPES, SNIFF_BYTES, sniff
-from images.facts import METADATA_FIELDS, ScanFacts
+from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text
@@ -27,7 +27,6 @@ from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import blobs
 
 MAX_EXTERNAL_ID = 128
-KEPT_AS_RECEIVED = ("JPEG", "PNG", "TIFF")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +182,7 @@ def keep(project: Project, came: Arrival) -> Kept:
     with _undone_by_error(undo):
         fmt = sniff(came.data[:SNIFF_BYTES])
         # What is kept as it came need not wait for the decoder.
-        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in KEPT_AS_RECEIVED else None
+        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in PICTURES else None
         incoming = decode(project, came.data, came.facts, came.patient)
         original = original or store(incoming.stored, incoming.decoded.content_type)
         # The large picture is made when somebody looks at it first.
@@ -245,7 +244,7 @@ def _said(image: Image) -> dict[str, Any]:
 
 
 def _new_row(actor: User, project: Project, kept: Kept) -> Image:
-    """JPEG, PNG and TIFF are kept bit-exact: there the stored bytes are the received ones."""
+    """All but DICOM is kept bit-exact: there the stored bytes are the received ones."""
     came, decoded = kept.arrival, kept.incoming.decoded
     return Image(
         project=project,

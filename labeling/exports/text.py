@@ -8,13 +8,13 @@ from typing import Any, Final
 from django.utils import timezone
 
 from images.models import Image, Metadata, Project, ProjectClass
-from labeling.imports.manifest import FACTS, FORMULA_STARTS
+from images.scan_facts import EXPORTED
+from labeling.imports.manifest import FORMULA_STARTS
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
 
-# The institution is treated as identifying and stays here. `pseudonym` says that `patient` is one already.
+# What is treated as identifying stays here. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
-    "image_id", "label", "split", "external_id", "pseudonym", *(name for name in FACTS if name != "institution"),
-    "approval_status",
+    "image_id", "label", "split", "external_id", "pseudonym", "patient", "modality", *EXPORTED, "approval_status",
 )  # fmt: skip
 HISTORY: Final = (
     "image_id", "date", "what", "reader", "round", "source", "label", "decision", "new_label", "confidence_score",

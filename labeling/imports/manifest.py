@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from images.scan_facts import METADATA_FIELDS
 from labeling.imports import plain_yaml
 from labeling.imports.layout import Place, file_name
 
@@ -24,12 +25,8 @@ MAX_ROWS: Final = 200_000
 # Around the rows, and in names of files.
 MAX_BRACKETS_BESIDE_ROWS: Final = 50_000
 MAX_CELL: Final = 4000
-FACTS: Final = (
-    "patient", "modality", "pixel_spacing", "institution", "capture_date", "sex", "age", "body_part", "view",
-    "laterality", "device",
-)  # fmt: skip
 # `pseudonym`: the patient as one of our exports names it; `patient` would be given a pseudonym of its own.
-COLUMNS: Final = ("label", "split", "external_id", "pseudonym", *FACTS)
+COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", "modality", *METADATA_FIELDS)
 DELIMITERS: Final = (",", ";", "\t")
 UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
 # Our own exports put a quote before these, so that no spreadsheet runs a cell as a formula.

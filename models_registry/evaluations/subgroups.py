@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from images.models import Image, Metadata
+from images.scan_facts import SUBGROUPS
 
 # Upper ends of the age bands, in years: children, young and middle-aged adults; who is older is in the last.
 AGE_BANDS: Final = ((18, "0 to 17"), (40, "18 to 39"), (65, "40 to 64"))
@@ -13,7 +14,6 @@ _WORDS: Final = {
     "sex": {"m": "male", "f": "female", "o": "other sex"},
     "laterality": {"l": "left", "r": "right", "b": "both", "u": "unpaired"},
 }
-COLUMNS: Final = ("sex", "age", "view", "body_part", "laterality", "device", "institution")
 
 
 def columns(scans: Sequence[Image]) -> dict[str, list[str]]:
@@ -21,7 +21,7 @@ def columns(scans: Sequence[Image]) -> dict[str, list[str]]:
 
     A project that does not keep a fact (its privacy settings) has it empty; such a column divides nothing."""
     facts = [getattr(scan, "metadata", None) for scan in scans]
-    return {name: [_value(row, name) for row in facts] for name in COLUMNS}
+    return {name: [_value(row, name) for row in facts] for name in SUBGROUPS}
 
 
 def _value(facts: Metadata | None, name: str) -> str:
