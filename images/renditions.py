@@ -22,11 +22,6 @@ CONTENT_TYPES = {
 }
 
 
-def namespace(project_id: int) -> str:
-    """The folder of the storage that holds a project's objects."""
-    return f"project-{project_id}"
-
-
 def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, rendition: bool = True) -> Decoded:
     """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
     with _explained():
@@ -67,7 +62,8 @@ def part(decoded: Decoded, kind: RenditionKind) -> bytes:
 
 def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
     """Store one derivative; the row is not saved yet."""
-    return blobs.write(part(decoded, kind), namespace=namespace(project_id), content_type=CONTENT_TYPES[kind])
+    where = blobs.namespace(project_id)
+    return blobs.write(part(decoded, kind), namespace=where, content_type=CONTENT_TYPES[kind])
 
 
 def ensure(image: Image, kind: RenditionKind) -> Blob:

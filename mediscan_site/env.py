@@ -218,7 +218,8 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
         options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas, **options}
     if engine.endswith("mysql"):
-        # guardian compares the connection's strings with columns: both must have one collation.
+        # guardian compares the connection's strings with columns: both must have one collation, see
+        # findings/guardian_fails_on_unicode_ci_mariadb.sh.
         options = {
             "charset": "utf8mb4",
             "collation": "utf8mb4_bin",

@@ -1,6 +1,6 @@
 """What a file is, told by its first bytes and never by its name."""
 
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 
 Format = Literal["JPEG", "PNG", "TIFF", "DICOM", "ZIP"]
 
@@ -17,6 +17,9 @@ CONTENT_TYPES: Final[dict[str, str]] = {
 DECODABLE: Final = ("JPEG", "PNG", "TIFF", "DICOM")
 SPLITTABLE: Final = ("TIFF", "DICOM")
 
+# An archive; one without members; one in several volumes.
+ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+
 _MAGIC: Final[tuple[tuple[bytes, Format], ...]] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -24,8 +27,7 @@ _MAGIC: Final[tuple[tuple[bytes, Format], ...]] = (
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),  # BigTIFF
     (b"MM\x00+", "TIFF"),
-    (b"PK\x03\x04", "ZIP"),
-    (b"PK\x05\x06", "ZIP"),  # an archive without members
+    *((mark, "ZIP") for mark in ZIP_MARKS),
 )
 
 
@@ -37,3 +39,10 @@ def sniff(head: bytes) -> Format | None:
     if head[128:132] == b"DICM":
         return "DICOM"
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+
+
+def is_zip(file: BinaryIO) -> bool:
+    """Told by the first bytes, whatever the name says; the file is at its start again."""
+    mark = file.read(4)
+    file.seek(0)
+    return mark in ZIP_MARKS

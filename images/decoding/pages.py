@@ -37,7 +37,7 @@ def _file(im: TiffImagePlugin.TiffImageFile) -> bytes:
     im.load()  # turns it upright
     page = im.copy()
     page.info.clear()
-    if white_is_zero and page.mode in _DEEP_GREY:  # Pillow inverts the others while it loads
+    if white_is_zero and page.mode in _DEEP_GREY:  # the others are done: findings/pillow_negative_of_deep_tiffs.sh
         page = Image.fromarray(np.uint16(65535) - np.asarray(page).astype(np.uint16))
     buffer = io.BytesIO()
     page.save(buffer, "TIFF", compression="tiff_adobe_deflate")

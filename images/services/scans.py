@@ -169,7 +169,7 @@ def keep(project: Project, came: Arrival) -> Kept:
     """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
 
     Invalid (attr `file`) for what gives no picture; then nothing is stored."""
-    where = renditions.namespace(project.pk)
+    where = blobs.namespace(project.pk)
     begun: list[blobs.Pending] = []
 
     def store(data: bytes, content_type: str) -> blobs.Pending:

@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from images.models import Image, Project
-from images.renditions import namespace
 from labeling.exports import parcel
 from labeling.exports.selectors import IDENTIFYING, chosen_scans
 from labeling.models import Export
@@ -80,7 +79,7 @@ def _make(job: Export, attempt: int, pulse: work.Pulse) -> tuple[Blob, list[int]
 
     leaving.done = done
     source = reader(zip_stream(_files(leaving)))
-    blob = blobs.write(source, namespace=namespace(job.project_id), content_type="application/zip")
+    blob = blobs.write(source, namespace=blobs.namespace(job.project_id), content_type="application/zip")
     return blob, list(leaving.paths)
 
 

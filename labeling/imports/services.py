@@ -101,7 +101,7 @@ def require_zip(source: BinaryIO) -> None:
 
 
 def _keep(batch: Import, source: BinaryIO) -> Import:
-    blob = blobs.write(source, namespace=f"project-{batch.project_id}", content_type=ZIP_TYPE)
+    blob = blobs.write(source, namespace=blobs.namespace(batch.project_id), content_type=ZIP_TYPE)
     try:
         with transaction.atomic():
             blob.save(force_insert=True)

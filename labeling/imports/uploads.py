@@ -110,7 +110,7 @@ def _keep(upload: ResumableUpload, first: int, last: int, source: BinaryIO, sha2
     if upload.parts.count() >= MAX_PARTS:
         detail = f"An upload may have {MAX_PARTS} pieces. Give this one up and send pieces of {PART_SIZE} bytes."
         raise Conflict(detail, code="too_many_parts")
-    blob = blobs.write(source, namespace=f"project-{upload.project_id}", content_type=PART_TYPE)
+    blob = blobs.write(source, namespace=blobs.namespace(upload.project_id), content_type=PART_TYPE)
     try:
         if blob.size != last + 1 - first:
             detail = f"{blob.size} of {last + 1 - first} bytes arrived. Send this piece again."

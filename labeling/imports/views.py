@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from images.decoding.formats import is_zip
 from images.models import Project
 from images.policies import require, visible_projects
 from images.services import parse_facts
@@ -19,7 +20,6 @@ from mediscan_site.core.errors import DomainError
 from mediscan_site.core.http.html import caller, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 
-ZIP_START = b"PK\x03\x04"
 REPORT_PAGE = 100
 
 
@@ -52,10 +52,8 @@ def upload(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _receive(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
     """One file; a refusal is told beside it and does not stop the others."""
-    start = file.read(len(ZIP_START))
-    file.seek(0)
     try:
-        if start == ZIP_START:
+        if is_zip(file):
             return _receive_zip(request, project, file, split_frames=said["split_frames"])
         return _receive_scan(request, project, file, said)
     except DomainError as error:

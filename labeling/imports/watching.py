@@ -14,6 +14,7 @@ from typing import BinaryIO
 from django.db import OperationalError
 from django.utils import timezone
 
+from images.decoding.formats import is_zip
 from images.models import Image, Project, ProjectClass
 from images.services import ScanFacts
 from labeling.imports import selectors, worker
@@ -25,7 +26,6 @@ from mediscan_site.core.models import User
 from mediscan_site.core.storage import ring
 
 Outcome = ImportFile.Outcome
-ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 # Names that senders use until a file is whole.
 UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
 NO_LABELS_FILE = "A labels file is read inside a ZIP only. Pack it with its scans, or run import_dataset on the folder."
@@ -144,12 +144,10 @@ class Watch:
         *folders, name = path.split("/")
         if name.lower() in LABELS_FILES:
             raise Invalid(NO_LABELS_FILE, code="unexpected_labels_file")
-        start = source.read(len(ZIP_STARTS[0]))
-        source.seek(0)
-        if start in ZIP_STARTS:
+        if is_zip(source):
             batch = start_import(actor=self.actor, project=self.project, source=source, file_name=name)
             return None, Outcome.CREATED, self._worked(batch)
-        parent, above = [*["", ""], *folders][:-3:-1]
+        *_, above, parent = ["", "", *folders]
         image, created = upload_scan(
             actor=self.actor,
             project=self.project,

@@ -12,6 +12,7 @@ from labeling.forms import active_classes
 from labeling.models import Label, Lease
 from labeling.reading import desk
 from labeling.reading.forms import REASONS, DeskLabelForm, SkipForm
+from labeling.reading.labels import label_scan, mark_ungradable
 from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
 
 
@@ -53,7 +54,8 @@ def _label(request: HttpRequest, project: Project) -> None:
     if form.is_valid():
         image = form.cleaned_data["image"]
         said = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
-        attempt(request, form.use_case, said=f"Saved: {image.code} is {said}.", image=image, **form.arguments())
+        save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
+        attempt(request, save, said=f"Saved: {image.code} is {said}.", image=image, **form.arguments())
     form_message(request, form)
 
 

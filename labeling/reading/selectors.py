@@ -1,13 +1,15 @@
 """Read queries about labels, reviews, doubts and the queue."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
 from labeling import policies
 from labeling.models import Label, LabelDoubt, Lease, Review
-from labeling.reading.queue import waiting
+from labeling.reading.queue import waits
 from mediscan_site.core.models import User
 
 
@@ -40,6 +42,9 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
     return live.select_related("image__project").order_by("expires_at", "id")
 
 
-def queue_counts(*, user: User, project: Project) -> dict[str, int]:
-    """How many scans wait for this user in each queue."""
-    return {task: waiting(user=user, project=project, task=task).count() for task in Lease.Task.values}
+def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
+    """How many scans wait for this user in each queue of each project: one query however many."""
+    scans = Image.objects.filter(project__in=projects).order_by().values("project")
+    rows = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in Lease.Task.values})
+    counted = {row["project"]: {task: row[task] for task in Lease.Task.values} for row in rows}
+    return {project.pk: counted.get(project.pk, dict.fromkeys(Lease.Task.values, 0)) for project in projects}

@@ -1,4 +1,8 @@
-"""The embedded broker: messages as files of one folder, each of them whole as soon as a worker can see it."""
+"""The embedded broker: messages as files of one folder, each of them whole as soon as a worker can see it.
+
+A worker that is killed takes its message along, see findings/kombu_filesystem_loses_what_a_killed_worker_held.sh; the
+sweep of `core.work` gives the row out again.
+"""
 
 import time
 import uuid

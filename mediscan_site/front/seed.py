@@ -1,6 +1,6 @@
 """The seed's calls whose form differs from the API's: several things in one body, the object in the path."""
 
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from images.decoding.formats import is_zip
 from images.models import LabelStatus
 from images.policies import require, visible_projects
 from images.serializers import ScanPatchSerializer, ScanSerializer
@@ -29,17 +30,6 @@ from models_registry.policies import visible_models
 from models_registry.selectors import deployed_model
 from models_registry.serializers import EvaluationSerializer
 
-ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-
-
-def is_zip(file: BinaryIO | None) -> bool:
-    """Told by the first bytes, whatever the name says."""
-    if file is None:
-        return False
-    start = file.read(4)
-    file.seek(0)
-    return start in ZIP_STARTS
-
 
 def plain(data: Any) -> dict[str, Any]:
     """The body as a dict of single values, from JSON or a form."""
@@ -52,7 +42,8 @@ class UploadViewSet(ScanViewSet):
     )
     def create(self, request: Request) -> Response:
         """A scan, with or without its label: 201. A ZIP of many: 202 and the import to look at."""
-        if not is_zip(request.FILES.get("file")):
+        file = request.FILES.get("file")
+        if file is None or not is_zip(file):
             return super().create(request)
         imports = ImportViewSet(action="create", request=request, args=(), kwargs={}, format_kwarg=None)
         return imports.create(request)

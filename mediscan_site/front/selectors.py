@@ -6,13 +6,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
-from images.models import ApprovalStatus, Image, LabelStatus, Project
+from images.models import Image, Project
 from images.policies import visible_projects
-from labeling.models import Export, Import
+from labeling.models import Export, Import, Lease
+from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
@@ -141,32 +142,27 @@ class ProjectCard:
 
 
 def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them: three queries however many."""
+    """The newest projects with the work that waits in them for this user: four queries however many."""
     projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
-    counts = {row["project"]: row for row in _waiting(projects)}
+    counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
     serving = dict(
         DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
     )
     return [
         ProjectCard(
             project=project,
+            scans=counts.get(project.pk, 0),
+            to_label=waiting[project.pk][Lease.Task.LABEL],
+            to_review=waiting[project.pk][Lease.Task.REVIEW],
             deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
-            **{key: counts.get(project.pk, {}).get(key, 0) for key in ("scans", "to_label", "to_review")},
         )
         for project in projects
     ]
 
 
-def _waiting(projects: list[Project]) -> QuerySet[Any, Any]:
-    labelled = Q(label_status=LabelStatus.LABELED)
-    unlabelled_or_rejected = Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED)
-    open_for_review = labelled & Q(approval_status__in=[ApprovalStatus.PENDING, ApprovalStatus.MODIFIED])
-    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by().values("project")
-    return scans.annotate(
-        scans=Count("pk"),
-        to_label=Count("pk", filter=unlabelled_or_rejected),
-        to_review=Count("pk", filter=open_for_review),
-    )
+def _scans(projects: list[Project]) -> dict[int, int]:
+    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by()
+    return dict(scans.values_list("project").annotate(number=Count("pk")))
 
 
 def active_jobs(user: Any) -> list[Job]:

@@ -87,7 +87,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 @_tolerant
 def ensure_store() -> None:
-    """Makes or upgrades the embedded store, once per MLflow version: several first users at once would break it.
+    """Makes or upgrades the embedded store, once per MLflow version: several first users at once would break it, see
+    findings/mlflow_store_is_created_by_one_process_only.sh.
 
     A server looks after its own database.
     """

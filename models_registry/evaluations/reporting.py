@@ -39,10 +39,8 @@ class NothingToRead(Exception):
 
 
 @dataclass(frozen=True)
-class TestScans:
+class ReadScans:
     """The members of a test split that still exist, in the snapshot's order; `erased` counts those that do not."""
-
-    __test__ = False
 
     snapshot: Snapshot
     members: Sequence[SnapshotMember]
@@ -84,13 +82,13 @@ def build(
     return _report(scans, shares, rival, classes, predictor.manifest.referral.threshold)
 
 
-def _scans(snapshot: Snapshot) -> TestScans:
+def _scans(snapshot: Snapshot) -> ReadScans:
     test = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST)
     present = test.filter(image__erased_at__isnull=True)
     members = list(present.select_related("image", "image__blob", "image__metadata").order_by("pk"))
     if not members:
         raise NothingToRead("Every scan of this test split was erased. Freeze a new data set and use that one.")
-    return TestScans(snapshot, members, test.count() - len(members))
+    return ReadScans(snapshot, members, test.count() - len(members))
 
 
 def _rival(snapshot: Snapshot, classes: Sequence[Mapping[str, Any]], model: ModelVersion | None) -> Rival:
@@ -114,7 +112,7 @@ def _rival(snapshot: Snapshot, classes: Sequence[Mapping[str, Any]], model: Mode
 
 
 def _answers(
-    scans: TestScans,
+    scans: ReadScans,
     predictor: "Predictor",
     rival: Rival,
     read: Callable[[Image], Tile],
@@ -132,7 +130,7 @@ def _answers(
 
 
 def _report(
-    scans: TestScans, shares: "Floats", rival: Rival, classes: Sequence[Mapping[str, Any]], threshold: float
+    scans: ReadScans, shares: "Floats", rival: Rival, classes: Sequence[Mapping[str, Any]], threshold: float
 ) -> dict[str, Any]:
     from models_registry.statistics.metrics import evaluation_report
     from models_registry.statistics.slices import slice_report

@@ -50,7 +50,7 @@ def register_version(
         return known
     rows = _class_rows(project, classes)
     sealed = _sealed(bundle, rows)
-    blob = blobs.write(bundle, namespace=str(project.pk), content_type=BUNDLE_TYPE)
+    blob = blobs.write(bundle, namespace=blobs.namespace(project.pk), content_type=BUNDLE_TYPE)
     model = ModelVersion(
         project=project,
         name=f"{project.name[:100]} {architecture}",

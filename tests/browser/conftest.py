@@ -5,6 +5,13 @@ import shutil
 
 import pytest
 
+from tests.models_registry.conftest import (  # noqa: F401
+    _no_predictor_stays_in_memory,
+    answered,
+    deployed,
+    make_version,
+    snapshot,
+)
 from tests.pages.conftest import made_run  # noqa: F401 -- a fixture of this folder too
 from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
 

@@ -271,3 +271,13 @@ def test_an_action_takes_no_get_and_no_outsider(browser, author, outsider, make_
     assert browser(author).get(url).status_code == 405
     assert browser(outsider).post(url).status_code == 404
     assert browser().post(url).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "mark", [b"PK\x05\x06" + bytes(18), b"PK\x07\x08PK\x03\x04" + bytes(40)], ids=["empty", "spanned"]
+)
+def test_every_zip_dropped_on_the_upload_page_is_answered_as_a_zip(browser, author, project, mark):
+    url = reverse("upload", args=[project.pk])
+    page = texts(browser(author).post(url, {"file": SimpleUploadedFile("scans.zip", mark)}))
+    assert "This ZIP holds no files." in page or "no readable ZIP archive" in page
+    assert "Use the ZIP import" not in page

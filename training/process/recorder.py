@@ -10,7 +10,6 @@ from typing import Any, Final
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
-from images.renditions import namespace
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from training.engine.report import EpochReport
@@ -118,7 +117,7 @@ class Recorder:
 
     def checkpoint(self, data: bytes) -> None:
         """Keep these bytes, encrypted, as what the run can be resumed from; the ones before are destroyed."""
-        blob = blobs.write(data, namespace=namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
+        blob = blobs.write(data, namespace=blobs.namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
         try:
             with transaction.atomic():
                 blob.save(force_insert=True)

@@ -73,6 +73,11 @@ def _storage() -> Storage:
     return storages["blobs"]
 
 
+def namespace(project_id: int) -> str:
+    """The folder of the storage that holds a project's objects. Older ones may lie elsewhere: each is found by its row's path."""
+    return f"project-{project_id}"
+
+
 def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away."""
@@ -101,7 +106,7 @@ def _write_whole(blob: Blob, data: bytes, file_key: bytes) -> None:
 
 def _write_stream(blob: Blob, source: BinaryIO, file_key: bytes) -> None:
     reader = _SealingReader(source, Sealer(file_key, str(blob.id)))
-    # Buffered: a read gives all it was asked for. S3 takes a short read for the end and would hold the rest in memory.
+    # Buffered: a read gives all it was asked for, see findings/boto3_short_read_ends_the_multipart_upload.sh.
     content = File(cast("IO[bytes]", io.BufferedReader(reader, CHUNK_SIZE)))
     blob.path = _storage().save(blob.path, content)
     blob.size, blob.sha256 = reader.plain_size, reader.plain.hexdigest()

@@ -3,13 +3,15 @@
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import floatformat, pluralize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images.models import Project
+from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
+from labeling.reading.selectors import queue_counts
 from models_registry.grades import prediction_sets
 from models_registry.models import Grade
 from models_registry.versions.fairness import test_reads as readings
@@ -30,12 +32,19 @@ NAVIGATION = (
 GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
 BAD = {"rejected", "failed", "wrong"}
 CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+SEXES = {"F": "female", "M": "male", "O": "other"}
 
 
 @register.simple_tag
 def rights(user: Any, project: Project) -> dict[str, bool]:
     """`rights.label_image` in a template: what the viewer may do in the project."""
     return dict.fromkeys(permissions(user, project), True)
+
+
+@register.simple_tag
+def queue(user: Any, project: Project) -> dict[str, int]:
+    """`queue.label`, `queue.review`: how many scans wait for the viewer, as the desks count them."""
+    return queue_counts(user=user, projects=[project])[project.pk]
 
 
 @register.simple_tag
@@ -73,6 +82,13 @@ def badge(value: object) -> SafeString:
 def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
     """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
     return prediction_sets.of(grade)
+
+
+@register.filter
+def person(known: Metadata) -> str:
+    """Whom the scan shows, as far as it is known: "female, 34 years"."""
+    age = "" if known.age is None else f"{floatformat(known.age)} year{pluralize(known.age)}"
+    return ", ".join(part for part in (SEXES.get(known.sex, known.sex), age) if part)
 
 
 @register.filter

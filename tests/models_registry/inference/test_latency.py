@@ -46,5 +46,5 @@ def test_it_is_one_scan_on_one_thread_and_the_threads_are_given_back():
 
 
 def test_a_real_bundle_takes_some_time():
-    bundle = pack(make_manifest(architecture=COMPACT), initial_network(COMPACT, 2, 0).state_dict())
+    bundle = pack(make_manifest(), initial_network(COMPACT, 2, 0).state_dict())
     assert latency.latency_ms(Predictor(unpack(bundle))) > 0

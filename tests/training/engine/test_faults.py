@@ -8,31 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.engine import builders
-from tests.training.engine.builders import make_data
+from tests.training.engine.builders import make_data, tiny_config
 from training.engine import caching, loop, schedule
 from training.engine.config import TrainConfig
 from training.engine.device import out_of_memory
 from training.engine.fit import fit
 from training.engine.report import OutOfMemory
-from training.engine.setup import initial_network
 
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
 
 
-def tiny_config(**changes) -> TrainConfig:
-    return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
-
-
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.fixture
-def known_weights(monkeypatch):
-    network = initial_network("resnet_compact", 2, 99)
-    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
 
 
 def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[loop.Run, Tensor, Tensor], Tensor]) -> None:
@@ -189,12 +176,15 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
     told: list[tuple[float, str]] = []
     seen: list[int] = []
+    saved: list[bytes] = []
     config = tiny_config(epochs=10, patience=2)
     result = fit(
         make_data(),
         config,
         on_progress=lambda *now: told.append(now),
         on_epoch_end=lambda report: seen.append(report.epoch),
+        save_checkpoint=saved.append,
+        checkpoint_interval_s=0,
         device="cpu",
     )
     # The learning rate peaks after three of ten epochs; two more without a gain are enough, and in two it comes down.
@@ -208,7 +198,7 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     assert told[-1] == (1.0, "epoch 7 of 7")
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     for epoch in (4, 6):
-        assert equal(resumed(config, epoch), result.state_dict)
+        assert equal(fit(make_data(), config, resume=saved[epoch - 1], device="cpu").state_dict, result.state_dict)
 
 
 def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(monkeypatch, known_weights):
