@@ -12,6 +12,7 @@ from training import selectors, services
 from training import serializers as shapes
 from training.filters import RunFilter
 from training.models import TrainingRun
+from training.planning import Wishes
 
 
 class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -30,9 +31,9 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
         values = parsed(form)
         run = services.start_run(
             actor=caller(request),
+            project=values.pop("project"),
             snapshot=values.pop("dataset", None),
-            base_model=values.pop("model", None),
-            **values,
+            wishes=Wishes.of(base_model=values.pop("model", None), **values),
         )
         return self._accepted(request, run)
 

@@ -19,7 +19,8 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.RunForm(**sent(request), user=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
+        chosen, wishes = form.cleaned_data["snapshot"], form.wishes()
+        done = attempt(request, services.start_run, form=form, project=project, snapshot=chosen, wishes=wishes)
         if done.ok:
             return redirect("run", done.result.pk)
     rows = selectors.runs(request.user).filter(project=project)
@@ -41,6 +42,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "run": found,
         "project": found.project,
         "epochs": list(found.epochs.all()),
+        "options": selectors.options(found),
         "working": working,
         "report": selectors.evaluation(found),
     }

@@ -10,6 +10,7 @@ from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid,
 from mediscan_site.core.models import AuditEvent, WorkStatus
 from tests.conftest import PATIENCE_S
 from training.models import TrainingRun
+from training.planning import Wishes
 from training.services import cancel_run, start_run
 
 
@@ -229,7 +230,7 @@ def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(project, adm
 
     def begin() -> None:
         try:
-            start_run(actor=admin, project=project, snapshot=snapshot)
+            start_run(actor=admin, project=project, snapshot=snapshot, wishes=Wishes())
             codes.append("started")
         except DomainError as error:
             codes.append(error.code)

@@ -5,18 +5,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
+from training.engine.report import EpochReport
 from training.models import EpochMetrics, TrainingRun
 from training.process import ending
-
-if TYPE_CHECKING:
-    from training.engine.report import EpochReport
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +103,7 @@ class Recorder:
         self.run.environment = facts
         self._mine().update(environment=facts)
 
-    def epoch(self, report: "EpochReport") -> None:
+    def epoch(self, report: EpochReport) -> None:
         """The row of one epoch. An epoch that a resumed run repeats replaces what the lost attempt measured."""
         metrics = report.to_dict()
         phase, number = metrics.pop("phase"), metrics.pop("epoch")
