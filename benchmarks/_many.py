@@ -5,20 +5,18 @@ import io
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
 
-if TYPE_CHECKING:
-    from benchmarks.ingest import Bench, Worker
+from benchmarks._bench import Bench, Worker, worker_process
 
 SIDE = 64
 
 
-def run(bench: "Bench", count: int) -> float:
+def run(bench: Bench, count: int) -> float:
     """The highest resident memory in MiB of the import worker and its decoder together."""
-    from benchmarks.ingest import worker_process
     from labeling.models import Import
 
     batch = bench.start_import(_packed(count))
@@ -53,7 +51,7 @@ def _packed(count: int) -> io.BytesIO:
     return out
 
 
-def _watch(worker: "Worker", batch: Any, until: int) -> tuple[float, list[int]]:
+def _watch(worker: Worker, batch: Any, until: int) -> tuple[float, list[int]]:
     """Peak memory and the counts of finished files as a client would see them, until so many are done."""
     from labeling.models import ImportFile
 

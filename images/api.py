@@ -204,7 +204,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """The file as it is stored: DICOM de-identified, every other format bit by bit as it was received."""
         image = self.get_object()
-        stream, blob = selectors.original(actor=caller(request), image=image)
+        stream, blob = services.open_original(actor=caller(request), image=image)
         return blob_response(request, stream, blob, file_name=image.file_name, as_attachment=True)
 
     @extend_schema(responses=NOT_MODIFIED)
@@ -221,5 +221,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
 
     def _rendition(self, request: Request, kind: RenditionKind, suffix: str) -> HttpResponseBase:
         image = self.get_object()
-        stream, blob = selectors.rendition(actor=caller(request), image=image, kind=kind, held=held_digests(request))
+        stream, blob = services.open_rendition(
+            actor=caller(request), image=image, kind=kind, held=held_digests(request)
+        )
         return blob_response(request, stream, blob, file_name=f"{image.code}_{kind}.{suffix}")

@@ -17,6 +17,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import Blob, User, WorkStatus
 from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.opening import open_audited
 
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
 UNFINISHED: Final = (WorkStatus.QUEUED, WorkStatus.RUNNING)
@@ -59,15 +60,7 @@ def _without_raw_patient(project: Project, filters: dict[str, str]) -> dict[str,
 def open_export(*, actor: User, export: Export) -> tuple[BinaryIO, Blob]:
     """The ZIP as a stream. Audited as a download. Conflict while it is not there, or not any more."""
     require(actor, "view_project", export.project)
-    blob = _blob(export)
-    stream = blobs.open_blob(blob)
-    try:
-        with transaction.atomic():
-            audit.record("export.download", actor=actor, obj=export, project=export.project_id)
-    except BaseException:
-        stream.close()
-        raise
-    return stream, blob
+    return open_audited(_blob(export), action="export.download", actor=actor, obj=export, project=export.project_id)
 
 
 def has_file(export: Export) -> bool:

@@ -139,7 +139,7 @@ class QueueViewSet(ApiViewSet):
             return Response(status=status.HTTP_204_NO_CONTENT)
         found = scans(caller(request)).in_bulk([lease.image_id for lease in leases])
         for lease in leases:
-            found[lease.image_id].__dict__.update(task=lease.task, expires_at=lease.expires_at)
+            vars(found[lease.image_id]).update({"task": lease.task, "expires_at": lease.expires_at})
         rows = [found[lease.image_id] for lease in leases]
         return Response({"results": self.get_serializer(rows, many=True).data})
 

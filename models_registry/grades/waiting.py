@@ -5,14 +5,12 @@ import time
 from datetime import timedelta
 from typing import BinaryIO, Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from images.policies import VIEW, require
-from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import Blob, User, WorkStatus
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.opening import open_audited
 from models_registry.grades import heatmaps
 from models_registry.models import Grade
 from models_registry.versions import serving
@@ -58,11 +56,10 @@ def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
         blob = heatmaps.draw(_drawn_by_worker(grade))
     except serving.BundleDamaged as error:
         raise Conflict(str(error), code="bundle_damaged") from error
-    stream = blobs.open_blob(blob)
-    with transaction.atomic():
-        details = {"kind": "heatmap", "grade": grade.pk}
-        audit.record("scan.open", actor=actor, obj=grade.image, project=grade.project_id, details=details)
-    return stream, blob
+    details = {"kind": "heatmap", "grade": grade.pk}
+    return open_audited(
+        blob, action="scan.open", actor=actor, obj=grade.image, project=grade.project_id, details=details
+    )
 
 
 def _drawn_by_worker(grade: Grade) -> Grade:

@@ -11,8 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from images.renditions import tile
-from images.selectors import original
-from images.services import rename_class
+from images.services import open_original, rename_class
 from models_registry import selectors
 from models_registry.book import loader
 from models_registry.deployments.services import deploy
@@ -69,7 +68,7 @@ def test_the_set_of_a_row_is_the_one_that_its_bundle_makes(graded):
 def shell(grade: Grade, folder: Path) -> str:
     """The set that `manage.py grade` prints for the same scan."""
     file = folder / "again.jpg"
-    stored, _ = original(actor=grade.requested_by, image=grade.image)
+    stored, _ = open_original(actor=grade.requested_by, image=grade.image)
     file.write_bytes(stored.read())
     out = io.StringIO()
     call_command("grade", str(grade.project_id), str(file), stdout=out, stderr=io.StringIO())
