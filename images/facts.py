@@ -1,6 +1,5 @@
 """What is known about a scan: parsed as it arrives from a form, the API or a labels file, and put into words for a page."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,10 +28,7 @@ def _number(value: Any, fact: Fact) -> float | None:
     """A finite number within the bounds of the fact, or None for nothing given."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = text.number(value)
     if not (fact.low <= number <= fact.high) or (number == fact.low and not fact.low_allowed):
         least = "at least" if fact.low_allowed else "more than"
         raise Invalid(f"{fact.name} must be a number, {least} {fact.low:g} and at most {fact.high:g}.", attr=fact.name)

@@ -6,6 +6,7 @@ from django import forms
 
 from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
+from images.project_options import IN_THE_FORM
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
@@ -34,35 +35,12 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
 
     class Meta:
         model = Project
-        fields = [
-            "name",
-            "modality",
-            "four_eyes",
-            "laterality_matters",
-            "coverage_target",
-            "conformal_target",
-            "intended_use",
-            "limitations",
-            "keep_patient_characteristics",
-            "keep_institution",
-            "shift_dates",
-        ]
-        labels = {
-            "four_eyes": "Four eyes: nobody approves their own label",
-            "laterality_matters": "Left and right matter (training never mirrors a scan)",
-            "coverage_target": "Share of scans the model should answer",
-            "conformal_target": "Share of scans whose prediction set should hold the true class",
-            "keep_patient_characteristics": "DICOM: keep sex, age, size and weight",
-            "keep_institution": "DICOM: keep the institution in the stored file",
-            "shift_dates": "DICOM: move each patient's dates by the same number of days",
+        fields = ("name", *(option.name for option in IN_THE_FORM))
+        labels = {option.name: option.label for option in IN_THE_FORM if option.label}
+        help_texts = {option.name: option.help for option in IN_THE_FORM if option.help}
+        widgets = {
+            option.name: forms.Textarea(attrs={"rows": 2}) for option in IN_THE_FORM if option.kind == "statement"
         }
-        help_texts = {
-            "modality": "For example X-ray, fundus photograph, dermoscopy.",
-            "coverage_target": "0.9: the model answers nine scans of ten and refers the least certain one to a doctor.",
-            "conformal_target": "0.9: nine sets of ten hold the true class, as measured on calibration scans.",
-            "shift_dates": "Without this dates are removed. The three options hold for files that come in from now on.",
-        }
-        widgets = {"intended_use": forms.Textarea(attrs={"rows": 2}), "limitations": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

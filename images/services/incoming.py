@@ -9,6 +9,7 @@ from images.decoding import SNIFF_BYTES, Decoded, sniff
 from images.decoding.deid.options import DeidOptions
 from images.facts import parse_fact, patient_of
 from images.models import Project
+from images.project_options import DEIDENTIFYING
 from images.scan_facts import FACTS, METADATA_FIELDS, ScanFacts
 from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
@@ -41,10 +42,8 @@ def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None)
         return Incoming(renditions.decode(data, rendition=False), data, facts)
     options = DeidOptions(
         secret=project_secret(project),
-        keep_patient_characteristics=project.keep_patient_characteristics,
-        keep_institution=project.keep_institution,
-        shift_dates=project.shift_dates,
         patient_override=patient,
+        **{name: getattr(project, name) for name in DEIDENTIFYING},
     )
     decoded = renditions.decode(data, deid=options, rendition=False)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))

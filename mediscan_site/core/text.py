@@ -1,5 +1,6 @@
 """Text that people type: trimmed, in one Unicode form, without characters that cannot be seen."""
 
+import math
 import unicodedata
 from collections.abc import Collection
 from typing import Any
@@ -56,6 +57,14 @@ def choice(value: Any, *, attr: str, choices: Collection[str]) -> str | None:
     if text and text not in choices:
         raise Invalid(f"{attr} must be one of: {', '.join(choices)}.", attr=attr, code="invalid_choice")
     return text or None
+
+
+def number(value: Any) -> float:
+    """The number that was given, NaN for anything else."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def flag(value: Any, *, attr: str) -> bool:

@@ -1,19 +1,25 @@
 """What is listed in more than one place comes from one table; what must be typed apart is equal to it."""
 
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db.models import Q
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import NOT_PROVIDED, Q
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 
 from images import facts, phantoms
+from images.decoding.deid.options import DeidOptions
 from images.decoding.dicom.tags import tags
-from images.models import Image, Metadata
+from images.models import Image, Metadata, Project
+from images.project_options import DEIDENTIFYING, OPTIONS, PLAIN
 from images.scan_facts import FACTS, METADATA, METADATA_FIELDS
+from images.services import create_project
+from images.services.projects import MAX_NAME
 from labeling.imports import manifest
 
 ROOT = Path(settings.BASE_DIR)
@@ -106,3 +112,46 @@ def test_the_privacy_page_names_every_fact():
 
 def test_the_labels_file_of_the_phantoms_has_known_columns():
     assert set(phantoms.COLUMNS) <= {"image_id", *manifest.COLUMNS}
+
+
+def test_every_column_of_a_project_is_an_option_or_is_nobodys_to_choose():
+    columns = {field.name for field in Project._meta.concrete_fields}
+    assert columns - {"id", "name", "created_by", "created_at", "version"} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("option", PLAIN.values(), ids=lambda option: option.name)
+def test_a_column_holds_what_its_option_allows_and_has_a_default_that_it_allows(option):
+    column = Project._meta.get_field(option.name)
+    kinds = {"line": "CharField", "flag": "BooleanField", "statement": "TextField", "share": "FloatField"}
+    assert column.get_internal_type() == kinds[option.kind]
+    assert option.kind != "line" or column.max_length == option.max_length > 0
+    bounds = {type(rule): rule.limit_value for rule in column.validators}
+    if option.kind == "share":
+        assert (bounds[MinValueValidator], bounds[MaxValueValidator]) == (option.low, option.high)
+    assert column.default is not NOT_PROVIDED or column.blank
+
+
+def test_a_name_fits_into_its_column():
+    assert Project._meta.get_field("name").max_length == MAX_NAME
+
+
+@pytest.mark.parametrize("option", PLAIN.values(), ids=lambda option: option.name)
+def test_the_form_has_words_for_every_option(option):
+    assert option.label or option.kind in ("line", "statement"), "a tick or a number needs more words than its name"
+
+
+def test_what_de_identification_asks_is_an_option_that_the_privacy_page_explains():
+    asked = {field.name for field in fields(DeidOptions)} - {"secret", "patient_override"}
+    assert set(DEIDENTIFYING) == asked
+    table = section("privacy.md", "What happens to DICOM elements")
+    for name in DEIDENTIFYING:
+        default = "on" if Project._meta.get_field(name).default else "off"
+        assert f"`{name}` (default: {default})" in table
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["expected_prevalence", "created_by", "colour"])
+def test_what_is_no_option_of_a_new_project_is_refused_loudly(admin, name):
+    with pytest.raises(TypeError, match=f"no option {name}"):
+        create_project(actor=admin, name="P", classes=["a", "b"], **{name: 1})
+    assert not Project.objects.exists()
