@@ -13,6 +13,7 @@ from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
+from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
 
 _SET = (
@@ -20,6 +21,9 @@ _SET = (
     "is no set."
 )
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
+_REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
+    f"`{reason}`: {reason.sentence}" for reason in ReferReason
+)
 _REASON = "Why there is no set; empty where there is one."
 
 
@@ -94,7 +98,7 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     probabilities = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True)
+    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
     heatmap = serializers.SerializerMethodField()
     latency_ms = serializers.FloatField(read_only=True, allow_null=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)

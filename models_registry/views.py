@@ -126,6 +126,7 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "scan": found.image,
         "working": found.status in WORKING,
         "shares": selectors.named_probabilities(found),
+        "reasons": selectors.refer_reasons(found),
         "form": forms.FeedbackForm(grade=found),
     }
     template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]

@@ -20,10 +20,10 @@ from .bundle import Bundle
 from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Preprocess, Tiles
+from .refer_reasons import ReferReason
 
 BATCH = 32
 ANSWER, REFER = "answer", "refer"
-BELOW_THRESHOLD, NOT_CALIBRATED = "below_threshold", "not_calibrated"
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Decision:
     """``decision`` is "answer" or "refer"; ``reasons`` says why it was referred (empty for an answer)."""
 
     decision: str
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[ReferReason, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def mean_logits(
 def decide(manifest: Manifest, confidence: float) -> Decision:
     """Answer when the calibrated confidence reaches the refer threshold; without calibration always refer."""
     if not manifest.calibration.available:
-        return Decision(REFER, (NOT_CALIBRATED,))
+        return Decision(REFER, (ReferReason.NOT_CALIBRATED,))
     if confidence < manifest.referral.threshold:
-        return Decision(REFER, (BELOW_THRESHOLD,))
+        return Decision(REFER, (ReferReason.BELOW_THRESHOLD,))
     return Decision(ANSWER)
 
 

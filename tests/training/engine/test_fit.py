@@ -116,7 +116,7 @@ def test_a_run_stopped_within_its_first_epoch_takes_no_further_step():
 def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(monkeypatch):
     tried: list[float] = []
 
-    def broken(run: loop.Run, *_: object) -> torch.Tensor:
+    def broken(run: loop.State, *_: object) -> torch.Tensor:
         tried.append(run.learning_rate)
         return torch.full((), float("nan"), requires_grad=True)
 
@@ -170,7 +170,7 @@ def test_the_stages_of_known_weights_open_one_by_one(known_weights, monkeypatch)
     opened: list[int] = []
     step = loop._step
 
-    def watched(run: loop.Run, *rest) -> None:
+    def watched(run: loop.State, *rest) -> None:
         step(run, *rest)
         opened.append(run.opened)
         closed = run.opened < 4
