@@ -52,7 +52,7 @@ def _any(_: Snapshot) -> None:
 def freeze_snapshot(
     *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
 ) -> Snapshot:
-    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. ``suits`` is
+    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. `suits` is
     asked about it; what it raises leaves no new data set behind, and no scan with a side for ever.
 
     Raises Conflict: `comparison_pending`, `contradictory_labels` with the list, or `not_enough_data`, which says what is

@@ -28,7 +28,7 @@ BELOW_THRESHOLD, NOT_CALIBRATED = "below_threshold", "not_calibrated"
 
 @dataclass(frozen=True)
 class Decision:
-    """``decision`` is "answer" or "refer"; ``reasons`` says why it was referred (empty for an answer)."""
+    """`decision` is "answer" or "refer"; `reasons` says why it was referred (empty for an answer)."""
 
     decision: str
     reasons: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Decision:
 class Predictions:
     """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) float32.
 
-    ``calibrated`` is False when no temperature could be fitted; the probabilities are then plain softmax values that
+    `calibrated` is False when no temperature could be fitted; the probabilities are then plain softmax values that
     must not be shown as a confidence.
     """
 
@@ -66,8 +66,8 @@ def predict_logits(
     device: str = "cpu",
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image.
-    ``batch``: scans at a time."""
+    """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
+    `batch`: scans at a time."""
     network.eval()
     rows = []
     with torch.inference_mode():
@@ -131,7 +131,7 @@ class Predictor:
         self.predict(np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
 
     def predict(self, tiles: Tiles) -> Predictions:
-        """uint8 (N, 256, 256) -> ``Predictions``."""
+        """uint8 (N, 256, 256) -> `Predictions`."""
         manifest = self.manifest
         logits = mean_logits(
             self._networks, manifest.preprocess, tiles, flip_tta=manifest.flip_tta, device=self._device

@@ -36,7 +36,7 @@ def has_width(ends: Ends) -> bool:
 
 
 def unanimous(value: float, n: int, top: float = 1.0) -> Ends:
-    """The interval of a mean of values in 0..``top`` to which each of n patients gives the same ``value``."""
+    """The interval of a mean of values in 0..`top` to which each of n patients gives the same `value`."""
     share = 1 - TAIL ** (1 / n)
     return value - share * value, value + share * (top - value)
 
@@ -83,7 +83,7 @@ class Carriers:
     refer_threshold: float | None = None
 
     def ends(self, name: str, point: Mapping[str, float]) -> Ends:
-        """The interval of a figure of ``weighted.figures``; ``point``: the value of every figure by name."""
+        """The interval of a figure of `weighted.figures`; `point`: the value of every figure by name."""
         name = ALIASES.get(name, name)
         k = self.p.shape[1]
         if name in ("accuracy", "ece", "coverage", "brier"):

@@ -58,9 +58,9 @@ def slice_report(
     """Labels (N,), probabilities (N, K), groups (N), and by column the value of each case (N; "" is unknown) -> a list.
 
     A column with one value only divides nothing and gives no slice; of many values the rarest are taken together. Each
-    slice has ``by``, ``value``, ``n``, ``n_groups``, figures with intervals, and under ``against_rest`` the differences
-    from the cases outside it with interval, ``p`` and ``p_holm`` over all slices; ``worse`` names the figures that are
-    significantly lower. ``ValueError`` on bad shapes."""
+    slice has `by`, `value`, `n`, `n_groups`, figures with intervals, and under `against_rest` the differences
+    from the cases outside it with interval, `p` and `p_holm` over all slices; `worse` names the figures that are
+    significantly lower. `ValueError` on bad shapes."""
     y, p = np.asarray(y_true, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     check(y, p, groups, classes)
     clusters = Groups.of(groups)
@@ -101,7 +101,7 @@ def _order(values: Sequence[str]) -> list[str]:
 
 
 def against_rest(y: Ints, p: Floats, groups: Groups, inside: Mask) -> dict[str, dict[str, Any]]:
-    """The difference "inside - outside" of each figure with interval and p, or the ``reason`` why it cannot be told."""
+    """The difference "inside - outside" of each figure with interval and p, or the `reason` why it cannot be told."""
     found = {}
     for name in FIGURES:
         reason = _too_few(y, p.shape[1], groups, inside, name)
@@ -183,7 +183,7 @@ def _difference(one: Influence, two: Influence, groups: Groups) -> dict[str, Any
 
 
 def _corrected(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With ``p_holm`` over every test of every slice, and the figures that are ``worse``."""
+    """With `p_holm` over every test of every slice, and the figures that are `worse`."""
     tests = [test for entry in found for test in entry["against_rest"].values() if test["p"] is not None]
     for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
         test["p_holm"] = adjusted
