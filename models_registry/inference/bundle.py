@@ -80,7 +80,7 @@ def split_members(state: Mapping[str, Tensor], members: int) -> list[dict[str, T
 
 
 def expected_state(manifest: Manifest) -> dict[str, Tensor]:
-    """The names, shapes and dtypes that the manifest's networks have, without memory behind them."""
+    """The names, shapes and dtypes of the manifest's networks, without allocating memory for them."""
     with torch.device("meta"):
         network = build(manifest.architecture, len(manifest.classes), manifest.preprocess.channels)
     return join_members([network.state_dict()] * manifest.members)

@@ -1,8 +1,8 @@
 """The only preprocessing of the project: validation, test and grading all turn tiles into tensors here.
 
 A tile is a grey uint8 array of 256 x 256 (aspect squashed, antialiased) made once at ingest. A network sees it shrunk to
-its own size, in whole grey levels again: so a training keeps its scans in size x size bytes each, and they are the very
-pixels that the network will meet when it serves.
+its own size, in whole grey levels again: so a training keeps its scans in size x size bytes each, and they are exactly
+the pixels that the network will see when it serves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .names import MIN_SIZE, TILE_SIDE
 MAX_SIZE = TILE_SIDE
 
 Tiles = npt.NDArray[np.uint8]
-# Scans that are worked on as float32 at a time: 32 MiB of tiles.
+# Scans processed as float32 at a time: 32 MiB of tiles.
 CHUNK = 128
 
 

@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 MIN_CASES = 20
 MIN_PER_CLASS = 5
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-# Nearer than this share to a bound the search has found the bound, not a temperature.
+# Closer than this share to a bound, the search has found the bound, not a temperature.
 AT_BOUND = 0.01
 REFER_ALL = 2.0  # above every confidence
 N_BINS = 10
@@ -36,7 +36,7 @@ class Calibration:
     """A temperature fitted on `n` scans of `n_groups` groups, or `reason` why there is none (`temperature` is None).
 
     `origin` says which scans these are, `networks` of how many networks their logits are the mean (None: not known). NLL
-    (nats) and ECE of what the model says, before and after; those after are of scans that the temperature was not fitted on
+    (nats) and ECE of what the model says, before and after; the latter on scans that the temperature was not fitted on
     (cross-fitted by group). `note` says why these four are None.
     """
 
@@ -153,7 +153,7 @@ def _smoothed_targets(y: Ints, k: int) -> Floats:
 
 
 def class_name(classes: Sequence[str], index: int) -> str:
-    """How a reason calls a class: by the name that doctors know, by its index where no names were given."""
+    """What a reason calls a class: the name that doctors know, or its index where no names were given."""
     return classes[index] if classes else str(index)
 
 
@@ -181,7 +181,9 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, classes: Seque
         return Calibration(None, len(y), reason)
     temperature = best_temperature(z, y)
     if temperature > MAX_TEMPERATURE * (1 - AT_BOUND):
-        reason = f"the temperature ran to its upper bound ({MAX_TEMPERATURE:g}): the scores tell nothing of the classes"
+        reason = (
+            f"the temperature ran to its upper bound ({MAX_TEMPERATURE:g}): the scores say nothing about the classes"
+        )
     elif temperature < MIN_TEMPERATURE * (1 + AT_BOUND):
         reason = f"the temperature ran to its lower bound ({MIN_TEMPERATURE:g}): the scores hardly differ between scans"
     return Calibration(None if reason else temperature, len(y), reason)

@@ -1,7 +1,7 @@
 """A new version against the deployed one on the same test cases, each figure with its interval and p.
 
-Where a group (patient) has several cases, DeLong's and McNemar's tests take them for independent and give too small a p;
-then the p that counts is that of the bootstrap over groups, and theirs stand beside it.
+Where a group (patient) has several cases, DeLong's and McNemar's tests treat them as independent and give too small a p;
+then the p that counts is that of the bootstrap over groups, and theirs are given next to it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def compare(
 
 
 def unavailable(reason: str) -> dict[str, Any]:
-    """What stands in a report when there was nothing to compare with fairly."""
+    """What a report contains when there was nothing to compare with fairly."""
     return {"available": False, "reason": reason}
 
 
@@ -166,7 +166,7 @@ def _tested(
 
 
 def _correct(tests: list[dict[str, Any]]) -> None:
-    """Fill in `p_holm` over the tests that have a p; say of the others why they have none."""
+    """Fill in `p_holm` over the tests that have a p; for the others say why they have none."""
     carried = [test for test in tests if test["p"] is not None]
     for test, adjusted in zip(carried, holm([test["p"] for test in carried]), strict=True):
         test["p_holm"] = adjusted
@@ -178,7 +178,7 @@ def _correct(tests: list[dict[str, Any]]) -> None:
 def _note(groups: Groups) -> str:
     if groups.repeat:
         return (
-            "Some groups have several scans. DeLong's and McNemar's tests take scans for independent and ignore that; "
+            "Some groups have several scans. DeLong's and McNemar's tests treat scans as independent and ignore that; "
             "so the p given is of the bootstrap over groups."
         )
-    return "Every group has one scan, so DeLong's and McNemar's tests, which take scans for independent, apply."
+    return "Every group has one scan, so DeLong's and McNemar's tests, which treat scans as independent, apply."

@@ -1,8 +1,8 @@
-"""Prediction sets: the classes that cannot be told apart from the truth at a wanted rate, by split conformal prediction.
+"""Prediction sets: the classes that cannot be ruled out at a wanted rate, by split conformal prediction.
 
 A class belongs to the set when its score 1 - p is at most its threshold (least ambiguous sets: Sadinle, Lei and
 Wasserman, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels", JASA 2019). Coverage is what was measured
-on calibration scans; on scans of another kind it may be another.
+on calibration scans; on scans of another kind it may differ.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def fit_marginal(probabilities: Floats, labels: Ints, target: float, weights: Fl
     """Thresholds for a coverage of `target` over all scans, from probabilities (N, K), labels (N,) and weights (N,).
 
     With equal weights the threshold of every class is the ceil((n + 1) target)-th smallest score of the true class. With
-    weights the scan to be graded counts as its supposed class does: the threshold of class k is the smallest score q with
+    weights the scan to be graded counts as much as its supposed class: the threshold of class k is the smallest score q with
     sum of w_i over s_i <= q at least target (sum of w + w_k) (weighted conformal prediction under label shift; Podkopaev
     and Ramdas, UAI 2021).
     """

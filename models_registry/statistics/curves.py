@@ -39,7 +39,7 @@ def curves(
     y: Ints, p: Floats, classes: Sequence[str], reasons: Mapping[str, str], max_points: int = MAX_POINTS
 ) -> dict[str, list[dict[str, Any]]]:
     """`{"roc": […], "pr": […]}` with `{"class", "points": [[x, y], …]}` each: of class 1 with two classes, one-vs-rest
-    of every class with more. Where `reasons` keeps the area back, `points` is empty and `reason` says why."""
+    of every class with more. Where `reasons` withholds the area, `points` is empty and `reason` says why."""
     found: dict[str, list[dict[str, Any]]] = {"roc": [], "pr": []}
     for c in [1] if len(classes) == 2 else range(len(classes)):
         own = y == c

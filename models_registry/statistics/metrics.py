@@ -28,7 +28,7 @@ from models_registry.statistics.weighted import figures, weighted_auroc
 
 
 def macro_auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
-    """AUROC of class 1 (two classes) or the one-vs-rest mean; None when a class has no case or is all there is."""
+    """AUROC of class 1 (two classes) or the one-vs-rest mean; None when a class has no case or every case."""
     y, p = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     ones = np.ones((1, len(y)))
     chosen = [1] if p.shape[1] == 2 else range(p.shape[1])

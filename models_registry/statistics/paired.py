@@ -20,8 +20,8 @@ NORMAL = NormalDist()
 class DeLong:
     """Two areas, the standard error of `first - second`, its normal interval and two-sided p.
 
-    The interval is None when the variance is zero, and so is `p` when the areas differ then, as of one that is always right
-    and one never: no test."""
+    The interval is None when the variance is zero, and so is `p` when the areas differ then (one always right, the other
+    never): no test."""
 
     first: float
     second: float

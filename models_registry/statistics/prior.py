@@ -25,7 +25,7 @@ class Prior:
     """Shares of the K classes, in class order; None where they are not known.
 
     `training` and `calibration` are counted. `sampling` is what the raw scores carry: the shares of the classes
-    among the scans as training showed them, equal when it is class-balanced. `expected` is the project's statement
+    among the scans as training showed them, equal when it is class-balanced. `expected` is what the project states
     about the scans to be graded.
     """
 
@@ -41,7 +41,7 @@ class Prior:
 
     @property
     def n_classes(self) -> int:
-        """K, or 0 when the shares are not equally many."""
+        """K, or 0 when the numbers of shares differ."""
         counts = {len(shares) for shares in (self.training, self.sampling, self.calibration, self.expected) if shares}
         return counts.pop() if len(counts) == 1 else 0
 

@@ -1,4 +1,4 @@
-"""Bootstrap over groups (patients), the intervals that come of it, and Holm's correction.
+"""Bootstrap over groups (patients), the intervals that result, and Holm's correction.
 
 A resample draws whole groups with replacement and weights each case by how often its group was drawn (Field & Welsh,
 "Bootstrapping clustered data", 2007). Intervals are percentile intervals.
