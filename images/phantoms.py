@@ -28,7 +28,7 @@ Field = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Phantom:
-    """One synthetic scan with what a labels file says of it."""
+    """One synthetic scan with what a labels file says about it."""
 
     image: Image.Image
     image_id: str

@@ -27,12 +27,12 @@ from mediscan_site.core.storage import blobs
 
 
 def projects(user: User | AnonymousUser) -> QuerySet[Project]:
-    """The user's projects with their classes: two queries however many."""
+    """The user's projects with their classes: two queries, however many there are."""
     return policies.visible_projects(user).prefetch_related("class_rows")
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many."""
+    """The user's scans with everything a list shows: one query, however many there are."""
     return policies.visible_scans(user).select_related(
         "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
     )
@@ -56,7 +56,7 @@ def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list
 
 
 def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
-    """How many scans have each of the values of a column; every value is named, also with 0."""
+    """How many scans have each value of a column; every value is listed, even with 0."""
     found = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
     return {value: found.get(value, 0) for value in values}
 
@@ -91,9 +91,9 @@ def original(*, actor: User, image: Image) -> tuple[BinaryIO, Blob]:
 def rendition(
     *, actor: User, image: Image, kind: RenditionKind | str, held: Collection[str] = ()
 ) -> tuple[BinaryIO, Blob]:
-    """What is shown of a scan (`thumbnail` or `rendition`), without any of the file's metadata. Audited as an opening.
+    """What is shown of a scan (`thumbnail` or `rendition`), without any of the file's metadata. Audited as opening it.
 
-    `held`: digests of what the caller has already. A list that shows a thumbnail again from there opens nothing."""
+    `held`: digests of what the caller already has. A list that shows a cached thumbnail again opens nothing."""
     policies.require(actor, policies.VIEW, image.project)
     wanted = RenditionKind(kind)
     blob = renditions.ensure(image, wanted)
