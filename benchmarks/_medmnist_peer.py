@@ -53,7 +53,7 @@ def unit(pictures: Pictures) -> Tensor:
 def epochs(pictures: Pictures, labels: Labels, seed: int, limit_s: float) -> Iterator[tuple[nn.Module, float]]:
     """After each epoch the network in evaluation mode and the seconds of training so far, evaluations not counted.
 
-    Ends with the schedule, or in the step in which ``limit_s`` seconds of training are over.
+    Ends with the schedule, or in the step in which `limit_s` seconds of training are over.
     """
     torch.manual_seed(seed)
     network, x, y = SmallResNet18(), unit(pictures), torch.from_numpy(labels)

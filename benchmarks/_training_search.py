@@ -99,7 +99,7 @@ class Pool:
 
     @classmethod
     def kept(cls, name: str, data: Path, file: Path) -> "Pool":
-        """The pool of a data set, its tiles written to ``file``."""
+        """The pool of a data set, its tiles written to `file`."""
         learning = sets.pneumoniamnist(data) if name == "pneumoniamnist" else sets.xray(data)
         if name == "xray_equalised":
             learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))

@@ -90,7 +90,7 @@ class Enough(Exception):
 
 def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> dict[str, Any]:
     """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is the quicker one.
-    ``device``: with what precision the bare loop computes."""
+    `device`: with what precision the bare loop computes."""
     data = synthetic(config.batch_size * (steps + WARM_STEPS), 4, config.image_size)
     bare, engine, last = BareLoop(data, config, device), [], [0.0]
 

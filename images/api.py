@@ -88,7 +88,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @extend_schema(request=privacy.MergePatientsSerializer, responses=privacy.MergedSerializer)
     @action(detail=True, methods=["post"], url_path="merge-patients")
     def merge_patients(self, request: Request, pk: str) -> Response:
-        """Two patients are one person: all scans of `source`, also those still to come, are kept under `target`."""
+        """Two patients are one person: all scans of `source`, including those still to come, are kept under `target`."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
         named = parsed(privacy.MergePatientsSerializer(data=request.data))
@@ -115,7 +115,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @extend_schema(parameters=[USER_ID], responses={204: None})
     @action(detail=True, methods=["delete"], url_path=r"members/(?P<user_id>\d{1,18})")
     def member(self, request: Request, pk: str, user_id: str) -> Response:
-        """End a membership and all rights it gave."""
+        """End a membership and all its rights."""
         membership = self._member(user_id)
         services.remove_member(actor=caller(request), project=membership.project, user=membership.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -188,7 +188,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     @extend_schema(request=None, responses=shapes.ScanDetailSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Response:
-        """End the hold of a scan: you looked, and nothing in the picture tells who the patient is."""
+        """End the hold of a scan: you looked, and nothing in the picture shows who the patient is."""
         services.release_scan(actor=caller(request), image=self.get_object())
         return versioned(Response(self.get_serializer(self.get_object()).data))
 
@@ -202,7 +202,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     @extend_schema(responses=NOT_MODIFIED)
     @action(detail=True)
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """The file as it is stored: DICOM de-identified, every other format bit by bit as it was received."""
+        """The file as it is stored: DICOM de-identified, every other format bit for bit as it was received."""
         image = self.get_object()
         stream, blob = services.open_original(actor=caller(request), image=image)
         return blob_response(request, stream, blob, file_name=image.file_name, as_attachment=True)

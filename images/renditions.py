@@ -67,7 +67,7 @@ def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
 
 
 def ensure(image: Image, kind: RenditionKind) -> Blob:
-    """The stored derivative, made from the original when it is missing: the large picture is, until somebody looks at it.
+    """The stored derivative, made from the original when it is missing, as the large picture is until somebody looks at it.
 
     NotFound for an erased scan."""
     existing = Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
@@ -80,7 +80,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     blob = write(decoded, kind, project_id=image.project_id)
     try:
         with transaction.atomic():
-            # An erasure holds this row too: no picture of a scan may appear after it.
+            # An erasure locks this row too: no picture of a scan may appear after it.
             if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
                 raise NotFound("This scan was erased.")
             blob.save(force_insert=True)

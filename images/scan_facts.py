@@ -17,8 +17,8 @@ class Fact:
 
     max_length: of a text. low, high: of a number, `low` itself only where `low_allowed`. unit, digits: as pages show a
     number; help: as the API's document explains it. keywords: the DICOM elements that a text is read from, the first one that
-    says something; several in one string are joined. line: the title over it on a page, where facts of one line stand side by
-    side; shown: its place there and in the form. divides: its place among the subgroups of a report, 0 for none.
+    says something; several in one string are joined. line: the title over it on a page, where facts of one line are next to each
+    other; shown: its place there and in the form. divides: its place among the subgroups of a report, 0 for none.
 
     of_scan: it is a column of Image, not of Metadata. of_person: read from a file only where the project keeps patient
     characteristics. identifying: people write names there, so that no export has it."""

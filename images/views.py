@@ -116,7 +116,7 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
-    """Shows the patient id on this answer alone; it is kept by nobody."""
+    """Shows the patient id in this answer only; nothing stores it."""
     found = _project(request, pk)
     require(request.user, "reidentify", found)
     form = forms.ReidentifyForm(**sent(request), initial={"pseudonym": request.GET.get("pseudonym", "")})
@@ -137,7 +137,7 @@ def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.merge_patients, form=form, project=found, **form.cleaned_data)
         if done.ok:
-            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} went over.")
+            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} moved.")
             return redirect("merge_patients", pk)
     return respond(request, "images/merge_patients.html", {"project": found}, form)
 
@@ -169,7 +169,7 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.MemberChoiceForm(request.POST, project=found)
     if form.is_valid():
         user = form.cleaned_data["user"]
-        attempt(request, services.remove_member, said=f"{user} is no member any more.", project=found, user=user)
+        attempt(request, services.remove_member, said=f"{user} is no longer a member.", project=found, user=user)
     form_message(request, form)
     return redirect("project_members", pk)
 

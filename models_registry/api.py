@@ -155,7 +155,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
 
 
 class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
-    """Past scans and what was said of them, newest first."""
+    """Past scans and what was said about them, newest first."""
 
     queryset = Grade.objects.none()
     visible_to = staticmethod(selectors.grades)

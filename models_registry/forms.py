@@ -20,7 +20,7 @@ class DeployForm(forms.Form):
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        label="Deploy all the same, because",
+        label="Deploy anyway, because",
         help_text="Only needed when the gate refuses. It is recorded with the deployment.",
     )
 
@@ -64,7 +64,7 @@ class GradeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("file")) == bool(data.get("image")):
-            raise forms.ValidationError("Choose a file, or name a scan that is here: one of the two.")
+            raise forms.ValidationError("Either choose a file or name a scan that is here.")
         return data
 
 

@@ -17,8 +17,7 @@ from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
 
 _SET = (
-    "Classes that cannot be told from the true one, the most probable first; empty when no class fits, null where there "
-    "is no set."
+    "Classes that cannot be ruled out, the most probable first; empty when no class fits, null where there is no set."
 )
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
 _REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
@@ -28,7 +27,7 @@ _REASON = "Why there is no set; empty where there is one."
 
 
 class GradeRequestSerializer(FactsSerializer):
-    """`project` and `file` with what is known of it, or an `image` that is already here."""
+    """`project` and `file` with what is known about it, or an `image` that is already here."""
 
     project = CodeField(visible_to=visible_projects, required=False)
     file = serializers.FileField(required=False, allow_empty_file=True)
@@ -176,7 +175,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
 
 
 class HistorySerializer(AnswerSerializer):
-    """One line of the history: a scan, what a model said of it, and what doctors said since."""
+    """One line of the history: a scan, what a model said about it, and what doctors have said since."""
 
     id = serializers.IntegerField(read_only=True)
     date = serializers.DateTimeField(source="created_at", read_only=True)

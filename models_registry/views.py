@@ -87,7 +87,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, deploying.rollback, said="Rolled back: the version before serves again.", project=project)
+    done = attempt(request, deploying.rollback, said="Rolled back: the previous version serves again.", project=project)
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 

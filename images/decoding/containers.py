@@ -2,8 +2,8 @@
 
 A file of some megabytes can hold millions of empty chunks, segments or pages, each of which costs Pillow far more than
 it costs the sender. Counting them here, before Pillow reads them one by one in Python, takes a fraction of a second; what
-has more than any picture needs is refused. Damage is left to Pillow and the checks: where the structure makes no sense,
-counting ends.
+has more than any picture needs is refused. Damage is left to Pillow and the checks: counting stops where the structure makes
+no sense.
 """
 
 import struct
@@ -37,7 +37,7 @@ def nothing(data: bytes) -> None:
 
 
 def never(data: bytes) -> bool:
-    """Of a format in which a missing end cannot be told from other damage."""
+    """For a format in which a missing end looks like any other damage."""
     return False
 
 

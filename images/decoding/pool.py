@@ -45,7 +45,7 @@ _DEFAULTS = Limits()
 
 
 class DecoderPool:
-    """Decodes untrusted files in children that may die. Thread-safe; nothing is started before the first decode().
+    """Decodes untrusted files in child processes that may die. Thread-safe; nothing is started before the first decode().
 
     A child is replaced after a crash, a timeout, or max_files files. A pool belongs to the process that made it:
     in a fork of it use default_pool().
@@ -68,8 +68,8 @@ class DecoderPool:
         """Decode one whole file. Raises Undecodable; blocks while all children are busy.
 
         A DICOM file from outside needs `deid`, and the answer then has the file to keep in `stored`: ValueError
-        without, so that nothing is kept as it came. `own` is for a file that was kept like that: only its pictures
-        are made. With `rendition` False the PNG is left out, the dearest part.
+        without, so that nothing is kept as it came. `own` is for a file that was kept that way: only its pictures
+        are made. With `rendition` False the PNG, the most expensive part, is left out.
         """
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:

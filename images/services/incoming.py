@@ -1,4 +1,4 @@
-"""A file on its way in: decoded, de-identified if it is DICOM, and what is known of it joined. docs/privacy.md is the rule."""
+"""A file coming in: decoded, de-identified if it is DICOM, and all that is known about it combined. docs/privacy.md is the rule."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ _MAX_AGE = 89  # as in the file: older people are few
 
 @dataclass(frozen=True)
 class Incoming:
-    """`stored`: the bytes to keep. `facts`: what is stated, and beside it what the file says."""
+    """`stored`: the bytes to keep. `facts`: what the caller stated, completed by what the file says."""
 
     decoded: Decoded
     stored: bytes
@@ -35,9 +35,9 @@ def identify(project: Project, data: bytes, facts: ScanFacts) -> tuple[ScanFacts
 
 
 def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
-    """Decode in the pool; what the caller states beats what a DICOM file says. Touches no database.
+    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database.
 
-    Invalid (attr `file`) for what gives no picture."""
+    Invalid (attr `file`) for a file without a picture."""
     if not _is_dicom(data):
         return Incoming(renditions.decode(data, rendition=False), data, facts)
     options = DeidOptions(
@@ -54,7 +54,7 @@ def _is_dicom(data: bytes) -> bool:
 
 
 def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
-    """The stated facts, and beside them those of the file that the project keeps."""
+    """The stated facts, completed by those of the file that the project keeps."""
     found = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
     found["capture_date"] = _moved(found["capture_date"], decoded.shift_days)
     if found["age"] is not None and found["age"] > _MAX_AGE:
@@ -66,7 +66,7 @@ def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
 
 
 def _parsed(name: str, value: Any) -> Any:
-    """A value of a file in the form of ScanFacts; None for one that no form would take either: the file stays welcome."""
+    """A value of a file in the form of ScanFacts; None for one that no form would accept either: the file itself still is."""
     try:
         return parse_fact(name, value)
     except Invalid:

@@ -16,7 +16,7 @@ TURNED: Final = "turned upright"
 
 @dataclass(frozen=True)
 class Outgoing:
-    """The bytes and the ending of their name. `remade`: the 8-bit picture that pages show stands for the file."""
+    """The bytes and their file extension. `remade`: the 8-bit picture that pages show replaces the file."""
 
     data: bytes
     suffix: str

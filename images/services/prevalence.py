@@ -13,7 +13,7 @@ TOLERANCE: Final = 1e-6
 
 
 def write(project: Project, value: Any) -> None:
-    """Keep the statement, or with nothing in it take it back. Call inside the transaction that changes the project."""
+    """Save the statement, or withdraw it when it is empty. Call inside the transaction that changes the project."""
     Project.objects.filter(pk=project.pk).update(expected_prevalence=parse(project, value))
 
 
@@ -40,7 +40,7 @@ def _require_classes(given: Mapping[str, float], names: Mapping[str, str]) -> No
     unknown = sorted(given.keys() - names.keys())
     if unknown:
         raise Invalid(
-            f"'{unknown[0][:40]}' is no id of an active class of this project.", attr=ATTR, code="does_not_exist"
+            f"'{unknown[0][:40]}' is not the id of an active class of this project.", attr=ATTR, code="does_not_exist"
         )
     missing = [name for key, name in names.items() if key not in given]
     if missing:

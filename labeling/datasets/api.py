@@ -59,7 +59,7 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @extend_schema(parameters=[CSV], responses=datasets.ManifestSerializer)
     @action(detail=True)
     def manifest(self, request: Request, pk: str) -> HttpResponseBase:
-        """All that the content hash is made of, and what was left out, as a file. `comparison.manifest` says how to check it."""
+        """Everything that the content hash covers, and what was left out, as a file. `comparison.manifest` says how to check it."""
         snapshot = self.get_object()
         if wants_csv(request):
             rows = comparison.member_rows(snapshot)

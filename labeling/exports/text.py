@@ -1,4 +1,4 @@
-"""The words beside the pictures of an export: labels.csv, the history of the labels, what it is and what it is not."""
+"""The text files next to the pictures of an export: labels.csv, the history of the labels, what it is and is not."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from images.scan_facts import EXPORTED
 from labeling.imports.manifest import FORMULA_STARTS
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
 
-# What is treated as identifying stays here. `pseudonym` says that `patient` is one already.
+# What is treated as identifying is left out. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
     "image_id", "label", "split", "external_id", "pseudonym", "patient", "modality", *EXPORTED, "approval_status",
 )  # fmt: skip
@@ -41,7 +41,7 @@ def labels_row(image: Image, *, path: str, label: str, split: str) -> list[Any]:
 
 
 def cell(value: Any) -> Any:
-    """Empty for nothing; a quote before what a spreadsheet would run (the import takes it off again)."""
+    """Empty for nothing; a quote in front of what a spreadsheet would run (the import removes it again)."""
     if value is None:
         return ""
     shown = value.isoformat() if hasattr(value, "isoformat") else value
@@ -49,7 +49,7 @@ def cell(value: Any) -> Any:
 
 
 def history(paths: Mapping[int, str]) -> bytes:
-    """Who said what of which scan and when, oldest first per scan. Free text stays here. `paths`: scan to its path."""
+    """Who said what about which scan and when, oldest first per scan. Free text is left out. `paths`: scan to its path."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(HISTORY)
@@ -118,7 +118,7 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
 
 def _origin(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
     if snapshot is None:
-        return f"Scans of the project {about['project']}, as they stood {about['made']}\n"
+        return f"Scans of the project {about['project']}, as they were {about['made']}\n"
     reasons: dict[str, int] = {}
     for reason in SnapshotLeftOut.objects.filter(snapshot=snapshot).values_list("reason", flat=True):
         reasons[reason] = reasons.get(reason, 0) + 1

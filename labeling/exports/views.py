@@ -16,7 +16,7 @@ SHOWN = 20
 
 @read_page
 def export_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a project has to fetch, and a form for more. The filters of a list of scans come along in its address."""
+    """The exports of a project, and a form for a new one. The filters of a list of scans come along in the address."""
     project = get_object_or_404(visible_projects(request.user), pk=pk)
     rows = selectors.exports(request.user).filter(project=project).order_by("-id")[:SHOWN]
     asked = _filters(request.GET)
@@ -72,5 +72,5 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def export_discard(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    attempt(request, services.discard_export, said="Given up; what was made of it is destroyed.", export=found)
+    attempt(request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=found)
     return redirect("export", pk)

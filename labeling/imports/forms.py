@@ -26,7 +26,7 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(ProjectForm):
-    """Several files; what else is filled in holds for all of them."""
+    """Several files; the other fields apply to all of them."""
 
     file = ManyFilesField(label=f"Scans ({LISTED}) or ZIP files")
     label = ClassField(label="Class of all these scans", empty_label="none: label them later", to_field_name="name")

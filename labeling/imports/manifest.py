@@ -69,7 +69,7 @@ def parse(name: str, data: bytes) -> list[Row]:
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
-    """Row by row, and of each row only the columns that are known: what else the file holds takes no memory."""
+    """Row by row, and of each row only the known columns: whatever else the file holds takes no memory."""
     header = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count))
     try:
@@ -81,7 +81,7 @@ def _csv_rows(text: str) -> Iterator[Row]:
                 _require_few(number)
                 yield _row(number, {name: cells[at] for name, at in places.items() if at < len(cells)})
     except csv.Error as error:
-        raise ManifestError(f"The labels file is no valid CSV: {error}.") from error
+        raise ManifestError(f"The labels file is not valid CSV: {error}.") from error
 
 
 def _columns(names: Sequence[str]) -> dict[str, int]:
@@ -111,17 +111,17 @@ def _tree(kind: str, text: str) -> Any:
     except plain_yaml.TooMuch as error:
         raise ManifestError(f"The labels file {error}. Send it as CSV.") from error
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ManifestError("The labels file is no valid JSON or YAML. Check it and send it again.") from error
+        raise ManifestError("The labels file is not valid JSON or YAML. Check it and send it again.") from error
 
 
 def _json(text: str) -> Any:
-    # Counted before they are made: a list for every three bytes costs seconds, and each row needs but one.
+    # Counted before they are made: a list for every three bytes costs seconds, and each row needs only one.
     _require_few(text.count("{") + text.count("[") - MAX_BRACKETS_BESIDE_ROWS)
     return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _tree_records(tree: Any) -> list[Mapping[str, Any]]:
@@ -162,7 +162,7 @@ def _text(value: Any, number: int, name: str) -> str:
 
 
 def match(rows: Iterable[Row], places: Sequence[Place]) -> tuple[dict[str, Row], list[RowProblem]]:
-    """Path of a scan to its row, and the rows that belong to no scan, to several, or contradict an earlier row."""
+    """Path of a scan to its row, and the rows that belong to none or several, or contradict an earlier row."""
     exact = {place.path: place.path for place in places} | {place.inner: place.path for place in places}
     by_name: dict[str, list[str]] = defaultdict(list)
     for place in places:

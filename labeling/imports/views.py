@@ -51,7 +51,7 @@ def upload(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
-    """One file; a refusal is told beside it and does not stop the others."""
+    """One file; a refusal is shown next to it and does not stop the others."""
     try:
         if is_zip(file):
             return _receive_zip(request, project, file, split_frames=said["split_frames"])
@@ -89,7 +89,7 @@ def import_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _files(request: HttpRequest, batch: Import) -> Any:
-    """Problems first come first served; `?all` also lists what went well."""
+    """The problems, in order of appearance; `?all` also lists what went well."""
     files = ImportFile.objects.filter(batch=batch).select_related("image")
     if "all" not in request.GET:
         files = files.exclude(outcome=ImportFile.Outcome.CREATED)

@@ -1,4 +1,4 @@
-"""The ZIP of an import: one object, or the pieces of a resumable upload, which are read as they lie and never copied."""
+"""The ZIP of an import: one object, or the pieces of a resumable upload, which are read in place and never copied."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -18,7 +18,7 @@ ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
 
 
 def open_pieces(pieces: Sequence[Blob]) -> BinaryIO:
-    """Seekable; only the piece that is read is open."""
+    """Seekable; only the piece being read is open."""
     return joined([blob.size for blob in pieces], lambda number: blobs.open_blob(pieces[number]))
 
 

@@ -48,7 +48,7 @@ def _skip(request: HttpRequest, project: Project) -> None:
 def _label(request: HttpRequest, project: Project) -> None:
     data = request.POST.copy()
     if "mark_ungradable" not in data:
-        # The reason is always chosen in its list; it counts only when its own button was pressed.
+        # A reason is always selected in its list; it counts only when its own button was pressed.
         data.pop("ungradable", None)
     form = DeskLabelForm(data, user=caller(request), project=project)
     if form.is_valid():

@@ -1,7 +1,7 @@
-"""The report of one reading of a test split: what an evaluation and a training run both write down, made in one place.
+"""The report of one reading of a test split: what an evaluation and a training run both record, made in one place.
 
 The deployed version answers the same scans in the same pass, so that the two can be compared pairwise. That is part of this
-one reading and counted with it: nobody sees its answers but through the comparison.
+one reading and counted with it: nobody sees its answers except through the comparison.
 """
 
 import logging
@@ -53,7 +53,7 @@ class ReadScans:
 
 @dataclass(frozen=True)
 class Rival:
-    """The deployed version, or the `reason` why nothing can be compared with it. `order`: its place of each class."""
+    """The deployed version, or the `reason` why nothing can be compared with it. `order`: the position of each class in it."""
 
     model: ModelVersion | None = None
     predictor: "Predictor | None" = None
@@ -74,7 +74,7 @@ def build(
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
 
     `classes`: {"id", "name"} in the predictor's order. `model`: the version the predictor is of, None while it is not
-    registered yet. `on_read` is called with how many of how many scans were answered, and may raise to stop. Raises
+    registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop. Raises
     NothingToRead, and what `read` raises."""
     scans = _scans(snapshot)
     rival = _rival(snapshot, classes, model)
@@ -118,7 +118,7 @@ def _answers(
     read: Callable[[Image], Tile],
     on_read: Callable[[int, int], None],
 ) -> "Floats":
-    """Probabilities (N, K); those of the rival go to its `shares`. Few tiles are in memory at a time."""
+    """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
         tiles = np.stack([read(member.image) for member in scans.members[start : start + CHUNK]])

@@ -54,7 +54,7 @@ def _check(grade: Grade, *, correct: bool, correct_class: ProjectClass | None) -
     if correct:
         raise Invalid("A correct grade needs no other class. Leave correct_label out.", attr="correct_label")
     if correct_class.project_id != grade.project_id or correct_class.retired_at is not None:
-        raise Invalid("This is no class of the project.", code="does_not_exist", attr="correct_label")
+        raise Invalid("This is not a class of the project.", code="does_not_exist", attr="correct_label")
     if correct_class.pk == grade.prediction_id:
         raise Invalid(
             "This is the class that the model predicted. Send correct: true, or name another.", attr="correct_label"
@@ -62,7 +62,7 @@ def _check(grade: Grade, *, correct: bool, correct_class: ProjectClass | None) -
 
 
 def _propose(actor: User, grade: Grade, correct_class: ProjectClass, comment: str) -> Label | None:
-    """The doctor's label, or None: who may not label only has an opinion, and a class the scan already has adds nothing."""
+    """The doctor's label, or None: someone who may not label only has an opinion, and a class the scan already has adds nothing."""
     if not can(actor, "label_image", grade.project):
         return None
     outcome = label_scan(

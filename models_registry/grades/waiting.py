@@ -1,4 +1,4 @@
-"""The request side of an answer that a worker gives: look at the row until it has ended or the time is up."""
+"""The request side of an answer that a worker gives: poll the row until it has ended or the time is up."""
 
 import math
 import time
@@ -23,7 +23,7 @@ DRAWING = timedelta(seconds=2)
 
 
 def seconds(raw: str | None) -> float:
-    """How long a caller is ready to wait. Raises Invalid for what is no number from 0 to 60."""
+    """How long a caller is willing to wait. Raises Invalid for anything but a number from 0 to 60."""
     try:
         value = DEFAULT_S if raw is None else float(raw)
     except ValueError:
@@ -34,7 +34,7 @@ def seconds(raw: str | None) -> float:
 
 
 def for_grade(pk: int, wait_s: float) -> Grade:
-    """The grade once it has ended, or as it stands after `wait_s` seconds."""
+    """The grade once it has ended, or as it is after `wait_s` seconds."""
     deadline = time.monotonic() + wait_s
     while True:
         grade = _read(pk)
@@ -44,7 +44,7 @@ def for_grade(pk: int, wait_s: float) -> Grade:
 
 
 def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
-    """The heat map of an answered grade, drawn here when the worker has not. Audited as an opening of the scan."""
+    """The heat map of an answered grade, drawn here when the worker has not. Audited as opening the scan."""
     require(actor, VIEW, grade.project)
     if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
         raise Conflict("The grade is not answered yet. Ask again in a few seconds.", code="grade_not_ready")

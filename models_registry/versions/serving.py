@@ -39,13 +39,13 @@ class Sealed:
 
 
 def seal(bundle: bytes) -> Sealed:
-    """Check and sign a bundle about to be registered; BundleDamaged when it could not be loaded again."""
+    """Check and sign a bundle that is about to be registered; BundleDamaged when it could not be loaded again."""
     from models_registry.inference.bundle import BundleError, sign, unpack
 
     try:
         opened = unpack(bundle)
     except BundleError as error:
-        raise BundleDamaged(f"This is no bundle: {error}") from error
+        raise BundleDamaged(f"This is not a bundle: {error}") from error
     return Sealed(opened.digest, sign(bundle, settings.KEY_RING.signing_seed), opened.manifest.to_dict())
 
 

@@ -158,5 +158,5 @@ def test_what_is_no_zip_is_refused_with_the_reason(page, tmp_path):
     path = tmp_path / "no.zip"
     path.write_bytes(bytes(9 * 2**20))
     choose(page, path)
-    page.get_by_text("This file is no readable ZIP archive.").wait_for()
+    page.get_by_text("This file is not a readable ZIP archive.").wait_for()
     assert not ResumableUpload.objects.exists()

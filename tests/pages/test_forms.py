@@ -279,5 +279,5 @@ def test_an_action_takes_no_get_and_no_outsider(browser, author, outsider, make_
 def test_every_zip_dropped_on_the_upload_page_is_answered_as_a_zip(browser, author, project, mark):
     url = reverse("upload", args=[project.pk])
     page = texts(browser(author).post(url, {"file": SimpleUploadedFile("scans.zip", mark)}))
-    assert "This ZIP holds no files." in page or "no readable ZIP archive" in page
+    assert "This ZIP holds no files." in page or "not a readable ZIP archive" in page
     assert "Use the ZIP import" not in page

@@ -14,7 +14,7 @@ def require_fair(run: TrainingRun) -> None:
     """Conflict `test_leak` when the run trains on scans of its own test split, or continues from a version that has seen some.
 
     Asked again before the test split is read: patients may have turned out to be one while the run was at work."""
-    fairness.require_parted(run.snapshot)
+    fairness.require_separated(run.snapshot)
     if run.base_model is not None:
         fairness.require_fair(run.base_model, run.snapshot)
 

@@ -1,6 +1,6 @@
-"""What a DICOM file says of its scan, under the names that a labels file uses (keys of ScanFacts).
+"""What a DICOM file says about its scan, under the names that a labels file uses (keys of ScanFacts).
 
-Nothing is changed here: the patient id and the date are as the file gives them. What of it is kept is decided by the
+Nothing is changed here: the patient id and the date are as the file gives them. What is kept of it is decided by the
 project's de-identification, which runs after this.
 """
 
@@ -42,7 +42,7 @@ def patient_id(dataset: Dataset) -> str | None:
 
 
 def _said(dataset: Dataset, fact: Fact) -> str:
-    """What the first of the fact's elements that is filled says, at most as long as a form takes it."""
+    """The first of the fact's elements that is filled, at most as long as a form takes it."""
     for keywords in fact.keywords:
         if found := " ".join(filter(None, (_text(dataset, keyword) for keyword in keywords.split()))):
             return found[: fact.max_length]

@@ -1,7 +1,7 @@
 """The database as one stream, and what that very stream holds.
 
-Each engine's own tool makes a consistent copy while the site works on: SQLite ``VACUUM INTO``, ``mysqldump --single-transaction``,
-``pg_dump``. No plaintext reaches a disk: the servers' dumps are piped into the encryption, SQLite's copy lies in memory (a file
+Each engine's own tool makes a consistent copy while the site works on: SQLite `VACUUM INTO`, `mysqldump --single-transaction`,
+`pg_dump`. No plaintext reaches a disk: the servers' dumps are piped into the encryption, SQLite's copy lies in memory (a file
 on a RAM-backed folder, unlinked as soon as it is open). The census is of the same snapshot: read from SQLite's copy, in the
 transaction whose snapshot pg_dump was given, or counted in mysqldump's lines as they pass.
 """

@@ -1,6 +1,6 @@
 """Who made a backup. Encrypting needs no secret, so anybody could make one that decrypts; only its signature tells whose it is.
 
-The key is derived from the key ring's ``signing`` key, so that no signature over anything else is ever one over a backup.
+The key is derived from the key ring's `signing` key, so that no signature over anything else is ever one over a backup.
 """
 
 import hmac

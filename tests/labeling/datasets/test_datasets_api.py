@@ -178,7 +178,7 @@ def test_merging_patients_on_the_page(make_scan, admin, project, client):
     assert url in client.get(f"/projects/{project.pk}/").content.decode()
     refused = client.post(url, {"source": "ann", "target": "nobody"})
     assert refused.status_code == 400 and "No scan of this project is of this patient" in refused.content.decode()
-    assert "1 scan went over" in client.post(url, {"source": "ann", "target": "anne"}, follow=True).content.decode()
+    assert "1 scan moved" in client.post(url, {"source": "ann", "target": "anne"}, follow=True).content.decode()
     assert Image.objects.get(pk=scan.pk).patient == kept.patient
 
 
