@@ -44,7 +44,8 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
 
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
     """How many scans wait for this user in each queue of each project: one query, however many there are."""
+    tasks = Lease.Task.values
     scans = Image.objects.filter(project__in=projects).order_by().values("project")
-    rows = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in Lease.Task.values})
-    counted = {row["project"]: {task: row[task] for task in Lease.Task.values} for row in rows}
-    return {project.pk: counted.get(project.pk, dict.fromkeys(Lease.Task.values, 0)) for project in projects}
+    counts = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in tasks})
+    waiting = {pk: dict(zip(tasks, numbers, strict=True)) for pk, *numbers in counts.values_list("project", *tasks)}
+    return {project.pk: waiting.get(project.pk, dict.fromkeys(tasks, 0)) for project in projects}
