@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,7 @@ def api():
     return client
 
 
+@lru_cache(maxsize=512)
 def scan_bytes(seed: int = 0, *, opacity: bool = False, scan_index: int = 0) -> bytes:
     """A small JPEG phantom; equal arguments give equal bytes."""
     from images.phantoms import phantom

@@ -132,7 +132,7 @@ def test_no_figure_needs_pyplot():
     import sys
 
     code = (
-        "import sys, json; from models_registry import figures;"
+        "import sys, json; from models_registry.book import figures;"
         "figures.confusion_matrix([[1, 0], [0, 1]], ['a', 'b']); figures.curves([{'epoch': 1, 'loss': 0.5}]);"
         "print(json.dumps('matplotlib.pyplot' in sys.modules))"
     )
