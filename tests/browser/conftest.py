@@ -12,8 +12,7 @@ from tests.models_registry.conftest import (  # noqa: F401
     make_version,
     snapshot,
 )
-from tests.pages.conftest import made_run  # noqa: F401 -- a fixture of this folder too
-from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
+from tests.pages.conftest import made_run  # noqa: F401
 
 # Playwright's own limit of 30 seconds is too short for a browser beside two suites and a database.
 BROWSER_MS = 180_000
