@@ -1,6 +1,7 @@
 """Read queries about labels, reviews, doubts and the queue."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, F, QuerySet
@@ -45,6 +46,6 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
     """How many scans wait for this user in each queue of each project: one query however many."""
     scans = Image.objects.filter(project__in=projects).order_by().values("project")
-    rows = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in Lease.Task.values})
+    rows: Any = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in Lease.Task.values})
     counted = {row["project"]: {task: row[task] for task in Lease.Task.values} for row in rows}
     return {project.pk: counted.get(project.pk, dict.fromkeys(Lease.Task.values, 0)) for project in projects}
