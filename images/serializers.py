@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from images import policies
-from images.models import Image, Membership, Metadata, Split
+from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_code
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CodeField, parse_code
@@ -93,7 +93,7 @@ class MetadataSerializer(BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
         ]
 
     def get_image(self, metadata: Metadata) -> str:
-        return f"img{metadata.image_id:06d}"
+        return scan_code(metadata.image_id)
 
 
 class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
@@ -216,4 +216,4 @@ def project_field() -> CodeField:
 
 def scan_field(**kwargs: Any) -> CodeField:
     """The `image` of a body, by key or code."""
-    return CodeField(prefix="img", visible_to=policies.visible_scans, **kwargs)
+    return CodeField(prefix=SCAN_PREFIX, visible_to=policies.visible_scans, **kwargs)

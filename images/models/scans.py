@@ -7,6 +7,13 @@ from django.utils import timezone
 from images.models.projects import Project, ProjectClass
 from mediscan_site.core.models import Blob
 
+SCAN_PREFIX = "img"
+
+
+def scan_code(pk: int) -> str:
+    """How people and the API name a scan."""
+    return f"{SCAN_PREFIX}{pk:06d}"
+
 
 class Split(models.TextChoices):
     TRAIN = "train"
@@ -105,7 +112,7 @@ class Image(models.Model):
 
     @property
     def code(self) -> str:
-        return f"img{self.pk:06d}"
+        return scan_code(self.pk)
 
 
 class RenditionKind(models.TextChoices):

@@ -8,8 +8,9 @@ from typing import Any, Final
 from django.utils import timezone
 
 from images.models import Image, Metadata, Project, ProjectClass
-from labeling.imports.manifest import FACTS, FORMULA_STARTS
+from labeling.imports.manifest import FACTS
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
+from mediscan_site.core.http.csv import quoted
 
 # The institution is treated as identifying and stays here. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
@@ -44,8 +45,7 @@ def cell(value: Any) -> Any:
     """Empty for nothing; a quote before what a spreadsheet would run (the import takes it off again)."""
     if value is None:
         return ""
-    shown = value.isoformat() if hasattr(value, "isoformat") else value
-    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA_STARTS) else shown
+    return quoted(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 def history(paths: Mapping[int, str]) -> bytes:

@@ -20,9 +20,10 @@ from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.api import caller, parsed
 from mediscan_site.core.http.digest import file_digest
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
-_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_RANGE = re.compile(rf"bytes ({DIGITS})-({DIGITS})/({DIGITS})")
 RANGE = OpenApiParameter(
     "Content-Range", str, OpenApiParameter.HEADER, required=True, description="As in `bytes 0-8388607/20000000`."
 )

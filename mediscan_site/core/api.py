@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from mediscan_site.core import auth, selectors, services
 from mediscan_site.core import serializers as shapes
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.site import site_url
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.models import User
@@ -113,7 +114,7 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
         return Response(data, status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[TOKEN_ID], responses={204: None})
-    @action(detail=True, methods=["delete"], url_path=r"tokens/(?P<token_id>\d{1,18})", url_name="token")
+    @action(detail=True, methods=["delete"], url_path=rf"tokens/(?P<token_id>{DIGITS})", url_name="token")
     def revoke_token(self, request: Request, pk: str, token_id: str) -> Response:
         token = get_object_or_404(selectors.service_tokens(self.get_object()), pk=token_id)
         services.revoke_service_token(actor=_caller(request), token=token)
