@@ -12,13 +12,13 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from images.decoding.ages import OLDEST_BELIEVED
 from images.models import Image, PatientMerge, Project
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
 MAX_PATIENT = 200
 MAX_PIXEL_SPACING_MM = 100.0
-MAX_AGE = 130.0
 FIRST_RADIOGRAPH = 1895
 # As the key ring makes them. What looks so is no patient number of a hospital.
 PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
@@ -106,7 +106,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "institution": partial(text.line, attr="institution", max_length=200),
     "capture_date": partial(_moment, attr="capture_date"),
     "sex": partial(text.line, attr="sex", max_length=16),
-    "age": partial(_number, attr="age", low=0.0, high=MAX_AGE, low_allowed=True),
+    "age": partial(_number, attr="age", low=0.0, high=OLDEST_BELIEVED, low_allowed=True),
     "body_part": partial(text.line, attr="body_part", max_length=64),
     "view": partial(text.line, attr="view", max_length=32),
     "laterality": partial(text.line, attr="laterality", max_length=16),

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from images.decoding.ages import OLDEST_BELIEVED
 from images.models.projects import Project, ProjectClass
 from mediscan_site.core.models import Blob
 
@@ -158,7 +159,7 @@ class Metadata(models.Model):
             ),
             models.CheckConstraint(
                 name="age_is_human",
-                condition=models.Q(age__isnull=True) | (models.Q(age__gte=0) & models.Q(age__lte=130)),
+                condition=models.Q(age__isnull=True) | (models.Q(age__gte=0) & models.Q(age__lte=OLDEST_BELIEVED)),
             ),
         ]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from images.models import Image, Metadata, Project, ProjectClass
+from images.models import RESEARCH_USE, Image, Metadata, Project, ProjectClass
 from labeling.imports.manifest import FACTS
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
 from mediscan_site.core.http.csv import quoted
@@ -102,7 +102,7 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
     return (
         f"{_origin(about, snapshot)}"
         f"Scans: {about['scans']}\n\n"
-        "Research use only. Not a medical device; not for diagnosis.\n"
+        f"{RESEARCH_USE}\n"
         f"Intended use: {about['intended_use']}\n"
         f"Limitations: {about['limitations']}\n\n"
         "The files hold the pixels of the scans and nothing else of the files that came in: no EXIF, no text, no colour\n"

@@ -12,6 +12,8 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
+from images.decoding.ages import OLDEST_BELIEVED
+
 Tags = dict[str, str | float | None]
 
 _LENGTHS: Final = {
@@ -26,7 +28,6 @@ _LENGTHS: Final = {
 }
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_MAX_AGE: Final = 130.0
 _MAX_SPACING_MM: Final = 100.0
 _FIRST_RADIOGRAPH: Final = 1895
 _MOMENTS: Final = ("Acquisition", "Content", "Series", "Study")
@@ -127,10 +128,10 @@ def _in_utc(moment: datetime, dataset: Dataset) -> datetime:
 def _age(dataset: Dataset, moment: date | None) -> float | None:
     if given := _AGE.fullmatch(_text(dataset, "PatientAge")):
         age = int(given[1]) * _YEARS[given[2]]
-        return round(age, 2) if age <= _MAX_AGE else None
+        return round(age, 2) if age <= OLDEST_BELIEVED else None
     born = _day(_text(dataset, "PatientBirthDate"))
     if born is None or moment is None:
         return None
     day = moment.date() if isinstance(moment, datetime) else moment
     age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-    return float(age) if 0 <= age <= _MAX_AGE else None
+    return float(age) if 0 <= age <= OLDEST_BELIEVED else None
