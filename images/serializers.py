@@ -106,7 +106,7 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
     resolution = ResolutionSerializer(source="*", read_only=True)
     uploaded_by = serializers.CharField(source="uploaded_by.username", read_only=True)
     annotator = serializers.CharField(source="annotator.username", read_only=True, allow_null=True, default=None)
-    label = serializers.CharField(  # type: ignore[assignment]  # the contract's name, not the caption of a field
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name, not the caption of a field
         source="label_class.name", read_only=True, allow_null=True, default=None
     )
     project = serializers.IntegerField(source="project_id", read_only=True)

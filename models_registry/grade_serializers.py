@@ -93,7 +93,7 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     calibrated = serializers.SerializerMethodField()
     probabilities = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True)
     heatmap = serializers.SerializerMethodField()
     latency_ms = serializers.FloatField(read_only=True, allow_null=True)
@@ -151,7 +151,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
     grade = serializers.IntegerField(source="grade_id", read_only=True)
     author = serializers.CharField(source="author.username", read_only=True)
     correct_label = serializers.CharField(source="correct_class.name", read_only=True, allow_null=True, default=None)
-    label = serializers.IntegerField(  # type: ignore[assignment]  # the contract's name
+    label = serializers.IntegerField(  # type: ignore[assignment]  # the protocol's name
         source="label_id", read_only=True, allow_null=True
     )
 
@@ -184,7 +184,7 @@ class HistorySerializer(AnswerSerializer):
     prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     model = serializers.CharField(source="model.code", read_only=True)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(

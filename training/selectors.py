@@ -12,7 +12,7 @@ from models_registry.versions.report import figure
 from training import policies
 from training.models import TrainingRun
 
-# The contract's names of what a run measured on its test split, and the report's.
+# The protocol's names of what a run measured on its test split, and the report's.
 PERFORMANCE: Final = {
     "precision": "precision",
     "recall": "recall",

@@ -18,7 +18,7 @@ from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, WorkStatus
 from mediscan_site.core.policies import is_admin
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
@@ -27,7 +27,6 @@ from training.policies import visible_runs
 
 DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
-ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @dataclass(frozen=True)
