@@ -18,8 +18,9 @@ from images import project_serializers as projects
 from images import serializers as shapes
 from images.filters import ScanFilter
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
-from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, caller, parsed, versioned
+from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, parsed, versioned
 from mediscan_site.core.http.bytes import blob_response, held_digests
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet

@@ -10,7 +10,7 @@ from images.selectors import scans
 from labeling.models import Label
 from labeling.reading.queue import LEASE, claim_scans, waiting
 from labeling.reading.selectors import held_leases
-from mediscan_site.core.http.html import caller
+from mediscan_site.core.http.callers import caller
 
 READY = 2
 

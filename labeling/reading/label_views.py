@@ -12,8 +12,9 @@ from labeling.forms import active_classes
 from labeling.models import Label, Lease
 from labeling.reading import desk
 from labeling.reading.forms import REASONS, DeskLabelForm, SkipForm
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 
 
 @form_page

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.db import OperationalError
 
 from images.models import Split
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.models import ModelVersion
 from models_registry.versions import serving
 from models_registry.versions.lineage import ancestry
@@ -24,7 +25,7 @@ from training.models import TrainingRun
 from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
 from training.process.book import Book
 from training.process.explaining import explain
-from training.process.recorder import Recorder, Stopped
+from training.process.recorder import Recorder
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,7 +53,7 @@ def execute(pk: int, attempt: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: recorder.stop())
     try:
         model, message = _registered(run) or Training(run, recorder, book).result()
-    except Stopped:
+    except work.Stopped:
         return _stopped(run, book)
     except OperationalError as error:
         log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
@@ -126,7 +127,7 @@ class Training:
         self.recorder.stage(0.05, 0.93, "training")
         trained = self._fit(data)
         if trained.stopped:
-            raise Stopped
+            raise work.Stopped
         return data, trained
 
     @cached_property
