@@ -200,7 +200,7 @@ def _read(name: str) -> Figures:
 
 
 def in_order(figures: Figures) -> Figures:
-    """The keys of the contract first, null where nothing was measured; then the others."""
+    """The keys of the protocol first, null where nothing was measured; then the others."""
     from benchmarks._training_search import tried
 
     figures = {**figures, "configurations_tried": len(tried())}

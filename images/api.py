@@ -17,9 +17,11 @@ from images import privacy_serializers as privacy
 from images import project_serializers as projects
 from images import serializers as shapes
 from images.filters import ScanFilter
-from images.models import Image, Membership, Project, RenditionKind
-from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, caller, parsed, versioned
+from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
+from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, parsed, versioned
 from mediscan_site.core.http.bytes import blob_response, held_digests
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.policies import require_admin
@@ -113,7 +115,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         return Response(self._members(project, membership), status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[USER_ID], responses={204: None})
-    @action(detail=True, methods=["delete"], url_path=r"members/(?P<user_id>\d{1,18})")
+    @action(detail=True, methods=["delete"], url_path=rf"members/(?P<user_id>{DIGITS})")
     def member(self, request: Request, pk: str, user_id: str) -> Response:
         """End a membership and all its rights."""
         membership = self._member(user_id)
@@ -121,7 +123,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(parameters=[USER_ID], request=shapes.PermissionSerializer, responses=shapes.MemberSerializer)
-    @action(detail=True, methods=["post"], url_path=r"members/(?P<user_id>\d{1,18})/permissions")
+    @action(detail=True, methods=["post"], url_path=rf"members/(?P<user_id>{DIGITS})/permissions")
     def grant_permission(self, request: Request, pk: str, user_id: str) -> Response:
         """Give a member one right."""
         membership = self._member(user_id)
@@ -134,7 +136,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @action(
         detail=True,
         methods=["delete"],
-        url_path=r"members/(?P<user_id>\d{1,18})/permissions/(?P<codename>[a-z_]{1,40})",
+        url_path=rf"members/(?P<user_id>{DIGITS})/permissions/(?P<codename>[a-z_]{{1,40}})",
     )
     def revoke_permission(self, request: Request, pk: str, user_id: str, codename: str) -> Response:
         """Take one right from a member."""
@@ -154,7 +156,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
 class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Image.objects.none()
     visible_to = staticmethod(selectors.scans)
-    code_prefix = "img"
+    code_prefix = SCAN_PREFIX
     filterset_class = ScanFilter
     ordering_fields = ("id", "upload_date", "updated_at", "file_name", "size")
     ordering = "-upload_date"

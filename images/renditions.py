@@ -79,19 +79,15 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     decoded = decode(blobs.read(image.blob), own=own, rendition=kind is RenditionKind.VIEW)
     blob = write(decoded, kind, project_id=image.project_id)
     try:
-        with transaction.atomic():
-            # An erasure locks this row too: no picture of a scan may appear after it.
+        with blobs.discarded_on_failure(blob), transaction.atomic():
+            # An erasure holds this row too: no picture of a scan may appear after it.
             if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
                 raise NotFound("This scan was erased.")
             blob.save(force_insert=True)
             Rendition.objects.create(image=image, kind=kind, blob=blob)
     except IntegrityError:
         # Another process made it at the same time.
-        blobs.discard(blob)
         return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
-    except BaseException:
-        blobs.discard(blob)
-        raise
     return blob
 
 

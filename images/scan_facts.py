@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from images.decoding.ages import OLDEST_BELIEVED
+
 FIRST_RADIOGRAPH: Final = 1895
 _LAST: Final = 99
 
@@ -74,7 +76,7 @@ class ScanFacts:
     sex: str = _text(16, keywords=("PatientSex",), of_person=True, line="Person", shown=4, divides=1)
     age: float | None = _number(
         0,
-        130,
+        OLDEST_BELIEVED,
         low_allowed=True,
         unit="years",
         help="years",

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from images import policies
-from images.models import Image, Membership, Metadata, Split
+from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_code
 from images.scan_facts import FACTS, METADATA_FIELDS, Fact
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
@@ -86,7 +86,7 @@ class MetadataSerializer(BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
         ]
 
     def get_image(self, metadata: Metadata) -> str:
-        return f"img{metadata.image_id:06d}"
+        return scan_code(metadata.image_id)
 
 
 class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
@@ -99,7 +99,7 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
     resolution = ResolutionSerializer(source="*", read_only=True)
     uploaded_by = serializers.CharField(source="uploaded_by.username", read_only=True)
     annotator = serializers.CharField(source="annotator.username", read_only=True, allow_null=True, default=None)
-    label = serializers.CharField(  # type: ignore[assignment]  # the contract's name, not the caption of a field
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name, not the caption of a field
         source="label_class.name", read_only=True, allow_null=True, default=None
     )
     project = serializers.IntegerField(source="project_id", read_only=True)
@@ -208,4 +208,4 @@ def project_field() -> CodeField:
 
 def scan_field(**kwargs: Any) -> CodeField:
     """The `image` of a body, by key or code."""
-    return CodeField(prefix="img", visible_to=policies.visible_scans, **kwargs)
+    return CodeField(prefix=SCAN_PREFIX, visible_to=policies.visible_scans, **kwargs)

@@ -10,7 +10,8 @@ from images import forms, selectors, services
 from images.filters import ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import require, visible_projects
-from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import chosen_ordering, keyset_page
 from mediscan_site.core.policies import require_admin
 

@@ -5,12 +5,11 @@ from typing import Any
 from django import forms
 
 from images.decoding.formats import LISTED
-from images.models import Project, ProjectClass
+from images.models import SCAN_PREFIX, Project, ProjectClass
 from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import parse_code
+from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
 
@@ -53,10 +52,8 @@ class GradeForm(forms.Form):
         asked = self.cleaned_data["image"].strip()
         if not asked:
             return None
-        try:
-            found = self._scans.filter(pk=parse_code("img", asked)).first()
-        except Invalid:
-            found = None
+        key = find_key(asked, SCAN_PREFIX)
+        found = None if key is None else self._scans.filter(pk=key).first()
         if found is None:
             raise forms.ValidationError("There is no such scan in this project.", code="does_not_exist")
         return found

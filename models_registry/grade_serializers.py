@@ -154,7 +154,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
     grade = serializers.IntegerField(source="grade_id", read_only=True)
     author = serializers.CharField(source="author.username", read_only=True)
     correct_label = serializers.CharField(source="correct_class.name", read_only=True, allow_null=True, default=None)
-    label = serializers.IntegerField(  # type: ignore[assignment]  # the contract's name
+    label = serializers.IntegerField(  # type: ignore[assignment]  # the protocol's name
         source="label_id", read_only=True, allow_null=True
     )
 
@@ -187,7 +187,7 @@ class HistorySerializer(AnswerSerializer):
     prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     model = serializers.CharField(source="model.code", read_only=True)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(

@@ -13,7 +13,7 @@ from training import policies
 from training.engine.config import OPTIONS
 from training.models import TrainingRun
 
-# The contract's names of what a run measured on its test split, and the report's.
+# The protocol's names of what a run measured on its test split, and the report's.
 PERFORMANCE: Final = {
     "precision": "precision",
     "recall": "recall",

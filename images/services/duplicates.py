@@ -19,7 +19,7 @@ from images.renditions import tile
 from images.services.erasure import on_erase
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 log = logging.getLogger(__name__)
 

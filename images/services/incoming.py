@@ -6,6 +6,7 @@ from typing import Any
 
 from images import renditions
 from images.decoding import SNIFF_BYTES, Decoded, sniff
+from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid.options import DeidOptions
 from images.facts import parse_fact, patient_of
 from images.models import Project
@@ -15,7 +16,6 @@ from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
 
 _FROM_TAGS = ("modality", *METADATA_FIELDS)
-_MAX_AGE = 89  # as in the file: older people are few
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
     """The stated facts, completed by those of the file that the project keeps."""
     found = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
     found["capture_date"] = _moved(found["capture_date"], decoded.shift_days)
-    if found["age"] is not None and found["age"] > _MAX_AGE:
-        found["age"] = float(_MAX_AGE + 1)
+    if found["age"] is not None and found["age"] > OLDEST_KEPT:
+        found["age"] = float(OLDER)
     kept = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and found[name] is not None]
     if not project.keep_patient_characteristics:
         kept = [name for name in kept if not FACTS[name].of_person]

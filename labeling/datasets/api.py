@@ -17,7 +17,8 @@ from labeling.datasets import serializers as datasets
 from labeling.exports.api import ExportFilesSerializer, ExportSerializer, started
 from labeling.exports.parcel import export_snapshot
 from labeling.models import Snapshot
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.csv import csv_response, wants_csv
 from mediscan_site.core.http.viewsets import ApiViewSet
 

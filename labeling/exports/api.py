@@ -15,7 +15,8 @@ from images.policies import visible_projects
 from labeling import filters, policies
 from labeling.exports import selectors, services
 from labeling.models import Export
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.ranges import ranged_response
 from mediscan_site.core.http.viewsets import ApiViewSet, JobSerializer, accepted

@@ -20,7 +20,7 @@ from labeling.zipstream import zip_stream
 from mediscan_site.core import audit
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import User
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 CHUNK: Final = 200
 Files = Iterator[tuple[str, bytes]]

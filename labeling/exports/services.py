@@ -15,12 +15,11 @@ from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
-from mediscan_site.core.models import Blob, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Blob, User
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.opening import open_audited
 
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
-UNFINISHED: Final = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 ERASED: Final = "A scan in it was erased, and this ZIP with it. Export again: the erased scan will be missing."
 DISCARDED: Final = "It was destroyed on request."
 
@@ -73,7 +72,7 @@ def file_name(export: Export) -> str:
 
 
 def _blob(export: Export) -> Blob:
-    if export.status in UNFINISHED:
+    if export.status in ACTIVE:
         raise Conflict("This export is still being made. Ask again when it has succeeded.", code="export_not_ready")
     if export.blob is None or not has_file(export):
         raise Conflict(

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from images.models import Image, Metadata, Project, ProjectClass
+from images.models import RESEARCH_USE, Image, Metadata, Project, ProjectClass
 from images.scan_facts import EXPORTED
-from labeling.imports.manifest import FORMULA_STARTS
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
+from mediscan_site.core.http.csv import quoted
 
 # What is treated as identifying is left out. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
@@ -44,8 +44,7 @@ def cell(value: Any) -> Any:
     """Empty for nothing; a quote in front of what a spreadsheet would run (the import removes it again)."""
     if value is None:
         return ""
-    shown = value.isoformat() if hasattr(value, "isoformat") else value
-    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA_STARTS) else shown
+    return quoted(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 def history(paths: Mapping[int, str]) -> bytes:
@@ -102,7 +101,7 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
     return (
         f"{_origin(about, snapshot)}"
         f"Scans: {about['scans']}\n\n"
-        "Research use only. Not a medical device; not for diagnosis.\n"
+        f"{RESEARCH_USE}\n"
         f"Intended use: {about['intended_use']}\n"
         f"Limitations: {about['limitations']}\n\n"
         "The files hold the pixels of the scans and nothing else of the files that came in: no EXIF, no text, no colour\n"

@@ -9,7 +9,8 @@ from labeling.exports import selectors, services
 from labeling.exports.forms import ExportForm
 from labeling.models import Export
 from labeling.policies import visible_snapshots
-from mediscan_site.core.http.html import action, attempt, caller, form_message, read_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
 
 SHOWN = 20
 

@@ -29,10 +29,6 @@ WRITE_INTERVAL_S: Final = 1.0
 DISK_FULL: Final = "The server's disk is full. Ask an administrator to make room, then export again."
 
 
-class _Stopped(Exception):
-    """The export was cancelled, or has to start over."""
-
-
 def run(pk: int) -> None:
     """Do the export `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled."""
     attempt = work.claim(Export, pk)
@@ -45,7 +41,7 @@ def run(pk: int) -> None:
     except OperationalError:
         # The database is away for a moment: the row falls silent and is given out again.
         log.warning("Export %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _end(job, attempt, WorkStatus.CANCELLED)
     except parcel.ScanUnreadable as error:
         _end(job, attempt, WorkStatus.FAILED, str(error))
@@ -67,13 +63,13 @@ def _make(job: Export, attempt: int, pulse: work.Pulse) -> tuple[Blob, list[int]
     def done(number: int) -> None:
         nonlocal written_at
         if pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         pulse.progress(min(number / max(total, 1), 0.99))
         if time.monotonic() - written_at > WRITE_INTERVAL_S:
             written_at = time.monotonic()
             # Ask the row, not the heartbeat alone: an erasure must not wait for the next beat.
             if not mine.filter(cancel_requested=False).update(done=number):
-                raise _Stopped
+                raise work.Stopped
 
     leaving.done = done
     source = reader(zip_stream(_files(leaving)))
@@ -96,17 +92,13 @@ def _parcel(job: Export) -> tuple[parcel.Parcel, int]:
 
 
 def _keep(job: Export, attempt: int, blob: Blob, scans: Sequence[int]) -> None:
-    """Refer to the ZIP, unless the row was cancelled or taken over. If a scan in it was erased meanwhile, start over."""
-    try:
-        with transaction.atomic():
-            # An erasure locks it too: either it finds this ZIP, or we find what it erased.
-            Project.objects.select_for_update().get(pk=job.project_id)
-            stored = not _erased_one(scans) and _finish(job, attempt, blob, len(scans))
-            if not stored:
-                _start_over(job, attempt)
-    except BaseException:
-        blobs.discard(blob)
-        raise
+    """Refer to the ZIP, unless the row was cancelled or taken over. Where a scan in it was erased meanwhile, start over."""
+    with blobs.discarded_on_failure(blob), transaction.atomic():
+        # An erasure holds it too: it either finds this ZIP, or we find what it erased.
+        Project.objects.select_for_update().get(pk=job.project_id)
+        stored = not _erased_one(scans) and _finish(job, attempt, blob, len(scans))
+        if not stored:
+            _start_over(job, attempt)
     if not stored:
         blobs.discard(blob)
 

@@ -18,11 +18,12 @@ from labeling.imports import selectors, services
 from labeling.imports import serializers as shapes
 from labeling.models import Import, ImportFile
 from labeling.reading import labels
-from mediscan_site.core.http.api import caller, parsed, versioned
+from mediscan_site.core.http.api import parsed, versioned
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
 
-class ScanViewSet(ImageViewSet):
+class LabelledScanViewSet(ImageViewSet):
     """Scans; uploading one may label it in the same call."""
 
     @extend_schema(

@@ -17,6 +17,7 @@ import yaml
 from images.scan_facts import METADATA_FIELDS
 from labeling.imports import plain_yaml
 from labeling.imports.layout import Place, file_name
+from mediscan_site.core.http.csv import unquoted
 
 MAX_BYTES: Final = 20 * 2**20
 # A tree is held in memory whole, in objects of some 60 bytes for every three of the file.
@@ -29,8 +30,6 @@ MAX_CELL: Final = 4000
 COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", "modality", *METADATA_FIELDS)
 DELIMITERS: Final = (",", ";", "\t")
 UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
-# Our own exports put a quote before these, so that no spreadsheet runs a cell as a formula.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ManifestError(Exception):
@@ -153,9 +152,8 @@ def _text(value: Any, number: int, name: str) -> str:
         return ""
     if isinstance(value, dict | list):
         raise ManifestError(f"Row {number} of the labels file: {name} must be one value.")
-    text = "".join(char if char.isprintable() else UNPRINTABLE for char in str(value).strip())
-    if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS):
-        text = text[1:]
+    # Our own exports put a quote before what a spreadsheet would run.
+    text = unquoted("".join(char if char.isprintable() else UNPRINTABLE for char in str(value).strip()))
     if len(text) > MAX_CELL:
         raise ManifestError(f"Row {number} of the labels file: {name} is longer than {MAX_CELL} characters.")
     return text

@@ -102,14 +102,10 @@ def require_zip(source: BinaryIO) -> None:
 
 def _keep(batch: Import, source: BinaryIO) -> Import:
     blob = blobs.write(source, namespace=blobs.namespace(batch.project_id), content_type=ZIP_TYPE)
-    try:
-        with transaction.atomic():
-            blob.save(force_insert=True)
-            batch.blob = blob
-            queue_import(batch, size=blob.size)
-    except BaseException:
-        blobs.discard(blob)
-        raise
+    with blobs.discarded_on_failure(blob), transaction.atomic():
+        blob.save(force_insert=True)
+        batch.blob = blob
+        queue_import(batch, size=blob.size)
     return batch
 
 

@@ -18,11 +18,13 @@ from labeling.imports.serializers import ImportSerializer
 from labeling.imports.uploads import give_up_upload, receive_part, start_upload
 from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digest import file_digest
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
-_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_RANGE = re.compile(rf"bytes ({DIGITS})-({DIGITS})/({DIGITS})")
 RANGE = OpenApiParameter(
     "Content-Range", str, OpenApiParameter.HEADER, required=True, description="As in `bytes 0-8388607/20000000`."
 )

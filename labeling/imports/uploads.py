@@ -12,15 +12,15 @@ from django.utils import timezone
 
 from images.models import Project
 from labeling.imports.services import queue_import, require_import, require_zip
-from labeling.imports.zipfiles import ENDED, open_pieces, pieces_of
+from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
 from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge
 from mediscan_site.core.http.digest import require_equal, sha256_hex
-from mediscan_site.core.models import Blob, User
+from mediscan_site.core.models import ENDED, Blob, User
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 # What a client is asked to send at once; any other size is accepted too, as long as there are not too many pieces.
 PART_SIZE = 8 * 2**20
@@ -111,16 +111,13 @@ def _keep(upload: ResumableUpload, first: int, last: int, source: BinaryIO, sha2
         detail = f"An upload may have {MAX_PARTS} pieces. Cancel this one and send pieces of {PART_SIZE} bytes."
         raise Conflict(detail, code="too_many_parts")
     blob = blobs.write(source, namespace=blobs.namespace(upload.project_id), content_type=PART_TYPE)
-    try:
+    with blobs.discarded_on_failure(blob):
         if blob.size != last + 1 - first:
             detail = f"{blob.size} of {last + 1 - first} bytes arrived. Send this piece again."
             raise Invalid(detail, code="incomplete")
         require_equal(said=sha256, found=blob.sha256)
         if _add(upload, first, last, blob):
             return
-    except BaseException:
-        blobs.discard(blob)
-        raise
     blobs.discard(blob)
     _require_equal_part(upload, first, size=blob.size, digest=blob.sha256)
 

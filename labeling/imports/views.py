@@ -17,7 +17,8 @@ from labeling.imports.selectors import imports, uploads
 from labeling.models import Import, ImportFile
 from labeling.policies import visible_imports
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.http.html import caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 
 REPORT_PAGE = 100

@@ -23,13 +23,9 @@ from labeling.models import Import, Label
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import DomainError, Unavailable
 from mediscan_site.core.models import WorkStatus
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 log = logging.getLogger(__name__)
-
-
-class _Stopped(Exception):
-    """The import was cancelled, or another attempt works on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def run(pk: int) -> None:
     except (OperationalError, Unavailable):
         # The database or the decoder is away for a moment: the row falls silent and is given out again.
         log.warning("Import %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _end(batch, attempt, WorkStatus.CANCELLED)
     except ArchiveError as error:
         _end(batch, attempt, WorkStatus.FAILED, str(error))
@@ -120,7 +116,7 @@ class _Walk:
 
     def _go_on(self, progress: float) -> None:
         if self.pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         self.pulse.progress(progress)
 
     def _report_refused(self, entries: Sequence[Entry]) -> None:

@@ -11,10 +11,8 @@ from labeling.imports.archive import Limits
 from labeling.imports.joined import joined
 from labeling.models import Import, UploadPart
 from mediscan_site.core import tidy
-from mediscan_site.core.models import Blob, WorkStatus
+from mediscan_site.core.models import ENDED, Blob
 from mediscan_site.core.storage import blobs
-
-ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
 
 
 def open_pieces(pieces: Sequence[Blob]) -> BinaryIO:

@@ -15,7 +15,8 @@ from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
-from mediscan_site.core.http.api import IF_MATCH, caller, parsed
+from mediscan_site.core.http.api import IF_MATCH, parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 

@@ -10,7 +10,7 @@ from images.selectors import scans
 from labeling.models import Label
 from labeling.reading.queue import LEASE, claim_scans, waiting
 from labeling.reading.selectors import held_leases
-from mediscan_site.core.http.html import caller
+from mediscan_site.core.http.callers import caller
 
 READY = 2
 
@@ -64,9 +64,9 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
     request.session.pop(_key(project), None)
 
 
-def previous_label(request: HttpRequest, project: Project, before: str | None) -> Label | None:
+def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
     """The reader's newest label in the project, or the newest one before a given label: the way back through their work."""
     mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
-    if before and before.isdecimal() and len(before) < 19:
-        mine = mine.filter(pk__lt=int(before))
+    if before is not None:
+        mine = mine.filter(pk__lt=before)
     return mine.order_by("-pk").first()

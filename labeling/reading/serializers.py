@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from images.models import Image
+from images.models import SCAN_PREFIX, Image
 from images.policies import visible_scans
 from images.serializers import ScanSerializer, project_field, scan_field
 from labeling.models import Label, Lease, Review
@@ -110,7 +110,7 @@ class ScanListField(serializers.Field[Any, Any, Any, Any]):
 
     def _key(self, value: Any) -> int:
         try:
-            return parse_code("img", value)
+            return parse_code(SCAN_PREFIX, value)
         except Invalid:
             self.fail("does_not_exist", value=str(value)[:40])
 

@@ -138,6 +138,11 @@ class WorkStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+# What is waiting or being worked on, and what is over.
+ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
+ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
+
+
 class WorkItem(models.Model):
     """A long job. This row is the queue; a Celery message only wakes a worker, who claims the row (`core.work`)."""
 

@@ -28,6 +28,10 @@ LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
 
 
+class Stopped(Exception):
+    """The work was cancelled, or another attempt does it: leave off. For worker code to raise and to catch."""
+
+
 def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Callable[[int], None]], Task[[int], None]]:
     """The only way to make a task: one primary key in, late acknowledgement, a time limit, a queue of its own."""
 

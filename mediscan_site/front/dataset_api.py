@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from labeling.datasets.api import DatasetViewSet as LabelingDatasetViewSet
+from labeling.datasets.api import DatasetViewSet
 from labeling.datasets.serializers import DatasetListSerializer, DatasetSerializer
 from labeling.models import Snapshot
 from models_registry.versions.fairness import test_reads
@@ -21,6 +21,6 @@ class ReadDatasetSerializer(DatasetSerializer):
         return test_reads(snapshot)
 
 
-class DatasetViewSet(LabelingDatasetViewSet):
+class ReadCountDatasetViewSet(DatasetViewSet):
     def get_serializer_class(self) -> type[DatasetListSerializer]:
         return DatasetListSerializer if self.action == "list" else ReadDatasetSerializer

@@ -13,19 +13,20 @@ from guardian.shortcuts import get_objects_for_user
 from images.models import Image, Project
 from images.policies import visible_projects
 from labeling.models import Export, Import, Lease
+from labeling.policies import visible_exports, visible_imports
 from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, WorkStatus
 from mediscan_site.core.policies import is_admin
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
 from training.models import TrainingRun
+from training.policies import visible_runs
 
 DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
-ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,15 @@ def _grade_job(row: Any) -> Job:
 
 
 def _imports(user: Any) -> QuerySet[Any]:
-    return Import.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_imports(user).select_related("project", "created_by")
 
 
 def _exports(user: Any) -> QuerySet[Any]:
-    return Export.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by", "snapshot")
+    return visible_exports(user).select_related("project", "created_by", "snapshot")
 
 
 def _runs(user: Any) -> QuerySet[Any]:
-    return TrainingRun.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_runs(user).select_related("project", "created_by")
 
 
 def _evaluations(user: Any) -> QuerySet[Any]:

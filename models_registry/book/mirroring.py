@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling.models import Snapshot
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.book import figures, gateway, servable
 from models_registry.book.gateway import MlflowAway
 from models_registry.models import Evaluation, ModelVersion
@@ -41,7 +41,7 @@ def mirror_version(pk: int) -> bool:
         version = model.mlflow_version or _log_and_register(model)
         if deployed_model(model.project) == model:
             gateway.set_champion(model.project, version)
-    except (MlflowAway, IntegrityError) as error:
+    except (MlflowAway, DamagedObject) as error:
         log.warning("%s is not in MLflow yet: %s", model.code, error)
         return False
     ModelVersion.objects.filter(pk=pk).update(mlflow_version=version, mirrored_at=timezone.now())

@@ -16,7 +16,7 @@ from images.models import Image, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model

@@ -44,8 +44,8 @@ def draw(grade: Grade) -> Blob:
     index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
     heat = serving.predictor(grade.model).heatmap(tile(grade.image).copy(), index)
     blob = blobs.write(overlay(heat), namespace=blobs.namespace(grade.project_id), content_type=PNG)
-    with transaction.atomic():
-        # An erased scan takes its heat maps along. Its erasure locks this row too: none may appear after it.
+    with blobs.discarded_on_failure(blob), transaction.atomic():
+        # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.
         there = Image.objects.select_for_update().filter(pk=grade.image_id, erased_at__isnull=True)
         missing = Grade.objects.filter(pk=grade.pk, heatmap__isnull=True, image__in=list(there))
         blob.save(force_insert=True)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from images.policies import VIEW, require
 from mediscan_site.core.errors import Conflict, Invalid
-from mediscan_site.core.models import Blob, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Blob, User, WorkStatus
 from mediscan_site.core.storage.opening import open_audited
 from models_registry.grades import heatmaps
 from models_registry.models import Grade
@@ -38,7 +38,7 @@ def for_grade(pk: int, wait_s: float) -> Grade:
     deadline = time.monotonic() + wait_s
     while True:
         grade = _read(pk)
-        if grade.status not in (WorkStatus.QUEUED, WorkStatus.RUNNING) or time.monotonic() >= deadline:
+        if grade.status not in ACTIVE or time.monotonic() >= deadline:
             return grade
         time.sleep(POLL_S)
 
@@ -46,7 +46,7 @@ def for_grade(pk: int, wait_s: float) -> Grade:
 def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
     """The heat map of an answered grade, drawn here when the worker has not. Audited as opening the scan."""
     require(actor, VIEW, grade.project)
-    if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
+    if grade.status in ACTIVE:
         raise Conflict("The grade is not answered yet. Ask again in a few seconds.", code="grade_not_ready")
     if grade.status != WorkStatus.SUCCEEDED:
         raise Conflict(

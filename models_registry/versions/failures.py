@@ -4,7 +4,7 @@ import logging
 
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkItem, WorkStatus
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.versions import serving
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.names import TILE_SIDE
 from models_registry.models import ModelVersion
 
@@ -91,7 +91,7 @@ def _load(model: ModelVersion) -> "Predictor":
 
     try:
         data = blobs.read(model.bundle)
-    except IntegrityError as error:
+    except DamagedObject as error:
         raise BundleDamaged(f"The stored bundle of {model.code} is damaged: {error}") from error
     if bundle_digest(data) != model.bundle_sha256:
         raise BundleDamaged(f"The stored bundle of {model.code} is not the one that was registered.")

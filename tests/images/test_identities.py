@@ -15,7 +15,7 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.http.idempotency import body_digest
 from mediscan_site.core.models import AuditEvent
 from mediscan_site.core.storage import ring, rotation
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from mediscan_site.core.storage.keys import KeyRing
 
 PATIENT = "Jane Doe 90817263544"
@@ -96,7 +96,7 @@ def test_a_row_copied_over_another_one_does_not_open(store, project, admin):
     first, second = store(1, patient=PATIENT), store(2, patient="John 12")
     stolen = PatientIdentity.objects.get(pseudonym=second.patient).sealed
     PatientIdentity.objects.filter(pseudonym=first.patient).update(sealed=stolen)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         look(admin, project, first.patient)
 
 

@@ -27,7 +27,7 @@ from images.services import (
 from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Stale, TooLarge
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from tests.conftest import scan_bytes
 
 
@@ -271,7 +271,7 @@ def test_an_erased_scan_leaves_a_tombstone_and_no_key_and_no_byte(store, admin, 
     delete_scan(actor=admin, image=image)
     assert blob_files() == before
     assert not Blob.objects.filter(wrapped_key__isnull=False).exists()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         blobs.read(Blob.objects.get(pk=original.pk))
     image.refresh_from_db()
     kept = (image.blob, image.sha256, image.received_sha256, image.patient, image.external_id, image.file_name)

@@ -12,7 +12,7 @@ from benchmarks import _training_data as sets
 from benchmarks._training_machine import code_digest
 from benchmarks._training_site import stage
 
-# Section 7 of the contract, in its order.
+# Section 7 of the protocol, in its order.
 CONTRACT = [
     "pneumoniamnist_auroc_mean",
     "pneumoniamnist_accuracy_mean",

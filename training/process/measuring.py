@@ -22,7 +22,7 @@ def require_fair(run: TrainingRun) -> None:
 def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[str, Any]:
     """The report of the test split, read for the first and only time after the best epoch was chosen.
 
-    Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and Stopped when the run should end."""
+    Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and work.Stopped when the run should end."""
     require_fair(run)
 
     def on_read(done: int, total: int) -> None:

@@ -11,6 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
+from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid import pixels, table, values
 from images.decoding.deid.options import DeidOptions, Report
 
@@ -18,7 +19,6 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.251083417312404312350172387106245107733"
 IMPLEMENTATION_VERSION: Final = "MEDISCAN"
 MAX_DEPTH: Final = 24
 MAX_ROWS: Final = 2000  # a hostile file may have millions of elements; a person reads some dozens
-MAX_AGE: Final = 89  # older people are few: their age identifies them (45 CFR 164.514 (b)(2)(i)(C))
 
 _PROFILE: Final = "DICOM PS3.15 2026c Basic Profile"
 _METHODS: Final = {
@@ -189,8 +189,8 @@ class _Pass:
             return ""
         if not _fits(element):
             return "removed"
-        if element.keyword == "PatientAge" and element.value[3:] == "Y" and int(element.value[:3]) > MAX_AGE:
-            element.value = f"{MAX_AGE + 1:03d}Y"
+        if element.keyword == "PatientAge" and element.value[3:] == "Y" and int(element.value[:3]) > OLDEST_KEPT:
+            element.value = f"{OLDER:03d}Y"
             return "replaced"
         return "kept"
 

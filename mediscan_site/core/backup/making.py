@@ -31,10 +31,6 @@ KEEP: Final = {Backup.Kind.DAILY: 7, Backup.Kind.WEEKLY: 5}
 SLACK = timedelta(hours=1)
 
 
-class _Stopped(Exception):
-    """The backup was cancelled, or another attempt works on it."""
-
-
 @dataclass
 class _Copied:
     """What became of the objects."""
@@ -56,7 +52,7 @@ def run(pk: int) -> None:
     except OperationalError:
         # The database is away for a moment: silent, the row is given out again.
         log.warning("Backup %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _fail(row, attempt, WorkStatus.CANCELLED, "")
     except BackupError as error:
         log.error("Backup %s failed: %s", pk, error)
@@ -169,7 +165,7 @@ class _Making:
 
     def _step(self, fraction: float) -> None:
         if self.pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         self.pulse.progress(fraction)
 
     def _verify(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ from mediscan_site.core.backup import checking, dumps, hooks, layout, loads, obj
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.sealing import Identity
-from mediscan_site.core.models import Backup, Blob, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Backup, Blob, User, WorkStatus
 from mediscan_site.core.storage import blobs, keyfile
 from mediscan_site.core.storage.keys import KeyRing
 
@@ -226,7 +226,7 @@ def _end_what_was_open(manifest: Manifest) -> None:
     made = {"status": WorkStatus.SUCCEEDED, "progress": 1.0, "finished_at": now, "verified_at": now}
     facts = {"objects_total": manifest.objects, "size": manifest.size}
     Backup.objects.filter(name=manifest.name).update(**made, **facts)
-    open_still = Backup.objects.filter(status__in=(WorkStatus.QUEUED, WorkStatus.RUNNING))
+    open_still = Backup.objects.filter(status__in=ACTIVE)
     open_still.update(status=WorkStatus.FAILED, error=ENDED, finished_at=now)
 
 

@@ -11,7 +11,7 @@ from mediscan_site.core import audit
 from mediscan_site.core.backup import checking, place, signing
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.sealing import Identity
-from mediscan_site.core.models import Backup, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Backup, User, WorkStatus
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.storage import ring
 
@@ -36,7 +36,7 @@ def due(now: datetime) -> str | None:
     if not settings.BACKUP_DIR:
         return None
     recent = Backup.objects.filter(created_at__gt=now - RETRY)
-    active = Backup.objects.filter(status__in=(WorkStatus.QUEUED, WorkStatus.RUNNING))
+    active = Backup.objects.filter(status__in=ACTIVE)
     if active.exists() or recent.filter(status=WorkStatus.FAILED, kind__in=KINDS).exists():
         return None
     day = now.replace(hour=settings.BACKUP_HOUR, minute=0, second=0, microsecond=0)

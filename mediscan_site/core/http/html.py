@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from mediscan_site.core.errors import DomainError, Forbidden, FourEyes, NotFound
-from mediscan_site.core.models import User
+from mediscan_site.core.http.callers import caller
 
 T = TypeVar("T")
 View = Callable[..., HttpResponseBase]
@@ -31,14 +31,6 @@ def form_page(view: View) -> View:
 def action(view: View) -> View:
     """An address that only takes a POST and then sends the browser on."""
     return login_required(require_http_methods(["POST"])(view))
-
-
-def caller(request: HttpRequest) -> User:
-    """The account behind a page that only the signed-in reach."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Forbidden("Sign in first.")
-    return user
 
 
 def sent(request: HttpRequest) -> dict[str, Any]:

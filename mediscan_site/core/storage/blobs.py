@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -19,7 +20,7 @@ from django.utils import timezone
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import ring
 from mediscan_site.core.storage.disk import DurableFileStorage
-from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError, Opener, Sealer, encrypt, new_file_key
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Opener, Sealer, encrypt, new_file_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -144,16 +145,16 @@ os.register_at_fork(after_in_child=_writers.cache_clear)
 
 
 def open_blob(blob: Blob) -> BinaryIO:
-    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; IntegrityError on damage."""
+    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; DamagedObject on damage."""
     if blob.wrapped_key is None:
-        raise IntegrityError("The object was erased.")
+        raise DamagedObject("The object was erased.")
     if blob.quarantined_at is not None:
-        raise IntegrityError("The object is in quarantine.")
+        raise DamagedObject("The object is in quarantine.")
     file_key = ring.current().unwrap(bytes(blob.wrapped_key), key_id=blob.key_id, object_id=str(blob.id))
     try:
         source = _storage().open(blob.path, "rb")
     except FileNotFoundError as error:
-        raise IntegrityError("The object is missing from the storage.") from error
+        raise DamagedObject("The object is missing from the storage.") from error
     opener = Opener(cast(BinaryIO, source), file_key=file_key, object_id=str(blob.id), size=blob.size)
     return cast(BinaryIO, io.BufferedReader(opener, CHUNK_SIZE))
 
@@ -163,13 +164,23 @@ def read(blob: Blob) -> bytes:
     with open_blob(blob) as stream:
         data = stream.read()
     if hashlib.sha256(data).hexdigest() != blob.sha256:
-        raise IntegrityError("The object is not the one that was stored.")
+        raise DamagedObject("The object is not the one that was stored.")
     return data
 
 
 def discard(blob: Blob) -> None:
     """Remove the bytes of a row that was never saved (a lost race, a failed transaction)."""
     _storage().delete(blob.path)
+
+
+@contextmanager
+def discarded_on_failure(blob: Blob) -> Iterator[None]:
+    """For the block that writes the row: whatever goes wrong in it, no bytes without a row stay behind."""
+    try:
+        yield
+    except BaseException:
+        discard(blob)
+        raise
 
 
 def erase(blob: Blob) -> None:
@@ -228,7 +239,7 @@ def is_damaged(blob: Blob) -> bool:
         with open_blob(blob) as stream:
             while data := stream.read(1 << 20):
                 digest.update(data)
-    except IntegrityError:
+    except DamagedObject:
         return True
     return digest.hexdigest() != blob.sha256
 

@@ -43,7 +43,7 @@ _HEADER: Final = struct.pack(">8sII", MAGIC, VERSION, CHUNK_SIZE)
 _SEALED_SIZE: Final = CHUNK_SIZE + TAG_SIZE
 
 
-class IntegrityError(Exception):
+class DamagedObject(Exception):
     """Stored bytes are not what was sealed: damaged, cut, extended, reordered, or another object's.
 
     Deliberately no OSError or ValueError: decoders swallow those as "not an image".
@@ -62,12 +62,12 @@ def encrypt(data: bytes, *, file_key: bytes, object_id: str) -> bytes:
 
 
 def plaintext_size(stored_size: int) -> int:
-    """Plaintext bytes in an envelope of `stored_size` bytes; IntegrityError when no envelope has that size."""
+    """Plaintext bytes in an envelope of `stored_size` bytes; DamagedObject when no envelope has that size."""
     body = stored_size - len(_HEADER)
     whole, rest = divmod(body, _SEALED_SIZE)
     # An empty last chunk exists only in an empty file, so that each plaintext size has one stored size.
     if body < TAG_SIZE or (rest and rest < TAG_SIZE) or (rest == TAG_SIZE and whole):
-        raise IntegrityError(f"A stored file cannot have {stored_size} bytes: it was cut or extended.")
+        raise DamagedObject(f"A stored file cannot have {stored_size} bytes: it was cut or extended.")
     return body - TAG_SIZE * (whole + (rest > 0))
 
 
@@ -91,15 +91,15 @@ class _Chunks:
         return self._cipher.encrypt(_nonce(index, last=last), data, self._associated)
 
     def open(self, sealed: bytes | memoryview, index: int, *, last: bool) -> bytes:
-        """Verified plaintext of chunk number `index`; IntegrityError otherwise."""
+        """Verified plaintext of chunk number `index`; DamagedObject otherwise."""
         if len(sealed) < TAG_SIZE:
-            raise IntegrityError(f"The stored file ends inside chunk {index}: it was cut.")
+            raise DamagedObject(f"The stored file ends inside chunk {index}: it was cut.")
         if last and index and len(sealed) == TAG_SIZE:
-            raise IntegrityError(f"The stored file has an empty chunk {index}: it was extended.")
+            raise DamagedObject(f"The stored file has an empty chunk {index}: it was extended.")
         try:
             return self._cipher.decrypt(_nonce(index, last=last), sealed, self._associated)
         except InvalidTag:
-            raise IntegrityError(
+            raise DamagedObject(
                 f"Chunk {index} of the stored file does not verify: the file is damaged, cut, extended, "
                 "or belongs to another object or key."
             ) from None
@@ -157,12 +157,12 @@ def _read_exactly(source: BinaryIO, size: int) -> bytes:
 def _check_header(source: BinaryIO) -> None:
     header = _read_exactly(source, len(_HEADER))
     if header != _HEADER:
-        raise IntegrityError(f"The stored file does not start as a MediScan envelope of version {VERSION}.")
+        raise DamagedObject(f"The stored file does not start as a MediScan envelope of version {VERSION}.")
 
 
 def _check_size(actual: int, expected: int | None) -> None:
     if expected not in (None, actual):
-        raise IntegrityError(f"The stored file holds {actual} bytes, {expected} were sealed: it was cut or extended.")
+        raise DamagedObject(f"The stored file holds {actual} bytes, {expected} were sealed: it was cut or extended.")
 
 
 class _RandomSource:
@@ -209,9 +209,9 @@ class Opener(io.RawIOBase):
 
     `source`: the stored bytes, positioned anywhere when seekable, at their start otherwise. The Opener
     owns it: closing the Opener closes it, and so does a failed opening. `size`: how many plaintext bytes
-    were sealed, when the caller knows (its row says so); another number is an IntegrityError.
+    were sealed, when the caller knows (its row says so); another number is a DamagedObject.
     The end is believed only when the last chunk has verified: reading up to it, reading beyond it and
-    seeking from it all raise IntegrityError for a file that was cut.
+    seeking from it all raise DamagedObject for a file that was cut.
     """
 
     def __init__(self, source: BinaryIO, *, file_key: bytes, object_id: str, size: int | None = None) -> None:

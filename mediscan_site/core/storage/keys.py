@@ -42,7 +42,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mediscan_site.core.storage import keyfile
-from mediscan_site.core.storage.envelope import KEY_SIZE, TAG_SIZE, IntegrityError
+from mediscan_site.core.storage.envelope import KEY_SIZE, TAG_SIZE, DamagedObject
 from mediscan_site.core.storage.keyfile import KeyMissing, KeysError
 
 __all__ = ["KeyMissing", "KeyRing", "KeysError"]
@@ -164,13 +164,13 @@ class KeyRing:
         return self._primary, nonce + sealed
 
     def unwrap(self, wrapped: bytes, *, key_id: str, object_id: str) -> bytes:
-        """The file key; KeyMissing without its master, IntegrityError when it is not this object's."""
+        """The file key; KeyMissing without its master, DamagedObject when it is not this object's."""
         try:
             if len(wrapped) != WRAPPED_SIZE:
                 raise InvalidTag
             return _opened(self._master(key_id), wrapped, object_id)
         except InvalidTag:
-            raise IntegrityError(
+            raise DamagedObject(
                 f"The file key of object {object_id} does not open with master key {key_id!r}: "
                 "it is damaged or belongs to another object or keys file."
             ) from None
@@ -184,11 +184,11 @@ class KeyRing:
         )
 
     def unseal(self, sealed: bytes, *, key_id: str, context: str) -> str:
-        """The text; KeyMissing without its master, IntegrityError when it is damaged or of another context."""
+        """The text; KeyMissing without its master, DamagedObject when it is damaged or of another context."""
         try:
             text = _opened(_derived(self._master(key_id), _SEALED_TEXT), sealed, context)
         except InvalidTag:
-            raise IntegrityError("A sealed text does not open: it is damaged or of another keys file.") from None
+            raise DamagedObject("A sealed text does not open: it is damaged or of another keys file.") from None
         return text.decode("utf-8", "surrogatepass")
 
     def derived(self, purpose: str) -> bytes:
