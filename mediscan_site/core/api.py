@@ -23,12 +23,12 @@ TOKEN_ID = OpenApiParameter("token_id", int, OpenApiParameter.PATH)
 
 
 def _caller(request: Request) -> User:
-    """Who calls. Every route below but the token views needs a log-in, so it is nobody anonymous."""
+    """Who calls. Every route below except the token views needs a log-in, so the caller is never anonymous."""
     return cast(User, request.user)
 
 
 class _OpenView(APIView):
-    """Open to anyone, and still a 401 (not a 403) to who fails."""
+    """Open to anyone, and still a 401 (not a 403) for a failed attempt."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -21,7 +21,7 @@ def parsed(form: serializers.BaseSerializer[Any]) -> dict[str, Any]:
 
 
 def caller(request: Request) -> User:
-    """Who calls. Every route here needs a login, so it is nobody anonymous."""
+    """Who calls. Every route here needs a login, so the caller is never anonymous."""
     return cast(User, request.user)
 
 

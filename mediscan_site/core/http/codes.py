@@ -1,4 +1,4 @@
-"""Public codes such as `img000123` beside plain keys: in paths, in bodies and on the command line."""
+"""Public codes such as `img000123` as well as plain keys: in paths, in bodies and on the command line."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ def parse_code(prefix: str, value: object) -> int:
     digits = text.removeprefix(prefix)
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
         example = f' or its code, as in "{prefix}000001"' if prefix else ""
-        raise Invalid(f"This is no identifier. Give the number{example}.")
+        raise Invalid(f"This is not an identifier. Give the number{example}.")
     return int(digits)
 
 

@@ -200,7 +200,7 @@ def test_the_folder_of_another_site_is_refused(backup_dir, backup, admin, tmp_pa
 
 def test_a_folder_that_is_not_there_is_not_made(backup_dir, backup, admin):
     backup_dir.rmdir()
-    with pytest.raises(CommandError, match=r"is not there\. Mount it"):
+    with pytest.raises(CommandError, match=r"does not exist\. Mount it"):
         backup()
     assert not backup_dir.exists()
 
@@ -219,7 +219,7 @@ def test_without_recipients_nothing_is_made(settings, backup_dir, backup, admin)
     with pytest.raises(CommandError, match="age-keygen"):
         backup()
     settings.BACKUP_RECIPIENTS = ["age1" + "q" * 58]
-    with pytest.raises(CommandError, match="is no age recipient"):
+    with pytest.raises(CommandError, match="is not an age recipient"):
         backup()
     assert layout.folders(backup_dir) == []
 
