@@ -1,4 +1,4 @@
-"""The forms of the pages, sent as a browser without JavaScript sends them: done, refused beside the field, never a 500."""
+"""The forms of the pages, sent as a browser without JavaScript sends them: done, refused next to the field, never a 500."""
 
 import pytest
 from django.core import mail

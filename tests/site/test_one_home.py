@@ -1,4 +1,4 @@
-"""Facts that two packages must type apart, because neither may import the other, are equal."""
+"""Facts that two packages must each state, because neither may import the other, are equal."""
 
 from images.decoding.result import TILE_SIDE
 from models_registry.inference import names

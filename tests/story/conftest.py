@@ -121,7 +121,7 @@ def site(tmp_path_factory):
         # Short, as killed workers are waited for; long enough for a heartbeat on a machine that does much else.
         "WORK_LEASE_S": "10",
         "OMP_NUM_THREADS": "2",
-        # A training that steps back for everybody would never get its turn beside another suite.
+        # A training that gives way to everything would never get its turn alongside another suite.
         "TRAINING_NICENESS": "0",
     }
     with (folder / "site.log").open("wb") as log:

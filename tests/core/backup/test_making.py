@@ -41,7 +41,7 @@ def test_it_holds_every_object_every_row_and_the_head_of_the_audit_chain(make_sc
     assert listed(folder) == {str(blob.pk) for blob in Blob.objects.all()} and found.objects == len(listed(folder)) > 1
     assert found.rows["core_user"] == User.objects.count()
     assert found.rows["images_image"] == 2
-    # The request for this very backup was the last thing sealed before the dump.
+    # The request for this backup was the last thing sealed before the dump.
     assert found.audit[0] == AuditEvent.objects.get(action="backup.request").seal.seq
     row = Backup.objects.get()
     assert (row.status, row.objects_total, row.objects_copied) == ("succeeded", found.objects, found.objects)

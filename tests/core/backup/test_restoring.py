@@ -35,7 +35,7 @@ def _put(folder: Path, manifest: bytes, by: KeyRing) -> None:
 
 
 def forged(folder: Path) -> None:
-    """All of it made anew by somebody who has the recipient, which is public, and keys of their own."""
+    """All of it remade by somebody who has the recipient, which is public, and keys of their own."""
     theirs = KeyRing.create(folder.parent / "theirs.json")
     data = layout.parse((folder / layout.MANIFEST).read_bytes())
     _put(folder, replace(data, signer=signing.signer(theirs)).to_bytes(), theirs)

@@ -1,4 +1,4 @@
-"""An export: asked for, made by a worker, fetched, taken back."""
+"""An export: requested, made by a worker, fetched, withdrawn."""
 
 import csv
 import io
