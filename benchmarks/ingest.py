@@ -1,4 +1,4 @@
-"""Uploads and ZIP imports beside the work that nobody can leave out: `make bench-ingest`, `DATA=folder` for real scans.
+"""Uploads and ZIP imports compared with the unavoidable work: `make bench-ingest`, `DATA=folder` for real scans.
 
 Unavoidable per file: read it, SHA-256, one full decode, a thumbnail, AES-256-GCM of both, write both; in one thread, without
 flushing to the disk. Files lie unpacked (stored) in the ZIP. Rounds are interleaved; a ratio is the median over rounds of
@@ -105,7 +105,7 @@ def _import(bench: Bench, worker: Worker, packed: io.BytesIO) -> float:
 
 
 def _check(batch: Any, expected: int) -> None:
-    """A figure of an import that did not do its work would be worth nothing."""
+    """A figure from an import that did not do its work would be worthless."""
     from images.models import Image
 
     batch.refresh_from_db()

@@ -25,7 +25,7 @@ TOKEN_ID = OpenApiParameter("token_id", int, OpenApiParameter.PATH)
 
 
 class _OpenView(APIView):
-    """Open to anyone, and still a 401 (not a 403) to who fails."""
+    """Open to anyone, and still a 401 (not a 403) for a failed attempt."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -27,7 +27,7 @@ def _limited(text: str, attr: str, max_length: int) -> str:
 
 
 def line(value: Any, *, attr: str, max_length: int, required: bool = False) -> str:
-    """One line of text. Control characters, line breaks and direction marks are refused: they make names lie."""
+    """One line of text. Control characters, line breaks and direction marks are refused: they make names misleading."""
     text = _limited(_trimmed(value, attr), attr, max_length)
     if required and not text:
         raise Invalid(f"{attr} may not be empty.", attr=attr, code="blank")

@@ -1,4 +1,4 @@
-"""A data set in the API with what only the roof can tell of it: how often its test set was read."""
+"""A data set in the API with what only the roof knows about it: how often its test set was read."""
 
 from rest_framework import serializers
 

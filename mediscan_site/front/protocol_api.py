@@ -65,7 +65,7 @@ class ProtocolScanViewSet(TimelineScanViewSet):
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 200: ScanSerializer})
     def get_image(self, request: Request, pk: str) -> HttpResponseBase:
-        """The file; what is known of it with `Accept: application/json`."""
+        """The file; what is known about it with `Accept: application/json`."""
         wants_json = "application/json" in request.headers.get("Accept", "")
         call: Any = self.retrieve if wants_json else self.file
         response: HttpResponseBase = call(request, pk=pk)

@@ -1,4 +1,4 @@
-"""A scan in the API with what only the roof can tell of it: its timeline over all apps."""
+"""A scan in the API with what only the roof knows about it: its timeline over all apps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pages that span several apps: signing in, the dashboard, one scan with all that was said of it, jobs, the audit log."""
+"""Pages that span several apps: signing in, the dashboard, one scan with all that was said about it, jobs, the audit log."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ def give_feedback(
 ) -> Feedback:
     """Right or wrong, and if wrong the class. Wrong with a class is the doctor's label proposal, except on a scan of a test
     split: a model's own mistakes must not choose which test labels are looked at again. "Right" is never a label: a reader
-    who has seen the answer is no independent reader."""
+    who has seen the answer is not an independent reader."""
     require(actor, "grade_image", grade.project)
     _check(grade, correct=correct, correct_class=correct_class)
     held = correct_class is not None and in_test_split(grade.image)

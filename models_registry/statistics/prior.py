@@ -96,7 +96,7 @@ def corrected(probabilities: npt.ArrayLike, prior: Prior | None) -> Floats:
 
 def served_probabilities(logits: npt.ArrayLike, temperature: float | None, prior: Prior | None) -> Floats:
     """What a model says of logits (N, K): softmax of the scaled logits at the expected prevalence. Without a temperature
-    the plain softmax, which is no confidence and which nothing corrects."""
+    the plain softmax, which is not a confidence and which nothing corrects."""
     if temperature is None:
         return softmax(logits)
     return corrected(softmax(logits, temperature), prior)

@@ -85,7 +85,7 @@ def check_arrived(page, path: Path) -> None:
 def test_a_broken_connection_costs_one_piece(page, big):
     line, path = Line(page, broken_at={PIECE}), big()
     choose(page, path)
-    page.get_by_text("The connection was lost. It goes on by itself.").wait_for()
+    page.get_by_text("The connection was lost. It resumes by itself.").wait_for()
     line.broken_at.clear()
     check_arrived(page, path)
     assert line.sent == [0, PIECE, 2 * PIECE]
@@ -110,7 +110,7 @@ def test_a_machine_that_was_offline_goes_on_when_it_is_back(page, big):
         page.wait_for_timeout(100)
     page.context.set_offline(True)
     held[0].abort("internetdisconnected")
-    page.get_by_text("The connection was lost. It goes on by itself.").wait_for()
+    page.get_by_text("The connection was lost. It resumes by itself.").wait_for()
     page.unroute(PUTS)
     page.context.set_offline(False)
     check_arrived(page, path)
@@ -149,8 +149,8 @@ def test_giving_up_destroys_what_arrived_and_leaves_the_way_free(page, big):
     line, path = Line(page, broken_at={PIECE}), big()
     choose(page, path)
     page.get_by_text("The connection was lost.").wait_for()
-    page.get_by_role("button", name="Give up").click()
-    page.get_by_text("Given up.").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
     assert not ResumableUpload.objects.exists()
     line.broken_at.clear()
     page.get_by_role("button", name="Try again").click()

@@ -138,7 +138,7 @@ def test_the_answer_is_never_kept_for_a_repeated_request(store, project, admin, 
 
 
 def test_a_repeated_request_is_known_by_a_keyed_digest_of_what_it_says(settings):
-    """A plain one would give a patient number away to who tries them all."""
+    """A plain one would give a patient number away to anyone who tries them all."""
     request = Request(APIRequestFactory().post("/", {"patient": "4711"}, format="json"), parsers=[JSONParser()])
     first = body_digest(request)
     settings.KEY_RING = KeyRing(primary="k", masters={}, purposes={"pseudonym": bytes(32)})

@@ -45,7 +45,7 @@ def bundle_bytes(classes, *, seed: int = 0, calibrated: bool = True, threshold: 
 
 
 def report(value: float | None = 0.9, low: float | None = 0.8, high: float | None = 0.97):
-    """A report as `evaluation_report` makes it, as far as the registry reads it."""
+    """A report as `evaluation_report` makes it, with the parts that the registry reads."""
     figure = {"value": value, "low": low, "high": high}
     return {
         "n": 40,
@@ -64,7 +64,7 @@ def report(value: float | None = 0.9, low: float | None = 0.8, high: float | Non
 
 @pytest.fixture
 def snapshot(project, admin):
-    """An empty frozen data set: enough for what does not read its scans."""
+    """An empty frozen data set: enough for tests that do not read its scans."""
     return empty_snapshot(project, admin, "e" * 64)
 
 

@@ -205,7 +205,7 @@ BANNED = {
     r"shell\s*=\s*True": "no shell",
     r"# ?(TODO|FIXME|XXX)|raise NotImplementedError|pragma: no cover": "no unfinished code",
 }
-# Where it is done all the same, and why that is right.
+# Where it is done anyway, and why that is right.
 ALLOWED = {
     "mediscan_site/core/work.py": "durable_task itself",
     "mediscan_site/core/tasks.py": "beat's tasks take no key",

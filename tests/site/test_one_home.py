@@ -1,4 +1,4 @@
-"""Facts that two packages must type apart, because neither may import the other, are equal."""
+"""Facts that two packages must each state, because neither may import the other, are equal."""
 
 import re
 from pathlib import Path

@@ -73,7 +73,7 @@ def _make_project(page) -> str:
 
 
 def _upload(page, home: str) -> None:
-    """Two files through the picker, one dropped, one that is no picture, and a ZIP with labels."""
+    """Two files through the picker, one dropped, one that is not a picture, and a ZIP with labels."""
     page.goto(f"{home}upload/")
     pictures = [
         {"name": f"new{seed}.jpg", "mimeType": "image/jpeg", "buffer": jpeg(phantoms.phantom(seed, 0, bool(seed % 2)))}
@@ -95,7 +95,7 @@ def _upload(page, home: str) -> None:
 
 
 def _label(page, home: str) -> None:
-    """Three scans, by keys alone; the second is looked at again and changed."""
+    """Three scans, using only keys; the second is opened again and changed."""
     page.goto(f"{home}label/")
     for key, name in (("2", CLASSES[1]), ("1", CLASSES[0]), ("2", CLASSES[1])):
         code = page.locator("#desk h1").inner_text()

@@ -1,4 +1,4 @@
-"""What lies where below BACKUP_DIR.
+"""What is where below BACKUP_DIR.
 
 ::
 

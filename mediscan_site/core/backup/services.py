@@ -30,7 +30,7 @@ def request_backup(*, actor: User | None, kind: str = Backup.Kind.MANUAL) -> Bac
 
 
 def due(now: datetime) -> str | None:
-    """The kind of backup that is to be made now; None while one is under way, was made, or failed a moment ago.
+    """The kind of backup that is to be made now; None while one is under way, has been made, or failed a moment ago.
 
     A week begins on Sunday at BACKUP_HOUR, a day at that hour (UTC). A weekly one is that day's too."""
     if not settings.BACKUP_DIR:

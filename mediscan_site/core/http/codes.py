@@ -1,4 +1,4 @@
-"""Public codes such as `img000123` beside plain keys: in paths, in bodies and on the command line."""
+"""Public codes such as `img000123` as well as plain keys: in paths, in bodies and on the command line."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ def parse_code(prefix: str, value: object) -> int:
     key = whole_number(text.removeprefix(prefix))
     if key is None:
         example = f' or its code, as in "{prefix}000001"' if prefix else ""
-        raise Invalid(f"This is no identifier. Give the number{example}.")
+        raise Invalid(f"This is not an identifier. Give the number{example}.")
     return key
 
 

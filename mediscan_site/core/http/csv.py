@@ -1,4 +1,4 @@
-"""`?format=csv`: the whole filtered list as one streamed CSV file that no spreadsheet takes for formulas."""
+"""`?format=csv`: the whole filtered list as one streamed CSV file in which no spreadsheet finds formulas."""
 
 import csv
 import json

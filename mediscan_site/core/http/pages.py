@@ -66,7 +66,7 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
 
 
 def page_size(raw: str | None) -> int:
-    """Rows per page: 50 unless asked, never more than 200. Raises Invalid for what is no positive number."""
+    """Rows per page: 50 unless asked, never more than 200. Raises Invalid for anything but a positive number."""
     if raw is None:
         return DEFAULT_SIZE
     size = whole_number(raw)

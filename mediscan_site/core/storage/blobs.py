@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH = 500
 WRITERS = 8
-# What is sealed in one piece; more goes through in pieces, so that it is not in memory several times.
+# What is sealed in one piece; anything larger goes through in pieces, so that it is not in memory several times.
 WHOLE = 4 * 2**20
 
 
@@ -75,7 +75,7 @@ def _storage() -> Storage:
 
 
 def namespace(project_id: int) -> str:
-    """The folder of the storage that holds a project's objects. Older ones may lie elsewhere: each is found by its row's path."""
+    """The folder of the storage that holds a project's objects. Older ones may be elsewhere: each is found by its row's path."""
     return f"project-{project_id}"
 
 
@@ -83,7 +83,7 @@ def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away."""
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
-    # Sixteen folders: a new folder costs a file system more than a file in it, and a small project would make one for each file.
+    # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
     file_key = new_file_key()
     if isinstance(data, bytes) and len(data) <= WHOLE:
@@ -125,7 +125,7 @@ class Pending:
         return self._work.result()
 
     def discard(self) -> None:
-        """Wait for it, and take the bytes away again."""
+        """Wait for it, and remove the bytes again."""
         if self._work.exception() is None:
             discard(self._work.result())
 
@@ -199,7 +199,7 @@ def erase_on_commit(doomed: Iterable[Blob]) -> None:
 
 
 def drop_keys(doomed: Iterable[Blob]) -> None:
-    """Forget how to read these objects, and what was in them: a digest tells an object from all others."""
+    """Forget how to read these objects, and what was in them: a digest identifies an object."""
     keys = [blob.pk for blob in doomed]
     for start in range(0, len(keys), BATCH):
         rows = Blob.objects.filter(pk__in=keys[start : start + BATCH])

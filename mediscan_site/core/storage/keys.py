@@ -81,7 +81,7 @@ class KeyRing:
 
     @classmethod
     def create(cls, path: Path) -> "KeyRing":
-        """Write a new keys file; KeysError when one is there already: it is never overwritten."""
+        """Write a new keys file; KeysError when there already is one: it is never overwritten."""
         keys = {name: secrets.token_bytes(KEY_SIZE) for name in ("k1", *_PURPOSES)}
         ring = cls(primary="k1", masters={"k1": keys.pop("k1")}, purposes=keys)
         with keyfile.explained(path):
@@ -259,7 +259,7 @@ def _require(true: object, otherwise: str) -> None:
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    _require(len(found) == len(pairs), "a field is there twice")
+    _require(len(found) == len(pairs), "a field occurs twice")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a report says of curves, subgroups and the deployed version, as rows and small charts."""
+"""What a report says about curves, subgroups and the deployed version, as rows and small charts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -71,7 +71,7 @@ def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[
 
 @register.filter
 def badge(value: object) -> SafeString:
-    """A status as a coloured word; the word itself always tells it, colour only helps."""
+    """A status as a coloured word; the word itself always says it, colour only helps."""
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
     return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
@@ -79,13 +79,13 @@ def badge(value: object) -> SafeString:
 
 @register.filter
 def fact_lines(metadata: object) -> list[tuple[str, str]]:
-    """What is known about a scan: titles and what stands beside them. Nothing for a scan without metadata."""
+    """What is known about a scan: titles and their values. Nothing for a scan without metadata."""
     return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
 
 
 @register.filter
 def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
-    """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
+    """Which classes cannot be ruled out; `.sentence` says it to a doctor."""
     return prediction_sets.of(grade)
 
 

@@ -91,7 +91,7 @@ def test_keys_are_changed_without_touching_a_file_and_processes_that_run_follow(
     blob.refresh_from_db()
     assert blob.key_id != old.primary_id
     assert on_disk(blob).read_bytes() == before
-    # What a process knows that started before the change.
+    # What a process that started before the change knows.
     monkeypatch.setattr(settings, "KEY_RING", old)
     monkeypatch.setattr(ring, "_loaded_at", 1)
     assert blobs.read(blob) == BODY

@@ -173,7 +173,7 @@ MALFORMED = [
     (document(pseudonym="é" * 44), "'pseudonym' must be 32 bytes"),
     (document(jwt=base64.b64encode(bytes(33)).decode()), "'jwt' must be 32 bytes"),
     (document(jwt=encoded(64)), "two keys are equal"),
-    (json.dumps(document())[:-1].encode() + b', "jwt": "x"}', "a field is there twice"),
+    (json.dumps(document())[:-1].encode() + b', "jwt": "x"}', "a field occurs twice"),
 ]
 
 

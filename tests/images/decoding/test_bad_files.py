@@ -1,4 +1,4 @@
-"""Every file that gives no picture gives a code and a sentence, and the child that read it lives on."""
+"""Every file without a picture gives a code and a sentence, and the child that read it lives on."""
 
 import csv
 import sys

@@ -1,4 +1,4 @@
-"""What is done by format comes from one table: a format that is missing anywhere is told here."""
+"""What is done by format comes from one table: a format that is missing anywhere is reported here."""
 
 import io
 import re

@@ -126,7 +126,7 @@ def test_a_file_that_takes_too_long_is_refused_and_the_pool_goes_on(make):
     (pid,) = pool.child_pids()
     os.kill(pid, signal.SIGSTOP)
     usual = pool.limits
-    pool.limits = replace(usual, timeout_s=1)  # for the child that stands still; the others get their time
+    pool.limits = replace(usual, timeout_s=1)  # for the child that hangs; the others get their time
     start = time.monotonic()
     with pytest.raises(Undecodable) as caught:
         pool.decode(LARGE)

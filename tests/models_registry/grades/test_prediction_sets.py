@@ -128,7 +128,7 @@ def test_sets_of_fresh_scans_hold_the_true_class_as_often_as_they_say(expected, 
     found = [answered(model, row, monkeypatch) for row in scores]
     sizes = [len(said.classes or ()) for said in found]
     assert {said.coverage for said in found} == {0.9}
-    assert len(set(sizes)) > 1, "some scans are told and some are not"
+    assert len(set(sizes)) > 1, "some sets are larger than others"
     covered = np.array([name in (said.classes or ()) for name, said in zip(names[labels], found, strict=True)])
     for chosen, n in ((labels == 0, 700), (labels == 1, 300)):
         assert covered[chosen].mean() > 0.9 - 5 * np.sqrt(0.09 * (1 / n + 1 / chosen.sum()))

@@ -1,4 +1,4 @@
-"""What the card and the page say of confidence: every figure with what it rests on, and a reason for what is missing."""
+"""What the card and the page say about confidence: every figure with its basis, and a reason for what is missing."""
 
 import numpy as np
 import pytest

@@ -149,7 +149,7 @@ def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(proj
     book.open({})
     for epoch in range(50):
         book.epoch(epoch, {})
-    answer.set()  # not before: whoever waited for it would wait in vain, and the test with it
+    answer.set()  # not before: whoever waited for it would wait for ever, and the test with it
     assert book.run_id() == ""
     book.close()
     assert calls == ["asked"]
