@@ -27,7 +27,7 @@ def outgoing(image: Image, *, remake: bool = False) -> Outgoing:
     """The file without metadata; DICOM as it is stored, de-identified. For workers: not audited.
 
     Where the picture cannot be taken out of its file as it is (EXIF turns it, an outdated TIFF), and with `remake` always,
-    it is the rendition: PNG, 8 bit, longest side at most 2,048. NotFound for an erased scan, IntegrityError for a damaged one."""
+    it is the rendition: PNG, 8 bit, longest side at most 2,048. NotFound for an erased scan, DamagedObject for a damaged one."""
     if image.blob is None:
         raise NotFound("This scan was erased.")
     suffix = formats.FORMATS[image.image_format].suffixes[0].removeprefix(".")

@@ -37,7 +37,7 @@ def overlay(heat: npt.NDArray[np.float32]) -> bytes:
 def draw(grade: Grade) -> Blob:
     """The heat map of a succeeded grade, made now if it has none; when two draw at once, the first one's stays.
 
-    Raises serving.BundleDamaged, and IntegrityError of the storage when the scan is damaged.
+    Raises serving.BundleDamaged, and DamagedObject when the scan is damaged.
     """
     if grade.heatmap:
         return grade.heatmap

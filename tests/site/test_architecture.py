@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -155,6 +156,14 @@ def test_what_reads_and_shapes_does_not_write(name):
 )
 def test_the_rooms_of_wings_and_those_with_a_first_name_are_seen(path):
     assert ROOT / path in room(*READING_ROOMS)
+
+
+def test_no_two_view_sets_share_a_name():
+    """A name says what its floor adds: the router and the protocol's table choose among several of one thing."""
+    paths = room("api", "views")
+    names = [node.name for path in paths for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert "ProtocolScanViewSet" in names
+    assert [name for name, times in Counter(names).items() if times > 1] == []
 
 
 def imported(path: Path, modules: Collection[str]) -> set[str]:

@@ -19,7 +19,7 @@ BLOCK = 64 * 2**10
 def blob_response(
     request: HttpRequest | Request, stream: BinaryIO, blob: Blob, *, file_name: str, as_attachment: bool = False
 ) -> HttpResponseBase:
-    """The object, or 304 when the caller already has it (If-None-Match). Closes the stream. IntegrityError on damage."""
+    """The object, or 304 when the caller already has it (If-None-Match). Closes the stream. DamagedObject on damage."""
     if {"*", blob.sha256} & held_digests(request):
         stream.close()
         return _guarded(HttpResponseNotModified(), blob)
