@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test lint check format bench bench-ingest bench-training
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -46,9 +46,19 @@ test: setup-dev ## run the whole test suite; list what was skipped and why
 	@# One thread per process: two test processes share the machine, and sums over several threads differ in the last bit.
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n 2 --dist loadgroup
 
-lint: setup-dev ## check format, lint, types, import law, missing migrations
+test-cpus: test-cpu-avx2 test-cpu-default ## run the tests that compute with PyTorch as older x86-64 processors would
+
+# PyTorch's kernels and oneDNN's each have their own limit; MEDISCAN_EXPECT_CPU fails the tests if they had no effect.
+test-cpu-avx2: OLDER = MEDISCAN_EXPECT_CPU=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+test-cpu-default: OLDER = MEDISCAN_EXPECT_CPU=DEFAULT ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
+test-cpu-avx2 test-cpu-default: setup-dev
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(OLDER) $(PY) -m pytest -n 2 tests/training/engine tests/models_registry/inference
+
+lint: setup-dev ## check format, lint (code, templates, scripts), types, import law, missing migrations
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/djlint --quiet --lint templates
+	$(VENV)/bin/oxlint --deny-warnings static/js
 	$(VENV)/bin/lint-imports
 	$(PY) -m mypy
 	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemigrations --check --dry-run
@@ -68,3 +78,9 @@ bench-training: setup-dev ## compare the quality, speed and honesty of training 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+hooks: setup-dev ## have ruff, djLint and the import law run before each commit
+	$(VENV)/bin/pre-commit install
+
+bench-tests: setup-dev ## processor time of the test suite compared with an older commit (BASE=commit, ROUNDS=n); half an hour a round
+	$(PY) -m benchmarks.suite $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")

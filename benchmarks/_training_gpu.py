@@ -1,4 +1,4 @@
-"""What a GPU does in a training: the engine's steps beside two hand-written loops, and the share of the matrix limit.
+"""What a GPU does in a training: the engine's steps compared with two hand-written loops, and the share of the matrix limit.
 
 The first loop is that of torchvision's references/classification: float16 with a scaled loss, SGD, pictures in the
 layout they come in. The second does the engine's work by hand: bfloat16, channels_last, AdamW, a weight average,
@@ -95,7 +95,7 @@ def by_hand(x: Tensor, y: Tensor, *, compiled: bool) -> HandLoop:
 
 
 def beside(data: TrainData, other: HandLoop, *, compiled: bool) -> dict[str, Any]:
-    """Images a second of both sides and the median over windows of ours / theirs; above 1 the engine is the quicker one."""
+    """Images a second of both sides and the median over windows of ours / theirs; above 1 the engine is faster."""
     config = TrainConfig(architecture=ARCHITECTURE, image_size=SIDE, batch_size=BATCH, epochs=1)
     ours: list[float] = []
     began, steps = [0.0], [0]

@@ -42,7 +42,7 @@ class Outcome:
 
 
 def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = None) -> Any:
-    """The product's default for a machine without GPU and without pre-trained weights, or one network for so many epochs.
+    """The product's default for a machine without GPU and without pre-trained weights, or one network for a number of epochs.
 
     Laterality does not decide whether a chest is inflamed, so the project would allow mirror images.
     """
@@ -66,7 +66,7 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
 
 
 def train(learning: sets.Learning, config: Any, test: sets.Part | None, *, device: str = "cpu") -> Outcome:
-    """One training from beginning to end; test pictures are looked at once, when it is over."""
+    """One training from beginning to end; test pictures are read once, when it is over."""
     from models_registry.inference.architectures import restored
     from models_registry.inference.predictor import mean_logits
     from models_registry.inference.preprocess import shrink

@@ -1,4 +1,4 @@
-"""What the engine adds to a training: its step beside a bare loop, its wait for inputs, its frozen phase, its memory."""
+"""What the engine adds to a training: its step compared with a bare loop, its wait for inputs, its frozen phase, its memory."""
 
 import contextlib
 import json
@@ -85,12 +85,12 @@ class BareLoop:
 
 
 class Enough(Exception):
-    """So many steps have been timed."""
+    """All steps have been timed."""
 
 
 def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> dict[str, Any]:
-    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is the quicker one.
-    ``device``: with what precision the bare loop computes."""
+    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is faster.
+    `device`: with what precision the bare loop computes."""
     data = synthetic(config.batch_size * (steps + WARM_STEPS), 4, config.image_size)
     bare, engine, last = BareLoop(data, config, device), [], [0.0]
 
@@ -115,8 +115,8 @@ def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> di
 
 
 def steps(count: int) -> dict[str, Any]:
-    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28, beside loops of the same precision;
-    and the first beside the usual loop in full precision."""
+    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28, compared with loops of the same precision;
+    and the first compared with the usual loop in full precision."""
     large = TrainConfig(architecture="resnet18", image_size=SIDE, batch_size=BATCH, epochs=1)
     small = TrainConfig(architecture="resnet_compact", image_size=28, batch_size=64, epochs=1)
     same, full = Device.of("cpu"), Device("cpu")
@@ -139,7 +139,7 @@ def input_wait(count: int) -> dict[str, Any]:
 
 
 def frozen_phase(sample: int) -> dict[str, Any]:
-    """Twenty epochs of the head on cached features beside running the frozen backbone in each of them.
+    """Twenty epochs of the head on cached features compared with running the frozen backbone in each of them.
 
     Composed for as many pictures as PneumoniaMNIST trains on: the engine's whole frozen phase (features once, ten sweeps
     of the head an epoch) is timed on two samples, whose line gives what it costs at all and what it costs per picture.

@@ -1,10 +1,10 @@
 """How good and how quick training is: `make bench-training`, `DATA=folder` for real scans.
 
 Parts can be run alone (`--only`), in pieces (`--seeds`, `--first-seed`) and add up in `results/training.json`; every
-single run is in `results/training-runs.json`. Test pictures are read with `--final` alone; without it a part prints
+single run is in `results/training-runs.json`. Test pictures are read only with `--final`; without it a part prints
 validation figures and leaves its test figures null.
 How configurations were chosen without a look at test pictures: `_training_search.py`; each of them is a line of
-`training_tried.csv`. Seconds are wall time; beside them stand CPU seconds, threads and the cores that other programs
+`training_tried.csv`. Seconds are wall time; they come with CPU seconds, threads and the cores that other programs
 kept busy meanwhile, without which no second means anything.
 """
 
@@ -200,7 +200,7 @@ def _read(name: str) -> Figures:
 
 
 def in_order(figures: Figures) -> Figures:
-    """The keys of the contract first, null where nothing was measured; then the others."""
+    """The keys of the protocol first, null where nothing was measured; then the others."""
     from benchmarks._training_search import tried
 
     figures = {**figures, "configurations_tried": len(tried())}
@@ -218,16 +218,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with pneumoniamnist.npz, dataset/ and labels_meta.csv")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to run; default: all")
     parser.add_argument(
-        "--final", action="store_true", help="read the test pictures: only for configurations that stand"
+        "--final", action="store_true", help="read the test pictures: only for configurations that are settled"
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--peer-limit", type=float, default=600, help="seconds of training the peer is given")
     parser.add_argument("--race-seeds", type=int, default=3, help="how often both sides of the race are trained")
     parser.add_argument("--sample", type=int, default=64, help="pictures of the smaller sample of the frozen phase")
-    parser.add_argument("--steps", type=int, default=30, help="pairs of steps beside the bare loop")
+    parser.add_argument("--steps", type=int, default=30, help="pairs of steps of the engine and the bare loop")
     parser.add_argument("--many", type=int, default=20_000, help="scans of the memory figure")
-    parser.add_argument("--grades", type=int, default=40, help="grades without, and beside a training")
+    parser.add_argument("--grades", type=int, default=40, help="grades without, and during a training")
     return parser
 
 

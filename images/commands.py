@@ -4,6 +4,7 @@ from django.core.management.base import CommandError
 
 from images.models import Project
 from images.policies import visible_projects
+from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.management.acting import WRONG_USE, ActingCommand
 from mediscan_site.core.models import User
 
@@ -13,8 +14,9 @@ class ProjectCommand(ActingCommand):
         """A project that the actor sees, by exact name or key."""
         projects = visible_projects(actor)
         found = projects.filter(name=value).first()
-        if found is None and value.isascii() and value.isdigit() and len(value) <= 18:
-            found = projects.filter(pk=int(value)).first()
+        key = find_key(value)
+        if found is None and key is not None:
+            found = projects.filter(pk=key).first()
         if found is None:
             raise CommandError(f"There is no project '{value}' that {actor.username} can see.", returncode=WRONG_USE)
         return found

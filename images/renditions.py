@@ -22,11 +22,6 @@ CONTENT_TYPES = {
 }
 
 
-def namespace(project_id: int) -> str:
-    """The folder of the storage that holds a project's objects."""
-    return f"project-{project_id}"
-
-
 def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, rendition: bool = True) -> Decoded:
     """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
     with _explained():
@@ -67,11 +62,12 @@ def part(decoded: Decoded, kind: RenditionKind) -> bytes:
 
 def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
     """Store one derivative; the row is not saved yet."""
-    return blobs.write(part(decoded, kind), namespace=namespace(project_id), content_type=CONTENT_TYPES[kind])
+    where = blobs.namespace(project_id)
+    return blobs.write(part(decoded, kind), namespace=where, content_type=CONTENT_TYPES[kind])
 
 
 def ensure(image: Image, kind: RenditionKind) -> Blob:
-    """The stored derivative, made from the original when it is missing: the large picture is, until somebody looks at it.
+    """The stored derivative, made from the original when it is missing, as the large picture is until somebody looks at it.
 
     NotFound for an erased scan."""
     existing = Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
@@ -83,7 +79,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     decoded = decode(blobs.read(image.blob), own=own, rendition=kind is RenditionKind.VIEW)
     blob = write(decoded, kind, project_id=image.project_id)
     try:
-        with transaction.atomic():
+        with blobs.discarded_on_failure(blob), transaction.atomic():
             # An erasure holds this row too: no picture of a scan may appear after it.
             if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
                 raise NotFound("This scan was erased.")
@@ -91,11 +87,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
             Rendition.objects.create(image=image, kind=kind, blob=blob)
     except IntegrityError:
         # Another process made it at the same time.
-        blobs.discard(blob)
         return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
-    except BaseException:
-        blobs.discard(blob)
-        raise
     return blob
 
 

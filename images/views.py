@@ -10,7 +10,8 @@ from images import forms, selectors, services
 from images.filters import ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import require, visible_projects
-from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import chosen_ordering, keyset_page
 from mediscan_site.core.policies import require_admin
 
@@ -116,7 +117,7 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
-    """Shows the patient id on this answer alone; it is kept by nobody."""
+    """Shows the patient id in this answer only; nothing stores it."""
     found = _project(request, pk)
     require(request.user, "reidentify", found)
     form = forms.ReidentifyForm(**sent(request), initial={"pseudonym": request.GET.get("pseudonym", "")})
@@ -137,7 +138,7 @@ def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.merge_patients, form=form, project=found, **form.cleaned_data)
         if done.ok:
-            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} went over.")
+            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} moved.")
             return redirect("merge_patients", pk)
     return respond(request, "images/merge_patients.html", {"project": found}, form)
 
@@ -169,7 +170,7 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.MemberChoiceForm(request.POST, project=found)
     if form.is_valid():
         user = form.cleaned_data["user"]
-        attempt(request, services.remove_member, said=f"{user} is no member any more.", project=found, user=user)
+        attempt(request, services.remove_member, said=f"{user} is no longer a member.", project=found, user=user)
     form_message(request, form)
     return redirect("project_members", pk)
 

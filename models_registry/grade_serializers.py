@@ -13,18 +13,21 @@ from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
+from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
 
 _SET = (
-    "Classes that cannot be told from the true one, the most probable first; empty when no class fits, null where there "
-    "is no set."
+    "Classes that cannot be ruled out, the most probable first; empty when no class fits, null where there is no set."
 )
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
+_REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
+    f"`{reason}`: {reason.sentence}" for reason in ReferReason
+)
 _REASON = "Why there is no set; empty where there is one."
 
 
 class GradeRequestSerializer(FactsSerializer):
-    """`project` and `file` with what is known of it, or an `image` that is already here."""
+    """`project` and `file` with what is known about it, or an `image` that is already here."""
 
     project = CodeField(visible_to=visible_projects, required=False)
     file = serializers.FileField(required=False, allow_empty_file=True)
@@ -94,7 +97,7 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     probabilities = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True)
+    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
     heatmap = serializers.SerializerMethodField()
     latency_ms = serializers.FloatField(read_only=True, allow_null=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
@@ -151,7 +154,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
     grade = serializers.IntegerField(source="grade_id", read_only=True)
     author = serializers.CharField(source="author.username", read_only=True)
     correct_label = serializers.CharField(source="correct_class.name", read_only=True, allow_null=True, default=None)
-    label = serializers.IntegerField(  # type: ignore[assignment]  # the contract's name
+    label = serializers.IntegerField(  # type: ignore[assignment]  # the protocol's name
         source="label_id", read_only=True, allow_null=True
     )
 
@@ -172,7 +175,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
 
 
 class HistorySerializer(AnswerSerializer):
-    """One line of the history: a scan, what a model said of it, and what doctors said since."""
+    """One line of the history: a scan, what a model said about it, and what doctors have said since."""
 
     id = serializers.IntegerField(read_only=True)
     date = serializers.DateTimeField(source="created_at", read_only=True)
@@ -184,7 +187,7 @@ class HistorySerializer(AnswerSerializer):
     prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     model = serializers.CharField(source="model.code", read_only=True)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(

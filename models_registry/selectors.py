@@ -8,6 +8,7 @@ from images.models import Project
 from labeling.models import Snapshot
 from mediscan_site.core.models import WorkStatus
 from models_registry import policies
+from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import DeployedModel, Deployment, Evaluation, Feedback, Grade, ModelVersion
 
 CANDIDATE, DEPLOYED, RETIRED = "candidate", "deployed", "retired"
@@ -50,7 +51,7 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
 
 
 def stage(model: ModelVersion) -> str:
-    """Derived, never stored: serves now, served once, or never did."""
+    """Derived, never stored: serving now, served once, or never served."""
     if DeployedModel.objects.filter(deployment__model=model).exists():
         return DEPLOYED
     return RETIRED if Deployment.objects.filter(model=model).exists() else CANDIDATE
@@ -89,6 +90,11 @@ def grades(user: Any) -> QuerySet[Grade]:
 
 def feedback(user: Any) -> QuerySet[Feedback]:
     return policies.visible_feedback(user).select_related("grade", "author", "correct_class", "label")
+
+
+def refer_reasons(grade: Grade) -> list[ReferReason]:
+    """Why the scan was given back to a doctor; none for an answer."""
+    return [ReferReason(code) for code in grade.reasons]  # type: ignore[call-arg]  # looks a member up by its code
 
 
 def named_probabilities(grade: Grade) -> dict[str, float]:

@@ -10,9 +10,10 @@ from django.utils.http import urlencode
 from images.models import Project
 from images.policies import require, visible_projects
 from images.services import parse_facts
-from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.models import User, WorkStatus
+from mediscan_site.core.models import ACTIVE, User
 from models_registry import forms, selectors
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
@@ -24,7 +25,6 @@ from models_registry.versions import cards, confidence
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
-WORKING = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @read_page
@@ -57,7 +57,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "confidence_rows": confidence.rows(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
-        "working": any(row.status in WORKING for row in evaluations),
+        "working": any(row.status in ACTIVE for row in evaluations),
         "deploy_form": forms.DeployForm(),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }
@@ -87,7 +87,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, deploying.rollback, said="Rolled back: the version before serves again.", project=project)
+    done = attempt(request, deploying.rollback, said="Rolled back: the previous version serves again.", project=project)
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 
@@ -124,8 +124,9 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "grade": found,
         "project": found.project,
         "scan": found.image,
-        "working": found.status in WORKING,
+        "working": found.status in ACTIVE,
         "shares": selectors.named_probabilities(found),
+        "reasons": selectors.refer_reasons(found),
         "form": forms.FeedbackForm(grade=found),
     }
     template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]

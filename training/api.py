@@ -6,12 +6,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from training import selectors, services
 from training import serializers as shapes
 from training.filters import RunFilter
 from training.models import TrainingRun
+from training.planning import Wishes
 
 
 class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -30,9 +32,9 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
         values = parsed(form)
         run = services.start_run(
             actor=caller(request),
+            project=values.pop("project"),
             snapshot=values.pop("dataset", None),
-            base_model=values.pop("model", None),
-            **values,
+            wishes=Wishes.of(base_model=values.pop("model", None), **values),
         )
         return self._accepted(request, run)
 

@@ -8,10 +8,11 @@ from images.models import Project
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
 from mediscan_site.core.models import User
-from models_registry.inference.names import ARCHITECTURES, MIN_SIZE
 from models_registry.models import ModelVersion
 from models_registry.policies import visible_models
-from training.planning import AUTO, FALSE, TRUE
+from training.engine.config import ASKABLE
+from training.engine.options import PAGE, Option
+from training.planning import AUTO, FALSE, TRUE, Wishes
 
 PRETRAINED = [
     (AUTO, "if weights are on this machine (else from scratch, and the run says so)"),
@@ -20,10 +21,34 @@ PRETRAINED = [
 ]
 
 
-class RunForm(forms.Form):
-    architecture = forms.ChoiceField(
-        choices=[("", "as suits the scans and this machine"), *((name, name) for name in ARCHITECTURES)], required=False
+AS_SUITS = "as suits the scans and this machine"
+# What the recipe can decide comes first.
+ON_PAGE = {
+    option.name: option
+    for option in sorted(ASKABLE.values(), key=lambda option: not option.planned)
+    if option.asked == PAGE
+}
+FIELDS: dict[type, type[forms.IntegerField]] = {int: forms.IntegerField, float: forms.FloatField}
+
+
+def _field(option: Option) -> forms.Field:
+    """An option of the engine as a field that may stay empty."""
+    if option.choices:
+        names = [(name, name) for name in option.choices]
+        return forms.ChoiceField(choices=[("", AS_SUITS), *names], label=option.label, required=False)
+    return FIELDS[option.kind](
+        required=False,
+        min_value=option.low,
+        max_value=option.high,
+        label=option.label,
+        initial=None if option.planned else option.default,
+        help_text=f"{option.help} Empty: as the recipe says." if option.planned else option.help,
     )
+
+
+class RunForm(forms.Form):
+    """What is asked of every run; the options of the engine that the page has fields for join in."""
+
     pretrained = forms.ChoiceField(
         choices=PRETRAINED,
         label="Transfer learning",
@@ -38,36 +63,6 @@ class RunForm(forms.Form):
     base_model = forms.ModelChoiceField(
         queryset=ModelVersion.objects.none(), required=False, label="Continue from", empty_label="start anew"
     )
-    epochs = forms.IntegerField(required=False, min_value=1, max_value=500, help_text="Empty: as the recipe says.")
-    image_size = forms.IntegerField(
-        required=False,
-        min_value=MIN_SIZE,
-        max_value=256,
-        label="Picture size",
-        help_text="Pixels a side. Empty: as the recipe says.",
-    )
-    members = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=5,
-        label="Networks",
-        help_text="Their answers are averaged: often better, and so many times as slow. Empty: as the recipe says.",
-    )
-    folds = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=10,
-        label="Folds",
-        help_text="2 to 10: a cross-validation by patient, which finds doubtful labels and calibrates on every scan. 0: none.",
-    )
-    patience = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=500,
-        label="Patience",
-        help_text="Stop after so many epochs without a gain in validation AUROC beyond its noise. 0: run all of them.",
-    )
-    seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1, initial=0)
 
     # What the services call these fields in their refusals.
     aliases = {"dataset": "snapshot", "model": "base_model"}
@@ -78,9 +73,13 @@ class RunForm(forms.Form):
         models = visible_models(user).filter(project=project).order_by("-pk")
         self.fields["snapshot"].queryset = datasets  # type: ignore[attr-defined]
         self.fields["base_model"].queryset = models  # type: ignore[attr-defined]
+        self.fields.update({name: _field(option) for name, option in ON_PAGE.items() if name not in self.fields})
+        self.order_fields(["architecture"])
 
-    def arguments(self) -> dict[str, Any]:
+    def wishes(self) -> Wishes:
         """With a model to continue from, the architecture is that model's."""
-        data = dict(self.cleaned_data)
-        data["architecture"] = None if data["base_model"] else data["architecture"] or None
-        return {**data, "seed": data["seed"] or 0}
+        data = self.cleaned_data
+        options = {name: data[name] for name in ON_PAGE if data[name] != ""}
+        if data["base_model"]:
+            options.pop("architecture", None)
+        return Wishes.of(base_model=data["base_model"], **options)

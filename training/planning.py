@@ -4,8 +4,8 @@ PyTorch is imported here when the first run is asked for, so that a web process 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, cast
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Self, cast
 
 from django.conf import settings
 
@@ -14,16 +14,13 @@ from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES, PRETRAINABLE
 from models_registry.models import ModelVersion
 from training.choosing import Choice, Machine, choose
-
-if TYPE_CHECKING:
-    from training.engine.config import TrainConfig
+from training.engine.config import ASKABLE, ConfigError, TrainConfig, default_config
 
 AUTO, TRUE, FALSE = "auto", "true", "false"
 PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
 # A version that is continued has learned to see already: the length and rate of transfer learning's second phase.
 CONTINUED_RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
 KEPT: Final = ("image_size", "members")
-ASKABLE: Final = ("epochs", "image_size", "batch_size", "learning_rate", "folds", "members", "patience")
 
 
 @dataclass(frozen=True)
@@ -47,19 +44,35 @@ _NOTES: Final = ("initialisation", "initialisation_note", *_STATED)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the caller asked for; None leaves it to the recipe. `pretrained`: auto, true or false."""
+    """What the caller asked for. `options`: those of the engine that were named; the recipe decides the others. What is
+    true or false may be auto too. `base_model`: the version to continue from."""
 
-    architecture: str | None = None
-    pretrained: object = AUTO
-    epochs: int | None = None
-    seed: int = 0
-    image_size: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    folds: int | None = None
-    members: int | None = None
-    patience: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     base_model: ModelVersion | None = None
+
+    @classmethod
+    def of(cls, *, base_model: ModelVersion | None = None, **options: Any) -> Self:
+        """As a form, a request or a command names them: an option that is None was not asked for."""
+        if unknown := options.keys() - ASKABLE.keys():
+            raise TypeError(f"nobody may ask for {', '.join(sorted(unknown))}")
+        return cls({name: value for name, value in options.items() if value is not None}, base_model)
+
+    def get(self, option: str) -> Any:
+        """What was asked for; None when nothing was."""
+        return self.options.get(option)
+
+    def switch(self, option: str) -> str:
+        """AUTO, TRUE or FALSE, however it was written. Raises Invalid."""
+        text = str(self.options.get(option, AUTO)).strip().lower()
+        if text not in (AUTO, TRUE, FALSE):
+            raise Invalid(f"{option} must be auto, true or false.", attr=option, code="invalid_choice")
+        return text
+
+    def settled(self) -> dict[str, Any]:
+        """The values that leave the recipe no choice. Raises Invalid."""
+        switches = {name: self.switch(name) for name in self.options if ASKABLE[name].kind is bool}
+        decided = {name: text == TRUE for name, text in switches.items() if text != AUTO}
+        return {name: value for name, value in self.options.items() if name not in switches} | decided
 
 
 @dataclass(frozen=True)
@@ -77,10 +90,8 @@ def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | 
 
     Raises Invalid naming the field that is out of range, or Conflict `weights_missing`.
     """
-    from training.engine.config import ConfigError
-
     machine = _machine()
-    choice = _choice(wishes, machine, n_train, wishes.image_size or picture_side)
+    choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side)
     start = _start(choice, wishes)
     try:
         config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side)
@@ -90,10 +101,8 @@ def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | 
     return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **asdict(stated)}
 
 
-def engine_config(config: dict[str, Any]) -> "TrainConfig":
+def engine_config(config: dict[str, Any]) -> TrainConfig:
     """The engine's part of a run's `config`."""
-    from training.engine.config import TrainConfig
-
     return TrainConfig.from_dict({name: value for name, value in config.items() if name not in _NOTES})
 
 
@@ -118,11 +127,11 @@ def device() -> str | None:
 
 
 def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) -> Choice:
-    wanted = _wanted(wishes.pretrained)
-    base = wishes.base_model
+    wanted = wishes.switch("pretrained")
+    base, named = wishes.base_model, wishes.get("architecture")
     if base is None:
-        if wishes.architecture:
-            return Choice(wishes.architecture)
+        if named:
+            return Choice(named)
         return choose(
             machine,
             n_train=n_train,
@@ -130,9 +139,9 @@ def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) ->
             from_scratch=wanted == FALSE,
             only_pretrained=wanted == TRUE,
         )
-    if wishes.architecture and wishes.architecture != base.architecture:
+    if named and named != base.architecture:
         raise Invalid(
-            f"{base.code} is a {base.architecture}; a run that continues from it cannot be a {wishes.architecture}. "
+            f"{base.code} is a {base.architecture}; a run that continues from it cannot be a {named}. "
             "Leave architecture out, or start without a model.",
             attr="architecture",
         )
@@ -140,7 +149,7 @@ def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) ->
 
 
 def _start(choice: Choice, wishes: Wishes) -> _Start:
-    wanted = _wanted(wishes.pretrained)
+    wanted = wishes.switch("pretrained")
     if wishes.base_model is not None:
         if wanted == TRUE:
             raise Invalid(
@@ -158,13 +167,6 @@ def _start(choice: Choice, wishes: Wishes) -> _Start:
         lack = "no pre-trained weights in WEIGHTS_DIR" if name in PRETRAINABLE else "it has no pre-trained weights"
         return _Start(SCRATCH, f"From scratch with {name}{because}: {lack}.")
     return _Start(PRETRAINED, f"Transfer learning from ImageNet weights of {name}{because}.")
-
-
-def _wanted(value: object) -> str:
-    text = str(value).strip().lower()
-    if text not in (AUTO, TRUE, FALSE):
-        raise Invalid("pretrained must be auto, true or false.", attr="pretrained", code="invalid_choice")
-    return text
 
 
 def _missing_weights(architecture: str) -> str:
@@ -187,26 +189,23 @@ def _missing_weights(architecture: str) -> str:
 
 def _config(
     project: Project, wishes: Wishes, architecture: str, start: _Start, device: str, n_train: int, side: int | None
-) -> "TrainConfig":
-    from training.engine.config import TrainConfig, default_config
-
+) -> TrainConfig:
     recipe = default_config(
         n_train,
         start.kind == PRETRAINED,
         device,
         architecture=architecture,
-        seed=wishes.seed,
+        seed=wishes.options.get("seed", 0),
         allow_flips=not project.laterality_matters,
         picture_side=side,
-        image_size=wishes.image_size,
-        epochs=wishes.epochs,
+        image_size=wishes.get("image_size"),
+        epochs=wishes.get("epochs"),
     )
     values = {**recipe.to_dict(), **_continued(wishes.base_model), "coverage_target": project.coverage_target}
-    if wishes.epochs is not None or wishes.folds:
+    if wishes.get("epochs") is not None or wishes.get("folds"):
         # Who names a length means one training of it; folds multiply what every network costs.
         values["members"] = 1
-    asked = {name: getattr(wishes, name) for name in ASKABLE}
-    values.update({name: value for name, value in asked.items() if value is not None})
+    values.update(wishes.settled(), architecture=architecture)
     if values["folds"] and wishes.base_model is not None:
         raise Invalid(
             f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start anew.",

@@ -10,9 +10,10 @@ from mediscan_site.core.models import User
 from models_registry.models import Evaluation
 from models_registry.versions.report import figure
 from training import policies
+from training.engine.config import OPTIONS
 from training.models import TrainingRun
 
-# The contract's names of what a run measured on its test split, and the report's.
+# The protocol's names of what a run measured on its test split, and the report's.
 PERFORMANCE: Final = {
     "precision": "precision",
     "recall": "recall",
@@ -42,6 +43,14 @@ def runs(user: User | AnonymousUser) -> QuerySet[TrainingRun]:
 def active_run(project: Project) -> TrainingRun | None:
     """The project's queued or running run, of which there is at most one."""
     return TrainingRun.objects.filter(project=project, active=True).first()
+
+
+def options(run: TrainingRun) -> dict[str, str]:
+    """What the run was told, by label; a run of earlier days lacks the options that came later."""
+    told = {option.label: run.config[name] for name, option in OPTIONS.items() if name in run.config}
+    return {
+        label: str(value) if not isinstance(value, bool) else "yes" if value else "no" for label, value in told.items()
+    }
 
 
 def epochs(run: TrainingRun) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """JSON of training runs: parsing and shape, no rules."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,13 +13,15 @@ from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry.policies import visible_models
 from training import planning, selectors
+from training.engine.config import ASKABLE
+from training.engine.options import Option
 
-WHOLE: dict[str, Any] = {"required": False, "allow_null": True, "min_value": -(2**31), "max_value": 2**31 - 1}
+WHOLE: Final = {"min_value": -(2**31), "max_value": 2**31 - 1}
 DICT = serializers.DictField()
 
 
 @extend_schema_field({"enum": [planning.AUTO, planning.TRUE, planning.FALSE], "type": "string", "default": "auto"})
-class PretrainedField(serializers.Field):  # type: ignore[type-arg]
+class SwitchField(serializers.Field):  # type: ignore[type-arg]
     """`auto`, true or false, as text or as JSON's own; the service says what else is wrong."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -26,6 +29,19 @@ class PretrainedField(serializers.Field):  # type: ignore[type-arg]
 
     def to_representation(self, value: Any) -> Any:
         return value
+
+
+def _field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
+    """An option of the engine. Null leaves it to the recipe, and what is out of bounds the service refuses by name."""
+    about: dict[str, Any] = {"required": False, "allow_null": option.planned, "help_text": option.description}
+    if option.kind is int:
+        limits: Mapping[str, Any] = WHOLE if option.planned else {"min_value": option.low, "max_value": option.high}
+        return serializers.IntegerField(**about, **limits)
+    if option.kind is float:
+        return NumberField(**about)
+    if option.kind is bool:
+        return SwitchField(required=False, help_text=option.description)
+    return serializers.CharField(**about, max_length=40)
 
 
 class RunRequestSerializer(serializers.Serializer[Any]):
@@ -40,21 +56,9 @@ class RunRequestSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="A version of the project to continue from; its classes must be those of the data set.",
     )
-    architecture = serializers.CharField(required=False, allow_null=True, max_length=40)
-    pretrained = PretrainedField(required=False)
-    epochs = serializers.IntegerField(**WHOLE)
-    seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
-    image_size = serializers.IntegerField(**WHOLE, help_text="pixels a side")
-    batch_size = serializers.IntegerField(**WHOLE)
-    learning_rate = NumberField(required=False, allow_null=True)
-    folds = serializers.IntegerField(
-        **WHOLE, help_text="parts of a cross-validation for out-of-fold scores of all scans; 0 for none"
-    )
-    members = serializers.IntegerField(**WHOLE, help_text="networks whose answers are averaged, 1 to 5")
-    patience = serializers.IntegerField(
-        **WHOLE,
-        help_text="epochs without a better validation AUROC after which the run stops early; 0 runs all of them",
-    )
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), **{name: _field(option) for name, option in ASKABLE.items()}}
 
 
 class RunSerializer(JobSerializer):

@@ -16,7 +16,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import ModelVersion
-from models_registry.versions.fairness import require_fair, require_parted
+from models_registry.versions.fairness import require_fair, require_separated
 from training import planning
 from training.models import TrainingRun
 
@@ -27,39 +27,16 @@ def start_run(
     *,
     actor: User,
     project: Project,
+    wishes: planning.Wishes,
     snapshot: Snapshot | None = None,
-    architecture: str | None = None,
-    pretrained: object = planning.AUTO,
-    epochs: int | None = None,
-    seed: int = 0,
-    image_size: int | None = None,
-    base_model: ModelVersion | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    folds: int | None = None,
-    members: int | None = None,
-    patience: int | None = None,
 ) -> TrainingRun:
-    """A queued run on this data set (None: the approved scans, frozen now), continuing from `base_model` if one is given.
+    """A queued run on this data set (None: the approved scans, frozen now).
 
     Raises Conflict `run_active`, `not_enough_data`, `test_leak` or `weights_missing`; Invalid names the setting that is out
     of range.
     """
     require(actor, "train_model", project)
     _refuse_second(project)
-    wishes = planning.Wishes(
-        architecture=architecture,
-        pretrained=pretrained,
-        epochs=epochs,
-        seed=seed,
-        image_size=image_size,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        folds=folds,
-        members=members,
-        patience=patience,
-        base_model=base_model,
-    )
     # What is refused must leave nothing behind, so settings are looked at before a data set is frozen, and it before it stands.
     planning.plan(project, wishes, n_train=1)
     suits = partial(_require_suitable, wishes)
@@ -67,7 +44,7 @@ def start_run(
     config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
     if snapshot is not None:
         suits(snapshot)
-    return _create(actor, project, dataset, base_model, config)
+    return _create(actor, project, dataset, wishes.base_model, config)
 
 
 def _refuse_second(project: Project) -> None:
@@ -105,8 +82,8 @@ def _picture_side(snapshot: Snapshot) -> int | None:
 def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
     """Conflict or Invalid when this data set cannot be trained on as it was wished."""
     _require_same_prevalence(snapshot.project, snapshot)
-    _require_patients(snapshot, wishes.folds or 0)
-    require_parted(snapshot)
+    _require_patients(snapshot, wishes.get("folds") or 0)
+    require_separated(snapshot)
     if wishes.base_model is not None:
         _require_same_classes(wishes.base_model, snapshot)
 

@@ -6,9 +6,10 @@ from django.shortcuts import get_object_or_404, redirect
 from images.models import Project
 from images.policies import visible_projects
 from images.selectors import project_stats
-from mediscan_site.core.http.html import action, attempt, caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.models import ACTIVE
 from training import forms, selectors, services
 
 PAGE_SIZE = 30
@@ -19,7 +20,8 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.RunForm(**sent(request), user=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
+        chosen, wishes = form.cleaned_data["snapshot"], form.wishes()
+        done = attempt(request, services.start_run, form=form, project=project, snapshot=chosen, wishes=wishes)
         if done.ok:
             return redirect("run", done.result.pk)
     rows = selectors.runs(request.user).filter(project=project)
@@ -36,11 +38,12 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
 @read_page
 def run(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.runs(request.user), pk=pk)
-    working = found.status in (WorkStatus.QUEUED, WorkStatus.RUNNING)
+    working = found.status in ACTIVE
     context = {
         "run": found,
         "project": found.project,
         "epochs": list(found.epochs.all()),
+        "options": selectors.options(found),
         "working": working,
         "report": selectors.evaluation(found),
     }

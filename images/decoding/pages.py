@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from images.decoding.containers import count_pages
+from images.decoding.containers import tiff_pages
 from images.decoding.errors import too_many_pixels
 from images.decoding.job import Job
 from images.decoding.parts import Parts
@@ -17,7 +17,7 @@ _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 
 def split(data: bytes, job: Job, first: int) -> Parts:
     """Files of the pages from `first` on, as many as one answer takes. Raises Undecodable."""
-    parts = Parts(count_pages(data, "TIFF"), job.max_frames)
+    parts = Parts(tiff_pages(data), job.max_frames)
     if parts.count == 1:
         return parts
     Image.MAX_IMAGE_PIXELS = None  # the check below can name the size
@@ -37,7 +37,7 @@ def _file(im: TiffImagePlugin.TiffImageFile) -> bytes:
     im.load()  # turns it upright
     page = im.copy()
     page.info.clear()
-    if white_is_zero and page.mode in _DEEP_GREY:  # Pillow inverts the others while it loads
+    if white_is_zero and page.mode in _DEEP_GREY:  # the others are done: findings/pillow_negative_of_deep_tiffs.sh
         page = Image.fromarray(np.uint16(65535) - np.asarray(page).astype(np.uint16))
     buffer = io.BytesIO()
     page.save(buffer, "TIFF", compression="tiff_adobe_deflate")

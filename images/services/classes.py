@@ -71,7 +71,7 @@ def _known(rows: dict[str, ProjectClass], name: str) -> ProjectClass | None:
 
 @transaction.atomic
 def rename_class(*, actor: User, project_class: ProjectClass, name: str) -> ProjectClass:
-    """Another name for the same class; every label keeps pointing to it."""
+    """A new name for the same class; every label keeps pointing to it."""
     project = project_class.project
     policies.require(actor, "manage_project", project)
     _lock(project)

@@ -1,8 +1,8 @@
-"""A scan comes in: checked, decoded in the pool, encrypted, and only then written down in one short transaction.
+"""A scan comes in: checked, decoded in the pool, encrypted, and only then saved in one short transaction.
 
-The steps are apart so that an import can decode and encrypt some scans while it writes others down: `arrival` (what came and
-what is said of it, whose it is), `keep` (decode and store the bytes; needs no database), `insert` (the rows). `store_scan` does
-all of it for one file.
+The steps are separate so that an import can decode and encrypt some scans while it saves others: `arrival` (what came, what is
+said about it, whose it is), `keep` (decode and store the bytes; needs no database), `insert` (the rows). `store_scan` does all
+of it for one file.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from images import policies, renditions
-from images.decoding import CONTENT_TYPES, SNIFF_BYTES, sniff
-from images.facts import METADATA_FIELDS, ScanFacts
+from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text
@@ -27,13 +27,12 @@ from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import blobs
 
 MAX_EXTERNAL_ID = 128
-KEPT_AS_RECEIVED = ("JPEG", "PNG", "TIFF")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """One file as it came, and what is said of it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
-    scan gets; `facts.patient` is the raw id still."""
+    """One file as it came, and what is said about it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
+    scan gets; `facts.patient` is still the raw id."""
 
     data: bytes = field(repr=False)
     sha256: str
@@ -47,7 +46,7 @@ class Arrival:
 
 @dataclass
 class Kept:
-    """A scan whose bytes are stored and whose rows are not: `insert` writes them down, `discard` gives them up."""
+    """A scan whose bytes are stored and whose rows are not: `insert` saves them, `discard` drops the bytes."""
 
     arrival: Arrival
     incoming: Incoming
@@ -58,7 +57,7 @@ class Kept:
         return [self.original, *self.derived.values()]
 
     def discard(self) -> None:
-        """Give the bytes up, unless their rows are there: an error may come right after they were committed."""
+        """Drop the bytes, unless their rows are there: an error may come right after they were committed."""
         if not Blob.objects.filter(pk=self.original.pk).exists():
             self.destroy()
 
@@ -78,8 +77,8 @@ def store_scan(
     external_id: str | None = None,
     then: Callable[[Image], None] | None = None,
 ) -> tuple[Image, bool]:
-    """The scan and whether it is new: the same received bytes in the project are the same scan, also when uploads race.
-    `then` runs on a new scan in the transaction that writes it down.
+    """The scan and whether it is new: the same received bytes in the project are the same scan, even when uploads race.
+    `then` runs on a new scan in the transaction that saves it.
 
     Invalid (attr `file`) for what gives no picture, TooLarge, Conflict `external_id_taken`."""
     policies.require(actor, "upload_image", project)
@@ -160,7 +159,7 @@ def _read(source: BinaryIO) -> bytes:
 def received(project: Project, digests: Sequence[str]) -> dict[str, Image]:
     """The project's scans that came with these bytes, by digest."""
     found = Image.objects.filter(project=project, received_sha256__in=digests)
-    # First the keys alone: nearly always there are none, and then the forty columns of a scan need not be asked for.
+    # First only the keys: nearly always there are none, and then the forty columns of a scan need not be read.
     keys = list(found.values_list("pk", flat=True))
     return {str(image.received_sha256): image for image in Image.objects.filter(pk__in=keys)} if keys else {}
 
@@ -169,7 +168,7 @@ def keep(project: Project, came: Arrival) -> Kept:
     """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
 
     Invalid (attr `file`) for what gives no picture; then nothing is stored."""
-    where = renditions.namespace(project.pk)
+    where = blobs.namespace(project.pk)
     begun: list[blobs.Pending] = []
 
     def store(data: bytes, content_type: str) -> blobs.Pending:
@@ -182,8 +181,8 @@ def keep(project: Project, came: Arrival) -> Kept:
 
     with _undone_by_error(undo):
         fmt = sniff(came.data[:SNIFF_BYTES])
-        # What is kept as it came need not wait for the decoder.
-        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in KEPT_AS_RECEIVED else None
+        # What is stored as it came need not wait for the decoder.
+        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in PICTURES else None
         incoming = decode(project, came.data, came.facts, came.patient)
         original = original or store(incoming.stored, incoming.decoded.content_type)
         # The large picture is made when somebody looks at it first.
@@ -206,9 +205,9 @@ def _undone_by_error(undo: Callable[[], None]) -> Iterator[None]:
 
 
 def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
-    """Write down scans whose bytes are kept, with one audit event each, inside the caller's transaction.
+    """Save scans whose bytes are stored, with one audit event each, inside the caller's transaction.
 
-    IntegrityError when one of them is here already or its external id is taken: then none may stay."""
+    IntegrityError when one of them is already here or its external id is taken: then none may stay."""
     Blob.objects.bulk_create([blob for kept in scans for blob in kept.blobs()])
     images = [_new_row(actor, project, kept) for kept in scans]
     save_all(images)
@@ -245,7 +244,7 @@ def _said(image: Image) -> dict[str, Any]:
 
 
 def _new_row(actor: User, project: Project, kept: Kept) -> Image:
-    """JPEG, PNG and TIFF are kept bit-exact: there the stored bytes are the received ones."""
+    """All but DICOM is kept bit-exact: there the stored bytes are the received ones."""
     came, decoded = kept.arrival, kept.incoming.decoded
     return Image(
         project=project,

@@ -9,14 +9,15 @@ from labeling.exports import selectors, services
 from labeling.exports.forms import ExportForm
 from labeling.models import Export
 from labeling.policies import visible_snapshots
-from mediscan_site.core.http.html import action, attempt, caller, form_message, read_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
 
 SHOWN = 20
 
 
 @read_page
 def export_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a project has to fetch, and a form for more. The filters of a list of scans come along in its address."""
+    """The exports of a project, and a form for a new one. The filters of a list of scans come along in the address."""
     project = get_object_or_404(visible_projects(request.user), pk=pk)
     rows = selectors.exports(request.user).filter(project=project).order_by("-id")[:SHOWN]
     asked = _filters(request.GET)
@@ -72,5 +73,5 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def export_discard(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    attempt(request, services.discard_export, said="Given up; what was made of it is destroyed.", export=found)
+    attempt(request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=found)
     return redirect("export", pk)

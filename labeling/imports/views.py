@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from images.decoding.formats import is_zip
 from images.models import Project
 from images.policies import require, visible_projects
 from images.services import parse_facts
@@ -16,10 +17,10 @@ from labeling.imports.selectors import imports, uploads
 from labeling.models import Import, ImportFile
 from labeling.policies import visible_imports
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.http.html import caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 
-ZIP_START = b"PK\x03\x04"
 REPORT_PAGE = 100
 
 
@@ -51,11 +52,9 @@ def upload(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
-    """One file; a refusal is told beside it and does not stop the others."""
-    start = file.read(len(ZIP_START))
-    file.seek(0)
+    """One file; a refusal is shown next to it and does not stop the others."""
     try:
-        if start == ZIP_START:
+        if is_zip(file):
             return _receive_zip(request, project, file, split_frames=said["split_frames"])
         return _receive_scan(request, project, file, said)
     except DomainError as error:
@@ -91,7 +90,7 @@ def import_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _files(request: HttpRequest, batch: Import) -> Any:
-    """Problems first come first served; `?all` also lists what went well."""
+    """The problems, in order of appearance; `?all` also lists what went well."""
     files = ImportFile.objects.filter(batch=batch).select_related("image")
     if "all" not in request.GET:
         files = files.exclude(outcome=ImportFile.Outcome.CREATED)

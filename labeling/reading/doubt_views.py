@@ -8,7 +8,8 @@ from images.policies import require, visible_projects
 from labeling.reading.doubts import keep_label
 from labeling.reading.forms import KeepForm
 from labeling.reading.selectors import label_doubts
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import keyset_page
 
 PAGE_SIZE = 30

@@ -1,6 +1,5 @@
 """What the pages of labels, reviews and doubts take. Parsing only: the rules are in the services."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -9,7 +8,6 @@ from images.models import Image, Project
 from images.policies import visible_scans
 from labeling.forms import ClassField, ProjectForm, VersionForm
 from labeling.models import Review
-from labeling.reading import labels
 from mediscan_site.core.models import User
 
 REASONS = ("poor image quality", "wrong body part", "wrong view", "not a scan of this kind", "cannot tell")
@@ -25,12 +23,8 @@ class LabelForm(VersionForm, ProjectForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("label_class")) == bool(data.get("ungradable")):
-            raise forms.ValidationError("Choose a class, or say why the scan is ungradable: one of the two.")
+            raise forms.ValidationError("Choose either a class or the reason why the scan is ungradable.")
         return data
-
-    @property
-    def use_case(self) -> Callable[..., Any]:
-        return labels.label_scan if self.cleaned_data["label_class"] else labels.mark_ungradable
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -79,7 +73,7 @@ class SkipForm(forms.Form):
 
 
 class KeepForm(SkipForm, VersionForm):
-    """The scan whose doubted label is right, in the version that was looked at."""
+    """The scan whose doubted label is right, in the version the reader saw."""
 
     def arguments(self) -> dict[str, Any]:
         return {"image": self.cleaned_data["image"], "expected_version": self.cleaned_data["version"]}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -21,16 +22,21 @@ ORDERS = ("oldest", "uncertain")
 RIGHTS = {Lease.Task.LABEL: "label_image", Lease.Task.REVIEW: "review_label"}
 
 
-def waiting(*, user: User, project: Project, task: str) -> QuerySet[Image]:
-    """The scans that this task could hand to this user, leased or not: none that is held back, and for review none of
-    one's own labels."""
-    scans = Image.objects.filter(project=project, erased_at__isnull=True, hold="")
+def waits(user: User | AnonymousUser, task: str) -> Q:
+    """What makes a scan wait for this user: the one rule behind the queue and every count that a page shows of it. Nothing
+    that is held back, and for review none of the user's own labels."""
+    free = Q(erased_at__isnull=True, hold="")
     if task == Lease.Task.LABEL:
-        return scans.filter(Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED))
+        return free & (Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED))
     undecided = (ApprovalStatus.PENDING, ApprovalStatus.MODIFIED)
-    labelled = scans.filter(label_status=LabelStatus.LABELED, approval_status__in=undecided)
     # A null annotator is a model: its label may be reviewed by anybody.
-    return labelled.filter(Q(annotator__isnull=True) | ~Q(annotator=user))
+    foreign = Q(annotator__isnull=True) | ~Q(annotator=user.pk)
+    return free & foreign & Q(label_status=LabelStatus.LABELED, approval_status__in=undecided)
+
+
+def waiting(*, user: User, project: Project, task: str) -> QuerySet[Image]:
+    """The scans that this task could hand to this user, leased or not."""
+    return Image.objects.filter(waits(user, task), project=project)
 
 
 def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: str = "oldest") -> list[Lease]:
@@ -82,7 +88,7 @@ def _take(actor: User, project: Project, task: Lease.Task, offered: Sequence[int
 
 
 def _lease(actor: User, project: Project, task: Lease.Task, pk: int) -> Lease | None:
-    """Take over an expired lease, or make one; None when somebody else was quicker. The database decides the race."""
+    """Take over an expired lease, or make a new one; None when somebody else was quicker. The database decides the race."""
     now = timezone.now()
     held = {"holder": actor, "expires_at": now + LEASE}
     try:
@@ -99,7 +105,7 @@ def _lease(actor: User, project: Project, task: Lease.Task, pk: int) -> Lease | 
 def release_scans(
     *, actor: User, project: Project, task: str | None = None, images: Sequence[Image] | None = None
 ) -> int:
-    """Give back one's own leases in the project (of one task, of some scans, or all). How many there were."""
+    """Give back the user's leases in the project (of one task, of some scans, or all). Returns how many there were."""
     require(actor, "view_project", project)
     leases = Lease.objects.filter(holder=actor, image__project=project)
     if task:

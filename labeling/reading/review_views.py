@@ -15,7 +15,8 @@ from labeling.reading import desk, reviews
 from labeling.reading.forms import DeskReviewForm, ReviewManyForm, SkipForm
 from labeling.reading.queue import waiting
 from labeling.reading.selectors import label_history
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import keyset_page
 
 PAGE_SIZE = 48

@@ -6,30 +6,32 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
-from images.models import ApprovalStatus, Image, LabelStatus, Project
+from images.models import Image, Project
 from images.policies import visible_projects
-from labeling.models import Export, Import
+from labeling.models import Export, Import, Lease
+from labeling.policies import visible_exports, visible_imports
+from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, WorkStatus
 from mediscan_site.core.policies import is_admin
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
 from training.models import TrainingRun
+from training.policies import visible_runs
 
 DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
-ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One line of the jobs page. `cancel` is the address that a POST cancels it at; empty when it cannot be."""
+    """One line of the jobs page. `cancel` is the address where a POST cancels it; empty when it cannot be cancelled."""
 
     kind: str
     name: str
@@ -84,15 +86,15 @@ def _grade_job(row: Any) -> Job:
 
 
 def _imports(user: Any) -> QuerySet[Any]:
-    return Import.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_imports(user).select_related("project", "created_by")
 
 
 def _exports(user: Any) -> QuerySet[Any]:
-    return Export.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by", "snapshot")
+    return visible_exports(user).select_related("project", "created_by", "snapshot")
 
 
 def _runs(user: Any) -> QuerySet[Any]:
-    return TrainingRun.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_runs(user).select_related("project", "created_by")
 
 
 def _evaluations(user: Any) -> QuerySet[Any]:
@@ -141,32 +143,27 @@ class ProjectCard:
 
 
 def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them: three queries however many."""
+    """The newest projects with the work that waits in them for this user: four queries, however many there are."""
     projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
-    counts = {row["project"]: row for row in _waiting(projects)}
+    counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
     serving = dict(
         DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
     )
     return [
         ProjectCard(
             project=project,
+            scans=counts.get(project.pk, 0),
+            to_label=waiting[project.pk][Lease.Task.LABEL],
+            to_review=waiting[project.pk][Lease.Task.REVIEW],
             deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
-            **{key: counts.get(project.pk, {}).get(key, 0) for key in ("scans", "to_label", "to_review")},
         )
         for project in projects
     ]
 
 
-def _waiting(projects: list[Project]) -> QuerySet[Any, Any]:
-    labelled = Q(label_status=LabelStatus.LABELED)
-    unlabelled_or_rejected = Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED)
-    open_for_review = labelled & Q(approval_status__in=[ApprovalStatus.PENDING, ApprovalStatus.MODIFIED])
-    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by().values("project")
-    return scans.annotate(
-        scans=Count("pk"),
-        to_label=Count("pk", filter=unlabelled_or_rejected),
-        to_review=Count("pk", filter=open_for_review),
-    )
+def _scans(projects: list[Project]) -> dict[int, int]:
+    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by()
+    return dict(scans.values_list("project").annotate(number=Count("pk")))
 
 
 def active_jobs(user: Any) -> list[Job]:
@@ -174,7 +171,7 @@ def active_jobs(user: Any) -> list[Job]:
 
 
 def backup_notice(user: Any) -> str:
-    """What is wrong with the backups, for those who can mend it."""
+    """What is wrong with the backups, for those who can fix it."""
     return backups.notice() if is_admin(user) else ""
 
 
@@ -188,7 +185,7 @@ def sees_audit(user: Any) -> bool:
 
 
 def audit_events(user: Any) -> QuerySet[AuditEvent]:
-    """All events for an admin; those of their projects for who has `view_audit` there; Forbidden for everybody else."""
+    """All events for an admin; for holders of `view_audit` those of their projects; Forbidden for everybody else."""
     if not sees_audit(user):
         raise Forbidden("Only administrators, and members with the right 'view_audit', read the audit log.")
     events = AuditEvent.objects.select_related("seal")
@@ -196,6 +193,6 @@ def audit_events(user: Any) -> QuerySet[AuditEvent]:
 
 
 def changes(user: Any) -> QuerySet[AuditSeal]:
-    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is no change and left out."""
+    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is not a change and is left out."""
     seals = AuditSeal.objects.select_related("event").exclude(event__action__in=("scan.open", "scan.download"))
     return seals if is_admin(user) else seals.filter(event__project__in=visible_projects(user).values("pk"))

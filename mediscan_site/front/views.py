@@ -1,4 +1,4 @@
-"""Pages that span several apps: signing in, the dashboard, one scan with all that was said of it, jobs, the audit log."""
+"""Pages that span several apps: signing in, the dashboard, one scan with all that was said about it, jobs, the audit log."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from images.policies import can
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
 from labeling.reading.forms import LabelForm, ReviewForm
-from labeling.reading.labels import withdraw_label
+from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
@@ -119,7 +119,8 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
     found = _scan(request, pk)
     form = LabelForm(request.POST, project=found.project)
     if form.is_valid():
-        attempt(request, form.use_case, said="Label saved.", image=found, **form.arguments())
+        save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
+        attempt(request, save, said="Label saved.", image=found, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 

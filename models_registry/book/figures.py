@@ -21,7 +21,7 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def drawings(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> dict[str, "Figure"]:
-    """Confusion matrix, reliability diagram, ROC and precision-recall curves and training curves, as far as there is anything
+    """Confusion matrix, reliability diagram, ROC and precision-recall curves and training curves, where there is anything
     to draw."""
     found: dict[str, Figure] = {}
     if metrics.get("confusion_matrix"):

@@ -1,7 +1,7 @@
 """A bundle as an MLflow python function: plain files, no pickle. The answers are the site's own, by the same code.
 
-MLflow puts the folder `code` beside the bundle on the module path and calls `_load_pyfunc` with the model's folder. What comes
-in are tiles as the site makes them of an upright 8-bit picture:
+MLflow puts the folder `code` next to the bundle on the module path and calls `_load_pyfunc` with the model's folder. The input
+is tiles, made as the site makes them from an upright 8-bit picture:
 
     picture.convert("L").resize((256, 256), Image.Resampling.BILINEAR)
 """
@@ -33,7 +33,7 @@ REMEDY: Final = (
 
 
 class NotTiles(ValueError):
-    """The input is not what the model reads; the message says what is."""
+    """The input is not what the model reads; the message says what would be."""
 
 
 class Servable:

@@ -1,7 +1,7 @@
-"""The report of one reading of a test split: what an evaluation and a training run both write down, made in one place.
+"""The report of one reading of a test split: what an evaluation and a training run both record, made in one place.
 
 The deployed version answers the same scans in the same pass, so that the two can be compared pairwise. That is part of this
-one reading and counted with it: nobody sees its answers but through the comparison.
+one reading and counted with it: nobody sees its answers except through the comparison.
 """
 
 import logging
@@ -16,7 +16,7 @@ from images.models import Image, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
@@ -39,10 +39,8 @@ class NothingToRead(Exception):
 
 
 @dataclass(frozen=True)
-class TestScans:
+class ReadScans:
     """The members of a test split that still exist, in the snapshot's order; `erased` counts those that do not."""
-
-    __test__ = False
 
     snapshot: Snapshot
     members: Sequence[SnapshotMember]
@@ -55,7 +53,7 @@ class TestScans:
 
 @dataclass(frozen=True)
 class Rival:
-    """The deployed version, or the `reason` why nothing can be compared with it. `order`: its place of each class."""
+    """The deployed version, or the `reason` why nothing can be compared with it. `order`: the position of each class in it."""
 
     model: ModelVersion | None = None
     predictor: "Predictor | None" = None
@@ -76,7 +74,7 @@ def build(
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
 
     `classes`: {"id", "name"} in the predictor's order. `model`: the version the predictor is of, None while it is not
-    registered yet. `on_read` is called with how many of how many scans were answered, and may raise to stop. Raises
+    registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop. Raises
     NothingToRead, and what `read` raises."""
     scans = _scans(snapshot)
     rival = _rival(snapshot, classes, model)
@@ -84,13 +82,13 @@ def build(
     return _report(scans, shares, rival, classes, predictor.manifest.referral.threshold)
 
 
-def _scans(snapshot: Snapshot) -> TestScans:
+def _scans(snapshot: Snapshot) -> ReadScans:
     test = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST)
     present = test.filter(image__erased_at__isnull=True)
     members = list(present.select_related("image", "image__blob", "image__metadata").order_by("pk"))
     if not members:
         raise NothingToRead("Every scan of this test split was erased. Freeze a new data set and use that one.")
-    return TestScans(snapshot, members, test.count() - len(members))
+    return ReadScans(snapshot, members, test.count() - len(members))
 
 
 def _rival(snapshot: Snapshot, classes: Sequence[Mapping[str, Any]], model: ModelVersion | None) -> Rival:
@@ -114,13 +112,13 @@ def _rival(snapshot: Snapshot, classes: Sequence[Mapping[str, Any]], model: Mode
 
 
 def _answers(
-    scans: TestScans,
+    scans: ReadScans,
     predictor: "Predictor",
     rival: Rival,
     read: Callable[[Image], Tile],
     on_read: Callable[[int, int], None],
 ) -> "Floats":
-    """Probabilities (N, K); those of the rival go to its `shares`. Few tiles are in memory at a time."""
+    """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
         tiles = np.stack([read(member.image) for member in scans.members[start : start + CHUNK]])
@@ -132,7 +130,7 @@ def _answers(
 
 
 def _report(
-    scans: TestScans, shares: "Floats", rival: Rival, classes: Sequence[Mapping[str, Any]], threshold: float
+    scans: ReadScans, shares: "Floats", rival: Rival, classes: Sequence[Mapping[str, Any]], threshold: float
 ) -> dict[str, Any]:
     from models_registry.statistics.metrics import evaluation_report
     from models_registry.statistics.slices import slice_report

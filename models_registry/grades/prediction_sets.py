@@ -1,14 +1,14 @@
-"""The prediction set of a grade: the classes that cannot be told from the true one at the rate its version was calibrated for.
+"""The prediction set of a grade: the classes that cannot be ruled out at the rate its version was calibrated for.
 
 Computed when it is read, from what never changes: the probabilities in the grade's row and the thresholds of its version.
 These are the probabilities that the thresholds were fitted on, temperature and expected prevalence included (both sides
 come from `inference.prior.served_probabilities`), so nothing is lost by not storing the set.
 
-A set may be empty: no class is as probable as the true class was on most calibration scans. It stays empty. With the most
-probable class put in, a scan that resembles no class would read like one that is certain, and the coverage and the share
-of single classes on the model's card, which were measured on sets as they are, would be of other sets. (An empty set means
+A set may be empty: no class is as probable as the true class was on most calibration scans. It stays empty. If the most
+probable class were put in, a scan that resembles no class would read like a certain one, and the coverage and the share
+of single classes on the model's card, which were measured on sets as they are, would describe other sets. (An empty set means
 low credibility: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; null regions, and filling them
-as the other choice: Sadinle, Lei and Wasserman, JASA 2019.) The most probable class stands beside it as `prediction`.
+as the other choice: Sadinle, Lei and Wasserman, JASA 2019.) The most probable class is given next to it as `prediction`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PredictionSet:
 
     @property
     def sentence(self) -> str:
-        """For doctors: the set, and what one of several classes or of none says of the scan."""
+        """For doctors: the set, and what a set of several classes or of none says about the scan."""
         if self.classes is None or self.coverage is None:
             return f"Prediction set: not available ({self.reason})."
         percent = f"{self.coverage * 100:.3g} %"

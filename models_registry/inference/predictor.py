@@ -20,25 +20,25 @@ from .bundle import Bundle
 from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Preprocess, Tiles
+from .refer_reasons import ReferReason
 
 BATCH = 32
 ANSWER, REFER = "answer", "refer"
-BELOW_THRESHOLD, NOT_CALIBRATED = "below_threshold", "not_calibrated"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """``decision`` is "answer" or "refer"; ``reasons`` says why it was referred (empty for an answer)."""
+    """`decision` is "answer" or "refer"; `reasons` says why it was referred (empty for an answer)."""
 
     decision: str
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[ReferReason, ...] = ()
 
 
 @dataclass(frozen=True)
 class Predictions:
     """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) float32.
 
-    ``calibrated`` is False when no temperature could be fitted; the probabilities are then plain softmax values that
+    `calibrated` is False when no temperature could be fitted; the probabilities are then plain softmax values that
     must not be shown as a confidence.
     """
 
@@ -66,8 +66,8 @@ def predict_logits(
     device: str = "cpu",
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image.
-    ``batch``: scans at a time."""
+    """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
+    `batch`: scans at a time."""
     network.eval()
     rows = []
     with torch.inference_mode():
@@ -99,9 +99,9 @@ def mean_logits(
 def decide(manifest: Manifest, confidence: float) -> Decision:
     """Answer when the calibrated confidence reaches the refer threshold; without calibration always refer."""
     if not manifest.calibration.available:
-        return Decision(REFER, (NOT_CALIBRATED,))
+        return Decision(REFER, (ReferReason.NOT_CALIBRATED,))
     if confidence < manifest.referral.threshold:
-        return Decision(REFER, (BELOW_THRESHOLD,))
+        return Decision(REFER, (ReferReason.BELOW_THRESHOLD,))
     return Decision(ANSWER)
 
 
@@ -131,7 +131,7 @@ class Predictor:
         self.predict(np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
 
     def predict(self, tiles: Tiles) -> Predictions:
-        """uint8 (N, 256, 256) -> ``Predictions``."""
+        """uint8 (N, 256, 256) -> `Predictions`."""
         manifest = self.manifest
         logits = mean_logits(
             self._networks, manifest.preprocess, tiles, flip_tta=manifest.flip_tta, device=self._device
@@ -140,7 +140,7 @@ class Predictor:
         return Predictions(served_probabilities(logits, temperature, manifest.prior), logits, temperature is not None)
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
-        """The pooled features (N, D) that the heads read, those of several members side by side."""
+        """The pooled features (N, D) that the heads read, those of several members concatenated."""
         rows = [self._features(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
         if not rows:
             width = sum(network.fc.in_features for network in self._networks)
@@ -157,7 +157,7 @@ class Predictor:
         return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
 
     def prediction_set(self, predictions: Predictions) -> npt.NDArray[np.bool_] | None:
-        """Which classes (N, K) cannot be told from the true one at the manifest's target; None without thresholds."""
+        """Which classes (N, K) cannot be ruled out at the manifest's target; None without thresholds."""
         sets = self.manifest.conformal
         return None if sets is None or not predictions.calibrated else sets.prediction_set(predictions.probabilities)
 
@@ -179,8 +179,8 @@ class Predictor:
         return maps[0] if len(maps) == 1 else _scaled(np.mean(maps, axis=0))
 
     def _heatmap(self, network: Network, x: Tensor, class_index: int) -> npt.NDArray[np.float32]:
-        # In double precision: convolutions part their sums by the number of threads, and in single precision that shows in
-        # the picture. It costs some four times as long.
+        # In double precision: convolutions split their sums by the number of threads, and in single precision that shows in
+        # the picture. It takes about four times as long.
         exact = copy.deepcopy(network).double()
         stage = cam_layer(network, self.manifest.preprocess.size)
         with torch.no_grad():

@@ -14,7 +14,7 @@ MIN_CASES = 5
 def reasons(
     y: Ints, p: Floats, refer_threshold: float | None, classes: Sequence[str], min_cases: int = MIN_CASES
 ) -> dict[str, str]:
-    """By figure, by ``class index/figure``, or ``*`` for all. Labels (N,), probabilities (N, K)."""
+    """By figure, by `class index/figure`, or `*` for all. Labels (N,), probabilities (N, K)."""
     k = len(classes)
     if len(y) < min_cases:
         return {"*": f"only {len(y)} cases, at least {min_cases} are needed"}

@@ -1,4 +1,4 @@
-"""Figures of subgroups ("slices") of a test set, and which of them the version serves significantly worse than the rest.
+"""Figures of subgroups ("slices") of a test set, and for which the version does significantly worse than for the rest.
 
 A mean can hide a group that fares badly (Oakden-Rayner et al., "Hidden stratification", ACM CHIL 2020). The difference of a
 slice and the rest is tested by its influence function summed over groups (patients), which holds where a patient has scans
@@ -57,10 +57,10 @@ def slice_report(
 ) -> list[dict[str, Any]]:
     """Labels (N,), probabilities (N, K), groups (N), and by column the value of each case (N; "" is unknown) -> a list.
 
-    A column with one value only divides nothing and gives no slice; of many values the rarest are taken together. Each
-    slice has ``by``, ``value``, ``n``, ``n_groups``, figures with intervals, and under ``against_rest`` the differences
-    from the cases outside it with interval, ``p`` and ``p_holm`` over all slices; ``worse`` names the figures that are
-    significantly lower. ``ValueError`` on bad shapes."""
+    A column with only one value divides nothing and gives no slice; of many values the rarest are pooled. Each
+    slice has `by`, `value`, `n`, `n_groups`, figures with intervals, and under `against_rest` the differences
+    from the cases outside it with interval, `p` and `p_holm` over all slices; `worse` names the figures that are
+    significantly lower. `ValueError` on bad shapes."""
     y, p = np.asarray(y_true, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     check(y, p, groups, classes)
     clusters = Groups.of(groups)
@@ -95,13 +95,13 @@ def _pooled(values: Sequence[str]) -> list[str]:
 
 
 def _order(values: Sequence[str]) -> list[str]:
-    """By name, what is no value of its own last; nothing when they are all one."""
+    """By name, pooled and unknown values last; nothing when all values are the same."""
     found = sorted(set(values), key=lambda value: (value in (OTHER, UNKNOWN), value == UNKNOWN, value))
     return found if len(found) > 1 else []
 
 
 def against_rest(y: Ints, p: Floats, groups: Groups, inside: Mask) -> dict[str, dict[str, Any]]:
-    """The difference "inside - outside" of each figure with interval and p, or the ``reason`` why it cannot be told."""
+    """The difference "inside - outside" of each figure with interval and p, or the `reason` why it is not available."""
     found = {}
     for name in FIGURES:
         reason = _too_few(y, p.shape[1], groups, inside, name)
@@ -183,7 +183,7 @@ def _difference(one: Influence, two: Influence, groups: Groups) -> dict[str, Any
 
 
 def _corrected(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With ``p_holm`` over every test of every slice, and the figures that are ``worse``."""
+    """With `p_holm` over every test of every slice, and the figures that are `worse`."""
     tests = [test for entry in found for test in entry["against_rest"].values() if test["p"] is not None]
     for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
         test["p_holm"] = adjusted

@@ -1,4 +1,4 @@
-"""What a version's confidence rests on, in sentences and per class: for its card and its page. Nothing is measured here."""
+"""What a version's confidence is based on, in sentences and per class: for its card and its page. Nothing is measured here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -25,7 +25,7 @@ def lines(model: ModelVersion) -> list[str]:
 
 
 def rows(model: ModelVersion) -> list[dict[str, Any]]:
-    """Per class: shares in training, calibration and as expected, and the prediction sets' thresholds with what they rest on."""
+    """Per class: shares in training, in calibration and as expected, and the prediction sets' thresholds with their basis."""
     prior, sets = model.calibration.get("prior") or {}, model.calibration.get("conformal") or {}
     if not prior:
         return []
@@ -56,7 +56,7 @@ def _temperature(model: ModelVersion) -> str:
 
 
 def _as_served(model: ModelVersion) -> str:
-    """Whether the calibration is of what serves. Earlier versions do not say of how many networks theirs is: it was of one."""
+    """Whether the calibration is of what serves. Earlier versions do not say how many networks theirs is of: it was one."""
     serving = model.card.get("training", {}).get("members", 1)
     return _AS_SERVED if (model.calibration.get("networks") or 1) == serving else _SINGLE
 

@@ -3,6 +3,14 @@
 import pytest
 from django.test import Client
 
+from tests.models_registry.conftest import (  # noqa: F401 -- fixtures of this folder too
+    _no_predictor_stays_in_memory,
+    answered,
+    deployed,
+    make_version,
+    snapshot,
+)
+
 
 def texts(answer) -> str:
     return str(answer.content.decode())
@@ -22,8 +30,8 @@ def browser():
 
 
 @pytest.fixture
-def made_run(project, admin, snapshot):
-    """A training run as the worker leaves it after so many epochs."""
+def made_run(project, admin, snapshot):  # noqa: F811 -- the fixture lent above
+    """A training run as the worker leaves it after that many epochs."""
     from training.models import EpochMetrics, TrainingRun
 
     def make(*, status: str = "running", epochs: int = 3, **columns) -> TrainingRun:

@@ -25,6 +25,7 @@ from tests.images.decoding.dicoms import dicom
 from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
+from training.planning import Wishes
 from training.process import runner
 from training.services import start_run
 
@@ -129,8 +130,8 @@ class Story:
     def train_and_grade(self) -> None:
         snapshot = freeze_snapshot(actor=self.admin, project=self.project)
         assert SnapshotMember.objects.filter(image__in=self.scans()).count() == 3
-        wishes = {"image_size": 32, "epochs": 1, "batch_size": 4, "pretrained": "false"}
-        run = start_run(actor=self.admin, project=self.project, snapshot=snapshot, **wishes)
+        wishes = Wishes.of(image_size=32, epochs=1, batch_size=4, pretrained="false")
+        run = start_run(actor=self.admin, project=self.project, snapshot=snapshot, wishes=wishes)
         runner.run(run.pk)
         run.refresh_from_db()
         assert run.status == "succeeded", run.error
@@ -193,7 +194,7 @@ def test_nothing_of_an_erased_patient_is_found_anywhere(story):
     tidy.run()
     assert word_hits(WORDS) == []
     assert picture_hits(PICTURES) == []
-    # That the group keeps its side, lest a returning scan of the patient lands on another one, is all that names it.
+    # All that names it is the side its group keeps, lest a returning scan of the patient land on another side.
     named = {where for where, value in cells() if str(pseudonym).encode() in value}
     assert named == {"labeling.GroupSide.group"}
     assert SnapshotMember.objects.filter(image__in=story.scans(), sha256="").count() == 3

@@ -1,6 +1,43 @@
-"""How the tests are shared out among pytest-xdist's workers."""
+"""What every worker process knows, and how the tests are shared out among pytest-xdist's workers."""
+
+import os
+import subprocess
+import sys
+
+from django.conf import settings
 
 from tests.conftest import scope
+
+ASK = """
+import django
+django.setup()
+from mediscan_site.celery import app
+app.loader.import_default_modules()
+from mediscan_site.core import tidy, work
+print(*sorted(tidy._jobs))
+print(*sorted(f"{row}={entry.task.name}" for row, entry in work._swept.items()))
+"""
+
+
+def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_needs():
+    asked = [sys.executable, "-c", ASK]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
+    jobs, rows = (line.split() for line in done.stdout.splitlines()[-2:])
+    assert jobs == [
+        "labeling.exports.worker.destroy_expired",
+        "labeling.imports.uploads.destroy_abandoned",
+        "labeling.imports.zipfiles.destroy_left_behind",
+        "mediscan_site.core.storage.scrub.scrub",
+    ]
+    assert rows == [
+        "core.Backup=core.run_backup",
+        "labeling.Export=labeling.run_export",
+        "labeling.Import=labeling.run_import",
+        "models_registry.Evaluation=models_registry.evaluate",
+        "models_registry.Grade=models_registry.grade",
+        "training.TrainingRun=training.train",
+    ]
 
 
 def test_tests_of_the_real_site_share_one_worker_and_all_others_are_free(request):

@@ -36,12 +36,12 @@ def weights_folder(tmp_path, monkeypatch, settings):
 @pytest.fixture
 def start(project, admin, bare_snapshot, weights_folder):
     def call(**wishes):
+        from training.planning import Wishes
         from training.services import start_run
 
-        values = {"actor": admin, "project": project, **wishes}
-        if "snapshot" not in values:
-            values["snapshot"] = bare_snapshot()
-        return start_run(**values)
+        actor, target = wishes.pop("actor", admin), wishes.pop("project", project)
+        snapshot = wishes.pop("snapshot") if "snapshot" in wishes else bare_snapshot()
+        return start_run(actor=actor, project=target, snapshot=snapshot, wishes=Wishes.of(**wishes))
 
     return call
 
@@ -68,13 +68,14 @@ def child_sees_the_test(transactional_db, monkeypatch):
 @pytest.fixture
 def tiny(child_sees_the_test, make_snapshot, admin, project):
     """A queued run that takes a few seconds: `tiny(epochs=2)`."""
+    from training.planning import Wishes
     from training.services import start_run
 
     snapshot = make_snapshot(6)
 
     def start(**wishes):
-        settings_of_run = {"image_size": 32, "epochs": 2, "batch_size": 4, "pretrained": "false", **wishes}
-        return start_run(actor=admin, project=project, snapshot=snapshot, **settings_of_run)
+        asked = Wishes.of(**{"image_size": 32, "epochs": 2, "batch_size": 4, "pretrained": "false", **wishes})
+        return start_run(actor=admin, project=project, snapshot=snapshot, wishes=asked)
 
     return start
 

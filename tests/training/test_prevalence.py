@@ -16,6 +16,7 @@ from training.engine.calibrating import HELD_OUT, CalibrationScans
 from training.engine.report import FitResult
 from training.engine.setup import initial_network
 from training.models import TrainingRun
+from training.planning import Wishes
 from training.process import packing
 from training.services import start_run
 
@@ -39,7 +40,7 @@ def expects(project, admin):
 
 
 def asked(project, admin, snapshot) -> TrainingRun:
-    return start_run(actor=admin, project=project, snapshot=snapshot, pretrained="false", epochs=1)
+    return start_run(actor=admin, project=project, snapshot=snapshot, wishes=Wishes.of(pretrained="false", epochs=1))
 
 
 def test_a_run_keeps_what_the_project_expected_when_it_was_asked_for(expects, project, admin, bare_snapshot):

@@ -1,4 +1,4 @@
-"""What a run is told when it starts: the network, what it starts from, and the recipe."""
+"""What a run is given when it starts: the network, what it starts from, and the recipe."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_several_networks_are_the_default_where_they_are_cheap_and_nobody_names_
 
     project, snapshot = bare_snapshot().project, bare_snapshot()
     asked = [{}, {"members": 2}, {"epochs": 4}, {"epochs": 4, "members": 2}, {"folds": 3}]
-    plans = [planning.plan(project, planning.Wishes(**wishes), n_train=150) for wishes in asked]
+    plans = [planning.plan(project, planning.Wishes.of(**wishes), n_train=150) for wishes in asked]
     assert [found["members"] for found in plans] == [3, 2, 1, 2, 1]
     assert start(snapshot=snapshot).config["members"] == 3
 

@@ -10,6 +10,7 @@ from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid,
 from mediscan_site.core.models import AuditEvent, WorkStatus
 from tests.conftest import PATIENCE_S
 from training.models import TrainingRun
+from training.planning import Wishes
 from training.services import cancel_run, start_run
 
 
@@ -75,7 +76,7 @@ def test_too_few_approved_scans_are_refused_with_what_is_missing(start):
 def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(start, approved_scans):
     for number, split in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * (number + 1), split=split)
-    # Everybody of the validation split turns out to be a patient who stands on the test side.
+    # Everybody in the validation split turns out to be a patient on the test side.
     Image.objects.filter(split="val").update(patient="p-one")
     Image.objects.filter(pk=Image.objects.filter(split="test").earliest("pk").pk).update(patient="p-one")
     with pytest.raises(Conflict) as refused:
@@ -229,7 +230,7 @@ def test_of_runs_started_at_the_same_moment_exactly_one_is_accepted(project, adm
 
     def begin() -> None:
         try:
-            start_run(actor=admin, project=project, snapshot=snapshot)
+            start_run(actor=admin, project=project, snapshot=snapshot, wishes=Wishes())
             codes.append("started")
         except DomainError as error:
             codes.append(error.code)

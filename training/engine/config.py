@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models_registry.inference.names import ARCHITECTURES, COMPACT, MIN_SIZE
+from models_registry.inference.names import ARCHITECTURES, COMPACT, MIN_SIZE, TILE_SIDE
+
+from .options import API, PAGE, described, options_of
 
 
 class ConfigError(ValueError):
@@ -21,45 +22,139 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """``epochs`` counts all passes, the ``frozen_epochs`` of a pre-trained network included.
+    """The one list of the options of a training. Forms, serializers, the command ``train``, the run's page and the bounds
+    of every value follow from it; ``docs/training.md`` repeats it, and a test compares the two.
 
-    ``learning_rate`` is the peak of the one-cycle schedule for the head; deeper stages of a pre-trained network get a
-    share of it. ``image_size`` is in pixels a side. ``coverage_target`` is the share of scans the model should answer.
-    ``folds``: parts of a cross-validation for out-of-fold scores, 0 for none. ``members``: networks whose logits are
-    averaged. ``patience``: epochs without a better validation AUROC after which the run stops, 0 to run all of them.
+    What is true or false is asked for as auto, true or false.
     """
 
-    architecture: str = "resnet18"
-    pretrained: bool = False
-    epochs: int = 20
-    seed: int = 0
-    image_size: int = 64
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    frozen_epochs: int = 0
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    ema_decay: float = 0.99
-    augment: float = 0.6
-    allow_flips: bool = False
-    flip_tta: bool = False
-    coverage_target: float = 0.9
-    folds: int = 0
-    members: int = 1
-    patience: int = 0
+    architecture: str = field(
+        default="resnet18",
+        metadata=described("Architecture", "The network to train.", choices=ARCHITECTURES, asked=PAGE),
+    )
+    pretrained: bool = field(
+        default=False,
+        metadata=described(
+            "Pre-trained weights", "Start from ImageNet weights: learns better from few scans.", asked=PAGE
+        ),
+    )
+    epochs: int = field(
+        default=20,
+        metadata=described(
+            "Epochs",
+            "Passes over the training scans, those with a frozen backbone included.",
+            low=1,
+            high=500,
+            asked=PAGE,
+        ),
+    )
+    seed: int = field(
+        default=0,
+        metadata=described(
+            "Seed",
+            "Of the random numbers: the same seed, scans and options give the same weights.",
+            low=0,
+            high=2**31 - 1,
+            asked=PAGE,
+            planned=False,
+        ),
+    )
+    image_size: int = field(
+        default=64, metadata=described("Picture size", "Pixels a side.", low=MIN_SIZE, high=TILE_SIDE, asked=PAGE)
+    )
+    batch_size: int = field(
+        default=32, metadata=described("Batch size", "Scans in one step.", low=2, high=512, asked=API)
+    )
+    learning_rate: float = field(
+        default=2e-3,
+        metadata=described(
+            "Learning rate",
+            "Peak of the one-cycle schedule for the head; deeper stages of a pre-trained network get a share of it.",
+            low=1e-6,
+            high=1.0,
+            asked=API,
+        ),
+    )
+    frozen_epochs: int = field(
+        default=0,
+        metadata=described(
+            "Frozen epochs",
+            "Of these, the first ones, in which only the head learns on cached features.",
+            low=0,
+            high=500,
+        ),
+    )
+    weight_decay: float = field(default=0.05, metadata=described("Weight decay", "Of AdamW.", low=0, high=1))
+    label_smoothing: float = field(
+        default=0.1,
+        metadata=described("Label smoothing", "Share of the target that is spread over all classes.", low=0, high=0.5),
+    )
+    ema_decay: float = field(
+        default=0.99,
+        metadata=described(
+            "Weight averaging", "Decay of the exponential average of the weights that serves.", low=0, high=0.99999
+        ),
+    )
+    augment: float = field(
+        default=0.6,
+        metadata=described("Augmentation", "Strength of the random changes to each picture. 0: none.", low=0, high=2),
+    )
+    allow_flips: bool = field(
+        default=False,
+        metadata=described(
+            "Mirroring", "Learn from mirror images too, where the project says that left and right do not matter."
+        ),
+    )
+    flip_tta: bool = field(
+        default=False,
+        metadata=described(
+            "Mirrored answers", "Average every answer over the scan and its mirror image, with allow_flips alone."
+        ),
+    )
+    coverage_target: float = field(
+        default=0.9,
+        metadata=described(
+            "Coverage target", "Share of scans that the model should answer, as the project says.", low=0, high=1
+        ),
+    )
+    folds: int = field(
+        default=0,
+        metadata=described(
+            "Folds",
+            "2 or more: a cross-validation by patient, which finds doubtful labels and calibrates on every scan. 0: none.",
+            low=0,
+            high=10,
+            asked=PAGE,
+        ),
+    )
+    members: int = field(
+        default=1,
+        metadata=described(
+            "Networks",
+            "Trained one after the other; their answers are averaged: often better, and that many times slower.",
+            low=1,
+            high=5,
+            asked=PAGE,
+        ),
+    )
+    patience: int = field(
+        default=0,
+        metadata=described(
+            "Patience",
+            "Stop after this many epochs without a gain in validation AUROC beyond its noise. 0: run all of them.",
+            low=0,
+            high=500,
+            asked=PAGE,
+        ),
+    )
 
     def __post_init__(self) -> None:
-        for name, kind in _KINDS.items():
-            _check_kind(name, kind, getattr(self, name))
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
-                raise ConfigError(name, f"must be between {low} and {high}, got {value}")
+        for name, option in OPTIONS.items():
+            if fault := option.fault(getattr(self, name)):
+                raise ConfigError(name, fault)
         self._check_combination()
 
     def _check_combination(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise ConfigError("architecture", f"must be one of {', '.join(ARCHITECTURES)}, got {self.architecture!r}")
         if self.frozen_epochs and not self.pretrained:
             raise ConfigError(
                 "frozen_epochs", "must be 0 without pre-trained weights: a frozen random backbone is blind"
@@ -77,45 +172,15 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
         """Inverse of ``to_dict``; missing fields take their defaults, unknown ones are an error."""
-        unknown = sorted(set(data) - {f.name for f in fields(cls)})
+        unknown = sorted(set(data) - set(OPTIONS))
         if unknown:
             raise ConfigError(unknown[0], "is not a training setting")
         return cls(**data)
 
 
-_RANGES: dict[str, tuple[float, float]] = {
-    "epochs": (1, 500),
-    "seed": (0, 2**31 - 1),
-    "image_size": (MIN_SIZE, 256),
-    "batch_size": (2, 512),
-    "learning_rate": (1e-6, 1.0),
-    "frozen_epochs": (0, 500),
-    "weight_decay": (0, 1),
-    "label_smoothing": (0, 0.5),
-    "ema_decay": (0, 0.99999),
-    "augment": (0, 2),
-    "coverage_target": (0, 1),
-    "folds": (0, 10),
-    "members": (1, 5),
-    "patience": (0, 500),
-}
-_KINDS: dict[str, type] = {
-    "architecture": str,
-    **dict.fromkeys(("pretrained", "allow_flips", "flip_tta"), bool),
-    **dict.fromkeys(("epochs", "seed", "image_size", "batch_size", "frozen_epochs"), int),
-    **dict.fromkeys(("folds", "members", "patience"), int),
-    **dict.fromkeys(
-        ("learning_rate", "weight_decay", "label_smoothing", "ema_decay", "augment", "coverage_target"), float
-    ),
-}
-_KIND_NAMES: dict[type, str] = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _check_kind(name: str, kind: type, value: object) -> None:
-    accepted = (int, float) if kind is float else kind
-    if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
-        raise ConfigError(name, f"must be {_KIND_NAMES[kind]}, got {value!r}")
-
+OPTIONS = options_of(TrainConfig)
+# What whoever starts a run may name.
+ASKABLE = {name: option for name, option in OPTIONS.items() if option.asked}
 
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64

@@ -15,8 +15,9 @@ from . import checkpoint as ck
 from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
-from .loop import FROZEN, FULL, Callbacks, Run, run_epoch, validate
+from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
 from .report import EpochReport, FitResult
+from .setting import Setting
 from .setup import initial_network
 from .weights import IMAGENET_GREY
 
@@ -66,7 +67,7 @@ def fit(
     place = Device.of(device, compiled=compiled)
     with exact(place):
         preprocess = _preprocess(data, config, initial_preprocess, continued=initial_state is not None)
-        run = _prepare(
+        state = _prepare(
             data,
             config,
             preprocess,
@@ -77,12 +78,12 @@ def fit(
             allow_download=allow_download,
         )
         calls = Callbacks(on_progress, should_stop)
-        stopped = not _train(run, calls, on_epoch_end, save_checkpoint, checkpoint_interval_s)
-        return _result(run, calls, began, stopped=stopped)
+        stopped = not _run_epochs(state, calls, on_epoch_end, save_checkpoint, checkpoint_interval_s)
+        return _result(state, calls, began, stopped=stopped)
 
 
-def _train(
-    run: Run,
+def _run_epochs(
+    state: State,
     calls: Callbacks,
     on_epoch_end: Callable[[EpochReport], None],
     save_checkpoint: Callable[[bytes], None] | None,
@@ -90,16 +91,16 @@ def _train(
 ) -> bool:
     """All epochs that are left; False when ``should_stop`` ended them."""
     last_saved = time.monotonic()
-    while run.epoch < run.last_epoch:
-        report = run_epoch(run, run.epoch, calls)
+    while state.epoch < state.last_epoch:
+        report = run_epoch(state, state.epoch, calls)
         if report is None:
             return False
-        ended = run.epoch == run.last_epoch
+        ended = state.epoch == state.last_epoch
         on_epoch_end(report)
-        calls.on_progress(1.0 if ended else run.share(run.epoch), f"epoch {run.epoch} of {run.last_epoch}")
+        calls.on_progress(1.0 if ended else state.share(state.epoch), f"epoch {state.epoch} of {state.last_epoch}")
         due = time.monotonic() - last_saved >= interval_s
         if save_checkpoint is not None and due and not ended:
-            save_checkpoint(ck.to_bytes(run.checkpoint()))
+            save_checkpoint(ck.to_bytes(state.checkpoint()))
             last_saved = time.monotonic()
     return True
 
@@ -114,8 +115,7 @@ def _prepare(
     *,
     weights_dir: str | os.PathLike[str] | None,
     allow_download: bool,
-) -> Run:
-    continued = initial_state is not None
+) -> State:
     if resume is not None:
         # The checkpoint holds every weight: nothing pre-trained need be at hand to go on.
         network = initial_network(config.architecture, data.n_classes, config.seed)
@@ -129,13 +129,12 @@ def _prepare(
             weights_dir=weights_dir,
             allow_download=allow_download,
         )
-    run = Run.create(
-        data, config, preprocess, network, device, knows_something=continued or config.pretrained, frozen=not continued
-    )
+    setting = Setting.of(data, config, preprocess, device, continued=initial_state is not None)
+    state = State.before(setting, network)
     if resume is not None:
-        run.good = ck.from_bytes(resume, run.key)
-        run.restore(run.good)
-    return run
+        state.good = ck.from_bytes(resume, state.setting.key)
+        state.restore(state.good)
+    return state
 
 
 def _preprocess(data: TrainData, config: TrainConfig, known: Preprocess | None, *, continued: bool) -> Preprocess:
@@ -148,17 +147,17 @@ def _preprocess(data: TrainData, config: TrainConfig, known: Preprocess | None, 
     return Preprocess.fitted(data.train_tiles, config.image_size)
 
 
-def _result(run: Run, calls: Callbacks, began: float, *, stopped: bool) -> FitResult:
-    state = run.best if run.best_epoch else {}
-    logits = validate(run, state, calls) if state and not stopped else run.no_logits()
+def _result(state: State, calls: Callbacks, began: float, *, stopped: bool) -> FitResult:
+    best = state.best if state.best_epoch else {}
+    logits = validate(state, best, calls) if best and not stopped else state.setting.no_logits()
     if logits is None:
-        stopped, logits = True, run.no_logits()
+        stopped, logits = True, state.setting.no_logits()
     return FitResult(
-        state_dict={name: value.detach().cpu().contiguous() for name, value in state.items()},
-        history=tuple(run.history),
-        best_epoch=run.best_epoch,
+        state_dict={name: value.detach().cpu().contiguous() for name, value in best.items()},
+        history=tuple(state.history),
+        best_epoch=state.best_epoch,
         val_logits=logits,
-        preprocess=run.preprocess,
+        preprocess=state.setting.preprocess,
         stopped=stopped,
         seconds=time.monotonic() - began,
     )

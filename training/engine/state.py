@@ -1,4 +1,4 @@
-"""All that changes while a run goes on, and how it is kept and taken up again."""
+"""All that changes while a run goes on, and how it is kept and taken up again. What does not change is its ``Setting``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from models_registry.inference.architectures import HEAD, Network
-from models_registry.inference.preprocess import Preprocess
 
 from . import checkpoint as ck
-from .config import TrainConfig
-from .data import TrainData, UnitInputs, balanced_order, batches
-from .device import Device
 from .ranking import epochs_without_gain
 from .report import EpochReport, OutOfMemory, TrainingDiverged
 from .schedule import COOL_SHARE, WARM_SHARE, Average, cooled, one_cycle, open_stages, optimiser_for, stages
+from .setting import FROZEN, FULL, Setting
 
-FROZEN, FULL = "frozen", "full"
-# A pass over cached features costs milliseconds, so a frozen epoch makes several.
-FROZEN_SWEEPS = 10
 # What epochs cost beside a full one of as many scans, which goes forwards and backwards; for the progress only.
 FORWARD_COST, FROZEN_COST, FULL_COST = 1.0, 0.1, 3.0
 MAX_BACKOFFS = 2
@@ -50,24 +42,18 @@ class Features:
 
 
 @dataclass
-class Run:
-    """Everything that changes while a run goes on; ``epoch`` counts finished epochs, ``step`` the steps of the phase,
-    ``opened`` the stages that learn. ``tired_epoch``: the one after which patience was exhausted, 0 while it is not.
-    ``good`` is the state after the last finished epoch, to which a fault goes back."""
+class State:
+    """``epoch`` counts finished epochs, ``step`` the steps of the phase, ``opened`` the stages that learn, whose parameters
+    are ``trainable``. ``average``: the weights that are validated and kept, which follow those of ``network``;
+    ``judge`` is the copy of the network into which they are loaded for that. ``forward`` is the network, compiled where
+    that pays. ``tired_epoch``: the one after which patience was exhausted, 0 while it is not. ``good`` is the state after
+    the last finished epoch, to which a fault goes back."""
 
-    data: TrainData
-    config: TrainConfig
-    preprocess: Preprocess
+    setting: Setting
     network: Network
     forward: nn.Module
     judge: Network
     average: Average
-    inputs: UnitInputs
-    targets: Tensor
-    device: Device
-    key: str
-    knows_something: bool
-    frozen_epochs: int
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     phase: str = ""
@@ -87,63 +73,38 @@ class Run:
     good: ck.Checkpoint | None = None
 
     @classmethod
-    def create(
-        cls,
-        data: TrainData,
-        config: TrainConfig,
-        preprocess: Preprocess,
-        network: Network,
-        device: Device,
-        *,
-        knows_something: bool,
-        frozen: bool,
-    ) -> Run:
-        """A run before its first epoch. ``knows_something``: the weights are not random, so that deep stages open late
-        and learn slowly."""
-        network.to(device.name).to(memory_format=torch.channels_last)
-        labels = data.train_labels.tolist(), data.val_labels.tolist()
+    def before(cls, setting: Setting, network: Network) -> State:
+        """The state before the first epoch."""
+        network.to(setting.device.name).to(memory_format=torch.channels_last)
         return cls(
-            data=data,
-            config=config,
-            preprocess=preprocess,
+            setting=setting,
             network=network,
-            forward=device.forward_of(network),
+            forward=setting.device.forward_of(network),
             judge=copy.deepcopy(network),
-            average=Average(network, config.ema_decay),
-            inputs=UnitInputs(data.train_tiles, preprocess, device),
-            targets=torch.from_numpy(data.train_labels).to(device.name),
-            device=device,
-            key=ck.run_key(config.to_dict(), *labels, preprocess.to_dict()),
-            knows_something=knows_something,
-            frozen_epochs=config.frozen_epochs if frozen else 0,
-            optimiser=optimiser_for(network, config.weight_decay, discriminative=False),
-            scaler=device.scaler(),
+            average=Average(network, setting.config.ema_decay),
+            optimiser=optimiser_for(network, setting.config.weight_decay, discriminative=False),
+            scaler=setting.device.scaler(),
         )
 
     @property
     def learning_rate(self) -> float:
         """The peak rate, after what faults have taken of it."""
-        return math.ldexp(self.config.learning_rate, -self.backoffs)
-
-    @property
-    def full_epochs(self) -> int:
-        """The epochs in which the whole network may learn, when all are run."""
-        return self.config.epochs - self.frozen_epochs
+        return math.ldexp(self.setting.config.learning_rate, -self.backoffs)
 
     @property
     def last_epoch(self) -> int:
         """The epoch with which the run ends: the last one, or, once patience is exhausted, a few later, in which the
         learning rate comes down."""
         if not self.tired_epoch:
-            return self.config.epochs
-        return min(self.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * self.full_epochs))
+            return self.setting.config.epochs
+        return min(self.setting.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * self.setting.full_epochs))
 
     def rates(self, total: int, peak: float) -> Callable[[int], float]:
         """Step of the current phase to its learning rate; ``total``: the steps of the phase."""
         if not self.tired_epoch:
             return lambda step: one_cycle(step, total, peak)
-        an_epoch = total // self.full_epochs
-        left = (self.tired_epoch - self.frozen_epochs) * an_epoch
+        an_epoch = total // self.setting.full_epochs
+        left = (self.tired_epoch - self.setting.frozen_epochs) * an_epoch
         steps = (self.last_epoch - self.tired_epoch) * an_epoch
         return lambda step: cooled(step - left, steps, one_cycle(left, total, peak), peak)
 
@@ -153,18 +114,15 @@ class Run:
         Only epochs of the whole network count, and only those after the learning rate has reached its peak: before, every
         epoch is a start.
         """
-        patience = self.config.patience
-        first = self.frozen_epochs + math.ceil(WARM_SHARE * self.full_epochs)
+        patience = self.setting.config.patience
+        first = self.setting.frozen_epochs + math.ceil(WARM_SHARE * self.setting.full_epochs)
         ends = range(first, self.epoch + 1) if patience else ()
         self.tired_epoch = next((n for n in ends if epochs_without_gain(self.history[:n], first) >= patience), 0)
-
-    def phase_of(self, epoch: int) -> str:
-        return FROZEN if epoch < self.frozen_epochs else FULL
 
     def checkpoint(self) -> ck.Checkpoint:
         """The state after the last finished epoch, as views: it changes with the next step."""
         return ck.Checkpoint(
-            run_key=self.key,
+            run_key=self.setting.key,
             epoch=self.epoch,
             step=self.step,
             phase=self.phase,
@@ -174,7 +132,7 @@ class Run:
             optimiser=ck.optimiser_tensors(self.optimiser),
             best_epoch=self.best_epoch,
             history=tuple(self.history),
-            preprocess=self.preprocess.to_dict(),
+            preprocess=self.setting.preprocess.to_dict(),
             backoffs=self.backoffs,
             micro=self.micro,
             scaler=self.scaler.state_dict(),
@@ -187,12 +145,12 @@ class Run:
         average = self.copy_of(now.average, before.average if before else None)
         self.good = replace(now, model=model, average=average, optimiser=copied(now.optimiser))
 
-    def copy_of(self, state: Mapping[str, Tensor], before: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-        """A copy of ``state``. In the frozen phase only the head is copied anew and the rest is that of ``before``, which
+    def copy_of(self, weights: Mapping[str, Tensor], before: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        """A copy of ``weights``. In the frozen phase only the head is copied anew and the rest is that of ``before``, which
         is equal: copying a whole network would take longer than the epoch."""
         if self.phase != FROZEN or before is None:
-            return copied(state)
-        return {k: v.detach().clone() if k.startswith(f"{HEAD}.") else before[k] for k, v in state.items()}
+            return copied(weights)
+        return {k: v.detach().clone() if k.startswith(f"{HEAD}.") else before[k] for k, v in weights.items()}
 
     def restore(self, saved: ck.Checkpoint) -> None:
         """Go back to a checkpoint of this run."""
@@ -222,13 +180,13 @@ class Run:
 
     def shrink(self) -> None:
         """After memory has run out: back to the last good epoch, with half as many scans at a time."""
-        micro = (self.micro or self.config.batch_size) // 2
+        micro = (self.micro or self.setting.config.batch_size) // 2
         if self.good is None or micro < SMALLEST_MICRO:
             raise OutOfMemory(
                 f"There is not enough memory even for {SMALLEST_MICRO} scans at a time. Choose an image_size below "
-                f"{self.config.image_size} or a smaller architecture, or train on a machine with more memory."
+                f"{self.setting.config.image_size} or a smaller architecture, or train on a machine with more memory."
             )
-        self.device.release()
+        self.setting.device.release()
         self.restore(self.good)
         self.micro = micro
         self.notes.append(f"memory ran out: {micro} scans at a time, gradients added up")
@@ -237,7 +195,7 @@ class Run:
         """Let those stages learn whose turn it is at this step; those still closed keep their statistics too."""
         parts = stages(self.network)
         number = 1 if self.phase == FROZEN else len(parts)
-        if self.phase == FULL and self.knows_something:
+        if self.phase == FULL and self.setting.knows_something:
             number = open_stages(self.step, total, len(parts))
         if number == self.opened:
             return
@@ -253,43 +211,34 @@ class Run:
     def forward_of(self, x: Tensor) -> nn.Module:
         """What to call for the logits of ``x`` in training. What was compiled serves whole batches of the whole network: for
         every other size, and for every stage that is closed, it would be compiled anew, and those are few steps."""
-        whole = len(x) == (self.micro or self.config.batch_size) and self.opened == len(stages(self.network))
+        whole = len(x) == (self.micro or self.setting.config.batch_size) and self.opened == len(stages(self.network))
         return self.forward if whole else self.network
-
-    def total_steps(self) -> int:
-        """The steps of the current phase."""
-        order = balanced_order(self.data.train_labels, self.data.n_classes, self.config.seed, 0)
-        per_sweep = len(batches(order, self.config.batch_size))
-        if self.phase == FROZEN:
-            return per_sweep * FROZEN_SWEEPS * self.frozen_epochs
-        return per_sweep * self.full_epochs
 
     def share(self, epochs: float, *, cached: float = 1.0) -> float:
         """How much of the run's work is done, 0..1, after so many epochs; ``cached``: the part of the features that is."""
-        n, val = len(self.data.train_labels), len(self.data.val_labels)
-        features = FORWARD_COST * (n + val) if self.frozen_epochs else 0.0
+        n, val = len(self.setting.data.train_labels), len(self.setting.data.val_labels)
+        features = FORWARD_COST * (n + val) if self.setting.frozen_epochs else 0.0
         frozen, full = FROZEN_COST * n, FULL_COST * n + FORWARD_COST * val
-        rest = self.last_epoch - self.frozen_epochs
+        rest = self.last_epoch - self.setting.frozen_epochs
         done = (
-            features * cached + frozen * min(epochs, self.frozen_epochs) + full * max(0.0, epochs - self.frozen_epochs)
+            features * cached
+            + frozen * min(epochs, self.setting.frozen_epochs)
+            + full * max(0.0, epochs - self.setting.frozen_epochs)
         )
-        return done / (features + frozen * self.frozen_epochs + full * rest)
-
-    def no_logits(self) -> npt.NDArray[np.float32]:
-        return np.zeros((0, self.data.n_classes), dtype=np.float32)
+        return done / (features + frozen * self.setting.frozen_epochs + full * rest)
 
 
-def copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in state.items()}
+def copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}
 
 
-def start_phase(run: Run, phase: str) -> None:
+def start_phase(state: State, phase: str) -> None:
     """Give ``phase`` its optimiser: the saved one when a run is taken up in mid-phase."""
-    resumed = bool(run.pending_optimiser) and run.phase == phase
-    discriminative = run.knows_something and phase == FULL
-    run.optimiser = optimiser_for(run.network, run.config.weight_decay, discriminative=discriminative)
+    resumed = bool(state.pending_optimiser) and state.phase == phase
+    discriminative = state.setting.knows_something and phase == FULL
+    state.optimiser = optimiser_for(state.network, state.setting.config.weight_decay, discriminative=discriminative)
     if resumed:
-        ck.load_optimiser(run.optimiser, run.pending_optimiser)
+        ck.load_optimiser(state.optimiser, state.pending_optimiser)
     else:
-        run.step = 0
-    run.phase, run.pending_optimiser, run.opened, run.cached = phase, {}, 0, None
+        state.step = 0
+    state.phase, state.pending_optimiser, state.opened, state.cached = phase, {}, 0, None

@@ -55,7 +55,7 @@ class Book:
             TrainingRun.objects.filter(pk=self._run.pk).update(mlflow_run_id=self._run_id)
             gateway.log_dataset(self._run_id, mirroring.dataset_note(self._run.snapshot))
 
-    def _later(self, entry: Callable[[], None]) -> "Future[None]":
+    def _later(self, entry: Callable[[], None]) -> Future[None]:
         return self._thread.submit(self._tolerantly, entry)
 
     def _tolerantly(self, entry: Callable[[], None]) -> None:

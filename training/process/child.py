@@ -5,41 +5,41 @@ import os
 import signal
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
 from django.conf import settings
 from django.db import OperationalError
 
 from images.models import Split
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
+from models_registry.inference.predictor import Predictor
 from models_registry.models import ModelVersion
+from models_registry.statistics.calibration import softmax
 from models_registry.versions import serving
 from models_registry.versions.lineage import ancestry
 from models_registry.versions.services import register_version
 from training import planning, selectors
+from training.engine.calibrating import CalibrationScans, Division, divide, out_of_fold_scans, scans_of
+from training.engine.checkpoint import CheckpointError
+from training.engine.config import TrainConfig
+from training.engine.data import TrainData
+from training.engine.ensemble import Trained, train
+from training.engine.report import FitResult
+from training.engine.series import Watch
 from training.models import TrainingRun
 from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
 from training.process.book import Book
+from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
-from training.process.recorder import Recorder, Stopped
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from models_registry.inference.predictor import Predictor
-    from training.engine.calibrating import CalibrationScans, Division
-    from training.engine.config import TrainConfig
-    from training.engine.data import TrainData
-    from training.engine.ensemble import Trained
-    from training.engine.report import FitResult
+from training.process.recorder import Recorder
 
 log = logging.getLogger(__name__)
-
-# sysexits.h EX_TEMPFAIL: ended without a result, on request; the run may be resumed.
-EXIT_STOPPED: Final = 75
 
 
 def execute(pk: int, attempt: int) -> int:
@@ -52,7 +52,7 @@ def execute(pk: int, attempt: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: recorder.stop())
     try:
         model, message = _registered(run) or Training(run, recorder, book).result()
-    except Stopped:
+    except work.Stopped:
         return _stopped(run, book)
     except OperationalError as error:
         log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
@@ -87,7 +87,7 @@ class Training:
     recorder: Recorder
     book: Book
     # Logits (members, N, K) of a run with folds.
-    out_of_fold: "npt.NDArray[np.float64] | None" = None
+    out_of_fold: npt.NDArray[np.float64] | None = None
 
     def result(self) -> tuple[ModelVersion, str]:
         """The registered version, and a sentence about how it came to be."""
@@ -119,18 +119,18 @@ class Training:
         self.out_of_fold = trained.out_of_fold
         return packing.pack_affordable(self.run, self.config, data, trained.members, self._calibration_scans)
 
-    def train(self) -> "tuple[TrainData, Trained]":
+    def train(self) -> tuple[TrainData, Trained]:
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
         self.recorder.stage(0.0, 0.05, "reading scans")
         data = self._data()
         self.recorder.stage(0.05, 0.93, "training")
         trained = self._fit(data)
         if trained.stopped:
-            raise Stopped
+            raise work.Stopped
         return data, trained
 
     @cached_property
-    def config(self) -> "TrainConfig":
+    def config(self) -> TrainConfig:
         return planning.engine_config(self.run.config)
 
     @cached_property
@@ -138,8 +138,6 @@ class Training:
         return list(self.run.snapshot.classes)
 
     def _prepare_process(self) -> None:
-        import torch
-
         os.nice(settings.TRAINING_NICENESS)
         torch.set_num_threads(cores.of(self.run, torch.get_num_threads()))
         facts = provenance.of(self.run)
@@ -152,9 +150,7 @@ class Training:
         class_ids = [entry["id"] for entry in self.classes]
         return tiles.load(self.run.snapshot, split, class_ids=class_ids, done=done, size=self.config.image_size)
 
-    def _data(self) -> "TrainData":
-        from training.engine.data import TrainData
-
+    def _data(self) -> TrainData:
         train, val = self.learning, self.validation
         # Out-of-fold scans calibrate a run with folds: all of its validation split chooses the epoch.
         chosen = slice(None) if self.config.folds else self.division.selection
@@ -169,9 +165,7 @@ class Training:
         return self._part(Split.VAL)
 
     @cached_property
-    def division(self) -> "Division":
-        from training.engine.calibrating import divide
-
+    def division(self) -> Division:
         val, base = self.validation, self.run.base_model
         elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
         return divide(
@@ -186,28 +180,21 @@ class Training:
     def _groups(self) -> tuple[str, ...]:
         return self.learning.groups + self.validation.groups
 
-    def _calibration_scans(self, fitted: "FitResult") -> "CalibrationScans":
-        from training.engine.calibrating import out_of_fold_scans, scans_of
-
+    def _calibration_scans(self, fitted: FitResult) -> CalibrationScans:
         val = self.validation
         if self.out_of_fold is None:
             return scans_of(self.division, fitted, self.config, val.tiles, val.labels, val.groups)
         labels = np.concatenate([self.learning.labels, val.labels])
         return out_of_fold_scans(self.out_of_fold, fitted, labels, self._groups())
 
-    def _fit(self, data: "TrainData") -> "Trained":
-        from training.engine.checkpoint import CheckpointError
-
+    def _fit(self, data: TrainData) -> Trained:
         try:
             return self._fit_from(data, self._saved())
         except CheckpointError as error:
             log.warning("%s starts over: %s", self.run.code, error)
             return self._fit_from(data, None)
 
-    def _fit_from(self, data: "TrainData", resume: bytes | None) -> "Trained":
-        from training.engine.ensemble import train
-        from training.engine.series import Watch
-
+    def _fit_from(self, data: TrainData, resume: bytes | None) -> Trained:
         recorder, base = self.recorder, self._base()
         return train(
             data,
@@ -239,7 +226,7 @@ class Training:
             log.warning("The checkpoint of %s is damaged, it starts over: %s", self.run.code, error)
             return None
 
-    def _base(self) -> "Predictor | None":
+    def _base(self) -> Predictor | None:
         """The version to continue from, loaded."""
         return serving.predictor(self.run.base_model) if self.run.base_model else None
 
@@ -269,7 +256,7 @@ class Training:
             mlflow_run_id=self.book.run_id(),
         )
 
-    def _score(self, predictor: "Predictor") -> None:
+    def _score(self, predictor: Predictor) -> None:
         try:
             scores.write(predictor, self.recorder)
         except Exception:
@@ -277,8 +264,6 @@ class Training:
             log.exception("No queue scores after %s", self.run.code)
 
     def _doubt(self, packed: packing.Packed) -> None:
-        from models_registry.statistics.calibration import softmax
-
         if self.out_of_fold is None:
             return
         scans = self._calibration_scans(packed.fitted)

@@ -1,24 +1,23 @@
 """After a run with folds: which labels of its data set are in doubt."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from django.db import transaction
 
 from images.models import ApprovalStatus, Image
 from labeling.models import KeptLabel, LabelDoubt
+from training.engine.doubts import find
 from training.models import TrainingRun
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 
 def write(
     run: TrainingRun,
     images: Sequence[int],
-    labels: "npt.NDArray[np.int64]",
-    probabilities: "npt.NDArray[np.float64]",
+    labels: npt.NDArray[np.int64],
+    probabilities: npt.NDArray[np.float64],
 ) -> int:
     """Replace the project's doubts by those of this run; how many there are now.
 
@@ -27,8 +26,6 @@ def write(
     labels mended after that would flatter it. Left out are scans whose approved label has changed since the snapshot was
     frozen, and doubts about a label that somebody has kept.
     """
-    from training.engine.doubts import find
-
     classes = [entry["id"] for entry in run.snapshot.classes]
     found = [
         LabelDoubt(

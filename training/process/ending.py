@@ -1,5 +1,7 @@
 """How a run ends, whoever finds out: one conditional write that also frees the project for the next run."""
 
+from typing import Final
+
 from django.db import transaction
 
 from mediscan_site.core import audit, work
@@ -7,6 +9,9 @@ from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import ModelVersion
 from training.models import TrainingRun
+
+# sysexits.h EX_TEMPFAIL: the training process ended without a result, on request; the run may be resumed.
+EXIT_STOPPED: Final = 75
 
 
 def end(

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from models_registry.inference.bundle import ClassRef, unpack
+from models_registry.inference.latency import latency_ms
+from models_registry.inference.predictor import Predictor
 from training import planning
+from training.engine.calibrating import CalibrationScans
+from training.engine.config import TrainConfig
+from training.engine.data import TrainData
+from training.engine.ensemble import merged
+from training.engine.package import make_bundle
+from training.engine.report import FitResult
 from training.models import TrainingRun
 from training.process import provenance
-
-if TYPE_CHECKING:
-    from models_registry.inference.predictor import Predictor
-    from training.engine.calibrating import CalibrationScans
-    from training.engine.config import TrainConfig
-    from training.engine.data import TrainData
-    from training.engine.report import FitResult
 
 
 @dataclass(frozen=True)
@@ -23,25 +24,22 @@ class Packed:
     """A finished bundle, the networks in it as one result, and the time of one answer in milliseconds. `left_out`: networks
     that were trained and do not serve."""
 
-    fitted: "FitResult"
+    fitted: FitResult
     bundle: bytes
-    predictor: "Predictor"
+    predictor: Predictor
     latency_ms: float
     left_out: int
 
 
 def pack_affordable(
     run: TrainingRun,
-    config: "TrainConfig",
-    data: "TrainData",
-    members: "Sequence[FitResult]",
-    scans_of: "Callable[[FitResult], CalibrationScans]",
+    config: TrainConfig,
+    data: TrainData,
+    members: Sequence[FitResult],
+    scans_of: Callable[[FitResult], CalibrationScans],
 ) -> Packed:
     """The bundle of as many networks as answer within TRAINING_LATENCY_BUDGET_MS on this machine, at least one: the last one
     trained is left out first. Each attempt is calibrated anew, on `scans_of` what it holds."""
-    from models_registry.inference.latency import latency_ms
-    from training.engine.ensemble import merged
-
     for count in range(len(members), 0, -1):
         fitted = merged(members[:count])
         bundle, predictor = pack(run, config, data, fitted, scans_of(fitted))
@@ -52,13 +50,9 @@ def pack_affordable(
 
 
 def pack(
-    run: TrainingRun, config: "TrainConfig", data: "TrainData", fitted: "FitResult", scans: "CalibrationScans"
-) -> "tuple[bytes, Predictor]":
+    run: TrainingRun, config: TrainConfig, data: TrainData, fitted: FitResult, scans: CalibrationScans
+) -> tuple[bytes, Predictor]:
     """The bundle, calibrated on ``scans``, and the predictor that it will be when it serves."""
-    from models_registry.inference.bundle import ClassRef, unpack
-    from models_registry.inference.predictor import Predictor
-    from training.engine.package import make_bundle
-
     classes, stated = run.snapshot.classes, planning.stated(run.config)
     bundle = make_bundle(
         fitted,

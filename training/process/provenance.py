@@ -9,9 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from django.conf import settings
 
+from models_registry.inference.bundle import package_versions
 from training import planning
+from training.engine.device import CPU, CUDNN_BENCHMARK, Device
 from training.models import TrainingRun
 
 PACKAGES: Final = ("pillow", "scikit-learn", "pydicom")
@@ -41,11 +44,6 @@ def of(run: TrainingRun) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Code, packages, processor, device, threads and flags of this process: flat, plain JSON types."""
-    import torch
-
-    from models_registry.inference.bundle import package_versions
-    from training.engine.device import Device
-
     device = Device.of(planning.device())
     return {
         "mediscan": code_version(),
@@ -109,10 +107,6 @@ def _libraries(built_with: str) -> dict[str, str]:
 
 
 def _device(chosen: str) -> dict[str, Any]:
-    import torch
-
-    from training.engine.device import CPU, CUDNN_BENCHMARK
-
     if chosen == CPU:
         return {"device": CPU}
     return {

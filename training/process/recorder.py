@@ -5,19 +5,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
-from images.renditions import namespace
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
+from training.engine.report import EpochReport
 from training.models import EpochMetrics, TrainingRun
 from training.process import ending
-
-if TYPE_CHECKING:
-    from training.engine.report import EpochReport
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +24,6 @@ WRITE_INTERVAL_S: Final = 0.5
 MEASURED_S: Final = 3.0
 MEASURED_SHARE: Final = 0.01
 CHECKPOINT_TYPE: Final = "application/octet-stream"
-
-
-class Stopped(Exception):
-    """The run was cancelled, its attempt was taken over, or this process was told to stop: nothing more may be written."""
 
 
 @dataclass
@@ -75,9 +69,9 @@ class Recorder:
         return self._stop.is_set()
 
     def check(self) -> None:
-        """Raises Stopped when the work should end."""
+        """Raises work.Stopped when the work should end."""
         if self._stop.is_set():
-            raise Stopped
+            raise work.Stopped
 
     def stage(self, low: float, high: float, message: str) -> None:
         """From now on progress runs from `low` to `high` of the whole. The change is written at once."""
@@ -106,7 +100,7 @@ class Recorder:
         self.run.environment = facts
         self._mine().update(environment=facts)
 
-    def epoch(self, report: "EpochReport") -> None:
+    def epoch(self, report: EpochReport) -> None:
         """The row of one epoch. An epoch that a resumed run repeats replaces what the lost attempt measured."""
         metrics = report.to_dict()
         phase, number = metrics.pop("phase"), metrics.pop("epoch")
@@ -120,20 +114,16 @@ class Recorder:
 
     def checkpoint(self, data: bytes) -> None:
         """Keep these bytes, encrypted, as what the run can be resumed from; the ones before are destroyed."""
-        blob = blobs.write(data, namespace=namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
-        try:
-            with transaction.atomic():
-                blob.save(force_insert=True)
-                self._fence(checkpoint=blob)
-        except BaseException:
-            blobs.discard(blob)
-            raise
+        blob = blobs.write(data, namespace=blobs.namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
+        with blobs.discarded_on_failure(blob), transaction.atomic():
+            blob.save(force_insert=True)
+            self._fence(checkpoint=blob)
         before, self.run.checkpoint = self.run.checkpoint, blob
         if before is not None:
             ending.drop(before)
 
     def counter(self, total: int, message: str) -> Callable[[int], None]:
-        """A callback for loops over `total` things: shows how many are done, and raises Stopped."""
+        """A callback for loops over `total` things: shows how many are done, and raises work.Stopped."""
 
         def step(done: int) -> None:
             self.check()
@@ -145,7 +135,7 @@ class Recorder:
         return TrainingRun.objects.filter(pk=self.run.pk, attempt=self.attempt, status=WorkStatus.RUNNING)
 
     def _fence(self, **columns: Any) -> None:
-        """Write columns of the run, or raise Stopped (which rolls back the transaction around it)."""
+        """Write columns of the run, or raise work.Stopped (which rolls back the transaction around it)."""
         if not self._mine().update(**(columns or {"attempt": self.attempt})):
             self.stop()
-            raise Stopped
+            raise work.Stopped

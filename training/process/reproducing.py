@@ -4,26 +4,26 @@ no reading of the test split, no row."""
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor
 
 from images.models import Split
 from images.policies import require
 from labeling.models import SnapshotMember
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
+from models_registry.inference.bundle import Bundle
+from models_registry.models import ModelVersion
 from models_registry.versions import serving
+from training.engine.ensemble import merged
 from training.models import TrainingRun
 from training.process import provenance
 from training.process.book import Book
 from training.process.child import Training
 from training.process.explaining import explain
 from training.process.recorder import Recorder
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from models_registry.inference.bundle import Bundle
-    from models_registry.models import ModelVersion
 
 NAMED_AT_MOST: Final = 20
 # What may differ without touching a number.
@@ -101,19 +101,17 @@ def _cannot(why: str) -> Conflict:
     return Conflict(why, code="cannot_reproduce")
 
 
-def _stored(run: TrainingRun) -> "Bundle":
+def _stored(run: TrainingRun) -> Bundle:
     """What the run made, signature verified."""
     try:
-        return serving.predictor(cast("ModelVersion", run.model)).bundle
+        return serving.predictor(cast(ModelVersion, run.model)).bundle
     except serving.BundleDamaged as error:
         raise _cannot(str(error)) from error
 
 
-def _made_again(run: TrainingRun, networks: int, show: Callable[[float, str], None]) -> "dict[str, Tensor]":
+def _made_again(run: TrainingRun, networks: int, show: Callable[[float, str], None]) -> dict[str, Tensor]:
     """The weights of the first `networks`: how many of them serve depends on how quick a machine is, and is no part of the
     comparison."""
-    from training.engine.ensemble import merged
-
     book = NoBook(run)
     try:
         _, trained = Training(run, Rehearsal(run, show), book).train()
@@ -127,8 +125,6 @@ def _made_again(run: TrainingRun, networks: int, show: Callable[[float, str], No
 @contextmanager
 def _threads(recorded: int | None) -> Iterator[None]:
     """Sums over another number of threads are made in another order and differ in the last bits."""
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(recorded or before)
     try:
@@ -137,7 +133,7 @@ def _threads(recorded: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def compare(kept: "Mapping[str, Tensor]", made: "Mapping[str, Tensor]") -> tuple[tuple[str, ...], float]:
+def compare(kept: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> tuple[tuple[str, ...], float]:
     """The names of weights that are not equal to the bit, in order, and the largest absolute difference."""
     differing, largest = [], 0.0
     for name in sorted(kept.keys() | made.keys()):
@@ -148,7 +144,7 @@ def compare(kept: "Mapping[str, Tensor]", made: "Mapping[str, Tensor]") -> tuple
     return tuple(differing), largest
 
 
-def _distance(one: "Tensor | None", other: "Tensor | None") -> float | None:
+def _distance(one: Tensor | None, other: Tensor | None) -> float | None:
     """None when the bits are equal."""
     if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
         return float("inf")

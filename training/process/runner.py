@@ -21,7 +21,7 @@ from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
 from training.models import TrainingRun
 from training.process import ending
-from training.process.child import EXIT_STOPPED
+from training.process.ending import EXIT_STOPPED
 
 log = logging.getLogger(__name__)
 

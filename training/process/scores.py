@@ -2,7 +2,7 @@
 in the queue."""
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,10 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus
 from labeling.models import QueueScore
+from models_registry.inference.predictor import Predictor
+from training.engine.ordering import scores
 from training.process.recorder import Recorder
 from training.process.tiles import TileUnusable, read
-
-if TYPE_CHECKING:
-    from models_registry.inference.predictor import Predictor
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +31,8 @@ def uncertainty(probabilities: Floats) -> Floats:
     return np.asarray(1 - (top[:, 1] - top[:, 0]), dtype=np.float64)
 
 
-def write(predictor: "Predictor", recorder: Recorder) -> None:
+def write(predictor: Predictor, recorder: Recorder) -> None:
     """Order the newest unlabelled scans of the project, at most LIMIT. Asked to stop, it leaves the queue as it was."""
-    from training.engine.ordering import scores
-
     scans = Image.objects.filter(
         project=recorder.run.project_id, label_status=LabelStatus.UNLABELED, erased_at__isnull=True
     )

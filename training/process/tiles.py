@@ -12,7 +12,8 @@ from images.models import Image, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
+from models_registry.inference.preprocess import shrink
 
 CHUNK: Final = 64
 
@@ -44,9 +45,6 @@ def load(
     what a run needs of memory follows from its picture size. `done` is called with the number read so far.
 
     Raises TileUnusable."""
-    # Not at the top: this module is loaded where PyTorch must not be.
-    from models_registry.inference.preprocess import shrink
-
     present = SnapshotMember.objects.filter(snapshot=snapshot, split=split, image__erased_at__isnull=True).order_by(
         "pk"
     )

@@ -1,6 +1,6 @@
-"""What may stand beside the pixels in the pixel data itself: comments of codecs, bytes after the last pixel, overlay bits.
+"""What the pixel data itself may hold besides the pixels: comments of codecs, bytes after the last pixel, overlay bits.
 
-The picture stays as it is. A text in a codestream is overwritten with zeros in its place, so no length or offset changes.
+The picture stays as it is. A text in a codestream is overwritten with zeros in place, so no length or offset changes.
 Sources: T.81 annex B, T.87 annex C, T.800 annex A, PS3.5 section 8.
 """
 

@@ -1,6 +1,6 @@
 """The frames of a multi-frame DICOM file as files of their own.
 
-They still say whose they are: each goes through decoding and de-identification like any file that comes in. The same
+They still name their patient: each goes through decoding and de-identification like any file that comes in. The same
 file always gives the same bytes.
 """
 

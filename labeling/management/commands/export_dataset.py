@@ -16,7 +16,7 @@ from mediscan_site.core.models import User
 
 class Command(ProjectCommand):
     help = (
-        "Export the approved scans of a project, frozen now (or --dataset), without metadata of their files, with labels.csv. "
+        "Export the approved scans of a project, frozen now (or --dataset), without the metadata of their files, with labels.csv. "
         "A PATH that ends in .zip becomes a ZIP, any other a new folder."
     )
 

@@ -1,4 +1,4 @@
-"""What lies where below BACKUP_DIR.
+"""What is where below BACKUP_DIR.
 
 ::
 
@@ -11,7 +11,7 @@
         manifest.json            what the backup holds, with the digests of the three files above
         manifest.sig             Ed25519 signature of manifest.json
 
-A folder under another name (``.part-…``) is a backup that was never finished.
+A folder under another name (`.part-…`) is a backup that was never finished.
 """
 
 import csv

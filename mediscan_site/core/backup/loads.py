@@ -31,7 +31,7 @@ def _sqlite(sealed: Path, identities: Identities) -> None:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             sealing.unseal(sealed, file, identities)
         # SQLite's own way of copying minds the journal of a database in use; a file put in its place would be
-        # overwritten by the old journal when it is opened next.
+        # overwritten by the old one, see findings/dbbackup_restore_leaves_live_sqlite_as_it_was.sh.
         with contextlib.closing(sqlite3.connect(aside)) as source, contextlib.closing(_opened(path)) as target:
             if source.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 raise BackupError("The database in the backup is damaged. Take another backup.")

@@ -1,6 +1,6 @@
 """The stored objects in a backup: ciphertext as the site stores it, copied once, shared by all backups, checked by digest.
 
-No key is needed to copy, check or put back an object: its SHA-256 as stored tells whether it is the one.
+No key is needed to copy, check or put back an object: its SHA-256 as stored shows whether it is the right one.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def rows() -> Iterator[Blob]:
 
 
 def present(known: set[UUID], since: datetime) -> tuple[list[Entry], list[str]]:
-    """Of the objects that a dump knows those to copy; and the ids of all that were destroyed since then, or since the dump."""
+    """The objects known to a dump that are to be copied; and the ids of all that were destroyed since then, or since the dump."""
     to_copy, erased, missing = [], [], set(known)
     for blob in rows():
         missing.discard(blob.pk)
@@ -60,7 +60,7 @@ def holds(root: Path, entry: Entry, *, read: bool) -> bool:
 
 
 def copy(root: Path, entry: Entry) -> bool:
-    """Bring the object from the site's storage into the backup; False when the storage has no such object any more."""
+    """Bring the object from the site's storage into the backup; False when the storage no longer has it."""
     target = layout.object_file(root, entry.id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = target.with_name(f"{target.name}.part")

@@ -17,7 +17,7 @@ from mediscan_site.core.storage import ring
 IDENTITY_FILE = "backup-identity.txt"
 RECIPIENTS_FILE = "backup-recipients.txt"
 LOUD = (
-    "The identity that opens the backups is in {path}. It was made just now and lies beside the keys: move it to a safe place "
+    "The identity that opens the backups is in {path}. It was made just now and is next to the keys: move it to a safe place "
     "off this machine, keep a copy, and delete it here. Without it no backup can be restored."
 )
 
@@ -28,7 +28,7 @@ def root() -> Path:
         raise BackupError("BACKUP_DIR is not set. Set it to a folder on another disk or machine (docs/operations.md).")
     path = Path(settings.BACKUP_DIR)
     if not path.is_dir():
-        raise BackupError(f"BACKUP_DIR {path} is not there. Mount it, or make the folder if it is a new one.")
+        raise BackupError(f"BACKUP_DIR {path} does not exist. Mount it, or make the folder if it is a new one.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise BackupError(f"BACKUP_DIR {path} cannot be written. Give it to the account that runs MediScan.")
     return path
@@ -50,7 +50,7 @@ def held() -> Iterator[Path]:
 
 
 def _require_ours(path: Path) -> None:
-    """Pruning removes what no backup of this site needs: another site's objects must not lie here."""
+    """Pruning removes what no backup of this site needs: another site's objects must not be here."""
     mark, ours = path / "signer", signer(ring.current())
     if not mark.exists():
         mark.write_text(f"{ours}\n")
@@ -64,7 +64,7 @@ def own_identity() -> Path:
 
 
 def recipients() -> tuple[list[pyrage.x25519.Recipient], str]:
-    """Whom backups are encrypted to, and what the operator must be told. The embedded mode makes an identity once."""
+    """Whom backups are encrypted to, and what the operator must know. The embedded mode makes an identity once."""
     if settings.BACKUP_RECIPIENTS:
         return parse_recipients(settings.BACKUP_RECIPIENTS), ""
     kept = Path(settings.BACKUP_RECIPIENTS_FILE or settings.KEYS_FILE.parent / RECIPIENTS_FILE)
@@ -72,7 +72,9 @@ def recipients() -> tuple[list[pyrage.x25519.Recipient], str]:
         return parse_recipients(_listed(kept)), ""
     if settings.BACKUP_RECIPIENTS_FILE or not settings.EMBEDDED:
         where = (
-            f"BACKUP_RECIPIENTS_FILE {kept} is not there" if settings.BACKUP_RECIPIENTS_FILE else "No recipient is set"
+            f"BACKUP_RECIPIENTS_FILE {kept} does not exist"
+            if settings.BACKUP_RECIPIENTS_FILE
+            else "No recipient is set"
         )
         raise BackupError(
             f"{where}. Run age-keygen on a machine that is not this one, keep what it prints there, and set "

@@ -1,7 +1,7 @@
 """Digests of what is sent and served, so that a broken transfer is an error and never a scan.
 
 `Content-Digest: sha-256=:base64:` (RFC 9530) is about the body of the request as it is sent, a multipart form included;
-`X-Content-SHA256: hex` is about the uploaded file alone. Both are optional. What does not fit is refused before anything is stored.
+`X-Content-SHA256: hex` is about the uploaded file alone. Both are optional. A mismatch is refused before anything is stored.
 """
 
 import base64
@@ -59,13 +59,13 @@ def _malformed() -> BadDigest:
 
 
 def file_digest(headers: Mapping[str, str]) -> str:
-    """The SHA-256 (hex) that the file is said to have; empty when nothing is said. BadDigest when it is none."""
+    """The SHA-256 (hex) that the file is said to have; empty when not given. BadDigest when it is not one."""
     said = headers.get(FILE_HEADER, "").strip()
     return sha256_hex(said, what=FILE_HEADER) if said else ""
 
 
 def sha256_hex(text: str, *, what: str, attr: str | None = None) -> str:
-    """The digest in small letters. BadDigest `invalid_digest` for what is none."""
+    """The digest in lower case. BadDigest `invalid_digest` for anything else."""
     if not _HEX.fullmatch(text):
         raise BadDigest(
             f"{what} must be the SHA-256 of the file: 64 hexadecimal digits.", code="invalid_digest", attr=attr
@@ -74,7 +74,7 @@ def sha256_hex(text: str, *, what: str, attr: str | None = None) -> str:
 
 
 def require_equal(*, said: str, found: str, attr: str | None = None) -> None:
-    """BadDigest when a digest was given and the bytes that came have another one."""
+    """BadDigest when a digest was given and the bytes that arrived have another one."""
     if said and not hmac.compare_digest(said, found):
         raise BadDigest(
             f"The bytes that arrived have the SHA-256 {found}, not {said}. Nothing was stored: send it again.",

@@ -1,4 +1,4 @@
-"""A part of a large stored object (RFC 9110 section 14): a download that broke off goes on where it was."""
+"""A part of a large stored object (RFC 9110 section 14): a download that broke off resumes where it was."""
 
 import re
 from collections.abc import Iterator

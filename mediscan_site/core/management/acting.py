@@ -13,7 +13,7 @@ REFUSED, WRONG_USE = 1, 2
 
 
 class ActingCommand(BaseCommand):
-    """A command defines `act(actor, **options)`. Whoever may run it is an operator; what it does is recorded under a user."""
+    """A command defines `act(actor, **options)`. Whoever runs it is an operator; what it does is recorded under a user."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

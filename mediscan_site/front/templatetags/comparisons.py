@@ -1,10 +1,11 @@
-"""What a report says of curves, subgroups and the deployed version, as rows and small charts."""
+"""What a report says about curves, subgroups and the deployed version, as rows and small charts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
 
+from images.scan_facts import METADATA
 from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, frame, interval
 
 register = template.Library()
@@ -12,7 +13,7 @@ register = template.Library()
 SIDE = 300  # of the square that both axes span
 COLOURS = 6
 TITLES = dict(FIGURES)
-BY = {"body_part": "body part"}
+BY = {fact.name: fact.label.lower() for fact in METADATA}
 KINDS = {
     "roc": ("ROC curve", "1 − specificity", "sensitivity"),
     "pr": ("Precision-recall curve", "recall (sensitivity)", "precision (PPV)"),

@@ -6,10 +6,12 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images.models import Project
+from images import facts
+from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
+from labeling.reading.selectors import queue_counts
 from models_registry.grades import prediction_sets
 from models_registry.models import Grade
 from models_registry.versions.fairness import test_reads as readings
@@ -39,6 +41,12 @@ def rights(user: Any, project: Project) -> dict[str, bool]:
 
 
 @register.simple_tag
+def queue(user: Any, project: Project) -> dict[str, int]:
+    """`queue.label`, `queue.review`: how many scans wait for the viewer, as the desks count them."""
+    return queue_counts(user=user, projects=[project])[project.pk]
+
+
+@register.simple_tag
 def test_reads(snapshot: Snapshot) -> int:
     """How often the test set of this data set was read, through whichever data set that has it."""
     return readings(snapshot)
@@ -63,15 +71,21 @@ def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[
 
 @register.filter
 def badge(value: object) -> SafeString:
-    """A status as a coloured word; the word itself always tells it, colour only helps."""
+    """A status as a coloured word; the word itself always says it, colour only helps."""
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
     return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
 
 
 @register.filter
+def fact_lines(metadata: object) -> list[tuple[str, str]]:
+    """What is known about a scan: titles and their values. Nothing for a scan without metadata."""
+    return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
+
+
+@register.filter
 def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
-    """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
+    """Which classes cannot be ruled out; `.sentence` says it to a doctor."""
     return prediction_sets.of(grade)
 
 

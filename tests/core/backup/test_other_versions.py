@@ -74,7 +74,7 @@ def test_an_older_one_is_migrated_forward_and_an_empty_site_makes_way(site, tmp_
     shown = new("showmigrations", "axes").stdout
     assert "[X] 0009" in shown and "[ ]" not in shown
     assert "audit: ok" in new("verify_audit").stdout
-    # The site that was restored goes on with the backups: into the same folder, for the same identity, and makes no other.
+    # The restored site continues the backups: in the same folder, for the same identity, and makes no other.
     assert new("backup").returncode == 0
     assert "it decrypts" in new("backup", "--verify", "--identity", str(identity)).stdout
     assert not (keys.parent / "backup-identity.txt").exists()

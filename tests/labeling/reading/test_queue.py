@@ -49,10 +49,10 @@ def test_labelling_ends_the_lease_and_moves_the_scan_to_the_other_queue(make_sca
     claim_scans(actor=author, project=project, task="label")
     label_scan(actor=author, image=scan, label_class=project.class_rows.first())
     assert not Lease.objects.exists()
-    assert queue_counts(user=colleague, project=project) == {"label": 0, "review": 1}
+    assert queue_counts(user=colleague, projects=[project])[project.pk] == {"label": 0, "review": 1}
     assert claimed(colleague, project, "review") == [scan.pk]
     review_scan(actor=colleague, image=scan, status="approved")
-    assert queue_counts(user=colleague, project=project) == {"label": 0, "review": 0}
+    assert queue_counts(user=colleague, projects=[project])[project.pk] == {"label": 0, "review": 0}
 
 
 def test_ones_own_labels_never_come_for_review_not_even_without_four_eyes(make_scan, author, admin, project):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 from PIL import Image as Pillow
 
@@ -17,6 +18,7 @@ from models_registry.deployments.services import deploy
 from models_registry.grades import heatmaps
 from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
+from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Grade
 from models_registry.versions import serving
 from tests.models_registry.deployments.test_deployments import damage
@@ -58,6 +60,23 @@ def test_without_calibration_no_confidence_is_stored(make_version, admin, author
     grade.refresh_from_db()
     assert grade.confidence is None
     assert (grade.decision, grade.reasons) == ("refer", ["not_calibrated"])
+
+
+@pytest.mark.parametrize(
+    ("reason", "made"), [("below_threshold", {"threshold": 1.1}), ("not_calibrated", {"calibrated": False})]
+)
+def test_the_page_of_a_referred_scan_says_why_and_what_helps(
+    make_version, admin, author, make_scan, client, reason, made
+):
+    deploy(actor=admin, model=make_version(**made))
+    grade = ask(author, make_scan())
+    run_grade(grade.pk)
+    client.force_login(author)
+    page = client.get(reverse("grade_detail", args=[grade.pk])).content.decode()
+    assert "Refer to a doctor" in page
+    for other in ReferReason:
+        said = f"{other.sentence} {other.remedy}"
+        assert (said in page) == (other == reason)
 
 
 def test_without_a_deployed_model_there_is_no_grade(author, make_scan):

@@ -7,7 +7,7 @@ import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from safetensors.torch import load, save
 
-from models_registry.inference.architectures import build
+from models_registry.inference.architectures import COMPACT, build
 from models_registry.inference.bundle import BundleError, bundle_digest, pack, sign, unpack, verify_signature
 from models_registry.statistics.calibration import Calibration
 from models_registry.statistics.conformal import Conformal, SetRule
@@ -117,7 +117,7 @@ def test_a_bundle_cut_short_is_refused(data):
 
 
 def test_weights_that_are_missing_extra_reshaped_recast_or_not_finite_are_refused():
-    state = dict(build("resnet18", 2).state_dict())
+    state = dict(build(COMPACT, 2).state_dict())
     name = "layer1.0.conv1.weight"
     poisoned = state[name].clone()
     poisoned[0, 0, 0, 0] = float("nan")

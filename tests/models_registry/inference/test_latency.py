@@ -12,7 +12,7 @@ from training.engine.setup import initial_network
 
 
 class Clock:
-    """A predictor whose answers take the seconds of a list, and the clock that tells so."""
+    """A predictor whose answers take the seconds of a list, and the clock that says so."""
 
     def __init__(self, seconds: list[float]) -> None:
         self.seconds, self.now = seconds, 0.0
@@ -46,5 +46,5 @@ def test_it_is_one_scan_on_one_thread_and_the_threads_are_given_back():
 
 
 def test_a_real_bundle_takes_some_time():
-    bundle = pack(make_manifest(architecture=COMPACT), initial_network(COMPACT, 2, 0).state_dict())
+    bundle = pack(make_manifest(), initial_network(COMPACT, 2, 0).state_dict())
     assert latency.latency_ms(Predictor(unpack(bundle))) > 0

@@ -21,7 +21,7 @@ from tests.training.engine.builders import make_bundle, make_manifest, make_tile
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(unpack(make_bundle()))
+    return Predictor(unpack(make_bundle(architecture="resnet18")))
 
 
 def test_probabilities_are_the_tempered_softmax_of_the_logits(predictor):
@@ -37,7 +37,7 @@ def test_the_same_tiles_get_the_same_answer_alone_in_a_batch_and_from_a_second_l
     tiles = make_tiles(40)[0]
     first = predictor.predict(tiles).logits
     assert np.array_equal(first, predictor.predict(tiles).logits)
-    assert np.array_equal(first, Predictor(unpack(make_bundle())).predict(tiles).logits)
+    assert np.array_equal(first, Predictor(unpack(make_bundle(architecture="resnet18"))).predict(tiles).logits)
     assert np.allclose(first[39], predictor.predict(tiles[39:]).logits[0], atol=1e-5)
 
 
@@ -108,7 +108,8 @@ def test_a_network_cut_at_any_stage_gives_its_own_logits(architecture):
     ],
 )
 def test_the_heat_map_is_taken_where_it_still_has_some_resolution(architecture, size, stage):
-    assert cam_layer(build(architecture, 2), size) == stage
+    with torch.device("meta"):
+        assert cam_layer(build(architecture, 2), size) == stage
 
 
 def test_a_grey_network_answers_as_the_colour_network_it_came_from():

@@ -1,7 +1,10 @@
 """Small tiles, networks and bundles that the engine's tests are made of."""
 
 import numpy as np
+import pytest
+from torch import Tensor
 
+from models_registry.inference.architectures import COMPACT
 from models_registry.inference.bundle import ClassRef, Manifest, pack, package_versions
 from models_registry.inference.names import TILE_SIDE
 from models_registry.inference.preprocess import Preprocess, Tiles
@@ -30,12 +33,14 @@ def make_data(n_train: int = 16, n_val: int = 8, n_classes: int = 2) -> TrainDat
 
 
 def tiny_config(**changes) -> TrainConfig:
-    return TrainConfig(**{"epochs": 2, "image_size": SIZE, "batch_size": 8, "learning_rate": 1e-3, **changes})
+    return TrainConfig(
+        **{"architecture": COMPACT, "epochs": 2, "image_size": SIZE, "batch_size": 8, "learning_rate": 1e-3, **changes}
+    )
 
 
 def make_manifest(n_classes: int = 2, **changes) -> Manifest:
     values = {
-        "architecture": "resnet18",
+        "architecture": COMPACT,
         "classes": tuple(ClassRef(10 + k, f"CLASS {k}") for k in range(n_classes)),
         "preprocess": Preprocess(SIZE, 0.5, 0.25, 1),
         "calibration": Calibration(1.5, 40),
@@ -53,4 +58,11 @@ def make_bundle(n_classes: int = 2, seed: int = 0, **changes) -> bytes:
     return pack(manifest, initial_network(manifest.architecture, n_classes, seed).state_dict())
 
 
-__all__ = ["SIZE", "make_bundle", "make_data", "make_manifest", "make_tiles", "tiny_config"]
+def know_weights(patch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+    """Stands for the weights file of the compact network; tests/training/engine/test_weights.py reads files for real."""
+    state = {k: v for k, v in initial_network(COMPACT, 2, 99).state_dict().items() if not k.startswith("fc.")}
+    patch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
+    return state
+
+
+__all__ = ["SIZE", "know_weights", "make_bundle", "make_data", "make_manifest", "make_tiles", "tiny_config"]

@@ -4,7 +4,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models_registry.inference.architectures import COMPACT
 from models_registry.statistics.calibration import softmax
 from tests.training.engine.builders import make_tiles, tiny_config
 from training.engine import doubts
@@ -81,17 +80,17 @@ def test_what_does_not_fit_is_refused():
     assert find(np.zeros((0, 2)), np.zeros(0, dtype=np.int64)) == []
 
 
-def test_flipped_labels_are_found_by_networks_that_never_saw_them():
+def test_flipped_labels_are_found_by_networks_that_never_saw_them_and_no_clean_one_is_doubted(known_weights):
+    """Only the heads learn: a problem with one optimum. When whole networks learn for so short a time, how sure each fold
+    becomes depends on the processor's rounding, and with it which flips reach the threshold of their class."""
     tiles, true = make_tiles(64)
-    flipped = np.random.default_rng(3).choice(64, 6, replace=False)
+    flipped = np.random.default_rng(4).choice(64, 6, replace=False)
     given = true.copy()
     given[flipped] = 1 - given[flipped]
     data = TrainData(tiles[:48], given[:48], tiles[48:], given[48:], 2)
-    config = tiny_config(architecture=COMPACT, image_size=28, epochs=6, folds=4, learning_rate=4e-3, augment=0.0)
+    heads = {"pretrained": True, "epochs": 2, "frozen_epochs": 2, "learning_rate": 2e-2}
+    config = tiny_config(image_size=28, folds=4, augment=0.0, **heads)
     watch = Watch(lambda *_: None, lambda _: None, lambda: False)
     trained = train(data, config, watch, groups=[f"patient:{n}" for n in range(64)])
     assert trained.out_of_fold is not None
-    worst = [doubt.index for doubt in doubts.find(softmax(trained.out_of_fold[0]), given)[:6]]
-    assert len(set(worst) & set(flipped.tolist())) >= 5, (
-        "most of the top-ranked are flips; one in ten would be by chance"
-    )
+    assert {doubt.index for doubt in doubts.find(softmax(trained.out_of_fold[0]), given)} == set(flipped.tolist())

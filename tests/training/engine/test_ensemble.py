@@ -24,7 +24,7 @@ GROUPS = [f"patient:{n}" for n in range(24)]
 
 
 def small(**changes) -> TrainConfig:
-    return tiny_config(architecture=COMPACT, image_size=28, **changes)
+    return tiny_config(image_size=28, **changes)
 
 
 class Log:
@@ -186,7 +186,7 @@ def test_a_bundle_of_several_networks_gives_the_mean_of_their_logits(whole):
 
 
 def _manifest(preprocess, members: int) -> Manifest:
-    return make_manifest(architecture=COMPACT, preprocess=preprocess, members=members)
+    return make_manifest(preprocess=preprocess, members=members)
 
 
 def test_features_of_no_tiles_have_the_width_of_the_heads(whole):
@@ -197,7 +197,7 @@ def test_features_of_no_tiles_have_the_width_of_the_heads(whole):
 
 def test_the_head_reads_the_features():
     network = initial_network(COMPACT, 2, 0)
-    model = Predictor(unpack(pack(make_manifest(architecture=COMPACT), network.state_dict())))
+    model = Predictor(unpack(pack(make_manifest(), network.state_dict())))
     tiles = make_tiles(3)[0]
     with torch.no_grad():
         logits = network.fc(torch.from_numpy(model.features(tiles))).numpy()
@@ -206,7 +206,7 @@ def test_the_head_reads_the_features():
 
 def test_a_bundle_must_hold_exactly_its_members():
     state = initial_network(COMPACT, 2, 0).state_dict()
-    manifest = make_manifest(architecture=COMPACT, members=2)
+    manifest = make_manifest(members=2)
     with pytest.raises(BundleError, match="missing"):
         pack(manifest, state)
     with pytest.raises(BundleError, match="unexpected"):

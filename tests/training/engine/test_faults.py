@@ -8,45 +8,32 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.engine import builders
-from tests.training.engine.builders import make_data
+from tests.training.engine.builders import make_data, tiny_config
 from training.engine import caching, loop, schedule
 from training.engine.config import TrainConfig
 from training.engine.device import out_of_memory
 from training.engine.fit import fit
 from training.engine.report import OutOfMemory
-from training.engine.setup import initial_network
 
 NO_MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
-
-
-def tiny_config(**changes) -> TrainConfig:
-    return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
 
 
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.fixture
-def known_weights(monkeypatch):
-    network = initial_network("resnet_compact", 2, 99)
-    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
-
-
-def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[loop.Run, Tensor, Tensor], Tensor]) -> None:
+def faulty(monkeypatch: pytest.MonkeyPatch, fault: Callable[[loop.State, Tensor, Tensor], Tensor]) -> None:
     """Every loss goes through ``fault``, which is given the run, the input and the loss."""
     sound = loop._loss
     monkeypatch.setattr(loop, "_loss", lambda run, x, target: fault(run, x, sound(run, x, target)))
 
 
-def nan_once(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+def nan_once(run: loop.State, x: Tensor, loss: Tensor) -> Tensor:
     return loss * float("nan") if run.backoffs == 0 and run.epoch == 1 else loss
 
 
-def too_large(limit: int) -> Callable[[loop.Run, Tensor, Tensor], Tensor]:
-    def fault(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+def too_large(limit: int) -> Callable[[loop.State, Tensor, Tensor], Tensor]:
+    def fault(run: loop.State, x: Tensor, loss: Tensor) -> Tensor:
         if len(x) > limit:
             raise RuntimeError(NO_MEMORY)
         return loss
@@ -88,7 +75,7 @@ def test_a_mended_run_resumes_to_the_same_bits(monkeypatch, after):
 def test_weights_that_are_not_finite_are_found_in_validation(monkeypatch):
     judge = loop._validation_logits
 
-    def broken(run: loop.Run, calls: loop.Callbacks):
+    def broken(run: loop.State, calls: loop.Callbacks):
         logits = judge(run, calls)
         return logits * float("nan") if run.backoffs == 0 else logits
 
@@ -111,20 +98,20 @@ def test_what_a_step_without_memory_held_is_free_before_the_run_is_mended(monkey
     held: list[weakref.ref[Tensor]] = []
     free: list[bool] = []
 
-    def fault(run: loop.Run, x: Tensor, loss: Tensor) -> Tensor:
+    def fault(run: loop.State, x: Tensor, loss: Tensor) -> Tensor:
         if run.micro:
             return loss
         large = torch.zeros(8)
         held.append(weakref.ref(large))
         raise RuntimeError(NO_MEMORY)
 
-    def shrink(run: loop.Run) -> None:
+    def shrink(run: loop.State) -> None:
         free.extend(one() is None for one in held)
         sound(run)
 
-    sound = loop.Run.shrink
+    sound = loop.State.shrink
     faulty(monkeypatch, fault)
-    monkeypatch.setattr(loop.Run, "shrink", shrink)
+    monkeypatch.setattr(loop.State, "shrink", shrink)
     assert len(fit(make_data(), tiny_config(), device="cpu").history) == 2
     assert free == [True]
 
@@ -145,14 +132,14 @@ def test_when_memory_runs_out_in_validation_fewer_scans_are_judged_at_a_time(mon
 
 
 def test_when_the_state_to_go_back_to_does_not_fit_the_epoch_is_taken_again(monkeypatch):
-    sound = loop.Run.keep
+    sound = loop.State.keep
 
-    def keep(run: loop.Run) -> None:
+    def keep(run: loop.State) -> None:
         if run.epoch and not run.micro:
             raise RuntimeError(NO_MEMORY)
         sound(run)
 
-    monkeypatch.setattr(loop.Run, "keep", keep)
+    monkeypatch.setattr(loop.State, "keep", keep)
     result = fit(make_data(), tiny_config(epochs=2), device="cpu")
     assert [report.epoch for report in result.history] == [1, 2]
     assert "memory ran out" in result.history[0].note
@@ -189,12 +176,15 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     monkeypatch.setattr(loop, "macro_auroc", lambda *_: 0.9)
     told: list[tuple[float, str]] = []
     seen: list[int] = []
+    saved: list[bytes] = []
     config = tiny_config(epochs=10, patience=2)
     result = fit(
         make_data(),
         config,
         on_progress=lambda *now: told.append(now),
         on_epoch_end=lambda report: seen.append(report.epoch),
+        save_checkpoint=saved.append,
+        checkpoint_interval_s=0,
         device="cpu",
     )
     # The learning rate peaks after three of ten epochs; two more without a gain are enough, and in two it comes down.
@@ -208,7 +198,7 @@ def test_a_run_without_gain_lets_the_rate_come_down_ends_early_and_says_so(monke
     assert told[-1] == (1.0, "epoch 7 of 7")
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     for epoch in (4, 6):
-        assert equal(resumed(config, epoch), result.state_dict)
+        assert equal(fit(make_data(), config, resume=saved[epoch - 1], device="cpu").state_dict, result.state_dict)
 
 
 def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(monkeypatch, known_weights):

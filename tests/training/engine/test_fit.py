@@ -7,23 +7,16 @@ import torch
 from models_registry.inference.bundle import ClassRef, unpack
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess, shrink
-from tests.training.engine import builders
-from tests.training.engine.builders import make_data, make_tiles
+from tests.training.engine.builders import know_weights, make_data, make_tiles, tiny_config
 from training.engine import loop, weights
 from training.engine.calibrating import divide, scans_of
 from training.engine.checkpoint import CheckpointError
-from training.engine.config import ConfigError, TrainConfig
+from training.engine.config import ConfigError
 from training.engine.data import UnitInputs
 from training.engine.device import Device
 from training.engine.fit import fit
 from training.engine.package import make_bundle
 from training.engine.report import EpochReport, TrainingDiverged
-from training.engine.setup import initial_network
-
-
-def tiny_config(**changes) -> TrainConfig:
-    """The compact network, which is quick at 32 pixels."""
-    return builders.tiny_config(**{"architecture": "resnet_compact", **changes})
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +30,11 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 def test_an_easy_task_is_learned_from_scratch():
     data = make_data(32, 16)
-    result = fit(data, tiny_config(epochs=8, augment=0.5), device="cpu")
-    assert result.history[result.best_epoch - 1].val_auroc == pytest.approx(1.0, abs=0.02)
+    result = fit(data, tiny_config(epochs=4, augment=0.5), device="cpu")
+    best = result.history[result.best_epoch - 1]
+    assert best.val_auroc == pytest.approx(1.0, abs=0.02)
+    # Scans this easy may be ranked well by chance, but knowing nothing costs a loss of 0.69; measured: 0.29.
+    assert best.val_loss < 0.4
 
 
 def test_a_run_reports_its_epochs_and_its_progress():
@@ -120,7 +116,7 @@ def test_a_run_stopped_within_its_first_epoch_takes_no_further_step():
 def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(monkeypatch):
     tried: list[float] = []
 
-    def broken(run: loop.Run, *_: object) -> torch.Tensor:
+    def broken(run: loop.State, *_: object) -> torch.Tensor:
         tried.append(run.learning_rate)
         return torch.full((), float("nan"), requires_grad=True)
 
@@ -159,15 +155,6 @@ def test_three_classes_are_trained_and_judged_one_against_the_rest():
     assert result.history[0].val_auroc is not None
 
 
-@pytest.fixture
-def known_weights(monkeypatch):
-    """Stands for the weights file, which tests/training/engine/test_weights.py reads for real."""
-    network = initial_network("resnet_compact", 2, 99)
-    state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    monkeypatch.setattr("training.engine.setup.load_pretrained", lambda *_, **__: state)
-    return state
-
-
 def test_frozen_epochs_train_the_head_alone_and_the_rest_follows(known_weights):
     config = tiny_config(pretrained=True, epochs=2, frozen_epochs=2)
     frozen = fit(make_data(), config, device="cpu")
@@ -183,7 +170,7 @@ def test_the_stages_of_known_weights_open_one_by_one(known_weights, monkeypatch)
     opened: list[int] = []
     step = loop._step
 
-    def watched(run: loop.Run, *rest) -> None:
+    def watched(run: loop.State, *rest) -> None:
         step(run, *rest)
         opened.append(run.opened)
         closed = run.opened < 4
@@ -196,15 +183,27 @@ def test_the_stages_of_known_weights_open_one_by_one(known_weights, monkeypatch)
     assert opened == [1] * 20 + [2] * 2 + [3] * 2 + [4] * 8
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
-def test_a_transfer_run_resumes_exactly_in_both_phases_and_while_stages_open(known_weights, after):
-    config = tiny_config(pretrained=True, epochs=7, frozen_epochs=2)
-    whole = fit(make_data(), config, device="cpu")
-    assert equal(whole.state_dict, fit(make_data(), config, device="cpu").state_dict)
+TRANSFER = {"pretrained": True, "epochs": 7, "frozen_epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def transfer():
+    """The weights of a whole run, and its checkpoints."""
     saved: list[bytes] = []
-    stop = {"should_stop": lambda: len(saved) == after, "checkpoint_interval_s": 0}
-    fit(make_data(), config, save_checkpoint=saved.append, device="cpu", **stop)  # type: ignore[arg-type]
-    assert equal(fit(make_data(), config, resume=saved[-1], device="cpu").state_dict, whole.state_dict)
+    with pytest.MonkeyPatch.context() as patch:
+        know_weights(patch)
+        save = {"save_checkpoint": saved.append, "checkpoint_interval_s": 0}
+        return fit(make_data(), tiny_config(**TRANSFER), device="cpu", **save).state_dict, saved
+
+
+def test_a_transfer_run_is_the_same_to_the_bit_with_checkpoints_and_without(known_weights, transfer):
+    assert equal(fit(make_data(), tiny_config(**TRANSFER), device="cpu").state_dict, transfer[0])
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_transfer_run_resumes_exactly_in_both_phases_and_while_stages_open(transfer, after):
+    whole, saved = transfer
+    assert equal(fit(make_data(), tiny_config(**TRANSFER), resume=saved[after - 1], device="cpu").state_dict, whole)
 
 
 def test_asking_for_weights_that_are_not_there_stops_before_training(tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def test_in_float16_the_loss_is_scaled_and_its_scale_survives_a_resume(half_floa
 def test_after_a_loss_that_is_not_finite_the_epoch_begins_again(monkeypatch):
     sound = loop._loss
 
-    def once(run: state.Run, x: Tensor, target: Tensor) -> Tensor:
+    def once(run: state.State, x: Tensor, target: Tensor) -> Tensor:
         return sound(run, x, target) * (float("nan") if run.backoffs == 0 and run.epoch == 1 else 1.0)
 
     monkeypatch.setattr(loop, "_loss", once)

@@ -54,7 +54,14 @@ def test_the_average_forgets_its_random_start_within_a_few_steps():
     assert float(average.state["weight"]) == pytest.approx(1.0, abs=0.1)
 
 
-def test_stages_open_from_the_head_down_until_the_rate_has_reached_its_peak():
+@pytest.fixture
+def bare():
+    """Networks have names and no numbers."""
+    with torch.device("meta"):
+        yield
+
+
+def test_stages_open_from_the_head_down_until_the_rate_has_reached_its_peak(bare):
     assert stages(build("resnet_compact", 2)) == [("fc",), ("layer3",), ("layer2",), ("layer1", "conv1", "bn1")]
     assert stages(build("resnet50", 2))[-1] == ("layer1", "conv1", "bn1")
     assert [open_stages(step, 40, 5) for step in range(0, 40, 4)] == [2, 3, 4] + [5] * 7

@@ -1,12 +1,13 @@
 import hashlib
 import urllib.error
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from models_registry.inference.architectures import build, grey_state
+from models_registry.inference.architectures import Network, build, grey_state
 from training.engine import weights
 from training.engine.setup import initial_network
 
@@ -16,10 +17,15 @@ def empty_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
+@cache
+def colour_network() -> Network:
+    torch.manual_seed(0)
+    return build("resnet18", 1000, channels=3)
+
+
 def colour_state() -> dict[str, torch.Tensor]:
     """What torchvision's file holds: three channels, a thousand classes."""
-    torch.manual_seed(0)
-    return dict(build("resnet18", 1000, channels=3).state_dict())
+    return {name: value.clone() for name, value in colour_network().state_dict().items()}
 
 
 def put(folder: Path, monkeypatch: pytest.MonkeyPatch, content) -> Path:

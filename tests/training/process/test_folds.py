@@ -11,6 +11,7 @@ from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.versions import serving
 from tests.training.process.test_interruptions import killed_after, make_silent, row
 from training.models import EpochMetrics, TrainingRun
+from training.planning import Wishes
 from training.process import packing, runner
 from training.services import start_run
 
@@ -47,7 +48,7 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
 @pytest.mark.django_db
 def test_one_fold_is_refused(project, admin, bare_snapshot):
     with pytest.raises(Invalid, match="must be 0 for none, or 2 to 10") as refused:
-        start_run(actor=admin, project=project, snapshot=bare_snapshot(), folds=1)
+        start_run(actor=admin, project=project, snapshot=bare_snapshot(), wishes=Wishes.of(folds=1))
     assert refused.value.attr == "folds"
 
 
@@ -55,10 +56,10 @@ def test_one_fold_is_refused(project, admin, bare_snapshot):
 def test_too_few_patients_for_the_folds_are_refused_before_anything_runs(project, admin, bare_snapshot):
     snapshot = bare_snapshot(6)
     with pytest.raises(Conflict, match="'NORMAL' has scans of 6 patients outside the test split; 7 folds need 7") as no:
-        start_run(actor=admin, project=project, snapshot=snapshot, folds=7)
+        start_run(actor=admin, project=project, snapshot=snapshot, wishes=Wishes.of(folds=7))
     assert no.value.code == "not_enough_data"
     assert not TrainingRun.objects.exists()
-    run = start_run(actor=admin, project=project, snapshot=snapshot, folds=6, members=3)
+    run = start_run(actor=admin, project=project, snapshot=snapshot, wishes=Wishes.of(folds=6, members=3))
     assert (run.config["folds"], run.config["members"]) == (6, 3)
 
 
@@ -66,7 +67,12 @@ def test_too_few_patients_for_the_folds_are_refused_before_anything_runs(project
 def test_a_run_that_continues_from_a_model_has_no_folds(project, admin, bare_snapshot, make_version):
     snapshot = bare_snapshot(6)
     with pytest.raises(Invalid, match="has learned from the scans that the folds hold out") as refused:
-        start_run(actor=admin, project=project, snapshot=snapshot, base_model=make_version(snapshot), folds=3)
+        start_run(
+            actor=admin,
+            project=project,
+            snapshot=snapshot,
+            wishes=Wishes.of(base_model=make_version(snapshot), folds=3),
+        )
     assert refused.value.attr == "folds"
 
 

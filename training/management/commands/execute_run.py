@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from training.process import child, runner
+from training.process import runner
 
 
 class Command(BaseCommand):
@@ -24,4 +24,7 @@ class Command(BaseCommand):
         runner.die_with(parent)
         # Ctrl-C reaches the whole group of the terminal; whoever started us decides what it means.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Not at the top: it loads PyTorch, which takes seconds, in which the worker may die or the terminal be interrupted.
+        from training.process import child
+
         sys.exit(child.execute(run, attempt))

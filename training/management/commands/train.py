@@ -15,8 +15,10 @@ from mediscan_site.core.errors import NotFound
 from mediscan_site.core.http.codes import parse_code
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.policies import visible_models
-from training import planning, selectors, services
+from training import selectors, services
+from training.engine.config import ASKABLE
 from training.models import TrainingRun
+from training.planning import Wishes
 from training.process import runner
 
 POLL_S: Final = 0.5
@@ -35,24 +37,19 @@ class Command(ProjectCommand):
         parser.add_argument("project", help="key or name of the project")
         parser.add_argument("--dataset", help="data set to train on, as in dataset001; else one is frozen now")
         parser.add_argument("--model", dest="base", help="version to continue from, as in model001")
-        parser.add_argument("--architecture")
-        parser.add_argument("--pretrained", default=planning.AUTO, help="auto, true or false")
-        for name in ("epochs", "image-size", "batch-size", "folds", "members", "patience"):
-            parser.add_argument(f"--{name}", type=int)
-        parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--learning-rate", type=float)
+        for name, option in ASKABLE.items():
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=str if option.kind is bool else option.kind, help=option.description
+            )
         parser.add_argument("--here", action="store_true", help="train in this process; needs no worker")
 
     def act(self, actor: User, **options: Any) -> None:
         target = self.project(actor, options["project"])
-        wishes = ("architecture", "pretrained", "seed", *planning.ASKABLE)
-        run = services.start_run(
-            actor=actor,
-            project=target,
-            snapshot=_found(visible_snapshots(actor), "dataset", options["dataset"]),
-            base_model=_found(visible_models(actor), "model", options["base"]),
-            **{name: options[name] for name in wishes},
-        )
+        snapshot = _found(visible_snapshots(actor), "dataset", options["dataset"])
+        base = _found(visible_models(actor), "model", options["base"])
+        asked = {name: options[name] for name in ASKABLE}
+        wishes = Wishes.of(base_model=base, **asked)
+        run = services.start_run(actor=actor, project=target, snapshot=snapshot, wishes=wishes)
         self.stderr.write(f"{run.code}: {run.message}")
         self._wait(actor, run, here=options["here"])
         self._report(selectors.runs(actor).get(pk=run.pk))

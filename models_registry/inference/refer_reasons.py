@@ -1,0 +1,29 @@
+"""Why a model gives a scan back to a doctor: the one list, from which the predictor, the pages and the API take theirs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReferReason(StrEnum):
+    """The code that is stored and sent, what it means in a sentence for a doctor, and what helps. Grades keep their codes for
+    good: a code is never taken away or given another meaning."""
+
+    sentence: str
+    remedy: str
+
+    def __new__(cls, code: str, sentence: str, remedy: str) -> ReferReason:
+        member = str.__new__(cls, code)
+        member._value_, member.sentence, member.remedy = code, sentence, remedy
+        return member
+
+    BELOW_THRESHOLD = (
+        "below_threshold",
+        "The model is not sure enough of this scan to answer.",
+        "Read the scan yourself and label it: such scans teach the next model most.",
+    )
+    NOT_CALIBRATED = (
+        "not_calibrated",
+        "The model cannot tell how sure it is, because it could not be calibrated, and so it answers no scan.",
+        "Read the scan yourself. Train again with more labelled scans in the validation split.",
+    )

@@ -1,0 +1,51 @@
+"""Single files from the browser: what is refused for good, and what can be sent again."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from images.models import Image
+from tests.browser.conftest import Watched
+from tests.conftest import scan_bytes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(windows, live_server, author, project):
+    client = Client()
+    client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
+    context = windows(viewport={"width": 1280, "height": 860})
+    name = settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+    watched = Watched(context)
+    watched.page.goto(f"{live_server.url}/projects/{project.pk}/upload/")
+    yield watched.page
+    # A broken connection and a refusal are errors of the console; a script's own is not.
+    assert [fault for fault in watched.faults if not fault.startswith("console: Failed to load resource")] == []
+
+
+def choose(page, name: str, data: bytes) -> None:
+    page.set_input_files("input[type=file]", [{"name": name, "mimeType": "image/jpeg", "buffer": data}])
+
+
+def test_a_file_that_is_no_scan_is_refused_with_the_reason_and_not_offered_again(page):
+    choose(page, "letter.jpg", b"%PDF-1.7 a letter")
+    page.get_by_text("1 of 1 done, 1 refused").wait_for()
+    line = page.locator("[data-rows] tr")
+    assert line.locator(".badge").inner_text() == "refused"
+    assert line.locator("td").last.inner_text().startswith("This is not a JPEG, PNG, TIFF or DICOM file.")
+    assert page.get_by_role("button", name="Try again").count() == 0
+
+
+def test_a_scan_whose_connection_broke_is_sent_again_at_a_click(page):
+    page.route("**/api/v1/images/", lambda route: route.abort("connectionreset"))
+    choose(page, "scan.jpg", scan_bytes(1))
+    page.get_by_text("The connection was lost.").wait_for()
+    assert page.locator("[data-summary]").inner_text() == "1 of 1 done, 1 refused"
+    page.unroute("**/api/v1/images/")
+    page.get_by_role("button", name="Try again").click()
+    page.locator("[data-rows] .badge", has_text="created").wait_for()
+    scan = Image.objects.get()
+    assert page.get_by_role("link", name=scan.code).get_attribute("href") == f"/scans/{scan.pk}/"
+    assert page.locator("[data-summary]").inner_text() == "1 of 1 done"

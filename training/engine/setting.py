@@ -1,0 +1,75 @@
+"""All that a run is given, and that stays as it is while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models_registry.inference.preprocess import Preprocess
+
+from .checkpoint import run_key
+from .config import TrainConfig
+from .data import TrainData, UnitInputs, balanced_order, batches
+from .device import Device
+
+FROZEN, FULL = "frozen", "full"
+# A pass over cached features costs milliseconds, so a frozen epoch makes several.
+FROZEN_SWEEPS = 10
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``inputs`` and ``targets``: the training scans and their labels, placed on the device. ``key``: what a checkpoint must
+    belong to. ``knows_something``: the weights are not random at the start, so that deep stages open late and learn
+    slowly. ``frozen_epochs``: those of this run, none when it continues from a version."""
+
+    data: TrainData
+    config: TrainConfig
+    preprocess: Preprocess
+    device: Device
+    inputs: UnitInputs
+    targets: Tensor
+    key: str
+    knows_something: bool
+    frozen_epochs: int
+
+    @classmethod
+    def of(
+        cls, data: TrainData, config: TrainConfig, preprocess: Preprocess, device: Device, *, continued: bool
+    ) -> Setting:
+        """``continued``: the run goes on from a version's weights."""
+        labels = data.train_labels.tolist(), data.val_labels.tolist()
+        return cls(
+            data=data,
+            config=config,
+            preprocess=preprocess,
+            device=device,
+            inputs=UnitInputs(data.train_tiles, preprocess, device),
+            targets=torch.from_numpy(data.train_labels).to(device.name),
+            key=run_key(config.to_dict(), *labels, preprocess.to_dict()),
+            knows_something=continued or config.pretrained,
+            frozen_epochs=0 if continued else config.frozen_epochs,
+        )
+
+    @property
+    def full_epochs(self) -> int:
+        """The epochs in which the whole network may learn, when all are run."""
+        return self.config.epochs - self.frozen_epochs
+
+    def phase_of(self, epoch: int) -> str:
+        return FROZEN if epoch < self.frozen_epochs else FULL
+
+    def steps_of(self, phase: str) -> int:
+        """The steps of all epochs of the phase."""
+        order = balanced_order(self.data.train_labels, self.data.n_classes, self.config.seed, 0)
+        per_sweep = len(batches(order, self.config.batch_size))
+        if phase == FROZEN:
+            return per_sweep * FROZEN_SWEEPS * self.frozen_epochs
+        return per_sweep * self.full_epochs
+
+    def no_logits(self) -> npt.NDArray[np.float32]:
+        return np.zeros((0, self.data.n_classes), dtype=np.float32)
