@@ -31,10 +31,17 @@ PASSWORD = "correct horse battery staple"
 CLASSES = ["NORMAL", "OPACITY"]
 
 
+# Modules that set up what takes longer than their tests: a browser, MLflow and its store.
+SETTING_UP = ("_in_chromium.py", "/test_mlflow.py")
+
+
 def scope(nodeid: str) -> str:
-    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites."""
+    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites; so
+    too the tests of a module that would be set up twice."""
     path = nodeid.split("::")[0]
-    return "site" if "/story/" in path or "/test_story_" in path else nodeid
+    if "/story/" in path:
+        return "site"
+    return path if path.endswith(SETTING_UP) else nodeid
 
 
 # pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
