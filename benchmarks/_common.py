@@ -47,8 +47,8 @@ def jpegs(data: Path | None, count: int) -> list[bytes]:
     if data is not None:
         # Next to `dataset`, a folder of test data has files that are broken on purpose.
         folder = data / "dataset" if (data / "dataset").is_dir() else data
-        found = [path.read_bytes() for path in sorted(folder.rglob("*.jp*g"))]
-        usual = [content for content in found if 40_000 < len(content) < 250_000]
+        pictures = [path.read_bytes() for path in sorted(folder.rglob("*.jp*g"))]
+        usual = [content for content in pictures if 40_000 < len(content) < 250_000]
         if not usual:
             raise SystemExit(f"There are no JPEG files of 40 to 250 KB below {data}.")
         return usual[:count]

@@ -66,12 +66,12 @@ def _watch(worker: Worker, batch: Any, until: int) -> tuple[float, list[int]]:
 
 
 def _family(pid: int) -> list[int]:
-    found = [pid]
+    pids = [pid]
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         # A thread may end between being listed and being read.
         with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
+            pids += [int(child) for child in path.read_text().split()]
+    return pids
 
 
 def _resident(pid: int) -> float:
@@ -103,7 +103,7 @@ def _check(batch: Any, count: int) -> None:
     from labeling.models import ImportFile, Label
 
     rows = Image.objects.filter(project=batch.project_id)
-    found = {
+    counted = {
         "status": batch.status,
         "attempts": batch.attempt,
         "scans": rows.count(),
@@ -112,5 +112,5 @@ def _check(batch: Any, count: int) -> None:
         "lines": ImportFile.objects.filter(batch=batch).count(),
     }
     expected = {"status": "succeeded", "attempts": 2} | dict.fromkeys(("scans", "labels", "created", "lines"), count)
-    if found != expected:
-        raise SystemExit(f"Something was lost or duplicated: {found}")
+    if counted != expected:
+        raise SystemExit(f"Something was lost or duplicated: {counted}")

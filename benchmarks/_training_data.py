@@ -57,10 +57,10 @@ def tile(content: bytes) -> Pictures:
     from images.decoding.job import Job
     from images.decoding.render import render
 
-    found = sniff(content[:SNIFF_BYTES])
-    if found is None:
+    image_format = sniff(content[:SNIFF_BYTES])
+    if image_format is None:
         raise SystemExit("A file of the benchmark's data has an unknown format.")
-    _, parts = render(content, Job(found, MOST_PIXELS, MOST_BYTES, DECODE_LIMIT_S, rendition=False))
+    _, parts = render(content, Job(image_format, MOST_PIXELS, MOST_BYTES, DECODE_LIMIT_S, rendition=False))
     return np.frombuffer(parts["tile"], dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)
 
 
@@ -74,8 +74,8 @@ def png(pixels: Pictures) -> bytes:
 def leaks(train: Pictures, val: Pictures) -> dict[int, int]:
     """Position in `train` -> position in `val` of the pictures that are in both, by the hash of their pixels."""
     known = {_digest(pixels): position for position, pixels in reversed(list(enumerate(val)))}
-    found = ((position, known.get(_digest(pixels))) for position, pixels in enumerate(train))
-    return {position: other for position, other in found if other is not None}
+    matches = ((position, known.get(_digest(pixels))) for position, pixels in enumerate(train))
+    return {position: other for position, other in matches if other is not None}
 
 
 def _digest(pixels: Pictures) -> bytes:

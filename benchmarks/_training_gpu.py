@@ -149,20 +149,20 @@ def run() -> dict[str, Any]:
         "reference_compiled": (lambda: reference(x, y), True),
         "by_hand_compiled": (lambda: by_hand(x, y, compiled=True), True),
     }
-    found = {}
+    figures = {}
     for name, (make, compiled) in sides.items():
-        found[name] = beside(data, make(), compiled=compiled)
-        print(f"gpu, {name}: {found[name]}", flush=True)
+        figures[name] = beside(data, make(), compiled=compiled)
+        print(f"gpu, {name}: {figures[name]}", flush=True)
         torch.cuda.empty_cache()
-    best = max(one["ours_images_per_second"] for one in found.values())
+    best = max(one["ours_images_per_second"] for one in figures.values())
     return {
-        "gpu_images_per_second_vs_reference": found["reference_compiled"]["ratio"],
+        "gpu_images_per_second_vs_reference": figures["reference_compiled"]["ratio"],
         "gpu_share_of_matrix_limit": round(best * OPERATIONS / limit, 4),
         "gpu_details": {
             "device": torch.cuda.get_device_name(),
             "torch": torch.__version__,
             "matrix_tflops": round(limit / 1e12, 1),
             "batch": BATCH,
-            **found,
+            **figures,
         },
     }

@@ -168,10 +168,10 @@ def search(pool: Pool, trials: Sequence[Trial], workers: int) -> Iterator[tuple[
             for index, trial in enumerate(trials)
             for number in trial.folds
         }
-        found: list[dict[int, dict[str, float]]] = [{} for _ in trials]
+        scores: list[dict[int, dict[str, float]]] = [{} for _ in trials]
         for future in as_completed(asked):
             index, number = asked[future]
-            trial, figures = trials[index], found[index]
+            trial, figures = trials[index], scores[index]
             figures[number] = future.result()
             if len(figures) == len(trial.folds):
                 yield trial, [figures[n] for n in trial.folds]

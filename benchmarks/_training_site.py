@@ -83,8 +83,8 @@ def stage(status: str, message: str) -> str:
     if status != "running":
         return "writing the result"
     # Of several networks each says first which one it is.
-    said = re.sub(r"^(member|fold) [\d.]+: ", "", message)
-    name = re.split(r"[\d,(:]", said, maxsplit=1)[0].strip().lower()
+    stage_name = re.sub(r"^(member|fold) [\d.]+: ", "", message)
+    name = re.split(r"[\d,(:]", stage_name, maxsplit=1)[0].strip().lower()
     # Until its process says something, a run shows what it will start from.
     if not name or name.startswith(BEFORE):
         return "starting the process"

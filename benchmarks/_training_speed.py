@@ -120,22 +120,22 @@ def steps(count: int) -> dict[str, Any]:
     large = TrainConfig(architecture="resnet18", image_size=SIDE, batch_size=BATCH, epochs=1)
     small = TrainConfig(architecture="resnet_compact", image_size=28, batch_size=64, epochs=1)
     same, full = Device.of("cpu"), Device("cpu")
-    found = {
+    figures = {
         "resnet18_224": step_beside_bare_loop(large, count, same),
         "compact_28": step_beside_bare_loop(small, 2 * count, same),
         "resnet18_224_beside_full_precision": step_beside_bare_loop(large, count, full),
     }
-    return {"step_vs_bare_loop": found["resnet18_224"]["ratio"], "step_details": found}
+    return {"step_vs_bare_loop": figures["resnet18_224"]["ratio"], "step_details": figures}
 
 
 def input_wait(count: int) -> dict[str, Any]:
     """The share of training time in which the network waits for its inputs, as the engine itself reports it."""
-    found = {}
+    shares = {}
     for architecture, side, batch in (("resnet18", SIDE, BATCH), ("resnet_compact", 28, 64)):
         config = TrainConfig(architecture=architecture, image_size=side, batch_size=batch, epochs=1)
         done = fit(synthetic(batch * count, 4, side), config, device="cpu")
-        found[f"{architecture}_{side}"] = round(done.history[0].input_share, 5)
-    return {"input_wait_share": max(found.values()), "input_wait_details": found}
+        shares[f"{architecture}_{side}"] = round(done.history[0].input_share, 5)
+    return {"input_wait_share": max(shares.values()), "input_wait_details": shares}
 
 
 def frozen_phase(sample: int) -> dict[str, Any]:
@@ -207,10 +207,10 @@ def _eager_epoch(data: TrainData) -> float:
 
 def memory(many: int) -> dict[str, Any]:
     """Peak resident memory of a training process at the engine's level, with few and with many scans of 28 pixels."""
-    found = {f"peak_rss_mb_{count}_scans": _peak(count) for count in (FEW, many)}
+    peaks = {f"peak_rss_mb_{count}_scans": _peak(count) for count in (FEW, many)}
     return {
-        **found,
-        "peak_rss_growth_mb": round(found[f"peak_rss_mb_{many}_scans"] - found[f"peak_rss_mb_{FEW}_scans"], 1),
+        **peaks,
+        "peak_rss_growth_mb": round(peaks[f"peak_rss_mb_{many}_scans"] - peaks[f"peak_rss_mb_{FEW}_scans"], 1),
     }
 
 

@@ -13,10 +13,10 @@ class ProjectCommand(ActingCommand):
     def project(self, actor: User, value: str) -> Project:
         """A project that the actor sees, by exact name or key."""
         projects = visible_projects(actor)
-        found = projects.filter(name=value).first()
+        project = projects.filter(name=value).first()
         key = find_key(value)
-        if found is None and key is not None:
-            found = projects.filter(pk=key).first()
-        if found is None:
+        if project is None and key is not None:
+            project = projects.filter(pk=key).first()
+        if project is None:
             raise CommandError(f"There is no project '{value}' that {actor.username} can see.", returncode=WRONG_USE)
-        return found
+        return project

@@ -66,10 +66,10 @@ def _patient(value: Any, fact: Fact) -> str | None:
 
 def _pseudonym(value: Any, fact: Fact) -> str | None:
     """A pseudonym as an export wrote it. Anything else is refused: it would be kept as it is, and may name a patient."""
-    found = _text(value, fact)
-    if found and not PSEUDONYM.fullmatch(found):
+    pseudonym_text = _text(value, fact)
+    if pseudonym_text and not PSEUDONYM.fullmatch(pseudonym_text):
         raise Invalid("This is no pseudonym of an export. Put patient ids of your own into `patient`.", attr=fact.name)
-    return found or None
+    return pseudonym_text or None
 
 
 _PARSERS: Final[dict[str, Callable[[Any, Fact], Any]]] = {
@@ -89,12 +89,12 @@ def parse_fact(name: str, value: Any) -> Any:
 
 def parse_facts(mapping: Mapping[str, Any]) -> ScanFacts:
     """The facts among the keys of `mapping`; other keys are not looked at. Invalid names the field that is wrong."""
-    found = {name: parse_fact(name, mapping[name]) for name in FACTS if name in mapping}
-    if found.get("pseudonym"):
-        if found.get("patient") not in (None, found["pseudonym"]):
+    values = {name: parse_fact(name, mapping[name]) for name in FACTS if name in mapping}
+    if values.get("pseudonym"):
+        if values.get("patient") not in (None, values["pseudonym"]):
             raise Invalid("`patient` and `pseudonym` name different patients. Send one of them.", attr="pseudonym")
-        found["patient"] = None
-    return ScanFacts(**found)
+        values["patient"] = None
+    return ScanFacts(**values)
 
 
 def patient_of(project: Project, facts: ScanFacts) -> str | None:

@@ -75,6 +75,6 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text: Any = value.strip()[:SEARCH_LENGTH]
         queryset = queryset.alias(lower_name=Lower("file_name"))
-        found = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
+        matches = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
         key = find_key(text, SCAN_PREFIX)
-        return queryset.filter(found | Q(pk=key) if key is not None else found)
+        return queryset.filter(matches | Q(pk=key) if key is not None else matches)

@@ -51,8 +51,8 @@ def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list
 
 def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
     """How many scans have each of the values of a column; every value is named, also with 0."""
-    found = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
-    return {value: found.get(value, 0) for value in values}
+    numbers = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
+    return {value: numbers.get(value, 0) for value in values}
 
 
 def project_stats(project: Project) -> dict[str, object]:

@@ -46,15 +46,15 @@ class UserField(serializers.Field[User, Any, str, Any]):
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("incorrect_type")
         users = User.objects.all()
-        found = users.filter(username=data).first() if isinstance(data, str) else None
-        if found is None:
+        user = users.filter(username=data).first() if isinstance(data, str) else None
+        if user is None:
             try:
-                found = users.filter(pk=parse_code("", data)).first()
+                user = users.filter(pk=parse_code("", data)).first()
             except Invalid:
-                found = None
-        if found is None:
+                user = None
+        if user is None:
             self.fail("does_not_exist")
-        return found
+        return user
 
     def to_representation(self, value: User) -> str:
         return value.username

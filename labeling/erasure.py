@@ -42,13 +42,13 @@ def forget(image: Image) -> list[Blob]:
 
 def _forget_reports(image: Image) -> None:
     """In the reports of imports: every line with this file's name, including lines of its labels file."""
-    for found in ImportFile.objects.filter(image=image).select_related("batch"):
-        name = file_name(found.path)
-        lines = ImportFile.objects.filter(batch=found.batch)
+    for line in ImportFile.objects.filter(image=image).select_related("batch"):
+        name = file_name(line.path)
+        lines = ImportFile.objects.filter(batch=line.batch)
         lines.filter(Q(image=image) | Q(path__endswith=name)).update(path=ERASED, detail="")
         others = lines.filter(image__erased_at__isnull=True, image__isnull=False).exclude(image=image)
-        if found.batch.file_name != ERASED and not others.exists():
-            _forget_name(found.batch)
+        if line.batch.file_name != ERASED and not others.exists():
+            _forget_name(line.batch)
 
 
 def _forget_name(batch: Import) -> None:

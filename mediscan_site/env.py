@@ -39,10 +39,10 @@ def count(env: environ.Env, name: str, *, default: int) -> int:
 
 def hour(env: environ.Env, name: str, *, default: int) -> int:
     """An hour of the day, 0 to 23."""
-    found = count(env, name, default=default)
-    if found > 23:
-        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {found}.")
-    return found
+    value = count(env, name, default=default)
+    if value > 23:
+        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {value}.")
+    return value
 
 
 def switch(env: environ.Env, name: str) -> bool:
@@ -119,18 +119,18 @@ def backup_dir(given: str, base_dir: Path, data: Path) -> str:
 
 def backup_recipients(given: list[str], *, needed: bool) -> list[str]:
     """The age recipients (public keys) of backups. Outside the embedded mode they must be set when backups are made."""
-    found = [text.strip() for text in given if text.strip()]
-    wrong = next((text for text in found if not AGE_RECIPIENT.fullmatch(text)), None)
+    recipients = [text.strip() for text in given if text.strip()]
+    wrong = next((text for text in recipients if not AGE_RECIPIENT.fullmatch(text)), None)
     if wrong is not None:
         raise ImproperlyConfigured(
             f"BACKUP_RECIPIENTS: {wrong[:12]!r}… is not an age recipient; it must look like age1…."
         )
-    if needed and not found:
+    if needed and not recipients:
         raise ImproperlyConfigured(
             "BACKUP_DIR is set, but not whom backups are encrypted for. Run age-keygen on another machine, keep what it prints "
             "there, and set BACKUP_RECIPIENTS to its public key (age1…)."
         )
-    return found
+    return recipients
 
 
 def secret_key(value: str, ring: KeyRing, *, embedded: bool) -> str:

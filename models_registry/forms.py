@@ -53,10 +53,10 @@ class GradeForm(forms.Form):
         if not asked:
             return None
         key = find_key(asked, SCAN_PREFIX)
-        found = None if key is None else self._scans.filter(pk=key).first()
-        if found is None:
+        image = None if key is None else self._scans.filter(pk=key).first()
+        if image is None:
             raise forms.ValidationError("There is no such scan in this project.", code="does_not_exist")
-        return found
+        return image
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -139,13 +139,13 @@ class FeedbackRequestSerializer(serializers.Serializer[Any]):
 
     def _class(self, grade: Grade, name: str) -> ProjectClass:
         rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
-        found = next((row for row in rows if row.name == name), None)
-        if found is None:
+        label_class = next((row for row in rows if row.name == name), None)
+        if label_class is None:
             known = ", ".join(row.name for row in rows)
             raise serializers.ValidationError(
                 {"correct_label": f"The project's classes are: {known}."}, "unknown_class"
             )
-        return found
+        return label_class
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):

@@ -37,15 +37,15 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def run(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.runs(request.user), pk=pk)
-    working = found.status in ACTIVE
+    run = get_object_or_404(selectors.runs(request.user), pk=pk)
+    working = run.status in ACTIVE
     context = {
-        "run": found,
-        "project": found.project,
-        "epochs": list(found.epochs.all()),
-        "options": selectors.options(found),
+        "run": run,
+        "project": run.project,
+        "epochs": list(run.epochs.all()),
+        "options": selectors.options(run),
         "working": working,
-        "report": selectors.evaluation(found),
+        "report": selectors.evaluation(run),
     }
     template = "training/_run.html" if request.htmx else "training/run.html"  # type: ignore[attr-defined]
     return respond(request, template, context)
@@ -53,8 +53,8 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.runs(request.user), pk=pk)
-    attempt(request, services.cancel_run, said=f"{found.code} is being cancelled.", run=found)
+    run = get_object_or_404(selectors.runs(request.user), pk=pk)
+    attempt(request, services.cancel_run, said=f"{run.code} is being cancelled.", run=run)
     return redirect("run", pk)
 
 

@@ -118,5 +118,5 @@ def _settings(memory_bytes: int) -> str:
 
 def _environment() -> dict[str, str]:
     """Next to nothing: the parent's environment holds secrets. One thread per child, the pool is the parallelism."""
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return kept | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return environment | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

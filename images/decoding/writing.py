@@ -53,10 +53,10 @@ def _rows_with_edges(pixels: NDArray[np.uint8]) -> tuple[int, int]:
         return 0, 0
     blocks = edges.reshape(pixels.shape[0] // _BLOCK, -1, pixels.shape[1] // _BLOCK, _BLOCK)
     busy = np.count_nonzero(blocks, axis=(1, 3)) >= _EDGES_OF_A_BLOCK
-    found = np.flatnonzero(busy.any(axis=1))
+    rows = np.flatnonzero(busy.any(axis=1))
     if np.count_nonzero(busy) < _BLOCKS:
         return 0, 0
-    return max(0, int(found[0]) - 1) * _BLOCK, min(busy.shape[0], int(found[-1]) + 2) * _BLOCK
+    return max(0, int(rows[0]) - 1) * _BLOCK, min(busy.shape[0], int(rows[-1]) + 2) * _BLOCK
 
 
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

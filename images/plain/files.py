@@ -77,8 +77,8 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
             return
         size = struct.unpack_from(">H", data, at)[0]
         segment, at = data[at : at + size], at + size
-        if kept := _segment(marker, segment):
-            yield b"\xff" + bytes([marker]) + kept
+        if cleaned := _segment(marker, segment):
+            yield b"\xff" + bytes([marker]) + cleaned
         if marker == SCAN:
             after = _AFTER_SCAN.search(data, at)
             end = after.start() if after else len(data)

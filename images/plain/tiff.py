@@ -110,13 +110,13 @@ class _Reader:
         starts, sizes = (TILES, TILE_SIZES) if TILES in page else (STRIPS, STRIP_SIZES)
         if compression == OLD_JPEG or starts not in page or sizes not in page:
             raise NotPlain("The pixels of the TIFF file are stored in an outdated way.")
-        found = []
+        blocks = []
         for start, size in zip(page[starts].values, page[sizes].values, strict=True):
             if start + size > len(self.data):
                 raise NotPlain("The file ends inside one of its parts.")
             block = self.data[start : start + size]
-            found.append(jpeg(block) if compression == JPEG else block)
-        return found
+            blocks.append(jpeg(block) if compression == JPEG else block)
+        return blocks
 
 
 def _write(out: bytearray, order: str, tags: _Page, blocks: Sequence[bytes], *, tiled: bool, link: int) -> int:

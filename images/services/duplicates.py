@@ -49,8 +49,8 @@ def compare_project(project_id: int, *, budget_s: float) -> int:
     # One read of all of them, those that wait first.
     rows = sorted(scans.values_list("pk", "phash", "compared_at"), key=lambda row: (row[2] is not None, row[0]))
     pks, waiting = [row[0] for row in rows], sum(row[2] is None for row in rows)
-    found = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
-    while batch := list(islice(found, BATCH if time.monotonic() < end else 0)):
+    pairs = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
+    while batch := list(islice(pairs, BATCH if time.monotonic() < end else 0)):
         _write(project_id, batch)
     return _pending().filter(project=project_id).count()
 

@@ -46,33 +46,33 @@ def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -
     named = text.line(patient, attr="patient", max_length=FACTS["patient"].max_length, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
     scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
-    found = list(scans.select_related("blob").order_by("pk"))
-    if not found:
+    doomed = list(scans.select_related("blob").order_by("pk"))
+    if not doomed:
         raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")
     with transaction.atomic():
-        details = {"scans": len(found), "reason": why}
+        details = {"scans": len(doomed), "reason": why}
         audit.record("patient.erase", actor=actor, obj=project, project=project.pk, details=details)
-    for image in found:
+    for image in doomed:
         with contextlib.suppress(NotFound):
             _destroy(image, actor=actor)
-    return len(found)
+    return len(doomed)
 
 
 @after_restore
 def delete_again() -> int:
     """A restored database knows scans that have since been erased; their keys are already gone. Erase all else it knows of them."""
     gone = Image.objects.filter(blob__erased_at__isnull=False, erased_at__isnull=True)
-    found = list(gone.order_by("pk"))
-    for image in found:
+    doomed = list(gone.order_by("pk"))
+    for image in doomed:
         _destroy(image, actor=None)
-    return len(found)
+    return len(doomed)
 
 
 def _destroy(image: Image, *, actor: User | None) -> None:
     with transaction.atomic():
         # Whoever makes a picture of the scan right now locks this row too: nothing of it appears after it is gone.
         Image.objects.select_for_update().get(pk=image.pk)
-        doomed = [found.blob for found in Rendition.objects.filter(image=image).select_related("blob")]
+        doomed = [rendition.blob for rendition in Rendition.objects.filter(image=image).select_related("blob")]
         doomed += [image.blob] if image.blob is not None else []
         for hook in _hooks:
             doomed += hook(image)

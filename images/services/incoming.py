@@ -55,14 +55,14 @@ def _is_dicom(data: bytes) -> bool:
 
 def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
     """The stated facts, completed by those of the file that the project keeps."""
-    found = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
-    found["capture_date"] = _moved(found["capture_date"], decoded.shift_days)
-    if found["age"] is not None and found["age"] > OLDEST_KEPT:
-        found["age"] = float(OLDER)
-    kept = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and found[name] is not None]
+    from_tags = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
+    from_tags["capture_date"] = _moved(from_tags["capture_date"], decoded.shift_days)
+    if from_tags["age"] is not None and from_tags["age"] > OLDEST_KEPT:
+        from_tags["age"] = float(OLDER)
+    filled_in = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and from_tags[name] is not None]
     if not project.keep_patient_characteristics:
-        kept = [name for name in kept if not FACTS[name].of_person]
-    return replace(facts, **{name: found[name] for name in kept})
+        filled_in = [name for name in filled_in if not FACTS[name].of_person]
+    return replace(facts, **{name: from_tags[name] for name in filled_in})
 
 
 def _parsed(name: str, value: Any) -> Any:

@@ -33,14 +33,14 @@ def merge_patients(*, actor: User, project: Project, source: str, target: str) -
 
 
 def _known(project: Project, value: str, attr: str) -> str:
-    found = pseudonym(project, parse_fact("patient", value))
-    if not found or not Image.objects.filter(project=project, patient=found, erased_at__isnull=True).exists():
+    patient = pseudonym(project, parse_fact("patient", value))
+    if not patient or not Image.objects.filter(project=project, patient=patient, erased_at__isnull=True).exists():
         raise Invalid(
             "No scan of this project is of this patient. Give the id as it was sent, or the pseudonym that the scan shows.",
             attr=attr,
             code="does_not_exist",
         )
-    return found
+    return patient
 
 
 def _move(actor: User, project: Project, old: str, new: str) -> int:

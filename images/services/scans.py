@@ -82,21 +82,21 @@ def store_scan(
 
     Invalid (attr `file`) for what gives no picture, TooLarge, Conflict `external_id_taken`."""
     policies.require(actor, "upload_image", project)
-    came = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
-    if existing := received(project, [came.sha256]).get(came.sha256):
+    arrived = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
+    if existing := received(project, [arrived.sha256]).get(arrived.sha256):
         return existing, False
-    refuse_taken(project, came.external_id)
-    kept = keep(project, identified(project, came))
+    refuse_taken(project, arrived.external_id)
+    stored = keep(project, identified(project, arrived))
     try:
-        with _undone_by_error(kept.discard), transaction.atomic():
-            image = insert(actor, project, [kept])[0]
+        with _undone_by_error(stored.discard), transaction.atomic():
+            image = insert(actor, project, [stored])[0]
             if then is not None:
                 then(image)
         return image, True
     except IntegrityError:
-        if winner := received(project, [came.sha256]).get(came.sha256):
+        if winner := received(project, [arrived.sha256]).get(arrived.sha256):
             return winner, False
-        refuse_taken(project, came.external_id)
+        refuse_taken(project, arrived.external_id)
         raise
 
 
@@ -111,10 +111,10 @@ def arrival(
 ) -> Arrival:
     """Read and check what came. `frame`: its place in the file it was split from, from 1. TooLarge, Invalid (attr names
     what is wrong)."""
-    said = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
+    stated = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
     data = _read(source)
     digest = hashlib.sha256(data).hexdigest()
-    return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **said)
+    return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **stated)
 
 
 def identified(project: Project, came: Arrival) -> Arrival:
@@ -158,9 +158,9 @@ def _read(source: BinaryIO) -> bytes:
 
 def received(project: Project, digests: Sequence[str]) -> dict[str, Image]:
     """The project's scans that came with these bytes, by digest."""
-    found = Image.objects.filter(project=project, received_sha256__in=digests)
+    rows = Image.objects.filter(project=project, received_sha256__in=digests)
     # First only the keys: nearly always there are none, and then the forty columns of a scan need not be read.
-    keys = list(found.values_list("pk", flat=True))
+    keys = list(rows.values_list("pk", flat=True))
     return {str(image.received_sha256): image for image in Image.objects.filter(pk__in=keys)} if keys else {}
 
 
@@ -208,26 +208,26 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
     """Save scans whose bytes are stored, with one audit event each, inside the caller's transaction.
 
     IntegrityError when one of them is already here or its external id is taken: then none may stay."""
-    Blob.objects.bulk_create([blob for kept in scans for blob in kept.blobs()])
-    images = [_new_row(actor, project, kept) for kept in scans]
+    Blob.objects.bulk_create([blob for scan in scans for blob in scan.blobs()])
+    images = [_new_row(actor, project, scan) for scan in scans]
     save_all(images)
     Metadata.objects.bulk_create(
-        Metadata(image=image, **{name: getattr(kept.incoming.facts, name) for name in METADATA_FIELDS})
-        for image, kept in zip(images, scans, strict=True)
+        Metadata(image=image, **{name: getattr(scan.incoming.facts, name) for name in METADATA_FIELDS})
+        for image, scan in zip(images, scans, strict=True)
     )
     Deidentification.objects.bulk_create(
         Deidentification(
-            image=image, profile=kept.incoming.decoded.profile, actions=list(kept.incoming.decoded.actions)
+            image=image, profile=scan.incoming.decoded.profile, actions=list(scan.incoming.decoded.actions)
         )
-        for image, kept in zip(images, scans, strict=True)
-        if kept.incoming.decoded.profile
+        for image, scan in zip(images, scans, strict=True)
+        if scan.incoming.decoded.profile
     )
-    for kept in scans:
-        identities.remember(project.pk, kept.arrival.patient, kept.arrival.facts.patient)
+    for scan in scans:
+        identities.remember(project.pk, scan.arrival.patient, scan.arrival.facts.patient)
     Rendition.objects.bulk_create(
         Rendition(image=image, kind=kind, blob=blob)
-        for image, kept in zip(images, scans, strict=True)
-        for kind, blob in kept.derived.items()
+        for image, scan in zip(images, scans, strict=True)
+        for kind, blob in scan.derived.items()
     )
     audit.record_many(
         "scan.upload",
@@ -239,17 +239,17 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
 
 
 def _said(image: Image) -> dict[str, Any]:
-    said = {"format": image.image_format, "size": image.size}
-    return {**said, "hold": image.hold} if image.hold else said
+    details = {"format": image.image_format, "size": image.size}
+    return {**details, "hold": image.hold} if image.hold else details
 
 
 def _new_row(actor: User, project: Project, kept: Kept) -> Image:
     """All but DICOM is kept bit-exact: there the stored bytes are the received ones."""
-    came, decoded = kept.arrival, kept.incoming.decoded
+    arrived, decoded = kept.arrival, kept.incoming.decoded
     return Image(
         project=project,
         uploaded_by=actor,
-        file_name=came.file_name,
+        file_name=arrived.file_name,
         blob=kept.original,
         image_format=decoded.format,
         width=decoded.width,
@@ -260,11 +260,11 @@ def _new_row(actor: User, project: Project, kept: Kept) -> Image:
         notes=list(decoded.notes),
         phash=decoded.phash,
         modality=kept.incoming.facts.modality or project.modality,
-        patient=came.patient,
-        split=came.split,
-        external_id=came.external_id,
-        frame=came.frame,
+        patient=arrived.patient,
+        split=arrived.split,
+        external_id=arrived.external_id,
+        frame=arrived.frame,
         hold=decoded.hold,
-        received_sha256=came.sha256,
+        received_sha256=arrived.sha256,
         sha256=kept.original.sha256,
     )

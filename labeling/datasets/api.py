@@ -54,8 +54,8 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     def members(self, request: Request, pk: str) -> HttpResponseBase:
         """The scans of the data set, in pages."""
         shape = datasets.DatasetMemberSerializer
-        found = selectors.snapshot_members(self.get_object())
-        return self.rows_below(request, found, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        members = selectors.snapshot_members(self.get_object())
+        return self.rows_below(request, members, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
 
     @extend_schema(parameters=[CSV], responses=datasets.ManifestSerializer)
     @action(detail=True)

@@ -41,9 +41,9 @@ class Frozen:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Class name to side to number of members; every class and side is named."""
-        found = splits.count((member.item for member in self.members), self.assignment.sides)
+        counts = splits.count((member.item for member in self.members), self.assignment.sides)
         empty = dict.fromkeys(splits.SIDES, 0)
-        return {row.name: found.get(row.pk, empty) for row in self.classes}
+        return {row.name: counts.get(row.pk, empty) for row in self.classes}
 
     def content_hash(self) -> str:
         """SHA-256 over the classes (id and order) and every (sha256, class id, split), sorted."""
@@ -73,8 +73,8 @@ class Frozen:
         patients = {member.item.id: member.image.patient for member in self.members}
         names = {}
         for group in splits.components([member.item for member in self.members]):
-            found = {patients[item.id] for item in group}
-            only = found.pop() if len(found) == 1 else None
+            group_names = {patients[item.id] for item in group}
+            only = group_names.pop() if len(group_names) == 1 else None
             name = f"patient:{only}" if only else f"scan:{group[0].id}"
             names.update(dict.fromkeys((item.id for item in group), name))
         return names
@@ -152,11 +152,11 @@ def _lookalikes(project: Project) -> dict[int, dict[int, str | None]]:
     """For each scan with confirmed near-duplicates: those, each with its patient."""
     pairs = list(duplicates.pairs_of(project.pk))
     patients = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient"))
-    found: dict[int, dict[int, str | None]] = defaultdict(dict)
+    lookalikes: dict[int, dict[int, str | None]] = defaultdict(dict)
     for first, second in pairs:
         if first in patients and second in patients:
-            found[first][second], found[second][first] = patients[second], patients[first]
-    return found
+            lookalikes[first][second], lookalikes[second][first] = patients[second], patients[first]
+    return lookalikes
 
 
 def _bonds(image: Image, lookalikes: Mapping[int, str | None]) -> set[str]:

@@ -93,17 +93,17 @@ class Diff:
 
 def diff(snapshot: Snapshot, *, against: Snapshot) -> Diff:
     before, after = _standings(against), _standings(snapshot)
-    found = Diff(snapshot, against)
+    difference = Diff(snapshot, against)
     for pk in sorted(before.keys() | after.keys()):
         old, new = before.get(pk), after.get(pk)
         if old is None or new is None:
-            _one_sided(found, old, new)
+            _one_sided(difference, old, new)
             continue
         if old.label != new.label:
-            found.relabelled.append(Change(new.image, old.label, new.label))
+            difference.relabelled.append(Change(new.image, old.label, new.label))
         if old.split != new.split:
-            found.moved.append(Change(new.image, old.split, new.split))
-    return found
+            difference.moved.append(Change(new.image, old.split, new.split))
+    return difference
 
 
 def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:

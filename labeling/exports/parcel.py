@@ -75,7 +75,7 @@ class Parcel:
     def _read(self, image: Image) -> tuple[bytes, str] | None:
         """The bytes of a scan and its file extension; None when it was erased meanwhile."""
         try:
-            found = outgoing(image, remake=self.remake)
+            content = outgoing(image, remake=self.remake)
         except (NotFound, DamagedObject) as error:
             if Image.objects.filter(pk=image.pk, erased_at__isnull=False).exists():
                 return None
@@ -83,9 +83,9 @@ class Parcel:
                 f"{image.code} cannot be read: its stored file is damaged. Ask an administrator to run verify_images and "
                 "restore it from a backup, or to erase it; then export again."
             ) from error
-        if found.remade and not self.remake:
+        if content.remade and not self.remake:
             self.remade.append(image.code)
-        return found.data, found.suffix
+        return content.data, content.suffix
 
 
 def of_snapshot(snapshot: Snapshot, *, files: str = Export.Files.ORIGINALS) -> Parcel:

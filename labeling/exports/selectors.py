@@ -29,9 +29,9 @@ def chosen_scans(actor: User, project: Project, filters: Mapping[str, str]) -> Q
     if unknown := sorted(set(filters) - set(FILTERS)):
         raise Invalid(f"There is no filter '{unknown[0]}'. The filters are: {', '.join(FILTERS)}.", attr="filters")
     asked = {**filters, "project": str(project.pk)}
-    found = ScanFilter(asked, queryset=visible_scans(actor), request=SimpleNamespace(user=actor))
-    if not found.is_valid():
-        name, errors = next(iter(found.errors.items()))
+    scan_filter = ScanFilter(asked, queryset=visible_scans(actor), request=SimpleNamespace(user=actor))
+    if not scan_filter.is_valid():
+        name, errors = next(iter(scan_filter.errors.items()))
         raise Invalid(" ".join(map(str, errors)), attr=name)
-    scans: QuerySet[Image] = found.qs
+    scans: QuerySet[Image] = scan_filter.qs
     return scans

@@ -34,16 +34,16 @@ def start_export(
 ) -> Export:
     """Queue the making of a ZIP: of a snapshot, or of the scans of the project that pass `filters` (as in the list of scans)."""
     require(actor, "view_project", project)
-    kept = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
-    if snapshot is not None and (kept or snapshot.project_id != project.pk):
+    given = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
+    if snapshot is not None and (given or snapshot.project_id != project.pk):
         raise Invalid("Name a data set of the project, or filters: one of the two.", attr="dataset")
-    if snapshot is None and not chosen_scans(actor, project, kept).filter(hold="").exists():
+    if snapshot is None and not chosen_scans(actor, project, given).filter(hold="").exists():
         raise Conflict("No scan passes these filters, so there is nothing to export.", code="nothing_to_export")
     with transaction.atomic():
         made = Export.objects.create(
-            project=project, snapshot=snapshot, filters=kept, files=Export.Files(files), created_by=actor
+            project=project, snapshot=snapshot, filters=given, files=Export.Files(files), created_by=actor
         )
-        details = {"dataset": snapshot.pk if snapshot else None, "files": str(made.files), "filters": sorted(kept)}
+        details = {"dataset": snapshot.pk if snapshot else None, "files": str(made.files), "filters": sorted(given)}
         audit.record("export.start", actor=actor, obj=made, project=project.pk, details=details)
         work.wake(made)
     return made
@@ -107,7 +107,7 @@ def leave_exports(image: Image) -> list[Blob]:
 
 def _let_go(rows: QuerySet[Export], *, reason: str) -> list[Blob]:
     """Drop the references to the ZIPs of these rows and name the objects."""
-    found = rows.filter(blob__isnull=False).select_related("blob")
-    doomed = {row.pk: row.blob for row in found if row.blob is not None}
+    holding = rows.filter(blob__isnull=False).select_related("blob")
+    doomed = {row.pk: row.blob for row in holding if row.blob is not None}
     Export.objects.filter(pk__in=list(doomed)).update(blob=None, error=reason)
     return list(doomed.values())

@@ -68,8 +68,8 @@ def _events(images: Sequence[int]) -> Iterator[tuple[int, Any, int, tuple[Any, .
     reviews = Review.objects.filter(image__in=images)
     for review in reviews.select_related("label__label_class", "new_label__label_class", "reviewer"):
         new = _said(review.new_label.label_class) if review.new_label else ""
-        said = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
-        yield review.image_id, review.created_at, 1, (review.created_at, "review", *said)
+        decision = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
+        yield review.image_id, review.created_at, 1, (review.created_at, "review", *decision)
 
 
 def _said(label_class: ProjectClass | None) -> str:

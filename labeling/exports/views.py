@@ -58,12 +58,12 @@ def _filters(given: QueryDict) -> dict[str, str]:
 
 @read_page
 def export(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    may_discard = caller(request).is_admin or found.created_by_id == caller(request).pk
+    export_row = get_object_or_404(selectors.exports(request.user), pk=pk)
+    may_discard = caller(request).is_admin or export_row.created_by_id == caller(request).pk
     context = {
-        "export": found,
-        "project": found.project,
-        "has_file": services.has_file(found),
+        "export": export_row,
+        "project": export_row.project,
+        "has_file": services.has_file(export_row),
         "may_discard": may_discard,
     }
     template = "labeling/_export.html" if request.htmx else "labeling/export.html"  # type: ignore[attr-defined]
@@ -72,6 +72,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def export_discard(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    attempt(request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=found)
+    export_row = get_object_or_404(selectors.exports(request.user), pk=pk)
+    attempt(
+        request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=export_row
+    )
     return redirect("export", pk)

@@ -109,8 +109,8 @@ def _erased_one(scans: Sequence[int]) -> bool:
 
 
 def _finish(job: Export, attempt: int, blob: Blob, scans: int) -> bool:
-    kept = {name: value for name, value in job.filters.items() if name not in IDENTIFYING}
-    columns: dict[str, Any] = {"done": scans, "total": scans, "filters": kept, "expires_at": timezone.now() + KEPT}
+    harmless = {name: value for name, value in job.filters.items() if name not in IDENTIFYING}
+    columns: dict[str, Any] = {"done": scans, "total": scans, "filters": harmless, "expires_at": timezone.now() + KEPT}
     if Export.objects.filter(pk=job.pk, cancel_requested=True).exists():
         _end(job, attempt, WorkStatus.CANCELLED)
         return False

@@ -165,17 +165,17 @@ def match(rows: Iterable[Row], places: Sequence[Place]) -> tuple[dict[str, Row],
     by_name: dict[str, list[str]] = defaultdict(list)
     for place in places:
         by_name[file_name(place.path)].append(place.path)
-    found: dict[str, Row] = {}
+    rows_by_path: dict[str, Row] = {}
     problems: list[RowProblem] = []
     for row in rows:
         wanted = row.image_id.replace("\\", "/").removeprefix("./")
         paths = [exact[wanted]] if wanted in exact else by_name.get(wanted, [])
-        problem = _problem(row, paths, found)
+        problem = _problem(row, paths, rows_by_path)
         if problem:
             problems.append(RowProblem(row.number, row.image_id, *problem))
         else:
-            found.setdefault(paths[0], row)
-    return found, problems
+            rows_by_path.setdefault(paths[0], row)
+    return rows_by_path, problems
 
 
 def _problem(row: Row, paths: Sequence[str], found: Mapping[str, Row]) -> tuple[str, str] | None:

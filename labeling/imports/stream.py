@@ -147,8 +147,8 @@ class Stream:
     def _send_off(self, delivery: Delivery) -> None:
         if delivery.came is not None and delivery.image is None:
             scans.refuse_taken(self._project, delivery.came.external_id)
-            came = scans.identified(self._project, delivery.came)
-            delivery.work = self._threads.submit(scans.keep, self._project, came)
+            identified = scans.identified(self._project, delivery.came)
+            delivery.work = self._threads.submit(scans.keep, self._project, identified)
 
     def _write_down(self) -> None:
         if not self._groups:
@@ -168,7 +168,7 @@ class Stream:
         new = [(one, one.kept) for one in group if one.kept]
         try:
             with transaction.atomic():
-                images = scans.insert(self._actor, self._project, [kept for _, kept in new])
+                images = scans.insert(self._actor, self._project, [scan for _, scan in new])
                 for (delivery, _), image in zip(new, images, strict=True):
                     delivery.image, delivery.created = image, True
                 fresh = [(one.image, one.parcel.label_class) for one, _ in new if one.image and one.parcel.label_class]
@@ -181,8 +181,8 @@ class Stream:
                 delivery.image, delivery.created = None, False
             raise
         except Exception:
-            for _, kept in new:
-                kept.discard()
+            for _, scan in new:
+                scan.discard()
             raise
 
     def _insert_alone(self, delivery: Delivery) -> None:

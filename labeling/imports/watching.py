@@ -96,8 +96,8 @@ class Watch:
         while waiting:
             inner = waiting.pop()
             try:
-                with os.scandir(self.folder / inner) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                with os.scandir(self.folder / inner) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
                     self._said.pop(inner or ".", None)
                     for entry in entries:
                         path = f"{inner}/{entry.name}" if inner else entry.name
@@ -124,7 +124,7 @@ class Watch:
     def _take(self, path: str, digest: str, state: State) -> None:
         try:
             with (self.folder / path).open("rb") as source:
-                image, outcome, said = self._bring(path, source)
+                image, outcome, detail = self._bring(path, source)
                 unchanged = State.of(os.fstat(source.fileno())) == state
         except (Forbidden, Unavailable):
             raise
@@ -134,7 +134,7 @@ class Watch:
         except OSError as error:
             self._complain_once(path, f"cannot be read: {error.strerror}. It is tried again.")
         else:
-            self.tell(f"{path}: {said}")
+            self.tell(f"{path}: {detail}")
             # A file that was written to meanwhile is taken in again; equal bytes are one scan.
             if unchanged:
                 self._remember(digest, state, outcome, image=image)

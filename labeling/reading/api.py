@@ -138,10 +138,10 @@ class QueueViewSet(ApiViewSet):
         leases = queue.claim_scans(actor=caller(request), **values)
         if not leases:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        found = scans(caller(request)).in_bulk([lease.image_id for lease in leases])
+        leased = scans(caller(request)).in_bulk([lease.image_id for lease in leases])
         for lease in leases:
-            vars(found[lease.image_id]).update({"task": lease.task, "expires_at": lease.expires_at})
-        rows = [found[lease.image_id] for lease in leases]
+            vars(leased[lease.image_id]).update({"task": lease.task, "expires_at": lease.expires_at})
+        rows = [leased[lease.image_id] for lease in leases]
         return Response({"results": self.get_serializer(rows, many=True).data})
 
     @extend_schema(request=shapes.ReleaseSerializer, responses=shapes.ReleasedSerializer)

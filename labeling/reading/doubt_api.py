@@ -61,8 +61,8 @@ class ProjectDoubtsViewSet(ProjectViewSet):
         project = self.get_object()
         policies.require(request.user, "review_label", project)
         shape = LabelDoubtSerializer
-        found = selectors.label_doubts(project)
-        return self.rows_below(request, found, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        doubts = selectors.label_doubts(project)
+        return self.rows_below(request, doubts, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
 
     @extend_schema(request=KeepLabelSerializer, responses={201: ReviewSerializer}, parameters=[IF_MATCH])
     @label_doubts.mapping.post

@@ -31,6 +31,6 @@ def doubts(request: HttpRequest, pk: int) -> HttpResponse:
 def _keep(request: HttpRequest, project: Project) -> None:
     form = KeepForm(request.POST, user=caller(request), project=project)
     if form.is_valid():
-        said = f"{form.cleaned_data['image'].code} keeps its label."
-        attempt(request, keep_label, said=said, **form.arguments())
+        message = f"{form.cleaned_data['image'].code} keeps its label."
+        attempt(request, keep_label, said=message, **form.arguments())
     form_message(request, form)

@@ -28,8 +28,8 @@ class LabelForm(VersionForm, ProjectForm):
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
-        said = {"label_class": data["label_class"]} if data["label_class"] else {"reason": data["ungradable"]}
-        return {**said, "comment": data["comment"], "expected_version": data["version"]}
+        reading = {"label_class": data["label_class"]} if data["label_class"] else {"reason": data["ungradable"]}
+        return {**reading, "comment": data["comment"], "expected_version": data["version"]}
 
 
 class ReviewForm(VersionForm, ProjectForm):

@@ -55,9 +55,9 @@ def _label(request: HttpRequest, project: Project) -> None:
     form = DeskLabelForm(data, user=caller(request), project=project)
     if form.is_valid():
         image = form.cleaned_data["image"]
-        said = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
+        reading = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said=f"Saved: {image.code} is {said}.", image=image, **form.arguments())
+        attempt(request, save, said=f"Saved: {image.code} is {reading}.", image=image, **form.arguments())
     form_message(request, form)
 
 
@@ -70,9 +70,9 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
         image = get_object_or_404(scans(request.user), pk=back.image_id)
         return {**known, "scan": image, "earlier": earlier, "going_back": True}
     order = "uncertain" if request.GET.get("order") == "uncertain" else "oldest"
-    found = desk.open_desk(request, project, Lease.Task.LABEL, order)
+    opened = desk.open_desk(request, project, Lease.Task.LABEL, order)
     earlier = desk.previous_label(request, project)
-    return {**known, "desk": found, "scan": found.scan, "after": found.after, "earlier": earlier, "order": order}
+    return {**known, "desk": opened, "scan": opened.scan, "after": opened.after, "earlier": earlier, "order": order}
 
 
 def _asked_label(request: HttpRequest, project: Project) -> Label | None:

@@ -146,9 +146,9 @@ def parse_class(project: Any, value: Any, *, attr: str = "label") -> ProjectClas
     """The project's class of exactly this name. Invalid lists the project's classes."""
     name = text.line(value, attr=attr, max_length=120, required=True)
     rows = list(ProjectClass.objects.filter(project=project))
-    found = next((row for row in rows if row.name == name), None)
-    if found is None:
+    label_class = next((row for row in rows if row.name == name), None)
+    if label_class is None:
         known = ", ".join(row.name for row in rows if row.retired_at is None)
         raise Invalid(f"The project has no class '{name}'. Its classes are: {known}.", attr=attr, code="unknown_class")
-    require_class(project, found, attr=attr)
-    return found
+    require_class(project, label_class, attr=attr)
+    return label_class

@@ -102,11 +102,11 @@ class ScanListField(serializers.Field[Any, Any, Any, Any]):
             self.fail("max_length", max_length=MAX_IMAGES)
         keys = [self._key(value) for value in data]
         user = self.context["request"].user
-        found = {image.pk: image for image in visible_scans(user).filter(pk__in=keys).select_related("project")}
+        images = {image.pk: image for image in visible_scans(user).filter(pk__in=keys).select_related("project")}
         for key, value in zip(keys, data, strict=True):
-            if key not in found:
+            if key not in images:
                 self.fail("does_not_exist", value=value)
-        return [found[key] for key in dict.fromkeys(keys)]
+        return [images[key] for key in dict.fromkeys(keys)]
 
     def _key(self, value: Any) -> int:
         try:

@@ -166,10 +166,10 @@ class ServiceTokenAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2:
             raise _refused("The header must read: Authorization: Token ms_…", "bad_authorization_header")
-        found = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
-        if found is None or not _is_live(found):
+        token = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
+        if token is None or not _is_live(token):
             raise _refused("The service token is not valid, has expired or was revoked.")
-        return found.user, found
+        return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Token realm="api"'

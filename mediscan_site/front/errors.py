@@ -25,10 +25,10 @@ def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpRe
 def api_not_found(request: HttpRequest) -> HttpResponse:
     """Every path under /api/ that no route matches. A missing last slash is forgiven: 308 keeps method and body."""
     try:
-        found = resolve(f"{request.path_info}/")
+        match = resolve(f"{request.path_info}/")
     except Resolver404:
-        found = None
-    if found is None or found.func is api_not_found or request.path_info.endswith("/"):
+        match = None
+    if match is None or match.func is api_not_found or request.path_info.endswith("/"):
         return _answer(request, 404, "not_found", NO_SUCH_PATH)
     query = request.META.get("QUERY_STRING", "")
     response = HttpResponseRedirect(f"{request.path}/" + (f"?{query}" if query else ""))

@@ -18,8 +18,8 @@ from rest_framework.response import Response
 
 @lru_cache(maxsize=8)  # bounded: anyone who is signed in may ask for `?version=` whatever
 def _document(version: str | None, language: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = SchemaGenerator(api_version=version).get_schema(public=True)  # type: ignore[no-untyped-call]
-    return found
+    document: dict[str, Any] = SchemaGenerator(api_version=version).get_schema(public=True)  # type: ignore[no-untyped-call]
+    return document
 
 
 class OneForAll(SchemaGenerator):

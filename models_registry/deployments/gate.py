@@ -100,8 +100,8 @@ def _by_tests(tests: Sequence[Mapping[str, Any]]) -> Verdict:
     """Refused where it is significantly worse in any figure; a loss that may be chance is a warning."""
     worse = significant(tests, worse=True)
     doubtful = [test for test in tests if test not in worse and test["difference"] < -TOLERANCE]
-    kept = ("figure", "class", "new", "deployed", "difference", "low", "high", "p", "p_holm", "method")
-    compared = [{name: test[name] for name in kept} for test in tests]
+    columns = ("figure", "class", "new", "deployed", "difference", "low", "high", "p", "p_holm", "method")
+    compared = [{name: test[name] for name in columns} for test in tests]
     served = next((test["deployed"] for test in tests if test["figure"] == NAME), None)
     return Verdict(
         tuple(f"It is significantly worse: {_said(test, len(tests))}" for test in worse),

@@ -154,5 +154,5 @@ def _comparison(
 
     if rival.model is None:
         return unavailable(rival.reason)
-    found = compare(labels, shares, np.concatenate(rival.shares), groups, names)
-    return {**found, "deployed": rival.model.code, "deployed_version": rival.model.version}
+    comparison = compare(labels, shares, np.concatenate(rival.shares), groups, names)
+    return {**comparison, "deployed": rival.model.code, "deployed_version": rival.model.version}

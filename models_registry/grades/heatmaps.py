@@ -59,7 +59,7 @@ def draw(grade: Grade) -> Blob:
 
 
 def _drawn_by_another(grade: Grade) -> Blob:
-    found = Grade.objects.select_related("heatmap").get(pk=grade.pk).heatmap
-    if found is None:
+    heatmap = Grade.objects.select_related("heatmap").get(pk=grade.pk).heatmap
+    if heatmap is None:
         raise NotFound("The scan was erased, and its heat map with it.")
-    return found
+    return heatmap

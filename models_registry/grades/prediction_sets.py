@@ -51,10 +51,10 @@ def of(grade: Grade) -> PredictionSet:
     shares = selectors.named_probabilities(grade)
     if len(shares) != sets.n_classes:
         return PredictionSet(None, None, "the grade keeps no probability of some class")
-    found = sets.prediction_set([list(shares.values())])
-    if found is None:
+    members = sets.prediction_set([list(shares.values())])
+    if members is None:
         return PredictionSet(None, None, sets.marginal.reason)
-    inside = [name for name, member in zip(shares, found[0], strict=True) if member]
+    inside = [name for name, member in zip(shares, members[0], strict=True) if member]
     return PredictionSet(tuple(sorted(inside, key=lambda name: -shares[name])), sets.target)
 
 
@@ -65,5 +65,5 @@ def _rules(grade: Grade) -> Conformal | str:
     calibration = grade.model.calibration
     if grade.confidence is None:
         return f"the model is not calibrated: {calibration.get('reason') or 'too few calibration scans'}"
-    kept = calibration.get("conformal")
-    return Conformal.from_dict(kept) if kept else "the model was made without prediction sets"
+    stored = calibration.get("conformal")
+    return Conformal.from_dict(stored) if stored else "the model was made without prediction sets"

@@ -90,10 +90,10 @@ def mean_logits(
     Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
     average probabilities; the mean of logits is their geometric mean, and one temperature calibrates it.
     """
-    found = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
-    if len(found) == 1:
-        return found[0]
-    return np.asarray(np.mean(found, axis=0, dtype=np.float64), dtype=np.float32)
+    logits = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
+    if len(logits) == 1:
+        return logits[0]
+    return np.asarray(np.mean(logits, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def decide(manifest: Manifest, confidence: float) -> Decision:
@@ -150,8 +150,8 @@ class Predictor:
     def _features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             x = self._input(tiles)
-            found = torch.cat([features(network, x) for network in self._networks], dim=1)
-        return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
+            joined = torch.cat([features(network, x) for network in self._networks], dim=1)
+        return np.asarray(joined.float().cpu().numpy(), dtype=np.float32)
 
     def _input(self, tiles: Tiles) -> Tensor:
         return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)

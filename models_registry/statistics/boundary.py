@@ -113,15 +113,15 @@ class Carriers:
         return min(self._patients(self.y == c), self._patients(self.y != c))
 
     def _one_vs_rest(self, c: int, figure: str, value: float) -> Ends:
-        own, said = self.y == c, self.p.argmax(axis=1) == c
+        own, predicted = self.y == c, self.p.argmax(axis=1) == c
         if figure == "auroc":
             return area_interval(value, self._patients(own), self._patients(~own))
         if figure == "f1":
             # F1 rises with tp / (tp + fp + fn), which is a share.
-            low, high = unanimous(value / (2 - value), self._patients(own | said))
+            low, high = unanimous(value / (2 - value), self._patients(own | predicted))
             return 2 * low / (1 + low), 2 * high / (1 + high)
         # Average precision by the number of positives: Boyd, Eng & Page (ECML PKDD 2013).
-        carried = {"sensitivity": own, "specificity": ~own, "ppv": said, "npv": ~said, "auprc": own}[figure]
+        carried = {"sensitivity": own, "specificity": ~own, "ppv": predicted, "npv": ~predicted, "auprc": own}[figure]
         return unanimous(value, self._patients(carried))
 
     def _patients(self, cases: Mask) -> int:

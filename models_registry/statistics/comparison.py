@@ -78,8 +78,8 @@ def unavailable(reason: str) -> dict[str, Any]:
 
 def significant(tests: Sequence[Mapping[str, Any]], *, worse: bool) -> list[Mapping[str, Any]]:
     """Those of a comparison's `tests` in which the new version is worse (or better) after correction."""
-    found = [test for test in tests if test["p_holm"] is not None and test["p_holm"] < ALPHA]
-    return [test for test in found if (test["difference"] < 0) == worse]
+    significant_tests = [test for test in tests if test["p_holm"] is not None and test["p_holm"] < ALPHA]
+    return [test for test in significant_tests if (test["difference"] < 0) == worse]
 
 
 def _names(k: int) -> list[str]:
@@ -152,14 +152,14 @@ def _tested(
         paired = delong(y == c, one[:, c], two[:, c])
         entry["delong"], classical, method = paired.to_dict(), paired.p, "DeLong"
     elif entry["figure"] == "accuracy":
-        found = mcnemar(one.argmax(axis=1) == y, two.argmax(axis=1) == y)
+        result = mcnemar(one.argmax(axis=1) == y, two.argmax(axis=1) == y)
         entry["mcnemar"] = {
-            "only_new_right": found.only_first,
-            "only_deployed_right": found.only_second,
-            "p_exact": found.p_exact,
-            "p_mid": found.p_mid,
+            "only_new_right": result.only_first,
+            "only_deployed_right": result.only_second,
+            "p_exact": result.p_exact,
+            "p_mid": result.p_mid,
         }
-        classical, method = found.p_mid, "McNemar, mid-p"
+        classical, method = result.p_mid, "McNemar, mid-p"
     if groups.repeat or classical is None:
         return {**entry, "p": clustered, "p_holm": None, "method": CLUSTERED}
     return {**entry, "p": classical, "p_holm": None, "method": method}

@@ -47,15 +47,15 @@ class SetRule:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SetRule:
-        found = dict(data)
-        thresholds, by_class = found.pop("thresholds"), found.pop("by_class")
+        values = dict(data)
+        thresholds, by_class = values.pop("thresholds"), values.pop("by_class")
         if thresholds is not None and not all(0 <= float(value) <= 1 for value in thresholds):
             raise ValueError("conformal thresholds must be in 0..1")
         return cls(
             thresholds=None if thresholds is None else tuple(float(value) for value in thresholds),
-            n=tuple(int(count) for count in found.pop("n")),
+            n=tuple(int(count) for count in values.pop("n")),
             by_class=None if by_class is None else tuple(by_class),
-            **found,
+            **values,
         )
 
 
@@ -131,11 +131,11 @@ def fit_marginal(probabilities: Floats, labels: Ints, target: float, weights: Fl
     counts = np.bincount(labels, minlength=k)
     scores = _scores(probabilities, labels)
     own = [float(weights[labels == c].mean()) if counts[c] else float("inf") for c in range(k)]
-    found = [_threshold(scores, weights, target, extra) for extra in own]
-    if any(value is None for value in found):
+    thresholds = [_threshold(scores, weights, target, extra) for extra in own]
+    if any(value is None for value in thresholds):
         reason = f"{len(labels)} calibration scans are too few for a coverage of {target:g}"
         return SetRule(None, tuple(counts.tolist()), reason)
-    return SetRule(tuple(value for value in found if value is not None), tuple(counts.tolist()))
+    return SetRule(tuple(value for value in thresholds if value is not None), tuple(counts.tolist()))
 
 
 def fit_class_conditional(probabilities: Floats, labels: Ints, target: float, classes: Sequence[str] = ()) -> SetRule:
@@ -153,8 +153,8 @@ def fit_class_conditional(probabilities: Floats, labels: Ints, target: float, cl
         reason = f"class {name} has {counts[scarce]} calibration scans, a coverage of {target:g} needs {least}"
         return SetRule(None, counts, reason)
     scores = _scores(probabilities, labels)
-    found = (_threshold(scores[labels == c], np.ones(counts[c]), target, 1.0) for c in range(k))
-    return SetRule(tuple(value for value in found if value is not None), counts)
+    thresholds = (_threshold(scores[labels == c], np.ones(counts[c]), target, 1.0) for c in range(k))
+    return SetRule(tuple(value for value in thresholds if value is not None), counts)
 
 
 def least_scans(target: float) -> int:

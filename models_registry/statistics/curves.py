@@ -40,7 +40,7 @@ def curves(
 ) -> dict[str, list[dict[str, Any]]]:
     """`{"roc": […], "pr": […]}` with `{"class", "points": [[x, y], …]}` each: of class 1 with two classes, one-vs-rest
     of every class with more. Where `reasons` withholds the area, `points` is empty and `reason` says why."""
-    found: dict[str, list[dict[str, Any]]] = {"roc": [], "pr": []}
+    lines: dict[str, list[dict[str, Any]]] = {"roc": [], "pr": []}
     for c in [1] if len(classes) == 2 else range(len(classes)):
         own = y == c
         for kind, name, draw in (("roc", "auroc", roc_points), ("pr", "auprc", pr_points)):
@@ -49,8 +49,8 @@ def curves(
                 reason = reason or "cases of the class and of the rest are needed"
             points = [] if reason else draw(p[:, c], own, max_points).round(DECIMALS).tolist()
             entry = {"class": classes[c], "prevalence": float(own.mean()) if len(y) else None, "points": points}
-            found[kind].append({**entry, "reason": reason} if reason else entry)
-    return found
+            lines[kind].append({**entry, "reason": reason} if reason else entry)
+    return lines
 
 
 def _turns(x: Floats, y: Floats) -> Mask:

@@ -57,7 +57,7 @@ def evaluation_report(
     y, p = np.asarray(y_true, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     check(y, p, groups, classes)
     clusters = Groups.of(groups)
-    found = measured(
+    figures_by_name = measured(
         y,
         p,
         clusters,
@@ -68,12 +68,12 @@ def evaluation_report(
         min_cases=min_cases,
         n_bins=n_bins,
     )
-    overall = {name: entry for name, entry in found.items() if "/" not in name}
+    overall = {name: entry for name, entry in figures_by_name.items() if "/" not in name}
     per_class = [
         {
             "class": label,
             "n": int((y == k).sum()),
-            **{name.split("/")[1]: entry for name, entry in found.items() if name.startswith(f"{k}/")},
+            **{name.split("/")[1]: entry for name, entry in figures_by_name.items() if name.startswith(f"{k}/")},
         }
         for k, label in enumerate(classes)
     ]
@@ -111,7 +111,7 @@ def measured(
     parts = [figures(y, p, w, refer_threshold, n_bins) for w in weights(groups, n_boot, seed)]
     resamples = {name: np.concatenate([part[name] for part in parts]) for name in point} if parts else {}
     why = reasons(y, p, refer_threshold, classes, min_cases)
-    values = {name: float(found[0]) for name, found in point.items()}
+    values = {name: float(drawn[0]) for name, drawn in point.items()}
     carriers = Carriers(y, p, groups, refer_threshold)
     return {
         name: _scalar(name, values, resamples.get(name), why.get("*") or why.get(name), carriers) for name in values

@@ -29,8 +29,8 @@ class Groups:
     @classmethod
     def of(cls, names: Sequence[object]) -> Groups:
         """Groups of N cases by name; equal text is the same group."""
-        found, index = np.unique(np.asarray([str(name) for name in names], dtype=str), return_inverse=True)
-        return cls(index.astype(np.int64), len(found))
+        unique, index = np.unique(np.asarray([str(name) for name in names], dtype=str), return_inverse=True)
+        return cls(index.astype(np.int64), len(unique))
 
     @property
     def repeat(self) -> bool:

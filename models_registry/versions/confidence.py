@@ -16,12 +16,18 @@ _SINGLE: Final = "one for each: what serves is the mean of several, which is les
 
 def lines(model: ModelVersion) -> list[str]:
     """Sentences about temperature, prevalence, calibration error, refer threshold and prediction sets."""
-    found = model.calibration
-    if found.get("temperature") is None:
-        reason = found.get("reason") or "too few calibration scans"
+    calibration = model.calibration
+    if calibration.get("temperature") is None:
+        reason = calibration.get("reason") or "too few calibration scans"
         return [f"Not calibrated ({reason}): no confidence is shown, and every scan is referred."]
-    said = (_temperature(model), _prevalence(model), _errors(found), _referral(found), _sets(found))
-    return [line for line in said if line]
+    sentences = (
+        _temperature(model),
+        _prevalence(model),
+        _errors(calibration),
+        _referral(calibration),
+        _sets(calibration),
+    )
+    return [line for line in sentences if line]
 
 
 def rows(model: ModelVersion) -> list[dict[str, Any]]:
@@ -47,12 +53,12 @@ def rows(model: ModelVersion) -> list[dict[str, Any]]:
 
 
 def _temperature(model: ModelVersion) -> str:
-    found = model.calibration
+    calibration = model.calibration
     unit = "patients" if model.snapshot.grouping == "patient" else "groups"
-    groups = f" of {found['n_groups']} {unit}" if found.get("n_groups") else ""
-    origin = _ORIGINS.get(str(found.get("origin")), "").format(as_served=_as_served(model))
+    groups = f" of {calibration['n_groups']} {unit}" if calibration.get("n_groups") else ""
+    origin = _ORIGINS.get(str(calibration.get("origin")), "").format(as_served=_as_served(model))
     where = f" ({origin})" if origin else ""
-    return f"Temperature {found['temperature']:.3f}, fitted on {found.get('n')} scans{groups}{where}."
+    return f"Temperature {calibration['temperature']:.3f}, fitted on {calibration.get('n')} scans{groups}{where}."
 
 
 def _as_served(model: ModelVersion) -> str:
@@ -62,10 +68,10 @@ def _as_served(model: ModelVersion) -> str:
 
 
 def _prevalence(model: ModelVersion) -> str:
-    found = model.calibration
-    prior = found.get("prior")
+    calibration = model.calibration
+    prior = calibration.get("prior")
     if not prior or not prior.get("calibration"):
-        shares = found.get("prevalence")
+        shares = calibration.get("prevalence")
         return f"Trained at a prevalence of {_shares(model, shares)}." if shares else ""
     at = f"Calibrated at a prevalence of {_shares(model, prior['calibration'])}"
     if prior.get("expected"):

@@ -55,11 +55,11 @@ def exposures(model: ModelVersion, snapshot: Snapshot) -> list[Exposure]:
 
 def why_flattered(model: ModelVersion, snapshot: Snapshot) -> str:
     """A sentence on why a reading of this test split would flatter the version; empty when it is fair."""
-    found = exposures(model, snapshot)
-    if not found:
+    seen = exposures(model, snapshot)
+    if not seen:
         return ""
     total = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST).count()
-    facts = "; ".join(_said(model, exposure, snapshot, total) for exposure in found)
+    facts = "; ".join(_said(model, exposure, snapshot, total) for exposure in seen)
     return f"{facts}; a result would flatter it."
 
 

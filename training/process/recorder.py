@@ -88,9 +88,9 @@ class Recorder:
         self._written_at = now
         low, high = self._span
         try:
-            kept = self._mine().filter(cancel_requested=False)
-            said = f"{message[:170]}{left}"
-            if not kept.update(progress=low + (high - low) * fraction, message=said):
+            running = self._mine().filter(cancel_requested=False)
+            text = f"{message[:170]}{left}"
+            if not running.update(progress=low + (high - low) * fraction, message=text):
                 self.stop()
         except OperationalError as error:
             # Only a figure to look at; what must not be lost is written elsewhere and may fail.

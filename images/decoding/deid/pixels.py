@@ -74,8 +74,8 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
     while at + 4 <= len(frame):
         if frame[at] != 0xFF or not _is_segment(frame[at + 1]):
             # Inside a scan, where JPEG stuffs 0x00 after 0xFF and JPEG-LS a byte below 0x80.
-            found = frame.find(b"\xff", at + 1)
-            at = len(frame) if found < 0 else found
+            marker_at = frame.find(b"\xff", at + 1)
+            at = len(frame) if marker_at < 0 else marker_at
             continue
         kind = frame[at + 1]
         if kind == _END:

@@ -44,16 +44,16 @@ _PIXELS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 
 def deidentify(dataset: Dataset, options: DeidOptions) -> Report:
     """Clean a dataset in place, its file meta information and preamble too. The picture stays as it is."""
-    kept = _kept(options)
+    options_kept = _kept(options)
     patient = _patient(dataset, options)
     days = values.shift_days(options.secret, patient or _study(dataset)) if options.shift_dates else None
-    cleaning = _Pass(options.secret, kept, days)
+    cleaning = _Pass(options.secret, options_kept, days)
     for what in pixels.clean(dataset):
         cleaning.note("(7FE0,0010)", f"PixelData: {what}", "removed")
     cleaning.clean(dataset)
-    _sign(dataset, patient, kept)
+    _sign(dataset, patient, options_kept)
     _clean_file(dataset)
-    profile = "; ".join([_PROFILE, *(_METHODS[name][1] for name in sorted(kept))])
+    profile = "; ".join([_PROFILE, *(_METHODS[name][1] for name in sorted(options_kept))])
     return Report(profile=profile, actions=cleaning.rows(), shift_days=days)
 
 
@@ -107,10 +107,10 @@ class _Pass:
         }
 
     def rows(self) -> list[dict[str, str]]:
-        found = [{"tag": tag, "keyword": keyword, "action": action} for tag, keyword, action in self._rows]
+        rows = [{"tag": tag, "keyword": keyword, "action": action} for tag, keyword, action in self._rows]
         if self._unnamed:
-            found.append({"tag": "", "keyword": "more elements", "action": "removed"})
-        return found
+            rows.append({"tag": "", "keyword": "more elements", "action": "removed"})
+        return rows
 
     def clean(self, dataset: Dataset, path: str = "", depth: int = 0) -> None:
         for tag in list(dataset.keys()):

@@ -44,8 +44,8 @@ def patient_id(dataset: Dataset) -> str | None:
 def _said(dataset: Dataset, fact: Fact) -> str:
     """The first of the fact's elements that is filled, at most as long as a form takes it."""
     for keywords in fact.keywords:
-        if found := " ".join(filter(None, (_text(dataset, keyword) for keyword in keywords.split()))):
-            return found[: fact.max_length]
+        if words := " ".join(filter(None, (_text(dataset, keyword) for keyword in keywords.split()))):
+            return words[: fact.max_length]
     return ""
 
 

@@ -40,24 +40,24 @@ def manifest_of(folder: Path, *, trusted: str) -> Manifest:
     data = layout.read_small(folder / layout.MANIFEST)
     signature = layout.read_small(folder / layout.SIGNATURE).decode("ascii", errors="replace")
     signing.require_signature(data, signature, trusted=trusted)
-    found = layout.parse(data)
+    manifest = layout.parse(data)
     # A signed backup under another's name would pass for newer or older than it is.
-    if found.name != folder.name.removeprefix(layout.PARTIAL):
-        raise BackupError(f"The folder {folder.name} holds the backup {found.name}. Give it back its name.")
-    return found
+    if manifest.name != folder.name.removeprefix(layout.PARTIAL):
+        raise BackupError(f"The folder {folder.name} holds the backup {manifest.name}. Give it back its name.")
+    return manifest
 
 
 def _erased_by_now(root: Path, manifest: Manifest, *, trusted: str) -> frozenset[str]:
     """Ids that this backup or a newer one of the same site says were destroyed on purpose."""
-    found = set(manifest.erased)
+    erased = set(manifest.erased)
     for newer in layout.folders(root):
         if newer.name > manifest.name:
             try:
-                found.update(manifest_of(newer, trusted=trusted).erased)
+                erased.update(manifest_of(newer, trusted=trusted).erased)
             except BackupError as error:
                 # A newer one that is damaged must not stand in the way of an older one that is whole.
                 log.warning("What %s says of erased objects is not counted: %s", newer.name, error)
-    return frozenset(found)
+    return frozenset(erased)
 
 
 def _no_progress(fraction: float) -> None:

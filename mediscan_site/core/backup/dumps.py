@@ -61,10 +61,10 @@ class Dump:
 def tool(name: str) -> str:
     """The path of a database's command-line tool; BackupError names the package that has it."""
     names, package = _TOOLS[name]
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
         raise BackupError(f"{' or '.join(names)} is not installed. Install the package {package}.")
-    return found
+    return path
 
 
 def command(name: str, *options: str) -> tuple[list[str], dict[str, str], str]:
@@ -77,8 +77,8 @@ def command(name: str, *options: str) -> tuple[list[str], dict[str, str], str]:
 @contextlib.contextmanager
 def piped(arguments: list[str], env: dict[str, str], **pipes: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a tool alongside the body; BackupError with the tool's own words when it failed."""
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(arguments, env=env, stderr=said, **pipes)  # noqa: S603 -- our own options, no shell
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(arguments, env=env, stderr=complaints, **pipes)  # noqa: S603 -- our own options, no shell
         try:
             yield process
         except BrokenPipeError:
@@ -94,8 +94,8 @@ def piped(arguments: list[str], env: dict[str, str], **pipes: Any) -> Iterator["
                     with contextlib.suppress(OSError):
                         pipe.close()
         if process.wait():
-            said.seek(0)
-            words = said.read(2000).decode(errors="replace").strip()
+            complaints.seek(0)
+            words = complaints.read(2000).decode(errors="replace").strip()
             raise BackupError(f"{Path(arguments[0]).name} failed: {words or f'exit {process.returncode}'}")
 
 
@@ -121,8 +121,8 @@ def _sqlite() -> Iterator[Dump]:
 
 
 def _sqlite_tables(read: sqlite3.Connection) -> list[str]:
-    found = read.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    return [name for (name,) in found.fetchall()]
+    rows = read.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return [name for (name,) in rows.fetchall()]
 
 
 @contextlib.contextmanager
@@ -234,12 +234,12 @@ class _Lines:
             self.census.audit = (int(first["seq"]), self._plain(first["hash"]))
 
     def _plain(self, value: bytes) -> str:
-        found = self._VALUE.fullmatch(value)
-        if found is None:
+        match = self._VALUE.fullmatch(value)
+        if match is None:
             raise BackupError(
                 "The dump has a line that this MediScan cannot read. Use MariaDB's or MySQL's own mysqldump."
             )
-        return found[1].decode()
+        return match[1].decode()
 
 
 _ENGINES: Final[dict[str, Callable[[], contextlib.AbstractContextManager[Dump]]]] = {

@@ -220,10 +220,10 @@ def _free_name(root: Path, now: datetime, kind: str) -> str:
 
 
 def _migrations() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    applied: dict[str, list[str]] = {}
     for app, name in sorted(MigrationRecorder(connection).applied_migrations()):
-        found.setdefault(app, []).append(name)
-    return found
+        applied.setdefault(app, []).append(name)
+    return applied
 
 
 def _sign(folder: Path, manifest: Manifest) -> None:

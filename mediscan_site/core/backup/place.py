@@ -67,12 +67,12 @@ def recipients() -> tuple[list[pyrage.x25519.Recipient], str]:
     """Whom backups are encrypted to, and what the operator must know. The embedded mode makes an identity once."""
     if settings.BACKUP_RECIPIENTS:
         return parse_recipients(settings.BACKUP_RECIPIENTS), ""
-    kept = Path(settings.BACKUP_RECIPIENTS_FILE or settings.KEYS_FILE.parent / RECIPIENTS_FILE)
-    if kept.is_file():
-        return parse_recipients(_listed(kept)), ""
+    kept_file = Path(settings.BACKUP_RECIPIENTS_FILE or settings.KEYS_FILE.parent / RECIPIENTS_FILE)
+    if kept_file.is_file():
+        return parse_recipients(_listed(kept_file)), ""
     if settings.BACKUP_RECIPIENTS_FILE or not settings.EMBEDDED:
         where = (
-            f"BACKUP_RECIPIENTS_FILE {kept} does not exist"
+            f"BACKUP_RECIPIENTS_FILE {kept_file} does not exist"
             if settings.BACKUP_RECIPIENTS_FILE
             else "No recipient is set"
         )
@@ -80,7 +80,7 @@ def recipients() -> tuple[list[pyrage.x25519.Recipient], str]:
             f"{where}. Run age-keygen on a machine that is not this one, keep what it prints there, and set "
             "BACKUP_RECIPIENTS to its public key (age1…)."
         )
-    return _made(kept)
+    return _made(kept_file)
 
 
 def _listed(path: Path) -> list[str]:
@@ -91,11 +91,11 @@ def _listed(path: Path) -> list[str]:
 def _made(kept: Path) -> tuple[list[pyrage.x25519.Recipient], str]:
     path = own_identity()
     if path.exists():
-        found = [str(key.to_public()) for key in read_identity(path).keys]
+        recipients = [str(key.to_public()) for key in read_identity(path).keys]
     else:
-        found = [make_identity(path, signer=signer(ring.current()))]
-    _keep(kept, found)
-    return parse_recipients(found), LOUD.format(path=path)
+        recipients = [make_identity(path, signer=signer(ring.current()))]
+    _keep(kept, recipients)
+    return parse_recipients(recipients), LOUD.format(path=path)
 
 
 def _keep(kept: Path, found: list[str]) -> None:
@@ -104,9 +104,9 @@ def _keep(kept: Path, found: list[str]) -> None:
 
 def go_on_for(used: Identity) -> None:
     """A restored embedded site encrypts to the identity that it was restored with, and makes no other."""
-    kept = Path(settings.KEYS_FILE.parent) / RECIPIENTS_FILE
-    if settings.EMBEDDED and not kept.exists():
-        _keep(kept, [str(key.to_public()) for key in used.keys])
+    kept_file = Path(settings.KEYS_FILE.parent) / RECIPIENTS_FILE
+    if settings.EMBEDDED and not kept_file.exists():
+        _keep(kept_file, [str(key.to_public()) for key in used.keys])
 
 
 def identity(given: Path | None) -> Identity | None:

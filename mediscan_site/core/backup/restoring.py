@@ -68,10 +68,10 @@ def _chosen(path: Path) -> Path:
     if (path / layout.MANIFEST).is_file():
         # Newer backups next to it say what was erased since, and the objects are there too.
         return path.resolve()
-    found = layout.folders(path) if path.is_dir() else []
-    if not found:
+    folders = layout.folders(path) if path.is_dir() else []
+    if not folders:
         raise BackupError(f"{path} is neither a backup nor a folder of backups. Name one of the folders in BACKUP_DIR.")
-    return found[-1].resolve()
+    return folders[-1].resolve()
 
 
 def _trusted(folder: Path, identity: Identity, given: str) -> str:
@@ -188,11 +188,11 @@ def _put_keys(keys: bytes) -> None:
 
 
 def _require_counted(manifest: Manifest) -> None:
-    found = dumps.counted(connection).rows
-    wrong = [name for name, count in manifest.rows.items() if found.get(name) != count]
+    counted = dumps.counted(connection).rows
+    wrong = [name for name, count in manifest.rows.items() if counted.get(name) != count]
     if wrong:
         raise BackupError(
-            f"The database was loaded, but table {wrong[0]} has {found.get(wrong[0])} rows and not {manifest.rows[wrong[0]]}. "
+            f"The database was loaded, but table {wrong[0]} has {counted.get(wrong[0])} rows and not {manifest.rows[wrong[0]]}. "
             "Nothing else was restored. Restore again, or take another backup."
         )
 

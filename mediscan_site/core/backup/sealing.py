@@ -66,17 +66,17 @@ class _Passing:
 
 def parse_recipients(texts: list[str]) -> list[pyrage.x25519.Recipient]:
     """The public keys that a backup is encrypted to; BackupError when there is none or one is not valid."""
-    found = []
+    recipients = []
     for text in texts:
         try:
-            found.append(pyrage.x25519.Recipient.from_str(text))
+            recipients.append(pyrage.x25519.Recipient.from_str(text))
         except pyrage.RecipientError as error:
             raise BackupError(
                 f"{text[:20]!r} is not an age recipient. It must look like age1…: make one with age-keygen."
             ) from error
-    if not found:
+    if not recipients:
         raise BackupError("No recipient: set BACKUP_RECIPIENTS to the public key that age-keygen prints (age1…).")
-    return found
+    return recipients
 
 
 def seal(

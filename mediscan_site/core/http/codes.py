@@ -63,6 +63,6 @@ class CodeLookupMixin(GenericAPIView[Any]):
             pk = parse_code(self.code_prefix, self.kwargs[self.lookup_url_kwarg or self.lookup_field])
         except Invalid as error:
             raise NotFound("There is no such object, or it is not visible to you.") from error
-        found: Model = get_object_or_404(self.get_queryset(), pk=pk)
-        self.check_object_permissions(self.request, found)
-        return found
+        row: Model = get_object_or_404(self.get_queryset(), pk=pk)
+        self.check_object_permissions(self.request, row)
+        return row

@@ -31,16 +31,16 @@ class BadDigest(Invalid, BadRequest):
 
 def body_digests(header: str) -> dict[str, bytes]:
     """Algorithm to digest for those of the header that can be checked. BadDigest `invalid_digest` when there is none."""
-    found = {}
+    digests = {}
     for member in header.split(","):
         match = _MEMBER.fullmatch(member.strip())
         if match is None:
             raise _malformed()
         if match[1] in ALGORITHMS:
-            found[match[1]] = _decoded(match[1], match[2])
-    if not found:
+            digests[match[1]] = _decoded(match[1], match[2])
+    if not digests:
         raise _malformed()
-    return found
+    return digests
 
 
 def _decoded(algorithm: str, text: str) -> bytes:
@@ -60,8 +60,8 @@ def _malformed() -> BadDigest:
 
 def file_digest(headers: Mapping[str, str]) -> str:
     """The SHA-256 (hex) that the file is said to have; empty when not given. BadDigest when it is not one."""
-    said = headers.get(FILE_HEADER, "").strip()
-    return sha256_hex(said, what=FILE_HEADER) if said else ""
+    header = headers.get(FILE_HEADER, "").strip()
+    return sha256_hex(header, what=FILE_HEADER) if header else ""
 
 
 def sha256_hex(text: str, *, what: str, attr: str | None = None) -> str:

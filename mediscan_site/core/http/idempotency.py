@@ -77,7 +77,7 @@ def body_digest(request: Request) -> str:
     fields: Any = data
     if hasattr(data, "lists"):
         fields = [[name, [v for v in values if isinstance(v, str)]] for name, values in sorted(data.lists())]
-    files = [[name, [_file_sha256(file) for file in found]] for name, found in sorted(request.FILES.lists())]
+    files = [[name, [_file_sha256(file) for file in uploads]] for name, uploads in sorted(request.FILES.lists())]
     text = json.dumps([fields, files], sort_keys=True, separators=(",", ":"), default=str)
     return hmac.digest(settings.KEY_RING.derived("request bodies"), text.encode(), "sha256").hex()
 
@@ -121,9 +121,9 @@ def _reserve(request: Request, key: str, digest: str) -> IdempotencyRecord:
             with transaction.atomic():
                 return IdempotencyRecord.objects.create(**owner, body_digest=digest)
         except IntegrityError:
-            found = _usable(IdempotencyRecord.objects.filter(**owner).first(), digest)
-        if found is not None:
-            return found
+            record = _usable(IdempotencyRecord.objects.filter(**owner).first(), digest)
+        if record is not None:
+            return record
         if time.monotonic() > deadline:
             raise Conflict(
                 "The first request with this Idempotency-Key is still running. Ask again in a few seconds.",

@@ -53,8 +53,8 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
     backward = at is not None and at.backward
     if at:
         queryset = queryset.filter(_beyond(at, ordering))
-    found = list(ordered(queryset, ordering, backward=backward)[: size + 1])
-    more, rows = len(found) > size, found[:size]
+    page_rows = list(ordered(queryset, ordering, backward=backward)[: size + 1])
+    more, rows = len(page_rows) > size, page_rows[:size]
     if backward:
         rows.reverse()
     has_next, has_previous = (bool(rows), more) if backward else (more, at is not None and bool(rows))

@@ -34,8 +34,8 @@ class ActingCommand(BaseCommand):
 
     def find_actor(self, name: str | None) -> User:
         active = User.objects.filter(is_active=True).order_by("pk")
-        found = active.filter(username=name) if name else active.filter(role=Role.ADMIN)
-        actor = found.first()
+        candidates = active.filter(username=name) if name else active.filter(role=Role.ADMIN)
+        actor = candidates.first()
         if actor is None:
             remedy = "Make one with: manage.py create_user NAME --role admin"
             raise CommandError(f"There is no active {name or 'administrator'}. {remedy}", returncode=WRONG_USE)

@@ -192,9 +192,9 @@ def erase(blob: Blob) -> None:
 def erase_on_commit(doomed: Iterable[Blob]) -> None:
     """Destroy objects with the change that lets go of them: the keys in this transaction, the bytes, noise from then on, once
     it is certain. A process that dies in between leaves noise for `sweep_orphans`."""
-    found = list(doomed)
-    drop_keys(found)
-    for blob in found:
+    blobs = list(doomed)
+    drop_keys(blobs)
+    for blob in blobs:
         transaction.on_commit(partial(_storage().delete, blob.path))
 
 
@@ -212,8 +212,8 @@ def sweep_orphans(older_than: timedelta) -> int:
     cutoff, storage, swept = timezone.now() - older_than, _storage(), 0
     for folder in _shards():
         paths = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
-        kept = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
-        for path in sorted(set(paths) - set(kept)):
+        referenced = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
+        for path in sorted(set(paths) - set(referenced)):
             if storage.get_modified_time(path) < cutoff:
                 storage.delete(path)
                 swept += 1

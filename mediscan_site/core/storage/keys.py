@@ -258,9 +258,9 @@ def _require(true: object, otherwise: str) -> None:
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    _require(len(found) == len(pairs), "a field occurs twice")
-    return found
+    entries = dict(pairs)
+    _require(len(entries) == len(pairs), "a field occurs twice")
+    return entries
 
 
 def _decoded(value: object, field: str) -> bytes:

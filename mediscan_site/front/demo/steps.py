@@ -98,14 +98,14 @@ def approve(story: Story) -> str:
 
 
 def _pending(story: Story) -> list[int]:
-    found: list[int] = []
+    keys: list[int] = []
     page = story.colleague.get(
         "images/", project=story.pk, label_status="labeled", approval_status="pending", page_size=200
     )
     while True:
-        found += [row["id"] for row in page["results"]]
+        keys += [row["id"] for row in page["results"]]
         if not page["next"]:
-            return found
+            return keys
         page = story.colleague.get(page["next"])
 
 

@@ -94,10 +94,10 @@ def tested(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for test in comparison.get("tests", []):
         name = TITLES.get(test["figure"], test["figure"])
-        found = None
+        number = None
         if test["p_holm"] is not None and test["p_holm"] < alpha:
-            found = ("worse", "bad") if test["difference"] < 0 else ("better", "good")
-        rows.append({**test, "title": f"{name} of {test['class']}" if test["class"] else name, "found": found})
+            number = ("worse", "bad") if test["difference"] < 0 else ("better", "good")
+        rows.append({**test, "title": f"{name} of {test['class']}" if test["class"] else name, "found": number})
     return rows
 
 

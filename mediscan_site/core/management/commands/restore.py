@@ -49,8 +49,10 @@ class Command(BaseCommand):
         )
         self._audit(*manifest.audit)
         if done.lost:
-            said = f"{len(done.lost)} objects were damaged in the backup and are in quarantine: {', '.join(done.lost)}"
-            self.stderr.write(self.style.WARNING(said))
+            message = (
+                f"{len(done.lost)} objects were damaged in the backup and are in quarantine: {', '.join(done.lost)}"
+            )
+            self.stderr.write(self.style.WARNING(message))
         if set(done.damaged) - set(done.lost):
             raise CommandError(
                 f"{len(done.damaged)} of {done.verified} objects do not verify: {', '.join(done.damaged[:5])}"
