@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
@@ -47,8 +48,18 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def world(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), transaction.atomic():
-        yield build()
+        made = build()
+        # Signed in once: a cell that ends a session does so in its own savepoint.
+        made.sessions = {who: signed_in(user) for who, user in made.people.items() if user is not None}
+        yield made
         transaction.set_rollback(True)
+
+
+def signed_in(user) -> str:
+    """The key of a session of this user."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client.session.session_key
 
 
 def a_zip() -> bytes:
@@ -73,7 +84,7 @@ def call(row: dict[str, str], who: str, world: World):
     if not path.startswith(("/api/", "/metrics")):
         page = Client(raise_request_exception=False)
         if user is not None:
-            page.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            page.cookies[settings.SESSION_COOKIE_NAME] = world.sessions[who]
         return getattr(page, method)(path, body)
     client = APIClient(raise_request_exception=False)
     if user is not None:

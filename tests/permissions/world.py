@@ -19,10 +19,11 @@ PERSONAS = ("admin", "author", "colleague", "outsider", "anonymous", "inactive")
 
 @dataclass
 class World:
-    """`people` by persona (None: anonymous) and `ids` for the $names of the matrix."""
+    """`people` by persona (None: anonymous), `ids` for the $names of the matrix, and `sessions` of those who are signed in."""
 
     people: dict
     ids: dict = field(default_factory=dict)
+    sessions: dict = field(default_factory=dict)
 
 
 def build() -> World:
