@@ -127,7 +127,7 @@ def keyed(project_id: int, patient: str) -> str:
 
 
 def lines(metadata: Metadata) -> dict[str, str]:
-    """What is known, for a page: the titles in their order, and what stands beside each."""
+    """What is known, for a page: the titles in their order, and what is shown next to each."""
     shown: dict[str, list[str]] = {}
     for fact in ON_PAGES:
         value = getattr(metadata, fact.name)

@@ -182,7 +182,7 @@ def _fact_field(fact: Fact) -> serializers.Field[Any, Any, Any, Any]:
 
 
 class FactsSerializer(serializers.Serializer[Any]):
-    """What may be said about a scan, flat, beside its file. The rules are in `images.facts`."""
+    """What may be said about a scan, flat, next to its file. The rules are in `images.facts`."""
 
     def get_fields(self) -> dict[str, Any]:
         facts = {fact.name: _fact_field(fact) for fact in FACTS.values() if fact.kind != "pseudonym"}

@@ -64,7 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
-    """After each test with real commits, Django empties every table and writes content types and permissions anew, which takes
+    """After each test with real commits, Django empties every table and writes content types and permissions again, which takes
     longer than most tests. No test changes those rows: they stay."""
     from django.core.management.commands import flush
 

@@ -7,7 +7,7 @@ from typing import Final
 from models_registry.inference.names import COMPACT, PRETRAINABLE
 
 CPU: Final = "cpu"
-# From so many training scans on a larger network learns more than it costs, where there is a GPU to carry it.
+# From this many training scans on, a larger network learns more than it costs, where there is a GPU to carry it.
 MANY: Final = 2000
 # The stem and the stages of torchvision's networks divide the side by 32: of a smaller picture less than 2 x 2 cells are left.
 SMALLEST_FOR_DEEP: Final = 64

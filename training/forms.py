@@ -61,7 +61,7 @@ class RunForm(forms.Form):
         empty_label="freeze the approved scans now",
     )
     base_model = forms.ModelChoiceField(
-        queryset=ModelVersion.objects.none(), required=False, label="Continue from", empty_label="start anew"
+        queryset=ModelVersion.objects.none(), required=False, label="Continue from", empty_label="start from scratch"
     )
 
     # What the services call these fields in their refusals.

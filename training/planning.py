@@ -208,7 +208,7 @@ def _config(
     values.update(wishes.settled(), architecture=architecture)
     if values["folds"] and wishes.base_model is not None:
         raise Invalid(
-            f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start anew.",
+            f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start from scratch.",
             attr="folds",
         )
     if isinstance(values["epochs"], int):

@@ -94,7 +94,7 @@ def _require_same_prevalence(project: Project, snapshot: Snapshot) -> None:
     if stated and set(stated) != ids:
         raise Conflict(
             f"The project's expected prevalence is of other classes than those of {snapshot.code}. "
-            "State it anew in the project's settings, or freeze a new data set.",
+            "State it again in the project's settings, or freeze a new data set.",
             code="classes_differ",
         )
 

@@ -26,12 +26,8 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("run", done.result.pk)
     rows = selectors.runs(request.user).filter(project=project)
     page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    context = {
-        "project": project,
-        "page": page,
-        "stats": project_stats(project),
-        "active": selectors.active_run(project),
-    }
+    context = {"project": project, "page": page, "stats": project_stats(project)}
+    context["active"] = selectors.active_run(project)
     return respond(request, "training/training.html", context, form)
 
 

@@ -62,7 +62,7 @@ def test_what_the_project_stated_is_told_in_the_order_of_the_classes(expects, pr
 
 def test_a_run_is_refused_while_the_prevalence_is_of_other_classes(expects, project, admin, bare_snapshot):
     add_class(actor=admin, project=project, name="EFFUSION")
-    with pytest.raises(Conflict, match="State it anew in the project's settings") as caught:
+    with pytest.raises(Conflict, match="State it again in the project's settings") as caught:
         asked(project, admin, bare_snapshot(6))
     assert caught.value.code == "classes_differ"
     assert not TrainingRun.objects.exists()

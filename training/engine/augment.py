@@ -59,8 +59,8 @@ def _soften(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
 def augment(x: Tensor, strength: float, generator: torch.Generator, *, allow_flips: bool) -> Tensor:
     """float32 (N, 1, S, S) in 0..1 -> the same shape, clamped to 0..1.
 
-    Rotation, zoom, shift, gamma, contrast, brightness, blur and noise, each scaled by ``strength`` (0 changes nothing);
-    mirror images only with ``allow_flips``, as left and right may matter. ``generator`` lives on x's device.
+    Rotation, zoom, shift, gamma, contrast, brightness, blur and noise, each scaled by `strength` (0 changes nothing);
+    mirror images only with `allow_flips`, as left and right may matter. `generator` lives on x's device.
     """
     if strength == 0 and not allow_flips:
         return x

@@ -56,7 +56,7 @@ def _features(state: State, tiles: Tiles, *, flipped: bool) -> Tensor:
 
 
 def head_logits(cached: Features, weights: Mapping[str, Tensor]) -> npt.NDArray[np.float32]:
-    """Validation logits (N_val, K) of the head in ``weights`` on cached features: what the whole network would say."""
+    """Validation logits (N_val, K) of the head in `weights` on cached features: what the whole network would say."""
     weight, bias = weights[f"{HEAD}.weight"], weights[f"{HEAD}.bias"]
     logits = functional.linear(cached.val, weight, bias)
     if cached.flipped is not None:

@@ -35,9 +35,9 @@ MIN_PER_CLASS: Final = 20
 class CalibrationScans:
     """Raw logits (N, K) of scans whose labels the network was not trained on, labels int64 (N,) and the group of each.
 
-    ``origin`` is "held out" (a part of validation that chose nothing), "validation, cross-fitted" (the scans that also
+    `origin` is "held out" (a part of validation that chose nothing), "validation, cross-fitted" (the scans that also
     chose the epoch; figures about calibration come from folds) or "out of fold" (each scan by networks that did not
-    train on its group). ``networks``: of how many networks the logits are the mean.
+    train on its group). `networks`: of how many networks the logits are the mean.
     """
 
     logits: npt.NDArray[np.float64]
@@ -67,8 +67,8 @@ class Division:
 
 
 def divide(labels: Labels, groups: Sequence[str], n_classes: int, key: str, *, hold_out: bool = True) -> Division:
-    """Part validation by group, alike in every class, where both halves stay large enough; ``key`` is the data set's hash.
-    Without ``hold_out`` it stays one, as where the network to continue from may have chosen its epoch on any of it."""
+    """Part validation by group, alike in every class, where both halves stay large enough; `key` is the data set's hash.
+    Without `hold_out` it stays one, as where the network to continue from may have chosen its epoch on any of it."""
     part = group_parts(labels, groups, 2, key)
     halves = [np.flatnonzero(part == side) for side in (0, 1)]
     if hold_out and all(_large_enough(labels[half], n_classes) for half in halves):
@@ -84,7 +84,7 @@ def _large_enough(labels: Labels, n_classes: int) -> bool:
 def scans_of(
     division: Division, result: FitResult, config: TrainConfig, tiles: Tiles, labels: Labels, groups: Sequence[str]
 ) -> CalibrationScans:
-    """The calibration scans of a finished run; ``tiles``, ``labels`` and ``groups`` are those of all of validation."""
+    """The calibration scans of a finished run; `tiles`, `labels` and `groups` are those of all of validation."""
     chosen = division.calibration
     if division.held_out:
         logits = mean_logits(_networks(result, config), result.preprocess, tiles[chosen], flip_tta=config.flip_tta)
@@ -102,8 +102,8 @@ def scans_of(
 def out_of_fold_scans(
     logits: npt.NDArray[np.float64], result: FitResult, labels: Labels, groups: Sequence[str]
 ) -> CalibrationScans:
-    """All training and validation scans, scored as ``result`` would score them: by the mean of as many networks of their fold
-    as ``result`` has. Logits (members, N, K)."""
+    """All training and validation scans, scored as `result` would score them: by the mean of as many networks of their fold
+    as `result` has. Logits (members, N, K)."""
     mean = logits[: result.members].mean(axis=0)
     return CalibrationScans(mean, labels, tuple(groups), OUT_OF_FOLD, networks=result.members)
 

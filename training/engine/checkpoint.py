@@ -29,10 +29,10 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after ``epoch`` epochs. ``best`` is None while the averaged weights are themselves the best so far.
+    """State after `epoch` epochs. `best` is None while the averaged weights are themselves the best so far.
 
-    ``backoffs``: how often the learning rate was halved after a loss that was not finite. ``micro``: scans at a time
-    after memory had run out, 0 for whole batches. ``scaler``: the state of the loss scale (empty but for float16). Which
+    `backoffs`: how often the learning rate was halved after a loss that was not finite. `micro`: scans at a time
+    after memory had run out, 0 for whole batches. `scaler`: the state of the loss scale (empty but for float16). Which
     stages are open follows from the step, and the epochs without a gain from the history.
     """
 
@@ -58,7 +58,7 @@ def run_key(*parts: object) -> str:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The tensors of an optimiser's state, named ``index/key``."""
+    """The tensors of an optimiser's state, named `index/key`."""
     state = optimiser.state_dict()["state"]
     return {
         f"{index}/{key}": torch.as_tensor(value) for index, values in state.items() for key, value in values.items()
@@ -66,7 +66,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Inverse of ``optimiser_tensors`` for an optimiser over the same parameters."""
+    """Inverse of `optimiser_tensors` for an optimiser over the same parameters."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -106,7 +106,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def from_bytes(data: bytes, expected_run_key: str) -> Checkpoint:
-    """Inverse of ``to_bytes``; ``CheckpointError`` when damaged or made by another run."""
+    """Inverse of `to_bytes`; `CheckpointError` when damaged or made by another run."""
     try:
         length = int.from_bytes(data[:8], "little")
         note = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])

@@ -12,7 +12,7 @@ from .options import API, PAGE, described, options_of
 
 
 class ConfigError(ValueError):
-    """A configuration value is not acceptable; ``field`` names it."""
+    """A configuration value is not acceptable; `field` names it."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -22,8 +22,8 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The one list of the options of a training. Forms, serializers, the command ``train``, the run's page and the bounds
-    of every value follow from it; ``docs/training.md`` repeats it, and a test compares the two.
+    """The one list of the options of a training. Forms, serializers, the command `train`, the run's page and the bounds
+    of every value follow from it; `docs/training.md` repeats it, and a test compares the two.
 
     What is true or false is asked for as auto, true or false.
     """
@@ -171,7 +171,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
-        """Inverse of ``to_dict``; missing fields take their defaults, unknown ones are an error."""
+        """Inverse of `to_dict`; missing fields take their defaults, unknown ones are an error."""
         unknown = sorted(set(data) - set(OPTIONS))
         if unknown:
             raise ConfigError(unknown[0], "is not a training setting")
@@ -206,11 +206,11 @@ def default_config(
     image_size: int | None = None,
     epochs: int | None = None,
 ) -> TrainConfig:
-    """The recipe of ``architecture`` for ``n_train`` scans: transfer learning where weights are there, else from scratch
-    at a small size. Which architecture it is, is chosen elsewhere (``training.choosing``).
+    """The recipe of `architecture` for `n_train` scans: transfer learning where weights are there, else from scratch
+    at a small size. Which architecture it is, is chosen elsewhere (`training.choosing`).
 
-    ``picture_side``: the usual side of the originals in pixels, None when it is not known or large. ``image_size``: the
-    side that was asked for, None to leave it to the recipe. ``epochs``: how many it will be, None for as many as here.
+    `picture_side`: the usual side of the originals in pixels, None when it is not known or large. `image_size`: the
+    side that was asked for, None to leave it to the recipe. `epochs`: how many it will be, None for as many as here.
     """
     side = image_size or picture_side
     small = side is not None and side <= SMALL_PICTURE

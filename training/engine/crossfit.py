@@ -1,7 +1,7 @@
 """From calibration scans to what a bundle says of confidence: temperature, prior, refer threshold, prediction sets.
 
 Everything is fitted on all calibration scans. What is measured is measured on scans that fitted none of it: the scans are
-parted by group, and each part is judged by a fit on the others. Scans count by the expected prevalence where the project
+split by group, and each part is judged by a fit on the others. Scans count by the expected prevalence where the project
 states one.
 """
 
@@ -40,7 +40,7 @@ TOO_FEW_GROUPS: Final = "too few groups to leave some of them out of every fit"
 @dataclass(frozen=True)
 class Targets:
     """What a project asks for: the share of scans to answer, the coverage of prediction sets, the prevalence (K,) expected.
-    ``classes``: the names (K,) by which a reason for what is not available calls the classes."""
+    `classes`: the names (K,) by which a reason for what is not available calls the classes."""
 
     coverage: float
     conformal: float = CONFORMAL_TARGET
@@ -70,7 +70,7 @@ class _Fit:
 def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: str) -> Confidence:
     """Fit and measure; without enough scans the calibration says why there is none, and nothing else is measured.
 
-    ``training``: the share of each class (K,) among the training scans. ``key`` makes the folds the same ones every time.
+    `training`: the share of each class (K,) among the training scans. `key` makes the folds the same ones every time.
     """
     fitted = fit_temperature(scans.logits, scans.labels, targets.classes)
     calibration = replace(fitted, n_groups=scans.n_groups, origin=scans.origin, networks=scans.networks)

@@ -22,7 +22,7 @@ Labels = npt.NDArray[np.int64]
 class TrainData:
     """Tiles uint8 (N, 256, 256) and labels int64 (N,) in 0..n_classes-1 for training and validation.
 
-    Tiles may have been shrunk to the picture size of the run already (``preprocess.shrink``): that saves memory and
+    Tiles may have been shrunk to the picture size of the run already (`preprocess.shrink`): that saves memory and
     changes nothing else.
     """
 
@@ -73,7 +73,7 @@ def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
 
 
 def generator(seed: int, epoch: int, purpose: int, device: str = "cpu") -> torch.Generator:
-    """A torch generator seeded by ``epoch_seed``."""
+    """A torch generator seeded by `epoch_seed`."""
     result = torch.Generator(device=device)
     result.manual_seed(epoch_seed(seed, epoch, purpose))
     return result
@@ -113,6 +113,6 @@ class UnitInputs:
         return len(self.pixels)
 
     def batch(self, index: Labels) -> Tensor:
-        """The inputs of ``index`` in its order: float32 (N, 1, size, size) in 0..1, on the device."""
+        """The inputs of `index` in its order: float32 (N, 1, size, size) in 0..1, on the device."""
         chosen = self.pixels[torch.from_numpy(index).to(self.pixels.device)]
         return self._device.place(chosen).to(torch.float32).div_(255)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .config import ConfigError
 
 CPU = "cpu"
-# Reading a loss waits for the GPU, so there only every so many steps look whether it is finite.
+# Reading a loss waits for the GPU, so it is checked for being finite only every this many steps.
 _STEPS_BETWEEN_LOOKS = 32
 # Of the memory that is free on a GPU before a training, what its scans may take; the rest is for the network.
 RESIDENT_SHARE = 0.25
@@ -27,8 +27,8 @@ _NO_MEMORY = ("can't allocate memory", "defaultcpuallocator", "not enough memory
 
 @dataclass(frozen=True)
 class Device:
-    """``half``: the type that convolutions multiply in: bfloat16 where the device has instructions for it, else float16
-    with a scaled loss on a GPU and None, full precision, on a CPU. ``compiled``: whether the steps of the whole network
+    """`half`: the type that convolutions multiply in: bfloat16 where the device has instructions for it, else float16
+    with a scaled loss on a GPU and None, full precision, on a CPU. `compiled`: whether the steps of the whole network
     are compiled, which takes a minute before it pays."""
 
     name: str = CPU
@@ -37,7 +37,7 @@ class Device:
 
     @classmethod
     def of(cls, name: str | None = None, *, compiled: bool = False) -> Device:
-        """The device of this name, or the best of this machine. On a CPU ``compiled`` is ignored. ``ConfigError`` where a GPU
+        """The device of this name, or the best of this machine. On a CPU `compiled` is ignored. `ConfigError` where a GPU
         is asked for and there is none, or no compiler."""
         chosen = name or ("cuda" if torch.cuda.is_available() else CPU)
         if not chosen.startswith("cuda"):
@@ -57,7 +57,7 @@ class Device:
         return 1 if self.name == CPU else _STEPS_BETWEEN_LOOKS
 
     def has_room_for(self, size: int) -> bool:
-        """Whether so many bytes may stay on the device for the whole training; a CPU has no other memory."""
+        """Whether that many bytes may stay on the device for the whole training; a CPU has no other memory."""
         return self.name == CPU or size <= RESIDENT_SHARE * torch.cuda.mem_get_info(self.name)[0]
 
     def place(self, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Doubt:
-    """Scan ``index`` is labelled ``given`` and looks like ``suggested``. ``margin`` in 0..1: the probability of the most
+    """Scan `index` is labelled `given` and looks like `suggested`. `margin` in 0..1: the probability of the most
     probable other class less that of the given one, the paper's normalised margin with its sign turned round."""
 
     index: int
@@ -57,7 +57,7 @@ def find(probabilities: Floats, labels: Labels) -> list[Doubt]:
     """The doubted labels, worst first: out-of-fold probabilities (N, K) against labels (N,).
 
     A scan of the joint's off-diagonal counts only where its label is not the most probable class all the same: thresholds
-    of classes that the network knows badly are low. Equal margins go by index. ``ValueError`` when the arrays do not fit,
+    of classes that the network knows badly are low. Equal margins go by index. `ValueError` when the arrays do not fit,
     or a probability is not finite.
     """
     _check(probabilities, labels)

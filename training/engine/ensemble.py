@@ -23,7 +23,7 @@ from .series import Leg, Watch, run_series
 @dataclass(frozen=True)
 class Trained:
     """The networks of a run in the order of their seeds, and the out-of-fold logits (members, N, K) of its training, then its
-    validation scans, by each network of their fold (None without folds). When ``stopped`` there may be fewer networks, and no
+    validation scans, by each network of their fold (None without folds). When `stopped` there may be fewer networks, and no
     logits."""
 
     members: tuple[FitResult, ...]
@@ -42,11 +42,11 @@ def train(
     device: str | None = None,
     **options: Any,
 ) -> Trained:
-    """Train ``config.members`` networks, then as many for each of ``config.folds``.
+    """Train `config.members` networks, then as many for each of `config.folds`.
 
-    ``groups`` (N,): the patient of each training, then of each validation scan; needed for folds. ``initial_states``:
+    `groups` (N,): the patient of each training, then of each validation scan; needed for folds. `initial_states`:
     weights to continue from, taken in turn by the networks; no fold may, since they have learned from its held-out scans.
-    ``device`` and ``options`` go to ``fit``. Raises what ``fit`` raises; ``ConfigError`` when the patients do not suffice
+    `device` and `options` go to `fit`. Raises what `fit` raises; `ConfigError` when the patients do not suffice
     for the folds.
     """
     legs = [_member(data, config, index, initial_states) for index in range(config.members)]

@@ -49,19 +49,19 @@ def fit(
     compiled: bool = False,
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S,
 ) -> FitResult:
-    """Train and return the weights of the best epoch by validation AUROC and loss (``ranking.leads``).
+    """Train and return the weights of the best epoch by validation AUROC and loss (`ranking.leads`).
 
-    ``should_stop`` is asked at every step and must be cheap. ``save_checkpoint`` gets a checkpoint at epoch ends, at
-    most every ``checkpoint_interval_s`` seconds; given back as ``resume`` with the same data and configuration the run
-    goes on as if it had not been interrupted. ``initial_state`` continues from a version's weights instead of starting
-    anew, and ``initial_preprocess`` from the grey levels that it knows as mean and standard deviation (give both again with
-    ``resume``).
+    `should_stop` is asked at every step and must be cheap. `save_checkpoint` gets a checkpoint at epoch ends, at
+    most every `checkpoint_interval_s` seconds; given back as `resume` with the same data and configuration the run
+    goes on as if it had not been interrupted. `initial_state` continues from a version's weights instead of starting
+    from scratch, and `initial_preprocess` from the grey levels that it knows as mean and standard deviation (give both again with
+    `resume`).
 
-    On a CPU the same data, configuration and number of threads give the same weights to the bit. ``compiled`` has the
+    On a CPU the same data, configuration and number of threads give the same weights to the bit. `compiled` has the
     whole network compiled where there is a GPU.
 
-    Raises ``ConfigError``, ``WeightsMissing``, ``WeightsInvalid`` or ``CheckpointError`` before, ``TrainingDiverged`` or
-    ``OutOfMemory`` during training.
+    Raises `ConfigError`, `WeightsMissing`, `WeightsInvalid` or `CheckpointError` before, `TrainingDiverged` or
+    `OutOfMemory` during training.
     """
     began = time.monotonic()
     place = Device.of(device, compiled=compiled)
@@ -89,7 +89,7 @@ def _run_epochs(
     save_checkpoint: Callable[[bytes], None] | None,
     interval_s: float,
 ) -> bool:
-    """All epochs that are left; False when ``should_stop`` ended them."""
+    """All epochs that are left; False when `should_stop` ended them."""
     last_saved = time.monotonic()
     while state.epoch < state.last_epoch:
         report = run_epoch(state, state.epoch, calls)
@@ -117,7 +117,7 @@ def _prepare(
     allow_download: bool,
 ) -> State:
     if resume is not None:
-        # The checkpoint holds every weight: nothing pre-trained need be at hand to go on.
+        # The checkpoint holds every weight: nothing pre-trained is needed to go on.
         network = initial_network(config.architecture, data.n_classes, config.seed)
     else:
         network = initial_network(

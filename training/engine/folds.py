@@ -2,7 +2,7 @@
 
 Each fold has as many networks as the run, so that what is calibrated out of fold is the mean that serves, and not one network,
 which is more sure of itself than a mean. They follow the run's recipe. Their epoch is chosen on an inner part of their own
-scans, parted by patient as well: the held-out scans decide nothing. The networks themselves are not kept, because each has its
+scans, split by patient as well: the held-out scans decide nothing. The networks themselves are not kept, because each has its
 own normalisation and has learned from fewer scans than the run's networks.
 """
 
@@ -26,7 +26,7 @@ from .device import Device
 from .report import FitResult
 from .series import Leg
 
-# One patient in so many of a fold's own choose its epoch; fewer where a class has not so many patients.
+# One patient in this many of a fold's own chooses its epoch; fewer where a class has too few patients.
 INNER_PARTS = 5
 MEMBER_PURPOSE, FOLD_PURPOSE, INNER_PURPOSE = 10, 11, 12
 Mask = npt.NDArray[np.bool_]
@@ -41,7 +41,7 @@ def least_groups(folds: int) -> int:
 def assign(labels: Labels, groups: Sequence[str], folds: int, seed: int) -> Labels:
     """The fold (N,) in 0..folds-1 of each scan, classes spread evenly where groups allow; the same for the same input.
 
-    ``groups`` (N,): scans of one group (a patient) stand in one fold. ``ConfigError`` when a class has too few groups.
+    `groups` (N,): scans of one group (a patient) stand in one fold. `ConfigError` when a class has too few groups.
     """
     names = np.asarray(groups)
     counts = {int(k): len(set(names[labels == k].tolist())) for k in np.unique(labels)}
@@ -92,8 +92,8 @@ def legs(data: TrainData, config: TrainConfig, groups: Sequence[str], device: st
     """The trainings of a cross-validation, fold by fold; what is kept of each is the logits of its held-out scans, in rising
     order.
 
-    ``groups`` (N,): the patient of each training, then of each validation scan. ``device``: where held-out scans are
-    scored, None for the best of this machine. ``ConfigError`` when the groups do not suffice.
+    `groups` (N,): the patient of each training, then of each validation scan. `device`: where held-out scans are
+    scored, None for the best of this machine. `ConfigError` when the groups do not suffice.
     """
     labels, names = all_labels(data), np.asarray(groups)
     if len(names) != len(labels):

@@ -14,7 +14,7 @@ def group_parts(labels: Labels, groups: Sequence[str], parts: int, key: str) -> 
     """The part (0..parts-1) of each scan (N,): the scans of a group share one, and every part gets its share of each class.
 
     Greedy: the largest groups go first, each to the part that has least of the classes it brings (as shares of the
-    whole, so that a rare class weighs as much as a frequent one). Equal sizes go by the SHA-256 of ``key`` and the
+    whole, so that a rare class weighs as much as a frequent one). Equal sizes go by the SHA-256 of `key` and the
     group, so the answer depends neither on the order of the scans nor on a random generator.
     """
     if len(groups) != len(labels):

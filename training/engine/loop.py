@@ -41,7 +41,7 @@ class _NotFinite(Exception):
 
 
 class _Stopped(Exception):
-    """``should_stop`` said so in the middle of an epoch."""
+    """`should_stop` said so in the middle of an epoch."""
 
 
 class _Steps:
@@ -62,7 +62,7 @@ def run_epoch(state: State, epoch: int, calls: Callbacks) -> EpochReport | None:
     """Train and validate one epoch (counted from 0); None when it was stopped half-way.
 
     After a loss that is not finite, or when memory runs out, the epoch begins again from where the one before ended: with
-    half the learning rate, or with half as many scans at a time. Raises ``TrainingDiverged`` or ``OutOfMemory`` when that
+    half the learning rate, or with half as many scans at a time. Raises `TrainingDiverged` or `OutOfMemory` when that
     has been tried often enough.
     """
     began = time.monotonic()

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-# Who may name an option when a run is started: whoever calls the API or the command ``train``, or the form's page as well.
+# Who may name an option when a run is started: whoever calls the API or the command `train`, or the form's page as well.
 API, PAGE = "api", "page"
 # The key of a dataclass field's metadata under which its Option stands.
 _OPTION = "option"
@@ -15,10 +15,10 @@ _KINDS: dict[type, str] = {str: "text", bool: "true or false", int: "a whole num
 
 @dataclass(frozen=True)
 class Option:
-    """``low`` and ``high``: the bounds of a number, both allowed. ``choices``: all that a text may be.
+    """`low` and `high`: the bounds of a number, both allowed. `choices`: all that a text may be.
 
-    ``asked``: API or PAGE, empty when the recipe alone decides. ``planned``: where nobody names it the recipe decides;
-    else it is the default. ``name`` and ``default`` are those of the field that it describes.
+    `asked`: API or PAGE, empty when the recipe alone decides. `planned`: where nobody names it the recipe decides;
+    else it is the default. `name` and `default` are those of the field that it describes.
     """
 
     label: str

@@ -25,7 +25,7 @@ def diverse_order(features: npt.ArrayLike, uncertainty: npt.ArrayLike) -> npt.ND
     The first is the most uncertain one; each next one has the largest uncertainty x squared distance to the nearest scan
     chosen before. Features are standardised first. Ties go to the more uncertain, then to the lower index; so scans
     without any distance left (copies of chosen ones, or certain ones) come last, the most uncertain first.
-    ``ValueError`` when the arrays do not fit, are not finite, or have more than ``LIMIT`` rows.
+    `ValueError` when the arrays do not fit, are not finite, or have more than `LIMIT` rows.
     """
     x, sure = np.asarray(features, dtype=np.float64), np.asarray(uncertainty, dtype=np.float64)
     _check(x, sure)
@@ -46,7 +46,7 @@ def diverse_order(features: npt.ArrayLike, uncertainty: npt.ArrayLike) -> npt.ND
 
 
 def scores(features: npt.ArrayLike, uncertainty: npt.ArrayLike) -> Floats:
-    """(N,) in 0..1, all different, highest first in ``diverse_order``."""
+    """(N,) in 0..1, all different, highest first in `diverse_order`."""
     order = diverse_order(features, uncertainty)
     result = np.empty(len(order))
     result[order] = 1 - np.arange(len(order)) / max(len(order), 1)

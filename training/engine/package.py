@@ -28,7 +28,7 @@ def make_manifest(
 ) -> Manifest:
     """The manifest of a run's best weights; without enough calibration scans its calibration says why there is none.
 
-    ``expected_prevalence``: the share of each class, in their order, among the scans to be graded.
+    `expected_prevalence`: the share of each class, in their order, among the scans to be graded.
     """
     names = tuple(entry.name for entry in classes)
     targets = Targets(config.coverage_target, conformal_target, expected_prevalence, names)
@@ -64,7 +64,7 @@ def make_bundle(
     expected_prevalence: tuple[float, ...] | None = None,
     conformal_target: float = CONFORMAL_TARGET,
 ) -> bytes:
-    """The bundle's bytes; ``BundleError`` when the parts do not fit together, ``ValueError`` when the run has no epoch."""
+    """The bundle's bytes; `BundleError` when the parts do not fit together, `ValueError` when the run has no epoch."""
     if not result.best_epoch:
         raise ValueError("the run was stopped before its first epoch ended: there is nothing to keep")
     manifest = make_manifest(

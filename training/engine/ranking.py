@@ -46,7 +46,7 @@ def interval(auroc: float | None, error: float | None) -> tuple[float | None, fl
 
 
 def leads(report: EpochReport, best: EpochReport | None, history: Sequence[EpochReport]) -> bool:
-    """Whether ``report`` takes over from ``best``; ``history`` are the epochs before it.
+    """Whether `report` takes over from `best`; `history` are the epochs before it.
 
     Of the epochs whose AUROC is within one standard error of the highest (Breiman et al., "Classification and Regression
     Trees", 1984, section 3.4.3) those go first whose learning rate has come down, and of these that with the lowest
@@ -67,14 +67,14 @@ def leads(report: EpochReport, best: EpochReport | None, history: Sequence[Epoch
 
 
 def annealed(report: EpochReport, history: Sequence[EpochReport]) -> bool:
-    """Whether the learning rate of its phase had come down to ``ANNEALED`` of the peak when this epoch ended; ``history``
+    """Whether the learning rate of its phase had come down to `ANNEALED` of the peak when this epoch ended; `history`
     holds it too."""
     peak = max(other.learning_rate for other in history if other.phase == report.phase and other.epoch <= report.epoch)
     return report.learning_rate <= ANNEALED * peak
 
 
 def epochs_without_gain(history: Sequence[EpochReport], first: int) -> int:
-    """How many epochs have passed since the AUROC last rose by more than its standard error; ``first``: the first epoch
+    """How many epochs have passed since the AUROC last rose by more than its standard error; `first`: the first epoch
     (from 1) that counts. Small gains that add up are a gain: each is compared with the value at the last one."""
     reference, since = 0.0, 0
     for report in history:

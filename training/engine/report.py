@@ -22,11 +22,11 @@ class OutOfMemory(RuntimeError):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch, counted from 1; ``phase`` is "frozen" (head only) or "full"; ``val_auroc`` is None when a class is missing.
+    """One epoch, counted from 1; `phase` is "frozen" (head only) or "full"; `val_auroc` is None when a class is missing.
 
-    ``val_auroc_error`` is its standard error, ``val_auroc_low`` and ``val_auroc_high`` the 95 % interval; None where too
-    few scans, or a perfect separation, leave none. ``input_share``: the share of training time spent waiting for inputs.
-    ``note``: what a reader must know of this epoch (begun again, smaller batches, no gain any more), else empty.
+    `val_auroc_error` is its standard error, `val_auroc_low` and `val_auroc_high` the 95 % interval; None where too
+    few scans, or a perfect separation, leave none. `input_share`: the share of training time spent waiting for inputs.
+    `note`: what a reader must know of this epoch (begun again, smaller batches, no gain any more), else empty.
     """
 
     epoch: int
@@ -53,9 +53,9 @@ class EpochReport:
 class FitResult:
     """The chosen weights and their raw validation logits (N_val, K), in the order of the validation tiles.
 
-    ``members``: networks in ``state_dict``; several are named as ``bundle.join_members`` names them.
-    ``stopped`` means that ``should_stop`` ended the run; without one complete epoch ``best_epoch`` is then 0 and
-    ``state_dict`` empty.
+    `members`: networks in `state_dict`; several are named as `bundle.join_members` names them.
+    `stopped` means that `should_stop` ended the run; without one complete epoch `best_epoch` is then 0 and
+    `state_dict` empty.
     """
 
     state_dict: dict[str, Tensor]

@@ -24,9 +24,9 @@ STEM = ("conv1", "bn1")
 
 
 def one_cycle(step: int, total: int, peak: float) -> float:
-    """The learning rate of ``step`` (0..total-1): cosine up from peak/25, cosine down to peak/250,000.
+    """The learning rate of `step` (0..total-1): cosine up from peak/25, cosine down to peak/250,000.
 
-    Smith & Topin, "Super-Convergence", 2018, in the two-phase form of ``torch.optim.lr_scheduler.OneCycleLR``.
+    Smith & Topin, "Super-Convergence", 2018, in the two-phase form of `torch.optim.lr_scheduler.OneCycleLR`.
     """
     start, end = peak / START_DIVISOR, _lowest(peak)
     warm = WARM_SHARE * total - 1
@@ -36,8 +36,8 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 
 
 def cooled(step: int, steps: int, rate: float, peak: float) -> float:
-    """The learning rate of ``step`` (0..steps-1) of a schedule that was left at ``rate``: cosine down to where
-    ``one_cycle`` ends."""
+    """The learning rate of `step` (0..steps-1) of a schedule that was left at `rate`: cosine down to where
+    `one_cycle` ends."""
     return _cosine(rate, _lowest(peak), step / (steps - 1) if steps > 1 else 1.0)
 
 
@@ -57,7 +57,7 @@ def stages(network: nn.Module) -> list[tuple[str, ...]]:
 
 
 def open_stages(step: int, total: int, number: int) -> int:
-    """How many of ``number`` stages learn at ``step`` of ``total``: two at first, all from ``OPEN_SHARE`` on.
+    """How many of `number` stages learn at `step` of `total`: two at first, all from `OPEN_SHARE` on.
 
     Gradual unfreezing (Howard & Ruder 2018): the stage nearest to the head knows least that is of use here, so it opens
     first; the deeper ones follow when the error that reaches them means something.
@@ -76,7 +76,7 @@ def _shares(network: nn.Module) -> dict[str, float]:
 
 
 def optimiser_for(network: nn.Module, weight_decay: float, *, discriminative: bool) -> torch.optim.AdamW:
-    """AdamW over all parameters; norms and biases do not decay; each group carries its ``lr_share``.
+    """AdamW over all parameters; norms and biases do not decay; each group carries its `lr_share`.
 
     A parameter that is closed has no gradient, and is passed over.
     """
@@ -96,7 +96,7 @@ def optimiser_for(network: nn.Module, weight_decay: float, *, discriminative: bo
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
-    """Give every group its share of ``value``."""
+    """Give every group its share of `value`."""
     for group in optimiser.param_groups:
         group["lr"] = value * group["lr_share"]
 
@@ -122,19 +122,19 @@ class Average:
         self._counts = [name for name in names if name not in moving]
 
     def update(self, step: int) -> None:
-        """Blend in the network as it is after ``step`` (counted from 0)."""
+        """Blend in the network as it is after `step` (counted from 0)."""
         decay = min(self._decay, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_(*self._pairs, 1 - decay)
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """The averaged state; it changes with the next ``update``."""
+        """The averaged state; it changes with the next `update`."""
         for name in self._counts:
             self._mean[name].copy_(self._live[name])
         return self._mean
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from an earlier ``state``."""
+        """Go on from an earlier `state`."""
         for name, value in state.items():
             self._mean[name].copy_(value)

@@ -33,8 +33,8 @@ def _as_it_is(result: FitResult) -> FitResult:
 
 @dataclass(frozen=True)
 class Leg:
-    """One training of the series, named in messages and epochs. ``cost`` is its share of the progress, in any unit;
-    ``kept`` makes of its result what the series, and its checkpoint, keep of it."""
+    """One training of the series, named in messages and epochs. `cost` is its share of the progress, in any unit;
+    `kept` makes of its result what the series, and its checkpoint, keep of it."""
 
     name: str
     data: Callable[[], TrainData]
@@ -46,7 +46,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Watch:
-    """The callbacks of ``fit``."""
+    """The callbacks of `fit`."""
 
     on_progress: Callable[[float, str], None]
     on_epoch_end: Callable[[EpochReport], None]
@@ -57,11 +57,11 @@ class Watch:
 def run_series(
     legs: Sequence[Leg], watch: Watch, key: str, resume: bytes | None = None, **options: Any
 ) -> tuple[list[FitResult], bool]:
-    """Train every leg: what is kept of each in order, and whether ``should_stop`` ended the series.
+    """Train every leg: what is kept of each in order, and whether `should_stop` ended the series.
 
-    ``key`` names the run that a checkpoint belongs to; ``options`` go to ``fit``. A checkpoint given back as ``resume``
+    `key` names the run that a checkpoint belongs to; `options` go to `fit`. A checkpoint given back as `resume`
     repeats no finished leg and continues the one that was cut off as if it had not been. A series of one leg is that
-    ``fit``, its checkpoints included. Raises what ``fit`` raises.
+    `fit`, its checkpoints included. Raises what `fit` raises.
     """
     alone = len(legs) == 1
     done, current = ([], resume) if alone or resume is None else from_bytes(resume, key)
@@ -84,7 +84,7 @@ def _callbacks(watch: Watch) -> dict[str, Any]:
 
 
 def _shifted(watch: Watch, legs: Sequence[Leg], done: Sequence[FitResult], key: str) -> Watch:
-    """The callbacks for the leg after ``done``: its share of the progress, its name, and epochs that go on counting."""
+    """The callbacks for the leg after `done`: its share of the progress, its name, and epochs that go on counting."""
     leg, total = legs[len(done)], sum(leg.cost for leg in legs)
     before, offset = sum(leg.cost for leg in legs[: len(done)]), sum(len(result.history) for result in done)
     epochs = sum(leg.config.epochs for leg in legs)
@@ -130,7 +130,7 @@ def _note(result: FitResult) -> dict[str, Any]:
 
 
 def from_bytes(data: bytes, key: str) -> tuple[list[FitResult], bytes | None]:
-    """Inverse of ``to_bytes``; ``CheckpointError`` when damaged or made by another run."""
+    """Inverse of `to_bytes`; `CheckpointError` when damaged or made by another run."""
     try:
         length = int.from_bytes(data[:8], "little")
         note = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])

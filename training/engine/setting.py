@@ -23,9 +23,9 @@ FROZEN_SWEEPS = 10
 
 @dataclass(frozen=True)
 class Setting:
-    """``inputs`` and ``targets``: the training scans and their labels, placed on the device. ``key``: what a checkpoint must
-    belong to. ``knows_something``: the weights are not random at the start, so that deep stages open late and learn
-    slowly. ``frozen_epochs``: those of this run, none when it continues from a version."""
+    """`inputs` and `targets`: the training scans and their labels, placed on the device. `key`: what a checkpoint must
+    belong to. `knows_something`: the weights are not random at the start, so that deep stages open late and learn
+    slowly. `frozen_epochs`: those of this run, none when it continues from a version."""
 
     data: TrainData
     config: TrainConfig
@@ -41,7 +41,7 @@ class Setting:
     def of(
         cls, data: TrainData, config: TrainConfig, preprocess: Preprocess, device: Device, *, continued: bool
     ) -> Setting:
-        """``continued``: the run goes on from a version's weights."""
+        """`continued`: the run goes on from a version's weights."""
         labels = data.train_labels.tolist(), data.val_labels.tolist()
         return cls(
             data=data,

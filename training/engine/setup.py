@@ -24,9 +24,9 @@ def initial_network(
     weights_dir: str | os.PathLike[str] | None = None,
     allow_download: bool = True,
 ) -> Network:
-    """A grey network initialised from ``seed``, then from a version's weights or from pre-trained ones.
+    """A grey network initialised from `seed`, then from a version's weights or from pre-trained ones.
 
-    The global random state is left as it was. ``ConfigError`` when ``initial_state`` belongs to another network.
+    The global random state is left as it was. `ConfigError` when `initial_state` belongs to another network.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""All that changes while a run goes on, and how it is kept and taken up again. What does not change is its ``Setting``."""
+"""All that changes while a run goes on, and how it is kept and taken up again. What does not change is its `Setting`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .report import EpochReport, OutOfMemory, TrainingDiverged
 from .schedule import COOL_SHARE, WARM_SHARE, Average, cooled, one_cycle, open_stages, optimiser_for, stages
 from .setting import FROZEN, FULL, Setting
 
-# What epochs cost beside a full one of as many scans, which goes forwards and backwards; for the progress only.
+# What epochs cost compared with a full one of as many scans, which goes forwards and backwards; for the progress only.
 FORWARD_COST, FROZEN_COST, FULL_COST = 1.0, 0.1, 3.0
 MAX_BACKOFFS = 2
 SMALLEST_MICRO = 2
@@ -34,7 +34,7 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class Features:
-    """What a frozen backbone makes of all scans, (N, D) each; ``flipped``: of the mirror images of the validation scans."""
+    """What a frozen backbone makes of all scans, (N, D) each; `flipped`: of the mirror images of the validation scans."""
 
     train: Tensor
     val: Tensor
@@ -43,10 +43,10 @@ class Features:
 
 @dataclass
 class State:
-    """``epoch`` counts finished epochs, ``step`` the steps of the phase, ``opened`` the stages that learn, whose parameters
-    are ``trainable``. ``average``: the weights that are validated and kept, which follow those of ``network``;
-    ``judge`` is the copy of the network into which they are loaded for that. ``forward`` is the network, compiled where
-    that pays. ``tired_epoch``: the one after which patience was exhausted, 0 while it is not. ``good`` is the state after
+    """`epoch` counts finished epochs, `step` the steps of the phase, `opened` the stages that learn, whose parameters
+    are `trainable`. `average`: the weights that are validated and kept, which follow those of `network`;
+    `judge` is the copy of the network into which they are loaded for that. `forward` is the network, compiled where
+    that pays. `tired_epoch`: the one after which patience was exhausted, 0 while it is not. `good` is the state after
     the last finished epoch, to which a fault goes back."""
 
     setting: Setting
@@ -100,7 +100,7 @@ class State:
         return min(self.setting.config.epochs, self.tired_epoch + math.ceil(COOL_SHARE * self.setting.full_epochs))
 
     def rates(self, total: int, peak: float) -> Callable[[int], float]:
-        """Step of the current phase to its learning rate; ``total``: the steps of the phase."""
+        """Step of the current phase to its learning rate; `total`: the steps of the phase."""
         if not self.tired_epoch:
             return lambda step: one_cycle(step, total, peak)
         an_epoch = total // self.setting.full_epochs
@@ -109,7 +109,7 @@ class State:
         return lambda step: cooled(step - left, steps, one_cycle(left, total, peak), peak)
 
     def lose_patience(self) -> None:
-        """Note the epoch after which so many in a row had brought no gain (``ranking.epochs_without_gain``).
+        """Note the epoch after which that many in a row had brought no gain (`ranking.epochs_without_gain`).
 
         Only epochs of the whole network count, and only those after the learning rate has reached its peak: before, every
         epoch is a start.
@@ -146,7 +146,7 @@ class State:
         self.good = replace(now, model=model, average=average, optimiser=copied(now.optimiser))
 
     def copy_of(self, weights: Mapping[str, Tensor], before: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-        """A copy of ``weights``. In the frozen phase only the head is copied anew and the rest is that of ``before``, which
+        """A copy of `weights`. In the frozen phase only the head is copied again and the rest is that of `before`, which
         is equal: copying a whole network would take longer than the epoch."""
         if self.phase != FROZEN or before is None:
             return copied(weights)
@@ -209,13 +209,13 @@ class State:
         self.average.follow(names)
 
     def forward_of(self, x: Tensor) -> nn.Module:
-        """What to call for the logits of ``x`` in training. What was compiled serves whole batches of the whole network: for
-        every other size, and for every stage that is closed, it would be compiled anew, and those are few steps."""
+        """What to call for the logits of `x` in training. What was compiled serves whole batches of the whole network: for
+        every other size, and for every stage that is closed, it would be compiled again, and those are few steps."""
         whole = len(x) == (self.micro or self.setting.config.batch_size) and self.opened == len(stages(self.network))
         return self.forward if whole else self.network
 
     def share(self, epochs: float, *, cached: float = 1.0) -> float:
-        """How much of the run's work is done, 0..1, after so many epochs; ``cached``: the part of the features that is."""
+        """How much of the run's work is done, 0..1, after that many epochs; `cached`: the part of the features that is."""
         n, val = len(self.setting.data.train_labels), len(self.setting.data.val_labels)
         features = FORWARD_COST * (n + val) if self.setting.frozen_epochs else 0.0
         frozen, full = FROZEN_COST * n, FULL_COST * n + FORWARD_COST * val
@@ -233,7 +233,7 @@ def copied(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def start_phase(state: State, phase: str) -> None:
-    """Give ``phase`` its optimiser: the saved one when a run is taken up in mid-phase."""
+    """Give `phase` its optimiser: the saved one when a run is taken up in mid-phase."""
     resumed = bool(state.pending_optimiser) and state.phase == phase
     discriminative = state.setting.knows_something and phase == FULL
     state.optimiser = optimiser_for(state.network, state.setting.config.weight_decay, discriminative=discriminative)

@@ -46,7 +46,7 @@ class WeightsInvalid(RuntimeError):
 
 
 def file_name(architecture: str) -> str:
-    """The name of torchvision's file, for example ``resnet18-f37072fd.pth``; the part after the dash starts its sha256."""
+    """The name of torchvision's file, for example `resnet18-f37072fd.pth`; the part after the dash starts its sha256."""
     if architecture not in _ENUMS:
         raise UnknownArchitecture(f"architecture must be one of {', '.join(_ENUMS)}, got {architecture!r}")
     return str(_ENUMS[architecture].url).rsplit("/", 1)[1]
@@ -57,7 +57,7 @@ def _hub_folder() -> Path:
 
 
 def find(architecture: str, weights_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """The file in ``weights_dir`` or in torch's cache, a ``.safetensors`` twin included; None when there is none."""
+    """The file in `weights_dir` or in torch's cache, a `.safetensors` twin included; None when there is none."""
     if architecture == COMPACT:
         return None
     name = file_name(architecture)
@@ -72,7 +72,7 @@ def find(architecture: str, weights_dir: str | os.PathLike[str] | None = None) -
 def load_pretrained(
     architecture: str, *, weights_dir: str | os.PathLike[str] | None = None, allow_download: bool = True
 ) -> dict[str, Tensor]:
-    """The network's weights for one grey channel, without the head; ``WeightsMissing`` or ``WeightsInvalid`` otherwise."""
+    """The network's weights for one grey channel, without the head; `WeightsMissing` or `WeightsInvalid` otherwise."""
     if architecture == COMPACT:
         raise WeightsMissing(_NEVER)
     path = find(architecture, weights_dir)
@@ -127,7 +127,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _checked(architecture: str, state: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """``state`` cut to one grey channel without head, after every shape has been compared with the network's."""
+    """`state` cut to one grey channel without head, after every shape has been compared with the network's."""
     first = state.get(FIRST_CONV) if isinstance(state, Mapping) else None
     if not isinstance(first, Tensor) or first.ndim != 4:
         raise WeightsInvalid(f"{name} does not hold the weights of a ResNet")

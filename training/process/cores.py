@@ -1,8 +1,8 @@
 """How many threads a training takes: as many as other programs leave cores to it.
 
 The threads of a step wait for each other many times. If one of them has to share its core, and the more so as a training gives
-way to others, all of them wait: on two cores beside one busy program, two threads took 35 to 80 times as long as alone, and one
-thread twice as long.
+way to others, all of them wait: on two cores shared with one busy program, two threads took 35 to 80 times as long as
+alone, and one thread twice as long.
 """
 
 import os
@@ -28,12 +28,12 @@ def of(run: TrainingRun, usual: int) -> int:
 
 
 def threads(usual: int, *, busy: float, cores: int | None = None) -> int:
-    """Of `usual` threads so many as find a free core when others keep `busy` cores at work; at least one."""
+    """How many of `usual` threads find a free core while others keep `busy` cores at work; at least one."""
     return max(1, min(usual, (cores or os.cpu_count() or usual) - round(busy)))
 
 
 def busy_cores(seconds: float = LOOK_S, source: Path = STAT) -> float:
-    """Cores that other programs keep at work, measured for so many seconds; 0 where the system does not tell."""
+    """Cores that other programs keep at work, measured over that many seconds; 0 where the system does not say."""
     before, began = _others(source), time.monotonic()
     time.sleep(seconds)
     spent = time.monotonic() - began

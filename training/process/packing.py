@@ -39,7 +39,7 @@ def pack_affordable(
     scans_of: Callable[[FitResult], CalibrationScans],
 ) -> Packed:
     """The bundle of as many networks as answer within TRAINING_LATENCY_BUDGET_MS on this machine, at least one: the last one
-    trained is left out first. Each attempt is calibrated anew, on `scans_of` what it holds."""
+    trained is left out first. Each attempt is calibrated again, on `scans_of` what it holds."""
     for count in range(len(members), 0, -1):
         fitted = merged(members[:count])
         bundle, predictor = pack(run, config, data, fitted, scans_of(fitted))
@@ -52,7 +52,7 @@ def pack_affordable(
 def pack(
     run: TrainingRun, config: TrainConfig, data: TrainData, fitted: FitResult, scans: CalibrationScans
 ) -> tuple[bytes, Predictor]:
-    """The bundle, calibrated on ``scans``, and the predictor that it will be when it serves."""
+    """The bundle, calibrated on `scans`, and the predictor that it will be when it serves."""
     classes, stated = run.snapshot.classes, planning.stated(run.config)
     bundle = make_bundle(
         fitted,

@@ -20,7 +20,7 @@ from training.process import ending
 log = logging.getLogger(__name__)
 
 WRITE_INTERVAL_S: Final = 0.5
-# A guess at the time left wants so many seconds and such a share of the work to go by.
+# A guess at the time left needs this many seconds and this share of the work to go by.
 MEASURED_S: Final = 3.0
 MEASURED_SHARE: Final = 0.01
 CHECKPOINT_TYPE: Final = "application/octet-stream"

@@ -17,7 +17,7 @@ from training.process.tiles import TileUnusable, read
 
 log = logging.getLogger(__name__)
 
-# The order takes a pass over all scans for each of them, and reading them takes most of the time; so many labels are
+# The order takes a pass over all scans for each of them, and reading them takes most of the time; this many labels are
 # seldom made before the next training.
 LIMIT: Final = 500
 CHUNK: Final = 32

@@ -132,7 +132,7 @@ def test_a_damaged_stored_object_does_not_stop_the_backup_of_everything_else(mak
     assert "Run verify_images" in Backup.objects.get().error
 
 
-def test_an_object_that_rotted_in_the_backup_is_copied_anew(make_scan, backup):
+def test_an_object_that_rotted_in_the_backup_is_copied_again(make_scan, backup):
     make_scan(seed=1)
     folder = backup()
     rotten = first_object(folder.parent)
