@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-# What the environment says of the real site is not for a benchmark.
+# What the environment says about the real site is not for a benchmark.
 _FOREIGN = (
     "DATABASE_URL", "CELERY_BROKER_URL", "MEDIA_STORAGE_URL", "MLFLOW_TRACKING_URI", "EMAIL_URL", "PUBLIC_URL",
     "ALLOWED_HOSTS", "SECRET_KEY", "DEBUG", "BACKUP_DIR", "WEIGHTS_DIR",
@@ -43,12 +43,12 @@ def scratch_site(**env: str) -> Iterator[Path]:
 
 
 def jpegs(data: Path | None, count: int) -> list[bytes]:
-    """So many different JPEG files of about 100 KB: the real ones below `data`, else phantoms."""
+    """`count` different JPEG files of about 100 KB: the real ones below `data`, else phantoms."""
     if data is not None:
-        # Beside `dataset` a folder of test data has files that are broken on purpose.
+        # Next to `dataset`, a folder of test data has files that are broken on purpose.
         folder = data / "dataset" if (data / "dataset").is_dir() else data
-        found = [path.read_bytes() for path in sorted(folder.rglob("*.jp*g"))]
-        usual = [content for content in found if 40_000 < len(content) < 250_000]
+        pictures = [path.read_bytes() for path in sorted(folder.rglob("*.jp*g"))]
+        usual = [content for content in pictures if 40_000 < len(content) < 250_000]
         if not usual:
             raise SystemExit(f"There are no JPEG files of 40 to 250 KB below {data}.")
         return usual[:count]

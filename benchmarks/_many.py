@@ -1,24 +1,22 @@
-"""Many small images in one ZIP: memory while they come in, progress all along, and a worker that is killed half-way."""
+"""Many small images in one ZIP: memory while they come in, continuous progress, and a worker that is killed half-way."""
 
 import contextlib
 import io
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
 
-if TYPE_CHECKING:
-    from benchmarks.ingest import Bench, Worker
+from benchmarks._bench import Bench, Worker, worker_process
 
 SIDE = 64
 
 
-def run(bench: "Bench", count: int) -> float:
+def run(bench: Bench, count: int) -> float:
     """The highest resident memory in MiB of the import worker and its decoder together."""
-    from benchmarks.ingest import worker_process
     from labeling.models import Import
 
     batch = bench.start_import(_packed(count))
@@ -34,7 +32,7 @@ def run(bench: "Bench", count: int) -> float:
         second.wait()
     steps = seen + more[1:]
     if sorted(steps) != steps or len(set(steps)) < min(20, count // 100):
-        raise SystemExit(f"The progress did not go on all along: {steps[:50]}")
+        raise SystemExit(f"The progress was not continuous: {steps[:50]}")
     _check(Import.objects.get(pk=batch.pk), count)
     print(
         f"{count} files in {time.perf_counter() - started:.0f} s, with the kill; {len(set(steps))} steps of progress seen"
@@ -53,8 +51,8 @@ def _packed(count: int) -> io.BytesIO:
     return out
 
 
-def _watch(worker: "Worker", batch: Any, until: int) -> tuple[float, list[int]]:
-    """Peak memory and the counts of finished files as a client would see them, until so many are done."""
+def _watch(worker: Worker, batch: Any, until: int) -> tuple[float, list[int]]:
+    """Peak memory and the counts of finished files as a client would see them, until that many are done."""
     from labeling.models import ImportFile
 
     peak, seen = 0.0, [0]
@@ -68,12 +66,12 @@ def _watch(worker: "Worker", batch: Any, until: int) -> tuple[float, list[int]]:
 
 
 def _family(pid: int) -> list[int]:
-    found = [pid]
+    pids = [pid]
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         # A thread may end between being listed and being read.
         with contextlib.suppress(OSError):
-            found += [int(child) for child in path.read_text().split()]
-    return found
+            pids += [int(child) for child in path.read_text().split()]
+    return pids
 
 
 def _resident(pid: int) -> float:
@@ -100,12 +98,12 @@ def _give_out_again(batch: Any) -> None:
 
 
 def _check(batch: Any, count: int) -> None:
-    """Everything once: scans, labels and lines of the report."""
+    """Everything exactly once: scans, labels and lines of the report."""
     from images.models import Image
     from labeling.models import ImportFile, Label
 
     rows = Image.objects.filter(project=batch.project_id)
-    found = {
+    counted = {
         "status": batch.status,
         "attempts": batch.attempt,
         "scans": rows.count(),
@@ -114,5 +112,5 @@ def _check(batch: Any, count: int) -> None:
         "lines": ImportFile.objects.filter(batch=batch).count(),
     }
     expected = {"status": "succeeded", "attempts": 2} | dict.fromkeys(("scans", "labels", "created", "lines"), count)
-    if found != expected:
-        raise SystemExit(f"Something was lost or doubled: {found}")
+    if counted != expected:
+        raise SystemExit(f"Something was lost or duplicated: {counted}")

@@ -1,4 +1,4 @@
-"""The peer: the MedMNIST authors' recipe for 28-pixel pictures, written anew from its description.
+"""The peer: the MedMNIST authors' recipe for 28-pixel pictures, rewritten from its description.
 
 Yang et al., "MedMNIST v2", Scientific Data 2023, and the repository MedMNIST/experiments: ResNet-18 with a 3 x 3 stem and
 without max pooling (the form of He et al. for CIFAR), Adam at 1e-3, batches of 128, no augmentation, no weight decay,
@@ -53,7 +53,7 @@ def unit(pictures: Pictures) -> Tensor:
 def epochs(pictures: Pictures, labels: Labels, seed: int, limit_s: float) -> Iterator[tuple[nn.Module, float]]:
     """After each epoch the network in evaluation mode and the seconds of training so far, evaluations not counted.
 
-    Ends with the schedule, or in the step in which ``limit_s`` seconds of training are over.
+    Ends with the schedule, or in the step in which `limit_s` seconds of training have passed.
     """
     torch.manual_seed(seed)
     network, x, y = SmallResNet18(), unit(pictures), torch.from_numpy(labels)

@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Learning:
-    """What a model may learn from and be chosen on. `leaks`: names of the training pictures left out as they are in val too."""
+    """What a model may learn from and be chosen on. `leaks`: names of the training pictures left out, as they are also in val."""
 
     train: Part
     val: Part
@@ -57,10 +57,10 @@ def tile(content: bytes) -> Pictures:
     from images.decoding.job import Job
     from images.decoding.render import render
 
-    found = sniff(content[:SNIFF_BYTES])
-    if found is None:
-        raise SystemExit("A file of the benchmark's data is of no known format.")
-    _, parts = render(content, Job(found, MOST_PIXELS, MOST_BYTES, DECODE_LIMIT_S, rendition=False))
+    image_format = sniff(content[:SNIFF_BYTES])
+    if image_format is None:
+        raise SystemExit("A file of the benchmark's data has an unknown format.")
+    _, parts = render(content, Job(image_format, MOST_PIXELS, MOST_BYTES, DECODE_LIMIT_S, rendition=False))
     return np.frombuffer(parts["tile"], dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)
 
 
@@ -74,8 +74,8 @@ def png(pixels: Pictures) -> bytes:
 def leaks(train: Pictures, val: Pictures) -> dict[int, int]:
     """Position in `train` -> position in `val` of the pictures that are in both, by the hash of their pixels."""
     known = {_digest(pixels): position for position, pixels in reversed(list(enumerate(val)))}
-    found = ((position, known.get(_digest(pixels))) for position, pixels in enumerate(train))
-    return {position: other for position, other in found if other is not None}
+    matches = ((position, known.get(_digest(pixels))) for position, pixels in enumerate(train))
+    return {position: other for position, other in matches if other is not None}
 
 
 def _digest(pixels: Pictures) -> bytes:
@@ -91,12 +91,12 @@ def pneumoniamnist_pictures(data: Path, split: str) -> tuple[Pictures, Labels]:
 def _pneumoniamnist(data: Path, split: str) -> Part:
     pictures, labels = pneumoniamnist_pictures(data, split)
     tiles = np.stack([tile(png(pixels)) for pixels in pictures])
-    # The set names no patients: every picture stands for itself, and intervals are too narrow by what that hides.
+    # The set names no patients: every picture counts as its own, and intervals are too narrow by what that hides.
     return Part(tiles, labels, tuple(f"{split}{number}" for number in range(len(labels))))
 
 
 def pneumoniamnist(data: Path) -> Learning:
-    """The official training and validation splits, without the training pictures that are in validation too."""
+    """The official training and validation splits, without the training pictures that are also in validation."""
     twins = leaks(pneumoniamnist_pictures(data, "train")[0], pneumoniamnist_pictures(data, "val")[0])
     train = _pneumoniamnist(data, "train")
     kept = np.setdiff1d(np.arange(len(train)), list(twins))
@@ -105,7 +105,7 @@ def pneumoniamnist(data: Path) -> Learning:
 
 
 def pneumoniamnist_test(data: Path) -> Part:
-    """The official test split. Only for a configuration that stands."""
+    """The official test split. Only for a configuration that is settled."""
     return _pneumoniamnist(data, "test")
 
 
@@ -128,7 +128,7 @@ def xray(data: Path) -> Learning:
 
 
 def xray_test(data: Path) -> Part:
-    """The test radiographs. Only for a configuration that stands."""
+    """The test radiographs. Only for a configuration that is settled."""
     return _xray(data, "test")
 
 

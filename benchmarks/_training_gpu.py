@@ -1,4 +1,4 @@
-"""What a GPU does in a training: the engine's steps beside two hand-written loops, and the share of the matrix limit.
+"""What a GPU does in a training: the engine's steps compared with two hand-written loops, and the share of the matrix limit.
 
 The first loop is that of torchvision's references/classification: float16 with a scaled loss, SGD, pictures in the
 layout they come in. The second does the engine's work by hand: bfloat16, channels_last, AdamW, a weight average,
@@ -95,7 +95,7 @@ def by_hand(x: Tensor, y: Tensor, *, compiled: bool) -> HandLoop:
 
 
 def beside(data: TrainData, other: HandLoop, *, compiled: bool) -> dict[str, Any]:
-    """Images a second of both sides and the median over windows of ours / theirs; above 1 the engine is the quicker one."""
+    """Images a second of both sides and the median over windows of ours / theirs; above 1 the engine is faster."""
     config = TrainConfig(architecture=ARCHITECTURE, image_size=SIDE, batch_size=BATCH, epochs=1)
     ours: list[float] = []
     began, steps = [0.0], [0]
@@ -149,20 +149,20 @@ def run() -> dict[str, Any]:
         "reference_compiled": (lambda: reference(x, y), True),
         "by_hand_compiled": (lambda: by_hand(x, y, compiled=True), True),
     }
-    found = {}
+    figures = {}
     for name, (make, compiled) in sides.items():
-        found[name] = beside(data, make(), compiled=compiled)
-        print(f"gpu, {name}: {found[name]}", flush=True)
+        figures[name] = beside(data, make(), compiled=compiled)
+        print(f"gpu, {name}: {figures[name]}", flush=True)
         torch.cuda.empty_cache()
-    best = max(one["ours_images_per_second"] for one in found.values())
+    best = max(one["ours_images_per_second"] for one in figures.values())
     return {
-        "gpu_images_per_second_vs_reference": found["reference_compiled"]["ratio"],
+        "gpu_images_per_second_vs_reference": figures["reference_compiled"]["ratio"],
         "gpu_share_of_matrix_limit": round(best * OPERATIONS / limit, 4),
         "gpu_details": {
             "device": torch.cuda.get_device_name(),
             "torch": torch.__version__,
             "matrix_tflops": round(limit / 1e12, 1),
             "batch": BATCH,
-            **found,
+            **figures,
         },
     }

@@ -1,4 +1,4 @@
-"""One training of so many synthetic scans in a process of its own; prints the peak of its resident memory in MiB.
+"""One training of N synthetic scans in a process of its own; prints the peak of its resident memory in MiB.
 
 Scans are drawn as tiles in small chunks and shrunk as they come, as a run reads them.
 """

@@ -42,7 +42,7 @@ class Outcome:
 
 
 def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = None) -> Any:
-    """The product's default for a machine without GPU and without pre-trained weights, or one network for so many epochs.
+    """The product's default for a machine without GPU and without pre-trained weights, or one network for a number of epochs.
 
     Laterality does not decide whether a chest is inflamed, so the project would allow mirror images.
     """
@@ -51,7 +51,7 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
 
     side = 28 if name in (PNEUMONIAMNIST, BEST) else None
     choice = choose(Machine(CPU, ()), n_train=n_train, image_size=side, from_scratch=True, only_pretrained=False)
-    found = default_config(
+    config = default_config(
         n_train,
         weights_available=False,
         architecture=choice.architecture,
@@ -61,12 +61,12 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
         epochs=epochs,
     )
     if epochs is not None:
-        found = replace(found, epochs=epochs, members=1)
-    return replace(found, **BEST_CHANGES) if name == BEST else found
+        config = replace(config, epochs=epochs, members=1)
+    return replace(config, **BEST_CHANGES) if name == BEST else config
 
 
 def train(learning: sets.Learning, config: Any, test: sets.Part | None, *, device: str = "cpu") -> Outcome:
-    """One training from beginning to end; test pictures are looked at once, when it is over."""
+    """One training from beginning to end; test pictures are read once, when it is over."""
     from models_registry.inference.architectures import restored
     from models_registry.inference.predictor import mean_logits
     from models_registry.inference.preprocess import shrink
@@ -104,10 +104,12 @@ def report(part: sets.Part, logits: npt.NDArray[np.float64], classes: Sequence[s
     from models_registry.statistics.calibration import softmax
     from models_registry.statistics.metrics import evaluation_report
 
-    found = evaluation_report(part.labels, softmax(logits), part.groups, classes)
+    figures = evaluation_report(part.labels, softmax(logits), part.groups, classes)
     names = ("auroc", "accuracy", "balanced_accuracy", "sensitivity", "specificity")
     return {
-        name: {side: round(found[name][side], 4) for side in ("value", "low", "high") if found[name][side] is not None}
+        name: {
+            side: round(figures[name][side], 4) for side in ("value", "low", "high") if figures[name][side] is not None
+        }
         for name in names
     }
 
@@ -138,13 +140,13 @@ def runs(
         learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
     if learning.leaks:
         print(f"left out of training, as they are in validation too: {', '.join(learning.leaks)}")
-    found = usable(kept, configuration(name, len(learning.train), seed=0).to_dict(), final=final)
+    reusable = usable(kept, configuration(name, len(learning.train), seed=0).to_dict(), final=final)
     for seed in seeds:
-        if final or seed not in found or not found[seed]["test"]:
-            found[seed] = one_run(learning, configuration(name, len(learning.train), seed=seed), test)
-        shown = found[seed]["test"] or found[seed]["validation"]
-        print(f"{name} seed {seed}: {shown} in {found[seed]['seconds']} s", flush=True)
-    return [found[seed] for seed in sorted(found)]
+        if final or seed not in reusable or not reusable[seed]["test"]:
+            reusable[seed] = one_run(learning, configuration(name, len(learning.train), seed=seed), test)
+        shown = reusable[seed]["test"] or reusable[seed]["validation"]
+        print(f"{name} seed {seed}: {shown} in {reusable[seed]['seconds']} s", flush=True)
+    return [reusable[seed] for seed in sorted(reusable)]
 
 
 def usable(kept: list[dict[str, Any]], wanted: dict[str, Any], *, final: bool) -> dict[int, dict[str, Any]]:
@@ -157,8 +159,8 @@ def usable(kept: list[dict[str, Any]], wanted: dict[str, Any], *, final: bool) -
 def _test_part(name: str, data: Path) -> sets.Part:
     if name in (PNEUMONIAMNIST, BEST):
         return sets.pneumoniamnist_test(data)
-    found = sets.xray_test(data)
-    return sets.equalised(found) if name == XRAY_EQUALISED else found
+    part = sets.xray_test(data)
+    return sets.equalised(part) if name == XRAY_EQUALISED else part
 
 
 def mean_over_seeds(found: list[dict[str, Any]], figure: str) -> float | None:

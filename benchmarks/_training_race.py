@@ -1,9 +1,9 @@
-"""Time to the published result of ResNet-18 at 28 pixels (test AUROC 0.944 and accuracy 0.854), ours beside the peer.
+"""Time to the published result of ResNet-18 at 28 pixels (test AUROC 0.944 and accuracy 0.854), ours compared with the peer.
 
 Both are timed in one run on the same cores; seconds are those of training, evaluations do not count on either side. The
-peer is looked at after every epoch. Ours is a complete training of one epoch with the product's recipe; where it does not
-arrive, one of two, then of four and so on, and its seconds are the sum of all of them. Ours runs before and after the
-peer, and the slower time counts. A peer that has not arrived when its time is over makes the ratio a lower bound. The
+peer is checked after every epoch. Ours is a complete training of one epoch with the product's recipe; where it does not
+get there, one of two, then of four and so on, and its seconds are the sum of all of them. Ours runs before and after the
+peer, and the slower time counts. A peer that has not got there when its time is over makes the ratio a lower bound. The
 median over several seeds counts.
 """
 

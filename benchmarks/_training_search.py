@@ -1,8 +1,8 @@
-"""Trying configurations, on training and validation pictures alone: `python -m benchmarks._training_search --help`.
+"""Trying configurations, on training and validation pictures only: `python -m benchmarks._training_search --help`.
 
 No test picture is ever read here. The validation pictures of PneumoniaMNIST come from the same patients as its training
 pictures and no longer tell good recipes apart (AUROC .995 and more for all of them), so a recipe is judged on pictures
-of another kind than those it learned from and chose its epoch on: training and validation pictures together are parted
+of another kind than those it learned from and chose its epoch on: training and validation pictures together are split
 into clusters of similar exposure, position and size (k-means on principal components, labels unseen), and each cluster in
 turn is held out. The radiographs have patients and are cross-validated by patient. Every trial becomes a line of
 `training_tried.csv`.
@@ -99,7 +99,7 @@ class Pool:
 
     @classmethod
     def kept(cls, name: str, data: Path, file: Path) -> "Pool":
-        """The pool of a data set, its tiles written to ``file``."""
+        """The pool of a data set, its tiles written to `file`."""
         learning = sets.pneumoniamnist(data) if name == "pneumoniamnist" else sets.xray(data)
         if name == "xray_equalised":
             learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
@@ -108,7 +108,7 @@ class Pool:
         np.save(file, part.tiles)
         return cls(name, file, part.labels, folds, len(learning.train), learning.classes)
 
-    def parted(self, number: int) -> tuple[sets.Learning, sets.Part]:
+    def split(self, number: int) -> tuple[sets.Learning, sets.Part]:
         """All pictures but those of one part to learn from and to choose the epoch on, and those to be judged on."""
         tiles, others = np.load(self.file, mmap_mode="r"), np.flatnonzero(self.folds != number)
         rng = np.random.default_rng(number)
@@ -143,7 +143,7 @@ def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict
     from models_registry.statistics.metrics import macro_auroc
 
     torch.set_num_threads(1)
-    learning, judging = pool.parted(number)
+    learning, judging = pool.split(number)
     with watched() as watch:
         done = train(learning, recipe(pool, changes), judging, device=device)
     y, logits = judging.labels, done.logits_of_test()
@@ -159,7 +159,7 @@ def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict
 
 
 def search(pool: Pool, trials: Sequence[Trial], workers: int) -> Iterator[tuple[Trial, list[dict[str, float]]]]:
-    """Each trial with the figures of its parts in their order, as soon as the last of them is there; so many trainings at a
+    """Each trial with the figures of its parts in their order, as soon as the last of them is there; `workers` trainings at a
     time, each in a process and on a thread of its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as processes:
@@ -168,10 +168,10 @@ def search(pool: Pool, trials: Sequence[Trial], workers: int) -> Iterator[tuple[
             for index, trial in enumerate(trials)
             for number in trial.folds
         }
-        found: list[dict[int, dict[str, float]]] = [{} for _ in trials]
+        scores: list[dict[int, dict[str, float]]] = [{} for _ in trials]
         for future in as_completed(asked):
             index, number = asked[future]
-            trial, figures = trials[index], found[index]
+            trial, figures = trials[index], scores[index]
             figures[number] = future.result()
             if len(figures) == len(trial.folds):
                 yield trial, [figures[n] for n in trial.folds]

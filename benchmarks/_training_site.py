@@ -1,4 +1,4 @@
-"""From the click on Train to a deployable, evaluated version, on a site with all its programs; grading beside a training."""
+"""From the click on Train to a deployable, evaluated version, on a site with all its programs; grading during a training."""
 
 import re
 import secrets
@@ -23,7 +23,7 @@ BEFORE = ("from scratch", "transfer learning", "continues from")
 
 
 def run(data: Path | None, grades: int) -> dict[str, Any]:
-    """Seconds from the click, where they go, and the 95th percentile of grading without and beside a training."""
+    """Seconds from the click, where they go, and the 95th percentile of grading without and during a training."""
     with _common.scratch_site():
         from mediscan_site.front.prepare import prepare
 
@@ -83,8 +83,8 @@ def stage(status: str, message: str) -> str:
     if status != "running":
         return "writing the result"
     # Of several networks each says first which one it is.
-    said = re.sub(r"^(member|fold) [\d.]+: ", "", message)
-    name = re.split(r"[\d,(:]", said, maxsplit=1)[0].strip().lower()
+    stage_name = re.sub(r"^(member|fold) [\d.]+: ", "", message)
+    name = re.split(r"[\d,(:]", stage_name, maxsplit=1)[0].strip().lower()
     # Until its process says something, a run shows what it will start from.
     if not name or name.startswith(BEFORE):
         return "starting the process"
@@ -92,7 +92,7 @@ def stage(status: str, message: str) -> str:
 
 
 def _grading(story: Any, data: Path | None, grades: int) -> dict[str, Any]:
-    """Each file is graded once: a grade that is there already would be given at once."""
+    """Each file is graded once: an existing grade would be given at once."""
     files = _common.jpegs(data, 2 * grades + 2)
     for content in files[:2]:
         _grade(story, content)
@@ -109,7 +109,7 @@ def _grading(story: Any, data: Path | None, grades: int) -> dict[str, Any]:
     with suppress(Exception):
         story.admin.post(f"training-runs/{run['id']}/cancel/")
     enough = len(beside) >= LEAST_GRADES and len(idle) >= LEAST_GRADES
-    print(f"{len(idle)} grades without and {len(beside)} beside a training")
+    print(f"{len(idle)} grades without and {len(beside)} during a training")
     return {
         "grading_p95_ms_idle": _p95(idle) if enough else None,
         "grading_p95_ms_while_training": _p95(beside) if enough else None,

@@ -1,4 +1,4 @@
-"""What the engine adds to a training: its step beside a bare loop, its wait for inputs, its frozen phase, its memory."""
+"""What the engine adds to a training: its step compared with a bare loop, its wait for inputs, its frozen phase, its memory."""
 
 import contextlib
 import json
@@ -85,12 +85,12 @@ class BareLoop:
 
 
 class Enough(Exception):
-    """So many steps have been timed."""
+    """All steps have been timed."""
 
 
 def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> dict[str, Any]:
-    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is the quicker one.
-    ``device``: with what precision the bare loop computes."""
+    """Median over pairs of engine step / bare step, taken in turn in one process; below 1 the engine is faster.
+    `device`: with what precision the bare loop computes."""
     data = synthetic(config.batch_size * (steps + WARM_STEPS), 4, config.image_size)
     bare, engine, last = BareLoop(data, config, device), [], [0.0]
 
@@ -115,31 +115,31 @@ def step_beside_bare_loop(config: TrainConfig, steps: int, device: Device) -> di
 
 
 def steps(count: int) -> dict[str, Any]:
-    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28, beside loops of the same precision;
-    and the first beside the usual loop in full precision."""
+    """Full fine-tuning of a ResNet-18 at 224 pixels, and the compact network at 28, compared with loops of the same precision;
+    and the first compared with the usual loop in full precision."""
     large = TrainConfig(architecture="resnet18", image_size=SIDE, batch_size=BATCH, epochs=1)
     small = TrainConfig(architecture="resnet_compact", image_size=28, batch_size=64, epochs=1)
     same, full = Device.of("cpu"), Device("cpu")
-    found = {
+    figures = {
         "resnet18_224": step_beside_bare_loop(large, count, same),
         "compact_28": step_beside_bare_loop(small, 2 * count, same),
         "resnet18_224_beside_full_precision": step_beside_bare_loop(large, count, full),
     }
-    return {"step_vs_bare_loop": found["resnet18_224"]["ratio"], "step_details": found}
+    return {"step_vs_bare_loop": figures["resnet18_224"]["ratio"], "step_details": figures}
 
 
 def input_wait(count: int) -> dict[str, Any]:
     """The share of training time in which the network waits for its inputs, as the engine itself reports it."""
-    found = {}
+    shares = {}
     for architecture, side, batch in (("resnet18", SIDE, BATCH), ("resnet_compact", 28, 64)):
         config = TrainConfig(architecture=architecture, image_size=side, batch_size=batch, epochs=1)
         done = fit(synthetic(batch * count, 4, side), config, device="cpu")
-        found[f"{architecture}_{side}"] = round(done.history[0].input_share, 5)
-    return {"input_wait_share": max(found.values()), "input_wait_details": found}
+        shares[f"{architecture}_{side}"] = round(done.history[0].input_share, 5)
+    return {"input_wait_share": max(shares.values()), "input_wait_details": shares}
 
 
 def frozen_phase(sample: int) -> dict[str, Any]:
-    """Twenty epochs of the head on cached features beside running the frozen backbone in each of them.
+    """Twenty epochs of the head on cached features compared with running the frozen backbone in each of them.
 
     Composed for as many pictures as PneumoniaMNIST trains on: the engine's whole frozen phase (features once, ten sweeps
     of the head an epoch) is timed on two samples, whose line gives what it costs at all and what it costs per picture.
@@ -207,10 +207,10 @@ def _eager_epoch(data: TrainData) -> float:
 
 def memory(many: int) -> dict[str, Any]:
     """Peak resident memory of a training process at the engine's level, with few and with many scans of 28 pixels."""
-    found = {f"peak_rss_mb_{count}_scans": _peak(count) for count in (FEW, many)}
+    peaks = {f"peak_rss_mb_{count}_scans": _peak(count) for count in (FEW, many)}
     return {
-        **found,
-        "peak_rss_growth_mb": round(found[f"peak_rss_mb_{many}_scans"] - found[f"peak_rss_mb_{FEW}_scans"], 1),
+        **peaks,
+        "peak_rss_growth_mb": round(peaks[f"peak_rss_mb_{many}_scans"] - peaks[f"peak_rss_mb_{FEW}_scans"], 1),
     }
 
 

@@ -1,4 +1,4 @@
-"""Uploads and ZIP imports beside the work that nobody can leave out: `make bench-ingest`, `DATA=folder` for real scans.
+"""Uploads and ZIP imports compared with the unavoidable work: `make bench-ingest`, `DATA=folder` for real scans.
 
 Unavoidable per file: read it, SHA-256, one full decode, a thumbnail, AES-256-GCM of both, write both; in one thread, without
 flushing to the disk. Files lie unpacked (stored) in the ZIP. Rounds are interleaved; a ratio is the median over rounds of
@@ -19,50 +19,17 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from PIL import Image as Picture
 
-from benchmarks import _common
+from benchmarks import _common, _many
+from benchmarks._bench import Bench, Worker, worker_process
 
 BOUNDARY = "mediscan-benchmark"
 SMALL_IMAGES = 20_000
-
-
-@dataclass
-class Bench:
-    """A site with one user, and the files to bring into a fresh project per measurement."""
-
-    folder: Path
-    files: list[bytes]
-    user: Any
-    made: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def project(self) -> Any:
-        from images.services import add_member, create_project
-
-        self.made += 1
-        made = create_project(actor=self.user, name=f"bench {self.made}", classes=["NORMAL", "OPACITY"])
-        if not self.user.is_admin:
-            add_member(actor=self.user, project=made, user=self.user)
-        return made
-
-    def start_import(self, packed: io.BytesIO) -> Any:
-        from labeling.imports.services import start_import
-
-        packed.seek(0)
-        return start_import(actor=self.user, project=self.project(), source=packed, file_name="bench.zip")
-
-    def note(self, name: str, seconds: float) -> None:
-        self.seconds.setdefault(name, []).append(seconds)
-
-    def ratio(self, real: str) -> float:
-        pairs = zip(self.seconds["unavoidable"], self.seconds[real], strict=True)
-        return round(statistics.median(least / seen for least, seen in pairs), 3)
 
 
 def main() -> None:
@@ -127,7 +94,7 @@ def _unavoidable(bench: Bench, packed: io.BytesIO) -> float:
     return time.perf_counter() - start
 
 
-def _import(bench: Bench, worker: "Worker", packed: io.BytesIO) -> float:
+def _import(bench: Bench, worker: Worker, packed: io.BytesIO) -> float:
     start = time.perf_counter()
     batch = bench.start_import(packed)
     worker.give(batch.pk)
@@ -138,7 +105,7 @@ def _import(bench: Bench, worker: "Worker", packed: io.BytesIO) -> float:
 
 
 def _check(batch: Any, expected: int) -> None:
-    """A figure of an import that did not do its work would be worth nothing."""
+    """A figure from an import that did not do its work would be worthless."""
     from images.models import Image
 
     batch.refresh_from_db()
@@ -198,39 +165,7 @@ def _two_workers(bench: Bench) -> dict[str, Any]:
 
 def _many_small(bench: Bench, count: int) -> dict[str, Any]:
     """Many small images in one ZIP; the worker is killed half-way and another one finishes. Peak memory of worker and decoder."""
-    from benchmarks import _many
-
     return {f"peak_rss_mb_{SMALL_IMAGES}": _many.run(bench, count) if count else None}
-
-
-class Worker:
-    """An import worker of its own process."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks._worker"],
-            cwd=_common.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        )  # fmt: skip
-        self._in, self._out = cast(TextIO, self.process.stdin), cast(TextIO, self.process.stdout)
-        self.wait("ready")
-
-    def give(self, pk: int) -> None:
-        self._in.write(f"{pk}\n")
-
-    def wait(self, word: str = "done") -> None:
-        line = self._out.readline().strip()
-        if line != word:
-            raise SystemExit(f"The worker said {line!r} instead of {word!r}.")
-
-
-@contextmanager
-def worker_process() -> Iterator[Worker]:
-    worker = Worker()
-    try:
-        yield worker
-    finally:
-        worker.process.kill()
-        worker.process.wait()
 
 
 @contextmanager

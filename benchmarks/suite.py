@@ -35,7 +35,7 @@ class Timing:
 
 @contextmanager
 def worktree(commit: str) -> Iterator[Path]:
-    """The commit as a folder beside this checkout (tests look for the real scans there), gone afterwards."""
+    """The commit as a folder next to this checkout (tests look for the real scans there), gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mediscan-suite-", dir=_common.ROOT.parent))
     git = ("git", "-C", str(_common.ROOT), "worktree")
     subprocess.run([*git, "add", "--quiet", "--detach", str(folder), commit], check=True)

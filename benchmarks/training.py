@@ -1,10 +1,10 @@
 """How good and how quick training is: `make bench-training`, `DATA=folder` for real scans.
 
 Parts can be run alone (`--only`), in pieces (`--seeds`, `--first-seed`) and add up in `results/training.json`; every
-single run is in `results/training-runs.json`. Test pictures are read with `--final` alone; without it a part prints
+single run is in `results/training-runs.json`. Test pictures are read only with `--final`; without it a part prints
 validation figures and leaves its test figures null.
 How configurations were chosen without a look at test pictures: `_training_search.py`; each of them is a line of
-`training_tried.csv`. Seconds are wall time; beside them stand CPU seconds, threads and the cores that other programs
+`training_tried.csv`. Seconds are wall time; they come with CPU seconds, threads and the cores that other programs
 kept busy meanwhile, without which no second means anything.
 """
 
@@ -37,14 +37,14 @@ Figures = dict[str, Any]
 def _pneumoniamnist(given: Given, kept: Figures) -> Figures:
     from benchmarks import _training_quality as quality
 
-    found = _runs(quality.PNEUMONIAMNIST, given, kept)
+    runs = _runs(quality.PNEUMONIAMNIST, given, kept)
     return {
-        "pneumoniamnist_auroc_mean": quality.mean_over_seeds(found, "auroc"),
-        "pneumoniamnist_accuracy_mean": quality.mean_over_seeds(found, "accuracy"),
-        "pneumoniamnist_seconds_median": round(statistics.median(run["seconds"] for run in found), 1),
-        "pneumoniamnist_seeds": len(found),
-        "pneumoniamnist_pooled": _pooled(quality.PNEUMONIAMNIST, given, found),
-        "pneumoniamnist_each": _each(found, "auroc", "accuracy"),
+        "pneumoniamnist_auroc_mean": quality.mean_over_seeds(runs, "auroc"),
+        "pneumoniamnist_accuracy_mean": quality.mean_over_seeds(runs, "accuracy"),
+        "pneumoniamnist_seconds_median": round(statistics.median(run["seconds"] for run in runs), 1),
+        "pneumoniamnist_seeds": len(runs),
+        "pneumoniamnist_pooled": _pooled(quality.PNEUMONIAMNIST, given, runs),
+        "pneumoniamnist_each": _each(runs, "auroc", "accuracy"),
         "published": PUBLISHED,
     }
 
@@ -54,12 +54,12 @@ def _best(given: Given, kept: Figures) -> Figures:
     from benchmarks import _training_quality as quality
 
     name = quality.BEST
-    found = quality.runs(name, given.data, [0], [], final=given.final)
-    kept[name] = found
+    runs = quality.runs(name, given.data, [0], [], final=given.final)
+    kept[name] = runs
     return {
-        "pneumoniamnist_best_auroc": quality.mean_over_seeds(found, "auroc"),
-        "pneumoniamnist_best_accuracy": quality.mean_over_seeds(found, "accuracy"),
-        "pneumoniamnist_best_each": _each(found, "auroc", "accuracy"),
+        "pneumoniamnist_best_auroc": quality.mean_over_seeds(runs, "auroc"),
+        "pneumoniamnist_best_accuracy": quality.mean_over_seeds(runs, "accuracy"),
+        "pneumoniamnist_best_each": _each(runs, "auroc", "accuracy"),
     }
 
 
@@ -67,7 +67,7 @@ def _xray(given: Given, kept: Figures) -> Figures:
     from benchmarks import _training_data as sets
     from benchmarks import _training_quality as quality
 
-    found = _runs(quality.XRAY, given, kept)
+    runs = _runs(quality.XRAY, given, kept)
     equal = _runs(quality.XRAY_EQUALISED, given, kept)
     learning = sets.xray(given.data)
     figures: Figures = {"xray_linear_baseline": None, "xray_linear_baseline_equalised": None}
@@ -77,12 +77,12 @@ def _xray(given: Given, kept: Figures) -> Figures:
         blunt = sets.Learning(sets.equalised(learning.train), sets.equalised(learning.val), learning.classes)
         figures["xray_linear_baseline_equalised"] = quality.linear_baseline(blunt, sets.equalised(test))
     return {
-        "xray_balanced_accuracy_mean": quality.mean_over_seeds(found, "balanced_accuracy"),
+        "xray_balanced_accuracy_mean": quality.mean_over_seeds(runs, "balanced_accuracy"),
         "xray_equalised_balanced_accuracy_mean": quality.mean_over_seeds(equal, "balanced_accuracy"),
-        "xray_seconds_median": round(statistics.median(run["seconds"] for run in found), 1),
-        "xray_pooled": _pooled(quality.XRAY, given, found),
+        "xray_seconds_median": round(statistics.median(run["seconds"] for run in runs), 1),
+        "xray_pooled": _pooled(quality.XRAY, given, runs),
         "xray_equalised_pooled": _pooled(quality.XRAY, given, equal),
-        "xray_each": _each(found, "balanced_accuracy", "auroc"),
+        "xray_each": _each(runs, "balanced_accuracy", "auroc"),
         "xray_equalised_each": _each(equal, "balanced_accuracy", "auroc"),
         **figures,
     }
@@ -92,9 +92,9 @@ def _runs(name: str, given: Given, kept: Figures) -> list[Figures]:
     from benchmarks import _training_quality as quality
 
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    found = quality.runs(name, given.data, seeds, kept.get(name, []), final=given.final)
-    kept[name] = found
-    return found
+    runs = quality.runs(name, given.data, seeds, kept.get(name, []), final=given.final)
+    kept[name] = runs
+    return runs
 
 
 def _each(found: list[Figures], *names: str) -> list[Figures]:
@@ -195,12 +195,12 @@ def _path(name: str) -> Path:
 
 
 def _read(name: str) -> Figures:
-    found: Figures = json.loads(_path(name).read_text()) if _path(name).is_file() else {}
-    return found
+    figures: Figures = json.loads(_path(name).read_text()) if _path(name).is_file() else {}
+    return figures
 
 
 def in_order(figures: Figures) -> Figures:
-    """The keys of the contract first, null where nothing was measured; then the others."""
+    """The keys of the protocol first, null where nothing was measured; then the others."""
     from benchmarks._training_search import tried
 
     figures = {**figures, "configurations_tried": len(tried())}
@@ -218,16 +218,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with pneumoniamnist.npz, dataset/ and labels_meta.csv")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to run; default: all")
     parser.add_argument(
-        "--final", action="store_true", help="read the test pictures: only for configurations that stand"
+        "--final", action="store_true", help="read the test pictures: only for configurations that are settled"
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--peer-limit", type=float, default=600, help="seconds of training the peer is given")
     parser.add_argument("--race-seeds", type=int, default=3, help="how often both sides of the race are trained")
     parser.add_argument("--sample", type=int, default=64, help="pictures of the smaller sample of the frozen phase")
-    parser.add_argument("--steps", type=int, default=30, help="pairs of steps beside the bare loop")
+    parser.add_argument("--steps", type=int, default=30, help="pairs of steps of the engine and the bare loop")
     parser.add_argument("--many", type=int, default=20_000, help="scans of the memory figure")
-    parser.add_argument("--grades", type=int, default=40, help="grades without, and beside a training")
+    parser.add_argument("--grades", type=int, default=40, help="grades without, and during a training")
     return parser
 
 

@@ -72,7 +72,7 @@ class DeidentificationAdmin(ReadOnlyAdmin):
 
 @admin.register(models.PatientIdentity)
 class PatientIdentityAdmin(ReadOnlyAdmin):
-    """That there is a way back; walking it is a right of its own, and audited."""
+    """Shows that there is a way back; taking it is a right of its own, and audited."""
 
     list_display = ("id", "project", "pseudonym", "created_at")
     list_select_related = ("project",)

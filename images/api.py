@@ -17,9 +17,11 @@ from images import privacy_serializers as privacy
 from images import project_serializers as projects
 from images import serializers as shapes
 from images.filters import ScanFilter
-from images.models import Image, Membership, Project, RenditionKind
-from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, caller, parsed, versioned
+from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
+from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, parsed, versioned
 from mediscan_site.core.http.bytes import blob_response, held_digests
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.policies import require_admin
@@ -88,7 +90,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @extend_schema(request=privacy.MergePatientsSerializer, responses=privacy.MergedSerializer)
     @action(detail=True, methods=["post"], url_path="merge-patients")
     def merge_patients(self, request: Request, pk: str) -> Response:
-        """Two patients are one person: all scans of `source`, also those still to come, are kept under `target`."""
+        """Two patients are one person: all scans of `source`, including those still to come, are kept under `target`."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
         named = parsed(privacy.MergePatientsSerializer(data=request.data))
@@ -113,15 +115,15 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         return Response(self._members(project, membership), status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[USER_ID], responses={204: None})
-    @action(detail=True, methods=["delete"], url_path=r"members/(?P<user_id>\d{1,18})")
+    @action(detail=True, methods=["delete"], url_path=rf"members/(?P<user_id>{DIGITS})")
     def member(self, request: Request, pk: str, user_id: str) -> Response:
-        """End a membership and all rights it gave."""
+        """End a membership and all its rights."""
         membership = self._member(user_id)
         services.remove_member(actor=caller(request), project=membership.project, user=membership.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(parameters=[USER_ID], request=shapes.PermissionSerializer, responses=shapes.MemberSerializer)
-    @action(detail=True, methods=["post"], url_path=r"members/(?P<user_id>\d{1,18})/permissions")
+    @action(detail=True, methods=["post"], url_path=rf"members/(?P<user_id>{DIGITS})/permissions")
     def grant_permission(self, request: Request, pk: str, user_id: str) -> Response:
         """Give a member one right."""
         membership = self._member(user_id)
@@ -134,7 +136,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     @action(
         detail=True,
         methods=["delete"],
-        url_path=r"members/(?P<user_id>\d{1,18})/permissions/(?P<codename>[a-z_]{1,40})",
+        url_path=rf"members/(?P<user_id>{DIGITS})/permissions/(?P<codename>[a-z_]{{1,40}})",
     )
     def revoke_permission(self, request: Request, pk: str, user_id: str, codename: str) -> Response:
         """Take one right from a member."""
@@ -154,7 +156,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
 class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Image.objects.none()
     visible_to = staticmethod(selectors.scans)
-    code_prefix = "img"
+    code_prefix = SCAN_PREFIX
     filterset_class = ScanFilter
     ordering_fields = ("id", "upload_date", "updated_at", "file_name", "size")
     ordering = "-upload_date"
@@ -188,7 +190,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     @extend_schema(request=None, responses=shapes.ScanDetailSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Response:
-        """End the hold of a scan: you looked, and nothing in the picture tells who the patient is."""
+        """End the hold of a scan: you looked, and nothing in the picture shows who the patient is."""
         services.release_scan(actor=caller(request), image=self.get_object())
         return versioned(Response(self.get_serializer(self.get_object()).data))
 
@@ -202,9 +204,9 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     @extend_schema(responses=NOT_MODIFIED)
     @action(detail=True)
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """The file as it is stored: DICOM de-identified, every other format bit by bit as it was received."""
+        """The file as it is stored: DICOM de-identified, every other format bit for bit as it was received."""
         image = self.get_object()
-        stream, blob = selectors.original(actor=caller(request), image=image)
+        stream, blob = services.open_original(actor=caller(request), image=image)
         return blob_response(request, stream, blob, file_name=image.file_name, as_attachment=True)
 
     @extend_schema(responses=NOT_MODIFIED)
@@ -221,5 +223,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
 
     def _rendition(self, request: Request, kind: RenditionKind, suffix: str) -> HttpResponseBase:
         image = self.get_object()
-        stream, blob = selectors.rendition(actor=caller(request), image=image, kind=kind, held=held_digests(request))
+        stream, blob = services.open_rendition(
+            actor=caller(request), image=image, kind=kind, held=held_digests(request)
+        )
         return blob_response(request, stream, blob, file_name=f"{image.code}_{kind}.{suffix}")

@@ -8,7 +8,7 @@ class ImagesConfig(AppConfig):
     name = "images"
 
     def ready(self) -> None:
-        # They register what goes with an erased scan, and what a rotation of the keys renews.
+        # They register what is removed with an erased scan, and what a key rotation renews.
         from images.services import duplicates, identities  # noqa: F401
 
         configure(

@@ -1,65 +1,41 @@
-"""What is known about a scan beside its pixels, as it arrives from a form, the API or a labels file."""
+"""What is known about a scan: parsed as it arrives from a form, the API or a labels file, and put into words for a page."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
+from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from images.models import Image, PatientMerge, Project
+from images.models import Image, Metadata, PatientMerge, Project
+from images.scan_facts import FACTS, FIRST_RADIOGRAPH, ON_PAGES, Fact, ScanFacts
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
-MAX_PATIENT = 200
-MAX_PIXEL_SPACING_MM = 100.0
-MAX_AGE = 130.0
-FIRST_RADIOGRAPH = 1895
 # As the key ring makes them. What looks so is no patient number of a hospital.
 PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
+_SEX: Final = {"F": "female", "M": "male", "O": "other"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanFacts:
-    """`patient` is the raw id (or already a pseudonym of the project); `pixel_spacing` millimetres; `age` years.
-
-    `pseudonym`: the patient as an export names it, of this project or another one; it is kept as it is. Then there is no
-    `patient`."""
-
-    modality: str = ""
-    patient: str | None = None
-    pseudonym: str | None = None
-    pixel_spacing: float | None = None
-    institution: str = ""
-    capture_date: datetime | None = None
-    sex: str = ""
-    age: float | None = None
-    body_part: str = ""
-    view: str = ""
-    laterality: str = ""
-    device: str = ""
+def _text(value: Any, fact: Fact) -> str:
+    return text.line(value, attr=fact.name, max_length=fact.max_length)
 
 
-def _number(value: Any, *, attr: str, low: float, high: float, low_allowed: bool) -> float | None:
-    """A finite number from `low` to `high`, or None for nothing given."""
+def _number(value: Any, fact: Fact) -> float | None:
+    """A finite number within the bounds of the fact, or None for nothing given."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (low <= number <= high) or (number == low and not low_allowed):
-        least = "at least" if low_allowed else "more than"
-        raise Invalid(f"{attr} must be a number, {least} {low:g} and at most {high:g}.", attr=attr)
+    number = text.number(value)
+    if not (fact.low <= number <= fact.high) or (number == fact.low and not fact.low_allowed):
+        least = "at least" if fact.low_allowed else "more than"
+        raise Invalid(f"{fact.name} must be a number, {least} {fact.low:g} and at most {fact.high:g}.", attr=fact.name)
     return number
 
 
-def _moment(value: Any, *, attr: str) -> datetime | None:
+def _moment(value: Any, fact: Fact) -> datetime | None:
     """An ISO 8601 date or date and time; without a zone it is UTC. Neither before X-rays nor in the future."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -68,9 +44,9 @@ def _moment(value: Any, *, attr: str) -> datetime | None:
     except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.year < FIRST_RADIOGRAPH:
-        raise Invalid(f"{attr} must be a date such as 2024-05-31 or 2024-05-31T14:30:00Z.", attr=attr)
+        raise Invalid(f"{fact.name} must be a date such as 2024-05-31 or 2024-05-31T14:30:00Z.", attr=fact.name)
     if moment > timezone.now() + timedelta(days=1):
-        raise Invalid(f"{attr} lies in the future.", attr=attr)
+        raise Invalid(f"{fact.name} lies in the future.", attr=fact.name)
     return moment
 
 
@@ -84,51 +60,41 @@ def _read_moment(value: Any) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _patient(value: Any, *, attr: str) -> str | None:
-    return text.line(value, attr=attr, max_length=MAX_PATIENT) or None
+def _patient(value: Any, fact: Fact) -> str | None:
+    return _text(value, fact) or None
 
 
-def _pseudonym(value: Any) -> str | None:
+def _pseudonym(value: Any, fact: Fact) -> str | None:
     """A pseudonym as an export wrote it. Anything else is refused: it would be kept as it is, and may name a patient."""
-    found = text.line(value, attr="pseudonym", max_length=MAX_PATIENT)
-    if found and not PSEUDONYM.fullmatch(found):
-        raise Invalid(
-            "This is no pseudonym of an export. Put patient ids of your own into `patient`.", attr="pseudonym"
-        )
-    return found or None
+    pseudonym_text = _text(value, fact)
+    if pseudonym_text and not PSEUDONYM.fullmatch(pseudonym_text):
+        raise Invalid("This is no pseudonym of an export. Put patient ids of your own into `patient`.", attr=fact.name)
+    return pseudonym_text or None
 
 
-_PARSERS: dict[str, Callable[[Any], Any]] = {
-    "modality": partial(text.line, attr="modality", max_length=40),
-    "patient": partial(_patient, attr="patient"),
+_PARSERS: Final[dict[str, Callable[[Any, Fact], Any]]] = {
+    "text": _text,
+    "number": _number,
+    "moment": _moment,
+    "patient": _patient,
     "pseudonym": _pseudonym,
-    "pixel_spacing": partial(_number, attr="pixel_spacing", low=0.0, high=MAX_PIXEL_SPACING_MM, low_allowed=False),
-    "institution": partial(text.line, attr="institution", max_length=200),
-    "capture_date": partial(_moment, attr="capture_date"),
-    "sex": partial(text.line, attr="sex", max_length=16),
-    "age": partial(_number, attr="age", low=0.0, high=MAX_AGE, low_allowed=True),
-    "body_part": partial(text.line, attr="body_part", max_length=64),
-    "view": partial(text.line, attr="view", max_length=32),
-    "laterality": partial(text.line, attr="laterality", max_length=16),
-    "device": partial(text.line, attr="device", max_length=120),
 }
-NOT_METADATA = ("modality", "patient", "pseudonym")
-METADATA_FIELDS = tuple(field.name for field in fields(ScanFacts) if field.name not in NOT_METADATA)
 
 
 def parse_fact(name: str, value: Any) -> Any:
     """One checked value of ScanFacts. Invalid names the field."""
-    return _PARSERS[name](value)
+    fact = FACTS[name]
+    return _PARSERS[fact.kind](value, fact)
 
 
 def parse_facts(mapping: Mapping[str, Any]) -> ScanFacts:
     """The facts among the keys of `mapping`; other keys are not looked at. Invalid names the field that is wrong."""
-    found = {name: parse_fact(name, mapping[name]) for name in _PARSERS if name in mapping}
-    if found.get("pseudonym"):
-        if found.get("patient") not in (None, found["pseudonym"]):
+    values = {name: parse_fact(name, mapping[name]) for name in FACTS if name in mapping}
+    if values.get("pseudonym"):
+        if values.get("patient") not in (None, values["pseudonym"]):
             raise Invalid("`patient` and `pseudonym` name different patients. Send one of them.", attr="pseudonym")
-        found["patient"] = None
-    return ScanFacts(**found)
+        values["patient"] = None
+    return ScanFacts(**values)
 
 
 def patient_of(project: Project, facts: ScanFacts) -> str | None:
@@ -158,3 +124,22 @@ def standing_for(project_id: int, pseudonym: str) -> str:
 def keyed(project_id: int, patient: str) -> str:
     """The pseudonym of a raw patient id in a project, whatever scans there are."""
     return str(settings.KEY_RING.pseudonym(patient, scope=str(project_id)))
+
+
+def lines(metadata: Metadata) -> dict[str, str]:
+    """What is known, for a page: the titles in their order, and what stands beside each."""
+    shown: dict[str, list[str]] = {}
+    for fact in ON_PAGES:
+        value = getattr(metadata, fact.name)
+        if value not in ("", None):
+            shown.setdefault(fact.line or fact.label, []).append(_in_words(fact, value))
+    return {title: ", ".join(words) for title, words in shown.items()}
+
+
+def _in_words(fact: Fact, value: Any) -> str:
+    if fact.kind == "moment":
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    if fact.kind == "number":
+        number = str(value) if fact.digits is None else floatformat(value, -fact.digits)
+        return f"{number} {fact.unit.removesuffix('s') if value == 1 else fact.unit}"
+    return _SEX.get(value, value) if fact.name == "sex" else str(value)

@@ -9,18 +9,11 @@ from django.db.models.functions import Lower
 
 from images import policies
 from images.facts import keyed
-from images.models import ApprovalStatus, Hold, Image, LabelStatus, PatientMerge, Split
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import parse_code
+from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, PatientMerge, Split
+from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.filters import CodeFilter
 
 SEARCH_LENGTH = 120
-
-
-def _key(value: str, prefix: str = "") -> int | None:
-    try:
-        return parse_code(prefix, value)
-    except Invalid:
-        return None
 
 
 def patients(value: str, projects: Iterable[int]) -> list[str]:
@@ -31,7 +24,7 @@ def patients(value: str, projects: Iterable[int]) -> list[str]:
 
 
 class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
-    project = django_filters.CharFilter(method="by_project", label="key of the project")
+    project = CodeFilter(label="key of the project")
     label = django_filters.CharFilter(method="by_label", label="class name or id; `ungradable`")
     label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices)
     approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices)
@@ -49,16 +42,12 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         model = Image
         fields: list[str] = []
 
-    def by_project(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-        key = _key(value)
-        return queryset.none() if key is None else queryset.filter(project=key)
-
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.
         named = queryset.filter(label_class__name=value)
         if value == "ungradable":
             return named | queryset.filter(label_status=LabelStatus.LABELED, label_class__isnull=True)
-        key = _key(value)
+        key = find_key(value)
         if key is None or queryset.filter(project__class_rows__name=value).exists():
             return named
         return queryset.filter(label_class=key)
@@ -78,7 +67,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_patient(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         projects = policies.visible_projects(self.request.user)
-        key = _key(self.data.get("project", ""))
+        key = find_key(self.data.get("project", ""))
         if key is not None:
             projects = projects.filter(pk=key)
         return queryset.filter(patient__in=patients(value, projects.values_list("pk", flat=True)))
@@ -86,6 +75,6 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text: Any = value.strip()[:SEARCH_LENGTH]
         queryset = queryset.alias(lower_name=Lower("file_name"))
-        found = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
-        key = _key(text, "img")
-        return queryset.filter(found | Q(pk=key) if key is not None else found)
+        matches = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
+        key = find_key(text, SCAN_PREFIX)
+        return queryset.filter(matches | Q(pk=key) if key is not None else matches)

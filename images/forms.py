@@ -6,6 +6,8 @@ from django import forms
 
 from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
+from images.project_options import IN_THE_FORM
+from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
 ANY = ("", "any")
@@ -33,35 +35,12 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
 
     class Meta:
         model = Project
-        fields = [
-            "name",
-            "modality",
-            "four_eyes",
-            "laterality_matters",
-            "coverage_target",
-            "conformal_target",
-            "intended_use",
-            "limitations",
-            "keep_patient_characteristics",
-            "keep_institution",
-            "shift_dates",
-        ]
-        labels = {
-            "four_eyes": "Four eyes: nobody approves their own label",
-            "laterality_matters": "Left and right matter (training never mirrors a scan)",
-            "coverage_target": "Share of scans the model should answer",
-            "conformal_target": "Share of scans whose prediction set should hold the true class",
-            "keep_patient_characteristics": "DICOM: keep sex, age, size and weight",
-            "keep_institution": "DICOM: keep the institution in the stored file",
-            "shift_dates": "DICOM: move each patient's dates by the same number of days",
+        fields = ("name", *(option.name for option in IN_THE_FORM))
+        labels = {option.name: option.label for option in IN_THE_FORM if option.label}
+        help_texts = {option.name: option.help for option in IN_THE_FORM if option.help}
+        widgets = {
+            option.name: forms.Textarea(attrs={"rows": 2}) for option in IN_THE_FORM if option.kind == "statement"
         }
-        help_texts = {
-            "modality": "For example X-ray, fundus photograph, dermoscopy.",
-            "coverage_target": "0.9: the model answers nine scans of ten and refers the least certain one to a doctor.",
-            "conformal_target": "0.9: nine sets of ten hold the true class, as measured on calibration scans.",
-            "shift_dates": "Without this dates are removed. The three options hold for files that come in from now on.",
-        }
-        widgets = {"intended_use": forms.Textarea(attrs={"rows": 2}), "limitations": forms.Textarea(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -189,6 +168,12 @@ class ScanFilterForm(forms.Form):
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
 
 
+def _fact_field(fact: Fact) -> forms.CharField:
+    label = f"{fact.label} ({fact.unit})" if fact.unit else fact.label
+    example = "2024-05-31 or 2024-05-31T14:30:00Z" if fact.kind == "moment" else ""
+    return forms.CharField(required=False, label=label, help_text=example)
+
+
 class ScanEditForm(forms.Form):
     """What is known about a scan. `version` is the one the person saw."""
 
@@ -200,15 +185,10 @@ class ScanEditForm(forms.Form):
         required=False, help_text="Stored as a keyed pseudonym; scans of one patient never land on two sides."
     )
     external_id = forms.CharField(required=False, label="External id")
-    body_part = forms.CharField(required=False)
-    view = forms.CharField(required=False)
-    laterality = forms.CharField(required=False)
-    sex = forms.CharField(required=False)
-    age = forms.CharField(required=False, label="Age (years)")
-    pixel_spacing = forms.CharField(required=False, label="Pixel spacing (mm)")
-    institution = forms.CharField(required=False)
-    device = forms.CharField(required=False)
-    capture_date = forms.CharField(required=False, help_text="2024-05-31 or 2024-05-31T14:30:00Z")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= {fact.name: _fact_field(fact) for fact in ON_PAGES}
 
     def changes(self, image: Any) -> dict[str, Any]:
         """Only what differs from the scan: an untouched locked split is no attempt to change it."""
@@ -223,7 +203,7 @@ class ScanEditForm(forms.Form):
 def scan_values(image: Any) -> dict[str, Any]:
     """The scan as the form shows it."""
     known = getattr(image, "metadata", None)
-    names = [name for name in ScanEditForm.base_fields if name != "version"]
+    names = [name for name in ScanEditForm().fields if name != "version"]
     values = {name: getattr(image if hasattr(image, name) else known, name, None) for name in names}
     if values["capture_date"]:
         values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")

@@ -1,6 +1,6 @@
 """Synthetic chest-radiograph phantoms, with and without a soft opacity in a lung, for samples and tests.
 
-Nothing here is patient data. A patient's anatomy and device follow from ``patient_seed``; position, breath, exposure and
+Nothing here is patient data. A patient's anatomy and device follow from `patient_seed`; position, breath, exposure and
 noise from the scan. Lengths are in fractions of the picture: u runs from -1 (left) to 1 (right), v from 0 (top) to 1.
 """
 
@@ -28,7 +28,7 @@ Field = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Phantom:
-    """One synthetic scan with what a labels file says of it."""
+    """One synthetic scan with what a labels file says about it."""
 
     image: Image.Image
     image_id: str
@@ -102,7 +102,7 @@ def _grid(pose: _Pose) -> tuple[Field, Field]:
 
 
 def _soft(distance: Field, width: float) -> Field:
-    """1 where ``distance`` is well below 0, 0 well above, with an edge of about ``width``."""
+    """1 where `distance` is well below 0, 0 well above, with an edge of about `width`."""
     return np.asarray(1 / (1 + np.exp(np.clip(distance / width, -40, 40))))
 
 
@@ -114,7 +114,7 @@ def _ellipse(
 
 
 def _texture(rng: np.random.Generator, cells: int) -> Field:
-    """Smooth noise (_H, _W) of about unit variance with ``cells`` bumps across."""
+    """Smooth noise (_H, _W) of about unit variance with `cells` bumps across."""
     coarse = rng.normal(size=(cells, cells)).astype(np.float32)
     smooth = Image.fromarray(coarse, "F").resize((_W, _H), Image.Resampling.BICUBIC)
     return np.asarray(smooth, dtype=np.float64)
@@ -245,7 +245,7 @@ def iterate(n_patients: int = 80, scans_per_patient: int = 4, seed: int = 0) -> 
 
 
 def write_dataset(folder: str | Path, n_patients: int = 80, scans_per_patient: int = 4, seed: int = 0) -> list[Path]:
-    """Write ``{train,val,test}/{CLASS}/*.jpg`` and ``labels.csv`` under ``folder``; the pictures' paths."""
+    """Write `{train,val,test}/{CLASS}/*.jpg` and `labels.csv` under `folder`; the pictures' paths."""
     root = Path(folder)
     paths: list[Path] = []
     root.mkdir(parents=True, exist_ok=True)

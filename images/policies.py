@@ -37,7 +37,7 @@ def visible_scans(user: User | AnonymousUser) -> QuerySet[Image]:
     scans = Image.objects.filter(erased_at__isnull=True)
     if _is_active(user) and user.is_admin:
         return scans
-    # Asked for first: with the ids at hand the database reads a doctor's one project in the order of its index,
+    # Fetched first: given the ids, the database reads a doctor's one project in the order of its index,
     # where a subquery makes it sort all their scans for each page.
     projects = list(visible_projects(user).values_list("pk", flat=True))
     return scans.filter(project=projects[0]) if len(projects) == 1 else scans.filter(project__in=projects)
@@ -54,7 +54,7 @@ def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
 
 
 def candidates(user: User | AnonymousUser, project: Project) -> QuerySet[User]:
-    """The accounts that the user may make members: all active ones that are none yet, for who manages the project."""
+    """The accounts that the user may make members: all active non-members, for whoever manages the project."""
     if not can(user, "manage_project", project):
         return User.objects.none()
     return User.objects.filter(is_active=True).exclude(pk__in=Membership.objects.filter(project=project).values("user"))
@@ -65,7 +65,7 @@ def can(user: User | AnonymousUser, codename: str, project: Project) -> bool:
 
 
 def require(user: User | AnonymousUser, codename: str, project: Project) -> None:
-    """Refuse who may not: NotFound when the project does not exist for the user, else Forbidden."""
+    """Refuse a user without the right: NotFound when the project does not exist for them, else Forbidden."""
     granted = permissions(user, project)
     if VIEW not in granted:
         raise NotFound("This project does not exist, or you are not a member of it.")

@@ -47,7 +47,7 @@ class ErasedSerializer(serializers.Serializer[Any]):
 class MergePatientsSerializer(serializers.Serializer[Any]):
     """Each an id as it was sent, or a pseudonym."""
 
-    source = serializers.CharField(  # type: ignore[assignment]  # the contract's name, not where a field is read from
+    source = serializers.CharField(  # type: ignore[assignment]  # the protocol's name, not where a field is read from
         help_text="whose scans become the other's"
     )
     target = serializers.CharField(help_text="who they are kept under from now on")

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from images.models import Project, ProjectClass
+from images.project_options import OPTIONS, PLAIN, Option
 from mediscan_site.core.http.numbers import NumberField
 
 
@@ -36,17 +37,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "name",
             "classes",
             "class_rows",
-            "modality",
-            "four_eyes",
-            "laterality_matters",
-            "intended_use",
-            "limitations",
-            "coverage_target",
-            "conformal_target",
-            "expected_prevalence",
-            "keep_patient_characteristics",
-            "keep_institution",
-            "shift_dates",
+            *OPTIONS,
             "version",
             "created_at",
         ]
@@ -61,24 +52,19 @@ class ClassRenameSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, trim_whitespace=False)
 
 
-class PrivacySerializer(serializers.Serializer[Any]):
-    """What de-identification keeps of DICOM files that come in from now on."""
+def _option_field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
+    options: dict[str, Any] = {"required": False, "help_text": option.api_help}
+    if option.kind == "flag":
+        return serializers.BooleanField(**options)
+    return NumberField(**options) if option.kind == "share" else serializers.CharField(allow_blank=True, **options)
 
-    keep_patient_characteristics = serializers.BooleanField(required=False, help_text="sex, age, size, weight")
-    keep_institution = serializers.BooleanField(required=False)
-    shift_dates = serializers.BooleanField(required=False, help_text="move a patient's dates; false removes them")
 
-
-class OptionsSerializer(PrivacySerializer):
+class OptionsSerializer(serializers.Serializer[Any]):
     """What a project may be told when it is made and later."""
 
-    modality = serializers.CharField(required=False, allow_blank=True)
-    four_eyes = serializers.BooleanField(required=False)
-    laterality_matters = serializers.BooleanField(required=False)
-    intended_use = serializers.CharField(required=False, allow_blank=True)
-    limitations = serializers.CharField(required=False, allow_blank=True)
-    coverage_target = NumberField(required=False)
-    conformal_target = NumberField(required=False)
+    def get_fields(self) -> dict[str, Any]:
+        options = sorted(PLAIN.values(), key=lambda option: not option.deidentifies)
+        return {**{option.name: _option_field(option) for option in options}, **super().get_fields()}
 
 
 class ProjectPatchSerializer(OptionsSerializer):

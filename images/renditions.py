@@ -67,7 +67,7 @@ def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
 
 
 def ensure(image: Image, kind: RenditionKind) -> Blob:
-    """The stored derivative, made from the original when it is missing: the large picture is, until somebody looks at it.
+    """The stored derivative, made from the original when it is missing, as the large picture is until somebody looks at it.
 
     NotFound for an erased scan."""
     existing = Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
@@ -79,7 +79,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     decoded = decode(blobs.read(image.blob), own=own, rendition=kind is RenditionKind.VIEW)
     blob = write(decoded, kind, project_id=image.project_id)
     try:
-        with transaction.atomic():
+        with blobs.discarded_on_failure(blob), transaction.atomic():
             # An erasure holds this row too: no picture of a scan may appear after it.
             if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
                 raise NotFound("This scan was erased.")
@@ -87,11 +87,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
             Rendition.objects.create(image=image, kind=kind, blob=blob)
     except IntegrityError:
         # Another process made it at the same time.
-        blobs.discard(blob)
         return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
-    except BaseException:
-        blobs.discard(blob)
-        raise
     return blob
 
 

@@ -1,13 +1,11 @@
 """Read queries for pages and API."""
 
-from collections.abc import Collection, Iterable
-from typing import BinaryIO
+from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from images import policies, renditions
+from images import policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
@@ -17,13 +15,9 @@ from images.models import (
     Project,
     ProjectClass,
     ProjectUserObjectPermission,
-    RenditionKind,
     Split,
 )
-from mediscan_site.core import audit
-from mediscan_site.core.errors import NotFound
-from mediscan_site.core.models import Blob, User
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.models import User
 
 
 def projects(user: User | AnonymousUser) -> QuerySet[Project]:
@@ -57,8 +51,8 @@ def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list
 
 def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
     """How many scans have each of the values of a column; every value is named, also with 0."""
-    found = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
-    return {value: found.get(value, 0) for value in values}
+    numbers = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
+    return {value: numbers.get(value, 0) for value in values}
 
 
 def project_stats(project: Project) -> dict[str, object]:
@@ -78,36 +72,3 @@ def project_stats(project: Project) -> dict[str, object]:
         "held": scans.exclude(hold="").count(),
         "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
     }
-
-
-def original(*, actor: User, image: Image) -> tuple[BinaryIO, Blob]:
-    """The file as it is stored. Audited as a download."""
-    policies.require(actor, policies.VIEW, image.project)
-    if image.blob is None:
-        raise NotFound("This scan was erased.")
-    return _opened(actor, image, image.blob, action="scan.download", kind="original")
-
-
-def rendition(
-    *, actor: User, image: Image, kind: RenditionKind | str, held: Collection[str] = ()
-) -> tuple[BinaryIO, Blob]:
-    """What is shown of a scan (`thumbnail` or `rendition`), without any of the file's metadata. Audited as an opening.
-
-    `held`: digests of what the caller has already. A list that shows a thumbnail again from there opens nothing."""
-    policies.require(actor, policies.VIEW, image.project)
-    wanted = RenditionKind(kind)
-    blob = renditions.ensure(image, wanted)
-    if wanted is RenditionKind.THUMBNAIL and blob.sha256 in held:
-        return blobs.open_blob(blob), blob
-    return _opened(actor, image, blob, action="scan.open", kind=wanted.value)
-
-
-def _opened(actor: User, image: Image, blob: Blob, *, action: str, kind: str) -> tuple[BinaryIO, Blob]:
-    stream = blobs.open_blob(blob)
-    try:
-        with transaction.atomic():
-            audit.record(action, actor=actor, obj=image, project=image.project_id, details={"kind": kind})
-    except BaseException:
-        stream.close()
-        raise
-    return stream, blob

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from images import policies
-from images.models import Image, Membership, Metadata, Split
+from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_code
+from images.scan_facts import FACTS, METADATA_FIELDS, Fact
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CodeField, parse_code
@@ -45,15 +46,15 @@ class UserField(serializers.Field[User, Any, str, Any]):
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("incorrect_type")
         users = User.objects.all()
-        found = users.filter(username=data).first() if isinstance(data, str) else None
-        if found is None:
+        user = users.filter(username=data).first() if isinstance(data, str) else None
+        if user is None:
             try:
-                found = users.filter(pk=parse_code("", data)).first()
+                user = users.filter(pk=parse_code("", data)).first()
             except Invalid:
-                found = None
-        if found is None:
+                user = None
+        if user is None:
             self.fail("does_not_exist")
-        return found
+        return user
 
     def to_representation(self, value: User) -> str:
         return value.username
@@ -81,19 +82,11 @@ class MetadataSerializer(BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
         fields = [
             "metadata_id",
             "image",
-            "pixel_spacing",
-            "institution",
-            "capture_date",
-            "sex",
-            "age",
-            "body_part",
-            "view",
-            "laterality",
-            "device",
+            *METADATA_FIELDS,
         ]
 
     def get_image(self, metadata: Metadata) -> str:
-        return f"img{metadata.image_id:06d}"
+        return scan_code(metadata.image_id)
 
 
 class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
@@ -106,7 +99,7 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
     resolution = ResolutionSerializer(source="*", read_only=True)
     uploaded_by = serializers.CharField(source="uploaded_by.username", read_only=True)
     annotator = serializers.CharField(source="annotator.username", read_only=True, allow_null=True, default=None)
-    label = serializers.CharField(  # type: ignore[assignment]  # the contract's name, not the caption of a field
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name, not the caption of a field
         source="label_class.name", read_only=True, allow_null=True, default=None
     )
     project = serializers.IntegerField(source="project_id", read_only=True)
@@ -181,20 +174,19 @@ class ScanDetailSerializer(ScanSerializer):
         return [other.code for other in near_duplicates(image)]
 
 
-class FactsSerializer(serializers.Serializer[Any]):
-    """What may be said about a scan, flat, beside its file. The rules are in `services.facts`."""
+def _fact_field(fact: Fact) -> serializers.Field[Any, Any, Any, Any]:
+    options: dict[str, Any] = {"required": False, "help_text": fact.help or None}
+    if fact.kind == "number":
+        return NumberField(allow_null=True, **options)
+    return serializers.CharField(allow_blank=True, allow_null=fact.kind != "text", **options)
 
-    modality = serializers.CharField(required=False, allow_blank=True)
-    patient = serializers.CharField(required=False, allow_blank=True, allow_null=True)
-    pixel_spacing = NumberField(required=False, allow_null=True, help_text="millimetres")
-    institution = serializers.CharField(required=False, allow_blank=True)
-    capture_date = serializers.CharField(required=False, allow_blank=True, allow_null=True, help_text="ISO 8601")
-    sex = serializers.CharField(required=False, allow_blank=True)
-    age = NumberField(required=False, allow_null=True, help_text="years")
-    body_part = serializers.CharField(required=False, allow_blank=True)
-    view = serializers.CharField(required=False, allow_blank=True)
-    laterality = serializers.CharField(required=False, allow_blank=True)
-    device = serializers.CharField(required=False, allow_blank=True)
+
+class FactsSerializer(serializers.Serializer[Any]):
+    """What may be said about a scan, flat, beside its file. The rules are in `images.facts`."""
+
+    def get_fields(self) -> dict[str, Any]:
+        facts = {fact.name: _fact_field(fact) for fact in FACTS.values() if fact.kind != "pseudonym"}
+        return {**facts, **super().get_fields()}
 
 
 class ScanPatchSerializer(FactsSerializer):
@@ -216,4 +208,4 @@ def project_field() -> CodeField:
 
 def scan_field(**kwargs: Any) -> CodeField:
     """The `image` of a body, by key or code."""
-    return CodeField(prefix="img", visible_to=policies.visible_scans, **kwargs)
+    return CodeField(prefix=SCAN_PREFIX, visible_to=policies.visible_scans, **kwargs)

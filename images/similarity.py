@@ -25,7 +25,7 @@ _HOPELESS: Final = 0.6  # below this at the start no small shift explains the di
 _MOST_SHIFT: Final = 3.5  # pixels of the 128: 2.7 % of the picture
 _STEP: Final = 1.5
 _CONVERGED: Final = 0.02
-_LEAST_GAIN: Final = 0.1  # below it the one picture is no brighter or darker version of the other
+_LEAST_GAIN: Final = 0.1  # below it, one picture is not a brighter or darker version of the other
 
 Grey = npt.NDArray[np.float32]
 Hashes = npt.NDArray[np.uint64]
@@ -47,8 +47,8 @@ def nominees(one: npt.NDArray[np.uint64], others: Hashes, *, limit: int = MOST_N
 def likeness(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> float:
     """How alike two tiles (256 by 256, grey) are once aligned: Pearson correlation, -1 to 1.
 
-    The larger of two: of the values as they are, and of their ranks, which another window or gamma does not change. (The
-    ranks alone would not do: in a dark background they are noise.) 0 where a tile is flat."""
+    The larger of two: that of the values as they are, and that of their ranks, which another window or gamma does not change.
+    (The ranks alone would not do: in a dark background they are noise.) 0 where a tile is flat."""
     plain = _aligned(_halved(first.astype(np.float32)), _halved(second.astype(np.float32)))
     if plain >= CONFIRMED or plain < _HOPELESS:
         return plain

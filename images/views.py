@@ -10,7 +10,8 @@ from images import forms, selectors, services
 from images.filters import ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import require, visible_projects
-from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import chosen_ordering, keyset_page
 from mediscan_site.core.policies import require_admin
 
@@ -39,21 +40,21 @@ def project_create(request: HttpRequest) -> HttpResponse:
 
 @read_page
 def project(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
-    stats = selectors.project_stats(found)
-    return respond(request, "images/project.html", {"project": found, "stats": stats})
+    project = _project(request, pk)
+    stats = selectors.project_stats(project)
+    return respond(request, "images/project.html", {"project": project, "stats": stats})
 
 
 @form_page
 def project_settings(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
-    require(request.user, "manage_project", found)
+    project = _project(request, pk)
+    require(request.user, "manage_project", project)
     form = forms.ProjectSettingsForm(
-        **sent(request), instance=_project(request, pk), initial={"version": found.version}
+        **sent(request), instance=_project(request, pk), initial={"version": project.version}
     )
-    if request.method == "POST" and form.is_valid() and _save_settings(request, found, form):
+    if request.method == "POST" and form.is_valid() and _save_settings(request, project, form):
         return redirect("project_settings", pk)
-    return respond(request, "images/project_settings.html", {"project": found, "class_form": forms.ClassForm()}, form)
+    return respond(request, "images/project_settings.html", {"project": project, "class_form": forms.ClassForm()}, form)
 
 
 def _save_settings(request: HttpRequest, found: Project, form: forms.ProjectSettingsForm) -> bool:
@@ -73,8 +74,10 @@ def _save_settings(request: HttpRequest, found: Project, form: forms.ProjectSett
 def class_add(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.ClassForm(request.POST)
     if form.is_valid():
-        said = "Class added."
-        attempt(request, services.add_class, said=said, project=_project(request, pk), name=form.cleaned_data["name"])
+        message = "Class added."
+        attempt(
+            request, services.add_class, said=message, project=_project(request, pk), name=form.cleaned_data["name"]
+        )
     form_message(request, form)
     return redirect("project_settings", pk)
 
@@ -100,29 +103,29 @@ def class_retire(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
 
 @form_page
 def project_members(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
+    project = _project(request, pk)
     if request.method == "POST":
-        require(request.user, "manage_project", found)
-    form = forms.MemberForm(**sent(request), actor=caller(request), project=found)
+        require(request.user, "manage_project", project)
+    form = forms.MemberForm(**sent(request), actor=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
         user = form.cleaned_data["user"]
-        if attempt(request, services.add_member, form=form, said=f"{user} is a member.", project=found, user=user).ok:
+        if attempt(request, services.add_member, form=form, said=f"{user} is a member.", project=project, user=user).ok:
             return redirect("project_members", pk)
-    members = list(selectors.members(found))
-    held = selectors.member_permissions(found, [member.user_id for member in members])
-    context = {"project": found, "members": members, "held": held, "right_names": forms.RIGHTS}
+    members = list(selectors.members(project))
+    held = selectors.member_permissions(project, [member.user_id for member in members])
+    context = {"project": project, "members": members, "held": held, "right_names": forms.RIGHTS}
     return respond(request, "images/project_members.html", context, form)
 
 
 @form_page
 def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
-    """Shows the patient id on this answer alone; it is kept by nobody."""
-    found = _project(request, pk)
-    require(request.user, "reidentify", found)
+    """Shows the patient id in this answer only; nothing stores it."""
+    project = _project(request, pk)
+    require(request.user, "reidentify", project)
     form = forms.ReidentifyForm(**sent(request), initial={"pseudonym": request.GET.get("pseudonym", "")})
-    context: dict[str, object] = {"project": found}
+    context: dict[str, object] = {"project": project}
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.reidentify, form=form, project=found, **form.cleaned_data)
+        done = attempt(request, services.reidentify, form=form, project=project, **form.cleaned_data)
         context["patient"] = done.value
     page = respond(request, "images/reidentify.html", context, form)
     page["Cache-Control"] = "no-store"
@@ -131,72 +134,72 @@ def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
-    require(request.user, "manage_project", found)
+    project = _project(request, pk)
+    require(request.user, "manage_project", project)
     form = forms.MergePatientsForm(**sent(request))
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.merge_patients, form=form, project=found, **form.cleaned_data)
+        done = attempt(request, services.merge_patients, form=form, project=project, **form.cleaned_data)
         if done.ok:
-            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} went over.")
+            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} moved.")
             return redirect("merge_patients", pk)
-    return respond(request, "images/merge_patients.html", {"project": found}, form)
+    return respond(request, "images/merge_patients.html", {"project": project}, form)
 
 
 @form_page
 def erase_patient(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
+    project = _project(request, pk)
     require_admin(request.user)
     form = forms.ErasePatientForm(**sent(request), initial={"patient": request.GET.get("pseudonym", "")})
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.erase_patient, form=form, project=found, **form.cleaned_data)
+        done = attempt(request, services.erase_patient, form=form, project=project, **form.cleaned_data)
         if done.ok:
             erased = "1 scan of this patient is" if done.result == 1 else f"{done.result} scans of this patient are"
             messages.success(request, f"{erased} erased for good.")
             return redirect("scan_list", pk)
-    return respond(request, "images/erase_patient.html", {"project": found}, form)
+    return respond(request, "images/erase_patient.html", {"project": project}, form)
 
 
 @action
 def scan_release(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.scans(request.user), pk=pk)
-    attempt(request, services.release_scan, said=f"{found.code} is released.", image=found)
+    scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    attempt(request, services.release_scan, said=f"{scan.code} is released.", image=scan)
     return redirect("scan", pk)
 
 
 @action
 def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
-    form = forms.MemberChoiceForm(request.POST, project=found)
+    project = _project(request, pk)
+    form = forms.MemberChoiceForm(request.POST, project=project)
     if form.is_valid():
         user = form.cleaned_data["user"]
-        attempt(request, services.remove_member, said=f"{user} is no member any more.", project=found, user=user)
+        attempt(request, services.remove_member, said=f"{user} is no longer a member.", project=project, user=user)
     form_message(request, form)
     return redirect("project_members", pk)
 
 
 @action
 def member_right(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
-    form = forms.RightForm(request.POST, project=found)
+    project = _project(request, pk)
+    form = forms.RightForm(request.POST, project=project)
     if form.is_valid():
         change = services.grant if form.cleaned_data["give"] else services.revoke
         user, codename = form.cleaned_data["user"], form.cleaned_data["codename"]
-        attempt(request, change, said="Rights changed.", project=found, user=user, codename=codename)
+        attempt(request, change, said="Rights changed.", project=project, user=user, codename=codename)
     form_message(request, form)
     return redirect("project_members", pk)
 
 
 @read_page
 def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _project(request, pk)
+    project = _project(request, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
     query = {**asked, "project": str(pk)}
     rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
     ordering = chosen_ordering(request.GET.get("ordering"), allowed=ORDERINGS, default="-upload_date")
     page = keyset_page(rows, ordering=ordering, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     csv_url = f"{reverse('image-list')}?{urlencode({**query, 'format': 'csv'})}"
-    form = forms.ScanFilterForm(request.GET, project=found)
-    context = {"project": found, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
+    form = forms.ScanFilterForm(request.GET, project=project)
+    context = {"project": project, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
     return respond(request, "images/scan_list.html", context)
 
 

@@ -1,4 +1,4 @@
-"""What this app keeps of a scan that is erased for good: its history of labels and decisions, nothing that tells its content."""
+"""What this app keeps of a scan that is erased for good: its history of labels and decisions, nothing that reveals its content."""
 
 import json
 
@@ -27,7 +27,7 @@ ERASED = "(erased)"
 
 @on_erase
 def forget(image: Image) -> list[Blob]:
-    """File names, free text and digests go, and every ZIP on its way out that may hold the scan."""
+    """Remove file names, free text and digests, and every exported ZIP that may hold the scan."""
     _forget_reports(image)
     Label.objects.filter(image=image).exclude(comment="").update(comment=ERASED)
     Label.objects.filter(image=image).exclude(ungradable_reason="").update(ungradable_reason=ERASED)
@@ -41,18 +41,18 @@ def forget(image: Image) -> list[Blob]:
 
 
 def _forget_reports(image: Image) -> None:
-    """In the reports of imports: every line that names a file as this one was named, also a line of its labels file."""
-    for found in ImportFile.objects.filter(image=image).select_related("batch"):
-        name = file_name(found.path)
-        lines = ImportFile.objects.filter(batch=found.batch)
+    """In the reports of imports: every line with this file's name, including lines of its labels file."""
+    for line in ImportFile.objects.filter(image=image).select_related("batch"):
+        name = file_name(line.path)
+        lines = ImportFile.objects.filter(batch=line.batch)
         lines.filter(Q(image=image) | Q(path__endswith=name)).update(path=ERASED, detail="")
         others = lines.filter(image__erased_at__isnull=True, image__isnull=False).exclude(image=image)
-        if found.batch.file_name != ERASED and not others.exists():
-            _forget_name(found.batch)
+        if line.batch.file_name != ERASED and not others.exists():
+            _forget_name(line.batch)
 
 
 def _forget_name(batch: Import) -> None:
-    """No scan of the import is left: the name of the ZIP may tell whose they were."""
+    """No scan of the import is left: the name of the ZIP may reveal whose they were."""
     forget_answers(f'"file_name":{json.dumps(batch.file_name, ensure_ascii=False)}')
     Import.objects.filter(pk=batch.pk).update(file_name=ERASED)
     ResumableUpload.objects.filter(batch=batch).update(file_name=ERASED)

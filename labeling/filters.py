@@ -1,33 +1,15 @@
 """Filters of this app's lists. What does not exist, or is not visible, gives an empty list."""
 
-from typing import Any
-
 import django_filters
 from django.db.models import Q, QuerySet
 
+from images.models import SCAN_PREFIX
 from labeling.models import Export, Import, Label, ResumableUpload, Review, Snapshot
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import parse_code
+from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
 
 
-class CodeFilter(django_filters.CharFilter):  # type: ignore[misc]
-    """By key or public code."""
-
-    def __init__(self, *, prefix: str = "", **kwargs: Any) -> None:
-        self.prefix = prefix
-        super().__init__(**kwargs)
-
-    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
-        if not value:
-            return qs
-        try:
-            return qs.filter(**{self.field_name: parse_code(self.prefix, value)})
-        except Invalid:
-            return qs.none()
-
-
-class ImportFilter(django_filters.FilterSet):  # type: ignore[misc]
+class ImportFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
     project = CodeFilter()
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
 
@@ -47,7 +29,7 @@ class ExportFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class LabelFilter(django_filters.FilterSet):  # type: ignore[misc]
-    image = CodeFilter(prefix="img")
+    image = CodeFilter(prefix=SCAN_PREFIX)
     project = CodeFilter(field_name="image__project")
     source = django_filters.ChoiceFilter(choices=Label.Source.choices)
     annotator = django_filters.CharFilter(field_name="reader__username")
@@ -58,7 +40,7 @@ class LabelFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class ReviewFilter(django_filters.FilterSet):  # type: ignore[misc]
-    image = CodeFilter(prefix="img")
+    image = CodeFilter(prefix=SCAN_PREFIX)
     project = CodeFilter(field_name="image__project")
     status = django_filters.ChoiceFilter(choices=Review.Status.choices)
     reviewer = django_filters.CharFilter(field_name="reviewer__username")

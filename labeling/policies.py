@@ -45,7 +45,7 @@ def visible_snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
 
 
 def visible_uploads(user: User | AnonymousUser) -> QuerySet[ResumableUpload]:
-    """Uploads under way: one's own; an administrator's are all."""
+    """Uploads under way: users see their own, administrators all."""
     uploads = ResumableUpload.objects.filter(project__in=visible_projects(user))
     return uploads if is_admin(user) else uploads.filter(created_by=user.pk)
 

@@ -14,7 +14,7 @@ TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 
 class _Sink:
-    """Where zipfile writes; cannot seek, so sizes follow each entry."""
+    """What zipfile writes to; it cannot seek, so sizes follow each entry."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -53,7 +53,7 @@ def folder_zip(folder: Path) -> Iterator[bytes]:
 
 
 class IteratorReader(io.RawIOBase):
-    """A file to read from pieces of bytes. Front to back, once."""
+    """A readable file made of pieces of bytes. Front to back, once."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

@@ -18,7 +18,7 @@ MIN_SECRET_LENGTH = 50
 AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 ENGINES = ("sqlite", "mysql", "postgres", "postgresql")
-# S3 objects are read through a spooled copy (of the ciphertext): above this it lies on the disk, not in memory.
+# S3 objects are read through a spooled copy (of the ciphertext): above this size it is on disk, not in memory.
 S3_MEMORY = 16 * 2**20
 
 
@@ -39,10 +39,10 @@ def count(env: environ.Env, name: str, *, default: int) -> int:
 
 def hour(env: environ.Env, name: str, *, default: int) -> int:
     """An hour of the day, 0 to 23."""
-    found = count(env, name, default=default)
-    if found > 23:
-        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {found}.")
-    return found
+    value = count(env, name, default=default)
+    if value > 23:
+        raise ImproperlyConfigured(f"{name} must be an hour from 0 to 23, not {value}.")
+    return value
 
 
 def switch(env: environ.Env, name: str) -> bool:
@@ -62,10 +62,10 @@ def one_of(env: environ.Env, name: str, choices: Sequence[str]) -> str:
 
 
 def debug(env: environ.Env, *, embedded: bool) -> bool:
-    """DEBUG shows settings and local variables to whoever causes an error: never where it is used in earnest."""
+    """DEBUG shows settings and local variables to whoever causes an error: never use it in production."""
     wanted = switch(env, "DEBUG")
     if wanted and not embedded:
-        raise ImproperlyConfigured("DEBUG is on. Set DEBUG=false: it is for the embedded mode (no DATABASE_URL) alone.")
+        raise ImproperlyConfigured("DEBUG is on. Set DEBUG=false: it is only for the embedded mode (no DATABASE_URL).")
     return wanted
 
 
@@ -88,8 +88,8 @@ def data_dir(path: Path, base_dir: Path) -> Path:
 
 
 def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = False) -> KeyRing:
-    """The master keys. The embedded mode makes them once, before it has a database; elsewhere they must be there, except
-    for a restore, which brings them: until then it has some of its own that nothing is kept with."""
+    """The master keys. The embedded mode makes them once, before it has a database; elsewhere they must exist, except
+    for a restore, which brings them: until then it uses temporary ones that protect nothing."""
     if restoring and not path.exists():
         with tempfile.TemporaryDirectory() as folder:
             return KeyRing.create(Path(folder) / "keys.json")
@@ -106,29 +106,31 @@ def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = Fa
 
 
 def backup_dir(given: str, base_dir: Path, data: Path) -> str:
-    """BACKUP_DIR, made absolute; empty when unset. Beside the data it would go with them."""
+    """BACKUP_DIR, made absolute; empty when unset. Next to the data it would be lost with them."""
     if not given:
         return ""
     path = outside(Path(given), base_dir, name="BACKUP_DIR")
     if path.is_relative_to(data) or data.is_relative_to(path):
         raise ImproperlyConfigured(
-            f"BACKUP_DIR: {path} and MEDISCAN_DATA_DIR {data} lie in one another. Choose a folder on another disk or machine."
+            f"BACKUP_DIR: {path} and MEDISCAN_DATA_DIR {data} must not be nested. Choose a folder on another disk or machine."
         )
     return str(path)
 
 
 def backup_recipients(given: list[str], *, needed: bool) -> list[str]:
-    """The age recipients (public keys) of backups. Outside the embedded mode they must be there when backups are made."""
-    found = [text.strip() for text in given if text.strip()]
-    wrong = next((text for text in found if not AGE_RECIPIENT.fullmatch(text)), None)
+    """The age recipients (public keys) of backups. Outside the embedded mode they must be set when backups are made."""
+    recipients = [text.strip() for text in given if text.strip()]
+    wrong = next((text for text in recipients if not AGE_RECIPIENT.fullmatch(text)), None)
     if wrong is not None:
-        raise ImproperlyConfigured(f"BACKUP_RECIPIENTS: {wrong[:12]!r}… is no age recipient; it must look like age1….")
-    if needed and not found:
         raise ImproperlyConfigured(
-            "BACKUP_DIR is set, but not for whom backups are encrypted. Run age-keygen on another machine, keep what it prints "
+            f"BACKUP_RECIPIENTS: {wrong[:12]!r}… is not an age recipient; it must look like age1…."
+        )
+    if needed and not recipients:
+        raise ImproperlyConfigured(
+            "BACKUP_DIR is set, but not whom backups are encrypted for. Run age-keygen on another machine, keep what it prints "
             "there, and set BACKUP_RECIPIENTS to its public key (age1…)."
         )
-    return found
+    return recipients
 
 
 def secret_key(value: str, ring: KeyRing, *, embedded: bool) -> str:
@@ -198,7 +200,7 @@ def broker_options(url: str, folder: Path) -> dict[str, object]:
 
 
 def every(seconds: float, task: str, *arguments: int, expires: int | None = None) -> dict[str, object]:
-    """An entry of beat's schedule. `expires`: seconds after which a message that nobody took is worth nothing any more."""
+    """An entry of beat's schedule. `expires`: seconds after which a message that nobody took is useless."""
     options = {"queue": "io"} if expires is None else {"queue": "io", "expires": expires}
     return {"task": task, "schedule": float(seconds), "args": list(arguments), "options": options}
 

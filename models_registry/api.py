@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from images.services import parse_facts
-from labeling.reading.api import ReviewViewSet as LabelingReviewViewSet
-from mediscan_site.core.http.api import NOT_MODIFIED, caller, parsed
+from labeling.reading.api import ReviewViewSet
+from mediscan_site.core.http.api import NOT_MODIFIED, parsed
 from mediscan_site.core.http.bytes import blob_response
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
-from mediscan_site.core.models import User, WorkStatus
+from mediscan_site.core.models import ACTIVE, User
 from models_registry import filters, selectors
 from models_registry import grade_serializers as grades
 from models_registry import serializers as shapes
@@ -112,7 +113,7 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         values = parsed(grades.GradeRequestSerializer(data=request.data, context={"request": request}))
         grade = waiting.for_grade(_ask(caller(request), values).pk, wait_s)
         answer = self.get_serializer(selectors.grades(request.user).get(pk=grade.pk))
-        if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
+        if grade.status in ACTIVE:
             return accepted(request, grade, "grade-detail", answer)
         return Response(answer.data, status=status.HTTP_201_CREATED)
 
@@ -155,7 +156,7 @@ class FeedbackViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewS
 
 
 class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
-    """Past scans and what was said of them, newest first."""
+    """Past scans and what was said about them, newest first."""
 
     queryset = Grade.objects.none()
     visible_to = staticmethod(selectors.grades)
@@ -165,7 +166,7 @@ class HistoryViewSet(mixins.ListModelMixin, ApiViewSet):
     ordering = "-created_at"
 
 
-class ReviewViewSet(LabelingReviewViewSet):
+class GradeReviewViewSet(ReviewViewSet):
     """labeling's, where approving a graded scan without a label accepts the grade."""
 
     review_one = staticmethod(accepting.review_scan)

@@ -11,7 +11,7 @@ ERASED = "(erased)"
 
 @on_erase
 def forget(image: Image) -> list[Blob]:
-    """Let go of the heat maps of the scan and name them for destruction; remarks of doctors go too."""
+    """Drop the heat maps of the scan and return them for destruction; doctors' remarks are removed too."""
     grades = Grade.objects.filter(image=image)
     drawn = grades.filter(heatmap__isnull=False).select_related("heatmap")
     doomed = [grade.heatmap for grade in drawn if grade.heatmap]

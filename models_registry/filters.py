@@ -1,40 +1,20 @@
 """Filters of the registry's lists. What the user cannot see, and what does not exist, gives an empty list."""
 
-from typing import Any
-
 import django_filters
 from django.db.models import QuerySet
 
 from images import policies
 from images.filters import patients
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import parse_code
+from images.models import SCAN_PREFIX
+from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
 
 
-def key(value: str, prefix: str = "") -> int | None:
-    """The key in a number or code; None for what is neither."""
-    try:
-        return parse_code(prefix, value)
-    except Invalid:
-        return None
-
-
-def by_key(field: str, prefix: str = "") -> Any:
-    """A filter on a foreign key by number or code."""
-
-    def choose(queryset: Any, name: str, value: str) -> Any:
-        found = key(value, prefix)
-        return queryset.none() if found is None else queryset.filter(**{field: found})
-
-    return django_filters.CharFilter(method=choose, label="number or code")
-
-
 class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
-    project = by_key("project")
-    dataset = by_key("snapshot", "dataset")
+    project = CodeFilter()
+    dataset = CodeFilter(field_name="snapshot", prefix="dataset")
     stage = django_filters.ChoiceFilter(
         choices=[(name, name) for name in (selectors.CANDIDATE, selectors.DEPLOYED, selectors.RETIRED)]
     )
@@ -45,9 +25,9 @@ class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]  # the librar
 
 
 class EvaluationFilter(django_filters.FilterSet):  # type: ignore[misc]
-    project = by_key("model__project")
-    model = by_key("model", "model")
-    dataset = by_key("snapshot", "dataset")
+    project = CodeFilter(field_name="model__project")
+    model = CodeFilter(prefix="model")
+    dataset = CodeFilter(field_name="snapshot", prefix="dataset")
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
 
     class Meta:
@@ -56,8 +36,8 @@ class EvaluationFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class DeploymentFilter(django_filters.FilterSet):  # type: ignore[misc]
-    project = by_key("project")
-    model = by_key("model", "model")
+    project = CodeFilter()
+    model = CodeFilter(prefix="model")
     kind = django_filters.ChoiceFilter(choices=Deployment.Kind.choices)
 
     class Meta:
@@ -66,8 +46,8 @@ class DeploymentFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class FeedbackFilter(django_filters.FilterSet):  # type: ignore[misc]
-    project = by_key("grade__project")
-    grade = by_key("grade")
+    project = CodeFilter(field_name="grade__project")
+    grade = CodeFilter()
     correct = django_filters.BooleanFilter()
     held_for_admin = django_filters.BooleanFilter()
 
@@ -79,9 +59,9 @@ class FeedbackFilter(django_filters.FilterSet):  # type: ignore[misc]
 class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
     """Filters of history and grades."""
 
-    project = by_key("project")
-    image = by_key("image", "img")
-    model = by_key("model", "model")
+    project = CodeFilter()
+    image = CodeFilter(prefix=SCAN_PREFIX)
+    model = CodeFilter(prefix="model")
     prediction = django_filters.CharFilter(field_name="prediction__name", label="class name")
     decision = django_filters.ChoiceFilter(choices=Grade.Decision.choices)
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)

@@ -4,12 +4,12 @@ from typing import Any
 
 from django import forms
 
-from images.models import Project, ProjectClass
+from images.decoding.formats import LISTED
+from images.models import SCAN_PREFIX, Project, ProjectClass
 from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import parse_code
+from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
 
@@ -19,7 +19,7 @@ class DeployForm(forms.Form):
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        label="Deploy all the same, because",
+        label="Deploy anyway, because",
         help_text="Only needed when the gate refuses. It is recorded with the deployment.",
     )
 
@@ -38,7 +38,7 @@ class EvaluateForm(forms.Form):
 class GradeForm(forms.Form):
     """A new file, or a scan that is here already."""
 
-    file = forms.FileField(required=False, label="A new scan (DICOM, JPEG, PNG, TIFF)")
+    file = forms.FileField(required=False, label=f"A new scan ({LISTED})")
     image = forms.CharField(
         required=False, max_length=24, label="Or a scan that is here", help_text="Its code, such as img000012."
     )
@@ -52,18 +52,16 @@ class GradeForm(forms.Form):
         asked = self.cleaned_data["image"].strip()
         if not asked:
             return None
-        try:
-            found = self._scans.filter(pk=parse_code("img", asked)).first()
-        except Invalid:
-            found = None
-        if found is None:
+        key = find_key(asked, SCAN_PREFIX)
+        image = None if key is None else self._scans.filter(pk=key).first()
+        if image is None:
             raise forms.ValidationError("There is no such scan in this project.", code="does_not_exist")
-        return found
+        return image
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("file")) == bool(data.get("image")):
-            raise forms.ValidationError("Choose a file, or name a scan that is here: one of the two.")
+            raise forms.ValidationError("Either choose a file or name a scan that is here.")
         return data
 
 

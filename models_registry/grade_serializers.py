@@ -17,8 +17,7 @@ from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
 
 _SET = (
-    "Classes that cannot be told from the true one, the most probable first; empty when no class fits, null where there "
-    "is no set."
+    "Classes that cannot be ruled out, the most probable first; empty when no class fits, null where there is no set."
 )
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
 _REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
@@ -28,7 +27,7 @@ _REASON = "Why there is no set; empty where there is one."
 
 
 class GradeRequestSerializer(FactsSerializer):
-    """`project` and `file` with what is known of it, or an `image` that is already here."""
+    """`project` and `file` with what is known about it, or an `image` that is already here."""
 
     project = CodeField(visible_to=visible_projects, required=False)
     file = serializers.FileField(required=False, allow_empty_file=True)
@@ -140,13 +139,13 @@ class FeedbackRequestSerializer(serializers.Serializer[Any]):
 
     def _class(self, grade: Grade, name: str) -> ProjectClass:
         rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
-        found = next((row for row in rows if row.name == name), None)
-        if found is None:
+        label_class = next((row for row in rows if row.name == name), None)
+        if label_class is None:
             known = ", ".join(row.name for row in rows)
             raise serializers.ValidationError(
                 {"correct_label": f"The project's classes are: {known}."}, "unknown_class"
             )
-        return found
+        return label_class
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
@@ -155,7 +154,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
     grade = serializers.IntegerField(source="grade_id", read_only=True)
     author = serializers.CharField(source="author.username", read_only=True)
     correct_label = serializers.CharField(source="correct_class.name", read_only=True, allow_null=True, default=None)
-    label = serializers.IntegerField(  # type: ignore[assignment]  # the contract's name
+    label = serializers.IntegerField(  # type: ignore[assignment]  # the protocol's name
         source="label_id", read_only=True, allow_null=True
     )
 
@@ -176,7 +175,7 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
 
 
 class HistorySerializer(AnswerSerializer):
-    """One line of the history: a scan, what a model said of it, and what doctors said since."""
+    """One line of the history: a scan, what a model said about it, and what doctors have said since."""
 
     id = serializers.IntegerField(read_only=True)
     date = serializers.DateTimeField(source="created_at", read_only=True)
@@ -188,7 +187,7 @@ class HistorySerializer(AnswerSerializer):
     prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     model = serializers.CharField(source="model.code", read_only=True)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(

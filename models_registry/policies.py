@@ -1,4 +1,4 @@
-"""What of the registry exists for a user: whatever belongs to a project they see. What they may do is `images.policies`."""
+"""What exists in the registry for a user: whatever belongs to a project they see. What they may do is in `images.policies`."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def visible_deployments(user: Any) -> QuerySet[Deployment]:
 
 
 def visible_grades(user: Any) -> QuerySet[Grade]:
-    """Not those of erased scans: what a model said of a person goes with the picture."""
+    """Not those of erased scans: what a model said about a person goes with the picture."""
     return Grade.objects.filter(project__in=visible_projects(user), image__erased_at__isnull=True)
 
 

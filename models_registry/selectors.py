@@ -51,7 +51,7 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
 
 
 def stage(model: ModelVersion) -> str:
-    """Derived, never stored: serves now, served once, or never did."""
+    """Derived, never stored: serving now, served once, or never served."""
     if DeployedModel.objects.filter(deployment__model=model).exists():
         return DEPLOYED
     return RETIRED if Deployment.objects.filter(model=model).exists() else CANDIDATE

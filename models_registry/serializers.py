@@ -108,7 +108,7 @@ class EvaluationSerializer(JobSerializer):
 
 class EvaluationRowSerializer(EvaluationSerializer):
     """A line of the list: `metrics` without the points of curves, and of `result` the main figures. A page of whole reports,
-    each twice, would be megabytes; one evaluation asked for alone has all of it."""
+    each twice, would be megabytes; a single evaluation is given in full."""
 
     metrics = serializers.SerializerMethodField()  # type: ignore[assignment]  # a part of the same field
 

@@ -1,4 +1,4 @@
-"""Wake-ups of the registry's work. The worker sides are imported when they run: a web process needs no PyTorch to send."""
+"""Wake-ups of the registry's work. The worker sides are imported when they run: a web process needs no PyTorch to send a task."""
 
 from typing import Any, Final
 

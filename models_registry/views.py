@@ -10,9 +10,10 @@ from django.utils.http import urlencode
 from images.models import Project
 from images.policies import require, visible_projects
 from images.services import parse_facts
-from mediscan_site.core.http.html import action, attempt, caller, form_message, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.models import User, WorkStatus
+from mediscan_site.core.models import ACTIVE, User
 from models_registry import forms, selectors
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
@@ -24,7 +25,6 @@ from models_registry.versions import cards, confidence
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
-WORKING = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @read_page
@@ -40,9 +40,9 @@ def model_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def model(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _model(request, pk)
+    version = _model(request, pk)
     template = "models_registry/_evaluations.html" if request.htmx else "models_registry/model.html"  # type: ignore[attr-defined]
-    return respond(request, template, _model_context(request, found))
+    return respond(request, template, _model_context(request, version))
 
 
 def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "confidence_rows": confidence.rows(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
-        "working": any(row.status in WORKING for row in evaluations),
+        "working": any(row.status in ACTIVE for row in evaluations),
         "deploy_form": forms.DeployForm(),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }
@@ -65,21 +65,21 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
 
 @action
 def deploy(request: HttpRequest, pk: int) -> HttpResponse:
-    found, form = _model(request, pk), forms.DeployForm(request.POST)
+    version, form = _model(request, pk), forms.DeployForm(request.POST)
     if form.is_valid():
         reason = form.cleaned_data["override_reason"]
-        attempt(request, deploying.deploy, said=f"{found.code} is deployed.", model=found, override_reason=reason)
+        attempt(request, deploying.deploy, said=f"{version.code} is deployed.", model=version, override_reason=reason)
     form_message(request, form)
     return redirect("model", pk)
 
 
 @action
 def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _model(request, pk)
-    form = forms.EvaluateForm(request.POST, user=caller(request), model=found)
+    version = _model(request, pk)
+    form = forms.EvaluateForm(request.POST, user=caller(request), model=version)
     if form.is_valid():
         snapshot = form.cleaned_data["snapshot"]
-        attempt(request, request_evaluation, said="Evaluation queued.", model=found, snapshot=snapshot)
+        attempt(request, request_evaluation, said="Evaluation queued.", model=version, snapshot=snapshot)
     form_message(request, form)
     return redirect("model", pk)
 
@@ -87,7 +87,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, deploying.rollback, said="Rolled back: the version before serves again.", project=project)
+    done = attempt(request, deploying.rollback, said="Rolled back: the previous version serves again.", project=project)
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 
@@ -106,10 +106,12 @@ def grade(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, project: Project, form: forms.GradeForm) -> Any:
-    said = form.cleaned_data
-    if said["image"]:
-        return attempt(request, request_grade, form=form, project=project, image=said["image"])
-    return attempt(request, _grade_upload, form=form, project=project, source=said["file"], patient=said["patient"])
+    answers = form.cleaned_data
+    if answers["image"]:
+        return attempt(request, request_grade, form=form, project=project, image=answers["image"])
+    return attempt(
+        request, _grade_upload, form=form, project=project, source=answers["file"], patient=answers["patient"]
+    )
 
 
 def _grade_upload(*, actor: User, project: Project, source: Any, patient: str) -> Grade:
@@ -119,15 +121,15 @@ def _grade_upload(*, actor: User, project: Project, source: Any, patient: str) -
 
 @read_page
 def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.grades(request.user), pk=pk)
+    grade = get_object_or_404(selectors.grades(request.user), pk=pk)
     context = {
-        "grade": found,
-        "project": found.project,
-        "scan": found.image,
-        "working": found.status in WORKING,
-        "shares": selectors.named_probabilities(found),
-        "reasons": selectors.refer_reasons(found),
-        "form": forms.FeedbackForm(grade=found),
+        "grade": grade,
+        "project": grade.project,
+        "scan": grade.image,
+        "working": grade.status in ACTIVE,
+        "shares": selectors.named_probabilities(grade),
+        "reasons": selectors.refer_reasons(grade),
+        "form": forms.FeedbackForm(grade=grade),
     }
     template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]
     return respond(request, template, context)
@@ -135,10 +137,10 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def feedback(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.grades(request.user), pk=pk)
-    form = forms.FeedbackForm(request.POST, grade=found)
+    grade = get_object_or_404(selectors.grades(request.user), pk=pk)
+    form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
-        attempt(request, give_feedback, said="Thank you, recorded.", grade=found, **form.cleaned_data)
+        attempt(request, give_feedback, said="Thank you, recorded.", grade=grade, **form.cleaned_data)
     form_message(request, form)
     return redirect("grade_detail", pk)
 

@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,17 @@ PASSWORD = "correct horse battery staple"
 CLASSES = ["NORMAL", "OPACITY"]
 
 
+# Modules that set up what takes longer than their tests: a browser, MLflow and its store.
+SETTING_UP = ("_in_chromium.py", "/test_mlflow.py")
+
+
 def scope(nodeid: str) -> str:
-    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites."""
+    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites; so
+    too the tests of a module that would be set up twice."""
     path = nodeid.split("::")[0]
-    return "site" if "/story/" in path or "/test_story_" in path else nodeid
+    if "/story/" in path:
+        return "site"
+    return path if path.endswith(SETTING_UP) else nodeid
 
 
 # pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
@@ -52,6 +60,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """The scratch folder of this run goes with it; workers share their controller's."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ["MEDISCAN_TEST_SCRATCH"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """After each test with real commits, Django empties every table and writes content types and permissions anew, which takes
+    longer than most tests. No test changes those rows: they stay."""
+    from django.core.management.commands import flush
+
+    kept = {"django_content_type", "auth_permission"}
+
+    def sql_flush(style, connection, **options):
+        tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        return connection.ops.sql_flush(style, [name for name in tables if name not in kept], **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", sql_flush)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *arguments, **options: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -171,6 +197,7 @@ def api():
     return client
 
 
+@cache
 def scan_bytes(seed: int = 0, *, opacity: bool = False, scan_index: int = 0) -> bytes:
     """A small JPEG phantom; equal arguments give equal bytes."""
     from images.phantoms import phantom

@@ -30,6 +30,8 @@ ALLOWED_HOSTS += ["testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_USE_FINDERS = True
+# Looks for a static file when it is asked for; else each test client reads the whole of every folder before its first request.
+WHITENOISE_AUTOREFRESH = True
 # Else WhiteNoise warns a thousand times that nothing was collected there.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # A busy machine is no reason to refuse a file.

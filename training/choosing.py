@@ -37,8 +37,8 @@ def choose(
     """`image_size`: the side in pixels that was asked for, or that the pictures have. `from_scratch` and `only_pretrained`:
     what the caller insists on, at most one of them."""
     if not from_scratch:
-        if found := _transfer(machine, n_train, insist=only_pretrained, image_size=image_size):
-            return found
+        if transfer := _transfer(machine, n_train, insist=only_pretrained, image_size=image_size):
+            return transfer
         if only_pretrained:
             return Choice(PRETRAINABLE[0])
     return _scratch(machine, n_train, image_size)

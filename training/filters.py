@@ -2,15 +2,15 @@
 
 import django_filters
 
+from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
-from models_registry.filters import by_key
 from training.models import TrainingRun
 
 
 class RunFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
-    project = by_key("project")
-    dataset = by_key("snapshot", "dataset")
-    model = by_key("model", "model")
+    project = CodeFilter()
+    dataset = CodeFilter(field_name="snapshot", prefix="dataset")
+    model = CodeFilter(prefix="model")
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
 
     class Meta:

@@ -117,8 +117,8 @@ def _machine() -> Machine:
     from training.engine.device import Device
 
     folder = settings.WEIGHTS_DIR or None
-    found = [name for name in PRETRAINABLE if weights.find(name, folder) is not None]
-    return Machine(device() or Device.of().name, found)
+    available = [name for name in PRETRAINABLE if weights.find(name, folder) is not None]
+    return Machine(device() or Device.of().name, available)
 
 
 def device() -> str | None:

@@ -13,7 +13,7 @@ from training import policies
 from training.engine.config import OPTIONS
 from training.models import TrainingRun
 
-# The contract's names of what a run measured on its test split, and the report's.
+# The protocol's names of what a run measured on its test split, and the report's.
 PERFORMANCE: Final = {
     "precision": "precision",
     "recall": "recall",
@@ -79,14 +79,14 @@ def performance(run: TrainingRun) -> dict[str, Any]:
     if reading is None:
         return {}
     report = reading.metrics
-    found = {name: figure(report, key) for name, key in PERFORMANCE.items() if key in report}
+    figures = {name: figure(report, key) for name, key in PERFORMANCE.items() if key in report}
     intervals = {
         name: [figure(report, key, "low"), figure(report, key, "high")]
         for name, key in PERFORMANCE.items()
         if figure(report, key, "low") is not None
     }
     return {
-        **found,
+        **figures,
         "intervals": intervals,
         "n": report.get("n"),
         "grouping": run.snapshot.grouping,

@@ -16,7 +16,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import ModelVersion
-from models_registry.versions.fairness import require_fair, require_parted
+from models_registry.versions.fairness import require_fair, require_separated
 from training import planning
 from training.models import TrainingRun
 
@@ -83,7 +83,7 @@ def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
     """Conflict or Invalid when this data set cannot be trained on as it was wished."""
     _require_same_prevalence(snapshot.project, snapshot)
     _require_patients(snapshot, wishes.get("folds") or 0)
-    require_parted(snapshot)
+    require_separated(snapshot)
     if wishes.base_model is not None:
         _require_same_classes(wishes.base_model, snapshot)
 

@@ -6,9 +6,10 @@ from django.shortcuts import get_object_or_404, redirect
 from images.models import Project
 from images.policies import visible_projects
 from images.selectors import project_stats
-from mediscan_site.core.http.html import action, attempt, caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.models import ACTIVE
 from training import forms, selectors, services
 
 PAGE_SIZE = 30
@@ -35,15 +36,15 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def run(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.runs(request.user), pk=pk)
-    working = found.status in (WorkStatus.QUEUED, WorkStatus.RUNNING)
+    run = get_object_or_404(selectors.runs(request.user), pk=pk)
+    working = run.status in ACTIVE
     context = {
-        "run": found,
-        "project": found.project,
-        "epochs": list(found.epochs.all()),
-        "options": selectors.options(found),
+        "run": run,
+        "project": run.project,
+        "epochs": list(run.epochs.all()),
+        "options": selectors.options(run),
         "working": working,
-        "report": selectors.evaluation(found),
+        "report": selectors.evaluation(run),
     }
     template = "training/_run.html" if request.htmx else "training/run.html"  # type: ignore[attr-defined]
     return respond(request, template, context)
@@ -51,8 +52,8 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.runs(request.user), pk=pk)
-    attempt(request, services.cancel_run, said=f"{found.code} is being cancelled.", run=found)
+    run = get_object_or_404(selectors.runs(request.user), pk=pk)
+    attempt(request, services.cancel_run, said=f"{run.code} is being cancelled.", run=run)
     return redirect("run", pk)
 
 

@@ -1,11 +1,13 @@
-"""How many parts a JPEG, PNG or TIFF file has, counted before Pillow reads them one by one in Python.
+"""Walks over the containers of pictures: how many parts they have, and whether they are whole. FORMATS says which for what.
 
 A file of some megabytes can hold millions of empty chunks, segments or pages, each of which costs Pillow far more than
-it costs the sender. Counting them here takes a fraction of a second; what has more than any picture needs is refused.
-Damage is left to Pillow and verify.py: where the structure makes no sense, counting ends.
+it costs the sender. Counting them here, before Pillow reads them one by one in Python, takes a fraction of a second; what
+has more than any picture needs is refused. Damage is left to Pillow and the checks: counting stops where the structure makes
+no sense.
 """
 
 import struct
+import zlib
 from typing import Final
 
 from images.decoding.errors import Undecodable
@@ -19,6 +21,10 @@ MAX_PAGES: Final = 10_000
 
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8}
 _START_OF_SCAN: Final = 0xDA
+_PNG_HEAD: Final = 8
+_ANCILLARY: Final = 0x20
+_JPEG_END: Final = b"\xff\xd9"
+_JPEG_TAIL: Final = 4096  # some devices append a little after the end of the image
 _ALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 
 _TOO_MANY: Final = Undecodable(
@@ -26,12 +32,13 @@ _TOO_MANY: Final = Undecodable(
 )
 
 
-def count_pages(data: bytes, fmt: str) -> int:
-    """The pages of a TIFF file, 1 for the others. Raises Undecodable where a file has too many parts."""
-    if fmt == "TIFF":
-        return _tiff(data)
-    (_png if fmt == "PNG" else _jpeg)(data)
-    return 1
+def nothing(data: bytes) -> None:
+    """The check of a format whose files Pillow reads to their end by itself."""
+
+
+def never(data: bytes) -> bool:
+    """For a format in which a missing end looks like any other damage."""
+    return False
 
 
 def check_scans(data: bytes, pixels: int, *, progressive: bool) -> None:
@@ -47,16 +54,44 @@ def check_scans(data: bytes, pixels: int, *, progressive: bool) -> None:
         raise _TOO_MANY
 
 
-def _png(data: bytes) -> None:
-    position = 8
+def png_parts(data: bytes) -> int:
+    position = _PNG_HEAD
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
-            return
+            return 1
         position += 12 + int.from_bytes(data[position : position + 4], "big")
     raise _TOO_MANY
 
 
-def _jpeg(data: bytes) -> None:
+def check_png(data: bytes) -> None:
+    """Raise Undecodable where the end is missing or a critical chunk fails its CRC: Pillow's load() skips both."""
+    view, position, kind = memoryview(data), _PNG_HEAD, b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise Undecodable("truncated")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise Undecodable("truncated")
+        checksum = int.from_bytes(data[end - 4 : end], "big")
+        if not kind[0] & _ANCILLARY and zlib.crc32(view[position + 4 : end - 4]) != checksum:
+            raise Undecodable("corrupt")
+        position = end
+
+
+def png_ends_early(data: bytes) -> bool:
+    try:
+        check_png(data)
+    except Undecodable as error:
+        return error.code == "truncated"
+    return False
+
+
+def jpeg_ends_early(data: bytes) -> bool:
+    return _JPEG_END not in data[-_JPEG_TAIL:]
+
+
+def jpeg_parts(data: bytes) -> int:
     position, junk = 2, 0
     for _ in range(MAX_SEGMENTS):
         mark = data.find(b"\xff", position)
@@ -74,9 +109,10 @@ def _jpeg(data: bytes) -> None:
         raise _TOO_MANY
     if mark < 0 and len(data) - position > MAX_JUNK:
         raise _TOO_MANY
+    return 1
 
 
-def _tiff(data: bytes) -> int:
+def tiff_pages(data: bytes) -> int:
     """Follow the chain of pages; the sizes of all tags together may not be larger than a few times the file."""
     order, is_big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\x00", b"\x00+")
     head, entry, link = ("Q", "HHQQ", "Q") if is_big else ("H", "HHII", "I")

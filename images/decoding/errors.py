@@ -4,7 +4,7 @@ from typing import Final
 
 DETAILS: Final[dict[str, str]] = {
     "empty_file": "The file is empty. Export the scan again and upload the new file.",
-    "unsupported_format": "This is not a JPEG, PNG, TIFF or DICOM file. Export the scan in one of these and upload it.",
+    "unsupported_format": "Files of this kind are not supported. Export the scan as a plain PNG and upload that file.",
     "truncated": "The file ends too early: a part of the picture is missing. Export the scan again and upload it.",
     "corrupt": "The picture cannot be read: the file is damaged or of a rare kind. Export the scan as a plain PNG.",
     "too_large": "The picture is too large to be read safely. Export the scan at a smaller size and upload that file.",

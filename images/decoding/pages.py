@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from images.decoding.containers import count_pages
+from images.decoding.containers import tiff_pages
 from images.decoding.errors import too_many_pixels
 from images.decoding.job import Job
 from images.decoding.parts import Parts
@@ -17,7 +17,7 @@ _DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 
 def split(data: bytes, job: Job, first: int) -> Parts:
     """Files of the pages from `first` on, as many as one answer takes. Raises Undecodable."""
-    parts = Parts(count_pages(data, "TIFF"), job.max_frames)
+    parts = Parts(tiff_pages(data), job.max_frames)
     if parts.count == 1:
         return parts
     Image.MAX_IMAGE_PIXELS = None  # the check below can name the size

@@ -1,22 +1,24 @@
-"""JPEG, PNG and TIFF by Pillow: the order is header, refusal of what is too large, every pixel, eight bits, upright.
+"""Pictures by Pillow (FORMATS says which): the order is header, refusal of what is too large, every pixel, eight bits, upright.
 
 Loading every pixel is the only real check for a truncated file.
 """
 
+import importlib
 import io
 from typing import Final
 
-from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
-from images.decoding import containers, verify
+from images.decoding import containers, formats
 from images.decoding.errors import too_many_pixels
 from images.decoding.facts import Facts
 from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
 from images.decoding.window import to_grey
 
-# Named so that they are imported before the child may no longer open files.
-PLUGINS: Final = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin)
-FORMATS: Final = ("JPEG", "PNG", "TIFF")
+# Imported before the child may no longer open files.
+for _name in formats.PICTURES:
+    for _plugin in formats.picture(_name).plugins:
+        importlib.import_module(f"PIL.{_plugin}")
 
 _ORIENTATION: Final = 0x0112
 _BITS_PER_SAMPLE: Final = 258
@@ -36,14 +38,15 @@ _TRANSPOSE: Final = {
 
 def load(data: bytes, fmt: str, max_pixels: int) -> tuple[Image.Image, Facts]:
     """The whole picture, upright, 8-bit grey or RGB, less than twice RENDITION_SIDE long, with the facts of its file."""
-    pages = containers.count_pages(data, fmt)
+    known = formats.picture(fmt)
+    pages = known.count(data)
     Image.MAX_IMAGE_PIXELS = None  # the check below can name the size; Pillow's own guards what comes after it
-    with Image.open(io.BytesIO(data), formats=FORMATS) as im:
+    with Image.open(io.BytesIO(data), formats=(fmt,)) as im:
         Image.MAX_IMAGE_PIXELS = max_pixels
         width, height = im.size
         if width * height > max_pixels:
             raise too_many_pixels(width, height, max_pixels)
-        verify.check_container(data, fmt)
+        known.check(data)
         facts = _facts(im, data, fmt, pages)
         if isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)  # Pillow applies and drops it while it loads
@@ -69,8 +72,7 @@ def _facts(im: Image.Image, data: bytes, fmt: str, pages: int) -> Facts:
     elif fmt == "PNG":
         facts.bits = 16 if data[24] == 16 else 8  # bit depth in IHDR
     if facts.frames > 1:
-        word = "Page" if fmt == "TIFF" else "Frame"
-        facts.notes.append(f"{word} 1 of {facts.frames} is used; the others are ignored.")
+        facts.notes.append(f"{formats.picture(fmt).part} 1 of {facts.frames} is used; the others are ignored.")
     return facts
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from images.decoding.errors import DETAILS, DecoderUnavailableError, Undecodable, too_many_bytes
-from images.decoding.formats import DECODABLE, SNIFF_BYTES, SPLITTABLE, sniff
+from images.decoding.formats import DECODABLE, SNIFF_BYTES, SPLITTABLE, sniff, unsupported
 from images.decoding.job import Job, deid_as_json
 from images.decoding.process import Child, ChildDiedError, ChildNotStartedError, ChildTimeoutError
 from images.decoding.result import Decoded
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ZIP_DETAIL = "This is a ZIP archive, not a picture. Use the ZIP import to upload many scans at once."
 _ATTEMPTS = 2
 
 
@@ -46,26 +45,16 @@ _DEFAULTS = Limits()
 
 
 class DecoderPool:
-    """Decodes untrusted files in children that may die. Thread-safe; nothing is started before the first decode().
+    """Decodes untrusted files in child processes that may die. Thread-safe; nothing is started before the first decode().
 
     A child is replaced after a crash, a timeout, or max_files files. A pool belongs to the process that made it:
     in a fork of it use default_pool().
     """
 
-    def __init__(
-        self,
-        size: int = _DEFAULTS.size,
-        *,
-        timeout_s: float = _DEFAULTS.timeout_s,
-        memory_bytes: int = _DEFAULTS.memory_bytes,
-        max_pixels: int = _DEFAULTS.max_pixels,
-        max_bytes: int = _DEFAULTS.max_bytes,
-        max_files: int = _DEFAULTS.max_files,
-        max_frames: int = _DEFAULTS.max_frames,
-    ) -> None:
-        self.limits = Limits(size, timeout_s, memory_bytes, max_pixels, max_bytes, max_files, max_frames)
+    def __init__(self, limits: Limits = _DEFAULTS) -> None:
+        self.limits = limits
         self.pid = os.getpid()
-        self._slots = threading.BoundedSemaphore(size)
+        self._slots = threading.BoundedSemaphore(limits.size)
         self._lock = threading.Lock()
         self._children: set[Child] = set()
         self._idle: list[Child] = []
@@ -79,8 +68,8 @@ class DecoderPool:
         """Decode one whole file. Raises Undecodable; blocks while all children are busy.
 
         A DICOM file from outside needs `deid`, and the answer then has the file to keep in `stored`: ValueError
-        without, so that nothing is kept as it came. `own` is for a file that was kept like that: only its pictures
-        are made. With `rendition` False the PNG is left out, the dearest part.
+        without, so that nothing is kept as it came. `own` is for a file that was kept that way: only its pictures
+        are made. With `rendition` False the PNG, the most expensive part, is left out.
         """
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:
@@ -169,8 +158,8 @@ class DecoderPool:
         if len(data) > self.limits.max_bytes:
             raise too_many_bytes(len(data), self.limits.max_bytes)
         fmt = sniff(data[:SNIFF_BYTES])
-        if fmt not in DECODABLE:
-            raise Undecodable("unsupported_format", _ZIP_DETAIL if fmt == "ZIP" else None)
+        if fmt is None or fmt not in DECODABLE:
+            raise unsupported(fmt)
         return fmt
 
     def _ask(self, options: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -265,11 +254,7 @@ def default_pool() -> DecoderPool:
     global _default
     with _default_lock:
         if _default is None or _default.pid != os.getpid():
-            _default = DecoderPool(
-                _limits.size, timeout_s=_limits.timeout_s, memory_bytes=_limits.memory_bytes,
-                max_pixels=_limits.max_pixels, max_bytes=_limits.max_bytes, max_files=_limits.max_files,
-                max_frames=_limits.max_frames,
-            )  # fmt: skip
+            _default = DecoderPool(_limits)
         return _default
 
 

@@ -40,7 +40,7 @@ class Child:
         """Start the process. Call it from a thread that outlives the child: the kernel kills it with that thread."""
         self.served = 0
         self._expired = False
-        self._process = subprocess.Popen(  # noqa: S603 - nothing of a user is on this line
+        self._process = subprocess.Popen(  # noqa: S603 - nothing from a user is on this line
             [sys.executable, "-m", "images.decoding.child", _settings(memory_bytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             bufsize=0, cwd=_ROOT, env=_environment(), start_new_session=True,
@@ -91,7 +91,7 @@ class Child:
 
     @contextmanager
     def _within(self, seconds: float) -> Iterator[None]:
-        """Kill the child after so many seconds: that ends a blocked write as well as a blocked read."""
+        """Kill the child after `timeout_s` seconds: that ends a blocked write as well as a blocked read."""
         timer = threading.Timer(seconds, self._expire)
         timer.daemon = True
         timer.start()
@@ -106,7 +106,7 @@ class Child:
 
 
 def _widen(stream: IO[bytes]) -> None:
-    """Let a whole frame lie in the pipe: the other side need not wait until this one gets round to it."""
+    """Make room for a whole frame in the pipe: the other side need not wait until this one gets round to it."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with suppress(OSError):
             fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -118,5 +118,5 @@ def _settings(memory_bytes: int) -> str:
 
 def _environment() -> dict[str, str]:
     """Next to nothing: the parent's environment holds secrets. One thread per child, the pool is the parallelism."""
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return kept | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return environment | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -22,6 +22,8 @@ from images.decoding.shaping import RENDITION_SIDE, fit, fitting
 
 THUMBNAIL_SIDE: Final = 256
 TEXT_LIKE: Final = "text_like_border"
+# By the formats of which FORMATS says that they split.
+_SPLITTERS: Final = {"DICOM": frames.split, "TIFF": pages.split}
 # On radiographs a fifth of the time of level 6, and smaller.
 _RUN_LENGTH: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
@@ -53,7 +55,7 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 def _split(data: bytes, job: Job, first: int) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The number of frames, and as files of their own those from `first` on that go into one answer."""
-    parts = (frames if job.format == "DICOM" else pages).split(data, job, first)
+    parts = _SPLITTERS[job.format](data, job, first)
     return {"count": parts.count}, {str(number): file for number, file in enumerate(parts.files)}
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from images.decoding.formats import CONTENT_TYPES
 
-# Pixels a side of what models are fed; the pure packages of the registry know it as `inference.names.TILE_SIDE`.
+# The side in pixels of what models are fed; the pure packages of the registry know it as `inference.names.TILE_SIDE`.
 TILE_SIDE: Final = 256
 
 
@@ -25,9 +25,9 @@ class Decoded:
 
     Only for a DICOM file that was de-identified:
     stored: the de-identified file, which is what may be kept; other formats are kept as they came.
-    tags: what the file says of its scan, by the names of ScanFacts, before de-identification: the raw patient id and
-    `capture_date` as an ISO 8601 date or moment; pixel_spacing in millimetres, age in years; '' or None where it is
-    silent. actions: what happened to each element that was touched (tag, keyword, action), never a value.
+    tags: what the file says about its scan, by the names of ScanFacts, before de-identification: the raw patient id and
+    `capture_date` as an ISO 8601 date or moment; pixel_spacing in millimetres, age in years; '' or None where it
+    says nothing. actions: what happened to each element that was touched (tag, keyword, action), never a value.
     profile: the name of the profile.
     shift_days: by how many days the dates in `stored` were moved; None where they were removed.
 

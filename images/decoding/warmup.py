@@ -14,6 +14,7 @@ from pydicom.charset import python_encoding
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 
+from images.decoding.formats import PICTURES
 from images.decoding.job import Job
 from images.decoding.render import render
 
@@ -25,7 +26,7 @@ def warm_up() -> None:
     """Decode the samples; any failure ends the child, which is then known not to start."""
     for name in set(python_encoding.values()):
         codecs.lookup(name)
-    for fmt in ("JPEG", "PNG", "TIFF"):
+    for fmt in PICTURES:
         for mode in ("RGB", "L"):
             _decode(_encoded(fmt, mode), fmt)
     for dataset in _samples():

@@ -31,7 +31,7 @@ def window(values: NDArray[Any]) -> tuple[float, float]:
     """The range of values that deserves the 256 grey levels: percentiles 0.5 to 99.5, padding left out.
 
     Collimated borders and saturated air fill much of a radiograph with its smallest or largest value; they would
-    pull a plain percentile to the edge. An image of one single value gives a range of width 1.
+    pull a plain percentile to the edge. An image with a single value gives a range of width 1.
     """
     flat = values.reshape(-1)
     sample = flat[:: max(1, flat.size // _SAMPLE)].astype(np.float64)

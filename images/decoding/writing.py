@@ -2,7 +2,7 @@
 
 Ultrasound machines, screenshots and digitised films draw names, numbers and dates into the picture itself. Drawn letters
 are small even shapes on an even ground, side by side on a line; tissue, noise and bones are not. A single side marker
-(R, L) or a short word is no reason: nobody can be found by it.
+(R, L) or a short word is not a reason: nobody can be identified by it.
 """
 
 from typing import Final
@@ -32,7 +32,7 @@ _BORDER: Final = 0.25
 
 
 def near_border(grey: Image.Image) -> bool:
-    """True where at least _GLYPHS letters stand on lines in the outer quarter of an image of mode 'L'."""
+    """True where at least _GLYPHS letters are on lines in the outer quarter of an image of mode 'L'."""
     factor = max(grey.size) // _SIDE
     pixels = np.asarray(grey.reduce(factor) if factor > 1 else grey)
     rows, columns = (side // _BLOCK * _BLOCK for side in pixels.shape)
@@ -44,7 +44,7 @@ def near_border(grey: Image.Image) -> bool:
 
 
 def _rows_with_edges(pixels: NDArray[np.uint8]) -> tuple[int, int]:
-    """The first row and the one behind the last that can hold writing, as far as a quick look tells; (0, 0): none."""
+    """The first row and the one after the last that can hold writing, judged by a quick look; (0, 0): none."""
     sample = pixels[::_EVERY]
     left, right = sample[:, :-1], sample[:, 1:]
     edges = np.zeros(sample.shape, np.bool_)
@@ -53,10 +53,10 @@ def _rows_with_edges(pixels: NDArray[np.uint8]) -> tuple[int, int]:
         return 0, 0
     blocks = edges.reshape(pixels.shape[0] // _BLOCK, -1, pixels.shape[1] // _BLOCK, _BLOCK)
     busy = np.count_nonzero(blocks, axis=(1, 3)) >= _EDGES_OF_A_BLOCK
-    found = np.flatnonzero(busy.any(axis=1))
+    rows = np.flatnonzero(busy.any(axis=1))
     if np.count_nonzero(busy) < _BLOCKS:
         return 0, 0
-    return max(0, int(found[0]) - 1) * _BLOCK, min(busy.shape[0], int(found[-1]) + 2) * _BLOCK
+    return max(0, int(rows[0]) - 1) * _BLOCK, min(busy.shape[0], int(rows[-1]) + 2) * _BLOCK
 
 
 def _ink(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

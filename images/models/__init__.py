@@ -10,6 +10,7 @@ from images.models.projects import (
     ProjectUserObjectPermission,
 )
 from images.models.scans import (
+    SCAN_PREFIX,
     ApprovalStatus,
     Hold,
     Image,
@@ -19,10 +20,12 @@ from images.models.scans import (
     Rendition,
     RenditionKind,
     Split,
+    scan_code,
 )
 
 __all__ = [
     "RESEARCH_USE",
+    "SCAN_PREFIX",
     "ApprovalStatus",
     "Deidentification",
     "Hold",
@@ -40,4 +43,5 @@ __all__ = [
     "Rendition",
     "RenditionKind",
     "Split",
+    "scan_code",
 ]

@@ -38,7 +38,7 @@ class PatientIdentity(models.Model):
 
 
 class PatientMerge(models.Model):
-    """Two pseudonyms are one person: what still comes in for `source` is kept under `target`."""
+    """Two pseudonyms are one person: what comes in later for `source` is kept under `target`."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=64)

@@ -4,8 +4,16 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from images.decoding.ages import OLDEST_BELIEVED
 from images.models.projects import Project, ProjectClass
 from mediscan_site.core.models import Blob
+
+SCAN_PREFIX = "img"
+
+
+def scan_code(pk: int) -> str:
+    """How people and the API name a scan."""
+    return f"{SCAN_PREFIX}{pk:06d}"
 
 
 class Split(models.TextChoices):
@@ -105,7 +113,7 @@ class Image(models.Model):
 
     @property
     def code(self) -> str:
-        return f"img{self.pk:06d}"
+        return scan_code(self.pk)
 
 
 class RenditionKind(models.TextChoices):
@@ -151,7 +159,7 @@ class Metadata(models.Model):
             ),
             models.CheckConstraint(
                 name="age_is_human",
-                condition=models.Q(age__isnull=True) | (models.Q(age__gte=0) & models.Q(age__lte=130)),
+                condition=models.Q(age__isnull=True) | (models.Q(age__gte=0) & models.Q(age__lte=OLDEST_BELIEVED)),
             ),
         ]
 

@@ -1,21 +1,22 @@
-"""A picture file without anything but its picture: every pixel as it was, no EXIF, no text, no tag that tells a story. Pure.
+"""A picture file without anything but its picture: every pixel as it was, no EXIF, no text, no revealing tag. Pure.
 
 Nothing is decoded. The file is taken apart into its segments, chunks or tags, and only those that a decoder needs are put
-together again; so a file that holds nothing else comes out bit by bit as it went in. What goes, goes for what it may hold:
+together again; so a file that holds nothing else comes out bit for bit as it went in. The rest is removed for what it may hold:
 colour profiles have descriptions, thumbnails show what was cropped, and after the end of a picture anything may follow.
 """
 
+import functools
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from images.plain import tiff
+from images.plain import tiff as pages
 from images.plain.errors import NotPlain
 
 PNG_MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC: Final = b"\xff\xd8"
-# PNG (third edition) section 11: what makes the picture, with the most bytes each may have; 0: as many as it likes.
+# PNG (third edition) section 11: what makes the picture, with the most bytes each may have; 0: no limit.
 PNG_CHUNKS: Final = {
     b"IHDR": 13, b"PLTE": 768, b"IDAT": 0, b"IEND": 0, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"sBIT": 4,
     b"pHYs": 9, b"bKGD": 6,
@@ -23,20 +24,36 @@ PNG_CHUNKS: Final = {
 # ITU T.81 table B.1: frames, Huffman and arithmetic tables, scans, quantisation, lines, restarts, hierarchy.
 JPEG_SEGMENTS: Final = frozenset({*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
 JFIF, ADOBE, SCAN, END = 0xE0, 0xEE, 0xDA, 0xD9
-# Within a scan: the next marker that is no stuffed byte, restart or fill.
+# Within a scan: the next marker that is not a stuffed byte, restart or fill.
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def plain(data: bytes) -> bytes:
-    """The JPEG, PNG or TIFF file without metadata. NotPlain for a file that is built in a way not known here."""
-    try:
-        if data.startswith(PNG_MAGIC):
-            return PNG_MAGIC + b"".join(_png(data))
-        if data.startswith(JPEG_MAGIC):
-            return b"".join(_jpeg(data))
-        return tiff.plain(data, jpeg=lambda part: b"".join(_jpeg(part)))
-    except (struct.error, IndexError, ValueError, TypeError) as error:
-        raise NotPlain("The parts of the file do not fit together.") from error
+def _taken_apart(clean: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """The function, with NotPlain for a file that is built in an unknown way."""
+
+    @functools.wraps(clean)
+    def plain(data: bytes) -> bytes:
+        try:
+            return clean(data)
+        except (struct.error, IndexError, ValueError, TypeError) as error:
+            raise NotPlain("The parts of the file do not fit together.") from error
+
+    return plain
+
+
+@_taken_apart
+def png(data: bytes) -> bytes:
+    return PNG_MAGIC + b"".join(_png(data))
+
+
+@_taken_apart
+def jpeg(data: bytes) -> bytes:
+    return b"".join(_jpeg(data))
+
+
+@_taken_apart
+def tiff(data: bytes) -> bytes:
+    return pages.plain(data, jpeg=lambda part: b"".join(_jpeg(part)))
 
 
 def _png(data: bytes) -> Iterator[bytes]:
@@ -60,8 +77,8 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
             return
         size = struct.unpack_from(">H", data, at)[0]
         segment, at = data[at : at + size], at + size
-        if kept := _segment(marker, segment):
-            yield b"\xff" + bytes([marker]) + kept
+        if cleaned := _segment(marker, segment):
+            yield b"\xff" + bytes([marker]) + cleaned
         if marker == SCAN:
             after = _AFTER_SCAN.search(data, at)
             end = after.start() if after else len(data)

@@ -1,4 +1,4 @@
-"""TIFF without the tags that tell more than the picture: the pages are written anew, their blocks of pixels as they were. Pure."""
+"""TIFF without the tags that say more than the picture: the pages are rewritten, their blocks of pixels as they were. Pure."""
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -65,7 +65,7 @@ class _Reader:
         self.order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
         magic = struct.unpack_from(f"{self.order}H", data, 2)[0] if self.order else 0
         if magic not in (42, 43):
-            raise NotPlain("The file is no TIFF.")
+            raise NotPlain("The file is not a TIFF.")
         # Formats of: an offset, the number of tags of a page, one tag.
         self.big = magic == 43
         self.offset, self.count, self.entry = ("Q", "Q", "HHQ8s") if self.big else ("I", "H", "HHI4s")
@@ -78,7 +78,7 @@ class _Reader:
         at = self._get(self.offset, 8 if self.big else 4)[0]
         while at:
             if at in seen or len(seen) >= MOST_PAGES:
-                raise NotPlain("The pages of the TIFF file run in a circle, or are too many.")
+                raise NotPlain("The pages of the TIFF file run in a circle, or there are too many.")
             seen.add(at)
             page, at = self._page(at)
             yield page
@@ -110,13 +110,13 @@ class _Reader:
         starts, sizes = (TILES, TILE_SIZES) if TILES in page else (STRIPS, STRIP_SIZES)
         if compression == OLD_JPEG or starts not in page or sizes not in page:
             raise NotPlain("The pixels of the TIFF file are stored in an outdated way.")
-        found = []
+        blocks = []
         for start, size in zip(page[starts].values, page[sizes].values, strict=True):
             if start + size > len(self.data):
                 raise NotPlain("The file ends inside one of its parts.")
             block = self.data[start : start + size]
-            found.append(jpeg(block) if compression == JPEG else block)
-        return found
+            blocks.append(jpeg(block) if compression == JPEG else block)
+        return blocks
 
 
 def _write(out: bytearray, order: str, tags: _Page, blocks: Sequence[bytes], *, tiled: bool, link: int) -> int:

@@ -1,12 +1,14 @@
 """The use cases of projects and scans. Each authorises on its first line."""
 
-from images.facts import ScanFacts, parse_facts, pseudonym
+from images.facts import parse_facts, pseudonym
+from images.scan_facts import ScanFacts
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.members import add_member, grant, remove_member, revoke
+from images.services.opening import open_original, open_rendition
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
 from images.services.scans import store_scan
@@ -22,6 +24,8 @@ __all__ = [
     "grant",
     "merge_patients",
     "on_erase",
+    "open_original",
+    "open_rendition",
     "parse_facts",
     "pseudonym",
     "reidentify",

@@ -51,14 +51,14 @@ def create_rows(project: Project, names: Sequence[str]) -> None:
 def arrange(project: Project, names: Sequence[str]) -> None:
     """Make `names` the active classes in this order: new ones are added, missing ones retired. Inside a transaction."""
     rows = {row.name.casefold(): row for row in ProjectClass.objects.filter(project=project)}
-    kept = [_known(rows, name) or ProjectClass(project=project) for name in names]
-    for row, name in zip(kept, names, strict=True):
+    arranged = [_known(rows, name) or ProjectClass(project=project) for name in names]
+    for row, name in zip(arranged, names, strict=True):
         row.name, row.retired_at = name, None
     for row in rows.values():
         row.retired_at = row.retired_at or timezone.now()
     # Positions are unique, so everybody steps aside before taking the new places.
     ProjectClass.objects.filter(project=project).update(position=F("position") + 2 * MAX_CLASSES)
-    ordered = [*kept, *sorted(rows.values(), key=lambda row: row.position)]
+    ordered = [*arranged, *sorted(rows.values(), key=lambda row: row.position)]
     for position, row in enumerate(ordered):
         row.position = position
         row.save()
@@ -71,7 +71,7 @@ def _known(rows: dict[str, ProjectClass], name: str) -> ProjectClass | None:
 
 @transaction.atomic
 def rename_class(*, actor: User, project_class: ProjectClass, name: str) -> ProjectClass:
-    """Another name for the same class; every label keeps pointing to it."""
+    """A new name for the same class; every label keeps pointing to it."""
     project = project_class.project
     policies.require(actor, "manage_project", project)
     _lock(project)

@@ -19,11 +19,11 @@ from images.renditions import tile
 from images.services.erasure import on_erase
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 log = logging.getLogger(__name__)
 
-# How many are written down at a time, and how many tiles (64 KiB each) are kept at hand.
+# How many are saved at a time, and how many tiles (64 KiB each) are kept in memory.
 BATCH = 50
 TILES = 256
 
@@ -42,15 +42,15 @@ def compare_pending(*, budget_s: float) -> None:
 def compare_project(project_id: int, *, budget_s: float) -> int:
     """Compare the scans of a project that wait. How many still wait when the time is up (0: none).
 
-    Two workers at it do some work twice and write the same. Each pair is looked at by whoever comes second: a scan is read
-    here only after it was committed, and stays pending until it was compared with all that were there."""
+    Two workers at once do some work twice and write the same. Each pair is compared for the scan that comes second: a scan is
+    read here only after it was committed, and stays pending until it was compared with all that were there."""
     end = time.monotonic() + budget_s
     scans = Image.objects.filter(project=project_id, erased_at__isnull=True).exclude(phash="")
-    # One reading of all of them, those that wait first.
+    # One read of all of them, those that wait first.
     rows = sorted(scans.values_list("pk", "phash", "compared_at"), key=lambda row: (row[2] is not None, row[0]))
     pks, waiting = [row[0] for row in rows], sum(row[2] is None for row in rows)
-    found = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
-    while batch := list(islice(found, BATCH if time.monotonic() < end else 0)):
+    pairs = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
+    while batch := list(islice(pairs, BATCH if time.monotonic() < end else 0)):
         _write(project_id, batch)
     return _pending().filter(project=project_id).count()
 
@@ -71,7 +71,7 @@ def pairs_of(project_id: int) -> Iterator[tuple[int, int]]:
 
 @on_erase
 def forget(image: Image) -> list[Blob]:
-    """That an erased scan looked like another one tells what it showed."""
+    """Drop the pairs of an erased scan: that it looked like another one reveals what it showed."""
     NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).delete()
     return []
 
@@ -99,8 +99,8 @@ def _likeness(read: Callable[[int], Tile | None], one: int, other: int) -> float
 
 
 def _tile(pk: int) -> Tile | None:
-    """None where the pixels are gone or damaged: such a scan can be fed to no model either, so it leaks nothing. A storage that
-    is away for a while is another matter: the error goes up, and the scan keeps waiting."""
+    """None where the pixels are gone or damaged: such a scan cannot be fed to a model either, so it leaks nothing. Storage that
+    is away for a while is another matter: the error is raised, and the scan keeps waiting."""
     try:
         return tile(Image.objects.select_related("blob").get(pk=pk))
     except (DomainError, DamagedObject, FileNotFoundError) as error:

@@ -7,8 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
-from images.facts import METADATA_FIELDS, parse_fact, pseudonym
+from images.facts import parse_fact, pseudonym
 from images.models import Image, Metadata
+from images.scan_facts import METADATA_FIELDS
 from images.services import identities
 from images.services.scans import parse_external_id, parse_split, refuse_taken
 from mediscan_site.core import audit, text
@@ -59,7 +60,7 @@ def _columns(image: Image, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(image: Image, columns: dict[str, Any], expected_version: int | None) -> None:
-    """One conditional UPDATE, so that nobody's change is lost. Looks for the reason only when no row fitted."""
+    """One conditional UPDATE, so that nobody's change is lost. Looks for the reason only when no row matched."""
     rows = Image.objects.filter(pk=image.pk, erased_at__isnull=True)
     if expected_version is not None:
         rows = rows.filter(version=expected_version)
@@ -73,5 +74,5 @@ def _write(image: Image, columns: dict[str, Any], expected_version: int | None) 
     if expected_version is not None and current.version != expected_version:
         raise Stale("The scan was changed meanwhile. Load it again and repeat your change.")
     raise Conflict(
-        "The split of this scan is held by a data set and cannot change any more.", code="split_locked", attr="split"
+        "The split of this scan is fixed by a data set and can no longer change.", code="split_locked", attr="split"
     )

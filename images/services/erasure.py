@@ -7,8 +7,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.facts import MAX_PATIENT, pseudonym
+from images.facts import pseudonym
 from images.models import Deidentification, Image, Metadata, Project, Rendition
+from images.scan_facts import FACTS
 from mediscan_site.core import audit, text
 from mediscan_site.core.backup.hooks import after_restore
 from mediscan_site.core.errors import Invalid, NotFound
@@ -24,7 +25,7 @@ _hooks: list[Hook] = []
 
 
 def on_erase(hook: Hook) -> Hook:
-    """Register (also as a decorator) what else goes with a scan. Called inside the transaction of the erasure: it drops its
+    """Register (also as a decorator) what else is removed with a scan. Called inside the transaction of the erasure: it drops its
     own references and returns the objects to destroy. A hook that raises stops the erasure."""
     if hook not in _hooks:
         _hooks.append(hook)
@@ -40,38 +41,38 @@ def delete_scan(*, actor: User, image: Image) -> None:
 def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -> int:
     """Erase every scan of a patient, named by id or pseudonym, in this project; returns how many.
 
-    Each scan goes by itself: what a failure leaves behind goes with the next call. Data sets that held them say so."""
+    Each scan is erased by itself: what a failure leaves behind is erased by the next call. Data sets that held them say so."""
     require_admin(actor)
-    named = text.line(patient, attr="patient", max_length=MAX_PATIENT, required=True)
+    named = text.line(patient, attr="patient", max_length=FACTS["patient"].max_length, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
     scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
-    found = list(scans.select_related("blob").order_by("pk"))
-    if not found:
+    doomed = list(scans.select_related("blob").order_by("pk"))
+    if not doomed:
         raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")
     with transaction.atomic():
-        details = {"scans": len(found), "reason": why}
+        details = {"scans": len(doomed), "reason": why}
         audit.record("patient.erase", actor=actor, obj=project, project=project.pk, details=details)
-    for image in found:
+    for image in doomed:
         with contextlib.suppress(NotFound):
             _destroy(image, actor=actor)
-    return len(found)
+    return len(doomed)
 
 
 @after_restore
 def delete_again() -> int:
-    """A restored database knows scans that were erased since; their keys are gone already. Whatever else it knows of them goes."""
+    """A restored database knows scans that have since been erased; their keys are already gone. Erase all else it knows of them."""
     gone = Image.objects.filter(blob__erased_at__isnull=False, erased_at__isnull=True)
-    found = list(gone.order_by("pk"))
-    for image in found:
+    doomed = list(gone.order_by("pk"))
+    for image in doomed:
         _destroy(image, actor=None)
-    return len(found)
+    return len(doomed)
 
 
 def _destroy(image: Image, *, actor: User | None) -> None:
     with transaction.atomic():
-        # Whoever makes a picture of the scan at this moment holds this row too: nothing of it appears after it is gone.
+        # Whoever makes a picture of the scan right now locks this row too: nothing of it appears after it is gone.
         Image.objects.select_for_update().get(pk=image.pk)
-        doomed = [found.blob for found in Rendition.objects.filter(image=image).select_related("blob")]
+        doomed = [rendition.blob for rendition in Rendition.objects.filter(image=image).select_related("blob")]
         doomed += [image.blob] if image.blob is not None else []
         for hook in _hooks:
             doomed += hook(image)
@@ -82,7 +83,7 @@ def _destroy(image: Image, *, actor: User | None) -> None:
 
 
 def _bury(image: Image) -> None:
-    """Keep the row, drop everything that tells of its content or its patient."""
+    """Keep the row, drop everything that reveals its content or its patient."""
     now = timezone.now()
     buried = Image.objects.filter(pk=image.pk, erased_at__isnull=True).update(
         blob=None,

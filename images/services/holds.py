@@ -20,7 +20,7 @@ def require_free(image: Image) -> None:
     """Conflict `held` for a scan that waits for a person to look at it."""
     if image.hold:
         raise Conflict(
-            f"{image.code} is held back: {WHY[Hold(image.hold)]} Look whether it shows who the patient is, then release it.",
+            f"{image.code} is held back: {WHY[Hold(image.hold)]} Check whether it shows who the patient is, then release it.",
             code="held",
         )
 

@@ -1,4 +1,4 @@
-"""The crosswalk: the way back from a pseudonym to the patient id that came in. docs/privacy.md says who may go it."""
+"""The crosswalk: the way back from a pseudonym to the patient id that came in. docs/privacy.md says who may take it."""
 
 from django.db import transaction
 
@@ -31,7 +31,7 @@ def remember(project_id: int, pseudonym: str | None, patient: str | None) -> Non
 
 
 def forget_unused(project_id: int, pseudonym: str | None, *, besides: int | None = None) -> None:
-    """Destroy the way back when no scan of the patient is left (`besides` one that is about to go). Inside a transaction."""
+    """Destroy the way back when no scan of the patient is left (`besides` one that is about to be erased). Inside a transaction."""
     row = PatientIdentity.objects.select_for_update().filter(project=project_id, pseudonym=pseudonym or "").first()
     if row is None:
         return

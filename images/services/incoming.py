@@ -1,4 +1,4 @@
-"""A file on its way in: decoded, de-identified if it is DICOM, and what is known of it joined. docs/privacy.md is the rule."""
+"""A file coming in: decoded, de-identified if it is DICOM, and all that is known about it combined. docs/privacy.md is the rule."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,20 +6,21 @@ from typing import Any
 
 from images import renditions
 from images.decoding import SNIFF_BYTES, Decoded, sniff
+from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid.options import DeidOptions
-from images.facts import METADATA_FIELDS, ScanFacts, parse_fact, patient_of
+from images.facts import parse_fact, patient_of
 from images.models import Project
+from images.project_options import DEIDENTIFYING
+from images.scan_facts import FACTS, METADATA_FIELDS, ScanFacts
 from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
 
-_PATIENT_CHARACTERISTICS = ("sex", "age")
 _FROM_TAGS = ("modality", *METADATA_FIELDS)
-_MAX_AGE = 89  # as in the file: older people are few
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """`stored`: the bytes to keep. `facts`: what is stated, and beside it what the file says."""
+    """`stored`: the bytes to keep. `facts`: what the caller stated, completed by what the file says."""
 
     decoded: Decoded
     stored: bytes
@@ -34,17 +35,15 @@ def identify(project: Project, data: bytes, facts: ScanFacts) -> tuple[ScanFacts
 
 
 def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
-    """Decode in the pool; what the caller states beats what a DICOM file says. Touches no database.
+    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database.
 
-    Invalid (attr `file`) for what gives no picture."""
+    Invalid (attr `file`) for a file without a picture."""
     if not _is_dicom(data):
         return Incoming(renditions.decode(data, rendition=False), data, facts)
     options = DeidOptions(
         secret=project_secret(project),
-        keep_patient_characteristics=project.keep_patient_characteristics,
-        keep_institution=project.keep_institution,
-        shift_dates=project.shift_dates,
         patient_override=patient,
+        **{name: getattr(project, name) for name in DEIDENTIFYING},
     )
     decoded = renditions.decode(data, deid=options, rendition=False)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
@@ -55,19 +54,19 @@ def _is_dicom(data: bytes) -> bool:
 
 
 def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
-    """The stated facts, and beside them those of the file that the project keeps."""
-    found = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
-    found["capture_date"] = _moved(found["capture_date"], decoded.shift_days)
-    if found["age"] is not None and found["age"] > _MAX_AGE:
-        found["age"] = float(_MAX_AGE + 1)
-    kept = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and found[name] is not None]
+    """The stated facts, completed by those of the file that the project keeps."""
+    from_tags = {name: _parsed(name, decoded.tags.get(name)) for name in _FROM_TAGS}
+    from_tags["capture_date"] = _moved(from_tags["capture_date"], decoded.shift_days)
+    if from_tags["age"] is not None and from_tags["age"] > OLDEST_KEPT:
+        from_tags["age"] = float(OLDER)
+    filled_in = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and from_tags[name] is not None]
     if not project.keep_patient_characteristics:
-        kept = [name for name in kept if name not in _PATIENT_CHARACTERISTICS]
-    return replace(facts, **{name: found[name] for name in kept})
+        filled_in = [name for name in filled_in if not FACTS[name].of_person]
+    return replace(facts, **{name: from_tags[name] for name in filled_in})
 
 
 def _parsed(name: str, value: Any) -> Any:
-    """A value of a file in the form of ScanFacts; None for one that no form would take either: the file stays welcome."""
+    """A value of a file in the form of ScanFacts; None for one that no form would accept either: the file itself still is."""
     try:
         return parse_fact(name, value)
     except Invalid:

@@ -23,7 +23,7 @@ def add_member(*, actor: User, project: Project, user: User) -> Membership:
                 assign_perm(codename, user, project)
             _record("member.add", actor, project, user)
     except IntegrityError as error:
-        raise Conflict(f"{user.username} already is a member of this project.", code="unique", attr="user") from error
+        raise Conflict(f"{user.username} is already a member of this project.", code="unique", attr="user") from error
     return membership
 
 

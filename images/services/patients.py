@@ -14,9 +14,9 @@ from mediscan_site.core.models import User
 
 
 def merge_patients(*, actor: User, project: Project, source: str, target: str) -> int:
-    """All scans of `source` become scans of `target`, also those still to come. How many there were.
+    """All scans of `source` become scans of `target`, including those still to come. Returns how many there were.
 
-    Either is an id as it was sent or a pseudonym. Nobody changes sides in data sets: where the two stood on different ones,
+    Either is an id as it was sent or a pseudonym. Nobody changes sides in data sets: where the two were on different ones,
     the next data set leaves out those that would leak (`labeling.datasets.splits`). Invalid: `does_not_exist`, `same_patient`."""
     policies.require(actor, "manage_project", project)
     old, new = (_known(project, value, attr) for attr, value in (("source", source), ("target", target)))
@@ -33,19 +33,19 @@ def merge_patients(*, actor: User, project: Project, source: str, target: str) -
 
 
 def _known(project: Project, value: str, attr: str) -> str:
-    found = pseudonym(project, parse_fact("patient", value))
-    if not found or not Image.objects.filter(project=project, patient=found, erased_at__isnull=True).exists():
+    patient = pseudonym(project, parse_fact("patient", value))
+    if not patient or not Image.objects.filter(project=project, patient=patient, erased_at__isnull=True).exists():
         raise Invalid(
             "No scan of this project is of this patient. Give the id as it was sent, or the pseudonym that the scan shows.",
             attr=attr,
             code="does_not_exist",
         )
-    return found
+    return patient
 
 
 def _move(actor: User, project: Project, old: str, new: str) -> int:
     Project.objects.select_for_update().get(pk=project.pk)
-    # No chains: what was merged into `old` goes straight on, and `new` stands for itself from now on.
+    # No chains: what was merged into `old` now points to `new`, and `new` is merged into nothing.
     PatientMerge.objects.filter(project=project, source=new).delete()
     PatientMerge.objects.filter(project=project, target=old).update(target=new)
     PatientMerge.objects.create(project=project, source=old, target=new, merged_by=actor)

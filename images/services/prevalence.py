@@ -5,22 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from images.models import Project, ProjectClass
+from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
 ATTR: Final = "expected_prevalence"
 TOLERANCE: Final = 1e-6
 
 
-def number(value: Any) -> float:
-    """The number that was given, NaN for anything else."""
-    try:
-        return float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
-
-
 def write(project: Project, value: Any) -> None:
-    """Keep the statement, or with nothing in it take it back. Call inside the transaction that changes the project."""
+    """Save the statement, or withdraw it when it is empty. Call inside the transaction that changes the project."""
     Project.objects.filter(pk=project.pk).update(expected_prevalence=parse(project, value))
 
 
@@ -32,7 +25,7 @@ def parse(project: Project, value: Any) -> dict[str, float]:
         raise Invalid('expected_prevalence must give shares by class id, such as {"1": 0.9, "2": 0.1}.', attr=ATTR)
     active = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
     names = {str(pk): name for pk, name in active.values_list("pk", "name")}
-    given = {str(key): number(share) for key, share in value.items()}
+    given = {str(key): text.number(share) for key, share in value.items()}
     _require_classes(given, names)
     for key, share in given.items():
         if not 0 < share <= 1:
@@ -47,7 +40,7 @@ def _require_classes(given: Mapping[str, float], names: Mapping[str, str]) -> No
     unknown = sorted(given.keys() - names.keys())
     if unknown:
         raise Invalid(
-            f"'{unknown[0][:40]}' is no id of an active class of this project.", attr=ATTR, code="does_not_exist"
+            f"'{unknown[0][:40]}' is not the id of an active class of this project.", attr=ATTR, code="does_not_exist"
         )
     missing = [name for key, name in names.items() if key not in given]
     if missing:

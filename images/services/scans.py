@@ -1,8 +1,8 @@
-"""A scan comes in: checked, decoded in the pool, encrypted, and only then written down in one short transaction.
+"""A scan comes in: checked, decoded in the pool, encrypted, and only then saved in one short transaction.
 
-The steps are apart so that an import can decode and encrypt some scans while it writes others down: `arrival` (what came and
-what is said of it, whose it is), `keep` (decode and store the bytes; needs no database), `insert` (the rows). `store_scan` does
-all of it for one file.
+The steps are separate so that an import can decode and encrypt some scans while it saves others: `arrival` (what came, what is
+said about it, whose it is), `keep` (decode and store the bytes; needs no database), `insert` (the rows). `store_scan` does all
+of it for one file.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from images import policies, renditions
-from images.decoding import CONTENT_TYPES, SNIFF_BYTES, sniff
-from images.facts import METADATA_FIELDS, ScanFacts
+from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text
@@ -27,13 +27,12 @@ from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import blobs
 
 MAX_EXTERNAL_ID = 128
-KEPT_AS_RECEIVED = ("JPEG", "PNG", "TIFF")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """One file as it came, and what is said of it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
-    scan gets; `facts.patient` is the raw id still."""
+    """One file as it came, and what is said about it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
+    scan gets; `facts.patient` is still the raw id."""
 
     data: bytes = field(repr=False)
     sha256: str
@@ -47,7 +46,7 @@ class Arrival:
 
 @dataclass
 class Kept:
-    """A scan whose bytes are stored and whose rows are not: `insert` writes them down, `discard` gives them up."""
+    """A scan whose bytes are stored and whose rows are not: `insert` saves them, `discard` drops the bytes."""
 
     arrival: Arrival
     incoming: Incoming
@@ -58,7 +57,7 @@ class Kept:
         return [self.original, *self.derived.values()]
 
     def discard(self) -> None:
-        """Give the bytes up, unless their rows are there: an error may come right after they were committed."""
+        """Drop the bytes, unless their rows are there: an error may come right after they were committed."""
         if not Blob.objects.filter(pk=self.original.pk).exists():
             self.destroy()
 
@@ -78,26 +77,26 @@ def store_scan(
     external_id: str | None = None,
     then: Callable[[Image], None] | None = None,
 ) -> tuple[Image, bool]:
-    """The scan and whether it is new: the same received bytes in the project are the same scan, also when uploads race.
-    `then` runs on a new scan in the transaction that writes it down.
+    """The scan and whether it is new: the same received bytes in the project are the same scan, even when uploads race.
+    `then` runs on a new scan in the transaction that saves it.
 
     Invalid (attr `file`) for what gives no picture, TooLarge, Conflict `external_id_taken`."""
     policies.require(actor, "upload_image", project)
-    came = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
-    if existing := received(project, [came.sha256]).get(came.sha256):
+    arrived = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
+    if existing := received(project, [arrived.sha256]).get(arrived.sha256):
         return existing, False
-    refuse_taken(project, came.external_id)
-    kept = keep(project, identified(project, came))
+    refuse_taken(project, arrived.external_id)
+    stored = keep(project, identified(project, arrived))
     try:
-        with _undone_by_error(kept.discard), transaction.atomic():
-            image = insert(actor, project, [kept])[0]
+        with _undone_by_error(stored.discard), transaction.atomic():
+            image = insert(actor, project, [stored])[0]
             if then is not None:
                 then(image)
         return image, True
     except IntegrityError:
-        if winner := received(project, [came.sha256]).get(came.sha256):
+        if winner := received(project, [arrived.sha256]).get(arrived.sha256):
             return winner, False
-        refuse_taken(project, came.external_id)
+        refuse_taken(project, arrived.external_id)
         raise
 
 
@@ -112,10 +111,10 @@ def arrival(
 ) -> Arrival:
     """Read and check what came. `frame`: its place in the file it was split from, from 1. TooLarge, Invalid (attr names
     what is wrong)."""
-    said = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
+    stated = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
     data = _read(source)
     digest = hashlib.sha256(data).hexdigest()
-    return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **said)
+    return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **stated)
 
 
 def identified(project: Project, came: Arrival) -> Arrival:
@@ -159,9 +158,9 @@ def _read(source: BinaryIO) -> bytes:
 
 def received(project: Project, digests: Sequence[str]) -> dict[str, Image]:
     """The project's scans that came with these bytes, by digest."""
-    found = Image.objects.filter(project=project, received_sha256__in=digests)
-    # First the keys alone: nearly always there are none, and then the forty columns of a scan need not be asked for.
-    keys = list(found.values_list("pk", flat=True))
+    rows = Image.objects.filter(project=project, received_sha256__in=digests)
+    # First only the keys: nearly always there are none, and then the forty columns of a scan need not be read.
+    keys = list(rows.values_list("pk", flat=True))
     return {str(image.received_sha256): image for image in Image.objects.filter(pk__in=keys)} if keys else {}
 
 
@@ -182,8 +181,8 @@ def keep(project: Project, came: Arrival) -> Kept:
 
     with _undone_by_error(undo):
         fmt = sniff(came.data[:SNIFF_BYTES])
-        # What is kept as it came need not wait for the decoder.
-        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in KEPT_AS_RECEIVED else None
+        # What is stored as it came need not wait for the decoder.
+        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in PICTURES else None
         incoming = decode(project, came.data, came.facts, came.patient)
         original = original or store(incoming.stored, incoming.decoded.content_type)
         # The large picture is made when somebody looks at it first.
@@ -206,29 +205,29 @@ def _undone_by_error(undo: Callable[[], None]) -> Iterator[None]:
 
 
 def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
-    """Write down scans whose bytes are kept, with one audit event each, inside the caller's transaction.
+    """Save scans whose bytes are stored, with one audit event each, inside the caller's transaction.
 
-    IntegrityError when one of them is here already or its external id is taken: then none may stay."""
-    Blob.objects.bulk_create([blob for kept in scans for blob in kept.blobs()])
-    images = [_new_row(actor, project, kept) for kept in scans]
+    IntegrityError when one of them is already here or its external id is taken: then none may stay."""
+    Blob.objects.bulk_create([blob for scan in scans for blob in scan.blobs()])
+    images = [_new_row(actor, project, scan) for scan in scans]
     save_all(images)
     Metadata.objects.bulk_create(
-        Metadata(image=image, **{name: getattr(kept.incoming.facts, name) for name in METADATA_FIELDS})
-        for image, kept in zip(images, scans, strict=True)
+        Metadata(image=image, **{name: getattr(scan.incoming.facts, name) for name in METADATA_FIELDS})
+        for image, scan in zip(images, scans, strict=True)
     )
     Deidentification.objects.bulk_create(
         Deidentification(
-            image=image, profile=kept.incoming.decoded.profile, actions=list(kept.incoming.decoded.actions)
+            image=image, profile=scan.incoming.decoded.profile, actions=list(scan.incoming.decoded.actions)
         )
-        for image, kept in zip(images, scans, strict=True)
-        if kept.incoming.decoded.profile
+        for image, scan in zip(images, scans, strict=True)
+        if scan.incoming.decoded.profile
     )
-    for kept in scans:
-        identities.remember(project.pk, kept.arrival.patient, kept.arrival.facts.patient)
+    for scan in scans:
+        identities.remember(project.pk, scan.arrival.patient, scan.arrival.facts.patient)
     Rendition.objects.bulk_create(
         Rendition(image=image, kind=kind, blob=blob)
-        for image, kept in zip(images, scans, strict=True)
-        for kind, blob in kept.derived.items()
+        for image, scan in zip(images, scans, strict=True)
+        for kind, blob in scan.derived.items()
     )
     audit.record_many(
         "scan.upload",
@@ -240,17 +239,17 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
 
 
 def _said(image: Image) -> dict[str, Any]:
-    said = {"format": image.image_format, "size": image.size}
-    return {**said, "hold": image.hold} if image.hold else said
+    details = {"format": image.image_format, "size": image.size}
+    return {**details, "hold": image.hold} if image.hold else details
 
 
 def _new_row(actor: User, project: Project, kept: Kept) -> Image:
-    """JPEG, PNG and TIFF are kept bit-exact: there the stored bytes are the received ones."""
-    came, decoded = kept.arrival, kept.incoming.decoded
+    """All but DICOM is kept bit-exact: there the stored bytes are the received ones."""
+    arrived, decoded = kept.arrival, kept.incoming.decoded
     return Image(
         project=project,
         uploaded_by=actor,
-        file_name=came.file_name,
+        file_name=arrived.file_name,
         blob=kept.original,
         image_format=decoded.format,
         width=decoded.width,
@@ -261,11 +260,11 @@ def _new_row(actor: User, project: Project, kept: Kept) -> Image:
         notes=list(decoded.notes),
         phash=decoded.phash,
         modality=kept.incoming.facts.modality or project.modality,
-        patient=came.patient,
-        split=came.split,
-        external_id=came.external_id,
-        frame=came.frame,
+        patient=arrived.patient,
+        split=arrived.split,
+        external_id=arrived.external_id,
+        frame=arrived.frame,
         hold=decoded.hold,
-        received_sha256=came.sha256,
+        received_sha256=arrived.sha256,
         sha256=kept.original.sha256,
     )

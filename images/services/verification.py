@@ -14,8 +14,8 @@ from mediscan_site.core.storage import blobs
 
 @dataclass(frozen=True)
 class Checked:
-    """One object: what refers to it, whether it is damaged, whether it was damaged before and is whole again, and whether it
-    is so because a backup had it."""
+    """One object: what refers to it, whether it is damaged, whether it was damaged before and is whole again, and whether
+    that is thanks to a backup."""
 
     blob: Blob
     owner: str

@@ -17,7 +17,8 @@ from labeling.datasets import serializers as datasets
 from labeling.exports.api import ExportFilesSerializer, ExportSerializer, started
 from labeling.exports.parcel import export_snapshot
 from labeling.models import Snapshot
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.csv import csv_response, wants_csv
 from mediscan_site.core.http.viewsets import ApiViewSet
 
@@ -53,13 +54,13 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     def members(self, request: Request, pk: str) -> HttpResponseBase:
         """The scans of the data set, in pages."""
         shape = datasets.DatasetMemberSerializer
-        found = selectors.snapshot_members(self.get_object())
-        return self.rows_below(request, found, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        members = selectors.snapshot_members(self.get_object())
+        return self.rows_below(request, members, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
 
     @extend_schema(parameters=[CSV], responses=datasets.ManifestSerializer)
     @action(detail=True)
     def manifest(self, request: Request, pk: str) -> HttpResponseBase:
-        """All that the content hash is made of, and what was left out, as a file. `comparison.manifest` says how to check it."""
+        """Everything that the content hash covers, and what was left out, as a file. `comparison.manifest` says how to check it."""
         snapshot = self.get_object()
         if wants_csv(request):
             rows = comparison.member_rows(snapshot)

@@ -1,4 +1,4 @@
-"""What a data set frozen now would hold: which approved scans, what binds them to others, and on which side they stand."""
+"""What a data set frozen now would hold: which approved scans, what binds them to others, and on which side they are."""
 
 import hashlib
 import json
@@ -41,9 +41,9 @@ class Frozen:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Class name to side to number of members; every class and side is named."""
-        found = splits.count((member.item for member in self.members), self.assignment.sides)
+        counts = splits.count((member.item for member in self.members), self.assignment.sides)
         empty = dict.fromkeys(splits.SIDES, 0)
-        return {row.name: found.get(row.pk, empty) for row in self.classes}
+        return {row.name: counts.get(row.pk, empty) for row in self.classes}
 
     def content_hash(self) -> str:
         """SHA-256 over the classes (id and order) and every (sha256, class id, split), sorted."""
@@ -60,8 +60,8 @@ class Frozen:
         return digest([row.pk for row in self.classes], rows)
 
     def grouping(self) -> Grouping:
-        """What the split respects for every member. One scan without a patient, and it is no split by patient: by
-        near-duplicate where some were found among the members, else by nothing but equal content."""
+        """What the split keeps together. One scan without a patient, and it is not a split by patient: it is one by
+        near-duplicates where some were found among the members, else by equal content alone."""
         if self.members and all(member.image.patient for member in self.members):
             return Grouping.PATIENT
         present = {f"scan:{member.item.id}" for member in self.members}
@@ -69,12 +69,12 @@ class Frozen:
         return Grouping.NEAR_DUPLICATE if bound else Grouping.NONE
 
     def groups(self) -> dict[int, str]:
-        """For each member the name of the group it belongs to: the patient where that is all that binds, else a scan."""
+        """For each member the name of its group: the patient where nothing else binds, else a scan."""
         patients = {member.item.id: member.image.patient for member in self.members}
         names = {}
         for group in splits.components([member.item for member in self.members]):
-            found = {patients[item.id] for item in group}
-            only = found.pop() if len(found) == 1 else None
+            group_names = {patients[item.id] for item in group}
+            only = group_names.pop() if len(group_names) == 1 else None
             name = f"patient:{only}" if only else f"scan:{group[0].id}"
             names.update(dict.fromkeys((item.id for item in group), name))
         return names
@@ -86,7 +86,7 @@ def digest(classes: list[int], rows: list[list[str | int]]) -> str:
 
 
 def collect(project: Project, seed: int) -> Frozen:
-    """Raises Conflict `contradictory_labels` when pictures that are equal have different classes."""
+    """Raises Conflict `contradictory_labels` when equal pictures have different classes."""
     classes = list(ProjectClass.objects.filter(project=project, retired_at__isnull=True).order_by("position"))
     active = {row.pk for row in classes}
     approved = list(_approved(project))
@@ -101,7 +101,7 @@ def collect(project: Project, seed: int) -> Frozen:
 
 
 def _approved(project: Project) -> Iterator[tuple[Image, int]]:
-    """Approved scans that may train and were compared with the others, each with its label."""
+    """Approved scans that may train and have been compared with the others, each with its label."""
     scans = Image.objects.filter(
         Q(compared_at__isnull=False) | Q(phash=""),
         project=project,
@@ -149,21 +149,21 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
 
 
 def _lookalikes(project: Project) -> dict[int, dict[int, str | None]]:
-    """For each scan with confirmed near-duplicates: these, and the patient each is of."""
+    """For each scan with confirmed near-duplicates: those, each with its patient."""
     pairs = list(duplicates.pairs_of(project.pk))
     patients = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient"))
-    found: dict[int, dict[int, str | None]] = defaultdict(dict)
+    lookalikes: dict[int, dict[int, str | None]] = defaultdict(dict)
     for first, second in pairs:
         if first in patients and second in patients:
-            found[first][second], found[second][first] = patients[second], patients[first]
-    return found
+            lookalikes[first][second], lookalikes[second][first] = patients[second], patients[first]
+    return lookalikes
 
 
 def _bonds(image: Image, lookalikes: Mapping[int, str | None]) -> set[str]:
-    """A scan is bound to its patient and to its near-duplicates, as these are to it, whether they are members or not.
+    """A scan is bound to its patient and to its near-duplicates (and they to it), whether they are members or not.
 
-    A newcomer also to the patients of those: it shows one of them. Who already has a side does not take on what a
-    newcomer brings along."""
+    A newcomer is also bound to the patients of its near-duplicates, as it shows one of them. A scan that already has
+    a side does not take on what a newcomer brings along."""
     keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)}
     patients = {image.patient} if image.split_locked else {image.patient, *lookalikes.values()}
     return keys | {f"patient:{patient}" for patient in patients if patient}

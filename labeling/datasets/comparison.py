@@ -15,7 +15,7 @@ CHUNK: Final = 1000
 def manifest(snapshot: Snapshot) -> Iterator[str]:
     """JSON in pieces. The content hash is SHA-256 of the compact JSON of [class ids in order, sorted rows of (sha256,
     class id, split)]; the test hash that of [class ids in order, sorted rows of (sha256, class id) of the test split].
-    The digests of scans that were erased since are gone."""
+    The digests of scans that have since been erased are gone."""
     yield json.dumps(_head(snapshot))[:-1] + ', "members": ['
     yield from _joined(dict(zip(COLUMNS, row, strict=True)) for row in member_rows(snapshot))
     yield '], "left_out": ['
@@ -59,7 +59,7 @@ def _joined(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a scan stands in a data set."""
+    """What a scan is in a data set."""
 
     image: str
     label: str
@@ -68,7 +68,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Change:
-    """What a scan was in the one data set and is in the other."""
+    """What a scan was in one data set and is in the other."""
 
     image: str
     before: str
@@ -77,7 +77,7 @@ class Change:
 
 @dataclass
 class Diff:
-    """From `against` to `dataset`. A scan may be both relabelled and moved; by the rules of splits none ever moves."""
+    """From `against` to `dataset`. A scan may be both relabelled and moved; by the rules of splits, none ever moves."""
 
     dataset: Snapshot
     against: Snapshot
@@ -93,17 +93,17 @@ class Diff:
 
 def diff(snapshot: Snapshot, *, against: Snapshot) -> Diff:
     before, after = _standings(against), _standings(snapshot)
-    found = Diff(snapshot, against)
+    difference = Diff(snapshot, against)
     for pk in sorted(before.keys() | after.keys()):
         old, new = before.get(pk), after.get(pk)
         if old is None or new is None:
-            _one_sided(found, old, new)
+            _one_sided(difference, old, new)
             continue
         if old.label != new.label:
-            found.relabelled.append(Change(new.image, old.label, new.label))
+            difference.relabelled.append(Change(new.image, old.label, new.label))
         if old.split != new.split:
-            found.moved.append(Change(new.image, old.split, new.split))
-    return found
+            difference.moved.append(Change(new.image, old.split, new.split))
+    return difference
 
 
 def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:

@@ -20,12 +20,12 @@ from mediscan_site.core.models import User
 
 BATCH = 500
 TRIES = 3
-# How long a person is made to wait for scans that came in just now; mostly there are none.
+# How long a person waits for scans that came in just now; usually there are none.
 COMPARE_S = 20.0
 DETAILS = {
-    splits.JOINS_TWO_SIDES: "Its patient or a copy of it stands on two sides; taking it in would be a leak.",
-    splits.OTHER_SIDE: "Its patient or a copy of it stands on another side, and keeps it.",
-    "held": "It is held back until somebody has looked whether it shows who the patient is.",
+    splits.JOINS_TWO_SIDES: "Its patient or a copy of it is on two sides; including it would be a leak.",
+    splits.OTHER_SIDE: "Its patient or a copy of it is already on another side and stays there.",
+    "held": "It is held back until somebody has checked whether it shows who the patient is.",
     "ungradable": "It was marked as ungradable.",
     "unsupported_multiframe": "It has several frames; only single pictures are trained on.",
     "retired_class": "Its class is retired.",
@@ -33,11 +33,11 @@ DETAILS = {
 
 
 class _Moved(Exception):
-    """Something that the data set rests on changed between our reading and our writing."""
+    """Something that the data set depends on changed between our read and our write."""
 
 
 def _not_counted(frozen: Frozen) -> str:
-    """A sentence about approved scans that were left out, so that nobody counts them in vain."""
+    """A sentence about approved scans that were left out, so that nobody wonders why they are missing."""
     reasons = Counter(frozen.left_out.values())
     if not reasons:
         return ""
@@ -46,14 +46,14 @@ def _not_counted(frozen: Frozen) -> str:
 
 
 def _any(_: Snapshot) -> None:
-    """Every data set suits."""
+    """Accepts every data set."""
 
 
 def freeze_snapshot(
     *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
 ) -> Snapshot:
-    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks again. ``suits`` is
-    asked about it; what it raises leaves no new data set behind, and no scan with a side for ever.
+    """The data set of all approved scans that may train. Equal content is the same snapshot, whoever asks. `suits` is
+    called with it; when it raises, no new data set is left behind and no scan has been given a side.
 
     Raises Conflict: `comparison_pending`, `contradictory_labels` with the list, or `not_enough_data`, which says what is
     missing per class and split."""
@@ -77,13 +77,13 @@ def freeze_snapshot(
                 suits(snapshot)
                 return snapshot
         except (IntegrityError, _Moved):
-            # Somebody froze a data set, or changed a scan, at the same time: look again.
+            # Somebody froze a data set or changed a scan at the same time: read again.
             continue
-    raise Conflict("The scans of this project are being changed at this very moment. Try again.")
+    raise Conflict("The scans of this project are being changed right now. Try again.")
 
 
 def _compare(project: Project) -> None:
-    """No scan enters before it is known what it is a copy of."""
+    """No scan enters before we know what it is a copy of."""
     if waiting := duplicates.compare_project(project.pk, budget_s=COMPARE_S):
         raise Conflict(
             f"{waiting} new scans of this project are still being compared with the others, so that no copy lands on two "
@@ -124,8 +124,8 @@ def _write(actor: User, project: Project, seed: int, frozen: Frozen) -> Snapshot
 
 
 def _check_still_so(project: Project, frozen: Frozen) -> None:
-    """Freezes of a project go one after the other (where rows can be locked; SQLite lets only one write anyway), and on
-    what is there now."""
+    """Freezes of a project run one after the other (where rows can be locked; SQLite allows only one writer anyway), each
+    on the present state."""
     Project.objects.select_for_update().get(pk=project.pk)
     if dict(GroupSide.objects.filter(project=project).values_list("group", "side")) != frozen.known:
         raise _Moved
@@ -135,7 +135,7 @@ def _check_still_so(project: Project, frozen: Frozen) -> None:
 
 
 def _test_version(project: Project, test_hash: str) -> int:
-    """The version of a test set that is known, or the next one."""
+    """The version of a known test set, or the next number."""
     snapshots = Snapshot.objects.filter(project=project)
     known = snapshots.filter(test_hash=test_hash).values_list("test_version", flat=True).first()
     return known or (snapshots.aggregate(highest=Max("test_version"))["highest"] or 0) + 1
@@ -154,7 +154,7 @@ def _member(snapshot: Snapshot, one: Candidate, side: str, group: str) -> Snapsh
 
 
 def _keep_sides(project: Project, frozen: Frozen) -> None:
-    """Write down the sides of keys met for the first time, and of those that went over to another one."""
+    """Record the sides of keys seen for the first time, and of those that moved to another side."""
     keys, known = frozen.assignment.keys, frozen.known
     fresh = [GroupSide(project=project, group=key, side=side) for key, side in keys.items() if key not in known]
     GroupSide.objects.bulk_create(fresh, batch_size=BATCH)

@@ -15,7 +15,7 @@ from mediscan_site.core.models import User
 
 
 def snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
-    """The user's data sets with `erased`, the number of members that were erased since."""
+    """The user's data sets with `erased`, the number of members that have since been erased."""
     gone = SnapshotMember.objects.filter(snapshot=OuterRef("pk"), image__erased_at__isnull=False).order_by()
     number = gone.values("snapshot").annotate(number=Count("pk")).values("number")
     rows = policies.visible_snapshots(user).select_related("project", "created_by")

@@ -47,7 +47,7 @@ class DatasetListSerializer(serializers.ModelSerializer[Snapshot]):
     manifest_url = serializers.SerializerMethodField()
     export_url = serializers.SerializerMethodField()
     erased = serializers.IntegerField(
-        read_only=True, help_text="members that were erased since: re-training is advised"
+        read_only=True, help_text="members that have since been erased: re-training is advised"
     )
     created_by = serializers.CharField(source="created_by.username", read_only=True)
 

@@ -1,9 +1,9 @@
 """Which scan goes to which split. Pure: no database, no Django.
 
-A *key* is something that must not stand on two sides: a patient, a content (equal bytes, equal pixels), a scan together with
+A *key* is something that must not be on two sides: a patient, a content (equal bytes, equal pixels), a scan together with
 its near-duplicates. A key gets its side once and keeps it. A scan that would put a key on a second side is left out and named;
-nothing already placed moves. Only where what is known of the scans themselves was corrected (patients merged, a patient found
-out late) may two that were placed before share a key across sides: then the test side keeps it, then validation.
+nothing already placed moves. Only after a correction of what is known about the scans (patients merged, a patient found
+out late) can two placed scans share a key across sides: then the test side keeps it, then validation.
 """
 
 import random
@@ -24,7 +24,7 @@ OTHER_SIDE = "group_on_other_side"
 
 @dataclass(frozen=True)
 class Item:
-    """A scan. `split`: the side it was given or already holds (None: any). `locked`: it stood in an earlier data set."""
+    """A scan. `split`: the side it was given or already holds (None: any). `locked`: it was in an earlier data set."""
 
     id: int
     class_id: int
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass
 class Assignment:
-    """`sides`: item id to side. `left_out`: item id to reason. `keys`: every key to its side, the earlier ones included."""
+    """`sides`: item id to side. `left_out`: item id to reason. `keys`: every key to its side, earlier ones included."""
 
     sides: dict[int, str] = field(default_factory=dict)
     left_out: dict[int, str] = field(default_factory=dict)
@@ -64,13 +64,13 @@ def assign(
 ) -> Assignment:
     """Place every item on a side or leave it out. `known`: the sides that keys were given before.
 
-    Same input and seed, same result, in whatever order the items come."""
+    The same input and seed give the same result, in whatever order the items come."""
     pending = sorted(items, key=lambda item: item.id)
     result = Assignment(keys=dict(known))
     _keep_locked(result, [item for item in pending if item.locked and item.split])
     _place_given(result, [item for item in pending if item.split and not item.locked])
     rest = _follow(result, [item for item in pending if not item.split])
-    shuffler = random.Random(seed)  # noqa: S311 -- no secret, a reproducible shuffle
+    shuffler = random.Random(seed)  # noqa: S311 -- not a secret, a reproducible shuffle
     _stratify(result, components(rest), shuffler, fractions, count(pending, result.sides))
     return result
 
@@ -89,9 +89,9 @@ def _by_precedence(items: Sequence[Item]) -> list[Item]:
 
 
 def _keep_locked(result: Assignment, items: Sequence[Item]) -> None:
-    """Who stood in an earlier data set stays, or is left out where a key of it now stands on a side that goes before.
+    """An item of an earlier data set stays, or is left out when one of its keys is now on a side with precedence.
 
-    Its keys come along, also from a side that they were given earlier."""
+    Its keys come along, even from a side that they were given earlier."""
     claimed: dict[str, str] = {}
     for item in _by_precedence(items):
         side = item.split or TRAIN
@@ -113,7 +113,7 @@ def _place_given(result: Assignment, items: Sequence[Item]) -> None:
 
 
 def _follow(result: Assignment, items: Sequence[Item]) -> list[Item]:
-    """Items without a split follow the side of their keys; the rest, bound to nothing, comes back."""
+    """Items without a split follow the side of their keys; the rest, bound to nothing, is returned."""
     free: list[Item] = []
     for group in components(items):
         waiting = group
@@ -128,7 +128,7 @@ def _follow(result: Assignment, items: Sequence[Item]) -> list[Item]:
 
 
 def _place_bound(result: Assignment, items: Sequence[Item]) -> set[int]:
-    """Place what is bound to exactly one side, for the first side in order of precedence that binds any. Their ids."""
+    """Place the items bound to exactly one side, for the first side (by precedence) that binds any. Returns their ids."""
     for side in PRECEDENCE:
         bound = [item for item in items if result.demands(item) == {side}]
         for item in bound:
@@ -173,7 +173,7 @@ def _stratify(
     fractions: Mapping[str, float],
     placed: Mapping[int, Mapping[str, int]],
 ) -> None:
-    """New groups: by class, large ones first, each to the side that lacks most of its share. `placed`: who is there."""
+    """New groups: by class, large ones first, each to the side furthest below its share. `placed`: what is there already."""
     shuffler.shuffle(groups)
     groups.sort(key=len, reverse=True)
     by_class: dict[int, list[list[Item]]] = defaultdict(list)

@@ -55,7 +55,7 @@ def dataset(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def dataset_diff(request: HttpRequest, pk: int) -> HttpResponse:
-    """What changed against another data set of the project: the one named, else the one before."""
+    """What changed since another data set of the project: the one named, else the previous one."""
     snapshot = get_object_or_404(selectors.snapshots(request.user), pk=pk)
     others = selectors.snapshots(request.user).filter(project=snapshot.project_id).exclude(pk=pk).order_by("-pk")
     form = AgainstForm(request.GET if "against" in request.GET else None, others=others)

@@ -15,17 +15,20 @@ from images.policies import visible_projects
 from labeling import filters, policies
 from labeling.exports import selectors, services
 from labeling.models import Export
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.ranges import ranged_response
 from mediscan_site.core.http.viewsets import ApiViewSet, JobSerializer, accepted
 from mediscan_site.core.models import WorkStatus
 
-RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in `bytes=1048576-`: go on from there.")
+RANGE = OpenApiParameter(
+    "Range", str, OpenApiParameter.HEADER, description="As in `bytes=1048576-`: continue from there."
+)
 
 
 class ExportFilesSerializer(serializers.Serializer[Any]):
-    """`originals`: the files without their metadata, DICOM de-identified; an import takes them as the same scans.
+    """`originals`: the files without their metadata, DICOM de-identified; an import recognises them as the same scans.
     `renditions`: 8-bit PNG, longest side at most 2,048 pixels."""
 
     files = serializers.ChoiceField(choices=Export.Files.choices, required=False, default=Export.Files.ORIGINALS)
@@ -55,7 +58,7 @@ class ExportStartSerializer(ExportFilesSerializer):
 
 
 class ExportSerializer(JobSerializer):
-    """`file_url`: null until it has succeeded, and again once it was destroyed (`error` says why)."""
+    """`file_url`: null until it has succeeded, and again once the file is destroyed (`error` says why)."""
 
     id = serializers.IntegerField(read_only=True)
     project = serializers.IntegerField(source="project_id", read_only=True)
@@ -85,7 +88,7 @@ class ExportSerializer(JobSerializer):
 
 
 class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
-    """ZIP files of scans with their labels on their way out."""
+    """Exports: ZIP files of scans with their labels."""
 
     queryset = Export.objects.none()
     visible_to = staticmethod(selectors.exports)
@@ -99,13 +102,13 @@ class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
 
     @extend_schema(request=ExportStartSerializer, responses={202: ExportSerializer})
     def create(self, request: Request) -> Response:
-        """Have a ZIP made. The work goes on in the background; `Location` is where to look."""
+        """Have a ZIP made. The work is done in the background; `Location` is where to look."""
         values = parsed(ExportStartSerializer(data=request.data, context=self.get_serializer_context()))
         return started(request, values)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Give up an export that is being made, or destroy its ZIP: who started it, and administrators."""
+        """Cancel an export that is being made, or destroy its ZIP: for whoever started it, and administrators."""
         services.discard_export(actor=caller(request), export=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -119,7 +122,7 @@ class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     )
     @action(detail=True)
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """The ZIP, whole or from a byte on."""
+        """The ZIP, whole or from a given byte on."""
         export = self.get_object()
         stream, blob = services.open_export(actor=caller(request), export=export)
         return ranged_response(request, stream, blob, file_name=services.file_name(export))

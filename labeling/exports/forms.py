@@ -9,10 +9,13 @@ from labeling.models import Export, Snapshot
 
 
 class ExportForm(forms.Form):
-    """What leaves, and as what."""
+    """What is exported, and in which form."""
 
     dataset = forms.ModelChoiceField(
-        queryset=Snapshot.objects.none(), required=False, empty_label="none: the scans as they stand", label="Data set"
+        queryset=Snapshot.objects.none(),
+        required=False,
+        empty_label="none: the scans as they are now",
+        label="Data set",
     )
     # Not `files`: a form has an attribute of that name.
     scans_as = forms.ChoiceField(

@@ -1,4 +1,4 @@
-"""A data set on its way out: a ZIP in the layout that an import reads. Taken into an empty project it gives the same scans,
+"""A data set to be exported: a ZIP in the layout that an import reads. Imported into an empty project it gives the same scans,
 labels, splits and patients (as pseudonyms)."""
 
 import csv
@@ -20,7 +20,7 @@ from labeling.zipstream import zip_stream
 from mediscan_site.core import audit
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import User
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 CHUNK: Final = 200
 Files = Iterator[tuple[str, bytes]]
@@ -32,7 +32,7 @@ class ScanUnreadable(Exception):
 
 @dataclass(frozen=True)
 class Leaving:
-    """A scan with its label and split: as a snapshot froze them, or as they stand. Empty: none."""
+    """A scan with its label and split: as a snapshot froze them, or as they are now. Empty: none."""
 
     image: Image
     label: str
@@ -41,7 +41,7 @@ class Leaving:
 
 @dataclass
 class Parcel:
-    """What goes into one ZIP. `name`: its top folder. `done` is told how many scans have gone in."""
+    """What goes into one ZIP. `name`: its top folder. `done` is called with the number of scans that have gone in."""
 
     name: str
     project: Project
@@ -73,9 +73,9 @@ class Parcel:
         yield f"{self.name}/README.txt", export_text.notice(facts, self.snapshot).encode()
 
     def _read(self, image: Image) -> tuple[bytes, str] | None:
-        """The bytes of a scan and the ending of its name; None when it was erased meanwhile."""
+        """The bytes of a scan and its file extension; None when it was erased meanwhile."""
         try:
-            found = outgoing(image, remake=self.remake)
+            content = outgoing(image, remake=self.remake)
         except (NotFound, DamagedObject) as error:
             if Image.objects.filter(pk=image.pk, erased_at__isnull=False).exists():
                 return None
@@ -83,9 +83,9 @@ class Parcel:
                 f"{image.code} cannot be read: its stored file is damaged. Ask an administrator to run verify_images and "
                 "restore it from a backup, or to erase it; then export again."
             ) from error
-        if found.remade and not self.remake:
+        if content.remade and not self.remake:
             self.remade.append(image.code)
-        return found.data, found.suffix
+        return content.data, content.suffix
 
 
 def of_snapshot(snapshot: Snapshot, *, files: str = Export.Files.ORIGINALS) -> Parcel:
@@ -103,7 +103,7 @@ def _members(snapshot: Snapshot) -> Iterator[Leaving]:
 
 
 def of_scans(name: str, project: Project, scans: Any, *, files: str) -> Parcel:
-    """The scans of a queryset as they stand. Those that are held back stay here."""
+    """The scans of a queryset as they are now. Those that are held back are left out."""
     rows = scans.filter(hold="").select_related("metadata", "project", "blob", "label_class")
 
     def found() -> Iterator[Leaving]:
@@ -114,7 +114,7 @@ def of_scans(name: str, project: Project, scans: Any, *, files: str) -> Parcel:
 
 
 def in_chunks(rows: Any) -> Iterator[Any]:
-    """The rows by key, a few at a time: a cursor held open for hours would hold back the whole database."""
+    """The rows by key, a few at a time: a cursor held open for hours would block the whole database."""
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk")[:CHUNK]):
         yield from batch
@@ -122,7 +122,7 @@ def in_chunks(rows: Any) -> Iterator[Any]:
 
 
 def path_of(scan: Leaving, suffix: str) -> str:
-    """`train/NORMAL/img000123.png`. A class that an import would not read as a folder's name stands in labels.csv alone."""
+    """`train/NORMAL/img000123.png`. A class that an import would not read as a folder's name is in labels.csv alone."""
     folders = [scan.split] if scan.split else []
     if scan.label and scan.label.lower() not in SPLITS and not is_system_file(f"{scan.label}/x"):
         folders.append(scan.label)

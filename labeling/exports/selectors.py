@@ -16,7 +16,7 @@ from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 
 FILTERS: Final = tuple(name for name in ScanFilter.base_filters if name != "project")
-# What people write in these may name a patient: kept only while the export is being made.
+# What people type here may name a patient: kept only while the export is being made.
 IDENTIFYING: Final = ("search", "external_id", "patient")
 
 
@@ -27,11 +27,11 @@ def exports(user: User | AnonymousUser) -> QuerySet[Export]:
 def chosen_scans(actor: User, project: Project, filters: Mapping[str, str]) -> QuerySet[Image]:
     """The scans of the project that pass the filters, as their list shows them to the actor. Invalid names a bad filter."""
     if unknown := sorted(set(filters) - set(FILTERS)):
-        raise Invalid(f"There is no filter '{unknown[0]}'. Known are: {', '.join(FILTERS)}.", attr="filters")
+        raise Invalid(f"There is no filter '{unknown[0]}'. The filters are: {', '.join(FILTERS)}.", attr="filters")
     asked = {**filters, "project": str(project.pk)}
-    found = ScanFilter(asked, queryset=visible_scans(actor), request=SimpleNamespace(user=actor))
-    if not found.is_valid():
-        name, errors = next(iter(found.errors.items()))
+    scan_filter = ScanFilter(asked, queryset=visible_scans(actor), request=SimpleNamespace(user=actor))
+    if not scan_filter.is_valid():
+        name, errors = next(iter(scan_filter.errors.items()))
         raise Invalid(" ".join(map(str, errors)), attr=name)
-    scans: QuerySet[Image] = found.qs
+    scans: QuerySet[Image] = scan_filter.qs
     return scans

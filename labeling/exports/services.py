@@ -1,4 +1,4 @@
-"""Scans on their way out: a ZIP is asked for, made by a worker, fetched, and destroyed."""
+"""Exporting scans: a ZIP is requested, made by a worker, fetched, and destroyed."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,11 +15,11 @@ from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
-from mediscan_site.core.models import Blob, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Blob, User
 from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.opening import open_audited
 
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
-UNFINISHED: Final = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 ERASED: Final = "A scan in it was erased, and this ZIP with it. Export again: the erased scan will be missing."
 DISCARDED: Final = "It was destroyed on request."
 
@@ -34,40 +34,32 @@ def start_export(
 ) -> Export:
     """Queue the making of a ZIP: of a snapshot, or of the scans of the project that pass `filters` (as in the list of scans)."""
     require(actor, "view_project", project)
-    kept = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
-    if snapshot is not None and (kept or snapshot.project_id != project.pk):
+    given = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
+    if snapshot is not None and (given or snapshot.project_id != project.pk):
         raise Invalid("Name a data set of the project, or filters: one of the two.", attr="dataset")
-    if snapshot is None and not chosen_scans(actor, project, kept).filter(hold="").exists():
+    if snapshot is None and not chosen_scans(actor, project, given).filter(hold="").exists():
         raise Conflict("No scan passes these filters, so there is nothing to export.", code="nothing_to_export")
     with transaction.atomic():
         made = Export.objects.create(
-            project=project, snapshot=snapshot, filters=kept, files=Export.Files(files), created_by=actor
+            project=project, snapshot=snapshot, filters=given, files=Export.Files(files), created_by=actor
         )
-        details = {"dataset": snapshot.pk if snapshot else None, "files": str(made.files), "filters": sorted(kept)}
+        details = {"dataset": snapshot.pk if snapshot else None, "files": str(made.files), "filters": sorted(given)}
         audit.record("export.start", actor=actor, obj=made, project=project.pk, details=details)
         work.wake(made)
     return made
 
 
 def _without_raw_patient(project: Project, filters: dict[str, str]) -> dict[str, str]:
-    """The filters as they may be written down: a raw patient id only as its pseudonym."""
+    """The filters as they may be stored: a raw patient id only as its pseudonym."""
     if "patient" not in filters:
         return filters
     return {**filters, "patient": str(pseudonym(project, filters["patient"]))}
 
 
 def open_export(*, actor: User, export: Export) -> tuple[BinaryIO, Blob]:
-    """The ZIP as a stream. Audited as a download. Conflict while it is not there, or not any more."""
+    """The ZIP as a stream. Audited as a download. Conflict when it is not ready yet, or already gone."""
     require(actor, "view_project", export.project)
-    blob = _blob(export)
-    stream = blobs.open_blob(blob)
-    try:
-        with transaction.atomic():
-            audit.record("export.download", actor=actor, obj=export, project=export.project_id)
-    except BaseException:
-        stream.close()
-        raise
-    return stream, blob
+    return open_audited(_blob(export), action="export.download", actor=actor, obj=export, project=export.project_id)
 
 
 def has_file(export: Export) -> bool:
@@ -80,18 +72,20 @@ def file_name(export: Export) -> str:
 
 
 def _blob(export: Export) -> Blob:
-    if export.status in UNFINISHED:
+    if export.status in ACTIVE:
         raise Conflict("This export is still being made. Ask again when it has succeeded.", code="export_not_ready")
     if export.blob is None or not has_file(export):
-        raise Conflict(f"This export has no file (any more). {export.error} Start a new one.", code="export_gone")
+        raise Conflict(
+            f"This export has no file, or no longer has one. {export.error} Start a new one.", code="export_gone"
+        )
     return export.blob
 
 
 def discard_export(*, actor: User, export: Export) -> None:
-    """Give up an export that is being made, or destroy its ZIP. For who asked for it, and administrators."""
+    """Cancel an export that is being made, or destroy its ZIP. For whoever asked for it, and administrators."""
     require(actor, "view_project", export.project)
     if not actor.is_admin and export.created_by_id != actor.pk:
-        raise Forbidden("Only who started this export, or an administrator, may give it up.")
+        raise Forbidden("Only whoever started this export, or an administrator, may cancel it.")
     with transaction.atomic():
         work.request_cancel(Export, export.pk, filters={})
         blobs.erase_on_commit(_let_go(Export.objects.filter(pk=export.pk), reason=DISCARDED))
@@ -99,13 +93,13 @@ def discard_export(*, actor: User, export: Export) -> None:
 
 
 def leave_exports(image: Image) -> list[Blob]:
-    """Take back every ZIP that may hold the scan; returns the objects to destroy. In the transaction of its erasure.
+    """Withdraw every ZIP that may hold the scan; returns the objects to destroy. In the transaction of its erasure.
 
-    Of a filtered list nobody knows any more what was in it: all those of the project since the scan came are taken back. One
-    that is being made finds out when it ends: both ends hold the project's row, so none slips through between them."""
+    Nobody knows any more what a filtered list held, so all those made since the scan came in are withdrawn. One that is
+    still being made finds out when it ends: both sides lock the project's row, so none slips through."""
     Project.objects.select_for_update().get(pk=image.project_id)
     held = SnapshotMember.objects.filter(image=image).values("snapshot")
-    # The end of an export is told by the database's clock, the coming of a scan by ours.
+    # An export ends by the database's clock; a scan arrives by ours.
     since = image.upload_date - CLOCKS_DIFFER
     holding = Q(snapshot__in=held) | Q(snapshot__isnull=True, finished_at__gte=since)
     return _let_go(Export.objects.filter(holding, project=image.project_id), reason=ERASED)
@@ -113,7 +107,7 @@ def leave_exports(image: Image) -> list[Blob]:
 
 def _let_go(rows: QuerySet[Export], *, reason: str) -> list[Blob]:
     """Drop the references to the ZIPs of these rows and name the objects."""
-    found = rows.filter(blob__isnull=False).select_related("blob")
-    doomed = {row.pk: row.blob for row in found if row.blob is not None}
+    holding = rows.filter(blob__isnull=False).select_related("blob")
+    doomed = {row.pk: row.blob for row in holding if row.blob is not None}
     Export.objects.filter(pk__in=list(doomed)).update(blob=None, error=reason)
     return list(doomed.values())

@@ -1,4 +1,4 @@
-"""The words beside the pictures of an export: labels.csv, the history of the labels, what it is and what it is not."""
+"""The text files next to the pictures of an export: labels.csv, the history of the labels, what it is and is not."""
 
 import csv
 import io
@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from images.models import Image, Metadata, Project, ProjectClass
-from labeling.imports.manifest import FACTS, FORMULA_STARTS
+from images.models import RESEARCH_USE, Image, Metadata, Project, ProjectClass
+from images.scan_facts import EXPORTED
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
+from mediscan_site.core.http.csv import quoted
 
-# The institution is treated as identifying and stays here. `pseudonym` says that `patient` is one already.
+# What is treated as identifying is left out. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
-    "image_id", "label", "split", "external_id", "pseudonym", *(name for name in FACTS if name != "institution"),
-    "approval_status",
+    "image_id", "label", "split", "external_id", "pseudonym", "patient", "modality", *EXPORTED, "approval_status",
 )  # fmt: skip
 HISTORY: Final = (
     "image_id", "date", "what", "reader", "round", "source", "label", "decision", "new_label", "confidence_score",
@@ -41,15 +41,14 @@ def labels_row(image: Image, *, path: str, label: str, split: str) -> list[Any]:
 
 
 def cell(value: Any) -> Any:
-    """Empty for nothing; a quote before what a spreadsheet would run (the import takes it off again)."""
+    """Empty for nothing; a quote in front of what a spreadsheet would run (the import removes it again)."""
     if value is None:
         return ""
-    shown = value.isoformat() if hasattr(value, "isoformat") else value
-    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA_STARTS) else shown
+    return quoted(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
 def history(paths: Mapping[int, str]) -> bytes:
-    """Who said what of which scan and when, oldest first per scan. Free text stays here. `paths`: scan to its path."""
+    """Who said what about which scan and when, oldest first per scan. Free text is left out. `paths`: scan to its path."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(HISTORY)
@@ -69,8 +68,8 @@ def _events(images: Sequence[int]) -> Iterator[tuple[int, Any, int, tuple[Any, .
     reviews = Review.objects.filter(image__in=images)
     for review in reviews.select_related("label__label_class", "new_label__label_class", "reviewer"):
         new = _said(review.new_label.label_class) if review.new_label else ""
-        said = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
-        yield review.image_id, review.created_at, 1, (review.created_at, "review", *said)
+        decision = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
+        yield review.image_id, review.created_at, 1, (review.created_at, "review", *decision)
 
 
 def _said(label_class: ProjectClass | None) -> str:
@@ -102,7 +101,7 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
     return (
         f"{_origin(about, snapshot)}"
         f"Scans: {about['scans']}\n\n"
-        "Research use only. Not a medical device; not for diagnosis.\n"
+        f"{RESEARCH_USE}\n"
         f"Intended use: {about['intended_use']}\n"
         f"Limitations: {about['limitations']}\n\n"
         "The files hold the pixels of the scans and nothing else of the files that came in: no EXIF, no text, no colour\n"
@@ -118,7 +117,7 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
 
 def _origin(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
     if snapshot is None:
-        return f"Scans of the project {about['project']}, as they stood {about['made']}\n"
+        return f"Scans of the project {about['project']}, as they were {about['made']}\n"
     reasons: dict[str, int] = {}
     for reason in SnapshotLeftOut.objects.filter(snapshot=snapshot).values_list("reason", flat=True):
         reasons[reason] = reasons.get(reason, 0) + 1

@@ -9,14 +9,15 @@ from labeling.exports import selectors, services
 from labeling.exports.forms import ExportForm
 from labeling.models import Export
 from labeling.policies import visible_snapshots
-from mediscan_site.core.http.html import action, attempt, caller, form_message, read_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
 
 SHOWN = 20
 
 
 @read_page
 def export_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """What a project has to fetch, and a form for more. The filters of a list of scans come along in its address."""
+    """The exports of a project, and a form for a new one. The filters of a list of scans come along in the address."""
     project = get_object_or_404(visible_projects(request.user), pk=pk)
     rows = selectors.exports(request.user).filter(project=project).order_by("-id")[:SHOWN]
     asked = _filters(request.GET)
@@ -57,12 +58,12 @@ def _filters(given: QueryDict) -> dict[str, str]:
 
 @read_page
 def export(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    may_discard = caller(request).is_admin or found.created_by_id == caller(request).pk
+    export_row = get_object_or_404(selectors.exports(request.user), pk=pk)
+    may_discard = caller(request).is_admin or export_row.created_by_id == caller(request).pk
     context = {
-        "export": found,
-        "project": found.project,
-        "has_file": services.has_file(found),
+        "export": export_row,
+        "project": export_row.project,
+        "has_file": services.has_file(export_row),
         "may_discard": may_discard,
     }
     template = "labeling/_export.html" if request.htmx else "labeling/export.html"  # type: ignore[attr-defined]
@@ -71,6 +72,8 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def export_discard(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(selectors.exports(request.user), pk=pk)
-    attempt(request, services.discard_export, said="Given up; what was made of it is destroyed.", export=found)
+    export_row = get_object_or_404(selectors.exports(request.user), pk=pk)
+    attempt(
+        request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=export_row
+    )
     return redirect("export", pk)

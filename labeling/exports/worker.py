@@ -26,13 +26,7 @@ log = logging.getLogger(__name__)
 KEPT: Final = timedelta(days=7)
 BATCH: Final = 500
 WRITE_INTERVAL_S: Final = 1.0
-DISK_FULL: Final = (
-    "There is no room left on the disk of the server. Ask an administrator to make some, then export again."
-)
-
-
-class _Stopped(Exception):
-    """The export was cancelled, or has to start over."""
+DISK_FULL: Final = "The server's disk is full. Ask an administrator to make room, then export again."
 
 
 def run(pk: int) -> None:
@@ -45,9 +39,9 @@ def run(pk: int) -> None:
         with work.keep_alive(Export, pk, attempt) as pulse:
             blob, scans = _make(job, attempt, pulse)
     except OperationalError:
-        # The database is away for a moment: silent, the row is given out again.
+        # The database is away for a moment: the row falls silent and is given out again.
         log.warning("Export %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _end(job, attempt, WorkStatus.CANCELLED)
     except parcel.ScanUnreadable as error:
         _end(job, attempt, WorkStatus.FAILED, str(error))
@@ -69,13 +63,13 @@ def _make(job: Export, attempt: int, pulse: work.Pulse) -> tuple[Blob, list[int]
     def done(number: int) -> None:
         nonlocal written_at
         if pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         pulse.progress(min(number / max(total, 1), 0.99))
         if time.monotonic() - written_at > WRITE_INTERVAL_S:
             written_at = time.monotonic()
-            # Asked of the row, not of the heartbeat alone: an erasure must not wait for it.
+            # Ask the row, not the heartbeat alone: an erasure must not wait for the next beat.
             if not mine.filter(cancel_requested=False).update(done=number):
-                raise _Stopped
+                raise work.Stopped
 
     leaving.done = done
     source = reader(zip_stream(_files(leaving)))
@@ -89,7 +83,7 @@ def _files(leaving: parcel.Parcel) -> Iterator[tuple[str, bytes]]:
 
 
 def _parcel(job: Export) -> tuple[parcel.Parcel, int]:
-    """What goes into the ZIP, and how many scans that are about now."""
+    """What goes into the ZIP, and roughly how many scans that is now."""
     if job.snapshot is not None:
         members = job.snapshot.members.filter(image__erased_at__isnull=True, image__hold="")
         return parcel.of_snapshot(job.snapshot, files=job.files), members.count()
@@ -99,16 +93,12 @@ def _parcel(job: Export) -> tuple[parcel.Parcel, int]:
 
 def _keep(job: Export, attempt: int, blob: Blob, scans: Sequence[int]) -> None:
     """Refer to the ZIP, unless the row was cancelled or taken over. Where a scan in it was erased meanwhile, start over."""
-    try:
-        with transaction.atomic():
-            # An erasure holds it too: it either finds this ZIP, or we find what it erased.
-            Project.objects.select_for_update().get(pk=job.project_id)
-            stored = not _erased_one(scans) and _finish(job, attempt, blob, len(scans))
-            if not stored:
-                _start_over(job, attempt)
-    except BaseException:
-        blobs.discard(blob)
-        raise
+    with blobs.discarded_on_failure(blob), transaction.atomic():
+        # An erasure holds it too: it either finds this ZIP, or we find what it erased.
+        Project.objects.select_for_update().get(pk=job.project_id)
+        stored = not _erased_one(scans) and _finish(job, attempt, blob, len(scans))
+        if not stored:
+            _start_over(job, attempt)
     if not stored:
         blobs.discard(blob)
 
@@ -119,8 +109,8 @@ def _erased_one(scans: Sequence[int]) -> bool:
 
 
 def _finish(job: Export, attempt: int, blob: Blob, scans: int) -> bool:
-    kept = {name: value for name, value in job.filters.items() if name not in IDENTIFYING}
-    columns: dict[str, Any] = {"done": scans, "total": scans, "filters": kept, "expires_at": timezone.now() + KEPT}
+    harmless = {name: value for name, value in job.filters.items() if name not in IDENTIFYING}
+    columns: dict[str, Any] = {"done": scans, "total": scans, "filters": harmless, "expires_at": timezone.now() + KEPT}
     if Export.objects.filter(pk=job.pk, cancel_requested=True).exists():
         _end(job, attempt, WorkStatus.CANCELLED)
         return False

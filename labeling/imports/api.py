@@ -18,11 +18,12 @@ from labeling.imports import selectors, services
 from labeling.imports import serializers as shapes
 from labeling.models import Import, ImportFile
 from labeling.reading import labels
-from mediscan_site.core.http.api import caller, parsed, versioned
+from mediscan_site.core.http.api import parsed, versioned
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
 
-class ScanViewSet(ImageViewSet):
+class LabelledScanViewSet(ImageViewSet):
     """Scans; uploading one may label it in the same call."""
 
     @extend_schema(
@@ -30,7 +31,7 @@ class ScanViewSet(ImageViewSet):
         responses={201: shapes.UploadedScanSerializer, 200: shapes.UploadedScanSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Upload a scan: 201. Bytes that the project has already: 200, that scan, with `duplicate` true."""
+        """Upload a scan: 201. Bytes that the project already has: 200, that scan, with `duplicate` true."""
         values = parsed(shapes.UploadSerializer(data=request.data, context=self.get_serializer_context()))
         project, file, name = values["project"], values["file"], values.get("label")
         policies.require(request.user, "upload_image", project)
@@ -47,7 +48,7 @@ class ScanViewSet(ImageViewSet):
         return self.uploaded(request, image, created=created)
 
     def uploaded(self, request: Request, image: Image, *, created: bool) -> Response:
-        # A new scan has all it shows at hand; one that was here before is read as a list reads it.
+        # A new scan has everything it shows loaded; one that was here before is read as a list reads it.
         fresh = image if created else scans(caller(request)).get(pk=image.pk)
         fresh.duplicate = not created  # type: ignore[attr-defined]
         shape = shapes.UploadedScanSerializer(fresh, context=self.get_serializer_context())
@@ -70,7 +71,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
         request={"multipart/form-data": shapes.ImportStartSerializer}, responses={202: shapes.ImportSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Take in a ZIP. The work goes on in the background; `Location` is where to look."""
+        """Take in a ZIP. The work is done in the background; `Location` is where to look."""
         values = parsed(shapes.ImportStartSerializer(data=request.data, context=self.get_serializer_context()))
         return self.started(request, values["project"], values["file"], split_frames=values["split_frames"])
 
@@ -85,7 +86,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     @extend_schema(responses=shapes.ImportFileSerializer(many=True))
     @action(detail=True, filterset_class=None, ordering_fields=("id",), ordering="id")
     def files(self, request: Request, pk: str) -> HttpResponseBase:
-        """What became of each file, and of rows of the labels file that fit none."""
+        """What became of each file, and of rows of the labels file that match none."""
         lines = selectors.import_files(self.get_object())
         return self.rows_below(request, lines, _report_lines, shapes.ImportFileSerializer.Meta.fields)
 

@@ -1,6 +1,6 @@
-"""Reading a ZIP that nobody trusts: names checked, nothing extracted to disk, limits on the bytes that really come out.
+"""Reading an untrusted ZIP: names checked, nothing extracted to disk, limits on the bytes that really come out.
 
-One bad entry is refused by name (`EntryRefused`); only a file that is no ZIP at all is refused whole (`ArchiveError`).
+One bad entry is refused by name (`EntryRefused`); only a file that is not a ZIP at all is refused whole (`ArchiveError`).
 """
 
 import io
@@ -22,7 +22,7 @@ LOCAL_HEADER: Final = 30
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 DRIVE: Final = re.compile(r"^[A-Za-z]:")
-NOT_A_ZIP: Final = "This file is no readable ZIP archive. Pack the scans again and send that file."
+NOT_A_ZIP: Final = "This file is not a readable ZIP archive. Pack the scans again and send that file."
 _UNREADABLE: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,7 +36,7 @@ _UNREADABLE: Final = (
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes are decompressed bytes, counted as they come. `ratio` holds once an entry gave more than `ratio_from` bytes."""
+    """Bytes are decompressed bytes, counted as they come. `ratio` applies once an entry has given more than `ratio_from`."""
 
     entry_bytes: int
     total_bytes: int
@@ -46,7 +46,7 @@ class Limits:
 
 
 class ArchiveError(Exception):
-    """The file as a whole cannot be read; the message tells a person what to do."""
+    """The file as a whole cannot be read; the message says what to do."""
 
 
 class EntryRefused(Exception):
@@ -59,7 +59,7 @@ class EntryRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path`: the name with forward slashes, fit to be shown. `refusal`: why it will not be read, whatever it holds."""
+    """`path`: the name with forward slashes, fit to be shown. `refusal`: why it will not be read, whatever is in it."""
 
     path: str
     info: zipfile.ZipInfo
@@ -120,7 +120,7 @@ class Archive:
             raise EntryRefused("damaged_entry", "This entry of the ZIP is damaged. Pack it again.") from error
 
     def _take(self, source: BinaryIO, info: zipfile.ZipInfo, allowed: int) -> bytes:
-        # Grows in place and is given away without a copy: joining parts would take the size twice.
+        # Grows in place and is handed on without a copy: joining parts would take the size twice.
         whole, size = io.BytesIO(), 0
         while part := source.read(CHUNK):
             size += len(part)
@@ -156,9 +156,9 @@ def _entries(infos: list[zipfile.ZipInfo], directory_start: int) -> Iterator[Ent
         refusal = _bad_name(name, path) or _bad_kind(info)
         path = path or f"(entry {number}, without a name)"
         if not refusal and info.header_offset in overlapping:
-            refusal = EntryRefused("zip_bomb", "This entry shares its bytes with another one. It was not read.")
+            refusal = EntryRefused("zip_bomb", "This entry shares its bytes with another entry. It was not read.")
         if path in seen:
-            # Under a name of its own, so that the report of the first one stands.
+            # Under a name of its own, so that the report of the first one remains.
             path = f"{path} (again, entry {number})"
             refusal = refusal or EntryRefused(
                 "duplicate_path", "The ZIP holds this path twice; the first one is taken."

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from images.decoding.formats import LISTED
 from images.models import Split
 from labeling.forms import ClassField, ProjectForm
 
@@ -25,9 +26,9 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(ProjectForm):
-    """Several files; what else is filled in holds for all of them."""
+    """Several files; the other fields apply to all of them."""
 
-    file = ManyFilesField(label="Scans (DICOM, JPEG, PNG, TIFF) or ZIP files")
+    file = ManyFilesField(label=f"Scans ({LISTED}) or ZIP files")
     label = ClassField(label="Class of all these scans", empty_label="none: label them later", to_field_name="name")
     patient = forms.CharField(
         required=False, max_length=200, help_text="Only if all are of one patient; stored as a keyed pseudonym."

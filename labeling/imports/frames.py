@@ -12,7 +12,7 @@ from labeling.imports.stream import Parcel
 
 def of_one_patient(project: Project, whole: Parcel) -> Parcel:
     """The file with the patient of all its frames: the one that is stated, else the one that a DICOM file names, else a
-    pseudonym of the file's own. So its frames never come to lie on two sides of a data set."""
+    pseudonym of the file's own. So its frames never end up on two sides of a data set."""
     facts, patient = incoming.identify(project, whole.data, whole.facts)
     if patient is None:
         facts = replace(facts, pseudonym=keyed(project.pk, hashlib.sha256(whole.data).hexdigest()))

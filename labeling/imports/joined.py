@@ -1,4 +1,4 @@
-"""Pieces that lie one after the other, read as one file. Pure."""
+"""Consecutive pieces read as one file. Pure."""
 
 import io
 from bisect import bisect_right
@@ -12,7 +12,7 @@ BUFFER = 1 << 18
 
 
 class _Joined(io.RawIOBase):
-    """Only the piece that is read is open. `sizes`: bytes of each piece; `open_piece`: opens the piece of that number."""
+    """Only the piece being read is open. `sizes`: bytes of each piece; `open_piece`: opens the piece of that number."""
 
     def __init__(self, sizes: Sequence[int], open_piece: Callable[[int], BinaryIO]) -> None:
         self._open_piece = open_piece

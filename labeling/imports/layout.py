@@ -9,7 +9,7 @@ SPLITS: Final = ("train", "val", "test")
 LABELS_FILES: Final = ("labels.csv", "labels.json", "labels.yaml", "labels.yml")
 SYSTEM_FOLDERS: Final = ("__macosx", "$recycle.bin", "system volume information")
 SYSTEM_FILES: Final = ("thumbs.db", "ehthumbs.db", "desktop.ini")
-# What people, and our own exports, lay beside the scans; it is no scan and no mistake.
+# What people and our own exports put next to the scans; neither a scan nor a mistake.
 SIDE_NOTES: Final = (
     "readme", "readme.txt", "readme.md", "license", "license.txt", "license.md", "sources.md", "metadata.json",
     "labels_history.csv",
@@ -35,7 +35,7 @@ class Layout:
 
 
 def is_system_file(path: str) -> bool:
-    """True for what operating systems leave behind: no scan, and no error either."""
+    """True for what operating systems leave behind: neither a scan nor an error."""
     *folders, name = path.lower().split("/")
     hidden = any(part.startswith(".") and part not in {".", ".."} for part in (*folders, name))
     return hidden or name in SYSTEM_FILES or any(part in SYSTEM_FOLDERS for part in folders)
@@ -54,7 +54,7 @@ def arrange(paths: Sequence[str], class_names: Collection[str]) -> Layout:
 
 
 def _top(paths: Sequence[str], class_names: Collection[str]) -> int:
-    """How many leading folders all files share and that mean nothing (the data set's own folder)."""
+    """How many leading folders are shared by all files and mean nothing (the data set's own folder)."""
     split_paths = [path.split("/") for path in paths]
     skip = 0
     while split_paths:

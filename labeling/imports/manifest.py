@@ -14,8 +14,10 @@ from typing import Any, Final
 
 import yaml
 
+from images.scan_facts import METADATA_FIELDS
 from labeling.imports import plain_yaml
 from labeling.imports.layout import Place, file_name
+from mediscan_site.core.http.csv import unquoted
 
 MAX_BYTES: Final = 20 * 2**20
 # A tree is held in memory whole, in objects of some 60 bytes for every three of the file.
@@ -24,16 +26,10 @@ MAX_ROWS: Final = 200_000
 # Around the rows, and in names of files.
 MAX_BRACKETS_BESIDE_ROWS: Final = 50_000
 MAX_CELL: Final = 4000
-FACTS: Final = (
-    "patient", "modality", "pixel_spacing", "institution", "capture_date", "sex", "age", "body_part", "view",
-    "laterality", "device",
-)  # fmt: skip
 # `pseudonym`: the patient as one of our exports names it; `patient` would be given a pseudonym of its own.
-COLUMNS: Final = ("label", "split", "external_id", "pseudonym", *FACTS)
+COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", "modality", *METADATA_FIELDS)
 DELIMITERS: Final = (",", ";", "\t")
 UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
-# Our own exports put a quote before these, so that no spreadsheet runs a cell as a formula.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ManifestError(Exception):
@@ -72,7 +68,7 @@ def parse(name: str, data: bytes) -> list[Row]:
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
-    """Row by row, and of each row only the columns that are known: what else the file holds takes no memory."""
+    """Row by row, and of each row only the known columns: whatever else the file holds takes no memory."""
     header = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count))
     try:
@@ -84,7 +80,7 @@ def _csv_rows(text: str) -> Iterator[Row]:
                 _require_few(number)
                 yield _row(number, {name: cells[at] for name, at in places.items() if at < len(cells)})
     except csv.Error as error:
-        raise ManifestError(f"The labels file is no valid CSV: {error}.") from error
+        raise ManifestError(f"The labels file is not valid CSV: {error}.") from error
 
 
 def _columns(names: Sequence[str]) -> dict[str, int]:
@@ -114,17 +110,17 @@ def _tree(kind: str, text: str) -> Any:
     except plain_yaml.TooMuch as error:
         raise ManifestError(f"The labels file {error}. Send it as CSV.") from error
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ManifestError("The labels file is no valid JSON or YAML. Check it and send it again.") from error
+        raise ManifestError("The labels file is not valid JSON or YAML. Check it and send it again.") from error
 
 
 def _json(text: str) -> Any:
-    # Counted before they are made: a list for every three bytes costs seconds, and each row needs but one.
+    # Counted before they are made: a list for every three bytes costs seconds, and each row needs only one.
     _require_few(text.count("{") + text.count("[") - MAX_BRACKETS_BESIDE_ROWS)
     return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _tree_records(tree: Any) -> list[Mapping[str, Any]]:
@@ -156,31 +152,30 @@ def _text(value: Any, number: int, name: str) -> str:
         return ""
     if isinstance(value, dict | list):
         raise ManifestError(f"Row {number} of the labels file: {name} must be one value.")
-    text = "".join(char if char.isprintable() else UNPRINTABLE for char in str(value).strip())
-    if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS):
-        text = text[1:]
+    # Our own exports put a quote before what a spreadsheet would run.
+    text = unquoted("".join(char if char.isprintable() else UNPRINTABLE for char in str(value).strip()))
     if len(text) > MAX_CELL:
         raise ManifestError(f"Row {number} of the labels file: {name} is longer than {MAX_CELL} characters.")
     return text
 
 
 def match(rows: Iterable[Row], places: Sequence[Place]) -> tuple[dict[str, Row], list[RowProblem]]:
-    """Path of a scan to its row, and the rows that belong to no scan, to several, or contradict an earlier row."""
+    """Path of a scan to its row, and the rows that belong to none or several, or contradict an earlier row."""
     exact = {place.path: place.path for place in places} | {place.inner: place.path for place in places}
     by_name: dict[str, list[str]] = defaultdict(list)
     for place in places:
         by_name[file_name(place.path)].append(place.path)
-    found: dict[str, Row] = {}
+    rows_by_path: dict[str, Row] = {}
     problems: list[RowProblem] = []
     for row in rows:
         wanted = row.image_id.replace("\\", "/").removeprefix("./")
         paths = [exact[wanted]] if wanted in exact else by_name.get(wanted, [])
-        problem = _problem(row, paths, found)
+        problem = _problem(row, paths, rows_by_path)
         if problem:
             problems.append(RowProblem(row.number, row.image_id, *problem))
         else:
-            found.setdefault(paths[0], row)
-    return found, problems
+            rows_by_path.setdefault(paths[0], row)
+    return rows_by_path, problems
 
 
 def _problem(row: Row, paths: Sequence[str], found: Mapping[str, Row]) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ _LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class TooMuch(Exception):
-    """The text asks for more than is given; the message continues "The file ..."."""
+    """The text asks for more than is allowed; the message continues "The file ..."."""
 
 
 def load(text: str) -> Any:

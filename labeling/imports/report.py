@@ -17,7 +17,7 @@ class Report:
 
     def __init__(self, batch: Import) -> None:
         self._batch = batch
-        # Keyed: a bare digest would still tell whether a scan that was erased lay under some name.
+        # Keyed: a bare digest would still reveal whether an erased scan had a certain name.
         self._key = ring.current().derived("paths of imports")
         self._rows: list[ImportFile] = []
         final = ImportFile.objects.filter(batch=batch).exclude(outcome=Outcome.WARNING)
@@ -42,6 +42,6 @@ class Report:
             self.flush()
 
     def flush(self) -> None:
-        """Write the rows. What an earlier attempt said of a path stands."""
+        """Write the rows. What an earlier attempt said about a path remains."""
         rows, self._rows = self._rows, []
         ImportFile.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)

@@ -8,12 +8,12 @@ from labeling import policies
 from labeling.models import Import, ImportFile, ResumableUpload, UploadPart
 from mediscan_site.core.models import User
 
-# What an import's answer lists at most; the page of the import shows them all.
+# The most that the answer for an import lists; the page of the import shows them all.
 MAX_ERRORS = 1000
 
 
 def _files(*outcomes: str) -> Coalesce:
-    """How many files of an import ended so. A subquery each: a joined count would go over the same rows again and again."""
+    """How many files of an import ended this way. A subquery each: a joined count would scan the same rows repeatedly."""
     files = ImportFile.objects.filter(batch=OuterRef("pk"), outcome__in=outcomes).order_by()
     return Coalesce(Subquery(files.values("batch").annotate(number=Count("pk")).values("number")), 0)
 

@@ -14,7 +14,7 @@ from mediscan_site.core.models import WorkStatus
 
 
 class UploadSerializer(FactsSerializer):
-    """A file and what is known of it, flat; `metadata` may hold the same as a JSON object."""
+    """A file and what is known about it, flat; `metadata` may hold the same as a JSON object."""
 
     project = project_field()
     file = serializers.FileField()
@@ -51,7 +51,7 @@ class ImportStartSerializer(serializers.Serializer[Any]):
 
 
 class ImportFileSerializer(serializers.ModelSerializer[ImportFile]):
-    """`outcome`: created, duplicate, rejected, or warning (beside another line of the same file)."""
+    """`outcome`: created, duplicate, rejected, or warning (next to another line of the same file)."""
 
     image = serializers.CharField(source="image.code", read_only=True, allow_null=True, default=None)
 

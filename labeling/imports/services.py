@@ -1,4 +1,4 @@
-"""Scans on their way in together with what is already known of them: one file, or a ZIP of many."""
+"""Scans coming in with what is already known about them: one file, or a ZIP of many."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +34,7 @@ def upload_scan(
     external_id: str | None = None,
     label_source: Label.Source = Label.Source.DOCTOR,
 ) -> tuple[Image, bool]:
-    """Store a scan and, with a class, label it as the actor. A scan that was there keeps the label it has.
+    """Store a scan and, with a class, label it as the actor. A scan that was already there keeps its label.
 
     Returns the scan and whether it is new. The label is checked before anything is stored."""
     require(actor, "upload_image", project)
@@ -64,7 +64,7 @@ def upload_scan(
 def start_import(
     *, actor: User, project: Project, source: BinaryIO, file_name: str, split_frames: bool = False
 ) -> Import:
-    """Keep the ZIP (encrypted) and queue the work on it. What is no ZIP is refused at once: Invalid, attr `file`."""
+    """Store the ZIP (encrypted) and queue the work on it. What is not a ZIP is refused at once: Invalid, attr `file`."""
     require_import(actor, project)
     require_zip(source)
     batch = Import(project=project, created_by=actor, file_name=text.file_name(file_name), split_frames=split_frames)
@@ -88,7 +88,7 @@ def require_import(actor: User, project: Project) -> None:
 
 
 def require_zip(source: BinaryIO) -> None:
-    """Refuse what is no ZIP, or none with files in it. Only its directory is read."""
+    """Refuse what is not a ZIP, or one without files. Only its directory is read."""
     if source.seek(0, 2) > settings.MAX_IMPORT_BYTES:
         raise TooLarge(f"The ZIP is larger than {settings.MAX_IMPORT_BYTES} bytes. Split it.", attr="file")
     try:
@@ -102,19 +102,15 @@ def require_zip(source: BinaryIO) -> None:
 
 def _keep(batch: Import, source: BinaryIO) -> Import:
     blob = blobs.write(source, namespace=blobs.namespace(batch.project_id), content_type=ZIP_TYPE)
-    try:
-        with transaction.atomic():
-            blob.save(force_insert=True)
-            batch.blob = blob
-            queue_import(batch, size=blob.size)
-    except BaseException:
-        blobs.discard(blob)
-        raise
+    with blobs.discarded_on_failure(blob), transaction.atomic():
+        blob.save(force_insert=True)
+        batch.blob = blob
+        queue_import(batch, size=blob.size)
     return batch
 
 
 def queue_import(batch: Import, *, size: int) -> None:
-    """Write the import of a ZIP of `size` bytes down and wake a worker; in the caller's transaction, after its checks."""
+    """Record the import of a ZIP of `size` bytes and wake a worker; in the caller's transaction, after its checks."""
     batch.save(force_insert=True)
     details = {"bytes": size}
     audit.record("import.start", actor=batch.created_by, obj=batch, project=batch.project_id, details=details)

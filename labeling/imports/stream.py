@@ -1,7 +1,7 @@
-"""Many scans on their way in: while some are decoded and encrypted in threads, others are written down, many in one transaction.
+"""Many scans coming in: while some are decoded and encrypted in threads, others are saved, many in one transaction.
 
-A file that is wrong, or that somebody else brings in meanwhile, never touches the rest: a group that the database refuses is
-written down again one by one.
+A file that is wrong, or that somebody else brings in meanwhile, never affects the rest: a group that the database refuses is
+saved again one by one.
 """
 
 import io
@@ -24,13 +24,13 @@ from mediscan_site.core.errors import Conflict, DomainError, Unavailable
 from mediscan_site.core.models import User
 
 GROUP: Final = 16
-# Two groups are in memory: one being decoded, one being written down.
+# Two groups are in memory: one being decoded, one being saved.
 GROUP_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
-    """One file of many and what is said of it. `tag` is the caller's, to know it again."""
+    """One file of many and what is said about it. `tag` lets the caller recognise it."""
 
     data: bytes = field(repr=False)
     file_name: str
@@ -56,8 +56,8 @@ class Delivery:
 
 
 class Stream:
-    """`add` parcels, then `finish`; neither raises for a parcel that is wrong. `report` gets the deliveries of each group, inside
-    the transaction that writes it down; equal files come in a later group. Leaving the block early gives up the rest."""
+    """`add` parcels, then `finish`; neither raises for a bad parcel. `report` gets the deliveries of each group, inside the
+    transaction that saves it; equal files come in a later group. Leaving the block early drops the rest."""
 
     def __init__(
         self, *, actor: User, project: Project, source: Label.Source, report: Callable[[Sequence[Delivery]], None]
@@ -92,7 +92,7 @@ class Stream:
             self._write_down()
 
     def _begin(self) -> None:
-        """Start on the waiting parcels; while that goes on, write down the group before them."""
+        """Start on the waiting parcels; meanwhile save the group before them."""
         group = [Delivery(parcel) for parcel in self._waiting]
         self._waiting = []
         self._permit(group)
@@ -108,7 +108,7 @@ class Stream:
             self._write_down()
 
     def _permit(self, group: Sequence[Delivery]) -> None:
-        """Asked once for a group: a right that is taken away while an import runs counts from the next group on."""
+        """Asked once per group: a right that is withdrawn while an import runs is gone from the next group on."""
         for codename, asking in (
             ("upload_image", list(group)),
             ("label_image", [one for one in group if one.parcel.label_class is not None]),
@@ -134,7 +134,7 @@ class Stream:
         )
 
     def _put_off(self, delivery: Delivery) -> bool:
-        """True for bytes that are in work already: the parcel waits until it is known what became of them."""
+        """True for bytes already being worked on: the parcel waits until their outcome is known."""
         if delivery.came is None:
             return False
         digest = delivery.came.sha256
@@ -147,8 +147,8 @@ class Stream:
     def _send_off(self, delivery: Delivery) -> None:
         if delivery.came is not None and delivery.image is None:
             scans.refuse_taken(self._project, delivery.came.external_id)
-            came = scans.identified(self._project, delivery.came)
-            delivery.work = self._threads.submit(scans.keep, self._project, came)
+            identified = scans.identified(self._project, delivery.came)
+            delivery.work = self._threads.submit(scans.keep, self._project, identified)
 
     def _write_down(self) -> None:
         if not self._groups:
@@ -168,7 +168,7 @@ class Stream:
         new = [(one, one.kept) for one in group if one.kept]
         try:
             with transaction.atomic():
-                images = scans.insert(self._actor, self._project, [kept for _, kept in new])
+                images = scans.insert(self._actor, self._project, [scan for _, scan in new])
                 for (delivery, _), image in zip(new, images, strict=True):
                     delivery.image, delivery.created = image, True
                 fresh = [(one.image, one.parcel.label_class) for one, _ in new if one.image and one.parcel.label_class]
@@ -181,8 +181,8 @@ class Stream:
                 delivery.image, delivery.created = None, False
             raise
         except Exception:
-            for _, kept in new:
-                kept.discard()
+            for _, scan in new:
+                scan.discard()
             raise
 
     def _insert_alone(self, delivery: Delivery) -> None:
@@ -198,20 +198,20 @@ class Stream:
             self._insert([delivery])
 
     def _find_the_winner(self, delivery: Delivery) -> None:
-        """Which scan was quicker: the same bytes (it is a duplicate then) or another one with this external id."""
+        """Which scan came first: the same bytes (then it is a duplicate) or another one with this external id."""
         if delivery.came is not None and delivery.image is None:
             scans.refuse_taken(self._project, delivery.came.external_id)
             raise Conflict("The scan was taken in and removed by somebody else meanwhile. Send it again.")
 
     def _label_known(self, delivery: Delivery) -> None:
-        """A scan that was here keeps the label it has; without one it gets the parcel's."""
+        """A scan that was already here keeps its label; without one it gets the parcel's."""
         image, wanted = delivery.image, delivery.parcel.label_class
         if image is not None and not delivery.created and wanted and image.label_status == LabelStatus.UNLABELED:
             delivery.image = label_scan(actor=self._actor, image=image, label_class=wanted, source=self._source).image
 
 
 def _attempt(delivery: Delivery, step: Callable[[Delivery], None]) -> None:
-    """The next step of a parcel that is well so far; what is wrong with it becomes its outcome."""
+    """The next step of a parcel without errors so far; an error becomes its outcome."""
     if delivery.error is not None:
         return
     try:

@@ -18,11 +18,13 @@ from labeling.imports.serializers import ImportSerializer
 from labeling.imports.uploads import give_up_upload, receive_part, start_upload
 from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.api import caller, parsed
+from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digest import file_digest
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 
-_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_RANGE = re.compile(rf"bytes ({DIGITS})-({DIGITS})/({DIGITS})")
 RANGE = OpenApiParameter(
     "Content-Range", str, OpenApiParameter.HEADER, required=True, description="As in `bytes 0-8388607/20000000`."
 )
@@ -38,7 +40,7 @@ class UploadStartSerializer(serializers.Serializer[Any]):
 
 
 class UploadListSerializer(serializers.ModelSerializer[ResumableUpload]):
-    """`received`: bytes that are here, without a gap; `part_size`: what to send at once; `import`: what it became."""
+    """`received`: bytes that have arrived without a gap; `part_size`: how much to send at once; `import`: what it became."""
 
     created_by = serializers.CharField(source="created_by.username", read_only=True)
     part_size = serializers.SerializerMethodField()
@@ -64,7 +66,7 @@ class UploadListSerializer(serializers.ModelSerializer[ResumableUpload]):
         read_only_fields = fields
 
     def get_fields(self) -> dict[str, Any]:
-        # `import` is a word of Python.
+        # `import` is a Python keyword.
         return {("import" if name == "batch" else name): field for name, field in super().get_fields().items()}
 
     def get_part_size(self, obj: ResumableUpload) -> int:
@@ -81,7 +83,7 @@ class PartSerializer(serializers.Serializer[Any]):
 
 
 class UploadSerializer(UploadListSerializer):
-    """`parts`: the pieces that are here, so that a client can tell whether its file is still the same."""
+    """`parts`: the pieces that have arrived, so that a client can tell whether its file is still the same."""
 
     parts = serializers.SerializerMethodField()
 
@@ -95,7 +97,7 @@ class UploadSerializer(UploadListSerializer):
 
 
 class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
-    """ZIP files on their way in, piece by piece. One's own; administrators see all. Destroyed after a day of silence."""
+    """ZIP files arriving piece by piece. Users see their own, administrators all. Destroyed after a day without a new piece."""
 
     queryset = ResumableUpload.objects.none()
     visible_to = staticmethod(selectors.uploads)
@@ -108,7 +110,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
 
     @extend_schema(request=UploadStartSerializer, responses={201: UploadSerializer})
     def create(self, request: Request) -> Response:
-        """Announce a ZIP. `Location` is where its pieces go."""
+        """Announce a ZIP. Its pieces go to `Location`."""
         values = parsed(UploadStartSerializer(data=request.data, context=self.get_serializer_context()))
         upload = start_upload(actor=caller(request), **values)
         location = reverse("upload-detail", kwargs={"pk": upload.pk}, request=request)
@@ -142,13 +144,13 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Give the upload up: what has arrived is destroyed."""
+        """Cancel the upload: what has arrived is destroyed."""
         give_up_upload(actor=caller(request), upload=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _range(request: Request, upload: ResumableUpload) -> tuple[int, int]:
-    """First and last byte of the piece in the body. Invalid `invalid_range` for what does not fit body or upload."""
+    """First and last byte of the piece in the body. Invalid `invalid_range` when it does not fit the body or the upload."""
     match = _RANGE.fullmatch(request.headers.get("Content-Range", "").strip())
     if match is None:
         raise Invalid("Send Content-Range: bytes first-last/size, counted from 0.", code="invalid_range")

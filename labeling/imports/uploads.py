@@ -1,5 +1,5 @@
 """A large ZIP that comes in pieces: a lost connection costs one piece. Each piece is encrypted as it arrives; the last one
-makes an import, which reads the pieces where they lie and destroys them in the end."""
+starts an import, which reads the pieces where they are and destroys them at the end."""
 
 import hashlib
 from datetime import timedelta
@@ -12,23 +12,23 @@ from django.utils import timezone
 
 from images.models import Project
 from labeling.imports.services import queue_import, require_import, require_zip
-from labeling.imports.zipfiles import ENDED, open_pieces, pieces_of
+from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
 from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge
 from mediscan_site.core.http.digest import require_equal, sha256_hex
-from mediscan_site.core.models import Blob, User
+from mediscan_site.core.models import ENDED, Blob, User
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
-# What a client is told to send at once; any other size is taken too, as long as the pieces stay few.
+# What a client is asked to send at once; any other size is accepted too, as long as there are not too many pieces.
 PART_SIZE = 8 * 2**20
 MAX_PARTS = 10_000
-# An upload to which nothing was added for so long is destroyed.
+# An upload that got no new piece for this long is destroyed.
 KEPT = timedelta(hours=24)
 PART_TYPE = "application/octet-stream"
-GONE = "This upload was given up or has run out. Start it again."
+GONE = "This upload was cancelled or has expired. Start it again."
 
 
 class _Raced(Exception):
@@ -63,7 +63,7 @@ def receive_part(
 ) -> Import | None:
     """Keep the bytes `first` to `last` (counted from 0, both included). The import, once the ZIP is whole.
 
-    The next piece begins where the last one ended: else Conflict `wrong_offset`. A piece that is here already is no error.
+    The next piece begins where the last one ended: else Conflict `wrong_offset`. A piece that has already arrived is not an error.
     """
     _require_own(actor, upload)
     if upload.batch is not None:
@@ -83,13 +83,13 @@ def give_up_upload(*, actor: User, upload: ResumableUpload) -> None:
     _require_own(actor, upload)
     with transaction.atomic():
         if not _destroy(upload):
-            raise Conflict("The upload is complete and its import is at work.")
+            raise Conflict("The upload is complete and its import is running.")
         audit.record("upload.give_up", actor=actor, obj=upload, project=upload.project_id)
 
 
 @tidy.register
 def destroy_abandoned() -> None:
-    """Destroy uploads to which nothing was added for 24 hours, and forget those that became imports."""
+    """Destroy uploads that got no new piece for 24 hours, and forget those that became imports."""
     for upload in _unread().filter(updated_at__lt=timezone.now() - KEPT):
         _destroy(upload)
 
@@ -108,19 +108,16 @@ def _require_own(actor: User, upload: ResumableUpload) -> None:
 def _keep(upload: ResumableUpload, first: int, last: int, source: BinaryIO, sha256: str) -> None:
     """Store the piece and move the end of the upload on, unless another request has done so meanwhile."""
     if upload.parts.count() >= MAX_PARTS:
-        detail = f"An upload may have {MAX_PARTS} pieces. Give this one up and send pieces of {PART_SIZE} bytes."
+        detail = f"An upload may have {MAX_PARTS} pieces. Cancel this one and send pieces of {PART_SIZE} bytes."
         raise Conflict(detail, code="too_many_parts")
     blob = blobs.write(source, namespace=blobs.namespace(upload.project_id), content_type=PART_TYPE)
-    try:
+    with blobs.discarded_on_failure(blob):
         if blob.size != last + 1 - first:
             detail = f"{blob.size} of {last + 1 - first} bytes arrived. Send this piece again."
             raise Invalid(detail, code="incomplete")
         require_equal(said=sha256, found=blob.sha256)
         if _add(upload, first, last, blob):
             return
-    except BaseException:
-        blobs.discard(blob)
-        raise
     blobs.discard(blob)
     _require_equal_part(upload, first, size=blob.size, digest=blob.sha256)
 
@@ -130,7 +127,7 @@ def _add(upload: ResumableUpload, first: int, last: int, blob: Blob) -> bool:
     here = ResumableUpload.objects.filter(pk=upload.pk, received=first, batch__isnull=True)
     try:
         with transaction.atomic():
-            # The update first: it makes racing requests, and giving up, wait for each other on this row.
+            # The update comes first: it makes racing requests, and a cancellation, wait for each other on this row.
             if not here.update(received=last + 1, updated_at=timezone.now()):
                 return False
             blob.save(force_insert=True)
@@ -149,18 +146,18 @@ def _measured(source: BinaryIO) -> tuple[int, str]:
 
 
 def _require_equal_part(upload: ResumableUpload, first: int, *, size: int, digest: str) -> None:
-    """Conflict unless this very piece is here."""
+    """Conflict unless exactly this piece is here."""
     current = ResumableUpload.objects.filter(pk=upload.pk).first()
     if current is None:
         raise NotFound(GONE)
     part = UploadPart.objects.filter(upload=upload, offset=first).select_related("blob").first()
     if current.batch_id is None and (part is None or (part.blob.size, part.blob.sha256) != (size, digest)):
-        detail = f"The next piece must begin at byte {current.received}. Look at the upload and go on from there."
+        detail = f"The next piece must begin at byte {current.received}. Look at the upload and continue from there."
         raise Conflict(detail, code="wrong_offset")
 
 
 def _finish(upload: ResumableUpload) -> Import:
-    """The import of all pieces. What is no ZIP, or not the one that was announced, is destroyed."""
+    """The import of all pieces. What is not a ZIP, or not the one that was announced, is destroyed."""
     require_import(upload.created_by, upload.project)
     try:
         with open_pieces(pieces_of(pk=upload.pk)) as source:
@@ -168,7 +165,7 @@ def _finish(upload: ResumableUpload) -> Import:
                 require_equal(said=upload.sha256, found=_measured(source)[1], attr="sha256")
             require_zip(source)
     except (Invalid, DamagedObject):
-        # Of two requests that end the same upload, the slower one may find that the pieces are gone.
+        # Of two requests that finish the same upload, the slower one may find the pieces gone.
         if (winner := _batch_of(upload)) is not None:
             return winner
         _destroy(upload)
@@ -177,7 +174,7 @@ def _finish(upload: ResumableUpload) -> Import:
 
 
 def _queued(upload: ResumableUpload) -> Import:
-    """The import, written down together with the upload that became it: of two requests only one does so."""
+    """The import, saved together with the upload that became it: only one of two requests does so."""
     batch = Import(
         project=upload.project,
         created_by=upload.created_by,
@@ -207,7 +204,7 @@ def _gone() -> NoReturn:
 def _destroy(upload: ResumableUpload) -> bool:
     """False when an import is reading it."""
     with transaction.atomic():
-        # Waits for a piece that is just being added, and keeps further ones out.
+        # Waits for a piece that is being added right now, and keeps further ones out.
         if not _unread().filter(pk=upload.pk).update(updated_at=timezone.now()):
             return False
         doomed = pieces_of(pk=upload.pk)

@@ -17,7 +17,8 @@ from labeling.imports.selectors import imports, uploads
 from labeling.models import Import, ImportFile
 from labeling.policies import visible_imports
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.http.html import caller, form_page, read_page, respond, sent
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 
 REPORT_PAGE = 100
@@ -51,7 +52,7 @@ def upload(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, project: Project, file: Any, said: dict[str, Any]) -> Received:
-    """One file; a refusal is told beside it and does not stop the others."""
+    """One file; a refusal is shown next to it and does not stop the others."""
     try:
         if is_zip(file):
             return _receive_zip(request, project, file, split_frames=said["split_frames"])
@@ -89,7 +90,7 @@ def import_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _files(request: HttpRequest, batch: Import) -> Any:
-    """Problems first come first served; `?all` also lists what went well."""
+    """The problems, in order of appearance; `?all` also lists what went well."""
     files = ImportFile.objects.filter(batch=batch).select_related("image")
     if "all" not in request.GET:
         files = files.exclude(outcome=ImportFile.Outcome.CREATED)

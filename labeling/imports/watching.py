@@ -1,7 +1,7 @@
-"""The worker side of a watched folder: files are taken in once they stopped growing, and never moved, changed or deleted.
+"""The worker side of a watched folder: files are taken in once they stop growing, and never moved, changed or deleted.
 
-What was dealt with is remembered by a keyed digest of its path, its size and its time, so a restart reads nothing twice and a
-refused file is tried again only when it has changed."""
+A file that was dealt with is remembered by a keyed digest of its path, its size and its time, so a restart reads nothing twice
+and a refused file is tried again only when it has changed."""
 
 import hmac
 import os
@@ -33,7 +33,7 @@ NO_LABELS_FILE = "A labels file is read inside a ZIP only. Pack it with its scan
 
 @dataclass(frozen=True)
 class State:
-    """What tells that a file changed."""
+    """What shows that a file has changed."""
 
     size: int
     modified_ns: int
@@ -47,7 +47,7 @@ class State:
 class Watch:
     """One folder whose files become scans of one project. `tell` and `complain` take a line for people.
 
-    `settle_s`: seconds for which size and time of a file must stand still. `work_imports`: do the import of a ZIP here, too,
+    `settle_s`: seconds for which size and time of a file must not change. `work_imports`: also do the import of a ZIP here,
     unless a worker was quicker."""
 
     actor: User
@@ -69,7 +69,7 @@ class Watch:
         self._known = {digest: State(size, modified) for digest, size, modified in rows.iterator()}
 
     def look(self, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Go over the folder once and take in what stood still. Forbidden when the actor may not do this any more."""
+        """Go over the folder once and take in what has settled. Forbidden when the actor may no longer do this."""
         before, self.growing = self.growing, {}
         try:
             self._check_rights()
@@ -79,25 +79,25 @@ class Watch:
                 self._consider(path, State.of(stat), before)
         except (OperationalError, Unavailable) as error:
             self.growing = {**before, **self.growing}
-            self._complain_once("", f"Database or decoder away, it goes on by itself: {error}")
+            self._complain_once("", f"The database or the decoder is away; this will resume by itself: {error}")
         else:
             self._said.pop("", None)
 
     def _check_rights(self) -> None:
         actor = User.objects.filter(pk=self.actor.pk, is_active=True).first()
         if actor is None or not Project.objects.filter(pk=self.project.pk).exists():
-            raise Forbidden("The account is not active any more, or the project is gone.")
+            raise Forbidden("The account is no longer active, or the project is gone.")
         require_import(actor, self.project)
         self._classes = {row.name: row for row in ProjectClass.objects.filter(project=self.project)}
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Regular files below the folder by relative path, in order; neither links nor what is no scan by its name."""
+        """Regular files below the folder by relative path, in order; no links, and nothing whose name says it is not a scan."""
         waiting = [""]
         while waiting:
             inner = waiting.pop()
             try:
-                with os.scandir(self.folder / inner) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                with os.scandir(self.folder / inner) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
                     self._said.pop(inner or ".", None)
                     for entry in entries:
                         path = f"{inner}/{entry.name}" if inner else entry.name
@@ -124,7 +124,7 @@ class Watch:
     def _take(self, path: str, digest: str, state: State) -> None:
         try:
             with (self.folder / path).open("rb") as source:
-                image, outcome, said = self._bring(path, source)
+                image, outcome, detail = self._bring(path, source)
                 unchanged = State.of(os.fstat(source.fileno())) == state
         except (Forbidden, Unavailable):
             raise
@@ -134,8 +134,8 @@ class Watch:
         except OSError as error:
             self._complain_once(path, f"cannot be read: {error.strerror}. It is tried again.")
         else:
-            self.tell(f"{path}: {said}")
-            # One that was written to meanwhile is taken again; equal bytes are one scan.
+            self.tell(f"{path}: {detail}")
+            # A file that was written to meanwhile is taken in again; equal bytes are one scan.
             if unchanged:
                 self._remember(digest, state, outcome, image=image)
 

@@ -1,7 +1,7 @@
-"""The worker side of an import: walks the encrypted ZIP and writes down what became of each file.
+"""The worker side of an import: walks the encrypted ZIP and records what became of each file.
 
 A scan and its line in the report are one transaction, and a file that was reported is never done again: so an import that was
-killed goes on where it was.
+killed resumes where it was.
 """
 
 import logging
@@ -23,18 +23,14 @@ from labeling.models import Import, Label
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import DomainError, Unavailable
 from mediscan_site.core.models import WorkStatus
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 log = logging.getLogger(__name__)
 
 
-class _Stopped(Exception):
-    """The import was cancelled, or another attempt works on it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One file to be taken in: where it lies, its entry and its row of the labels file."""
+    """One file to be taken in: where it is, its entry and its row of the labels file."""
 
     place: Place
     entry: Entry
@@ -52,9 +48,9 @@ def run(pk: int) -> None:
         with work.keep_alive(Import, pk, attempt) as pulse:
             _Walk(batch, pulse).run()
     except (OperationalError, Unavailable):
-        # The database or the decoder is away for a moment: silent, the row is given out again.
+        # The database or the decoder is away for a moment: the row falls silent and is given out again.
         log.warning("Import %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _end(batch, attempt, WorkStatus.CANCELLED)
     except ArchiveError as error:
         _end(batch, attempt, WorkStatus.FAILED, str(error))
@@ -120,7 +116,7 @@ class _Walk:
 
     def _go_on(self, progress: float) -> None:
         if self.pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         self.pulse.progress(progress)
 
     def _report_refused(self, entries: Sequence[Entry]) -> None:
@@ -132,7 +128,7 @@ class _Walk:
     def _labels(
         self, archive: Archive, entries: Mapping[str, Entry], path: str | None, places: Sequence[Place]
     ) -> dict[str, manifest.Row]:
-        """Path to row of the labels file; what is wrong with the file or its rows is reported, the scans still come in."""
+        """Path to row of the labels file; what is wrong with the file or its rows is reported, and the scans still come in."""
         if path is None:
             return {}
         try:
@@ -203,7 +199,7 @@ class _Walk:
         return EntryRefused("unknown_class", f"The project has no such class: {what}. Its classes are: {known}.")
 
     def _write_report(self, group: Sequence[Delivery]) -> None:
-        """In the transaction that writes the scans down: so a scan is stored and reported, or neither."""
+        """In the transaction that saves the scans: a scan is stored and reported, or neither."""
         for delivery in group:
             if delivery.error is not None:
                 self._refused(delivery.parcel.tag, delivery.error)
@@ -221,6 +217,8 @@ class _Walk:
             return
         if wanted is not None and image.label_class_id != wanted.pk:
             has = image.label_class.name if image.label_class else "ungradable"
-            detail = f"The scan was here with the label '{has}', which it keeps; the import says '{wanted.name}'."
+            detail = (
+                f"The scan was already here with the label '{has}', which it keeps; the import says '{wanted.name}'."
+            )
             self.report.add(path, Outcome.WARNING, "label_conflict", detail, image)
         self.report.add(path, Outcome.DUPLICATE, "", f"The project already has this file as {image.code}.", image)

@@ -1,4 +1,4 @@
-"""The ZIP of an import: one object, or the pieces of a resumable upload, which are read as they lie and never copied."""
+"""The ZIP of an import: one object, or the pieces of a resumable upload, which are read in place and never copied."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -11,14 +11,12 @@ from labeling.imports.archive import Limits
 from labeling.imports.joined import joined
 from labeling.models import Import, UploadPart
 from mediscan_site.core import tidy
-from mediscan_site.core.models import Blob, WorkStatus
+from mediscan_site.core.models import ENDED, Blob
 from mediscan_site.core.storage import blobs
-
-ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
 
 
 def open_pieces(pieces: Sequence[Blob]) -> BinaryIO:
-    """Seekable; only the piece that is read is open."""
+    """Seekable; only the piece being read is open."""
     return joined([blob.size for blob in pieces], lambda number: blobs.open_blob(pieces[number]))
 
 

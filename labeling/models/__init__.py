@@ -1,4 +1,4 @@
-"""What doctors say it is: imports, labels, reviews, the queue, and frozen data sets."""
+"""What doctors say a scan is: imports, labels, reviews, the queue, and frozen data sets."""
 
 from labeling.models.datasets import Export, Grouping, GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.models.intake import Import, ImportFile, ResumableUpload, UploadPart, WatchedFile

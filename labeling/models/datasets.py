@@ -1,4 +1,4 @@
-"""Frozen data sets, and scans on their way out."""
+"""Frozen data sets, and exports."""
 
 from django.conf import settings
 from django.db import models
@@ -16,7 +16,7 @@ class Grouping(models.TextChoices):
 
 
 class GroupSide(models.Model):
-    """The side a group (a patient's scans) was given in its first snapshot, and keeps."""
+    """The side that a group (a patient's scans) was given in its first snapshot, and keeps."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     group = models.CharField(max_length=80)
@@ -72,7 +72,7 @@ class SnapshotMember(models.Model):
 
 
 class SnapshotLeftOut(models.Model):
-    """A scan that did not enter a snapshot, and why."""
+    """A scan that was left out of a snapshot, and why."""
 
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="left_out")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
@@ -88,10 +88,10 @@ class SnapshotLeftOut(models.Model):
 
 
 class Export(WorkItem):
-    """A ZIP on its way out: a snapshot, or the scans of a project that pass `filters`. Destroyed at `expires_at`."""
+    """A ZIP to be fetched: a snapshot, or the scans of a project that pass `filters`. Destroyed at `expires_at`."""
 
     class Files(models.TextChoices):
-        """What stands for a scan: its file without metadata, or the 8-bit picture that pages show."""
+        """What represents a scan: its file without metadata, or the 8-bit picture that pages show."""
 
         ORIGINALS = "originals"
         RENDITIONS = "renditions"

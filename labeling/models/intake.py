@@ -1,4 +1,4 @@
-"""Scans on their way in: imports, uploads in pieces, watched folders."""
+"""Scans coming in: imports, uploads in pieces, watched folders."""
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +9,7 @@ from mediscan_site.core.models import Blob, WorkItem
 
 
 class Import(WorkItem):
-    """A ZIP (or folder) on its way in. The report per file is `ImportFile`."""
+    """A ZIP (or folder) being imported. The report per file is `ImportFile`."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="imports")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -28,7 +28,7 @@ class Import(WorkItem):
 
 
 class ImportFile(models.Model):
-    """What became of one file (or one row of its labels file) of an import. Unique per path: a restart doubles nothing."""
+    """What became of one file (or one row of its labels file) of an import. Unique per path: a restart duplicates nothing."""
 
     class Outcome(models.TextChoices):
         CREATED = "created"

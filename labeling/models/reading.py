@@ -118,7 +118,7 @@ class LabelDoubt(models.Model):
 
 
 class KeptLabel(models.Model):
-    """Somebody looked at a doubt and found the label right. The same doubt about this scan is not raised again."""
+    """Somebody looked at a doubt and found the label right. The same doubt is not raised about this scan again."""
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="kept_labels")
     given = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")

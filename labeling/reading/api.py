@@ -15,7 +15,8 @@ from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
-from mediscan_site.core.http.api import IF_MATCH, caller, parsed
+from mediscan_site.core.http.api import IF_MATCH, parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 
@@ -42,7 +43,7 @@ class LabelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         parameters=[IF_MATCH],
     )
     def create(self, request: Request) -> Response:
-        """Label a scan: 201. The label it has already: 200, nothing changes."""
+        """Label a scan: 201. With the label it already has: 200, nothing changes."""
         values = parsed(shapes.LabelCreateSerializer(data=request.data, context=self.get_serializer_context()))
         outcome = _labelled(request, values)
         code = status.HTTP_201_CREATED if outcome.changed else status.HTTP_200_OK
@@ -74,7 +75,7 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     filterset_class = filters.ReviewFilter
     ordering_fields = ("id", "created_at")
     ordering = "-id"
-    # A later app may know more ways to review; it swaps these.
+    # A later app may know more ways to review; it replaces these.
     review_one: ClassVar[Callable[..., Review]] = staticmethod(reviews.review_scan)
     review_many: ClassVar[Callable[..., list[reviews.ReviewResult]]] = staticmethod(reviews.review_many)
 
@@ -114,7 +115,7 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
 
 
 def _decision(about: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a review that come from the body. `about`: a scan or an import, whose project names the classes."""
+    """The arguments of a review from the body. `about`: a scan or an import, whose project names the classes."""
     name = values.get("label")
     return {
         "status": values["status"],
@@ -132,20 +133,20 @@ class QueueViewSet(ApiViewSet):
     @extend_schema(request=shapes.ClaimSerializer, responses={200: shapes.ClaimedSerializer, 204: None})
     @action(detail=False, methods=["post"])
     def claim(self, request: Request) -> Response:
-        """The next scans for the caller alone, for ten minutes. 204 when nothing waits."""
+        """The next scans, reserved for the caller for ten minutes. 204 when nothing waits."""
         values = parsed(shapes.ClaimSerializer(data=request.data, context=self.get_serializer_context()))
         leases = queue.claim_scans(actor=caller(request), **values)
         if not leases:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        found = scans(caller(request)).in_bulk([lease.image_id for lease in leases])
+        leased = scans(caller(request)).in_bulk([lease.image_id for lease in leases])
         for lease in leases:
-            found[lease.image_id].__dict__.update(task=lease.task, expires_at=lease.expires_at)
-        rows = [found[lease.image_id] for lease in leases]
+            vars(leased[lease.image_id]).update({"task": lease.task, "expires_at": lease.expires_at})
+        rows = [leased[lease.image_id] for lease in leases]
         return Response({"results": self.get_serializer(rows, many=True).data})
 
     @extend_schema(request=shapes.ReleaseSerializer, responses=shapes.ReleasedSerializer)
     @action(detail=False, methods=["post"])
     def release(self, request: Request) -> Response:
-        """Give one's own scans back to the queue."""
+        """Give the caller's scans back to the queue."""
         values = parsed(shapes.ReleaseSerializer(data=request.data, context=self.get_serializer_context()))
         return Response({"released": queue.release_scans(actor=caller(request), **values)})

@@ -37,17 +37,17 @@ class Current:
         return State(self.image.label_status, self.image.approval_status)  # type: ignore[arg-type]
 
     def repeats(self, label_class: ProjectClass | None, reason: str = "") -> bool:
-        """True when the current label says just this."""
+        """True when the current label says exactly this."""
         label = self.label
         return label is not None and (label.label_class, label.ungradable_reason) == (label_class, reason)
 
     def is_own(self, actor: User) -> bool:
-        """True when four-eyes binds: the project has it, and the actor made the current label."""
+        """True when four-eyes applies: the project has it, and the actor made the current label."""
         return self.image.project.four_eyes and self.label is not None and self.label.reader_id == actor.pk
 
 
 def change(image: Image, *, expected_version: int | None, decide: Callable[[Current], T]) -> T:
-    """Run `decide` on the scan as it stands, in one transaction. A lost race is tried again unless the caller named a version.
+    """Run `decide` on the scan as it is now, in one transaction. A lost race is tried again unless the caller named a version.
 
     Raises Stale when the scan is not at `expected_version`, NotFound when it was erased."""
     for _ in range(TRIES):
@@ -60,20 +60,20 @@ def change(image: Image, *, expected_version: int | None, decide: Callable[[Curr
         except _Lost:
             if expected_version is not None:
                 raise Stale(CHANGED) from None
-    raise Conflict("Others are changing this scan at this very moment. Try again.")
+    raise Conflict("Others are changing this scan right now. Try again.")
 
 
 def _read(pk: int) -> Current:
     scans = Image.objects.select_related("project", "reference__label__label_class")
     image = scans.filter(pk=pk, erased_at__isnull=True).first()
     if image is None:
-        raise NotFound("This scan does not exist any more.")
+        raise NotFound("This scan no longer exists.")
     reference: Reference | None = getattr(image, "reference", None)
     return Current(image, reference.label if reference else None)
 
 
 def step(current: Current, action: Action, *, actor: User) -> State:
-    """Where the table of states leads; raises what it refuses."""
+    """The next state by the table of states; raises the refusals of the table."""
     return next_state(action, current.state, own=current.is_own(actor))
 
 
@@ -128,7 +128,7 @@ def _columns(state: State, label_class: ProjectClass | None, reader: User | None
 
 
 def _show(image: Image, columns: dict[str, Any]) -> None:
-    """Bring the object in step with its row."""
+    """Bring the object in line with its row."""
     for name, value in columns.items():
         setattr(image, name, value)
     image.version += 1

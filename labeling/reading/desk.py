@@ -1,4 +1,4 @@
-"""The scans on one reader's desk: held by leases of their own, a second one ready so that the next appears at once."""
+"""The scans on one reader's desk: held by leases, with a second one ready so that the next appears at once."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from images.selectors import scans
 from labeling.models import Label
 from labeling.reading.queue import LEASE, claim_scans, waiting
 from labeling.reading.selectors import held_leases
-from mediscan_site.core.http.html import caller
+from mediscan_site.core.http.callers import caller
 
 READY = 2
 
@@ -26,7 +26,7 @@ class Desk:
 
 
 def open_desk(request: HttpRequest, project: Project, task: str, order: str) -> Desk:
-    """The reader's scans of this task, filled up from the queue. A skipped one is hidden from its reader for a lease's time."""
+    """The reader's scans of this task, filled up from the queue. A skipped one stays hidden from them as long as a lease lasts."""
     skipped = _skipped(request, project)
     held = _held(request, project, task, skipped)
     if len(held) < READY:
@@ -64,9 +64,9 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
     request.session.pop(_key(project), None)
 
 
-def previous_label(request: HttpRequest, project: Project, before: str | None) -> Label | None:
-    """The reader's newest label in the project, or the newest one before a given label: the way back through one's work."""
+def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
+    """The reader's newest label in the project, or the newest one before a given label: the way back through their work."""
     mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
-    if before and before.isdecimal() and len(before) < 19:
-        mine = mine.filter(pk__lt=int(before))
+    if before is not None:
+        mine = mine.filter(pk__lt=before)
     return mine.order_by("-pk").first()

@@ -9,14 +9,15 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from images.api import ProjectViewSet as ImagesProjectViewSet
+from images.api import ProjectViewSet
 from images.serializers import scan_field
 from labeling import policies
 from labeling.models import LabelDoubt
 from labeling.reading import doubts, selectors
 from labeling.reading.serializers import ReviewSerializer
 from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.api import IF_MATCH, caller, parsed
+from mediscan_site.core.http.api import IF_MATCH, parsed
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.preconditions import expected_version
 
 
@@ -46,7 +47,7 @@ class KeepLabelSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(required=False, allow_blank=True)
 
 
-class ProjectViewSet(ImagesProjectViewSet):
+class ProjectDoubtsViewSet(ProjectViewSet):
     @extend_schema(responses=LabelDoubtSerializer(many=True))
     @action(
         detail=True,
@@ -60,8 +61,8 @@ class ProjectViewSet(ImagesProjectViewSet):
         project = self.get_object()
         policies.require(request.user, "review_label", project)
         shape = LabelDoubtSerializer
-        found = selectors.label_doubts(project)
-        return self.rows_below(request, found, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        doubts = selectors.label_doubts(project)
+        return self.rows_below(request, doubts, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
 
     @extend_schema(request=KeepLabelSerializer, responses={201: ReviewSerializer}, parameters=[IF_MATCH])
     @label_doubts.mapping.post

@@ -8,7 +8,8 @@ from images.policies import require, visible_projects
 from labeling.reading.doubts import keep_label
 from labeling.reading.forms import KeepForm
 from labeling.reading.selectors import label_doubts
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import keyset_page
 
 PAGE_SIZE = 30
@@ -30,6 +31,6 @@ def doubts(request: HttpRequest, pk: int) -> HttpResponse:
 def _keep(request: HttpRequest, project: Project) -> None:
     form = KeepForm(request.POST, user=caller(request), project=project)
     if form.is_valid():
-        said = f"{form.cleaned_data['image'].code} keeps its label."
-        attempt(request, keep_label, said=said, **form.arguments())
+        message = f"{form.cleaned_data['image'].code} keeps its label."
+        attempt(request, keep_label, said=message, **form.arguments())
     form_message(request, form)

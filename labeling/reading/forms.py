@@ -23,13 +23,13 @@ class LabelForm(VersionForm, ProjectForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("label_class")) == bool(data.get("ungradable")):
-            raise forms.ValidationError("Choose a class, or say why the scan is ungradable: one of the two.")
+            raise forms.ValidationError("Choose either a class or the reason why the scan is ungradable.")
         return data
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
-        said = {"label_class": data["label_class"]} if data["label_class"] else {"reason": data["ungradable"]}
-        return {**said, "comment": data["comment"], "expected_version": data["version"]}
+        reading = {"label_class": data["label_class"]} if data["label_class"] else {"reason": data["ungradable"]}
+        return {**reading, "comment": data["comment"], "expected_version": data["version"]}
 
 
 class ReviewForm(VersionForm, ProjectForm):
@@ -73,7 +73,7 @@ class SkipForm(forms.Form):
 
 
 class KeepForm(SkipForm, VersionForm):
-    """The scan whose doubted label is right, in the version that was looked at."""
+    """The scan whose doubted label is right, in the version the reader saw."""
 
     def arguments(self) -> dict[str, Any]:
         return {"image": self.cleaned_data["image"], "expected_version": self.cleaned_data["version"]}

@@ -13,7 +13,9 @@ from labeling.models import Label, Lease
 from labeling.reading import desk
 from labeling.reading.forms import REASONS, DeskLabelForm, SkipForm
 from labeling.reading.labels import label_scan, mark_ungradable
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 
 
 @form_page
@@ -48,14 +50,14 @@ def _skip(request: HttpRequest, project: Project) -> None:
 def _label(request: HttpRequest, project: Project) -> None:
     data = request.POST.copy()
     if "mark_ungradable" not in data:
-        # The reason is always chosen in its list; it counts only when its own button was pressed.
+        # A reason is always selected in its list; it counts only when its own button was pressed.
         data.pop("ungradable", None)
     form = DeskLabelForm(data, user=caller(request), project=project)
     if form.is_valid():
         image = form.cleaned_data["image"]
-        said = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
+        reading = form.cleaned_data["label_class"] or f"ungradable ({form.cleaned_data['ungradable']})"
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said=f"Saved: {image.code} is {said}.", image=image, **form.arguments())
+        attempt(request, save, said=f"Saved: {image.code} is {reading}.", image=image, **form.arguments())
     form_message(request, form)
 
 
@@ -64,17 +66,17 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
     known = {"project": project, "classes": active_classes(project), "reasons": REASONS}
     back = _asked_label(request, project)
     if back is not None:
-        earlier = desk.previous_label(request, project, str(back.pk))
+        earlier = desk.previous_label(request, project, before=back.pk)
         image = get_object_or_404(scans(request.user), pk=back.image_id)
         return {**known, "scan": image, "earlier": earlier, "going_back": True}
     order = "uncertain" if request.GET.get("order") == "uncertain" else "oldest"
-    found = desk.open_desk(request, project, Lease.Task.LABEL, order)
-    earlier = desk.previous_label(request, project, None)
-    return {**known, "desk": found, "scan": found.scan, "after": found.after, "earlier": earlier, "order": order}
+    opened = desk.open_desk(request, project, Lease.Task.LABEL, order)
+    earlier = desk.previous_label(request, project)
+    return {**known, "desk": opened, "scan": opened.scan, "after": opened.after, "earlier": earlier, "order": order}
 
 
 def _asked_label(request: HttpRequest, project: Project) -> Label | None:
-    asked = request.GET.get("back", "") if request.method == "GET" else ""
-    if not (asked.isdecimal() and len(asked) < 19):
+    asked = find_key(request.GET.get("back", "")) if request.method == "GET" else None
+    if asked is None:
         return None
-    return get_object_or_404(Label, pk=int(asked), reader=caller(request), image__project=project)
+    return get_object_or_404(Label, pk=asked, reader=caller(request), image__project=project)

@@ -62,7 +62,7 @@ def label_scan(
 def label_fresh(
     *, actor: User, project: Project, pairs: Sequence[tuple[Image, ProjectClass]], source: Label.Source
 ) -> None:
-    """Give scans that the caller's own transaction has just written down their first label: nobody else knows them yet."""
+    """Give scans that the caller's own transaction has just saved their first label: nobody else knows them yet."""
     if not pairs:
         return
     require(actor, "label_image", project)
@@ -143,12 +143,12 @@ def withdraw_label(*, actor: User, image: Image, expected_version: int | None = 
 
 
 def parse_class(project: Any, value: Any, *, attr: str = "label") -> ProjectClass:
-    """The project's class of exactly this name. Invalid names the classes there are."""
+    """The project's class of exactly this name. Invalid lists the project's classes."""
     name = text.line(value, attr=attr, max_length=120, required=True)
     rows = list(ProjectClass.objects.filter(project=project))
-    found = next((row for row in rows if row.name == name), None)
-    if found is None:
+    label_class = next((row for row in rows if row.name == name), None)
+    if label_class is None:
         known = ", ".join(row.name for row in rows if row.retired_at is None)
         raise Invalid(f"The project has no class '{name}'. Its classes are: {known}.", attr=attr, code="unknown_class")
-    require_class(project, found, attr=attr)
-    return found
+    require_class(project, label_class, attr=attr)
+    return label_class

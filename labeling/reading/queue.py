@@ -23,8 +23,8 @@ RIGHTS = {Lease.Task.LABEL: "label_image", Lease.Task.REVIEW: "review_label"}
 
 
 def waits(user: User | AnonymousUser, task: str) -> Q:
-    """What makes a scan wait for this user: the one rule behind the queue and every number that a page says of it. None
-    that is held back, and for review none of one's own labels."""
+    """What makes a scan wait for this user: the one rule behind the queue and every count that a page shows of it. Nothing
+    that is held back, and for review none of the user's own labels."""
     free = Q(erased_at__isnull=True, hold="")
     if task == Lease.Task.LABEL:
         return free & (Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED))
@@ -88,7 +88,7 @@ def _take(actor: User, project: Project, task: Lease.Task, offered: Sequence[int
 
 
 def _lease(actor: User, project: Project, task: Lease.Task, pk: int) -> Lease | None:
-    """Take over an expired lease, or make one; None when somebody else was quicker. The database decides the race."""
+    """Take over an expired lease, or make a new one; None when somebody else was quicker. The database decides the race."""
     now = timezone.now()
     held = {"holder": actor, "expires_at": now + LEASE}
     try:
@@ -105,7 +105,7 @@ def _lease(actor: User, project: Project, task: Lease.Task, pk: int) -> Lease | 
 def release_scans(
     *, actor: User, project: Project, task: str | None = None, images: Sequence[Image] | None = None
 ) -> int:
-    """Give back one's own leases in the project (of one task, of some scans, or all). How many there were."""
+    """Give back the user's leases in the project (of one task, of some scans, or all). Returns how many there were."""
     require(actor, "view_project", project)
     leases = Lease.objects.filter(holder=actor, image__project=project)
     if task:

@@ -15,7 +15,8 @@ from labeling.reading import desk, reviews
 from labeling.reading.forms import DeskReviewForm, ReviewManyForm, SkipForm
 from labeling.reading.queue import waiting
 from labeling.reading.selectors import label_history
-from mediscan_site.core.http.html import attempt, caller, form_message, form_page, respond
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import keyset_page
 
 PAGE_SIZE = 48
@@ -43,20 +44,20 @@ def _take(request: HttpRequest, project: Project) -> None:
         desk.skip(request, project, form.cleaned_data["image"])
     elif isinstance(form, DeskReviewForm) and form.is_valid():
         image = form.cleaned_data["image"]
-        said = f"Saved: {image.code} {form.cleaned_data['status']}."
-        attempt(request, reviews.review_scan, said=said, image=image, **form.arguments())
+        message = f"Saved: {image.code} {form.cleaned_data['status']}."
+        attempt(request, reviews.review_scan, said=message, image=image, **form.arguments())
     form_message(request, form)
 
 
 def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
-    found = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest")
-    history = label_history(found.scan) if found.scan else []
+    opened = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest")
+    history = label_history(opened.scan) if opened.scan else []
     classes = active_classes(project)
     return {
         "project": project,
-        "desk": found,
-        "scan": found.scan,
-        "after": found.after,
+        "desk": opened,
+        "scan": opened.scan,
+        "after": opened.after,
         "labels": history,
         "classes": classes,
     }

@@ -40,7 +40,7 @@ def review_scan(
     comment: str = "",
     expected_version: int | None = None,
 ) -> Review:
-    """Approve, reject, or (with a class) modify the current label. A class beside another status must be the current one.
+    """Approve, reject, or (with a class) modify the current label. A class given with another status must be the current one.
 
     Raises FourEyes when the author approves, Conflict `nothing_to_review`, Stale, Invalid."""
     require(actor, "review_label", image.project)
@@ -108,7 +108,7 @@ def review_many(
 ) -> list[ReviewResult]:
     """Review each scan of a list (at most 1,000), or each scan that an import created. One refusal does not stop the others.
 
-    Raises Conflict `count_mismatch` when there are not `expected_count` scans: then nothing was reviewed."""
+    Raises Conflict `count_mismatch` when there are not `expected_count` scans: then nothing is reviewed."""
     scans = selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
     _parse_status(status)
     return [
@@ -129,7 +129,7 @@ def _one_of_many(
 def selected(
     *, actor: User, images: Sequence[Image] | None, batch: Import | None, expected_count: int | None
 ) -> list[Image]:
-    """The scans that a bulk review is about, after its checks; the right to review is asked for every project once."""
+    """The scans that a bulk review is about, after its checks; the right to review is checked once per project."""
     if (images is None) == (batch is None):
         raise Invalid("Send either images or import.", attr="images")
     if batch is not None:

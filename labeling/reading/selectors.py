@@ -30,21 +30,22 @@ def label_history(image: Image) -> QuerySet[Label]:
 
 
 def label_doubts(project: Project) -> QuerySet[LabelDoubt]:
-    """Labels that a model contradicts, while they are still what the scan stands for."""
+    """Labels that a model contradicts, while they are still the current ones."""
     open_ones = {"image__erased_at__isnull": True, "image__hold": "", "image__label_class": F("given")}
     rows = LabelDoubt.objects.filter(image__project=project, **open_ones)
     return rows.select_related("image", "given", "suggested")
 
 
 def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
-    """The user's own live leases, oldest first: a page that is loaded again shows the same scan."""
+    """The user's live leases, oldest first: a page that is loaded again shows the same scan."""
     live = Lease.objects.filter(holder=user, image__project=project, task=task, expires_at__gt=timezone.now())
     return live.select_related("image__project").order_by("expires_at", "id")
 
 
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
-    """How many scans wait for this user in each queue of each project: one query however many."""
+    """How many scans wait for this user in each queue of each project: one query, however many there are."""
+    tasks = Lease.Task.values
     scans = Image.objects.filter(project__in=projects).order_by().values("project")
-    rows = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in Lease.Task.values})
-    counted = {row["project"]: {task: row[task] for task in Lease.Task.values} for row in rows}
-    return {project.pk: counted.get(project.pk, dict.fromkeys(Lease.Task.values, 0)) for project in projects}
+    counts = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in tasks})
+    waiting = {pk: dict(zip(tasks, numbers, strict=True)) for pk, *numbers in counts.values_list("project", *tasks)}
+    return {project.pk: waiting.get(project.pk, dict.fromkeys(tasks, 0)) for project in projects}

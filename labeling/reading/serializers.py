@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from images.models import Image
+from images.models import SCAN_PREFIX, Image
 from images.policies import visible_scans
 from images.serializers import ScanSerializer, project_field, scan_field
 from labeling.models import Label, Lease, Review
@@ -87,7 +87,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 
 @extend_schema_field({"type": "array", "items": {"oneOf": [{"type": "integer"}, {"type": "string"}]}})
 class ScanListField(serializers.Field[Any, Any, Any, Any]):
-    """Scans by key or code, found with one query. One that the caller does not see refuses the whole list."""
+    """Scans by key or code, found with one query. One that the caller cannot see refuses the whole list."""
 
     default_error_messages = {
         "not_a_list": "Send a list of scans.",
@@ -102,15 +102,15 @@ class ScanListField(serializers.Field[Any, Any, Any, Any]):
             self.fail("max_length", max_length=MAX_IMAGES)
         keys = [self._key(value) for value in data]
         user = self.context["request"].user
-        found = {image.pk: image for image in visible_scans(user).filter(pk__in=keys).select_related("project")}
+        images = {image.pk: image for image in visible_scans(user).filter(pk__in=keys).select_related("project")}
         for key, value in zip(keys, data, strict=True):
-            if key not in found:
+            if key not in images:
                 self.fail("does_not_exist", value=value)
-        return [found[key] for key in dict.fromkeys(keys)]
+        return [images[key] for key in dict.fromkeys(keys)]
 
     def _key(self, value: Any) -> int:
         try:
-            return parse_code("img", value)
+            return parse_code(SCAN_PREFIX, value)
         except Invalid:
             self.fail("does_not_exist", value=str(value)[:40])
 
@@ -127,7 +127,7 @@ class ReviewCreateSerializer(serializers.Serializer[Any]):
     expected_count = serializers.IntegerField(required=False, min_value=0)
 
     def get_fields(self) -> dict[str, Any]:
-        # `import` is a word of Python.
+        # `import` is a Python keyword.
         fields = super().get_fields()
         return {("import" if name == "batch" else name): field for name, field in fields.items()}
 
@@ -164,7 +164,7 @@ class ReleaseSerializer(serializers.Serializer[Any]):
 
 
 class LeasedScanSerializer(ScanSerializer):
-    """A scan and until when it is the caller's alone."""
+    """A scan, and until when it is reserved for the caller."""
 
     task = serializers.CharField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)

@@ -14,7 +14,7 @@ from mediscan_site.core.models import AuditEvent, AuditSeal, Backup, Blob, Idemp
 
 admin.site.site_header = "MediScan administration"
 admin.site.site_title = "MediScan"
-# Rights are given per project and person; groups have no part in it.
+# Rights are given per project and person; groups play no part.
 admin.site.unregister(Group)
 
 
@@ -37,7 +37,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """Accounts are never deleted: what they did must keep its name. Deactivate them."""
+    """Accounts are never deleted: what they did must keep their name. Deactivate them."""
 
     list_display = ("username", "email", "role", "is_active", "last_login")
     list_filter = ("role", "is_active")

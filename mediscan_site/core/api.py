@@ -1,6 +1,6 @@
 """The API of accounts: tokens for people, accounts for admins, tokens for machines."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -14,6 +14,8 @@ from rest_framework.views import APIView
 
 from mediscan_site.core import auth, selectors, services
 from mediscan_site.core import serializers as shapes
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.site import site_url
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.models import User
@@ -22,13 +24,8 @@ from mediscan_site.core.policies import require_admin, visible_users
 TOKEN_ID = OpenApiParameter("token_id", int, OpenApiParameter.PATH)
 
 
-def _caller(request: Request) -> User:
-    """Who calls. Every route below but the token views needs a log-in, so it is nobody anonymous."""
-    return cast(User, request.user)
-
-
 class _OpenView(APIView):
-    """Open to anyone, and still a 401 (not a 403) to who fails."""
+    """Open to anyone, and still a 401 (not a 403) for a failed attempt."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -80,7 +77,7 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
         require_admin(request.user)
         form = shapes.UserCreateSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        user = services.create_user(actor=_caller(request), **form.validated_data)
+        user = services.create_user(actor=caller(request), **form.validated_data)
         return Response(shapes.UserSerializer(user).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=shapes.UserWriteSerializer, responses=shapes.UserSerializer)
@@ -89,38 +86,38 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
         require_admin(request.user)
         form = shapes.UserWriteSerializer(data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        user = services.update_user(actor=_caller(request), user=user, changes=form.validated_data)
+        user = services.update_user(actor=caller(request), user=user, changes=form.validated_data)
         return Response(shapes.UserSerializer(user).data)
 
     @action(detail=False, methods=["get"], pagination_class=None, filterset_fields=None)
     def me(self, request: Request) -> Response:
-        return Response(shapes.UserSerializer(_caller(request)).data)
+        return Response(shapes.UserSerializer(caller(request)).data)
 
     @extend_schema(responses=shapes.ServiceTokenSerializer(many=True))
     @action(detail=True, methods=["get"], filterset_fields=None, ordering_fields=("id",), ordering="-id")
     def tokens(self, request: Request, pk: str) -> HttpResponseBase:
         shape = shapes.ServiceTokenSerializer
-        found = selectors.service_tokens(self.get_object())
-        return self.rows_below(request, found, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        tokens = selectors.service_tokens(self.get_object())
+        return self.rows_below(request, tokens, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
 
     @extend_schema(request=shapes.ServiceTokenSerializer, responses={201: shapes.IssuedTokenSerializer})
     @tokens.mapping.post
     def create_token(self, request: Request, pk: str) -> Response:
         form = shapes.ServiceTokenSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        token, raw = services.issue_service_token(actor=_caller(request), user=self.get_object(), **form.validated_data)
+        token, raw = services.issue_service_token(actor=caller(request), user=self.get_object(), **form.validated_data)
         data = {**shapes.ServiceTokenSerializer(token).data, "token": raw}
         return Response(data, status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[TOKEN_ID], responses={204: None})
-    @action(detail=True, methods=["delete"], url_path=r"tokens/(?P<token_id>\d{1,18})", url_name="token")
+    @action(detail=True, methods=["delete"], url_path=rf"tokens/(?P<token_id>{DIGITS})", url_name="token")
     def revoke_token(self, request: Request, pk: str, token_id: str) -> Response:
         token = get_object_or_404(selectors.service_tokens(self.get_object()), pk=token_id)
-        services.revoke_service_token(actor=_caller(request), token=token)
+        services.revoke_service_token(actor=caller(request), token=token)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses={201: shapes.ResetLinkSerializer})
     @action(detail=True, methods=["post"], url_path="reset-link", url_name="reset-link")
     def reset_link(self, request: Request, pk: str) -> Response:
-        link = services.make_reset_link(actor=_caller(request), user=self.get_object(), base_url=site_url(request))
+        link = services.make_reset_link(actor=caller(request), user=self.get_object(), base_url=site_url(request))
         return Response({"link": link}, status=status.HTTP_201_CREATED)

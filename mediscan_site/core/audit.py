@@ -1,4 +1,4 @@
-"""The audit trail. An event is a row of the same transaction as the change it tells of. One sealer then chains the events
+"""The audit trail. An event is a row of the same transaction as the change it records. One sealer then chains the events
 (HMAC-SHA256 over the event and the hash before it), so that no request ever waits for the chain's head."""
 
 import hashlib
@@ -26,7 +26,7 @@ def record(
     details: dict[str, Any] | None = None,
     actor_name: str = "",
 ) -> AuditEvent:
-    """Write one event, in the transaction of the change that it tells of."""
+    """Write one event, in the transaction of the change that it records."""
     return record_many(action, actor=actor, project=project, about=[(obj, details or {})], actor_name=actor_name)[0]
 
 
@@ -38,7 +38,7 @@ def record_many(
     project: int | None = None,
     actor_name: str = "",
 ) -> list[AuditEvent]:
-    """Write one event per (object, details), in order. Outside a transaction they would not stand or fall with the change, so
+    """Write one event per (object, details), in order. Outside a transaction they would not share the fate of the change, so
     that is refused."""
     if not connection.in_atomic_block:
         raise RuntimeError(f"Audit event {action} outside a transaction.")
@@ -58,7 +58,7 @@ def record_many(
         for obj, details in about
     ]
     if len(events) == 1:
-        # Alone it also learns its key where the database does not tell those of many.
+        # Alone it also gets its key where the database does not return those of many.
         events[0].save(force_insert=True)
         return events
     return AuditEvent.objects.bulk_create(events)

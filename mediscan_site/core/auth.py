@@ -1,7 +1,7 @@
 """Who is calling the API: access tokens (JWT), rotating refresh tokens, service tokens of machines; and their audit.
 
-A refresh token is used once. Whoever comes second gets 401; a few seconds later, when it can be no race of two tabs or of a
-repeated request any more, that ends the whole family: every token that descends from the same log-in, the access tokens
+A refresh token is used once. Whoever comes second gets 401; a few seconds later, when it can no longer be a race of two tabs
+or a repeated request, that ends the whole family: every token that descends from the same log-in, the access tokens
 too. (simplejwt looks first and inserts later: six parallel
 refreshes gave several successes in 52 of 60 rounds. Here the insert comes first and the database refuses the second.)
 """
@@ -32,8 +32,8 @@ from mediscan_site.core.models import ServiceToken, User
 
 FAMILY = "family"
 RACE = timedelta(seconds=10)
-SERVICE_TOKEN_PREFIX = "ms_"  # noqa: S105 -- the visible start of every token, no secret
-BAD_TOKEN = "The token is not valid or has run out. Sign in again."  # noqa: S105
+SERVICE_TOKEN_PREFIX = "ms_"  # noqa: S105 -- the visible start of every token, not a secret
+BAD_TOKEN = "The token is not valid or has expired. Sign in again."  # noqa: S105
 
 
 def _refused(detail: str = BAD_TOKEN, code: str = "token_not_valid") -> AuthenticationFailed:
@@ -68,7 +68,7 @@ def family_ended(token: Token) -> bool:
 
 
 def end_family(token: Token) -> None:
-    """From now on no token of this log-in is good. A row of its own, so that it also outruns a rotation under way."""
+    """From now on no token of this log-in is valid. A row of its own, so that it also beats a rotation under way."""
     expires = timezone.now() + api_settings.REFRESH_TOKEN_LIFETIME
     OutstandingToken.objects.get_or_create(jti=_tombstone(token), defaults={"expires_at": expires})
 
@@ -78,12 +78,12 @@ def _tombstone(token: Token) -> str:
 
 
 def _user_of(token: Token) -> User:
-    """The active account the token was made for, with its present password. Raises AuthenticationFailed."""
+    """The active account the token was made for, if its password is unchanged. Raises AuthenticationFailed."""
     user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM)).first()
     if user is None or not user.is_active:
         raise _refused("There is no active account for this token.", "user_inactive")
     if token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
-        raise _refused("The password was changed since. Sign in again.", "password_changed")
+        raise _refused("The password has been changed since. Sign in again.", "password_changed")
     if family_ended(token):
         raise _refused()
     return user
@@ -136,7 +136,7 @@ def log_in(request: HttpRequest, *, username: str, password: str) -> dict[str, s
 
 
 def log_out(raw: str) -> None:
-    """End the family of this refresh token. Raises AuthenticationFailed when it is none of ours."""
+    """End the family of this refresh token. Raises AuthenticationFailed when it is not ours."""
     token = parse_refresh(raw)
     user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM)).first()
     with transaction.atomic():
@@ -166,10 +166,10 @@ class ServiceTokenAuthentication(BaseAuthentication):
             return None
         if len(parts) != 2:
             raise _refused("The header must read: Authorization: Token ms_…", "bad_authorization_header")
-        found = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
-        if found is None or not _is_live(found):
-            raise _refused("The service token is not valid, has run out or was revoked.")
-        return found.user, found
+        token = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
+        if token is None or not _is_live(token):
+            raise _refused("The service token is not valid, has expired or was revoked.")
+        return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         return 'Token realm="api"'

@@ -13,9 +13,9 @@ BLACKLIST_APP = "rest_framework_simplejwt.token_blacklist"
 
 @register("mediscan")
 def check_tokens(**kwargs: Any) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if not apps.is_installed(BLACKLIST_APP):
-        found.append(
+        messages.append(
             Error(
                 "Without the blacklist app a used refresh token is accepted again.",
                 hint=f"Add {BLACKLIST_APP!r} to INSTALLED_APPS.",
@@ -23,14 +23,14 @@ def check_tokens(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     if not settings.SIMPLE_JWT.get("CHECK_REVOKE_TOKEN"):
-        found.append(
+        messages.append(
             Error(
                 "Tokens would outlive a changed password.",
                 hint="Set SIMPLE_JWT['CHECK_REVOKE_TOKEN'] = True.",
                 id="mediscan.E002",
             )
         )
-    return found
+    return messages
 
 
 @register("mediscan")

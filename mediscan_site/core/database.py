@@ -9,7 +9,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 def save_all(rows: Sequence[Row]) -> None:
-    """Insert rows in one statement, and learn their keys. MySQL does not tell the keys of many: there each is a statement."""
+    """Insert rows in one statement, and get their keys. MySQL does not return the keys of many: there each is a statement."""
     if not rows:
         return
     if connection.features.can_return_rows_from_bulk_insert:

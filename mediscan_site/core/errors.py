@@ -8,11 +8,11 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooMa
 from django.db import OperationalError
 from django.http import UnreadablePostError
 
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 
 
 class DomainError(Exception):
-    """A refusal. `detail` tells a person what is wrong and what to do; `attr` names the field it is about."""
+    """A refusal. `detail` says what is wrong and what to do; `attr` names the field it is about."""
 
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
     default_code: ClassVar[str] = "invalid"
@@ -74,7 +74,7 @@ class Contended(Unavailable):
     retry_after = 1
 
 
-# The server's codes of a deadlock, a lock that was waited for too long, and a transaction that cannot be put in order.
+# The server's codes for a deadlock, a lock wait that took too long, and a serialization failure.
 _MYSQL_ENDED = (1205, 1213)
 _POSTGRES_ENDED = ("40001", "40P01")
 
@@ -90,7 +90,7 @@ def _sqlstate(error: OperationalError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
-# What Django and the storage raise, and what a caller should be told. The first match wins.
+# What Django and the storage raise, and what it means to a caller. The first match wins.
 _TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
     (RequestDataTooBig, TooLarge("The request body is too large. Send files as multipart form data.")),
     (TooManyFieldsSent, Invalid("The request has too many fields. Send fewer in one request.")),

@@ -56,7 +56,7 @@ class ServiceToken(models.Model):
 
 
 class Blob(models.Model):
-    """One immutable encrypted object. The file key lives only here, wrapped by a master key: dropping it destroys the bytes."""
+    """One immutable encrypted object. The file key is kept only here, wrapped by a master key: dropping it destroys the bytes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     path = models.CharField(max_length=200, unique=True)
@@ -138,8 +138,13 @@ class WorkStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+# What is waiting or being worked on, and what is over.
+ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
+ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
+
+
 class WorkItem(models.Model):
-    """A long job. This row is the queue; a Celery message only wakes a worker, who claims the row (`core.work`)."""
+    """A long job. This row is the queue; a Celery message only wakes a worker, which claims the row (`core.work`)."""
 
     status = models.CharField(max_length=16, choices=WorkStatus, default=WorkStatus.QUEUED)
     progress = models.FloatField(default=0.0)

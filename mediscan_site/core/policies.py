@@ -19,7 +19,7 @@ def require_admin(user: Any) -> None:
 
 
 def visible_users(user: Any) -> QuerySet[User]:
-    """Every account for an admin, one's own for everybody else, none for the inactive and the anonymous."""
+    """Every account for an admin, their own for everybody else, none for the inactive and the anonymous."""
     if is_admin(user):
         return User.objects.all()
     if isinstance(user, User) and user.is_active:

@@ -38,7 +38,7 @@ class ServiceTokenSerializer(serializers.ModelSerializer[ServiceToken]):
 
 
 class IssuedTokenSerializer(ServiceTokenSerializer):
-    token = serializers.CharField(read_only=True, help_text="Shown this once.")
+    token = serializers.CharField(read_only=True, help_text="Shown only this once.")
 
     class Meta(ServiceTokenSerializer.Meta):
         fields = [*ServiceTokenSerializer.Meta.fields, "token"]

@@ -31,7 +31,7 @@ somebody asked for a new password for your MediScan account. To choose one, open
 
 {link}
 
-If it was not you, nothing has changed and you need do nothing.
+If it was not you, nothing has changed and you need not do anything.
 """
 
 
@@ -77,7 +77,7 @@ def update_user(*, actor: User, user: User, changes: Mapping[str, Any]) -> User:
 
 
 def set_password(*, actor: User | None, user: User, password: str) -> User:
-    """A new password for oneself, or by the operator's shell. Ends every session and token of the account."""
+    """A new password, set by the user or from the operator's shell. Ends every session and token of the account."""
     if actor is not None and actor.pk != user.pk:
         raise Forbidden("Nobody sets another person's password. Send a reset link instead.")
     _clean("password", lambda: validate_password(password, user), code="weak_password")
@@ -91,12 +91,12 @@ def set_password(*, actor: User | None, user: User, password: str) -> User:
 def issue_service_token(
     *, actor: User, user: User, name: str, expires_at: datetime | None = None
 ) -> tuple[ServiceToken, str]:
-    """A token for a machine that acts as `user`, and its text, which is shown this once and never stored."""
+    """A token for a machine that acts as `user`, and its text, which is shown only once and never stored."""
     _require_self_or_admin(actor, user)
     if not name.strip():
-        raise Invalid("Give the token a name that tells where it is used.", attr="name")
+        raise Invalid("Give the token a name that says where it is used.", attr="name")
     if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("The expiry must lie in the future.", attr="expires_at")
+        raise Invalid("The expiry must be in the future.", attr="expires_at")
     raw = SERVICE_TOKEN_PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
         token = ServiceToken.objects.create(
@@ -115,7 +115,7 @@ def revoke_service_token(*, actor: User, token: ServiceToken) -> None:
 
 
 def make_reset_link(*, actor: User, user: User, base_url: str) -> str:
-    """A one-time link by which `user` sets a password (good for PASSWORD_RESET_TIMEOUT); an admin hands it over."""
+    """A one-time link by which `user` sets a password (valid for PASSWORD_RESET_TIMEOUT); an admin hands it over."""
     require_admin(actor)
     if not user.is_active:
         raise Conflict("The account is not active. Activate it first.", code="inactive_user")
@@ -163,8 +163,8 @@ def _validate(user: User) -> None:
 
 
 def _equal_but_for_case(column: str, value: str) -> QuerySet[User]:
-    """Accounts whose column differs from the value by case at most. Both ways of asking are needed: `iexact` keeps case on
-    MySQL under a binary collation, and SQLite lowers ASCII letters alone."""
+    """Accounts whose column differs from the value in case at most. Both lookups are needed: `iexact` keeps case on
+    MySQL under a binary collation, and SQLite lowers only ASCII letters."""
     same = Q(lowered=value.lower()) | Q(**{f"{column}__iexact": value})
     return User.objects.alias(lowered=Lower(column)).filter(same)
 

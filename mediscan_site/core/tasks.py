@@ -1,4 +1,4 @@
-"""The ground floor's tasks. The periodic ones take no row: they look for work themselves, so a doubled or lost one does no harm."""
+"""The ground floor's tasks. The periodic ones take no row: they look for work themselves; a duplicate or lost one is harmless."""
 
 from celery import shared_task
 

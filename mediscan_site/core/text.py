@@ -1,5 +1,6 @@
 """Text that people type: trimmed, in one Unicode form, without characters that cannot be seen."""
 
+import math
 import unicodedata
 from collections.abc import Collection
 from typing import Any
@@ -26,7 +27,7 @@ def _limited(text: str, attr: str, max_length: int) -> str:
 
 
 def line(value: Any, *, attr: str, max_length: int, required: bool = False) -> str:
-    """One line of text. Control characters, line breaks and direction marks are refused: they make names lie."""
+    """One line of text. Control characters, line breaks and direction marks are refused: they make names misleading."""
     text = _limited(_trimmed(value, attr), attr, max_length)
     if required and not text:
         raise Invalid(f"{attr} may not be empty.", attr=attr, code="blank")
@@ -56,6 +57,14 @@ def choice(value: Any, *, attr: str, choices: Collection[str]) -> str | None:
     if text and text not in choices:
         raise Invalid(f"{attr} must be one of: {', '.join(choices)}.", attr=attr, code="invalid_choice")
     return text or None
+
+
+def number(value: Any) -> float:
+    """The number that was given, NaN for anything else."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def flag(value: Any, *, attr: str) -> bool:

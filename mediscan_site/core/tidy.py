@@ -1,4 +1,4 @@
-"""Housekeeping: what has run out, and what nobody refers to."""
+"""Housekeeping: removes what has expired, and what nothing refers to."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _jobs: dict[str, Callable[[], None]] = {}
 
 
 def register(job: Callable[[], None]) -> Callable[[], None]:
-    """Have a later app's housekeeping done every hour too, in the `io` worker. Used as a decorator."""
+    """Have a later app's housekeeping run every hour too, in the `io` worker. Used as a decorator."""
     _jobs[f"{job.__module__}.{job.__qualname__}"] = job
     return job
 
@@ -33,7 +33,7 @@ def run() -> None:
         try:
             job()
         except Exception:
-            # The others are done all the same; this one again in an hour.
+            # The others still run; this one is tried again in an hour.
             log.exception("Housekeeping %s failed", name)
 
 

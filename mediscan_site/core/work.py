@@ -1,6 +1,6 @@
 """Long work. The row is the queue and the truth; a Celery message only wakes a worker. So a message that is lost, late or
-doubled does no harm: a worker claims the row by a conditional UPDATE, keeps a heartbeat, and writes only while its attempt
-number still stands; the sweeper gives away what fell silent. Leases are measured by the database's clock alone."""
+duplicated does no harm: a worker claims the row by a conditional UPDATE, keeps a heartbeat, and writes only while its attempt
+number is still current; the sweeper gives out again what fell silent. Leases are measured by the database's clock alone."""
 
 import logging
 import threading
@@ -28,6 +28,10 @@ LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
 
 
+class Stopped(Exception):
+    """The work was cancelled, or another attempt does it: leave off. For worker code to raise and to catch."""
+
+
 def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Callable[[int], None]], Task[[int], None]]:
     """The only way to make a task: one primary key in, late acknowledgement, a time limit, a queue of its own."""
 
@@ -51,12 +55,12 @@ def send(task: Task[[int], None], pk: int) -> None:
 
 
 def send_named(name: str, pk: int) -> None:
-    """The same by the task's name, for code that stands below the module of the task."""
+    """The same by the task's name, for code below the module of the task."""
     send(current_app.tasks[name], pk)
 
 
 def wake(row: WorkItem) -> None:
-    """Wake a worker for a queued row. Which task does its work is what `register_sweep` was told of its table."""
+    """Wake a worker for a queued row. `register_sweep` says which task does the work of its table."""
     send(_swept[row._meta.label].task, row.pk)
 
 
@@ -72,7 +76,7 @@ def _before(seconds: float) -> "ExpressionWrapper[Any]":
 
 
 def claim(model: type[WorkItem], pk: int) -> int | None:
-    """Take a queued row. Its attempt number, or None when it is not queued (any more)."""
+    """Take a queued row. Its attempt number, or None when it is not (or no longer) queued."""
     rows = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
     taken = rows.update(
         status=WorkStatus.RUNNING,
@@ -89,7 +93,7 @@ def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
 
 
 def beat(model: type[WorkItem], pk: int, attempt: int, *, progress: float | None = None) -> bool:
-    """Renew the lease. False when the row was given to another attempt or its cancelling was asked for: stop working."""
+    """Renew the lease. False when the row was given to another attempt or is to be cancelled: stop working."""
     columns: dict[str, Any] = {"heartbeat_at": Now()}
     if progress is not None:
         columns["progress"] = min(max(progress, 0.0), 1.0)
@@ -203,7 +207,7 @@ def _wake_again(entry: _Swept) -> None:
 
 
 def describe_failure(error: BaseException) -> str:
-    """What a person is told of an unexpected failure: its kind, never a path, a key or a patient."""
+    """What people see of an unexpected failure: its kind, never a path, a key or a patient."""
     if isinstance(error, SoftTimeLimitExceeded):
         return "This took longer than the time limit and was stopped."
     return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."

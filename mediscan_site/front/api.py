@@ -1,4 +1,4 @@
-"""The API's routes, `/api/v1/`: every app's view sets under the names of the contract."""
+"""The API's routes, `/api/v1/`: every app's view sets under the protocol's names."""
 
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
@@ -7,33 +7,33 @@ from labeling.exports.api import ExportViewSet
 from labeling.imports.api import ImportViewSet
 from labeling.imports.upload_api import UploadViewSet
 from labeling.reading.api import LabelViewSet, QueueViewSet
-from labeling.reading.doubt_api import ProjectViewSet
+from labeling.reading.doubt_api import ProjectDoubtsViewSet
 from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
-from mediscan_site.front.dataset_api import DatasetViewSet
-from mediscan_site.front.scan_api import ScanViewSet
+from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
+from mediscan_site.front.scan_api import TimelineScanViewSet
 from mediscan_site.front.trail_api import AuditViewSet, EventViewSet
 from models_registry.api import (
     DeploymentViewSet,
     EvaluationViewSet,
     FeedbackViewSet,
+    GradeReviewViewSet,
     GradeViewSet,
     HistoryViewSet,
     ModelViewSet,
-    ReviewViewSet,
 )
 from training.api import TrainingRunViewSet
 
 router = SimpleRouter()
 router.register("users", UserViewSet, basename="user")
-router.register("projects", ProjectViewSet, basename="project")
-router.register("images", ScanViewSet, basename="image")
+router.register("projects", ProjectDoubtsViewSet, basename="project")
+router.register("images", TimelineScanViewSet, basename="image")
 router.register("imports", ImportViewSet, basename="import")
 router.register("uploads", UploadViewSet, basename="upload")
 router.register("exports", ExportViewSet, basename="export")
 router.register("labels", LabelViewSet, basename="label")
-router.register("reviews", ReviewViewSet, basename="review")
+router.register("reviews", GradeReviewViewSet, basename="review")
 router.register("queue", QueueViewSet, basename="queue")
-router.register("datasets", DatasetViewSet, basename="dataset")
+router.register("datasets", ReadCountDatasetViewSet, basename="dataset")
 router.register("training-runs", TrainingRunViewSet, basename="training-run")
 router.register("models", ModelViewSet, basename="model")
 router.register("evaluations", EvaluationViewSet, basename="evaluation")

@@ -8,7 +8,7 @@ from mediscan_site.front.selectors import sees_audit
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """The research-use notice, and which parts of the site's own bar the viewer gets. Asked only by pages that show them."""
+    """The research-use notice, and which parts of the site's own bar the viewer gets. Computed only for pages that show them."""
     user = getattr(request, "user", None)
     return {
         "research_use": RESEARCH_USE,

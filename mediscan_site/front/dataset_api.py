@@ -1,8 +1,8 @@
-"""A data set in the API with what only the roof can tell of it: how often its test set was read."""
+"""A data set in the API with what only the roof knows about it: how often its test set was read."""
 
 from rest_framework import serializers
 
-from labeling.datasets.api import DatasetViewSet as LabelingDatasetViewSet
+from labeling.datasets.api import DatasetViewSet
 from labeling.datasets.serializers import DatasetListSerializer, DatasetSerializer
 from labeling.models import Snapshot
 from models_registry.versions.fairness import test_reads
@@ -21,6 +21,6 @@ class ReadDatasetSerializer(DatasetSerializer):
         return test_reads(snapshot)
 
 
-class DatasetViewSet(LabelingDatasetViewSet):
+class ReadCountDatasetViewSet(DatasetViewSet):
     def get_serializer_class(self) -> type[DatasetListSerializer]:
         return DatasetListSerializer if self.action == "list" else ReadDatasetSerializer

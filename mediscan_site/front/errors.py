@@ -23,12 +23,12 @@ def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpRe
 
 @csrf_exempt
 def api_not_found(request: HttpRequest) -> HttpResponse:
-    """Every path under /api/ that no route takes. A forgotten last slash is forgiven: 308 keeps method and body."""
+    """Every path under /api/ that no route matches. A missing last slash is forgiven: 308 keeps method and body."""
     try:
-        found = resolve(f"{request.path_info}/")
+        match = resolve(f"{request.path_info}/")
     except Resolver404:
-        found = None
-    if found is None or found.func is api_not_found or request.path_info.endswith("/"):
+        match = None
+    if match is None or match.func is api_not_found or request.path_info.endswith("/"):
         return _answer(request, 404, "not_found", NO_SUCH_PATH)
     query = request.META.get("QUERY_STRING", "")
     response = HttpResponseRedirect(f"{request.path}/" + (f"?{query}" if query else ""))
@@ -55,11 +55,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     try:
         return _answer(request, 500, "error", "Something went wrong on our side. It has been logged.")
     except Exception:
-        # The page itself may be what is broken; then a plain line must do.
+        # The error page itself may be broken; then a plain line must do.
         log.exception("The error page failed")
         return HttpResponse("Server Error", status=500, content_type="text/plain")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    detail = "The form was open too long or came from another site. Go back, reload the page and send it again."
+    detail = "The form was open for too long or came from another site. Go back, reload the page and send it again."
     return _answer(request, 403, "csrf_failed", detail)

@@ -14,7 +14,7 @@ class EmailForm(forms.Form):
     email = forms.EmailField(label="E-mail address", max_length=254)
 
 
-class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # no generic at run time
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic at run time
     """Django's form; the writing is the service's, which also ends the account's sessions and tokens."""
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002 -- as Django calls it

@@ -35,7 +35,7 @@ SCRAPER = "scraper"
 
 @require_safe
 def alive(request: HttpRequest) -> JsonResponse:
-    """The process answers; nothing else is asked."""
+    """The process answers; nothing else is checked."""
     return JsonResponse({"status": "ok"})
 
 
@@ -86,7 +86,7 @@ def _state(name: str, check: Callable[[], str]) -> str:
 
 
 class BackupAge(Collector):
-    """Seconds since the newest verified backup was made, asked for at each scrape; +Inf while there is none."""
+    """Seconds since the newest verified backup was made, computed at each scrape; +Inf while there is none."""
 
     def describe(self) -> list[Metric]:
         return [GaugeMetricFamily("mediscan_backup_age_seconds", "Age of the newest verified backup")]
@@ -96,7 +96,7 @@ class BackupAge(Collector):
         try:
             last = last_verified()
         except DatabaseError:
-            # The other figures are worth having while the database is away.
+            # The other figures are still useful while the database is away.
             log.warning("No age of the last backup: the database is away")
             return
         gauge.samples.append(Sample(gauge.name, {}, (timezone.now() - last).total_seconds() if last else math.inf))

@@ -1,4 +1,4 @@
-"""A scan in the API with what only the roof can tell of it: its timeline over all apps."""
+"""A scan in the API with what only the roof knows about it: its timeline over all apps."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.imports.api import ScanViewSet as LabelingScanViewSet
+from labeling.imports.api import LabelledScanViewSet
 from mediscan_site.core.http.csv import csv_response, wants_csv
 from mediscan_site.front import timeline
 from mediscan_site.front.timeline import Moment
@@ -24,7 +24,7 @@ class MomentSerializer(serializers.Serializer[Moment]):
     object = serializers.CharField()
 
 
-class ScanViewSet(LabelingScanViewSet):
+class TimelineScanViewSet(LabelledScanViewSet):
     @extend_schema(responses=MomentSerializer(many=True))
     @action(detail=True, filterset_class=None, url_path="timeline", url_name="timeline")
     def timeline(self, request: Request, pk: str) -> HttpResponseBase:

@@ -1,5 +1,10 @@
 """The OpenAPI document and its pages, with `?format=` and with errors in JSON like everywhere under /api/."""
 
+from functools import lru_cache
+from typing import Any
+
+from django.utils.translation import get_language
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
@@ -11,9 +16,23 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 
 
+@lru_cache(maxsize=8)  # bounded: anyone who is signed in may ask for `?version=` whatever
+def _document(version: str | None, language: str | None) -> dict[str, Any]:
+    document: dict[str, Any] = SchemaGenerator(api_version=version).get_schema(public=True)  # type: ignore[no-untyped-call]
+    return document
+
+
+class OneForAll(SchemaGenerator):
+    """The document is the same for whoever may see it, and takes a second to make: once per process."""
+
+    def get_schema(self, request: object = None, public: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        return _document(self.api_version, get_language())
+
+
 class SchemaView(SpectacularAPIView):
     """JSON, or YAML when asked with `Accept` or `?format=yaml`."""
 
+    generator_class = OneForAll
     # The first one also renders the errors.
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2]
 

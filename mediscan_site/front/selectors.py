@@ -13,24 +13,25 @@ from guardian.shortcuts import get_objects_for_user
 from images.models import Image, Project
 from images.policies import visible_projects
 from labeling.models import Export, Import, Lease
+from labeling.policies import visible_exports, visible_imports
 from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, WorkStatus
 from mediscan_site.core.policies import is_admin
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
 from training.models import TrainingRun
+from training.policies import visible_runs
 
 DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
-ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One line of the jobs page. `cancel` is the address that a POST cancels it at; empty when it cannot be."""
+    """One line of the jobs page. `cancel` is the address where a POST cancels it; empty when it cannot be cancelled."""
 
     kind: str
     name: str
@@ -85,15 +86,15 @@ def _grade_job(row: Any) -> Job:
 
 
 def _imports(user: Any) -> QuerySet[Any]:
-    return Import.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_imports(user).select_related("project", "created_by")
 
 
 def _exports(user: Any) -> QuerySet[Any]:
-    return Export.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by", "snapshot")
+    return visible_exports(user).select_related("project", "created_by", "snapshot")
 
 
 def _runs(user: Any) -> QuerySet[Any]:
-    return TrainingRun.objects.filter(project__in=visible_projects(user)).select_related("project", "created_by")
+    return visible_runs(user).select_related("project", "created_by")
 
 
 def _evaluations(user: Any) -> QuerySet[Any]:
@@ -142,7 +143,7 @@ class ProjectCard:
 
 
 def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them for this user: four queries however many."""
+    """The newest projects with the work that waits in them for this user: four queries, however many there are."""
     projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
     counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
     serving = dict(
@@ -170,7 +171,7 @@ def active_jobs(user: Any) -> list[Job]:
 
 
 def backup_notice(user: Any) -> str:
-    """What is wrong with the backups, for those who can mend it."""
+    """What is wrong with the backups, for those who can fix it."""
     return backups.notice() if is_admin(user) else ""
 
 
@@ -184,7 +185,7 @@ def sees_audit(user: Any) -> bool:
 
 
 def audit_events(user: Any) -> QuerySet[AuditEvent]:
-    """All events for an admin; those of their projects for who has `view_audit` there; Forbidden for everybody else."""
+    """All events for an admin; for holders of `view_audit` those of their projects; Forbidden for everybody else."""
     if not sees_audit(user):
         raise Forbidden("Only administrators, and members with the right 'view_audit', read the audit log.")
     events = AuditEvent.objects.select_related("seal")
@@ -192,6 +193,6 @@ def audit_events(user: Any) -> QuerySet[AuditEvent]:
 
 
 def changes(user: Any) -> QuerySet[AuditSeal]:
-    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is no change and left out."""
+    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is not a change and is left out."""
     seals = AuditSeal.objects.select_related("event").exclude(event__action__in=("scan.open", "scan.download"))
     return seals if is_admin(user) else seals.filter(event__project__in=visible_projects(user).values("pk"))

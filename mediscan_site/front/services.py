@@ -31,7 +31,7 @@ def set_scan(
     with transaction.atomic():
         if changes:
             image = update_scan(actor=actor, image=image, changes=dict(changes), expected_version=expected_version)
-            # The version named by the caller was checked; from here on it is our own.
+            # The version named by the caller was checked; from here on the version is our own.
             expected_version = None
         if label_status == LabelStatus.UNLABELED:
             withdraw_label(actor=actor, image=image, expected_version=expected_version)

@@ -45,8 +45,8 @@ def _imports(image: Image) -> Iterator[Moment]:
 
 def _labels(image: Image) -> Iterator[Moment]:
     for row in Label.objects.filter(image=image).select_related("label_class", "reader"):
-        said = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
-        text = f"labelled {said}" if row.source == Label.Source.DOCTOR else f"labelled {said} (from {row.source})"
+        reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
+        text = f"labelled {reading}" if row.source == Label.Source.DOCTOR else f"labelled {reading} (from {row.source})"
         yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
 
 
@@ -73,8 +73,10 @@ def _grades(image: Image) -> Iterator[Moment]:
 def _grade_text(row: Grade) -> str:
     if row.status != WorkStatus.SUCCEEDED:
         return f"grade by {row.model.code}: {row.status}"
-    said = row.prediction.name if row.prediction else "nothing"
-    return f"graded by {row.model.code}: {said}, {'answered' if row.decision == Grade.Decision.ANSWER else 'referred'}"
+    answer = row.prediction.name if row.prediction else "nothing"
+    return (
+        f"graded by {row.model.code}: {answer}, {'answered' if row.decision == Grade.Decision.ANSWER else 'referred'}"
+    )
 
 
 def _feedback(image: Image) -> Iterator[Moment]:

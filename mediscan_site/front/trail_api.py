@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.digits import whole_number
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.models import AuditEvent, AuditSeal
 from mediscan_site.front import selectors
@@ -88,10 +89,10 @@ class EventViewSet(mixins.ListModelMixin, ApiViewSet):
 
     def get_queryset(self) -> QuerySet[AuditSeal]:
         changes = selectors.changes(self.request.user)
-        after = self.request.query_params.get("after", "0")
-        if not (after.isascii() and after.isdigit() and len(after) <= 18):
+        seen = whole_number(self.request.query_params.get("after", "0"))
+        if seen is None:
             raise Invalid("after must be the last seq you have seen.", attr="after")
-        return changes.filter(seq__gt=int(after))
+        return changes.filter(seq__gt=seen)
 
     @extend_schema(parameters=[AFTER])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -1,4 +1,4 @@
-"""Pages that span several apps: signing in, the dashboard, one scan with all that was said of it, jobs, the audit log."""
+"""Pages that span several apps: signing in, the dashboard, one scan with all that was said about it, jobs, the audit log."""
 
 from typing import Any
 
@@ -74,8 +74,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 @read_page
 def scan(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
-    return respond(request, "front/scan.html", _scan_context(request, found))
+    image = _scan(request, pk)
+    return respond(request, "front/scan.html", _scan_context(request, image))
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
@@ -95,63 +95,63 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
 
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
-    context = {"scan": found, "project": found.project, "moments": timeline.of_scan(found)}
+    image = _scan(request, pk)
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image)}
     return respond(request, "front/scan_timeline.html", context)
 
 
 @form_page
 def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
-    form = ScanEditForm(**sent(request), initial=scan_values(found))
+    image = _scan(request, pk)
+    form = ScanEditForm(**sent(request), initial=scan_values(image))
     if request.method == "POST" and form.is_valid():
-        changes, seen = form.changes(found), form.cleaned_data["version"]
+        changes, seen = form.changes(image), form.cleaned_data["version"]
         done = attempt(
-            request, images.update_scan, form=form, said="Saved.", image=found, changes=changes, expected_version=seen
+            request, images.update_scan, form=form, said="Saved.", image=image, changes=changes, expected_version=seen
         )
         if done.ok:
             return redirect("scan", pk)
-    return respond(request, "front/scan_edit.html", {"scan": found, "project": found.project}, form)
+    return respond(request, "front/scan_edit.html", {"scan": image, "project": image.project}, form)
 
 
 @action
 def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
-    form = LabelForm(request.POST, project=found.project)
+    image = _scan(request, pk)
+    form = LabelForm(request.POST, project=image.project)
     if form.is_valid():
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said="Label saved.", image=found, **form.arguments())
+        attempt(request, save, said="Label saved.", image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
 
 @action
 def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    found, form = _scan(request, pk), VersionForm(request.POST)
+    image, form = _scan(request, pk), VersionForm(request.POST)
     if form.is_valid():
-        said, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
-        attempt(request, withdraw_label, said=said, image=found, expected_version=seen)
+        message, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
+        attempt(request, withdraw_label, said=message, image=image, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
 
 
 @action
 def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
-    form = ReviewForm(request.POST, project=found.project)
+    image = _scan(request, pk)
+    form = ReviewForm(request.POST, project=image.project)
     if form.is_valid():
-        attempt(request, registry.review_scan, said="Review saved.", image=found, **form.arguments())
+        attempt(request, registry.review_scan, said="Review saved.", image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
 
 @action
 def scan_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _scan(request, pk)
+    image = _scan(request, pk)
     done = attempt(
-        request, images.delete_scan, said=f"{found.code} is erased: its keys and bytes are destroyed.", image=found
+        request, images.delete_scan, said=f"{image.code} is erased: its keys and bytes are destroyed.", image=image
     )
-    return redirect("scan_list", found.project_id) if done.ok else redirect("scan", pk)
+    return redirect("scan_list", image.project_id) if done.ok else redirect("scan", pk)
 
 
 @read_page

@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Every available figure of a report as `test_NAME`, with the ends of its interval."""
-    found: dict[str, float] = {}
+    numbers_by_name: dict[str, float] = {}
     for name in metrics:
         for bound, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             number = figure(metrics, name, bound)
             if number is not None:
-                found[f"test_{name}{suffix}"] = number
-    return found
+                numbers_by_name[f"test_{name}{suffix}"] = number
+    return numbers_by_name
 
 
 def drawings(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> dict[str, "Figure"]:
-    """Confusion matrix, reliability diagram, ROC and precision-recall curves and training curves, as far as there is anything
+    """Confusion matrix, reliability diagram, ROC and precision-recall curves and training curves, where there is anything
     to draw."""
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     if metrics.get("confusion_matrix"):
-        found["confusion_matrix"] = confusion_matrix(metrics["confusion_matrix"], metrics["classes"])
+        figures["confusion_matrix"] = confusion_matrix(metrics["confusion_matrix"], metrics["classes"])
     if metrics.get("reliability"):
-        found["reliability"] = reliability(metrics["reliability"])
+        figures["reliability"] = reliability(metrics["reliability"])
     stored = metrics.get("curves") or {}
     for name, draw in (("roc", roc), ("pr", precision_recall)):
         lines = [entry for entry in stored.get(name, []) if entry["points"]]
         if lines:
-            found[name] = draw(lines)
+            figures[name] = draw(lines)
     if epochs:
-        found["training_curves"] = curves(epochs)
-    return found
+        figures["training_curves"] = curves(epochs)
+    return figures
 
 
 def roc(lines: Sequence[Mapping[str, Any]]) -> "Figure":

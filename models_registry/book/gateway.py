@@ -1,7 +1,7 @@
 """MLflow, the laboratory book: the only module that imports it.
 
 The database is the truth; what is written here is for people who like MLflow's pages. Every call either works or
-raises MlflowAway within seconds, so callers go on without it. Artifacts are plain files: no flavor, no pickle, and
+raises MlflowAway within seconds, so callers carry on without it. Artifacts are plain files: no flavor, no pickle, and
 nothing is ever read back into the site.
 """
 
@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 
 
 class MlflowAway(Exception):
-    """MLflow did not take the entry. Nothing else is wrong: go on, and let the mirror task catch up."""
+    """MLflow did not take the entry. Nothing else is wrong: carry on, and let the mirror task catch up."""
 
 
 def _tolerant(function: Callable[P, R]) -> Callable[P, R]:
@@ -87,7 +87,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 @_tolerant
 def ensure_store() -> None:
-    """Makes or upgrades the embedded store, once per MLflow version: several first users at once would break it, see
+    """Makes or upgrades the embedded store, once per MLflow version: several first users at once would break it; see
     findings/mlflow_store_is_created_by_one_process_only.sh.
 
     A server looks after its own database.
@@ -127,7 +127,7 @@ def _refuse_dead_server(uri: str) -> None:
 def _client() -> "MlflowClient":
     uri = settings.MLFLOW_TRACKING_URI
     if not uri:
-        # MLflow would take this for a database of its own in the current folder.
+        # MLflow would take this to mean a database of its own in the current folder.
         raise MlflowAway("No laboratory book is kept: MLFLOW_TRACKING_URI is empty.")
     _refuse_dead_server(uri)
     ensure_store()
@@ -154,7 +154,7 @@ def _experiment(client: "MlflowClient", project: "Project") -> str:
 
 @_tolerant
 def start_run(project: "Project", run_code: str, params: Mapping[str, object]) -> str:
-    """Opens the book's page of one training and returns its run id. The same code again is the same page."""
+    """Opens the book's page of one training and returns its run id. The same code gives the same page."""
     client = _client()
     experiment = _experiment(client, project)
     for run in client.search_runs([experiment], f"tags.mediscan_run = '{run_code}'", max_results=1):
@@ -175,13 +175,13 @@ def _log_metrics(client: "MlflowClient", run_id: str, metrics: Mapping[str, obje
 
 @_tolerant
 def log_epoch(run_id: str, epoch: int, metrics: Mapping[str, object]) -> None:
-    """What one epoch measured; entries that are no numbers are left out. Again is harmless: time and step are its key."""
+    """What one epoch measured; entries that are not numbers are left out. Repeating is harmless: time and step are the key."""
     _log_metrics(_client(), run_id, metrics, epoch)
 
 
 @dataclass(frozen=True)
 class DatasetNote:
-    """What the book says of the scans that a run was made from: names, digests and numbers, never a picture or a patient."""
+    """What the book says about the scans that a run was made from: names, digests and numbers, never a picture or a patient."""
 
     name: str
     content_hash: str
@@ -191,13 +191,13 @@ class DatasetNote:
 
 @_tolerant
 def log_dataset(run_id: str, note: DatasetNote) -> None:
-    """The run's input. Again is harmless: name and digest are its key."""
+    """The run's input. Repeating is harmless: name and digest are the key."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = {"dataset": note.name, "content_hash": note.content_hash, "test_hash": note.test_hash}
     dataset = Dataset(
         name=note.name,
-        # MLflow keeps no longer one; the whole digest stands in the source.
+        # MLflow keeps no longer one; the whole digest is in the source.
         digest=note.content_hash[:_MAX_DIGEST],
         source_type="mediscan",
         source=json.dumps(source),
@@ -222,7 +222,9 @@ def log_final(
 
 def _artifact_path(name: str) -> str:
     if not _ARTIFACT_PATH.fullmatch(name):
-        raise MlflowAway(f"'{name}' is no name for an artifact: use letters, digits, _, - and dots inside, / between.")
+        raise MlflowAway(
+            f"'{name}' is not a valid artifact name: use letters, digits, _, - and dots inside, / between."
+        )
     return name
 
 
@@ -243,7 +245,7 @@ def end_run(run_id: str, *, failed: bool) -> None:
 
 @_tolerant
 def register(run_id: str, project: "Project", *, model_code: str, tags: Mapping[str, str]) -> str:
-    """The version number under which the registry lists the bundle of this run. The same model again is the same version."""
+    """The version number under which the registry lists the bundle of this run. Calling it again gives the same version."""
     client = _client()
     name = book_name(project)
     if not client.search_registered_models(f"name = '{name}'"):

@@ -1,7 +1,7 @@
 """A bundle as an MLflow python function: plain files, no pickle. The answers are the site's own, by the same code.
 
-MLflow puts the folder `code` beside the bundle on the module path and calls `_load_pyfunc` with the model's folder. What comes
-in are tiles as the site makes them of an upright 8-bit picture:
+MLflow puts the folder `code` next to the bundle on the module path and calls `_load_pyfunc` with the model's folder. The input
+is tiles, made as the site makes them from an upright 8-bit picture:
 
     picture.convert("L").resize((256, 256), Image.Resampling.BILINEAR)
 """
@@ -33,7 +33,7 @@ REMEDY: Final = (
 
 
 class NotTiles(ValueError):
-    """The input is not what the model reads; the message says what is."""
+    """The input is not what the model reads; the message says what would be."""
 
 
 class Servable:
@@ -47,12 +47,12 @@ class Servable:
         `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the share of
         scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotTiles."""
         del params
-        found = self._predictor.predict(tiles(model_input))
-        sets = self._predictor.prediction_set(found)
-        inside = [None] * len(found.probabilities) if sets is None else list(sets)
+        predictions = self._predictor.predict(tiles(model_input))
+        sets = self._predictor.prediction_set(predictions)
+        inside = [None] * len(predictions.probabilities) if sets is None else list(sets)
         return [
-            self._answer(shares, members, calibrated=found.calibrated)
-            for shares, members in zip(found.probabilities, inside, strict=True)
+            self._answer(shares, members, calibrated=predictions.calibrated)
+            for shares, members in zip(predictions.probabilities, inside, strict=True)
         ]
 
     def _answer(
@@ -102,16 +102,16 @@ def _picture(text: Any, number: int) -> npt.NDArray[np.uint8]:
 
 def _numbers(values: Any) -> npt.NDArray[np.uint8]:
     try:
-        found = np.asarray(values)
+        tiles_given = np.asarray(values)
     except ValueError as error:
         raise NotTiles(REMEDY) from error
-    if found.ndim == 2:
-        found = found[None]
-    if found.shape[1:] != (TILE_SIDE, TILE_SIDE) or not 1 <= len(found) <= MOST_TILES:
-        raise NotTiles(f"The shape is {found.shape}. {REMEDY} At most {MOST_TILES} at once.")
-    if found.dtype.kind not in "iu" or found.min() < 0 or found.max() > 255:
+    if tiles_given.ndim == 2:
+        tiles_given = tiles_given[None]
+    if tiles_given.shape[1:] != (TILE_SIDE, TILE_SIDE) or not 1 <= len(tiles_given) <= MOST_TILES:
+        raise NotTiles(f"The shape is {tiles_given.shape}. {REMEDY} At most {MOST_TILES} at once.")
+    if tiles_given.dtype.kind not in "iu" or tiles_given.min() < 0 or tiles_given.max() > 255:
         raise NotTiles(f"These are not grey levels. {REMEDY}")
-    return found.astype(np.uint8)
+    return tiles_given.astype(np.uint8)
 
 
 def _load_pyfunc(path: str) -> Servable:

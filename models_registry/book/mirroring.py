@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling.models import Snapshot
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.book import figures, gateway, servable
 from models_registry.book.gateway import MlflowAway
 from models_registry.models import Evaluation, ModelVersion
@@ -22,7 +22,7 @@ PENDING_AT_ONCE = 20
 
 
 def mirror_pending() -> None:
-    """Every version that MLflow has not seen as it is now. Stops at the first refusal: MLflow is away for all of them."""
+    """Every version that MLflow does not have in its present state. Stops at the first refusal: MLflow is away for all of them."""
     waiting = ModelVersion.objects.filter(mirrored_at__isnull=True).order_by("pk")
     for pk in list(waiting.values_list("pk", flat=True)[:PENDING_AT_ONCE]):
         if not mirror_version(pk):
@@ -32,7 +32,7 @@ def mirror_pending() -> None:
 def mirror_version(pk: int) -> bool:
     """Log the run if the training could not, register the version, and move the alias if it serves. False: MLflow is away.
 
-    Every step looks first whether it has been done, so a call repeated after half a failure doubles nothing.
+    Every step first checks whether it has been done, so a call repeated after a partial failure duplicates nothing.
     """
     model = ModelVersion.objects.select_related("project", "snapshot", "bundle").filter(pk=pk).first()
     if model is None:
@@ -41,7 +41,7 @@ def mirror_version(pk: int) -> bool:
         version = model.mlflow_version or _log_and_register(model)
         if deployed_model(model.project) == model:
             gateway.set_champion(model.project, version)
-    except (MlflowAway, IntegrityError) as error:
+    except (MlflowAway, DamagedObject) as error:
         log.warning("%s is not in MLflow yet: %s", model.code, error)
         return False
     ModelVersion.objects.filter(pk=pk).update(mlflow_version=version, mirrored_at=timezone.now())
@@ -69,7 +69,7 @@ def _log_and_register(model: ModelVersion) -> str:
 
 
 def dataset_note(snapshot: Snapshot) -> gateway.DatasetNote:
-    """A data set as the book may know it: digests and counts."""
+    """What the book may know about a data set: digests and counts."""
     return gateway.DatasetNote(
         name=snapshot.code,
         content_hash=snapshot.content_hash,
@@ -88,7 +88,7 @@ def _cards(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, byte
 
 
 def _tags(model: ModelVersion, numbers: Mapping[str, float]) -> dict[str, str]:
-    """What tells a version from the others in a list of them."""
+    """What distinguishes a version from the others in a list."""
     return {
         "architecture": model.architecture,
         "dataset": model.snapshot.code,

@@ -55,7 +55,7 @@ def _yaml(content: Any) -> bytes:
 
 
 def _recipe(model: ModelVersion) -> dict[str, bytes]:
-    """What MLflow reads: how to load the folder, and the packages with which this site would."""
+    """What MLflow reads: how to load the folder, and the packages that this site uses for it."""
     pins = [f"{name}=={installed(name)}" for name in PACKAGES]
     python = platform.python_version()
     flavour = {

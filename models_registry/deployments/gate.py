@@ -12,13 +12,13 @@ from models_registry.statistics.comparison import significant
 from models_registry.versions.report import figure
 
 NAME: Final = "balanced_accuracy"
-# A version may be this much worse than the one it replaces, on the same test scans, where no test tells chance from fact.
+# A version may be this much worse than the one it replaces, on the same test scans, where no test can rule out chance.
 TOLERANCE: Final = 0.02
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reasons`: why it is refused (empty: it passes). `warnings`: what could not be told."""
+    """`reasons`: why it is refused (empty: it passes). `warnings`: what could not be decided."""
 
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ def judge(
 ) -> Verdict:
     """`metrics`: the newest report of the version, None without a succeeded evaluation. `replaces`: the code of the deployed
     version, if there is one; `served_metrics`: its report on the same data set, None when there is none. `flattered` and
-    `replaced_flattered` say why that test split is not fair to judge the one and the other by; empty when it is."""
+    `replaced_flattered` say why that test split cannot fairly judge the one and the other; empty when it can."""
     if metrics is None:
         return Verdict(reasons=("It has no succeeded evaluation. Evaluate it first.",))
     if flattered:
@@ -72,7 +72,7 @@ def _against_chance(metrics: Mapping[str, Any], chance: float) -> Verdict:
     high = figure(metrics, NAME, "high")
     figures = {NAME: figure(metrics, NAME), "high": high, "chance": chance}
     if high is None:
-        why = f"Whether it is better than chance cannot be told: {_why(metrics)}."
+        why = f"Whether it is better than chance cannot be decided: {_why(metrics)}."
         return Verdict(warnings=(why,), figures=figures)
     if _one_answer(metrics):
         return Verdict(reasons=("It gives every test scan the same class.",), figures=figures)
@@ -83,7 +83,7 @@ def _against_chance(metrics: Mapping[str, Any], chance: float) -> Verdict:
 
 
 def _one_answer(metrics: Mapping[str, Any]) -> bool:
-    """Whether all scans stand in one column of the confusion matrix, though there are scans of several classes."""
+    """Whether all scans are in one column of the confusion matrix, though there are scans of several classes."""
     counts = metrics.get("confusion_matrix") or []
     return sum(any(row) for row in counts) > 1 and sum(any(column) for column in zip(*counts, strict=True)) == 1
 
@@ -100,8 +100,8 @@ def _by_tests(tests: Sequence[Mapping[str, Any]]) -> Verdict:
     """Refused where it is significantly worse in any figure; a loss that may be chance is a warning."""
     worse = significant(tests, worse=True)
     doubtful = [test for test in tests if test not in worse and test["difference"] < -TOLERANCE]
-    kept = ("figure", "class", "new", "deployed", "difference", "low", "high", "p", "p_holm", "method")
-    compared = [{name: test[name] for name in kept} for test in tests]
+    columns = ("figure", "class", "new", "deployed", "difference", "low", "high", "p", "p_holm", "method")
+    compared = [{name: test[name] for name in columns} for test in tests]
     served = next((test["deployed"] for test in tests if test["figure"] == NAME), None)
     return Verdict(
         tuple(f"It is significantly worse: {_said(test, len(tests))}" for test in worse),
@@ -133,7 +133,7 @@ def _by_tolerance(metrics: Mapping[str, Any], served_metrics: Mapping[str, Any] 
 
 
 def _unlike(metrics: Mapping[str, Any]) -> str:
-    """What the report says of why there is no comparison; it may be older than what is deployed now."""
+    """What the report says about why there is no comparison; it may be older than what is deployed now."""
     comparison = metrics.get("comparison") or {}
     reason = "" if comparison.get("available", True) else str(comparison["reason"]).rstrip(".")
     return f" on the same data set ({reason})" if reason else " on the same data set; evaluate it again to compare them"

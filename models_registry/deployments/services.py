@@ -20,7 +20,7 @@ WARM = "models_registry.warm"
 
 def deploy(*, actor: User, model: ModelVersion, override_reason: str = "") -> Deployment:
     """Let this version serve its project: it must load and pass the gate (409 `gate_refused`, unless a reason to override it
-    is given, which is recorded). Until the pointer moves, the old version answers. Deploying what serves changes nothing."""
+    is given, which is recorded). Until the pointer moves, the old version answers. Redeploying what serves changes nothing."""
     require(actor, "deploy_model", model.project)
     current = current_deployment(model.project)
     _warm(model)
@@ -30,7 +30,7 @@ def deploy(*, actor: User, model: ModelVersion, override_reason: str = "") -> De
     reason = override_reason.strip()
     if not verdict.passed and not reason:
         raise Conflict(
-            f"{model.code} is refused. {' '.join(verdict.reasons)} Give override_reason to deploy it all the same.",
+            f"{model.code} is refused. {' '.join(verdict.reasons)} Give override_reason to deploy it anyway.",
             code="gate_refused",
         )
     deployment = Deployment(
@@ -46,7 +46,7 @@ def deploy(*, actor: User, model: ModelVersion, override_reason: str = "") -> De
 
 
 def rollback(*, actor: User, project: Project) -> Deployment:
-    """Restore what served before. Again: one step further back, until 409 `nothing_to_roll_back`."""
+    """Restore the version that served before. Repeated, it goes one step further back, until 409 `nothing_to_roll_back`."""
     require(actor, "deploy_model", project)
     current = current_deployment(project)
     if current is None or current.previous is None:
@@ -57,7 +57,7 @@ def rollback(*, actor: User, project: Project) -> Deployment:
         project=project,
         model=target.model,
         kind=Deployment.Kind.ROLLBACK,
-        # What served before the restored one: so repeated rollbacks walk back and do not swing between two.
+        # What served before the restored one: so repeated rollbacks walk back instead of alternating between two.
         previous=target.previous,
         gate={"rolled_back": current.model.code},
         deployed_by=actor,
@@ -69,7 +69,7 @@ def judge(model: ModelVersion, current: Deployment | None) -> gate.Verdict:
     """The gate's verdict over the newest reports of this version and of the one it would replace."""
     report = latest_evaluation(model)
     served = latest_evaluation(current.model, snapshot=report.snapshot) if current and report else None
-    # A report was fair when it was made; what is known of patients and copies may have changed since.
+    # A report was fair when it was made; what is known about patients and copies may have changed since.
     judged = (model, current.model if current else None)
     unfair = [why_flattered(one, report.snapshot) if one and report else "" for one in judged]
     return gate.judge(
@@ -87,12 +87,12 @@ def _warm(model: ModelVersion) -> None:
         serving.warm(model)
     except serving.BundleDamaged as error:
         raise Conflict(
-            f"{error} It cannot be deployed; what serves now keeps serving.", code="bundle_damaged"
+            f"{error} It cannot be deployed; whatever serves now keeps serving.", code="bundle_damaged"
         ) from error
 
 
 def _switch(deployment: Deployment, current: Deployment | None, action: str) -> Deployment:
-    """Write the decision and move the pointer, if it still stands where the decision was made."""
+    """Write the decision and move the pointer, if it is still where it was when the decision was made."""
     with transaction.atomic():
         deployment.save(force_insert=True)
         if not _move_pointer(deployment, current):

@@ -1,7 +1,7 @@
-"""The report of one reading of a test split: what an evaluation and a training run both write down, made in one place.
+"""The report of one reading of a test split: what an evaluation and a training run both record, made in one place.
 
 The deployed version answers the same scans in the same pass, so that the two can be compared pairwise. That is part of this
-one reading and counted with it: nobody sees its answers but through the comparison.
+one reading and counted with it: nobody sees its answers except through the comparison.
 """
 
 import logging
@@ -16,7 +16,7 @@ from images.models import Image, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
@@ -53,7 +53,7 @@ class ReadScans:
 
 @dataclass(frozen=True)
 class Rival:
-    """The deployed version, or the `reason` why nothing can be compared with it. `order`: its place of each class."""
+    """The deployed version, or the `reason` why nothing can be compared with it. `order`: the position of each class in it."""
 
     model: ModelVersion | None = None
     predictor: "Predictor | None" = None
@@ -74,7 +74,7 @@ def build(
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
 
     `classes`: {"id", "name"} in the predictor's order. `model`: the version the predictor is of, None while it is not
-    registered yet. `on_read` is called with how many of how many scans were answered, and may raise to stop. Raises
+    registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop. Raises
     NothingToRead, and what `read` raises."""
     scans = _scans(snapshot)
     rival = _rival(snapshot, classes, model)
@@ -118,7 +118,7 @@ def _answers(
     read: Callable[[Image], Tile],
     on_read: Callable[[int, int], None],
 ) -> "Floats":
-    """Probabilities (N, K); those of the rival go to its `shares`. Few tiles are in memory at a time."""
+    """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
         tiles = np.stack([read(member.image) for member in scans.members[start : start + CHUNK]])
@@ -154,5 +154,5 @@ def _comparison(
 
     if rival.model is None:
         return unavailable(rival.reason)
-    found = compare(labels, shares, np.concatenate(rival.shares), groups, names)
-    return {**found, "deployed": rival.model.code, "deployed_version": rival.model.version}
+    comparison = compare(labels, shares, np.concatenate(rival.shares), groups, names)
+    return {**comparison, "deployed": rival.model.code, "deployed_version": rival.model.version}

@@ -11,7 +11,7 @@ from models_registry.versions.fairness import require_fair
 
 
 def request_evaluation(*, actor: User, model: ModelVersion, snapshot: Snapshot | None = None) -> Evaluation:
-    """An evaluation of this version on the test split of its own snapshot, or of another one of the project; queued."""
+    """Queue an evaluation of this version on the test split of its own snapshot, or of another one of the project."""
     require(actor, "train_model", model.project)
     snapshot = snapshot or model.snapshot
     require_fair(model, snapshot)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from images.models import Image, Metadata
+from images.scan_facts import SUBGROUPS
 
-# Upper ends of the age bands, in years: children, young and middle-aged adults; who is older is in the last.
+# Upper ends of the age bands, in years: children, young and middle-aged adults; anyone older is in the last band.
 AGE_BANDS: Final = ((18, "0 to 17"), (40, "18 to 39"), (65, "40 to 64"))
 OLDEST: Final = "65 and older"
 # DICOM's codes (PatientSex, Laterality) and the words that data sets write for them.
@@ -13,15 +14,14 @@ _WORDS: Final = {
     "sex": {"m": "male", "f": "female", "o": "other sex"},
     "laterality": {"l": "left", "r": "right", "b": "both", "u": "unpaired"},
 }
-COLUMNS: Final = ("sex", "age", "view", "body_part", "laterality", "device", "institution")
 
 
 def columns(scans: Sequence[Image]) -> dict[str, list[str]]:
     """By column the value of each scan, "" where it is not known. Load the scans with their `metadata`.
 
-    A project that does not keep a fact (its privacy settings) has it empty; such a column divides nothing."""
+    Where a project does not keep a fact (its privacy settings), it is empty; such a column divides nothing."""
     facts = [getattr(scan, "metadata", None) for scan in scans]
-    return {name: [_value(row, name) for row in facts] for name in COLUMNS}
+    return {name: [_value(row, name) for row in facts] for name in SUBGROUPS}
 
 
 def _value(facts: Metadata | None, name: str) -> str:

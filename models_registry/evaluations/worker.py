@@ -16,10 +16,6 @@ from models_registry.versions.fairness import next_test_read
 log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
-    """The row was cancelled or given to another attempt."""
-
-
 def run_evaluation(pk: int) -> None:
     """Claim the evaluation, read the test split, store the report. Whatever goes wrong ends in a failed row that says so."""
     attempt = work.claim(Evaluation, pk)
@@ -31,7 +27,7 @@ def run_evaluation(pk: int) -> None:
     try:
         with work.keep_alive(Evaluation, pk, attempt) as pulse:
             report = measure(evaluation, pulse)
-    except Stopped:
+    except work.Stopped:
         work.finish(Evaluation, pk, attempt, status=WorkStatus.CANCELLED)
     except reporting.NothingToRead as error:
         work.finish(Evaluation, pk, attempt, status=WorkStatus.FAILED, error=str(error))
@@ -42,11 +38,11 @@ def run_evaluation(pk: int) -> None:
 
 
 def measure(evaluation: Evaluation, pulse: work.Pulse) -> dict[str, Any]:
-    """The report over the test members that still exist. Raises Stopped when nobody wants the result any more."""
+    """The report over the test members that still exist. Raises work.Stopped when nobody wants the result any more."""
 
     def on_read(done: int, total: int) -> None:
         if pulse.should_stop():
-            raise Stopped
+            raise work.Stopped
         pulse.progress(done / total)
 
     model = evaluation.model

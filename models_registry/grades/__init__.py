@@ -1,1 +1,1 @@
-"""Grades: what the deployed version says of a scan, and what doctors say of that."""
+"""Grades: what the deployed version says about a scan, and what doctors say about that."""

@@ -17,7 +17,7 @@ def give_feedback(
 ) -> Feedback:
     """Right or wrong, and if wrong the class. Wrong with a class is the doctor's label proposal, except on a scan of a test
     split: a model's own mistakes must not choose which test labels are looked at again. "Right" is never a label: a reader
-    who has seen the answer is no independent reader."""
+    who has seen the answer is not an independent reader."""
     require(actor, "grade_image", grade.project)
     _check(grade, correct=correct, correct_class=correct_class)
     held = correct_class is not None and in_test_split(grade.image)
@@ -54,7 +54,7 @@ def _check(grade: Grade, *, correct: bool, correct_class: ProjectClass | None) -
     if correct:
         raise Invalid("A correct grade needs no other class. Leave correct_label out.", attr="correct_label")
     if correct_class.project_id != grade.project_id or correct_class.retired_at is not None:
-        raise Invalid("This is no class of the project.", code="does_not_exist", attr="correct_label")
+        raise Invalid("This is not a class of the project.", code="does_not_exist", attr="correct_label")
     if correct_class.pk == grade.prediction_id:
         raise Invalid(
             "This is the class that the model predicted. Send correct: true, or name another.", attr="correct_label"
@@ -62,7 +62,7 @@ def _check(grade: Grade, *, correct: bool, correct_class: ProjectClass | None) -
 
 
 def _propose(actor: User, grade: Grade, correct_class: ProjectClass, comment: str) -> Label | None:
-    """The doctor's label, or None: who may not label only has an opinion, and a class the scan already has adds nothing."""
+    """The doctor's label, or None: someone who may not label only has an opinion, and a class the scan already has adds nothing."""
     if not can(actor, "label_image", grade.project):
         return None
     outcome = label_scan(

@@ -35,16 +35,16 @@ def overlay(heat: npt.NDArray[np.float32]) -> bytes:
 
 
 def draw(grade: Grade) -> Blob:
-    """The heat map of a succeeded grade, made now if it has none; of two that draw at once the first one's stays.
+    """The heat map of a succeeded grade, made now if it has none; when two draw at once, the first one's stays.
 
-    Raises serving.BundleDamaged, and IntegrityError of the storage when the scan is damaged.
+    Raises serving.BundleDamaged, and DamagedObject when the scan is damaged.
     """
     if grade.heatmap:
         return grade.heatmap
     index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
     heat = serving.predictor(grade.model).heatmap(tile(grade.image).copy(), index)
     blob = blobs.write(overlay(heat), namespace=blobs.namespace(grade.project_id), content_type=PNG)
-    with transaction.atomic():
+    with blobs.discarded_on_failure(blob), transaction.atomic():
         # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.
         there = Image.objects.select_for_update().filter(pk=grade.image_id, erased_at__isnull=True)
         missing = Grade.objects.filter(pk=grade.pk, heatmap__isnull=True, image__in=list(there))
@@ -59,7 +59,7 @@ def draw(grade: Grade) -> Blob:
 
 
 def _drawn_by_another(grade: Grade) -> Blob:
-    found = Grade.objects.select_related("heatmap").get(pk=grade.pk).heatmap
-    if found is None:
+    heatmap = Grade.objects.select_related("heatmap").get(pk=grade.pk).heatmap
+    if heatmap is None:
         raise NotFound("The scan was erased, and its heat map with it.")
-    return found
+    return heatmap

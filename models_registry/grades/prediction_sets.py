@@ -1,14 +1,14 @@
-"""The prediction set of a grade: the classes that cannot be told from the true one at the rate its version was calibrated for.
+"""The prediction set of a grade: the classes that cannot be ruled out at the rate its version was calibrated for.
 
 Computed when it is read, from what never changes: the probabilities in the grade's row and the thresholds of its version.
 These are the probabilities that the thresholds were fitted on, temperature and expected prevalence included (both sides
 come from `inference.prior.served_probabilities`), so nothing is lost by not storing the set.
 
-A set may be empty: no class is as probable as the true class was on most calibration scans. It stays empty. With the most
-probable class put in, a scan that resembles no class would read like one that is certain, and the coverage and the share
-of single classes on the model's card, which were measured on sets as they are, would be of other sets. (An empty set means
+A set may be empty: no class is as probable as the true class was on most calibration scans. It stays empty. If the most
+probable class were put in, a scan that resembles no class would read like a certain one, and the coverage and the share
+of single classes on the model's card, which were measured on sets as they are, would describe other sets. (An empty set means
 low credibility: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; null regions, and filling them
-as the other choice: Sadinle, Lei and Wasserman, JASA 2019.) The most probable class stands beside it as `prediction`.
+as the other choice: Sadinle, Lei and Wasserman, JASA 2019.) The most probable class is given next to it as `prediction`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PredictionSet:
 
     @property
     def sentence(self) -> str:
-        """For doctors: the set, and what one of several classes or of none says of the scan."""
+        """For doctors: the set, and what a set of several classes or of none says about the scan."""
         if self.classes is None or self.coverage is None:
             return f"Prediction set: not available ({self.reason})."
         percent = f"{self.coverage * 100:.3g} %"
@@ -51,10 +51,10 @@ def of(grade: Grade) -> PredictionSet:
     shares = selectors.named_probabilities(grade)
     if len(shares) != sets.n_classes:
         return PredictionSet(None, None, "the grade keeps no probability of some class")
-    found = sets.prediction_set([list(shares.values())])
-    if found is None:
+    members = sets.prediction_set([list(shares.values())])
+    if members is None:
         return PredictionSet(None, None, sets.marginal.reason)
-    inside = [name for name, member in zip(shares, found[0], strict=True) if member]
+    inside = [name for name, member in zip(shares, members[0], strict=True) if member]
     return PredictionSet(tuple(sorted(inside, key=lambda name: -shares[name])), sets.target)
 
 
@@ -65,5 +65,5 @@ def _rules(grade: Grade) -> Conformal | str:
     calibration = grade.model.calibration
     if grade.confidence is None:
         return f"the model is not calibrated: {calibration.get('reason') or 'too few calibration scans'}"
-    kept = calibration.get("conformal")
-    return Conformal.from_dict(kept) if kept else "the model was made without prediction sets"
+    stored = calibration.get("conformal")
+    return Conformal.from_dict(stored) if stored else "the model was made without prediction sets"

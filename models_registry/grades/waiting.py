@@ -1,18 +1,16 @@
-"""The request side of an answer that a worker gives: look at the row until it has ended or the time is up."""
+"""The request side of an answer that a worker gives: poll the row until it has ended or the time is up."""
 
 import math
 import time
 from datetime import timedelta
 from typing import BinaryIO, Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from images.policies import VIEW, require
-from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
-from mediscan_site.core.models import Blob, User, WorkStatus
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.models import ACTIVE, Blob, User, WorkStatus
+from mediscan_site.core.storage.opening import open_audited
 from models_registry.grades import heatmaps
 from models_registry.models import Grade
 from models_registry.versions import serving
@@ -25,7 +23,7 @@ DRAWING = timedelta(seconds=2)
 
 
 def seconds(raw: str | None) -> float:
-    """How long a caller is ready to wait. Raises Invalid for what is no number from 0 to 60."""
+    """How long a caller is willing to wait. Raises Invalid for anything but a number from 0 to 60."""
     try:
         value = DEFAULT_S if raw is None else float(raw)
     except ValueError:
@@ -36,19 +34,19 @@ def seconds(raw: str | None) -> float:
 
 
 def for_grade(pk: int, wait_s: float) -> Grade:
-    """The grade once it has ended, or as it stands after `wait_s` seconds."""
+    """The grade once it has ended, or as it is after `wait_s` seconds."""
     deadline = time.monotonic() + wait_s
     while True:
         grade = _read(pk)
-        if grade.status not in (WorkStatus.QUEUED, WorkStatus.RUNNING) or time.monotonic() >= deadline:
+        if grade.status not in ACTIVE or time.monotonic() >= deadline:
             return grade
         time.sleep(POLL_S)
 
 
 def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
-    """The heat map of an answered grade, drawn here when the worker has not. Audited as an opening of the scan."""
+    """The heat map of an answered grade, drawn here when the worker has not. Audited as opening the scan."""
     require(actor, VIEW, grade.project)
-    if grade.status in (WorkStatus.QUEUED, WorkStatus.RUNNING):
+    if grade.status in ACTIVE:
         raise Conflict("The grade is not answered yet. Ask again in a few seconds.", code="grade_not_ready")
     if grade.status != WorkStatus.SUCCEEDED:
         raise Conflict(
@@ -58,11 +56,10 @@ def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
         blob = heatmaps.draw(_drawn_by_worker(grade))
     except serving.BundleDamaged as error:
         raise Conflict(str(error), code="bundle_damaged") from error
-    stream = blobs.open_blob(blob)
-    with transaction.atomic():
-        details = {"kind": "heatmap", "grade": grade.pk}
-        audit.record("scan.open", actor=actor, obj=grade.image, project=grade.project_id, details=details)
-    return stream, blob
+    details = {"kind": "heatmap", "grade": grade.pk}
+    return open_audited(
+        blob, action="scan.open", actor=actor, obj=grade.image, project=grade.project_id, details=details
+    )
 
 
 def _drawn_by_worker(grade: Grade) -> Grade:

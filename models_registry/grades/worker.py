@@ -82,7 +82,7 @@ def _finish(grade: Grade, attempt: int, answer: dict[str, Any]) -> bool:
 
 
 def _draw(pk: int) -> None:
-    """The grade stands without its picture: whoever asks for it later has it drawn then."""
+    """The grade is kept without its picture: it is drawn for whoever asks for it later."""
     try:
         heatmaps.draw(_grades().get(pk=pk))
     except Exception:

@@ -48,7 +48,7 @@ def build(architecture: str, n_classes: int, channels: int = 1) -> Network:
 
 
 def restored(architecture: str, n_classes: int, state: Mapping[str, Tensor], channels: int = 1) -> Network:
-    """The network with exactly these weights; torch's ``RuntimeError`` when they are not its own."""
+    """The network with exactly these weights; torch's `RuntimeError` when they are not its own."""
     network = build(architecture, n_classes, channels)
     network.load_state_dict(dict(state), strict=True)
     return network
@@ -71,14 +71,14 @@ def grey_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def cam_layer(network: Network, size: int) -> str:
-    """The deepest stage whose map is at least ``MIN_CAM_SIDE`` cells wide for inputs of ``size`` pixels."""
+    """The deepest stage whose map is at least `MIN_CAM_SIDE` cells wide for inputs of `size` pixels."""
     known = strides(network)
     fitting = [stage for stage, stride in known.items() if size // stride >= MIN_CAM_SIDE]
     return fitting[-1] if fitting else next(iter(known))
 
 
 def forward_to(network: Network, x: Tensor, stage: str) -> Tensor:
-    """The activations (N, C, h, w) of ``stage``."""
+    """The activations (N, C, h, w) of `stage`."""
     x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
     for name in strides(network):
         x = getattr(network, name)(x)
@@ -88,7 +88,7 @@ def forward_to(network: Network, x: Tensor, stage: str) -> Tensor:
 
 
 def forward_from(network: Network, activations: Tensor, stage: str) -> Tensor:
-    """The logits (N, K) that follow from the activations of ``stage``."""
+    """The logits (N, K) that follow from the activations of `stage`."""
     x = activations
     names = list(strides(network))
     for name in names[names.index(stage) + 1 :]:

@@ -62,14 +62,14 @@ class Bundle:
 
 
 def join_members(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Weights of several networks in one dictionary, named ``member0/…``; those of a single one keep their names."""
+    """Weights of several networks in one dictionary, named `member0/…`; those of a single one keep their names."""
     if len(states) == 1:
         return dict(states[0])
     return {f"member{index}/{name}": value for index, state in enumerate(states) for name, value in state.items()}
 
 
 def split_members(state: Mapping[str, Tensor], members: int) -> list[dict[str, Tensor]]:
-    """Inverse of ``join_members``."""
+    """Inverse of `join_members`."""
     if members == 1:
         return [dict(state)]
     prefixes = [f"member{index}/" for index in range(members)]
@@ -80,14 +80,14 @@ def split_members(state: Mapping[str, Tensor], members: int) -> list[dict[str, T
 
 
 def expected_state(manifest: Manifest) -> dict[str, Tensor]:
-    """The names, shapes and dtypes that the manifest's networks have, without memory behind them."""
+    """The names, shapes and dtypes of the manifest's networks, without allocating memory for them."""
     with torch.device("meta"):
         network = build(manifest.architecture, len(manifest.classes), manifest.preprocess.channels)
     return join_members([network.state_dict()] * manifest.members)
 
 
 def pack(manifest: Manifest, state_dict: Mapping[str, Tensor]) -> bytes:
-    """Manifest and weights as bytes, the same bytes for the same input; ``BundleError`` if they do not fit together."""
+    """Manifest and weights as bytes, the same bytes for the same input; `BundleError` if they do not fit together."""
     state = {name: value.detach().cpu().contiguous().clone() for name, value in sorted(state_dict.items())}
     _check_state(manifest, state)
     text = json.dumps(manifest.to_dict(), sort_keys=True, allow_nan=False, ensure_ascii=True)
@@ -95,7 +95,7 @@ def pack(manifest: Manifest, state_dict: Mapping[str, Tensor]) -> bytes:
 
 
 def unpack(data: bytes) -> Bundle:
-    """Read and validate a bundle: manifest schema, allowed architecture, exact weights, all finite; else ``BundleError``."""
+    """Read and validate a bundle: manifest schema, allowed architecture, exact weights, all finite; else `BundleError`."""
     manifest = Manifest.from_dict(_read_manifest(data))
     try:
         state = load(data)
@@ -147,13 +147,13 @@ def _message(data: bytes) -> bytes:
 
 
 def sign(data: bytes, private_key: bytes) -> str:
-    """Ed25519 signature (base64) over the bundle's digest; ``private_key`` is the raw 32 bytes."""
+    """Ed25519 signature (base64) over the bundle's digest; `private_key` is the raw 32 bytes."""
     signature = Ed25519PrivateKey.from_private_bytes(private_key).sign(_message(data))
     return base64.b64encode(signature).decode("ascii")
 
 
 def verify_signature(data: bytes, signature: str, public_key: bytes) -> bool:
-    """Whether ``signature`` was made by ``sign`` over exactly these bytes with the key of ``public_key`` (raw 32 bytes)."""
+    """Whether `signature` was made by `sign` over exactly these bytes with the key of `public_key` (raw 32 bytes)."""
     try:
         raw = base64.b64decode(signature, validate=True)
         Ed25519PublicKey.from_public_bytes(public_key).verify(raw, _message(data))

@@ -19,8 +19,8 @@ REPEATS = 7
 def latency_ms(predictor: Predictor) -> float:
     """The median time of one answer about one scan, in milliseconds, on one thread: preprocessing and every network.
 
-    One thread, because a site that grades many scans at once gives each no more. Of the processor, not of the clock:
-    what else the machine is busy with must not decide how many networks serve.
+    One thread, because a site that grades many scans at once gives each no more. Processor time, not wall time: what
+    else the machine is busy with must not decide how many networks serve.
     """
     tile = np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
     times = []

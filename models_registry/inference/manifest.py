@@ -39,10 +39,10 @@ class ClassRef:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself. ``prevalence`` is the share of each class among the training scans, in class order.
+    """What a bundle says about itself. `prevalence` is the share of each class among the training scans, in class order.
 
-    ``members``: networks of this architecture whose logits are averaged. A bundle of one network does not mention them.
-    ``prior`` and ``conformal`` are None in a bundle that says nothing of them: no correction, no prediction sets.
+    `members`: networks of this architecture whose logits are averaged. A bundle of one network does not mention them.
+    `prior` and `conformal` are None in a bundle that does not mention them: no correction, no prediction sets.
     """
 
     architecture: str
@@ -90,7 +90,7 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
-        """Inverse of ``to_dict``; ``BundleError`` names the field that is missing or wrong."""
+        """Inverse of `to_dict`; `BundleError` names the field that is missing or wrong."""
         if not isinstance(data, Mapping):
             raise BundleError("manifest: it must be a JSON object")
         if data.get("format_version") != FORMAT_VERSION:

@@ -7,7 +7,7 @@ COMPACT = "resnet_compact"
 # Those for which torchvision has ImageNet weights, from the quickest to the slowest.
 PRETRAINABLE: tuple[str, ...] = ("resnet18", "resnet34", "resnet50", "resnet101")
 ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, COMPACT)
-# Pixels a side of the tile that a scan becomes at ingest: `images.decoding.result.TILE_SIDE`, which pure code may not import.
+# The side in pixels of the tile that a scan becomes at ingest: `images.decoding.result.TILE_SIDE`, which pure code may not import.
 TILE_SIDE = 256
-# Pixels a side below which nothing is left of a picture.
+# The side in pixels below which nothing is left of a picture.
 MIN_SIZE = 28

@@ -28,7 +28,7 @@ ANSWER, REFER = "answer", "refer"
 
 @dataclass(frozen=True)
 class Decision:
-    """``decision`` is "answer" or "refer"; ``reasons`` says why it was referred (empty for an answer)."""
+    """`decision` is "answer" or "refer"; `reasons` says why it was referred (empty for an answer)."""
 
     decision: str
     reasons: tuple[ReferReason, ...] = ()
@@ -38,7 +38,7 @@ class Decision:
 class Predictions:
     """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) float32.
 
-    ``calibrated`` is False when no temperature could be fitted; the probabilities are then plain softmax values that
+    `calibrated` is False when no temperature could be fitted; the probabilities are then plain softmax values that
     must not be shown as a confidence.
     """
 
@@ -66,8 +66,8 @@ def predict_logits(
     device: str = "cpu",
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of a network in evaluation mode; with ``flip_tta`` the mean over the scan and its mirror image.
-    ``batch``: scans at a time."""
+    """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
+    `batch`: scans at a time."""
     network.eval()
     rows = []
     with torch.inference_mode():
@@ -90,10 +90,10 @@ def mean_logits(
     Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
     average probabilities; the mean of logits is their geometric mean, and one temperature calibrates it.
     """
-    found = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
-    if len(found) == 1:
-        return found[0]
-    return np.asarray(np.mean(found, axis=0, dtype=np.float64), dtype=np.float32)
+    logits = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
+    if len(logits) == 1:
+        return logits[0]
+    return np.asarray(np.mean(logits, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def decide(manifest: Manifest, confidence: float) -> Decision:
@@ -131,7 +131,7 @@ class Predictor:
         self.predict(np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
 
     def predict(self, tiles: Tiles) -> Predictions:
-        """uint8 (N, 256, 256) -> ``Predictions``."""
+        """uint8 (N, 256, 256) -> `Predictions`."""
         manifest = self.manifest
         logits = mean_logits(
             self._networks, manifest.preprocess, tiles, flip_tta=manifest.flip_tta, device=self._device
@@ -140,7 +140,7 @@ class Predictor:
         return Predictions(served_probabilities(logits, temperature, manifest.prior), logits, temperature is not None)
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
-        """The pooled features (N, D) that the heads read, those of several members side by side."""
+        """The pooled features (N, D) that the heads read, those of several members concatenated."""
         rows = [self._features(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
         if not rows:
             width = sum(network.fc.in_features for network in self._networks)
@@ -150,14 +150,14 @@ class Predictor:
     def _features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             x = self._input(tiles)
-            found = torch.cat([features(network, x) for network in self._networks], dim=1)
-        return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
+            joined = torch.cat([features(network, x) for network in self._networks], dim=1)
+        return np.asarray(joined.float().cpu().numpy(), dtype=np.float32)
 
     def _input(self, tiles: Tiles) -> Tensor:
         return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
 
     def prediction_set(self, predictions: Predictions) -> npt.NDArray[np.bool_] | None:
-        """Which classes (N, K) cannot be told from the true one at the manifest's target; None without thresholds."""
+        """Which classes (N, K) cannot be ruled out at the manifest's target; None without thresholds."""
         sets = self.manifest.conformal
         return None if sets is None or not predictions.calibrated else sets.prediction_set(predictions.probabilities)
 
@@ -179,8 +179,8 @@ class Predictor:
         return maps[0] if len(maps) == 1 else _scaled(np.mean(maps, axis=0))
 
     def _heatmap(self, network: Network, x: Tensor, class_index: int) -> npt.NDArray[np.float32]:
-        # In double precision: convolutions part their sums by the number of threads, and in single precision that shows in
-        # the picture. It costs some four times as long.
+        # In double precision: convolutions split their sums by the number of threads, and in single precision that shows in
+        # the picture. It takes about four times as long.
         exact = copy.deepcopy(network).double()
         stage = cam_layer(network, self.manifest.preprocess.size)
         with torch.no_grad():

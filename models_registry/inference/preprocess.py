@@ -1,8 +1,8 @@
 """The only preprocessing of the project: validation, test and grading all turn tiles into tensors here.
 
 A tile is a grey uint8 array of 256 x 256 (aspect squashed, antialiased) made once at ingest. A network sees it shrunk to
-its own size, in whole grey levels again: so a training keeps its scans in size x size bytes each, and they are the very
-pixels that the network will meet when it serves.
+its own size, in whole grey levels again: so a training keeps its scans in size x size bytes each, and they are exactly
+the pixels that the network will see when it serves.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .names import MIN_SIZE, TILE_SIDE
 MAX_SIZE = TILE_SIDE
 
 Tiles = npt.NDArray[np.uint8]
-# Scans that are worked on as float32 at a time: 32 MiB of tiles.
+# Scans processed as float32 at a time: 32 MiB of tiles.
 CHUNK = 128
 
 
 def check_tiles(tiles: Tiles, size: int = TILE_SIDE) -> None:
-    """Raise ``ValueError`` unless ``tiles`` is uint8 of shape (N, 256, 256), or (N, size, size) as ``shrink`` leaves it."""
+    """Raise `ValueError` unless `tiles` is uint8 of shape (N, 256, 256), or (N, size, size) as `shrink` leaves it."""
     if tiles.dtype != np.uint8 or tiles.ndim != 3 or tiles.shape[1:] not in {(TILE_SIDE, TILE_SIDE), (size, size)}:
         raise ValueError(f"tiles must be uint8 (N, {TILE_SIDE}, {TILE_SIDE}), got {tiles.dtype} {tiles.shape}")
 
@@ -51,7 +51,7 @@ def shrink(tiles: Tiles, size: int) -> Tiles:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize to ``size`` pixels a side, scale to 0..1, subtract ``mean``, divide by ``std``, repeat over ``channels``."""
+    """Resize to `size` pixels a side, scale to 0..1, subtract `mean`, divide by `std`, repeat over `channels`."""
 
     size: int
     mean: float
@@ -71,7 +71,7 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocess:
-        """Inverse of ``to_dict``; ``ValueError`` names what is missing or wrong."""
+        """Inverse of `to_dict`; `ValueError` names what is missing or wrong."""
         try:
             return cls(int(data["size"]), float(data["mean"]), float(data["std"]), int(data["channels"]))
         except (KeyError, TypeError) as error:
@@ -79,7 +79,7 @@ class Preprocess:
 
     @classmethod
     def fitted(cls, tiles: Tiles, size: int) -> Preprocess:
-        """Grey preprocessing with the mean and standard deviation of the shrunk ``tiles`` on the 0..1 scale."""
+        """Grey preprocessing with the mean and standard deviation of the shrunk `tiles` on the 0..1 scale."""
         counts = np.zeros(256, dtype=np.int64)
         for start in range(0, len(tiles), CHUNK):
             counts += np.bincount(shrink(tiles[start : start + CHUNK], size).ravel(), minlength=256)
@@ -89,7 +89,7 @@ class Preprocess:
         return cls(size, round(mean, 6), max(round(std, 6), 1e-3), 1)
 
     def resize(self, tiles: Tiles) -> Tensor:
-        """uint8 (N, 256, 256), or what ``shrink`` made of it -> float32 (N, 1, size, size) in 0..1."""
+        """uint8 (N, 256, 256), or what `shrink` made of it -> float32 (N, 1, size, size) in 0..1."""
         return torch.from_numpy(shrink(tiles, self.size)).unsqueeze(1).to(torch.float32).div_(255)
 
     def normalise(self, unit: Tensor) -> Tensor:
@@ -97,5 +97,5 @@ class Preprocess:
         return ((unit - self.mean) / self.std).expand(-1, self.channels, -1, -1)
 
     def to_tensor(self, tiles: Tiles) -> Tensor:
-        """uint8 (N, 256, 256), or what ``shrink`` made of it -> float32 (N, channels, size, size)."""
+        """uint8 (N, 256, 256), or what `shrink` made of it -> float32 (N, channels, size, size)."""
         return self.normalise(self.resize(tiles))

@@ -14,23 +14,25 @@ MIN_CASES = 5
 def reasons(
     y: Ints, p: Floats, refer_threshold: float | None, classes: Sequence[str], min_cases: int = MIN_CASES
 ) -> dict[str, str]:
-    """By figure, by ``class index/figure``, or ``*`` for all. Labels (N,), probabilities (N, K)."""
+    """By figure, by `class index/figure`, or `*` for all. Labels (N,), probabilities (N, K)."""
     k = len(classes)
     if len(y) < min_cases:
         return {"*": f"only {len(y)} cases, at least {min_cases} are needed"}
-    found: dict[str, str] = {}
+    missing: dict[str, str] = {}
     true, guessed = np.bincount(y, minlength=k), np.bincount(p.argmax(axis=1), minlength=k)
     for c in range(k):
-        _class_reasons(found, c, classes[c], int(true[c]), len(y) - int(true[c]), min_cases)
-        _guess_reasons(found, c, classes[c], int(guessed[c]), len(y) - int(guessed[c]), min_cases)
-    _overall_reasons(found, k)
+        _class_reasons(missing, c, classes[c], int(true[c]), len(y) - int(true[c]), min_cases)
+        _guess_reasons(missing, c, classes[c], int(guessed[c]), len(y) - int(guessed[c]), min_cases)
+    _overall_reasons(missing, k)
     few = int(true.argmin())
     if true[few] < min_cases:
-        found["balanced_accuracy"] = f"class {classes[few]} has {int(true[few])} cases, at least {min_cases} are needed"
+        missing["balanced_accuracy"] = (
+            f"class {classes[few]} has {int(true[few])} cases, at least {min_cases} are needed"
+        )
     answered = int((p.max(axis=1) >= (refer_threshold or 0)).sum())
     if answered < min_cases:
-        found["answered_accuracy"] = f"only {answered} answered cases, at least {min_cases} are needed"
-    return found
+        missing["answered_accuracy"] = f"only {answered} answered cases, at least {min_cases} are needed"
+    return missing
 
 
 def _overall_reasons(found: dict[str, str], k: int) -> None:

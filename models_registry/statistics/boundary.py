@@ -1,9 +1,9 @@
-"""Intervals where the bootstrap has none to give: every resample of cases that are all right says 1, which is no certainty.
+"""Intervals where the bootstrap has none to give: every resample of cases that are all right says 1, which is not certainty.
 
-Shares and other means. None of n patients is otherwise; then with 97.5 % confidence less than a share 1 - 0.025^(1/n) of all
-patients is. That is the interval of Clopper & Pearson (Biometrika 1934) at its ends, the two-sided "rule of three" (Hanley &
+Shares and other means. None of n patients deviates; then with 97.5 % confidence less than a share 1 - 0.025^(1/n) of all
+patients does. That is the interval of Clopper & Pearson (Biometrika 1934) at its ends, the two-sided "rule of three" (Hanley &
 Lippman-Hand, JAMA 1983), with patients as the effective sample size (Korn & Graham, Survey Methodology 1998). It needs no
-distribution: whoever is otherwise may lie at the other end of the figure's range.
+distribution: a patient who deviates may be at the other end of the figure's range.
 
 Areas under the ROC curve. Newcombe's score interval (Statistics in Medicine 2006, method 5), made for areas of 1 too; the
 sample sizes are the patients with positive and with negative cases.
@@ -36,7 +36,7 @@ def has_width(ends: Ends) -> bool:
 
 
 def unanimous(value: float, n: int, top: float = 1.0) -> Ends:
-    """The interval of a mean of values in 0..``top`` to which each of n patients gives the same ``value``."""
+    """The interval of a mean of values in 0..`top` to which each of n patients gives the same `value`."""
     share = 1 - TAIL ** (1 / n)
     return value - share * value, value + share * (top - value)
 
@@ -54,7 +54,7 @@ def unanimous_p(value: float, n: int) -> float:
 
 
 def area_interval(area: float, positives: int, negatives: int) -> Ends:
-    """Newcombe's method 5 for an area over so many independent positives and negatives (1 or more each)."""
+    """Newcombe's method 5 for an area over that many independent positives and negatives (1 or more each)."""
     return _area_low(area, positives, negatives), 1 - _area_low(1 - area, positives, negatives)
 
 
@@ -83,7 +83,7 @@ class Carriers:
     refer_threshold: float | None = None
 
     def ends(self, name: str, point: Mapping[str, float]) -> Ends:
-        """The interval of a figure of ``weighted.figures``; ``point``: the value of every figure by name."""
+        """The interval of a figure of `weighted.figures`; `point`: the value of every figure by name."""
         name = ALIASES.get(name, name)
         k = self.p.shape[1]
         if name in ("accuracy", "ece", "coverage", "brier"):
@@ -102,8 +102,8 @@ class Carriers:
         return float(np.mean([low for low, _ in parts])), float(np.mean([high for _, high in parts]))
 
     def of_every_class(self) -> int:
-        """The effective number of patients of a mean over classes: so many as the smallest class has, for each class. A mean of
-        shares over n patients each is as far from 1 as one share over all of them when none is otherwise."""
+        """The effective number of patients of a mean over classes: as many as the smallest class has, times the classes. A mean of
+        shares over n patients each is as far from 1 as one share over all of them when none deviates."""
         k = int(self.p.shape[1])
         fewest = min(self._patients(self.y == c) for c in range(k))
         return min(self.groups.count, k * fewest)
@@ -113,15 +113,15 @@ class Carriers:
         return min(self._patients(self.y == c), self._patients(self.y != c))
 
     def _one_vs_rest(self, c: int, figure: str, value: float) -> Ends:
-        own, said = self.y == c, self.p.argmax(axis=1) == c
+        own, predicted = self.y == c, self.p.argmax(axis=1) == c
         if figure == "auroc":
             return area_interval(value, self._patients(own), self._patients(~own))
         if figure == "f1":
             # F1 rises with tp / (tp + fp + fn), which is a share.
-            low, high = unanimous(value / (2 - value), self._patients(own | said))
+            low, high = unanimous(value / (2 - value), self._patients(own | predicted))
             return 2 * low / (1 + low), 2 * high / (1 + high)
         # Average precision by the number of positives: Boyd, Eng & Page (ECML PKDD 2013).
-        carried = {"sensitivity": own, "specificity": ~own, "ppv": said, "npv": ~said, "auprc": own}[figure]
+        carried = {"sensitivity": own, "specificity": ~own, "ppv": predicted, "npv": ~predicted, "auprc": own}[figure]
         return unanimous(value, self._patients(carried))
 
     def _patients(self, cases: Mask) -> int:

@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 MIN_CASES = 20
 MIN_PER_CLASS = 5
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
-# Nearer than this share to a bound the search has found the bound, not a temperature.
+# Closer than this share to a bound, the search has found the bound, not a temperature.
 AT_BOUND = 0.01
 REFER_ALL = 2.0  # above every confidence
 N_BINS = 10
@@ -33,11 +33,11 @@ _FIGURES = ("n_groups", "origin", "networks", "nll_before", "nll_after", "ece_be
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature fitted on ``n`` scans of ``n_groups`` groups, or ``reason`` why there is none (``temperature`` is None).
+    """A temperature fitted on `n` scans of `n_groups` groups, or `reason` why there is none (`temperature` is None).
 
-    ``origin`` says which scans these are, ``networks`` of how many networks their logits are the mean (None: not known). NLL
-    (nats) and ECE of what the model says, before and after; those after are of scans that the temperature was not fitted on
-    (cross-fitted by group). ``note`` says why these four are None.
+    `origin` says which scans these are, `networks` of how many networks their logits are the mean (None: not known). NLL
+    (nats) and ECE of what the model says, before and after; the latter on scans that the temperature was not fitted on
+    (cross-fitted by group). `note` says why these four are None.
     """
 
     temperature: float | None
@@ -61,7 +61,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
-        """Inverse of ``to_dict``; ``ValueError`` when incomplete or when the temperature is not positive and finite."""
+        """Inverse of `to_dict`; `ValueError` when incomplete or when the temperature is not positive and finite."""
         try:
             value = data["temperature"]
             temperature = None if value is None else float(value)
@@ -76,8 +76,8 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Referral:
-    """Answer from ``threshold`` on. ``measured_coverage`` is the share of ``n`` calibration scans answered so, and
-    ``measured_accuracy`` that of right ones among the answered."""
+    """Answer from `threshold` on. `measured_coverage` is the share of `n` calibration scans answered so, and
+    `measured_accuracy` that of right ones among the answered."""
 
     threshold: float
     coverage_target: float
@@ -90,7 +90,7 @@ class Referral:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Referral:
-        """Inverse of ``to_dict``; ``ValueError`` when incomplete or not finite."""
+        """Inverse of `to_dict`; `ValueError` when incomplete or not finite."""
         try:
             measured, accuracy = data["measured_coverage"], data.get("measured_accuracy")
             result = cls(
@@ -109,7 +109,7 @@ class Referral:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """One bin of the reliability diagram: mean confidence and accuracy of its ``n`` cases (None when empty)."""
+    """One bin of the reliability diagram: mean confidence and accuracy of its `n` cases (None when empty)."""
 
     low: float
     high: float
@@ -130,7 +130,7 @@ def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> Floats:
 
 
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> float:
-    """Mean negative log-likelihood (nats) of ``labels`` (N,) under probabilities (N, K), cases counting by weight (N,)."""
+    """Mean negative log-likelihood (nats) of `labels` (N,) under probabilities (N, K), cases counting by weight (N,)."""
     y = np.asarray(labels, dtype=np.int64)
     losses = -np.log(np.maximum(np.asarray(probabilities, dtype=np.float64)[np.arange(len(y)), y], 1e-300))
     if weights is None:
@@ -140,7 +140,7 @@ def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike, weights: npt.A
 
 
 def nll(logits: npt.ArrayLike, labels: npt.ArrayLike, temperature: float = 1.0) -> float:
-    """``log_loss`` of softmax(logits / temperature)."""
+    """`log_loss` of softmax(logits / temperature)."""
     return log_loss(softmax(logits, temperature), labels)
 
 
@@ -153,7 +153,7 @@ def _smoothed_targets(y: Ints, k: int) -> Floats:
 
 
 def class_name(classes: Sequence[str], index: int) -> str:
-    """How a reason calls a class: by the name that doctors know, by its index where no names were given."""
+    """What a reason calls a class: the name that doctors know, or its index where no names were given."""
     return classes[index] if classes else str(index)
 
 
@@ -170,7 +170,7 @@ def _why_not(y: Ints, k: int, classes: Sequence[str]) -> str:
 def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, classes: Sequence[str] = ()) -> Calibration:
     """Fit one temperature to logits (N, K) and labels (N,) by smoothed NLL, or say why it is not available.
 
-    ``classes``: the names (K,) that the reason calls the classes by.
+    `classes`: the names (K,) that the reason calls the classes by.
     """
     z = np.asarray(logits, dtype=np.float64)
     y = np.asarray(labels, dtype=np.int64)
@@ -181,7 +181,9 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, classes: Seque
         return Calibration(None, len(y), reason)
     temperature = best_temperature(z, y)
     if temperature > MAX_TEMPERATURE * (1 - AT_BOUND):
-        reason = f"the temperature ran to its upper bound ({MAX_TEMPERATURE:g}): the scores tell nothing of the classes"
+        reason = (
+            f"the temperature ran to its upper bound ({MAX_TEMPERATURE:g}): the scores say nothing about the classes"
+        )
     elif temperature < MIN_TEMPERATURE * (1 + AT_BOUND):
         reason = f"the temperature ran to its lower bound ({MIN_TEMPERATURE:g}): the scores hardly differ between scans"
     return Calibration(None if reason else temperature, len(y), reason)
@@ -220,7 +222,7 @@ def _golden_section(function: Callable[[float], float], low: float, high: float,
 def choose_threshold(
     confidences: npt.ArrayLike, coverage_target: float, weights: npt.ArrayLike | None = None
 ) -> Referral:
-    """The highest threshold that answers at least ``coverage_target`` of the scans (by weight), with the share it answers.
+    """The highest threshold that answers at least `coverage_target` of the scans (by weight), with the share it answers.
 
     0 refers everything, 1 answers everything; without scans nothing is measured and everything is answered or referred
     by the same rule at threshold 0.

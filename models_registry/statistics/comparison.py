@@ -1,7 +1,7 @@
 """A new version against the deployed one on the same test cases, each figure with its interval and p.
 
-Where a group (patient) has several cases, DeLong's and McNemar's tests take them for independent and give too small a p;
-then the p that counts is that of the bootstrap over groups, and theirs stand beside it.
+Where a group (patient) has several cases, DeLong's and McNemar's tests treat them as independent and give too small a p;
+then the p that counts is that of the bootstrap over groups, and theirs are given next to it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def compare(
 ) -> dict[str, Any]:
     """Labels (N,), probabilities (N, K) of both in the same class order, group of each case (N) -> a JSON-able comparison.
 
-    ``tests`` has AUROC (of class 1 with two classes, one-vs-rest of each with more), balanced accuracy and accuracy, each
-    with ``difference`` = new - deployed, its bootstrap interval, ``p``, the ``method`` that ``p`` is of, and ``p_holm``,
-    corrected over all of them. A figure that too few cases carry has ``p`` None and a ``reason``. ``ValueError`` on bad
+    `tests` has AUROC (of class 1 with two classes, one-vs-rest of each with more), balanced accuracy and accuracy, each
+    with `difference` = new - deployed, its bootstrap interval, `p`, the `method` that `p` is of, and `p_holm`,
+    corrected over all of them. A figure that too few cases carry has `p` None and a `reason`. `ValueError` on bad
     shapes."""
     y = np.asarray(y_true, dtype=np.int64)
     one, two = np.asarray(new, dtype=np.float64), np.asarray(deployed, dtype=np.float64)
@@ -72,18 +72,18 @@ def compare(
 
 
 def unavailable(reason: str) -> dict[str, Any]:
-    """What stands in a report when there was nothing to compare with fairly."""
+    """What a report contains when there was nothing to compare with fairly."""
     return {"available": False, "reason": reason}
 
 
 def significant(tests: Sequence[Mapping[str, Any]], *, worse: bool) -> list[Mapping[str, Any]]:
-    """Those of a comparison's ``tests`` in which the new version is worse (or better) after correction."""
-    found = [test for test in tests if test["p_holm"] is not None and test["p_holm"] < ALPHA]
-    return [test for test in found if (test["difference"] < 0) == worse]
+    """Those of a comparison's `tests` in which the new version is worse (or better) after correction."""
+    significant_tests = [test for test in tests if test["p_holm"] is not None and test["p_holm"] < ALPHA]
+    return [test for test in significant_tests if (test["difference"] < 0) == worse]
 
 
 def _names(k: int) -> list[str]:
-    """Keys of ``weighted.figures``."""
+    """Keys of `weighted.figures`."""
     return [f"{c}/auroc" for c in ([1] if k == 2 else range(k))] + ["balanced_accuracy", "accuracy"]
 
 
@@ -101,7 +101,7 @@ def _differences(
 
 @dataclass(frozen=True)
 class Draws:
-    """Resampled differences (B,), and how many patients count where all of them are equal (``boundary``)."""
+    """Resampled differences (B,), and how many patients count where all of them are equal (`boundary`)."""
 
     values: Floats
     patients: int
@@ -152,21 +152,21 @@ def _tested(
         paired = delong(y == c, one[:, c], two[:, c])
         entry["delong"], classical, method = paired.to_dict(), paired.p, "DeLong"
     elif entry["figure"] == "accuracy":
-        found = mcnemar(one.argmax(axis=1) == y, two.argmax(axis=1) == y)
+        result = mcnemar(one.argmax(axis=1) == y, two.argmax(axis=1) == y)
         entry["mcnemar"] = {
-            "only_new_right": found.only_first,
-            "only_deployed_right": found.only_second,
-            "p_exact": found.p_exact,
-            "p_mid": found.p_mid,
+            "only_new_right": result.only_first,
+            "only_deployed_right": result.only_second,
+            "p_exact": result.p_exact,
+            "p_mid": result.p_mid,
         }
-        classical, method = found.p_mid, "McNemar, mid-p"
+        classical, method = result.p_mid, "McNemar, mid-p"
     if groups.repeat or classical is None:
         return {**entry, "p": clustered, "p_holm": None, "method": CLUSTERED}
     return {**entry, "p": classical, "p_holm": None, "method": method}
 
 
 def _correct(tests: list[dict[str, Any]]) -> None:
-    """Fill in ``p_holm`` over the tests that have a p; say of the others why they have none."""
+    """Fill in `p_holm` over the tests that have a p; for the others say why they have none."""
     carried = [test for test in tests if test["p"] is not None]
     for test, adjusted in zip(carried, holm([test["p"] for test in carried]), strict=True):
         test["p_holm"] = adjusted
@@ -178,7 +178,7 @@ def _correct(tests: list[dict[str, Any]]) -> None:
 def _note(groups: Groups) -> str:
     if groups.repeat:
         return (
-            "Some groups have several scans. DeLong's and McNemar's tests take scans for independent and ignore that; "
+            "Some groups have several scans. DeLong's and McNemar's tests treat scans as independent and ignore that; "
             "so the p given is of the bootstrap over groups."
         )
-    return "Every group has one scan, so DeLong's and McNemar's tests, which take scans for independent, apply."
+    return "Every group has one scan, so DeLong's and McNemar's tests, which treat scans as independent, apply."

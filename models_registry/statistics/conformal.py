@@ -1,8 +1,8 @@
-"""Prediction sets: the classes that cannot be told apart from the truth at a wanted rate, by split conformal prediction.
+"""Prediction sets: the classes that cannot be ruled out at a wanted rate, by split conformal prediction.
 
 A class belongs to the set when its score 1 - p is at most its threshold (least ambiguous sets: Sadinle, Lei and
 Wasserman, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels", JASA 2019). Coverage is what was measured
-on calibration scans; on scans of another kind it may be another.
+on calibration scans; on scans of another kind it may differ.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class SetRule:
-    """Thresholds (K,) on 1 - p, from ``n`` scans of each class, or ``reason`` why there are none (``thresholds`` is None).
+    """Thresholds (K,) on 1 - p, from `n` scans of each class, or `reason` why there are none (`thresholds` is None).
 
-    Measured on scans that fitted no threshold: ``coverage``, the share whose set holds the true class; ``by_class``, the
-    same of each class; ``mean_size`` and ``singletons``, the mean number of classes and the share of sets of one.
-    ``note`` says why nothing was measured.
+    Measured on scans that fitted no threshold: `coverage`, the share whose set holds the true class; `by_class`, the
+    same of each class; `mean_size` and `singletons`, the mean number of classes and the share of sets of one.
+    `note` says why nothing was measured.
     """
 
     thresholds: tuple[float, ...] | None
@@ -47,21 +47,21 @@ class SetRule:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SetRule:
-        found = dict(data)
-        thresholds, by_class = found.pop("thresholds"), found.pop("by_class")
+        values = dict(data)
+        thresholds, by_class = values.pop("thresholds"), values.pop("by_class")
         if thresholds is not None and not all(0 <= float(value) <= 1 for value in thresholds):
             raise ValueError("conformal thresholds must be in 0..1")
         return cls(
             thresholds=None if thresholds is None else tuple(float(value) for value in thresholds),
-            n=tuple(int(count) for count in found.pop("n")),
+            n=tuple(int(count) for count in values.pop("n")),
             by_class=None if by_class is None else tuple(by_class),
-            **found,
+            **values,
         )
 
 
 @dataclass(frozen=True)
 class Conformal:
-    """Both rules for one ``target`` coverage: one rate over all scans, and the same rate within each class (Mondrian;
+    """Both rules for one `target` coverage: one rate over all scans, and the same rate within each class (Mondrian;
     Vovk, "Conditional validity of inductive conformal predictors", ACML 2012)."""
 
     target: float
@@ -97,7 +97,7 @@ class Conformal:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Conformal:
-        """Inverse of ``to_dict``; ``ValueError`` when incomplete or out of range."""
+        """Inverse of `to_dict`; `ValueError` when incomplete or out of range."""
         try:
             target = float(data["target"])
             rules = [SetRule.from_dict(data[name]) for name in ("marginal", "class_conditional")]
@@ -113,17 +113,17 @@ def _plain(rule: SetRule) -> dict[str, Any]:
 
 
 def members(probabilities: npt.ArrayLike, rule: SetRule) -> Mask:
-    """Which classes (N, K) reach the rule's thresholds; a set may hold none. ``ValueError`` when the rule has none."""
+    """Which classes (N, K) reach the rule's thresholds; a set may hold none. `ValueError` when the rule has none."""
     if rule.thresholds is None:
         raise ValueError(f"there are no conformal thresholds: {rule.reason}")
     return np.asarray(1 - np.asarray(probabilities, dtype=np.float64) <= np.asarray(rule.thresholds), dtype=np.bool_)
 
 
 def fit_marginal(probabilities: Floats, labels: Ints, target: float, weights: Floats) -> SetRule:
-    """Thresholds for a coverage of ``target`` over all scans, from probabilities (N, K), labels (N,) and weights (N,).
+    """Thresholds for a coverage of `target` over all scans, from probabilities (N, K), labels (N,) and weights (N,).
 
     With equal weights the threshold of every class is the ceil((n + 1) target)-th smallest score of the true class. With
-    weights the scan to be graded counts as its supposed class does: the threshold of class k is the smallest score q with
+    weights the scan to be graded counts as much as its supposed class: the threshold of class k is the smallest score q with
     sum of w_i over s_i <= q at least target (sum of w + w_k) (weighted conformal prediction under label shift; Podkopaev
     and Ramdas, UAI 2021).
     """
@@ -131,18 +131,18 @@ def fit_marginal(probabilities: Floats, labels: Ints, target: float, weights: Fl
     counts = np.bincount(labels, minlength=k)
     scores = _scores(probabilities, labels)
     own = [float(weights[labels == c].mean()) if counts[c] else float("inf") for c in range(k)]
-    found = [_threshold(scores, weights, target, extra) for extra in own]
-    if any(value is None for value in found):
+    thresholds = [_threshold(scores, weights, target, extra) for extra in own]
+    if any(value is None for value in thresholds):
         reason = f"{len(labels)} calibration scans are too few for a coverage of {target:g}"
         return SetRule(None, tuple(counts.tolist()), reason)
-    return SetRule(tuple(value for value in found if value is not None), tuple(counts.tolist()))
+    return SetRule(tuple(value for value in thresholds if value is not None), tuple(counts.tolist()))
 
 
 def fit_class_conditional(probabilities: Floats, labels: Ints, target: float, classes: Sequence[str] = ()) -> SetRule:
-    """Thresholds for a coverage of ``target`` within each class: of its n scans the ceil((n + 1) target)-th smallest score.
+    """Thresholds for a coverage of `target` within each class: of its n scans the ceil((n + 1) target)-th smallest score.
 
-    Weights by class would change nothing here. Not available where that rank exceeds n: below ``least_scans(target)``.
-    ``classes``: the names (K,) that the reason calls the classes by.
+    Weights by class would change nothing here. Not available where that rank exceeds n: below `least_scans(target)`.
+    `classes`: the names (K,) that the reason calls the classes by.
     """
     k = probabilities.shape[1]
     counts = tuple(np.bincount(labels, minlength=k).tolist())
@@ -153,8 +153,8 @@ def fit_class_conditional(probabilities: Floats, labels: Ints, target: float, cl
         reason = f"class {name} has {counts[scarce]} calibration scans, a coverage of {target:g} needs {least}"
         return SetRule(None, counts, reason)
     scores = _scores(probabilities, labels)
-    found = (_threshold(scores[labels == c], np.ones(counts[c]), target, 1.0) for c in range(k))
-    return SetRule(tuple(value for value in found if value is not None), counts)
+    thresholds = (_threshold(scores[labels == c], np.ones(counts[c]), target, 1.0) for c in range(k))
+    return SetRule(tuple(value for value in thresholds if value is not None), counts)
 
 
 def least_scans(target: float) -> int:

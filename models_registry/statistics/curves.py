@@ -15,9 +15,9 @@ DECIMALS = 5  # of a stored point: finer than any chart, and lists of reports st
 
 
 def roc_points(scores: Floats, positive: Mask, max_points: int = MAX_POINTS) -> Floats:
-    """(P ≤ ``max_points``, 2): false and true positive rate from (0, 0) to (1, 1), without points on a straight line.
+    """(P ≤ `max_points`, 2): false and true positive rate from (0, 0) to (1, 1), without points on a straight line.
 
-    Equal to ``sklearn.metrics.roc_curve`` while that has no more points. Both kinds of case must be there."""
+    Equal to `sklearn.metrics.roc_curve` while that has no more points. Both kinds of case must be there."""
     hits, misses = cumulative(scores, positive, np.ones((1, len(scores))))
     fpr, tpr = np.append(0, misses[0] / misses[0, -1]), np.append(0, hits[0] / hits[0, -1])
     corner = np.append(True, np.append(_turns(misses[0], hits[0]), True))
@@ -25,9 +25,9 @@ def roc_points(scores: Floats, positive: Mask, max_points: int = MAX_POINTS) -> 
 
 
 def pr_points(scores: Floats, positive: Mask, max_points: int = MAX_POINTS) -> Floats:
-    """(P ≤ ``max_points``, 2): recall and precision from (0, 1), a point by convention, to (1, share of positives).
+    """(P ≤ `max_points`, 2): recall and precision from (0, 1), a point by convention, to (1, share of positives).
 
-    Equal to ``sklearn.metrics.precision_recall_curve``, the other way round, while that has no more points. At least one
+    Equal to `sklearn.metrics.precision_recall_curve`, the other way round, while that has no more points. At least one
     positive must be there."""
     hits, misses = cumulative(scores, positive, np.ones((1, len(scores))))
     recall, precision = hits[0] / hits[0, -1], hits[0] / (hits[0] + misses[0])
@@ -38,9 +38,9 @@ def pr_points(scores: Floats, positive: Mask, max_points: int = MAX_POINTS) -> F
 def curves(
     y: Ints, p: Floats, classes: Sequence[str], reasons: Mapping[str, str], max_points: int = MAX_POINTS
 ) -> dict[str, list[dict[str, Any]]]:
-    """``{"roc": […], "pr": […]}`` with ``{"class", "points": [[x, y], …]}`` each: of class 1 with two classes, one-vs-rest
-    of every class with more. Where ``reasons`` keeps the area back, ``points`` is empty and ``reason`` says why."""
-    found: dict[str, list[dict[str, Any]]] = {"roc": [], "pr": []}
+    """`{"roc": […], "pr": […]}` with `{"class", "points": [[x, y], …]}` each: of class 1 with two classes, one-vs-rest
+    of every class with more. Where `reasons` withholds the area, `points` is empty and `reason` says why."""
+    lines: dict[str, list[dict[str, Any]]] = {"roc": [], "pr": []}
     for c in [1] if len(classes) == 2 else range(len(classes)):
         own = y == c
         for kind, name, draw in (("roc", "auroc", roc_points), ("pr", "auprc", pr_points)):
@@ -49,8 +49,8 @@ def curves(
                 reason = reason or "cases of the class and of the rest are needed"
             points = [] if reason else draw(p[:, c], own, max_points).round(DECIMALS).tolist()
             entry = {"class": classes[c], "prevalence": float(own.mean()) if len(y) else None, "points": points}
-            found[kind].append({**entry, "reason": reason} if reason else entry)
-    return found
+            lines[kind].append({**entry, "reason": reason} if reason else entry)
+    return lines
 
 
 def _turns(x: Floats, y: Floats) -> Mask:

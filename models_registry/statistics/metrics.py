@@ -1,13 +1,13 @@
 """Evaluation of probabilities: figures with 95 % bootstrap intervals, clustered by group (patient), and with those of
-``boundary`` where every resample says the same.
+`boundary` where every resample says the same.
 
 Every figure is computed for many weightings of the cases at once: the point estimate is the weighting of ones, an
-interval comes from the weightings that ``resampling`` draws.
+interval comes from the weightings that `resampling` draws.
 
 Conventions. A case counts for the class with the highest probability. Two classes: class 1 is the positive one, and
 sensitivity, specificity, PPV, NPV, F1, AUROC and AUPRC are its own; Brier is that of its probability (0 to 1). More
 classes: these figures are one-vs-rest per class, and overall the unweighted mean over the classes ("macro"), as
-scikit-learn's ``average="macro"`` and ``multi_class="ovr"``; Brier is summed over the classes (0 to 2). AUPRC is average
+scikit-learn's `average="macro"` and `multi_class="ovr"`; Brier is summed over the classes (0 to 2). AUPRC is average
 precision. ECE is top-label, in ten bins of equal width, closed below.
 """
 
@@ -28,7 +28,7 @@ from models_registry.statistics.weighted import figures, weighted_auroc
 
 
 def macro_auroc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float | None:
-    """AUROC of class 1 (two classes) or the one-vs-rest mean; None when a class has no case or is all there is."""
+    """AUROC of class 1 (two classes) or the one-vs-rest mean; None when a class has no case or every case."""
     y, p = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     ones = np.ones((1, len(y)))
     chosen = [1] if p.shape[1] == 2 else range(p.shape[1])
@@ -51,13 +51,13 @@ def evaluation_report(
 ) -> dict[str, Any]:
     """Labels (N,), calibrated probabilities (N, K), group of each case (N), class names (K) -> a JSON-able report.
 
-    Scalars are ``{"value", "low", "high"}``; ``value`` None with a ``reason`` where fewer than ``min_cases`` cases carry
-    it. With two classes class 1 is the positive one; with more, figures are one-vs-rest means. ``ValueError`` on bad shapes.
+    Scalars are `{"value", "low", "high"}`; `value` None with a `reason` where fewer than `min_cases` cases carry
+    it. With two classes class 1 is the positive one; with more, figures are one-vs-rest means. `ValueError` on bad shapes.
     """
     y, p = np.asarray(y_true, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     check(y, p, groups, classes)
     clusters = Groups.of(groups)
-    found = measured(
+    figures_by_name = measured(
         y,
         p,
         clusters,
@@ -68,12 +68,12 @@ def evaluation_report(
         min_cases=min_cases,
         n_bins=n_bins,
     )
-    overall = {name: entry for name, entry in found.items() if "/" not in name}
+    overall = {name: entry for name, entry in figures_by_name.items() if "/" not in name}
     per_class = [
         {
             "class": label,
             "n": int((y == k).sum()),
-            **{name.split("/")[1]: entry for name, entry in found.items() if name.startswith(f"{k}/")},
+            **{name.split("/")[1]: entry for name, entry in figures_by_name.items() if name.startswith(f"{k}/")},
         }
         for k, label in enumerate(classes)
     ]
@@ -106,12 +106,12 @@ def measured(
     min_cases: int = MIN_CASES,
     n_bins: int = N_BINS,
 ) -> dict[str, dict[str, Any]]:
-    """Every figure of ``weighted.figures`` as ``{"value", "low", "high"}``, with a ``reason`` where one is missing."""
+    """Every figure of `weighted.figures` as `{"value", "low", "high"}`, with a `reason` where one is missing."""
     point = figures(y, p, np.ones((1, len(y))), refer_threshold, n_bins)
     parts = [figures(y, p, w, refer_threshold, n_bins) for w in weights(groups, n_boot, seed)]
     resamples = {name: np.concatenate([part[name] for part in parts]) for name in point} if parts else {}
     why = reasons(y, p, refer_threshold, classes, min_cases)
-    values = {name: float(found[0]) for name, found in point.items()}
+    values = {name: float(drawn[0]) for name, drawn in point.items()}
     carriers = Carriers(y, p, groups, refer_threshold)
     return {
         name: _scalar(name, values, resamples.get(name), why.get("*") or why.get(name), carriers) for name in values
@@ -119,7 +119,7 @@ def measured(
 
 
 def check(y: Ints, p: Floats, groups: Sequence[object], classes: Sequence[str]) -> None:
-    """``ValueError`` when labels (N,), probabilities (N, K), groups (N) and classes (K) do not fit together."""
+    """`ValueError` when labels (N,), probabilities (N, K), groups (N) and classes (K) do not fit together."""
     if p.ndim != 2 or p.shape != (len(y), len(classes)) or len(classes) < 2:
         raise ValueError(f"probabilities must be ({len(y)}, {len(classes)}) with at least 2 classes, got {p.shape}")
     if len(groups) != len(y):

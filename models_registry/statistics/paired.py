@@ -18,10 +18,10 @@ NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class DeLong:
-    """Two areas, the standard error of ``first - second``, its normal interval and two-sided p.
+    """Two areas, the standard error of `first - second`, its normal interval and two-sided p.
 
-    The interval is None when the variance is zero, and so is ``p`` when the areas differ then, as of one that is always right
-    and one never: no test."""
+    The interval is None when the variance is zero, and so is `p` when the areas differ then (one always right, the other
+    never): no test."""
 
     first: float
     second: float
@@ -35,10 +35,10 @@ class DeLong:
 
 
 def delong(positive: Mask, first: Floats, second: Floats) -> DeLong:
-    """Areas of two scores (N,) of the same cases, ``positive`` (N,), and the test that they are equal.
+    """Areas of two scores (N,) of the same cases, `positive` (N,), and the test that they are equal.
 
     DeLong, DeLong & Clarke-Pearson, Biometrics 1988, in the mid-rank form of Sun & Xu, IEEE Signal Processing Letters
-    2014. Cases count as independent. ``ValueError`` with fewer than two positives or two negatives.
+    2014. Cases count as independent. `ValueError` with fewer than two positives or two negatives.
     """
     m, n = int(positive.sum()), int((~positive).sum())
     if m < 2 or n < 2:

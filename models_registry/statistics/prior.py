@@ -24,8 +24,8 @@ Shares = tuple[float, ...]
 class Prior:
     """Shares of the K classes, in class order; None where they are not known.
 
-    ``training`` and ``calibration`` are counted. ``sampling`` is what the raw scores carry: the shares of the classes
-    among the scans as training showed them, equal when it is class-balanced. ``expected`` is the project's statement
+    `training` and `calibration` are counted. `sampling` is what the raw scores carry: the shares of the classes
+    among the scans as training showed them, equal when it is class-balanced. `expected` is what the project states
     about the scans to be graded.
     """
 
@@ -41,7 +41,7 @@ class Prior:
 
     @property
     def n_classes(self) -> int:
-        """K, or 0 when the shares are not equally many."""
+        """K, or 0 when the numbers of shares differ."""
         counts = {len(shares) for shares in (self.training, self.sampling, self.calibration, self.expected) if shares}
         return counts.pop() if len(counts) == 1 else 0
 
@@ -50,7 +50,7 @@ class Prior:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Prior:
-        """Inverse of ``to_dict``; ``ValueError`` names the shares that are missing, negative or do not sum to 1."""
+        """Inverse of `to_dict`; `ValueError` names the shares that are missing, negative or do not sum to 1."""
         try:
             return cls(
                 _shares("training", data["training"]),
@@ -83,7 +83,7 @@ def shares_of(labels: Ints, n_classes: int) -> Shares:
 
 
 def corrected(probabilities: npt.ArrayLike, prior: Prior | None) -> Floats:
-    """Probabilities (N, K) at the expected prevalence: p'_k = p_k e_k / s_k, renormalised (``sampling`` s, ``expected`` e).
+    """Probabilities (N, K) at the expected prevalence: p'_k = p_k e_k / s_k, renormalised (`sampling` s, `expected` e).
 
     They stay as they are where no prevalence is expected, or where there is no calibration to correct.
     """
@@ -96,7 +96,7 @@ def corrected(probabilities: npt.ArrayLike, prior: Prior | None) -> Floats:
 
 def served_probabilities(logits: npt.ArrayLike, temperature: float | None, prior: Prior | None) -> Floats:
     """What a model says of logits (N, K): softmax of the scaled logits at the expected prevalence. Without a temperature
-    the plain softmax, which is no confidence and which nothing corrects."""
+    the plain softmax, which is not a confidence and which nothing corrects."""
     if temperature is None:
         return softmax(logits)
     return corrected(softmax(logits, temperature), prior)

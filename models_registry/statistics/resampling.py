@@ -1,4 +1,4 @@
-"""Bootstrap over groups (patients), the intervals that come of it, and Holm's correction.
+"""Bootstrap over groups (patients), the intervals that result, and Holm's correction.
 
 A resample draws whole groups with replacement and weights each case by how often its group was drawn (Field & Welsh,
 "Bootstrapping clustered data", 2007). Intervals are percentile intervals.
@@ -21,7 +21,7 @@ CHUNK_CELLS = 2_000_000
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of each case: ``index`` int64 (N,) in 0..``count``-1."""
+    """The group of each case: `index` int64 (N,) in 0..`count`-1."""
 
     index: Ints
     count: int
@@ -29,8 +29,8 @@ class Groups:
     @classmethod
     def of(cls, names: Sequence[object]) -> Groups:
         """Groups of N cases by name; equal text is the same group."""
-        found, index = np.unique(np.asarray([str(name) for name in names], dtype=str), return_inverse=True)
-        return cls(index.astype(np.int64), len(found))
+        unique, index = np.unique(np.asarray([str(name) for name in names], dtype=str), return_inverse=True)
+        return cls(index.astype(np.int64), len(unique))
 
     @property
     def repeat(self) -> bool:
@@ -39,7 +39,7 @@ class Groups:
 
 
 def weights(groups: Groups, n_boot: int, seed: int) -> Iterator[Floats]:
-    """Chunks (B, N) of bootstrap weights, ``n_boot`` rows in all; none where there are too few groups for an interval."""
+    """Chunks (B, N) of bootstrap weights, `n_boot` rows in all; none where there are too few groups for an interval."""
     if groups.count < MIN_GROUPS:
         return
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Figures of subgroups ("slices") of a test set, and which of them the version serves significantly worse than the rest.
+"""Figures of subgroups ("slices") of a test set, and for which the version does significantly worse than for the rest.
 
 A mean can hide a group that fares badly (Oakden-Rayner et al., "Hidden stratification", ACM CHIL 2020). The difference of a
 slice and the rest is tested by its influence function summed over groups (patients), which holds where a patient has scans
@@ -57,21 +57,21 @@ def slice_report(
 ) -> list[dict[str, Any]]:
     """Labels (N,), probabilities (N, K), groups (N), and by column the value of each case (N; "" is unknown) -> a list.
 
-    A column with one value only divides nothing and gives no slice; of many values the rarest are taken together. Each
-    slice has ``by``, ``value``, ``n``, ``n_groups``, figures with intervals, and under ``against_rest`` the differences
-    from the cases outside it with interval, ``p`` and ``p_holm`` over all slices; ``worse`` names the figures that are
-    significantly lower. ``ValueError`` on bad shapes."""
+    A column with only one value divides nothing and gives no slice; of many values the rarest are pooled. Each
+    slice has `by`, `value`, `n`, `n_groups`, figures with intervals, and under `against_rest` the differences
+    from the cases outside it with interval, `p` and `p_holm` over all slices; `worse` names the figures that are
+    significantly lower. `ValueError` on bad shapes."""
     y, p = np.asarray(y_true, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     check(y, p, groups, classes)
     clusters = Groups.of(groups)
-    found = []
+    slices = []
     for name, values in columns.items():
         pooled = _pooled(values)
         for value in _order(pooled):
             inside = np.asarray([known == value for known in pooled], dtype=bool)
             own = Groups.of([group for group, here in zip(groups, inside, strict=True) if here])
             figures = measured(y[inside], p[inside], own, classes, n_boot=n_boot, seed=seed, min_cases=min_cases)
-            found.append(
+            slices.append(
                 {
                     "by": name,
                     "value": value,
@@ -81,7 +81,7 @@ def slice_report(
                     "against_rest": against_rest(y, p, clusters, inside),
                 }
             )
-    return _corrected(found)
+    return _corrected(slices)
 
 
 def _pooled(values: Sequence[str]) -> list[str]:
@@ -90,27 +90,27 @@ def _pooled(values: Sequence[str]) -> list[str]:
     counts = Counter(value for value in named if value != UNKNOWN)
     if len(counts) <= MAX_VALUES:
         return named
-    kept = {value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: MAX_VALUES - 1]}
-    return [value if value in kept or value == UNKNOWN else OTHER for value in named]
+    frequent = {value for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: MAX_VALUES - 1]}
+    return [value if value in frequent or value == UNKNOWN else OTHER for value in named]
 
 
 def _order(values: Sequence[str]) -> list[str]:
-    """By name, what is no value of its own last; nothing when they are all one."""
-    found = sorted(set(values), key=lambda value: (value in (OTHER, UNKNOWN), value == UNKNOWN, value))
-    return found if len(found) > 1 else []
+    """By name, pooled and unknown values last; nothing when all values are the same."""
+    ordered = sorted(set(values), key=lambda value: (value in (OTHER, UNKNOWN), value == UNKNOWN, value))
+    return ordered if len(ordered) > 1 else []
 
 
 def against_rest(y: Ints, p: Floats, groups: Groups, inside: Mask) -> dict[str, dict[str, Any]]:
-    """The difference "inside - outside" of each figure with interval and p, or the ``reason`` why it cannot be told."""
-    found = {}
+    """The difference "inside - outside" of each figure with interval and p, or the `reason` why it is not available."""
+    p_values = {}
     for name in FIGURES:
         reason = _too_few(y, p.shape[1], groups, inside, name)
         if reason:
             missing = dict.fromkeys(("difference", "low", "high", "p", "p_holm"))
-            found[name] = {**missing, "reason": reason}
+            p_values[name] = {**missing, "reason": reason}
         else:
-            found[name] = _difference(influence(name, y, p, inside), influence(name, y, p, ~inside), groups)
-    return found
+            p_values[name] = _difference(influence(name, y, p, inside), influence(name, y, p, ~inside), groups)
+    return p_values
 
 
 def _too_few(y: Ints, k: int, groups: Groups, inside: Mask, name: str) -> str:
@@ -183,7 +183,7 @@ def _difference(one: Influence, two: Influence, groups: Groups) -> dict[str, Any
 
 
 def _corrected(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """With ``p_holm`` over every test of every slice, and the figures that are ``worse``."""
+    """With `p_holm` over every test of every slice, and the figures that are `worse`."""
     tests = [test for entry in found for test in entry["against_rest"].values() if test["p"] is not None]
     for test, adjusted in zip(tests, holm([test["p"] for test in tests]), strict=True):
         test["p_holm"] = adjusted

@@ -1,6 +1,6 @@
 """Classification figures for many weightings of the same cases at once.
 
-Shapes: N cases, K classes, B weightings; ``weights`` is float64 (B, N) and every result is float64 (B,), NaN where a
+Shapes: N cases, K classes, B weightings; `weights` is float64 (B, N) and every result is float64 (B,), NaN where a
 figure is not defined. With all weights 1 the figures are scikit-learn's.
 """
 
@@ -41,7 +41,7 @@ def weighted_auroc(scores: Floats, positive: Mask, weights: Floats) -> Floats:
 
 
 def weighted_auprc(scores: Floats, positive: Mask, weights: Floats) -> Floats:
-    """Average precision: sum of precision times the step of recall, as ``average_precision_score``."""
+    """Average precision: sum of precision times the step of recall, as `average_precision_score`."""
     if len(scores) == 0:
         return np.full(len(weights), np.nan)
     hits, misses = cumulative(scores, positive, weights)
@@ -80,10 +80,10 @@ def _ece(correct: Mask, confidence: Floats, w: Floats, total: Floats, n_bins: in
 
 
 def figures(y: Ints, p: Floats, weights: Floats, refer_threshold: float | None, n_bins: int) -> dict[str, Floats]:
-    """All scalars of an evaluation; one-vs-rest ones also per class as ``"{index}/{name}"``.
+    """All scalars of an evaluation; one-vs-rest ones also per class as `"{index}/{name}"`.
 
-    With two classes the overall figures are those of class 1, with more the mean over the classes. ``coverage`` and
-    ``answered_accuracy`` are there when a refer threshold is given.
+    With two classes the overall figures are those of class 1, with more the mean over the classes. `coverage` and
+    `answered_accuracy` are there when a refer threshold is given.
     """
     n_classes = p.shape[1]
     guess, confidence = p.argmax(axis=1), p.max(axis=1)

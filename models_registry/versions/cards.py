@@ -1,4 +1,4 @@
-"""The model card: what is known of a version, as JSON and as text to read. Facts of the training are frozen with the version;
+"""The model card: what is known about a version, as JSON and as text to read. Facts of the training are frozen with the version;
 the figures are those of its latest evaluation."""
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificit
 
 
 def build(model: ModelVersion, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is frozen when a version is registered: its project's words of then, its data set, and the training's facts."""
+    """What is frozen when a version is registered: the project's wording at that time, its data set, and the training's facts."""
     project, snapshot = model.project, model.snapshot
     return {
         "research_use": RESEARCH_USE,
@@ -56,8 +56,8 @@ def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
 
 
 def report(evaluation: Evaluation | None) -> dict[str, Any] | None:
-    """Figures with what they rest on: data set, grouping, and how often its test split has been read. The points of curves
-    stay with the evaluation: they are to draw, and a list of versions would carry thousands."""
+    """Figures with what they are based on: data set, grouping, and how often its test split has been read. The points of curves
+    stay with the evaluation: they are for drawing, and a list of versions would carry thousands."""
     if evaluation is None:
         return None
     return {
@@ -116,7 +116,7 @@ def _speed(training: Mapping[str, Any]) -> list[str]:
 
 
 def figure_lines(evaluation: Evaluation | None) -> list[str]:
-    """The main figures with their intervals, and what they rest on, as lines to read."""
+    """The main figures with their intervals, and what they are based on, as lines to read."""
     if evaluation is None:
         return ["Not evaluated yet."]
     metrics = evaluation.metrics

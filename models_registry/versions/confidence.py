@@ -1,4 +1,4 @@
-"""What a version's confidence rests on, in sentences and per class: for its card and its page. Nothing is measured here."""
+"""What a version's confidence is based on, in sentences and per class: for its card and its page. Nothing is measured here."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,16 +16,22 @@ _SINGLE: Final = "one for each: what serves is the mean of several, which is les
 
 def lines(model: ModelVersion) -> list[str]:
     """Sentences about temperature, prevalence, calibration error, refer threshold and prediction sets."""
-    found = model.calibration
-    if found.get("temperature") is None:
-        reason = found.get("reason") or "too few calibration scans"
+    calibration = model.calibration
+    if calibration.get("temperature") is None:
+        reason = calibration.get("reason") or "too few calibration scans"
         return [f"Not calibrated ({reason}): no confidence is shown, and every scan is referred."]
-    said = (_temperature(model), _prevalence(model), _errors(found), _referral(found), _sets(found))
-    return [line for line in said if line]
+    sentences = (
+        _temperature(model),
+        _prevalence(model),
+        _errors(calibration),
+        _referral(calibration),
+        _sets(calibration),
+    )
+    return [line for line in sentences if line]
 
 
 def rows(model: ModelVersion) -> list[dict[str, Any]]:
-    """Per class: shares in training, calibration and as expected, and the prediction sets' thresholds with what they rest on."""
+    """Per class: shares in training, in calibration and as expected, and the prediction sets' thresholds with their basis."""
     prior, sets = model.calibration.get("prior") or {}, model.calibration.get("conformal") or {}
     if not prior:
         return []
@@ -47,25 +53,25 @@ def rows(model: ModelVersion) -> list[dict[str, Any]]:
 
 
 def _temperature(model: ModelVersion) -> str:
-    found = model.calibration
+    calibration = model.calibration
     unit = "patients" if model.snapshot.grouping == "patient" else "groups"
-    groups = f" of {found['n_groups']} {unit}" if found.get("n_groups") else ""
-    origin = _ORIGINS.get(str(found.get("origin")), "").format(as_served=_as_served(model))
+    groups = f" of {calibration['n_groups']} {unit}" if calibration.get("n_groups") else ""
+    origin = _ORIGINS.get(str(calibration.get("origin")), "").format(as_served=_as_served(model))
     where = f" ({origin})" if origin else ""
-    return f"Temperature {found['temperature']:.3f}, fitted on {found.get('n')} scans{groups}{where}."
+    return f"Temperature {calibration['temperature']:.3f}, fitted on {calibration.get('n')} scans{groups}{where}."
 
 
 def _as_served(model: ModelVersion) -> str:
-    """Whether the calibration is of what serves. Earlier versions do not say of how many networks theirs is: it was of one."""
+    """Whether the calibration is of what serves. Earlier versions do not say how many networks theirs is of: it was one."""
     serving = model.card.get("training", {}).get("members", 1)
     return _AS_SERVED if (model.calibration.get("networks") or 1) == serving else _SINGLE
 
 
 def _prevalence(model: ModelVersion) -> str:
-    found = model.calibration
-    prior = found.get("prior")
+    calibration = model.calibration
+    prior = calibration.get("prior")
     if not prior or not prior.get("calibration"):
-        shares = found.get("prevalence")
+        shares = calibration.get("prevalence")
         return f"Trained at a prevalence of {_shares(model, shares)}." if shares else ""
     at = f"Calibrated at a prevalence of {_shares(model, prior['calibration'])}"
     if prior.get("expected"):

@@ -4,20 +4,20 @@ import logging
 
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkItem, WorkStatus
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.versions import serving
 
 log = logging.getLogger(__name__)
 
 
 def fail(row: WorkItem, attempt: int, error: Exception) -> None:
-    """End this attempt with what a person should read of the error."""
+    """End this attempt with what a person should read about the error."""
     log.warning("%s %s failed", row._meta.label, row.pk, exc_info=error)
     work.finish(type(row), row.pk, attempt, status=WorkStatus.FAILED, error=describe(error))
 
 
 def describe(error: Exception) -> str:
-    """What a person is told, with the remedy where there is one."""
+    """The message for people, with the remedy where there is one."""
     if isinstance(error, serving.BundleDamaged):
         return f"{error} Deploy another version, or restore the file from a backup."
     if isinstance(error, DamagedObject):

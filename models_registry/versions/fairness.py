@@ -1,4 +1,4 @@
-"""Whether a test split may judge a version, and how often it was read: rules of services and workers alike."""
+"""Whether a test split may judge a version, and how often it was read: rules for services and workers alike."""
 
 from images.models import Project, Split
 from labeling.models import Snapshot, SnapshotMember
@@ -8,7 +8,7 @@ from models_registry.versions import lineage
 
 
 def require_fair(model: ModelVersion, snapshot: Snapshot) -> None:
-    """The test split must exist, speak the model's classes, and hold nothing that the model, or a version it was continued
+    """The test split must exist, use the model's classes, and hold nothing that the model, or a version it was continued
     from, was fitted on."""
     if snapshot.project_id != model.project_id:
         raise Invalid("This data set belongs to another project.", code="does_not_exist", attr="dataset")
@@ -16,7 +16,7 @@ def require_fair(model: ModelVersion, snapshot: Snapshot) -> None:
     known = [entry["id"] for entry in model.classes]
     if not test.exists():
         raise Conflict(
-            f"{snapshot.code} has no test scans. Approve more scans and freeze it anew.", code="not_enough_data"
+            f"{snapshot.code} has no test scans. Approve more scans and freeze it again.", code="not_enough_data"
         )
     if test.exclude(label_class__in=known).exists():
         raise Conflict(
@@ -27,11 +27,11 @@ def require_fair(model: ModelVersion, snapshot: Snapshot) -> None:
         raise Conflict(f"{flattered} Choose another data set.", code="test_leak")
 
 
-def require_parted(snapshot: Snapshot) -> None:
-    """No test scan may show what is trained on: patients may have turned out to be one since the data set was frozen."""
+def require_separated(snapshot: Snapshot) -> None:
+    """No test scan may show what is trained on: two patients may have been merged since the data set was frozen."""
     if leaked := lineage.seen_test_scans(snapshot, snapshot):
         raise Conflict(
-            f"{leaked} test scans of {snapshot.code} turned out to show patients or pictures that it trains on. "
+            f"{leaked} test scans of {snapshot.code} turned out to show patients or pictures that are also trained on. "
             "Freeze a new data set, which leaves them out, and use that one.",
             code="test_leak",
         )
@@ -47,6 +47,6 @@ def next_test_read(snapshot: Snapshot) -> int:
 
 
 def test_reads(snapshot: Snapshot) -> int:
-    """How often the test set of this snapshot was read so far."""
+    """How often the test set of this snapshot has been read so far."""
     same = {"snapshot__project": snapshot.project_id, "snapshot__test_hash": snapshot.test_hash}
     return Evaluation.objects.filter(**same, test_reads__isnull=False).count()

@@ -1,5 +1,5 @@
 """What a version has learned from: its own training, validation and calibration scans, and those of every version that it was
-continued from. Which one that is, is known one floor up: `training` says it here when the site starts."""
+continued from. Which version that was is known one floor up: `training` registers it here when the site starts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from images.models import NearDuplicate, Rendition, RenditionKind, Split
 from labeling.models import Snapshot, SnapshotMember
 from models_registry.models import ModelVersion
 
-# Of a project (its key): each continued version's key to the key of the version that it was continued from.
+# For a project (its key): each continued version's key to the key of the version that it was continued from.
 Bases = Callable[[int], Mapping[int, int]]
 _sources: list[Bases] = []
 
 
 def bases_from(source: Bases) -> Bases:
-    """Register (also as a decorator) who knows what versions were continued from."""
+    """Register (also as a decorator) the function that knows what versions were continued from."""
     if source not in _sources:
         _sources.append(source)
     return source
@@ -37,14 +37,14 @@ def ancestry(model: ModelVersion) -> list[ModelVersion]:
 
 @dataclass(frozen=True)
 class Exposure:
-    """So many test `scans` that `version` has learned from, directly or through a copy or the patient."""
+    """The number of test `scans` that `version` has learned from, directly or through a copy or the patient."""
 
     version: ModelVersion
     scans: int
 
 
 def exposures(model: ModelVersion, snapshot: Snapshot) -> list[Exposure]:
-    """Who in the version's ancestry has seen test scans of `snapshot`, the version itself first. Versions that learned from one
+    """Which versions in this one's ancestry have seen test scans of `snapshot`, itself first. Versions that learned from one
     data set are one entry, under the youngest of them."""
     youngest: dict[int, ModelVersion] = {}
     for version in ancestry(model):
@@ -55,11 +55,11 @@ def exposures(model: ModelVersion, snapshot: Snapshot) -> list[Exposure]:
 
 def why_flattered(model: ModelVersion, snapshot: Snapshot) -> str:
     """A sentence on why a reading of this test split would flatter the version; empty when it is fair."""
-    found = exposures(model, snapshot)
-    if not found:
+    seen = exposures(model, snapshot)
+    if not seen:
         return ""
     total = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST).count()
-    facts = "; ".join(_said(model, exposure, snapshot, total) for exposure in found)
+    facts = "; ".join(_said(model, exposure, snapshot, total) for exposure in seen)
     return f"{facts}; a result would flatter it."
 
 
@@ -71,12 +71,12 @@ def _said(model: ModelVersion, exposure: Exposure, snapshot: Snapshot, total: in
 
 
 def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
-    """How many test scans of one data set whoever trained on the other has seen: the scan itself, equal bytes or pixels, a
+    """How many test scans of one data set were seen by whoever trained on the other: the scan itself, equal bytes or pixels, a
     confirmed near-duplicate, or another scan of the patient. One query."""
     test = SnapshotMember.objects.filter(snapshot=tested, split=Split.TEST)
     fitted = SnapshotMember.objects.filter(snapshot=learned).exclude(split=Split.TEST)
     known = Q(sha256__in=fitted.exclude(sha256="").values("sha256"))
-    # By patient as they are known today: two may have turned out to be one since the model was trained.
+    # By patient as known today: two may have been merged since the model was trained.
     known |= Q(image__patient__in=fitted.filter(image__patient__isnull=False).values("image__patient"))
     for scans in _pictures(fitted):
         known |= Q(image__in=scans)

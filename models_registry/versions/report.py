@@ -1,4 +1,4 @@
-"""Reading one figure out of a report of an evaluation. Pure."""
+"""Reading one figure from the report of an evaluation. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

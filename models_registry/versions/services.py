@@ -20,7 +20,7 @@ from models_registry.versions.fairness import next_test_read
 
 BUNDLE_TYPE = "application/octet-stream"
 ATTEMPTS = 5
-# The task that brings a version into MLflow. By name: the task's module stands above this one.
+# The task that brings a version into MLflow. By name: the task's module is above this one.
 MIRROR = "models_registry.mirror"
 
 
@@ -38,12 +38,12 @@ def register_version(
     metrics: Mapping[str, Any],
     mlflow_run_id: str = "",
 ) -> ModelVersion:
-    """The version made by one training (`source`); called again for the same source it gives the same version.
+    """The version made by one training (`source`); called again for the same source, it gives the same version.
 
-    The run that calls this was authorised when it was asked for. `classes`: the ids of its classes in the bundle's order.
+    The run that calls this was authorised when it was requested. `classes`: the ids of its classes in the bundle's order.
     `calibration` adds to what the bundle's manifest says. `card`: facts of the training that the card shows (`params`: a
     dict, `epochs`: dicts with `epoch` and numbers, …). `metrics`, the one reading of the test split, become the version's
-    first evaluation. The bundle is signed here, over the very bytes that are stored.
+    first evaluation. The bundle is signed here, over exactly the bytes that are stored.
     """
     known = ModelVersion.objects.filter(source=source).first()
     if known:
@@ -89,12 +89,12 @@ def _sealed(bundle: bytes, rows: Sequence[Mapping[str, Any]]) -> serving.Sealed:
     except serving.BundleDamaged as error:
         raise Invalid(str(error), attr="bundle") from error
     if [entry["id"] for entry in sealed.manifest["classes"]] != [entry["id"] for entry in rows]:
-        raise Invalid("The bundle's classes are not these, or stand in another order.", attr="bundle")
+        raise Invalid("The bundle's classes are not these, or are in another order.", attr="bundle")
     return sealed
 
 
 def _save(model: ModelVersion, blob: Blob, *, facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelVersion:
-    """Numbers are given one after the other; two trainings that end together try again."""
+    """Numbers are given out one after the other; two trainings that end together try again."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():

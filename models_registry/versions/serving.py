@@ -12,7 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.names import TILE_SIDE
 from models_registry.models import ModelVersion
 
@@ -39,13 +39,13 @@ class Sealed:
 
 
 def seal(bundle: bytes) -> Sealed:
-    """Check and sign a bundle about to be registered; BundleDamaged when it could not be loaded again."""
+    """Check and sign a bundle that is about to be registered; BundleDamaged when it could not be loaded again."""
     from models_registry.inference.bundle import BundleError, sign, unpack
 
     try:
         opened = unpack(bundle)
     except BundleError as error:
-        raise BundleDamaged(f"This is no bundle: {error}") from error
+        raise BundleDamaged(f"This is not a bundle: {error}") from error
     return Sealed(opened.digest, sign(bundle, settings.KEY_RING.signing_seed), opened.manifest.to_dict())
 
 
@@ -91,7 +91,7 @@ def _load(model: ModelVersion) -> "Predictor":
 
     try:
         data = blobs.read(model.bundle)
-    except IntegrityError as error:
+    except DamagedObject as error:
         raise BundleDamaged(f"The stored bundle of {model.code} is damaged: {error}") from error
     if bundle_digest(data) != model.bundle_sha256:
         raise BundleDamaged(f"The stored bundle of {model.code} is not the one that was registered.")

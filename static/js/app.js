@@ -15,7 +15,7 @@ document.body.addEventListener("htmx:sendError", () => tell("Not saved: the conn
 
 document.body.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  const why = status === 403 ? "you may not do this, or the page was open too long" : `the server answered ${status}`;
+  const why = status === 403 ? "you may not do this, or the page was open for too long" : `the server answered ${status}`;
   tell(`Not done: ${why}. Reload the page and try again.`);
 });
 

@@ -7,7 +7,7 @@ const AWAY = new Set([0, 408, 429, 502, 503, 504]);
 const FEW = 5;
 const AGAIN = new Set(["digest_mismatch", "incomplete"]);
 
-// Asks until there is an answer. `waiting` is told of each failure (its text), and of the end of it (nothing).
+// Asks until there is an answer. `waiting` is called with the text of each failure, and with nothing when it is over.
 export async function persist(ask, { signal, waiting }) {
   for (let failures = 0; ; failures += 1) {
     try {

@@ -1,5 +1,5 @@
 // A large file goes in pieces. A lost connection costs one piece, which is sent again; a file that is chosen again after a reload
-// goes on where it stopped, if what the server has of it is still the same.
+// resumes where it stopped, if what the server has of it is still the same.
 import { persist } from "./persist.js";
 import { Refused, call } from "./request.js";
 
@@ -24,7 +24,7 @@ async function digest(data) {
   return [...sum].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// An upload of this very file that was broken off: every piece the server has is compared with the file.
+// An upload of exactly this file that was broken off: every piece the server has is compared with the file.
 async function unfinished(file, options) {
   if (!globalThis.crypto?.subtle) return null;
   const query = new URLSearchParams({

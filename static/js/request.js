@@ -17,8 +17,8 @@ export class Refused extends Error {
   }
 }
 
-// Resolves with {status, data}; rejects with Refused (status 0: no answer) or with the abort. `progress` is told how many bytes
-// are sent of how many. A `watched` request is given up when nothing moves for a minute, or no answer comes for ten.
+// Resolves with {status, data}; rejects with Refused (status 0: no answer) or with the abort. `progress` gets how many bytes
+// are sent and the total. A `watched` request is given up when nothing moves for a minute, or no answer comes for ten.
 export function call(method, url, options) {
   const { token, signal = null, body = null, headers = {}, progress = null, watched = false } = options;
   return new Promise((resolve, reject) => {
@@ -57,7 +57,7 @@ function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return {}; // no JSON: the status alone must do
+    return {}; // not JSON: the status alone must do
   }
 }
 

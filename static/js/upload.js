@@ -81,7 +81,7 @@ function start(form) {
       const large = isZip(item.file) && item.file.size > LARGE;
       showAnswer(item, await (large ? sendLarge(item, stop) : sendWhole(item)));
     } catch (error) {
-      refuse(item, stop.signal.aborted ? "Given up." : error.message, stop.signal.aborted || !error.final);
+      refuse(item, stop.signal.aborted ? "Cancelled." : error.message, stop.signal.aborted || !error.final);
     }
     busy -= 1;
     tally.done += 1;

@@ -29,11 +29,11 @@ export function addLine(table, fileName) {
       bar.value = share;
     },
 
-    // A place to say why it waits, and a button to give it up.
+    // A place to say why it waits, and a button to cancel it.
     stoppable(stop) {
       const note = element("span");
-      answer.replaceChildren(note, pressable("Give up", stop));
-      return (why) => { note.textContent = why && `${why} It goes on by itself. `; };
+      answer.replaceChildren(note, pressable("Cancel", stop));
+      return (why) => { note.textContent = why && `${why} It resumes by itself. `; };
     },
 
     succeeded(outcome, text, href) {

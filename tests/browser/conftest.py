@@ -12,10 +12,9 @@ from tests.models_registry.conftest import (  # noqa: F401
     make_version,
     snapshot,
 )
-from tests.pages.conftest import made_run  # noqa: F401 -- a fixture of this folder too
-from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
+from tests.pages.conftest import made_run  # noqa: F401
 
-# Playwright's own limit of 30 seconds is too short for a browser beside two suites and a database.
+# Playwright's own limit of 30 seconds is too short for a browser that runs alongside two suites and a database.
 BROWSER_MS = 180_000
 QUIET = [
     "--disable-background-networking",
@@ -35,7 +34,7 @@ def chromium():
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (requirements-dev.txt)")
     args = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    # Playwright's loop lives in this thread; Django would take the fixtures' queries for asynchronous code.
+    # Playwright's loop lives in this thread; Django would mistake the fixtures' queries for asynchronous code.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_api.sync_playwright() as playwright:
@@ -49,7 +48,7 @@ def chromium():
 
 @pytest.fixture
 def windows(chromium):
-    """`windows(viewport=size)`: a browser of one's own for one person. Closed with its test, else its pages would go on asking
+    """`windows(viewport=size)`: a separate browser for one person. Closed with its test, else its pages would go on asking
     a site whose rows are gone."""
     opened = []
 

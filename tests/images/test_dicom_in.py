@@ -1,4 +1,4 @@
-"""DICOM files on their way in: stored de-identified, their facts kept as the project wants it."""
+"""DICOM files coming in: stored de-identified, their facts kept as the project wants it."""
 
 import hashlib
 import io

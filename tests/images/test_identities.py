@@ -15,7 +15,7 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.http.idempotency import body_digest
 from mediscan_site.core.models import AuditEvent
 from mediscan_site.core.storage import ring, rotation
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from mediscan_site.core.storage.keys import KeyRing
 
 PATIENT = "Jane Doe 90817263544"
@@ -96,7 +96,7 @@ def test_a_row_copied_over_another_one_does_not_open(store, project, admin):
     first, second = store(1, patient=PATIENT), store(2, patient="John 12")
     stolen = PatientIdentity.objects.get(pseudonym=second.patient).sealed
     PatientIdentity.objects.filter(pseudonym=first.patient).update(sealed=stolen)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         look(admin, project, first.patient)
 
 
@@ -138,7 +138,7 @@ def test_the_answer_is_never_kept_for_a_repeated_request(store, project, admin, 
 
 
 def test_a_repeated_request_is_known_by_a_keyed_digest_of_what_it_says(settings):
-    """A plain one would give a patient number away to who tries them all."""
+    """A plain one would give a patient number away to anyone who tries them all."""
     request = Request(APIRequestFactory().post("/", {"patient": "4711"}, format="json"), parsers=[JSONParser()])
     first = body_digest(request)
     settings.KEY_RING = KeyRing(primary="k", masters={}, purposes={"pseudonym": bytes(32)})

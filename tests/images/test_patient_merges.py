@@ -75,7 +75,7 @@ def test_merging_needs_the_right_to_manage_the_project(make_scan, project, autho
 
 
 def test_the_person_stays_one_when_all_scans_were_erased_and_new_ones_come(make_scan, project, admin, merge):
-    """As their side in data sets stays: what comes back must not land on another one. Pseudonyms alone are kept."""
+    """As their side in data sets stays: what comes back must not land on another one. Only pseudonyms are kept."""
     scans = [make_scan(seed=1, patient="ann"), make_scan(seed=2, patient="anne")]
     merge("ann", "anne")
     assert not PatientIdentity.objects.filter(pseudonym=keyed(project.pk, "ann")).exists()

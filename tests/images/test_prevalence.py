@@ -65,7 +65,7 @@ def test_shares_are_of_active_classes_of_this_project_only(project, admin):
         assert caught.value.attr == "expected_prevalence"
     update_project(actor=admin, project=project, changes={"classes": ["NORMAL", "OPACITY", "EFFUSION"]})
     retire_class(actor=admin, project_class=project.class_rows.get(name="EFFUSION"))
-    with pytest.raises(Invalid, match="no id of an active class"):
+    with pytest.raises(Invalid, match="not the id of an active class"):
         update_project(actor=admin, project=project, changes={"expected_prevalence": shares(project, 0.5, 0.25, 0.25)})
 
 

@@ -18,6 +18,8 @@ from images.services import (
     delete_scan,
     erasure,
     on_erase,
+    open_original,
+    open_rendition,
     parse_facts,
     store_scan,
     update_scan,
@@ -25,7 +27,7 @@ from images.services import (
 from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Stale, TooLarge
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 from tests.conftest import scan_bytes
 
 
@@ -60,14 +62,14 @@ def test_what_is_shown_carries_nothing_of_the_file_but_its_pixels(project, autho
     image, _ = upload(author, project, out.getvalue())
     assert b"Jane Doe" in blobs.read(image.blob)
     for kind in (RenditionKind.THUMBNAIL, RenditionKind.VIEW):
-        stream, blob = selectors.rendition(actor=author, image=image, kind=kind)
+        stream, blob = open_rendition(actor=author, image=image, kind=kind)
         shown = stream.read()
         assert b"Jane Doe" not in shown
         assert blob.sha256 == hashlib.sha256(shown).hexdigest()
     assert AuditEvent.objects.filter(action="scan.open").count() == 2
     held = {found.blob.sha256 for found in Rendition.objects.filter(image=image).select_related("blob")}
     for kind in (RenditionKind.THUMBNAIL, RenditionKind.VIEW):
-        selectors.rendition(actor=author, image=image, kind=kind, held=held)[0].close()
+        open_rendition(actor=author, image=image, kind=kind, held=held)[0].close()
     assert AuditEvent.objects.filter(action="scan.open").count() == 3
 
 
@@ -251,7 +253,7 @@ def test_outsiders_neither_store_nor_change_nor_open(store, project, outsider):
     with pytest.raises(NotFound):
         update_scan(actor=outsider, image=image, changes={"age": 1})
     with pytest.raises(NotFound):
-        selectors.original(actor=outsider, image=image)
+        open_original(actor=outsider, image=image)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -269,7 +271,7 @@ def test_an_erased_scan_leaves_a_tombstone_and_no_key_and_no_byte(store, admin, 
     delete_scan(actor=admin, image=image)
     assert blob_files() == before
     assert not Blob.objects.filter(wrapped_key__isnull=False).exists()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         blobs.read(Blob.objects.get(pk=original.pk))
     image.refresh_from_db()
     kept = (image.blob, image.sha256, image.received_sha256, image.patient, image.external_id, image.file_name)

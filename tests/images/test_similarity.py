@@ -76,7 +76,7 @@ def test_a_copy_of_a_real_scan_is_nominated_and_confirmed(radiographs, kind):
 
 
 def test_no_two_real_scans_are_nominated_and_far_wider_none_would_be_confirmed(radiographs):
-    """So 240 X-rays of 204 patients, some of them several times there, make no pair, let alone a chain."""
+    """So 240 X-rays of 204 patients, some with several, make no pair, let alone a chain."""
     seen = [known(picture) for _, picture in radiographs]
     hashes = np.stack([one for one, _ in seen])
     closest, likest = 256, 0.0

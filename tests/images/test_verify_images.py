@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from images.models import Rendition
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +54,7 @@ def test_a_damaged_object_is_named_quarantined_and_released_when_restored(store,
     assert f"image {image.code}" in said
     path.write_bytes(whole)
     image.blob.refresh_from_db()
-    with pytest.raises(IntegrityError, match="quarantine"):
+    with pytest.raises(DamagedObject, match="quarantine"):
         blobs.read(image.blob)
     said, well = verify()
     assert well

@@ -1,4 +1,4 @@
-"""All objects of a project lie in one folder of the storage; what an older version put elsewhere stays readable."""
+"""All objects of a project are in one folder of the storage; what an older version put elsewhere stays readable."""
 
 from datetime import timedelta
 

@@ -31,7 +31,7 @@ def browser():
 
 @pytest.fixture
 def made_run(project, admin, snapshot):  # noqa: F811 -- the fixture lent above
-    """A training run as the worker leaves it after so many epochs."""
+    """A training run as the worker leaves it after that many epochs."""
     from training.models import EpochMetrics, TrainingRun
 
     def make(*, status: str = "running", epochs: int = 3, **columns) -> TrainingRun:

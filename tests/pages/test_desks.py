@@ -40,7 +40,7 @@ def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(browser, aut
 def test_ungradable_needs_its_own_button(browser, author, project, make_scan):
     scan = make_scan(seed=1)
     client, url = browser(author), reverse("label_next", args=[project.pk])
-    assert "one of the two" in texts(client.post(url, label_post(scan), headers=HTMX))
+    assert "either a class or the reason" in texts(client.post(url, label_post(scan), headers=HTMX))
     client.post(url, label_post(scan, mark_ungradable="1"))
     assert Label.objects.get().ungradable_reason == "poor image quality"
 

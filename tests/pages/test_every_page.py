@@ -1,4 +1,4 @@
-"""Every page opens for who may see it, with real rows, and for nobody else."""
+"""Every page opens for those who may see it, with real rows, and for nobody else."""
 
 import io
 

@@ -34,7 +34,7 @@ def test_from_a_filtered_list_to_the_zip(make_scan, author, project):
     link = f"{reverse('export_list', args=[project.pk])}?label=NORMAL"
     assert link in text(listed)
     form = text(client.get(link))
-    assert "Nothing was exported yet" in form
+    assert "Nothing has been exported yet" in form
     assert '<input type="hidden" name="label" value="NORMAL">' in form
     asked = {"label": "NORMAL", "scans_as": "originals", "dataset": ""}
     started = client.post(reverse("export_start", args=[project.pk]), asked)
@@ -73,7 +73,7 @@ def test_what_is_refused_is_said_on_the_page(make_scan, author, colleague, proje
     export = start_export(actor=author, project=project)
     assert "Cancel" not in text(page_of(colleague).get(reverse("export", args=[export.pk])))
     discarded = client.post(reverse("export_discard", args=[export.pk]), follow=True)
-    assert "Given up" in text(discarded)
+    assert "Cancelled; what had been made" in text(discarded)
     Export.objects.update(status="succeeded", expires_at=timezone.now())
     assert "Its days are over" in text(client.get(reverse("export", args=[export.pk])))
 

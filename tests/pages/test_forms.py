@@ -1,4 +1,4 @@
-"""The forms of the pages, sent as a browser without JavaScript sends them: done, refused beside the field, never a 500."""
+"""The forms of the pages, sent as a browser without JavaScript sends them: done, refused next to the field, never a 500."""
 
 import pytest
 from django.core import mail
@@ -45,7 +45,7 @@ def test_a_password_is_reset_by_the_mailed_link(browser, author):
     assert "Your password is set" in texts(done)
     author.refresh_from_db()
     assert author.check_password("another private sentence")
-    assert "not good any more" in texts(client.get(path, follow=True))
+    assert "no longer valid" in texts(client.get(path, follow=True))
 
 
 def test_the_reset_page_does_not_tell_whether_an_address_is_known(browser, author):
@@ -279,5 +279,5 @@ def test_an_action_takes_no_get_and_no_outsider(browser, author, outsider, make_
 def test_every_zip_dropped_on_the_upload_page_is_answered_as_a_zip(browser, author, project, mark):
     url = reverse("upload", args=[project.pk])
     page = texts(browser(author).post(url, {"file": SimpleUploadedFile("scans.zip", mark)}))
-    assert "This ZIP holds no files." in page or "no readable ZIP archive" in page
+    assert "This ZIP holds no files." in page or "not a readable ZIP archive" in page
     assert "Use the ZIP import" not in page

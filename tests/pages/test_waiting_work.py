@@ -1,4 +1,4 @@
-"""What waits to be labelled and reviewed is one number: the queue's, on every page that says it."""
+"""What waits to be labelled and reviewed is one number: the queue's, on every page that shows it."""
 
 import re
 

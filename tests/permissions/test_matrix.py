@@ -1,7 +1,7 @@
 """matrix.csv: route, method, body and the status each persona gets. One test per cell, and no route without a row.
 
 `$names` are ids of `world.py`. The body is JSON for the API and form fields for pages; a value "@scan" is a new image file,
-"@zip" a ZIP. A row may stand for a route and method more than once (with other bodies)."""
+"@zip" a ZIP. A route and method may have several rows (with other bodies)."""
 
 import csv
 import io

@@ -194,7 +194,7 @@ def test_nothing_of_an_erased_patient_is_found_anywhere(story):
     tidy.run()
     assert word_hits(WORDS) == []
     assert picture_hits(PICTURES) == []
-    # That the group keeps its side, lest a returning scan of the patient lands on another one, is all that names it.
+    # All that names it is the side its group keeps, lest a returning scan of the patient land on another side.
     named = {where for where, value in cells() if str(pseudonym).encode() in value}
     assert named == {"labeling.GroupSide.group"}
     assert SnapshotMember.objects.filter(image__in=story.scans(), sha256="").count() == 3

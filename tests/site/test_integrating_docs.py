@@ -1,4 +1,4 @@
-"""The lines of docs/integrating.md, run as they stand against a live site."""
+"""The lines of docs/integrating.md, run verbatim against a live site."""
 
 import json
 import os

@@ -21,7 +21,7 @@ def documents() -> list[Path]:
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines outside fenced code and tables, but for those that consist of a single link."""
+    """The numbered lines outside fenced code and tables, except those that consist of a single link."""
     fence = ""
     for number, line in enumerate(text.splitlines(), start=1):
         mark = FENCE.match(line)

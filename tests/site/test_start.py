@@ -86,7 +86,7 @@ def test_a_site_that_lacks_nothing_starts(start):
         ({"MEDISCAN_KEYS_FILE": str(ROOT / "keys.json")}, "MEDISCAN_KEYS_FILE"),
         ({"PORT": "eighty"}, "PORT must be a whole number"),
         ({"BACKUP_DIR": "/srv/backup"}, "Run age-keygen on another machine"),
-        ({"BACKUP_DIR": "/srv/backup", "BACKUP_RECIPIENTS": "ssh-ed25519 AAAA"}, "is no age recipient"),
+        ({"BACKUP_DIR": "/srv/backup", "BACKUP_RECIPIENTS": "ssh-ed25519 AAAA"}, "is not an age recipient"),
         ({"BACKUP_DIR": str(ROOT / "backups")}, "inside the checkout"),
         ({"BACKUP_HOUR": "24"}, "BACKUP_HOUR must be an hour from 0 to 23"),
     ],
@@ -104,7 +104,7 @@ def test_backups_may_not_lie_beside_the_data(start, tmp_path):
     for folder in (tmp_path / "data" / "backups", tmp_path):
         done = start(BACKUP_DIR=str(folder), BACKUP_RECIPIENTS="age1" + "q" * 58)
         assert done.returncode == 1
-        assert "lie in one another" in done.stderr
+        assert "must not be nested" in done.stderr
     done = start(BACKUP_DIR=str(tmp_path / "elsewhere"), BACKUP_RECIPIENTS="age1" + "q" * 58)
     assert done.returncode == 0, done.stderr
 

@@ -1,4 +1,4 @@
-"""What the templates look like to who reads them: short lines, and no file that nothing uses."""
+"""What the templates look like to a reader: short lines, and no file that nothing uses."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ TEMPLATES = ROOT / "templates"
 LONGEST_LINE = 140
 LONGEST_FILE = 300
 APPS = ("mediscan_site", "images", "labeling", "models_registry", "training")
-# An element that is a line or more of its own; what else there is may stand inside a sentence.
+# An element that is a line or more of its own; anything else may be inside a sentence.
 BLOCKS = (
     "article|aside|dd|details|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|legend|li|main|nav|ol|option|p"
     "|section|select|summary|table|tbody|td|th|thead|tr|ul"

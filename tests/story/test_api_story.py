@@ -1,4 +1,4 @@
-"""The whole mission through the names of the seed, with JWT, against the real site and its real workers."""
+"""The whole mission through the protocol's names, with JWT, against the real site and its real workers."""
 
 import time
 

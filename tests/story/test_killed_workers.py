@@ -1,4 +1,4 @@
-"""kill -9 in the middle of the work: afterwards it goes on, once, or ends in a clear failure. Never stuck in running."""
+"""kill -9 in the middle of the work: afterwards it resumes, once, or ends in a clear failure. Never stuck in running."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from benchmarks import _training_data as sets
 from benchmarks._training_machine import code_digest
 from benchmarks._training_site import stage
 
-# Section 7 of the contract, in its order.
+# Section 7 of the protocol, in its order.
 CONTRACT = [
     "pneumoniamnist_auroc_mean",
     "pneumoniamnist_accuracy_mean",
@@ -103,7 +103,7 @@ def pool(tmp_path):
 
 def test_a_search_learns_and_chooses_its_epoch_on_all_parts_but_the_one_that_judges(pool):
     tiles = np.load(pool.file)
-    learning, judging = pool.parted(1)
+    learning, judging = pool.split(1)
     assert np.array_equal(judging.tiles, tiles[20:])
     assert np.array_equal(judging.labels, pool.labels[20:])
     assert sorted(np.bincount(learning.val.labels)) == [1, 1]

@@ -1,4 +1,4 @@
-"""An option of a training stands in one list, `TrainConfig`; what follows from it, and what must follow it by hand."""
+"""An option of a training is in one list, `TrainConfig`; what follows from it, and what must follow it by hand."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def attributes_read(*folders: Path) -> set[str]:
 
 
 def row(option) -> str:
-    """What docs/training.md says of an option: paste it there."""
+    """What docs/training.md says about an option: paste it there."""
     otherwise = "the recipe decides" if option.planned else option.default
     return f"| `{option.name}` | {option.help} | {option.values} | {ASKED_FOR[option.asked]} | {otherwise} |"
 

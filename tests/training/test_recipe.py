@@ -1,4 +1,4 @@
-"""What a run is told when it starts: the network, what it starts from, and the recipe."""
+"""What a run is given when it starts: the network, what it starts from, and the recipe."""
 
 import pytest
 

@@ -76,7 +76,7 @@ def test_too_few_approved_scans_are_refused_with_what_is_missing(start):
 def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(start, approved_scans):
     for number, split in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * (number + 1), split=split)
-    # Everybody of the validation split turns out to be a patient who stands on the test side.
+    # Everybody in the validation split turns out to be a patient on the test side.
     Image.objects.filter(split="val").update(patient="p-one")
     Image.objects.filter(pk=Image.objects.filter(split="test").earliest("pk").pk).update(patient="p-one")
     with pytest.raises(Conflict) as refused:

@@ -29,7 +29,7 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     if setting.config.flip_tta:
         sets.append((setting.data.val_tiles, True))
     total = sum(len(tiles) for tiles, _ in sets)
-    done, found = 0, []
+    done, parts = 0, []
     for tiles, flipped in sets:
         rows = []
         for start in range(0, len(tiles), BATCH):
@@ -39,8 +39,8 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
             done += len(rows[-1])
             part = done / total
             calls.on_progress(state.share(state.epoch, cached=part), f"reading features, {part:.0%}")
-        found.append(torch.cat(rows))
-    return Features(found[0], found[1], found[2] if setting.config.flip_tta else None)
+        parts.append(torch.cat(rows))
+    return Features(parts[0], parts[1], parts[2] if setting.config.flip_tta else None)
 
 
 def _features(state: State, tiles: Tiles, *, flipped: bool) -> Tensor:

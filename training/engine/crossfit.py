@@ -181,10 +181,10 @@ def _sets(p: Floats, parts: Ints, fits: list[_Fit], rule_of: Callable[[_Fit], Se
     rules = [rule_of(fit) for fit in fits]
     if not all(rule.available for rule in rules):
         return None
-    found: npt.NDArray[np.bool_] = np.zeros(p.shape, dtype=np.bool_)
+    sets: npt.NDArray[np.bool_] = np.zeros(p.shape, dtype=np.bool_)
     for part, rule in enumerate(rules):
-        found[parts == part] = conformal.members(p[parts == part], rule)
-    return found
+        sets[parts == part] = conformal.members(p[parts == part], rule)
+    return sets
 
 
 def _judged(

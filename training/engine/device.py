@@ -87,8 +87,8 @@ class Device:
 def cpu_multiplies_bfloat16() -> bool:
     """Whether this CPU has instructions for it (AVX512-BF16 or AMX): a step takes about 0.6 of its time then. Without them
     it would take four to ten times as long."""
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def out_of_memory(error: BaseException) -> bool:

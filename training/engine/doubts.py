@@ -40,16 +40,16 @@ def class_thresholds(probabilities: Floats, labels: Labels) -> Floats:
 def confident_classes(probabilities: Floats, labels: Labels) -> Labels:
     """(N,) the most probable of the classes whose threshold a scan reaches (equation 1); -1 where it reaches none."""
     reached = probabilities >= class_thresholds(probabilities, labels)
-    found = np.where(reached, probabilities, -1.0).argmax(axis=1)
-    return np.where(reached.any(axis=1), found, -1)
+    classes = np.where(reached, probabilities, -1.0).argmax(axis=1)
+    return np.where(reached.any(axis=1), classes, -1)
 
 
 def confident_joint(probabilities: Floats, labels: Labels) -> npt.NDArray[np.int64]:
     """(K, K) how many scans labelled i are confidently j."""
     k = probabilities.shape[1]
-    found = confident_classes(probabilities, labels)
+    classes = confident_classes(probabilities, labels)
     joint = np.zeros((k, k), dtype=np.int64)
-    np.add.at(joint, (labels[found >= 0], found[found >= 0]), 1)
+    np.add.at(joint, (labels[classes >= 0], classes[classes >= 0]), 1)
     return joint
 
 
@@ -61,20 +61,20 @@ def find(probabilities: Floats, labels: Labels) -> list[Doubt]:
     or a probability is not finite.
     """
     _check(probabilities, labels)
-    found = confident_classes(probabilities, labels)
+    classes = confident_classes(probabilities, labels)
     rows = np.arange(len(labels))
     given = probabilities[rows, labels]
     others = probabilities.copy()
     others[rows, labels] = -np.inf
     margins = others.max(axis=1) - given
-    chosen = np.flatnonzero((found >= 0) & (found != labels) & (margins > 0))
+    chosen = np.flatnonzero((classes >= 0) & (classes != labels) & (margins > 0))
     doubts = [
         Doubt(
             index=int(row),
             given=int(labels[row]),
-            suggested=int(found[row]),
+            suggested=int(classes[row]),
             given_probability=float(given[row]),
-            suggested_probability=float(probabilities[row, found[row]]),
+            suggested_probability=float(probabilities[row, classes[row]]),
             margin=float(margins[row]),
         )
         for row in chosen

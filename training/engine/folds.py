@@ -57,13 +57,13 @@ def assign(labels: Labels, groups: Sequence[str], folds: int, seed: int) -> Labe
 
 def _parts(labels: Labels, names: npt.NDArray[np.str_], parts: int, seed: int) -> Labels:
     splitter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed % 2**32)
-    found = np.zeros(len(labels), dtype=np.int64)
+    fold_of = np.zeros(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
         # It counts scans where patients decide; both were counted before.
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, chosen) in enumerate(splitter.split(np.zeros(len(labels)), labels, names)):
-            found[chosen] = number
-    return found
+            fold_of[chosen] = number
+    return fold_of
 
 
 def inner(labels: Labels, groups: Sequence[str], seed: int) -> Mask:

@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db import OperationalError
 
 from images.models import Split
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.predictor import Predictor
 from models_registry.models import ModelVersion
 from models_registry.statistics.calibration import softmax
@@ -36,7 +37,7 @@ from training.process import cores, doubts, ending, measuring, packing, provenan
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
-from training.process.recorder import Recorder, Stopped
+from training.process.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def execute(pk: int, attempt: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: recorder.stop())
     try:
         model, message = _registered(run) or Training(run, recorder, book).result()
-    except Stopped:
+    except work.Stopped:
         return _stopped(run, book)
     except OperationalError as error:
         log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
@@ -125,7 +126,7 @@ class Training:
         self.recorder.stage(0.05, 0.93, "training")
         trained = self._fit(data)
         if trained.stopped:
-            raise Stopped
+            raise work.Stopped
         return data, trained
 
     @cached_property

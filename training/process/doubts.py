@@ -27,7 +27,7 @@ def write(
     frozen, and doubts about a label that somebody has kept.
     """
     classes = [entry["id"] for entry in run.snapshot.classes]
-    found = [
+    doubts = [
         LabelDoubt(
             image_id=images[doubt.index],
             given_id=classes[doubt.given],
@@ -40,7 +40,7 @@ def write(
     ]
     with transaction.atomic():
         LabelDoubt.objects.filter(image__project=run.project_id).delete()
-        open_ones = _open(run, found)
+        open_ones = _open(run, doubts)
         LabelDoubt.objects.bulk_create(open_ones, batch_size=500)
     return len(open_ones)
 
@@ -49,10 +49,10 @@ def _open(run: TrainingRun, found: Sequence[LabelDoubt]) -> list[LabelDoubt]:
     """Those about labels that still stand, and that nobody has settled."""
     approved: dict[str, Any] = {"approval_status": ApprovalStatus.APPROVED, "erased_at__isnull": True}
     current = dict(Image.objects.filter(project=run.project_id, **approved).values_list("pk", "label_class"))
-    kept = set(KeptLabel.objects.filter(image__project=run.project_id).values_list("image", "given", "suggested"))
+    settled = set(KeptLabel.objects.filter(image__project=run.project_id).values_list("image", "given", "suggested"))
     return [
         doubt
         for doubt in found
         if current.get(doubt.image_id) == doubt.given_id
-        and (doubt.image_id, doubt.given_id, doubt.suggested_id) not in kept
+        and (doubt.image_id, doubt.given_id, doubt.suggested_id) not in settled
     ]

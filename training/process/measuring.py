@@ -14,7 +14,7 @@ def require_fair(run: TrainingRun) -> None:
     """Conflict `test_leak` when the run trains on scans of its own test split, or continues from a version that has seen some.
 
     Asked again before the test split is read: patients may have turned out to be one while the run was at work."""
-    fairness.require_parted(run.snapshot)
+    fairness.require_separated(run.snapshot)
     if run.base_model is not None:
         fairness.require_fair(run.base_model, run.snapshot)
 
@@ -22,7 +22,7 @@ def require_fair(run: TrainingRun) -> None:
 def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[str, Any]:
     """The report of the test split, read for the first and only time after the best epoch was chosen.
 
-    Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and Stopped when the run should end."""
+    Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and work.Stopped when the run should end."""
     require_fair(run)
 
     def on_read(done: int, total: int) -> None:

@@ -94,16 +94,16 @@ def _git(place: Path, *words: str) -> str | None:
 def cpu_model(source: Path = Path("/proc/cpuinfo")) -> str:
     """The processor's own name where Linux tells it, else what the platform says."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", source.read_text(), re.MULTILINE)
+        match = re.search(r"^model name\s*:\s*(.+)$", source.read_text(), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        match = None
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def _libraries(built_with: str) -> dict[str, str]:
     """Who does the arithmetic: two builds of the same PyTorch may round differently."""
-    found = {name: pattern.search(built_with) for name, pattern in _LIBRARIES.items()}
-    return {name: match[1].strip() for name, match in found.items() if match}
+    matches = {name: pattern.search(built_with) for name, pattern in _LIBRARIES.items()}
+    return {name: match[1].strip() for name, match in matches.items() if match}
 
 
 def _device(chosen: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from training.engine.report import EpochReport
@@ -23,10 +24,6 @@ WRITE_INTERVAL_S: Final = 0.5
 MEASURED_S: Final = 3.0
 MEASURED_SHARE: Final = 0.01
 CHECKPOINT_TYPE: Final = "application/octet-stream"
-
-
-class Stopped(Exception):
-    """The run was cancelled, its attempt was taken over, or this process was told to stop: nothing more may be written."""
 
 
 @dataclass
@@ -72,9 +69,9 @@ class Recorder:
         return self._stop.is_set()
 
     def check(self) -> None:
-        """Raises Stopped when the work should end."""
+        """Raises work.Stopped when the work should end."""
         if self._stop.is_set():
-            raise Stopped
+            raise work.Stopped
 
     def stage(self, low: float, high: float, message: str) -> None:
         """From now on progress runs from `low` to `high` of the whole. The change is written at once."""
@@ -91,9 +88,9 @@ class Recorder:
         self._written_at = now
         low, high = self._span
         try:
-            kept = self._mine().filter(cancel_requested=False)
-            said = f"{message[:170]}{left}"
-            if not kept.update(progress=low + (high - low) * fraction, message=said):
+            running = self._mine().filter(cancel_requested=False)
+            text = f"{message[:170]}{left}"
+            if not running.update(progress=low + (high - low) * fraction, message=text):
                 self.stop()
         except OperationalError as error:
             # Only a figure to look at; what must not be lost is written elsewhere and may fail.
@@ -118,19 +115,15 @@ class Recorder:
     def checkpoint(self, data: bytes) -> None:
         """Keep these bytes, encrypted, as what the run can be resumed from; the ones before are destroyed."""
         blob = blobs.write(data, namespace=blobs.namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
-        try:
-            with transaction.atomic():
-                blob.save(force_insert=True)
-                self._fence(checkpoint=blob)
-        except BaseException:
-            blobs.discard(blob)
-            raise
+        with blobs.discarded_on_failure(blob), transaction.atomic():
+            blob.save(force_insert=True)
+            self._fence(checkpoint=blob)
         before, self.run.checkpoint = self.run.checkpoint, blob
         if before is not None:
             ending.drop(before)
 
     def counter(self, total: int, message: str) -> Callable[[int], None]:
-        """A callback for loops over `total` things: shows how many are done, and raises Stopped."""
+        """A callback for loops over `total` things: shows how many are done, and raises work.Stopped."""
 
         def step(done: int) -> None:
             self.check()
@@ -142,7 +135,7 @@ class Recorder:
         return TrainingRun.objects.filter(pk=self.run.pk, attempt=self.attempt, status=WorkStatus.RUNNING)
 
     def _fence(self, **columns: Any) -> None:
-        """Write columns of the run, or raise Stopped (which rolls back the transaction around it)."""
+        """Write columns of the run, or raise work.Stopped (which rolls back the transaction around it)."""
         if not self._mine().update(**(columns or {"attempt": self.attempt})):
             self.stop()
-            raise Stopped
+            raise work.Stopped

@@ -74,12 +74,12 @@ def reproduce(*, actor: User, run: TrainingRun, show: Callable[[float, str], Non
     """Train again with the recorded settings and number of threads. Conflict `cannot_reproduce` says why it cannot be."""
     require(actor, "train_model", run.project)
     _require_possible(run)
-    kept = _stored(run)
+    stored = _stored(run)
     with _threads(run.environment.get("threads")):
         environment = differences(run.environment, provenance.of(run))
-        made = _made_again(run, kept.manifest.members, show)
-    differing, largest = compare(kept.state_dict, made)
-    return Comparison(len(kept.state_dict), differing, largest, environment)
+        made = _made_again(run, stored.manifest.members, show)
+    differing, largest = compare(stored.state_dict, made)
+    return Comparison(len(stored.state_dict), differing, largest, environment)
 
 
 def _require_possible(run: TrainingRun) -> None:

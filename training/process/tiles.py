@@ -12,7 +12,7 @@ from images.models import Image, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.storage.envelope import IntegrityError as DamagedObject
+from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.preprocess import shrink
 
 CHUNK: Final = 64

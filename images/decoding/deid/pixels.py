@@ -1,6 +1,6 @@
-"""What may stand beside the pixels in the pixel data itself: comments of codecs, bytes after the last pixel, overlay bits.
+"""What the pixel data itself may hold besides the pixels: comments of codecs, bytes after the last pixel, overlay bits.
 
-The picture stays as it is. A text in a codestream is overwritten with zeros in its place, so no length or offset changes.
+The picture stays as it is. A text in a codestream is overwritten with zeros in place, so no length or offset changes.
 Sources: T.81 annex B, T.87 annex C, T.800 annex A, PS3.5 section 8.
 """
 
@@ -74,8 +74,8 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
     while at + 4 <= len(frame):
         if frame[at] != 0xFF or not _is_segment(frame[at + 1]):
             # Inside a scan, where JPEG stuffs 0x00 after 0xFF and JPEG-LS a byte below 0x80.
-            found = frame.find(b"\xff", at + 1)
-            at = len(frame) if found < 0 else found
+            marker_at = frame.find(b"\xff", at + 1)
+            at = len(frame) if marker_at < 0 else marker_at
             continue
         kind = frame[at + 1]
         if kind == _END:

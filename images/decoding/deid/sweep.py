@@ -11,6 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
+from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid import pixels, table, values
 from images.decoding.deid.options import DeidOptions, Report
 
@@ -18,7 +19,6 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.251083417312404312350172387106245107733"
 IMPLEMENTATION_VERSION: Final = "MEDISCAN"
 MAX_DEPTH: Final = 24
 MAX_ROWS: Final = 2000  # a hostile file may have millions of elements; a person reads some dozens
-MAX_AGE: Final = 89  # older people are few: their age tells who they are (45 CFR 164.514 (b)(2)(i)(C))
 
 _PROFILE: Final = "DICOM PS3.15 2026c Basic Profile"
 _METHODS: Final = {
@@ -44,16 +44,16 @@ _PIXELS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 
 def deidentify(dataset: Dataset, options: DeidOptions) -> Report:
     """Clean a dataset in place, its file meta information and preamble too. The picture stays as it is."""
-    kept = _kept(options)
+    options_kept = _kept(options)
     patient = _patient(dataset, options)
     days = values.shift_days(options.secret, patient or _study(dataset)) if options.shift_dates else None
-    cleaning = _Pass(options.secret, kept, days)
+    cleaning = _Pass(options.secret, options_kept, days)
     for what in pixels.clean(dataset):
         cleaning.note("(7FE0,0010)", f"PixelData: {what}", "removed")
     cleaning.clean(dataset)
-    _sign(dataset, patient, kept)
+    _sign(dataset, patient, options_kept)
     _clean_file(dataset)
-    profile = "; ".join([_PROFILE, *(_METHODS[name][1] for name in sorted(kept))])
+    profile = "; ".join([_PROFILE, *(_METHODS[name][1] for name in sorted(options_kept))])
     return Report(profile=profile, actions=cleaning.rows(), shift_days=days)
 
 
@@ -67,7 +67,7 @@ def _kept(options: DeidOptions) -> frozenset[str]:
 
 
 def _patient(dataset: Dataset, options: DeidOptions) -> str:
-    """The pseudonym that goes into the file; '' where nothing says who the patient is."""
+    """The pseudonym to write into the file; '' where nothing says who the patient is."""
     given = options.patient_override or ""
     if _PSEUDONYM.fullmatch(given):
         return given
@@ -107,10 +107,10 @@ class _Pass:
         }
 
     def rows(self) -> list[dict[str, str]]:
-        found = [{"tag": tag, "keyword": keyword, "action": action} for tag, keyword, action in self._rows]
+        rows = [{"tag": tag, "keyword": keyword, "action": action} for tag, keyword, action in self._rows]
         if self._unnamed:
-            found.append({"tag": "", "keyword": "more elements", "action": "removed"})
-        return found
+            rows.append({"tag": "", "keyword": "more elements", "action": "removed"})
+        return rows
 
     def clean(self, dataset: Dataset, path: str = "", depth: int = 0) -> None:
         for tag in list(dataset.keys()):
@@ -189,8 +189,8 @@ class _Pass:
             return ""
         if not _fits(element):
             return "removed"
-        if element.keyword == "PatientAge" and element.value[3:] == "Y" and int(element.value[:3]) > MAX_AGE:
-            element.value = f"{MAX_AGE + 1:03d}Y"
+        if element.keyword == "PatientAge" and element.value[3:] == "Y" and int(element.value[:3]) > OLDEST_KEPT:
+            element.value = f"{OLDER:03d}Y"
             return "replaced"
         return "kept"
 
@@ -203,7 +203,7 @@ def _each(element: DataElement) -> list[Any]:
 
 
 def _fits(element: DataElement) -> bool:
-    """Whether each value has the form that its type promises: a name in a number or code is no number or code."""
+    """Whether each value has the form that its type promises: a name in place of a number or code has not."""
     shape = _SHAPES.get(element.VR)
     return shape is None or all(shape.fullmatch(str(value or "").strip(" ")) for value in _each(element))
 
@@ -221,7 +221,7 @@ def _shown(tag: BaseTag) -> str:
 
 
 def _sign(dataset: Dataset, patient: str, kept: frozenset[str]) -> None:
-    """Say whose file it is now, and that and how it was de-identified (PS3.15, E.1.1)."""
+    """Say whose file it is now, and that it was de-identified and how (PS3.15, E.1.1)."""
     for keyword in _PATIENT:
         setattr(dataset, keyword, patient)
     dataset.PatientIdentityRemoved = "YES"

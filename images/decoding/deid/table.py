@@ -2,8 +2,8 @@
 
 `confidentiality_profile.csv` is Table E.1-1 (edition 2026c): tag, keyword, the profile's action and the options that
 keep the element. Private elements, curves (50xx) and the data and comments of overlays (60xx) are part of the
-table too; they are ranges and stand in the code. An element that neither the table nor the data dictionary knows is not
-kept: what nobody can name, nobody can clear.
+table too; they are ranges and are in the code. An element that neither the table nor the data dictionary knows is not
+kept: nobody can clear what nobody can name.
 """
 
 import csv
@@ -22,7 +22,7 @@ _DATE_VRS: Final = frozenset({"DA", "DT", "TM"})
 _BINARY_VRS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _TEXT_VRS: Final = frozenset({"AE", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 
-# Free text that the table leaves alone is kept only where it tells of the machine or the coding, not of a person.
+# Free text that the table leaves alone is kept only where it is about the machine or the coding, not about a person.
 _SAFE_TEXT: Final = frozenset({
     "AcquisitionDeviceProcessingCode", "CodeMeaning", "CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion",
     "ConvolutionKernel", "FilterType", "LUTExplanation", "LongCodeValue", "Manufacturer", "ManufacturerModelName",

@@ -38,7 +38,7 @@ def shift_days(secret: bytes, patient: str) -> int:
 
 
 def shifted(value: str, vr: str, days: int) -> str | None:
-    """A DA or DT value moved by `days`; a TM as it is; None for what is no such value. '' stays ''."""
+    """A DA or DT value moved by `days`; a TM as it is; None for anything else. '' stays ''."""
     text = value.strip(" \0")
     if not text:
         return ""

@@ -1,4 +1,4 @@
-"""What the codestream of one frame says of itself, compared with the DICOM header before a decoder allocates for it.
+"""What the codestream of one frame says about itself, compared with the DICOM header before a decoder allocates memory.
 
 A few bytes can announce a picture of 60,000 by 60,000 inside a file whose header says 10 by 10; and a codestream that
 was cut still gives a picture, grey from somewhere on. Source: T.81 annex B, T.87 annex C, T.800 annex A.
@@ -28,7 +28,7 @@ BOMB: Final = Undecodable(
 
 
 def most_unpacked(packed: int) -> int:
-    """How many bytes of a scan so many packed bytes can hold; more than this is a bomb."""
+    """How many bytes of a scan the given number of packed bytes can hold; more than this is a bomb."""
     return max(_ENOUGH, _RATIO * packed)
 
 

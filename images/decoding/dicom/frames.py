@@ -1,6 +1,6 @@
 """The frames of a multi-frame DICOM file as files of their own.
 
-They still say whose they are: each goes through decoding and de-identification like any file that comes in. The same
+They still name their patient: each goes through decoding and de-identification like any file that comes in. The same
 file always gives the same bytes.
 """
 
@@ -92,12 +92,12 @@ def _put_pixels(part: Dataset, source: FileDataset, facts: Facts, index: int) ->
         reading.check_frame(source, facts, index)
     values = pixels.frame(source, index)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    kept = values.tobytes()
+    content = values.tobytes()
     if values.dtype.kind == "f":
         keyword, kind = ("FloatPixelData", "OF") if values.dtype.itemsize == 4 else ("DoubleFloatPixelData", "OD")
     else:
         keyword, kind = "PixelData", "OB" if values.dtype.itemsize == 1 else "OW"
-    part.add(DataElement(keyword, kind, kept + b"\x00" * (len(kept) % 2)))
+    part.add(DataElement(keyword, kind, content + b"\x00" * (len(content) % 2)))
     part.BitsAllocated = 8 * values.dtype.itemsize
     if values.ndim == 3:
         part.PhotometricInterpretation, part.PlanarConfiguration = "RGB", 0

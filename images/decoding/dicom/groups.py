@@ -1,6 +1,6 @@
 """The functional groups of an enhanced multi-frame file, brought to where a single frame has its attributes.
 
-Source: PS3.3 C.7.6.16; a group that a frame has of its own goes before the one that all frames share.
+Source: PS3.3 C.7.6.16; a frame's own group takes precedence over the one that all frames share.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""One DICOM file: its picture, what it says of its scan, and the de-identified file that is kept of it."""
+"""One DICOM file: its picture, what it says about its scan, and the de-identified file that is kept."""
 
 import io
 from collections.abc import Mapping

@@ -116,7 +116,7 @@ def _used_bits(values: Values, flat: Dataset) -> Values:
 
 def _coloured(stored: Values, flat: Dataset) -> NDArray[np.uint8]:
     colours = apply_color_lut(stored.reshape(1, -1), flat)[0]
-    is_deep = colours.dtype.itemsize > 1 and colours.max() > 255  # some tables announce 16 bits and fill 8
+    is_deep = colours.dtype.itemsize > 1 and colours.max() > 255  # some tables announce 16 bits and use 8
     eight: NDArray[np.uint8] = (colours >> 8 if is_deep else colours).astype(np.uint8)
     return eight
 

@@ -27,7 +27,7 @@ SYNTAXES: Final = frozenset((*NATIVE, *JPEG_FAMILY, uid.RLELossless))
 
 _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _OTHER_SYNTAX: Final = (
-    "The picture in this DICOM file is packed in a way that is not read here (such as a video). "
+    "The picture in this DICOM file is packed in a way that is not supported (such as a video). "
     "Export the scan uncompressed, or as PNG, and upload that file."
 )
 _BAD_NUMBER: Final = "The DICOM header has no usable value for {}. Export the scan again from the archive."

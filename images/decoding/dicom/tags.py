@@ -1,6 +1,6 @@
-"""What a DICOM file says of its scan, under the names that a labels file uses (keys of ScanFacts).
+"""What a DICOM file says about its scan, under the names that a labels file uses (keys of ScanFacts).
 
-Nothing is changed here: the patient id and the date are as the file gives them. What of it is kept is decided by the
+Nothing is changed here: the patient id and the date are as the file gives them. What is kept of it is decided by the
 project's de-identification, which runs after this.
 """
 
@@ -12,23 +12,14 @@ from typing import Final
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
+from images.scan_facts import FACTS, FIRST_RADIOGRAPH, Fact
+
 Tags = dict[str, str | float | None]
 
-_LENGTHS: Final = {
-    "modality": 40,
-    "patient": 200,
-    "institution": 200,
-    "sex": 16,
-    "body_part": 64,
-    "view": 32,
-    "laterality": 16,
-    "device": 120,
-}
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_MAX_AGE: Final = 130.0
-_MAX_SPACING_MM: Final = 100.0
-_FIRST_RADIOGRAPH: Final = 1895
+_MAX_AGE: Final = FACTS["age"].high
+_MAX_SPACING_MM: Final = FACTS["pixel_spacing"].high
 _MOMENTS: Final = ("Acquisition", "Content", "Series", "Study")
 _UNEQUAL: Final = "The pixels are not square, so no pixel spacing is kept."
 
@@ -36,18 +27,9 @@ _UNEQUAL: Final = "The pixels are not square, so no pixel spacing is kept."
 def tags(dataset: Dataset, groups: Dataset, notes: list[str]) -> Tags:
     """The facts of a file. `groups` has the first frame's functional groups flattened (see pixels.settings)."""
     moment = _moment(dataset)
-    found: Tags = {
-        "modality": _text(dataset, "Modality"),
+    texts: Tags = {fact.name: _said(dataset, fact) for fact in FACTS.values() if fact.keywords}
+    return texts | {
         "patient": patient_id(dataset),
-        "institution": _text(dataset, "InstitutionName"),
-        "sex": _text(dataset, "PatientSex"),
-        "body_part": _text(dataset, "BodyPartExamined"),
-        "view": _text(dataset, "ViewPosition"),
-        "laterality": _text(dataset, "ImageLaterality") or _text(dataset, "Laterality"),
-        "device": " ".join(filter(None, (_text(dataset, "Manufacturer"), _text(dataset, "ManufacturerModelName")))),
-    }
-    cut: Tags = {name: value[: _LENGTHS[name]] if isinstance(value, str) else value for name, value in found.items()}
-    return cut | {
         "pixel_spacing": _spacing(dataset, groups, notes),
         "capture_date": moment.isoformat() if moment else None,
         "age": _age(dataset, moment),
@@ -56,7 +38,15 @@ def tags(dataset: Dataset, groups: Dataset, notes: list[str]) -> Tags:
 
 def patient_id(dataset: Dataset) -> str | None:
     """The raw id of the patient, at most as long as a form takes it."""
-    return _text(dataset, "PatientID")[: _LENGTHS["patient"]] or None
+    return _said(dataset, FACTS["patient"]) or None
+
+
+def _said(dataset: Dataset, fact: Fact) -> str:
+    """The first of the fact's elements that is filled, at most as long as a form takes it."""
+    for keywords in fact.keywords:
+        if words := " ".join(filter(None, (_text(dataset, keyword) for keyword in keywords.split()))):
+            return words[: fact.max_length]
+    return ""
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
@@ -102,7 +92,7 @@ def _day(text: str) -> date | None:
         day = datetime.strptime(text.replace(".", "")[:8], "%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:
         return None
-    return day if day.year >= _FIRST_RADIOGRAPH else None
+    return day if day.year >= FIRST_RADIOGRAPH else None
 
 
 def _time(text: str) -> time | None:

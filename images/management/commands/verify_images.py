@@ -26,10 +26,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = stored_objects()
-        total, damaged = found.count(), 0
+        objects = stored_objects()
+        total, damaged = objects.count(), 0
         console = Console(stderr=True)
-        verifying = verify_objects(found, from_backup=options["restore_from_backup"])
+        verifying = verify_objects(objects, from_backup=options["restore_from_backup"])
         checks = track(verifying, "Verifying", total=total, console=console, disable=not console.is_terminal)
         try:
             if options["restore_from_backup"]:

@@ -16,7 +16,7 @@ from mediscan_site.core.models import User
 
 class Command(ProjectCommand):
     help = (
-        "Export the approved scans of a project, frozen now (or --dataset), without metadata of their files, with labels.csv. "
+        "Export the approved scans of a project, frozen now (or --dataset), without the metadata of their files, with labels.csv. "
         "A PATH that ends in .zip becomes a ZIP, any other a new folder."
     )
 
@@ -60,10 +60,10 @@ class Command(ProjectCommand):
             key = parse_code("dataset", value)
         except DomainError as error:
             raise CommandError(f"--dataset: {error.detail}", returncode=2) from error
-        found = selectors.snapshots(actor).filter(pk=key, project=project_id).first()
-        if found is None:
+        snapshot = selectors.snapshots(actor).filter(pk=key, project=project_id).first()
+        if snapshot is None:
             raise CommandError(f"This project has no data set '{value}'.", returncode=2)
-        return found
+        return snapshot
 
     def _write_zip(self, actor: User, snapshot: Snapshot, path: Path, files: str) -> None:
         with path.open("xb") as target:

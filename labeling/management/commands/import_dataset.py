@@ -11,9 +11,7 @@ from rich.progress import Progress
 from images.commands import ProjectCommand
 from labeling.imports import selectors, services, worker
 from labeling.models import Import
-from mediscan_site.core.models import User, WorkStatus
-
-ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
+from mediscan_site.core.models import ENDED, User, WorkStatus
 
 
 class Command(ProjectCommand):

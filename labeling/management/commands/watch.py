@@ -1,4 +1,4 @@
-"""Take in what is laid into a folder."""
+"""Take in what is put into a folder."""
 
 import signal
 import threading
@@ -64,7 +64,7 @@ class Command(ProjectCommand):
                 self._keep_on(watch, stop, interval)
 
     def _once(self, watch: Watch, stop: threading.Event) -> None:
-        """Two looks, so that a file is seen standing still."""
+        """Two looks, to see that a file has stopped growing."""
         watch.look(stop.is_set)
         if watch.growing and not stop.wait(watch.settle_s):
             watch.look(stop.is_set)
@@ -74,7 +74,7 @@ class Command(ProjectCommand):
     def _keep_on(self, watch: Watch, stop: threading.Event, interval: float) -> None:
         while not stop.is_set():
             watch.look(stop.is_set)
-            # A connection that the database has dropped meanwhile is made anew.
+            # A connection that the database has dropped meanwhile is opened again.
             close_old_connections()
             stop.wait(interval)
         self.stdout.write("Stopped.")
@@ -93,13 +93,13 @@ def _folder(path: Path) -> Path:
         raise CommandError(f"There is no folder {path}.", returncode=2)
     data = Path(settings.DATA_DIR).resolve()
     if folder.is_relative_to(data) or data.is_relative_to(folder):
-        raise CommandError("The folder must lie apart from the site's own data (MEDISCAN_DATA_DIR).", returncode=2)
+        raise CommandError("The folder must be separate from the site's own data (MEDISCAN_DATA_DIR).", returncode=2)
     return folder
 
 
 @contextmanager
 def _until_asked_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set: the file at work is finished first. A second Ctrl-C ends at once."""
+    """An event that SIGTERM and Ctrl-C set: the current file is finished first. A second Ctrl-C ends at once."""
     stop, before = threading.Event(), {}
 
     def ask(number: int, frame: Any) -> None:

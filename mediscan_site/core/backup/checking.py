@@ -29,35 +29,35 @@ class Sound:
         return self.folder.parent
 
     def entries(self) -> Iterator[layout.Entry]:
-        """The objects that the backup holds, less those erased since."""
+        """The objects that the backup holds, without those erased since."""
         listed = layout.entries(self.folder / layout.OBJECTS)
         without = self.erased | self.lost
         return (entry for entry in listed if str(entry.id) not in without)
 
 
 def manifest_of(folder: Path, *, trusted: str) -> Manifest:
-    """The manifest, if the trusted signer signed it and it stands in the folder that it names. BackupError otherwise."""
+    """The manifest, if the trusted signer signed it and it is in the folder that it names. BackupError otherwise."""
     data = layout.read_small(folder / layout.MANIFEST)
     signature = layout.read_small(folder / layout.SIGNATURE).decode("ascii", errors="replace")
     signing.require_signature(data, signature, trusted=trusted)
-    found = layout.parse(data)
+    manifest = layout.parse(data)
     # A signed backup under another's name would pass for newer or older than it is.
-    if found.name != folder.name.removeprefix(layout.PARTIAL):
-        raise BackupError(f"The folder {folder.name} holds the backup {found.name}. Give it back its name.")
-    return found
+    if manifest.name != folder.name.removeprefix(layout.PARTIAL):
+        raise BackupError(f"The folder {folder.name} holds the backup {manifest.name}. Give it back its name.")
+    return manifest
 
 
 def _erased_by_now(root: Path, manifest: Manifest, *, trusted: str) -> frozenset[str]:
     """Ids that this backup or a newer one of the same site says were destroyed on purpose."""
-    found = set(manifest.erased)
+    erased = set(manifest.erased)
     for newer in layout.folders(root):
         if newer.name > manifest.name:
             try:
-                found.update(manifest_of(newer, trusted=trusted).erased)
+                erased.update(manifest_of(newer, trusted=trusted).erased)
             except BackupError as error:
                 # A newer one that is damaged must not stand in the way of an older one that is whole.
                 log.warning("What %s says of erased objects is not counted: %s", newer.name, error)
-    return frozenset(found)
+    return frozenset(erased)
 
 
 def _no_progress(fraction: float) -> None:
@@ -75,7 +75,7 @@ def check(
 ) -> Sound:
     """Every byte of it; with an identity also whether it decrypts to what was dumped. BackupError names what is wrong.
 
-    `mend` is asked for each missing or damaged object, and tells whether the backup has it whole now."""
+    `mend` is asked for each missing or damaged object, and returns whether the backup has it whole now."""
     manifest = manifest_of(folder, trusted=trusted)
     for name, stored in manifest.files.items():
         _require_file(folder / name, stored)
@@ -87,7 +87,7 @@ def check(
         raise BackupError(
             f"{len(damaged)} of {manifest.objects} objects of {manifest.name} are missing or damaged, among them "
             f"{', '.join(damaged[:SHOWN])}. The next backup of a running "
-            "site copies them anew. To restore, take another backup, or leave them out: restore --without-damaged."
+            "site copies them again. To restore, take another backup, or leave them out: restore --without-damaged."
         )
     return replace(sound, lost=frozenset(damaged))
 
@@ -104,7 +104,7 @@ def _require_file(path: Path, stored: layout.Stored) -> None:
 def _require_opens(folder: Path, manifest: Manifest, identity: Identity) -> None:
     sealing.unseal(folder / layout.KEYS, None, identity.keys)
     if sealing.unseal(folder / layout.DATABASE, None, identity.keys) != manifest.plain_database:
-        raise BackupError(f"{layout.DATABASE} decrypts to something else than was dumped. Take another backup.")
+        raise BackupError(f"{layout.DATABASE} decrypts to something other than what was dumped. Take another backup.")
 
 
 def _damaged(sound: Sound, mend: Callable[[layout.Entry], bool], progress: Callable[[float], None]) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""The database as one stream, and what that very stream holds.
+"""The database as one stream, and what exactly that stream holds.
 
-Each engine's own tool makes a consistent copy while the site works on: SQLite ``VACUUM INTO``, ``mysqldump --single-transaction``,
-``pg_dump``. No plaintext reaches a disk: the servers' dumps are piped into the encryption, SQLite's copy lies in memory (a file
-on a RAM-backed folder, unlinked as soon as it is open). The census is of the same snapshot: read from SQLite's copy, in the
+Each engine's own tool makes a consistent copy while the site works on: SQLite `VACUUM INTO`, `mysqldump --single-transaction`,
+`pg_dump`. No plaintext reaches a disk: the servers' dumps are piped into the encryption, SQLite's copy is in memory (a file
+in a RAM-backed folder, unlinked as soon as it is open). The census is of the same snapshot: read from SQLite's copy, in the
 transaction whose snapshot pg_dump was given, or counted in mysqldump's lines as they pass.
 """
 
@@ -29,7 +29,7 @@ from mediscan_site.core.backup.layout import BackupError
 from mediscan_site.core.models import AuditSeal, Blob
 from mediscan_site.core.storage import ring
 
-RAM_FOLDER = Path("/dev/shm")  # noqa: S108 -- in memory: a plaintext copy of the database must not lie on a disk
+RAM_FOLDER = Path("/dev/shm")  # noqa: S108 -- in memory: a plaintext copy of the database must not be on a disk
 SEALS: Final = AuditSeal._meta.db_table
 BLOBS: Final = Blob._meta.db_table
 _TOOLS: Final = {
@@ -61,10 +61,10 @@ class Dump:
 def tool(name: str) -> str:
     """The path of a database's command-line tool; BackupError names the package that has it."""
     names, package = _TOOLS[name]
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
         raise BackupError(f"{' or '.join(names)} is not installed. Install the package {package}.")
-    return found
+    return path
 
 
 def command(name: str, *options: str) -> tuple[list[str], dict[str, str], str]:
@@ -76,9 +76,9 @@ def command(name: str, *options: str) -> tuple[list[str], dict[str, str], str]:
 
 @contextlib.contextmanager
 def piped(arguments: list[str], env: dict[str, str], **pipes: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a tool beside the body; BackupError with its own words when it failed."""
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(arguments, env=env, stderr=said, **pipes)  # noqa: S603 -- our own options, no shell
+    """Run a tool alongside the body; BackupError with the tool's own words when it failed."""
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(arguments, env=env, stderr=complaints, **pipes)  # noqa: S603 -- our own options, no shell
         try:
             yield process
         except BrokenPipeError:
@@ -94,8 +94,8 @@ def piped(arguments: list[str], env: dict[str, str], **pipes: Any) -> Iterator["
                     with contextlib.suppress(OSError):
                         pipe.close()
         if process.wait():
-            said.seek(0)
-            words = said.read(2000).decode(errors="replace").strip()
+            complaints.seek(0)
+            words = complaints.read(2000).decode(errors="replace").strip()
             raise BackupError(f"{Path(arguments[0]).name} failed: {words or f'exit {process.returncode}'}")
 
 
@@ -121,22 +121,22 @@ def _sqlite() -> Iterator[Dump]:
 
 
 def _sqlite_tables(read: sqlite3.Connection) -> list[str]:
-    found = read.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    return [name for (name,) in found.fetchall()]
+    rows = read.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return [name for (name,) in rows.fetchall()]
 
 
 @contextlib.contextmanager
 def _in_memory(source: sqlite3.Connection) -> Iterator[Path]:
-    """A folder in memory that can take the copy; BackupError where there is none. What a killed backup left there goes first."""
+    """A folder in memory that can take the copy; BackupError where there is none. Removes what a killed backup left."""
     (pages,), (page,) = source.execute("PRAGMA page_count").fetchone(), source.execute("PRAGMA page_size").fetchone()
     needed = pages * page + 2**20
-    # Named for the site: others on this machine may be at work.
+    # Named after the site: other sites on this machine may be at work.
     prefix = f"mediscan-backup-{signing.signer(ring.current())[:16]}-"
     for left in RAM_FOLDER.glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
     if not RAM_FOLDER.is_dir() or shutil.disk_usage(RAM_FOLDER).free < needed:
         raise BackupError(
-            f"{RAM_FOLDER} has no room for a copy of the database ({needed >> 20} MiB), and a copy in the clear may not lie "
+            f"{RAM_FOLDER} has no room for a copy of the database ({needed >> 20} MiB), and a copy in the clear may not be put "
             "on a disk. Make it larger (docker run --shm-size), or move to MySQL or PostgreSQL, which stream."
         )
     with tempfile.TemporaryDirectory(dir=RAM_FOLDER, prefix=prefix) as folder:
@@ -234,12 +234,12 @@ class _Lines:
             self.census.audit = (int(first["seq"]), self._plain(first["hash"]))
 
     def _plain(self, value: bytes) -> str:
-        found = self._VALUE.fullmatch(value)
-        if found is None:
+        match = self._VALUE.fullmatch(value)
+        if match is None:
             raise BackupError(
                 "The dump has a line that this MediScan cannot read. Use MariaDB's or MySQL's own mysqldump."
             )
-        return found[1].decode()
+        return match[1].decode()
 
 
 _ENGINES: Final[dict[str, Callable[[], contextlib.AbstractContextManager[Dump]]]] = {

@@ -1,4 +1,4 @@
-"""What apps do once tables and objects are back. Apart from ``restoring``, so that registering costs nothing."""
+"""What apps do once tables and objects are back. Apart from `restoring`, so that registering costs nothing."""
 
 from collections.abc import Callable
 

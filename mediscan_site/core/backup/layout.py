@@ -1,4 +1,4 @@
-"""What lies where below BACKUP_DIR.
+"""What is where below BACKUP_DIR.
 
 ::
 
@@ -11,7 +11,7 @@
         manifest.json            what the backup holds, with the digests of the three files above
         manifest.sig             Ed25519 signature of manifest.json
 
-A folder under another name (``.part-…``) is a backup that was never finished.
+A folder under another name (`.part-…`) is a backup that was never finished.
 """
 
 import csv
@@ -104,10 +104,10 @@ def parse(data: bytes) -> Manifest:
             )
         files = {name: Stored(**item) for name, item in document.pop("files").items()}
         plain, audit = Stored(**document.pop("plain_database")), document.pop("audit")
-        found = Manifest(files=files, plain_database=plain, audit=(int(audit[0]), str(audit[1])), **document)
+        manifest = Manifest(files=files, plain_database=plain, audit=(int(audit[0]), str(audit[1])), **document)
         if set(files) != {DATABASE, KEYS, OBJECTS}:
             raise BackupError("The manifest does not name the files of a backup. Take another backup.")
-        return found
+        return manifest
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BackupError(f"The manifest is malformed ({type(error).__name__}). Take another backup.") from error
 
@@ -126,12 +126,12 @@ def read_small(path: Path) -> bytes:
 
 def digest(path: Path) -> Stored:
     """SHA-256 and size of a file, read in pieces."""
-    found, size = hashlib.sha256(), 0
+    sha256, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while data := file.read(1 << 20):
-            found.update(data)
+            sha256.update(data)
             size += len(data)
-    return Stored(found.hexdigest(), size)
+    return Stored(sha256.hexdigest(), size)
 
 
 def object_file(root: Path, object_id: UUID) -> Path:
@@ -141,10 +141,10 @@ def object_file(root: Path, object_id: UUID) -> Path:
 def folders(root: Path) -> list[Path]:
     """The finished backups below `root`, oldest first."""
     try:
-        found = [path for path in root.iterdir() if _NAME.fullmatch(path.name) and (path / SIGNATURE).is_file()]
+        signed = [path for path in root.iterdir() if _NAME.fullmatch(path.name) and (path / SIGNATURE).is_file()]
     except OSError as error:
         raise BackupError(f"BACKUP_DIR {root} cannot be read: {error.strerror}. Mount it, or make it.") from error
-    return sorted(found, key=lambda path: path.name)
+    return sorted(signed, key=lambda path: path.name)
 
 
 def write_entry(out: Any, entry: Entry) -> None:

@@ -1,5 +1,5 @@
 """Making one backup. Database first, then the objects that it knows: they never change, so each row of the dump has its file,
-except those that were erased in between, and they are named. It gets its name only after all of it was read back."""
+except those erased in between, which are listed. It gets its name only after all of it was read back."""
 
 import errno
 import io
@@ -27,12 +27,8 @@ from mediscan_site.core.storage import ring
 log = logging.getLogger(__name__)
 
 KEEP: Final = {Backup.Kind.DAILY: 7, Backup.Kind.WEEKLY: 5}
-# A row may say that it was erased a little before the backup that still had it was named.
+# A row may have been erased shortly before the backup that still had it got its name.
 SLACK = timedelta(hours=1)
-
-
-class _Stopped(Exception):
-    """The backup was cancelled, or another attempt works on it."""
 
 
 @dataclass
@@ -54,9 +50,9 @@ def run(pk: int) -> None:
         with work.keep_alive(Backup, pk, attempt) as pulse, place.held() as root:
             _Making(row, attempt, pulse, root).run()
     except OperationalError:
-        # The database is away for a moment: silent, the row is given out again.
+        # The database is away for a moment: the row falls silent and is given out again.
         log.warning("Backup %s paused", pk, exc_info=True)
-    except _Stopped:
+    except work.Stopped:
         _fail(row, attempt, WorkStatus.CANCELLED, "")
     except BackupError as error:
         log.error("Backup %s failed: %s", pk, error)
@@ -147,7 +143,7 @@ class _Making:
         return min([self.began, *(datetime.strptime(stamp, layout.STAMP).replace(tzinfo=UTC) for stamp in stamps)])
 
     def _copy(self, folder: Path, to_copy: list[Entry]) -> tuple[_Copied, list[str], list[str]]:
-        """Copies what the backups do not hold yet; the ids that were erased meanwhile, and those that have no whole file."""
+        """Copies what the backups do not hold yet. Returns the ids erased meanwhile, and those without a whole file."""
         copied = _Copied()
         gone: list[str] = []
         damaged: list[str] = []
@@ -169,11 +165,11 @@ class _Making:
 
     def _step(self, fraction: float) -> None:
         if self.pulse.should_stop():
-            raise _Stopped
+            raise work.Stopped
         self.pulse.progress(fraction)
 
     def _verify(self, folder: Path) -> None:
-        # One flush for all that was written; syncing object by object takes an hour where there are half a million.
+        # One flush for all that was written; syncing object by object takes an hour for half a million.
         os.sync()
         checking.check(
             folder,
@@ -224,10 +220,10 @@ def _free_name(root: Path, now: datetime, kind: str) -> str:
 
 
 def _migrations() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    applied: dict[str, list[str]] = {}
     for app, name in sorted(MigrationRecorder(connection).applied_migrations()):
-        found.setdefault(app, []).append(name)
-    return found
+        applied.setdefault(app, []).append(name)
+    return applied
 
 
 def _sign(folder: Path, manifest: Manifest) -> None:

@@ -1,6 +1,6 @@
 """The stored objects in a backup: ciphertext as the site stores it, copied once, shared by all backups, checked by digest.
 
-No key is needed to copy, check or put back an object: its SHA-256 as stored tells whether it is the one.
+No key is needed to copy, check or put back an object: its SHA-256 as stored shows whether it is the right one.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ BATCH = 2000
 
 def rows() -> Iterator[Blob]:
     """All objects that the database knows, by id, in batches: no long transaction, no list of millions."""
-    found, last = Blob.objects.order_by("pk"), None
-    while batch := list((found.filter(pk__gt=last) if last else found)[:BATCH]):
+    blobs_in_order, last = Blob.objects.order_by("pk"), None
+    while batch := list((blobs_in_order.filter(pk__gt=last) if last else blobs_in_order)[:BATCH]):
         yield from batch
         last = batch[-1].pk
 
 
 def present(known: set[UUID], since: datetime) -> tuple[list[Entry], list[str]]:
-    """Of the objects that a dump knows those to copy; and the ids of all that were destroyed since then, or since the dump."""
+    """The objects known to a dump that are to be copied; and the ids of all that were destroyed since then, or since the dump."""
     to_copy, erased, missing = [], [], set(known)
     for blob in rows():
         missing.discard(blob.pk)
@@ -60,7 +60,7 @@ def holds(root: Path, entry: Entry, *, read: bool) -> bool:
 
 
 def copy(root: Path, entry: Entry) -> bool:
-    """Bring the object from the site's storage into the backup; False when the storage has no such object any more."""
+    """Bring the object from the site's storage into the backup; False when the storage no longer has it."""
     target = layout.object_file(root, entry.id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = target.with_name(f"{target.name}.part")
@@ -77,13 +77,13 @@ def copy(root: Path, entry: Entry) -> bool:
 
 
 def _copied(source: Any, target: Path) -> Stored:
-    found, size = hashlib.sha256(), 0
+    sha256, size = hashlib.sha256(), 0
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         while data := source.read(1 << 20):
             out.write(data)
-            found.update(data)
+            sha256.update(data)
             size += len(data)
-    return Stored(found.hexdigest(), size)
+    return Stored(sha256.hexdigest(), size)
 
 
 def put_back(root: Path, entry: Entry) -> None:
@@ -102,15 +102,15 @@ def put_back(root: Path, entry: Entry) -> None:
 
 def stored_whole(entry: Entry) -> bool:
     """Whether the site's storage already has the object, byte for byte."""
-    found, size = hashlib.sha256(), 0
+    sha256, size = hashlib.sha256(), 0
     try:
         with storages["blobs"].open(entry.path, "rb") as source:
             while data := source.read(1 << 20):
-                found.update(data)
+                sha256.update(data)
                 size += len(data)
     except FileNotFoundError:
         return False
-    return Stored(found.hexdigest(), size) == entry.stored
+    return Stored(sha256.hexdigest(), size) == entry.stored
 
 
 def restore_one(blob: Blob) -> bool:
@@ -125,10 +125,10 @@ def restore_one(blob: Blob) -> bool:
 
 def prune(root: Path, *, erased: set[str]) -> int:
     """Remove the objects that were erased, and those that neither a kept backup nor a row refers to; returns how many."""
-    kept = {str(entry.id) for folder in layout.folders(root) for entry in layout.entries(folder / layout.OBJECTS)}
-    kept |= {str(blob.pk) for blob in rows() if blob.wrapped_key is not None}
-    kept -= erased
-    doomed = [path for path in (root / "objects").glob("*/*") if path.name not in kept]
+    named = {str(entry.id) for folder in layout.folders(root) for entry in layout.entries(folder / layout.OBJECTS)}
+    named |= {str(blob.pk) for blob in rows() if blob.wrapped_key is not None}
+    named -= erased
+    doomed = [path for path in (root / "objects").glob("*/*") if path.name not in named]
     for path in doomed:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()

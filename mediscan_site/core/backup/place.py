@@ -17,7 +17,7 @@ from mediscan_site.core.storage import ring
 IDENTITY_FILE = "backup-identity.txt"
 RECIPIENTS_FILE = "backup-recipients.txt"
 LOUD = (
-    "The identity that opens the backups is in {path}. It was made just now and lies beside the keys: move it to a safe place "
+    "The identity that opens the backups is in {path}. It was made just now and is next to the keys: move it to a safe place "
     "off this machine, keep a copy, and delete it here. Without it no backup can be restored."
 )
 
@@ -28,7 +28,7 @@ def root() -> Path:
         raise BackupError("BACKUP_DIR is not set. Set it to a folder on another disk or machine (docs/operations.md).")
     path = Path(settings.BACKUP_DIR)
     if not path.is_dir():
-        raise BackupError(f"BACKUP_DIR {path} is not there. Mount it, or make the folder if it is a new one.")
+        raise BackupError(f"BACKUP_DIR {path} does not exist. Mount it, or make the folder if it is a new one.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise BackupError(f"BACKUP_DIR {path} cannot be written. Give it to the account that runs MediScan.")
     return path
@@ -50,7 +50,7 @@ def held() -> Iterator[Path]:
 
 
 def _require_ours(path: Path) -> None:
-    """Pruning removes what no backup of this site needs: another site's objects must not lie here."""
+    """Pruning removes what no backup of this site needs: another site's objects must not be here."""
     mark, ours = path / "signer", signer(ring.current())
     if not mark.exists():
         mark.write_text(f"{ours}\n")
@@ -64,21 +64,23 @@ def own_identity() -> Path:
 
 
 def recipients() -> tuple[list[pyrage.x25519.Recipient], str]:
-    """Whom backups are encrypted to, and what the operator must be told. The embedded mode makes an identity once."""
+    """Whom backups are encrypted to, and what the operator must know. The embedded mode makes an identity once."""
     if settings.BACKUP_RECIPIENTS:
         return parse_recipients(settings.BACKUP_RECIPIENTS), ""
-    kept = Path(settings.BACKUP_RECIPIENTS_FILE or settings.KEYS_FILE.parent / RECIPIENTS_FILE)
-    if kept.is_file():
-        return parse_recipients(_listed(kept)), ""
+    kept_file = Path(settings.BACKUP_RECIPIENTS_FILE or settings.KEYS_FILE.parent / RECIPIENTS_FILE)
+    if kept_file.is_file():
+        return parse_recipients(_listed(kept_file)), ""
     if settings.BACKUP_RECIPIENTS_FILE or not settings.EMBEDDED:
         where = (
-            f"BACKUP_RECIPIENTS_FILE {kept} is not there" if settings.BACKUP_RECIPIENTS_FILE else "No recipient is set"
+            f"BACKUP_RECIPIENTS_FILE {kept_file} does not exist"
+            if settings.BACKUP_RECIPIENTS_FILE
+            else "No recipient is set"
         )
         raise BackupError(
             f"{where}. Run age-keygen on a machine that is not this one, keep what it prints there, and set "
             "BACKUP_RECIPIENTS to its public key (age1…)."
         )
-    return _made(kept)
+    return _made(kept_file)
 
 
 def _listed(path: Path) -> list[str]:
@@ -89,11 +91,11 @@ def _listed(path: Path) -> list[str]:
 def _made(kept: Path) -> tuple[list[pyrage.x25519.Recipient], str]:
     path = own_identity()
     if path.exists():
-        found = [str(key.to_public()) for key in read_identity(path).keys]
+        recipients = [str(key.to_public()) for key in read_identity(path).keys]
     else:
-        found = [make_identity(path, signer=signer(ring.current()))]
-    _keep(kept, found)
-    return parse_recipients(found), LOUD.format(path=path)
+        recipients = [make_identity(path, signer=signer(ring.current()))]
+    _keep(kept, recipients)
+    return parse_recipients(recipients), LOUD.format(path=path)
 
 
 def _keep(kept: Path, found: list[str]) -> None:
@@ -102,9 +104,9 @@ def _keep(kept: Path, found: list[str]) -> None:
 
 def go_on_for(used: Identity) -> None:
     """A restored embedded site encrypts to the identity that it was restored with, and makes no other."""
-    kept = Path(settings.KEYS_FILE.parent) / RECIPIENTS_FILE
-    if settings.EMBEDDED and not kept.exists():
-        _keep(kept, [str(key.to_public()) for key in used.keys])
+    kept_file = Path(settings.KEYS_FILE.parent) / RECIPIENTS_FILE
+    if settings.EMBEDDED and not kept_file.exists():
+        _keep(kept_file, [str(key.to_public()) for key in used.keys])
 
 
 def identity(given: Path | None) -> Identity | None:

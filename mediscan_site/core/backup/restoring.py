@@ -1,5 +1,5 @@
 """From a backup to a working site. All of it is checked before anything is written; afterwards nothing that was signed out,
-erased or revoked by a new log-in comes back."""
+erased or revoked comes back."""
 
 import base64
 import contextlib
@@ -23,7 +23,7 @@ from mediscan_site.core.backup import checking, dumps, hooks, layout, loads, obj
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.sealing import Identity
-from mediscan_site.core.models import Backup, Blob, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Backup, Blob, User, WorkStatus
 from mediscan_site.core.storage import blobs, keyfile
 from mediscan_site.core.storage.keys import KeyRing
 
@@ -66,12 +66,12 @@ def restore(
 
 def _chosen(path: Path) -> Path:
     if (path / layout.MANIFEST).is_file():
-        # Newer backups beside it tell what was erased since, and the objects lie there too.
+        # Newer backups next to it say what was erased since, and the objects are there too.
         return path.resolve()
-    found = layout.folders(path) if path.is_dir() else []
-    if not found:
+    folders = layout.folders(path) if path.is_dir() else []
+    if not folders:
         raise BackupError(f"{path} is neither a backup nor a folder of backups. Name one of the folders in BACKUP_DIR.")
-    return found[-1].resolve()
+    return folders[-1].resolve()
 
 
 def _trusted(folder: Path, identity: Identity, given: str) -> str:
@@ -81,14 +81,14 @@ def _trusted(folder: Path, identity: Identity, given: str) -> str:
         ours = signing.signer(KeyRing.load(settings.KEYS_FILE))
         if ours != claimed:
             raise BackupError(
-                f"The backup is not of this site: the keys file {settings.KEYS_FILE} is another's. If this machine is to become "
-                "the site of the backup, move that file aside (do not delete it) and restore again."
+                f"The backup is not of this site: the keys file {settings.KEYS_FILE} is another site's. If this machine is to "
+                "become the site of the backup, move that file aside (do not delete it) and restore again."
             )
         return ours
     known = identity.signer or given.strip().lower()
     if not known:
         raise BackupError(
-            f"Nothing here tells whose backup this is. It says it was signed by {claimed}: if that is the signer that you noted "
+            f"Nothing here proves whose backup this is. It says it was signed by {claimed}: if that is the signer that you noted "
             f"(backup --list shows it), repeat with --signer {claimed}"
         )
     return known
@@ -117,7 +117,7 @@ def _extends(present: bytes, wanted: bytes) -> bool:
 
 
 def _require_writable_keys() -> None:
-    """Its token key is renewed at the end: found out now, by writing what is there already."""
+    """Its token key is renewed at the end: find out now whether that works, by writing what is already there."""
     path = settings.KEYS_FILE
     try:
         if path.exists():
@@ -176,7 +176,7 @@ def _write(sound: Sound, keys: bytes, identity: Identity) -> Restored:
 
 
 def _put_keys(keys: bytes) -> None:
-    """The keys file, if there is none; then a new key for API tokens, so that no old one is good any more."""
+    """The keys file, if there is none; then a new key for API tokens, so that no old one is valid any more."""
     path = settings.KEYS_FILE
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -188,11 +188,11 @@ def _put_keys(keys: bytes) -> None:
 
 
 def _require_counted(manifest: Manifest) -> None:
-    found = dumps.counted(connection).rows
-    wrong = [name for name, count in manifest.rows.items() if found.get(name) != count]
+    counted = dumps.counted(connection).rows
+    wrong = [name for name, count in manifest.rows.items() if counted.get(name) != count]
     if wrong:
         raise BackupError(
-            f"The database was loaded, but table {wrong[0]} has {found.get(wrong[0])} rows and not {manifest.rows[wrong[0]]}. "
+            f"The database was loaded, but table {wrong[0]} has {counted.get(wrong[0])} rows and not {manifest.rows[wrong[0]]}. "
             "Nothing else was restored. Restore again, or take another backup."
         )
 
@@ -209,7 +209,7 @@ def _put_objects(sound: Sound) -> tuple[int, int]:
 
 
 def _forget_erased(sound: Sound) -> int:
-    """What was destroyed since the backup was made stays destroyed; what it could not copy is refused from now on."""
+    """What was destroyed since the backup stays destroyed; what the backup could not copy is refused from now on."""
     ids = sorted(sound.erased)
     for start in range(0, len(ids), objects.BATCH):
         blobs.drop_keys(Blob.objects.filter(pk__in=ids[start : start + objects.BATCH], wrapped_key__isnull=False))
@@ -226,7 +226,7 @@ def _end_what_was_open(manifest: Manifest) -> None:
     made = {"status": WorkStatus.SUCCEEDED, "progress": 1.0, "finished_at": now, "verified_at": now}
     facts = {"objects_total": manifest.objects, "size": manifest.size}
     Backup.objects.filter(name=manifest.name).update(**made, **facts)
-    open_still = Backup.objects.filter(status__in=(WorkStatus.QUEUED, WorkStatus.RUNNING))
+    open_still = Backup.objects.filter(status__in=ACTIVE)
     open_still.update(status=WorkStatus.FAILED, error=ENDED, finished_at=now)
 
 

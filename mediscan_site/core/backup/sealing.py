@@ -1,6 +1,6 @@
-"""age encryption of the two secret files of a backup. The server knows recipients (public keys) alone: it cannot read what it made.
+"""age encryption of the two secret files of a backup. The server knows only recipients (public keys): it cannot read what it made.
 
-pyrage tells of a failed read or write in words of its own; the wrappers here keep the real error.
+pyrage reports a failed read or write in words of its own; the wrappers here keep the real error.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import pyrage
 from mediscan_site.core.backup.layout import BackupError, Stored
 
 IDENTITY_HEADER = "# signed by: "
-_SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how each identity begins, no secret
+_SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how each identity begins, not a secret
 
 
 @dataclass
@@ -65,18 +65,18 @@ class _Passing:
 
 
 def parse_recipients(texts: list[str]) -> list[pyrage.x25519.Recipient]:
-    """The public keys that a backup is encrypted to; BackupError for none, or for what is none."""
-    found = []
+    """The public keys that a backup is encrypted to; BackupError when there is none or one is not valid."""
+    recipients = []
     for text in texts:
         try:
-            found.append(pyrage.x25519.Recipient.from_str(text))
+            recipients.append(pyrage.x25519.Recipient.from_str(text))
         except pyrage.RecipientError as error:
             raise BackupError(
-                f"{text[:20]!r} is no age recipient. It must look like age1…: make one with age-keygen."
+                f"{text[:20]!r} is not an age recipient. It must look like age1…: make one with age-keygen."
             ) from error
-    if not found:
+    if not recipients:
         raise BackupError("No recipient: set BACKUP_RECIPIENTS to the public key that age-keygen prints (age1…).")
-    return found
+    return recipients
 
 
 def seal(

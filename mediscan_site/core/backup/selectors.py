@@ -18,7 +18,7 @@ def last_verified() -> datetime | None:
 
 
 def notice() -> str:
-    """What an administrator should be told of the backups; empty while all is well."""
+    """What an administrator should know about the backups; empty while all is well."""
     if not settings.BACKUP_DIR:
         return "No backups are made: BACKUP_DIR is not set. If this disk fails, every scan and label is lost."
     last = last_verified()

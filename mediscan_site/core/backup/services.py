@@ -11,7 +11,7 @@ from mediscan_site.core import audit
 from mediscan_site.core.backup import checking, place, signing
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.sealing import Identity
-from mediscan_site.core.models import Backup, User, WorkStatus
+from mediscan_site.core.models import ACTIVE, Backup, User, WorkStatus
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.storage import ring
 
@@ -30,13 +30,13 @@ def request_backup(*, actor: User | None, kind: str = Backup.Kind.MANUAL) -> Bac
 
 
 def due(now: datetime) -> str | None:
-    """The kind of backup that is to be made now; None while one is under way, was made, or failed a moment ago.
+    """The kind of backup that is to be made now; None while one is under way, has been made, or failed a moment ago.
 
     A week begins on Sunday at BACKUP_HOUR, a day at that hour (UTC). A weekly one is that day's too."""
     if not settings.BACKUP_DIR:
         return None
     recent = Backup.objects.filter(created_at__gt=now - RETRY)
-    active = Backup.objects.filter(status__in=(WorkStatus.QUEUED, WorkStatus.RUNNING))
+    active = Backup.objects.filter(status__in=ACTIVE)
     if active.exists() or recent.filter(status=WorkStatus.FAILED, kind__in=KINDS).exists():
         return None
     day = now.replace(hour=settings.BACKUP_HOUR, minute=0, second=0, microsecond=0)

@@ -1,6 +1,6 @@
-"""Who made a backup. Encrypting needs no secret, so anybody could make one that decrypts; only its signature tells whose it is.
+"""Who made a backup. Encrypting needs no secret, so anybody could make one that decrypts; only its signature shows whose it is.
 
-The key is derived from the key ring's ``signing`` key, so that no signature over anything else is ever one over a backup.
+The key is derived from the key ring's `signing` key, so that no signature over anything else is ever one over a backup.
 """
 
 import hmac
@@ -34,6 +34,6 @@ def require_signature(manifest: bytes, signature: str, *, trusted: str) -> None:
         key.verify(bytes.fromhex(signature.strip()), manifest)
     except (InvalidSignature, ValueError):
         raise BackupError(
-            "The manifest's signature does not hold: the backup is forged, damaged or of another site. Nothing was "
+            "The manifest's signature is not valid: the backup is forged, damaged or of another site. Nothing was "
             "changed. Take another backup, or restore with the keys file of the site that made it."
         ) from None

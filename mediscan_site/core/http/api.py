@@ -1,14 +1,11 @@
-"""What the views of every app's API share: parsing, the caller, the version as ETag."""
+"""What the views of every app's API share: parsing, the version as ETag."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
-
-from mediscan_site.core.models import User
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you saw, as in "3".')
 NOT_MODIFIED: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
@@ -18,11 +15,6 @@ def parsed(form: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     form.is_valid(raise_exception=True)
     values: dict[str, Any] = form.validated_data
     return values
-
-
-def caller(request: Request) -> User:
-    """Who calls. Every route here needs a login, so it is nobody anonymous."""
-    return cast(User, request.user)
 
 
 def versioned(response: Response) -> Response:

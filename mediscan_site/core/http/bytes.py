@@ -19,7 +19,7 @@ BLOCK = 64 * 2**10
 def blob_response(
     request: HttpRequest | Request, stream: BinaryIO, blob: Blob, *, file_name: str, as_attachment: bool = False
 ) -> HttpResponseBase:
-    """The object, or 304 when the caller has it already (If-None-Match). Closes the stream. IntegrityError on damage."""
+    """The object, or 304 when the caller already has it (If-None-Match). Closes the stream. DamagedObject on damage."""
     if {"*", blob.sha256} & held_digests(request):
         stream.close()
         return _guarded(HttpResponseNotModified(), blob)
@@ -33,14 +33,14 @@ def blob_response(
 
 
 def held_digests(request: HttpRequest | Request) -> set[str]:
-    """What the caller says it has already (If-None-Match), without quotes; `*` stands for anything."""
+    """What the caller says it already has (If-None-Match), without quotes; `*` stands for anything."""
     return {tag.removeprefix("W/").strip('"') for tag in parse_etags(request.headers.get("If-None-Match", ""))}
 
 
 def _guarded(response: HttpResponseBase, blob: Blob) -> HttpResponseBase:
     response["ETag"] = f'"{blob.sha256}"'
     response["Repr-Digest"] = digest_header(blob.sha256)
-    # Kept by the browser only, and asked for again each time: a right may have been taken away.
+    # Kept by the browser only, and revalidated each time: a right may have been withdrawn.
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -1,4 +1,4 @@
-"""Public codes such as `img000123` beside plain keys: in paths, in bodies and on the command line."""
+"""Public codes such as `img000123` as well as plain keys: in paths, in bodies and on the command line."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,19 +10,25 @@ from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 
 from mediscan_site.core.errors import Invalid, NotFound
-
-# More digits cannot be a 64-bit key, and would overflow some database's integer.
-MAX_DIGITS = 18
+from mediscan_site.core.http.digits import whole_number
 
 
 def parse_code(prefix: str, value: object) -> int:
     """The database key in `12`, `"12"` or `"img000012"` (prefix `img`). Raises Invalid for anything else."""
     text = "" if isinstance(value, bool) else str(value).strip()
-    digits = text.removeprefix(prefix)
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+    key = whole_number(text.removeprefix(prefix))
+    if key is None:
         example = f' or its code, as in "{prefix}000001"' if prefix else ""
-        raise Invalid(f"This is no identifier. Give the number{example}.")
-    return int(digits)
+        raise Invalid(f"This is not an identifier. Give the number{example}.")
+    return key
+
+
+def find_key(value: object, prefix: str = "") -> int | None:
+    """The same where anything else is just not there: in filters and links."""
+    try:
+        return parse_code(prefix, value)
+    except Invalid:
+        return None
 
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
@@ -57,6 +63,6 @@ class CodeLookupMixin(GenericAPIView[Any]):
             pk = parse_code(self.code_prefix, self.kwargs[self.lookup_url_kwarg or self.lookup_field])
         except Invalid as error:
             raise NotFound("There is no such object, or it is not visible to you.") from error
-        found: Model = get_object_or_404(self.get_queryset(), pk=pk)
-        self.check_object_permissions(self.request, found)
-        return found
+        row: Model = get_object_or_404(self.get_queryset(), pk=pk)
+        self.check_object_permissions(self.request, row)
+        return row

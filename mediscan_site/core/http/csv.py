@@ -1,4 +1,4 @@
-"""`?format=csv`: the whole filtered list as one streamed CSV file that no spreadsheet takes for formulas."""
+"""`?format=csv`: the whole filtered list as one streamed CSV file in which no spreadsheet finds formulas."""
 
 import csv
 import json
@@ -15,8 +15,18 @@ from rest_framework.request import Request
 from mediscan_site.core.http.pages import ordered, view_ordering
 
 # What a spreadsheet would run when a cell begins with it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CHUNK = 500
+
+
+def quoted(value: Any) -> Any:
+    """A text that a spreadsheet would run gets a leading quote; all else stays what it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def unquoted(text: str) -> str:
+    """The text without the quote that `quoted` put before it."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
 
 
 def safe_cell(value: Any) -> Any:
@@ -25,9 +35,7 @@ def safe_cell(value: Any) -> Any:
         return ""
     if isinstance(value, dict | list | tuple):
         value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    return quoted(value)
 
 
 class _Echo:

@@ -1,7 +1,7 @@
 """Digests of what is sent and served, so that a broken transfer is an error and never a scan.
 
 `Content-Digest: sha-256=:base64:` (RFC 9530) is about the body of the request as it is sent, a multipart form included;
-`X-Content-SHA256: hex` is about the uploaded file alone. Both are optional. What does not fit is refused before anything is stored.
+`X-Content-SHA256: hex` is about the uploaded file alone. Both are optional. A mismatch is refused before anything is stored.
 """
 
 import base64
@@ -31,16 +31,16 @@ class BadDigest(Invalid, BadRequest):
 
 def body_digests(header: str) -> dict[str, bytes]:
     """Algorithm to digest for those of the header that can be checked. BadDigest `invalid_digest` when there is none."""
-    found = {}
+    digests = {}
     for member in header.split(","):
         match = _MEMBER.fullmatch(member.strip())
         if match is None:
             raise _malformed()
         if match[1] in ALGORITHMS:
-            found[match[1]] = _decoded(match[1], match[2])
-    if not found:
+            digests[match[1]] = _decoded(match[1], match[2])
+    if not digests:
         raise _malformed()
-    return found
+    return digests
 
 
 def _decoded(algorithm: str, text: str) -> bytes:
@@ -59,13 +59,13 @@ def _malformed() -> BadDigest:
 
 
 def file_digest(headers: Mapping[str, str]) -> str:
-    """The SHA-256 (hex) that the file is said to have; empty when nothing is said. BadDigest when it is none."""
-    said = headers.get(FILE_HEADER, "").strip()
-    return sha256_hex(said, what=FILE_HEADER) if said else ""
+    """The SHA-256 (hex) that the file is said to have; empty when not given. BadDigest when it is not one."""
+    header = headers.get(FILE_HEADER, "").strip()
+    return sha256_hex(header, what=FILE_HEADER) if header else ""
 
 
 def sha256_hex(text: str, *, what: str, attr: str | None = None) -> str:
-    """The digest in small letters. BadDigest `invalid_digest` for what is none."""
+    """The digest in lower case. BadDigest `invalid_digest` for anything else."""
     if not _HEX.fullmatch(text):
         raise BadDigest(
             f"{what} must be the SHA-256 of the file: 64 hexadecimal digits.", code="invalid_digest", attr=attr
@@ -74,7 +74,7 @@ def sha256_hex(text: str, *, what: str, attr: str | None = None) -> str:
 
 
 def require_equal(*, said: str, found: str, attr: str | None = None) -> None:
-    """BadDigest when a digest was given and the bytes that came have another one."""
+    """BadDigest when a digest was given and the bytes that arrived have another one."""
     if said and not hmac.compare_digest(said, found):
         raise BadDigest(
             f"The bytes that arrived have the SHA-256 {found}, not {said}. Nothing was stored: send it again.",

@@ -12,7 +12,7 @@ from mediscan_site.core.errors import DomainError, translate
 
 
 class _DomainAPIError(exceptions.APIException):
-    """A DomainError in the dress DRF knows."""
+    """A DomainError as an exception that DRF knows."""
 
     def __init__(self, error: DomainError) -> None:
         self.status_code = error.status
@@ -36,7 +36,7 @@ class Handler(ExceptionHandler):
 
 
 class Formatter(ExceptionFormatter):
-    """The package's shape; a refusal that is no validation error may name its field too."""
+    """The package's shape; a refusal that is not a validation error may name its field too."""
 
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         body: dict[str, Any] = super().format_error_response(error_response)

@@ -12,14 +12,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from mediscan_site.core.errors import DomainError, Forbidden, FourEyes, NotFound
-from mediscan_site.core.models import User
+from mediscan_site.core.http.callers import caller
 
 T = TypeVar("T")
 View = Callable[..., HttpResponseBase]
 
 
 def read_page(view: View) -> View:
-    """A page that is only read."""
+    """A read-only page."""
     return login_required(require_http_methods(["GET", "HEAD"])(view))
 
 
@@ -29,20 +29,12 @@ def form_page(view: View) -> View:
 
 
 def action(view: View) -> View:
-    """An address that only takes a POST and then sends the browser on."""
+    """An address that only takes a POST and then redirects."""
     return login_required(require_http_methods(["POST"])(view))
 
 
-def caller(request: HttpRequest) -> User:
-    """The account behind a page that only the signed-in reach."""
-    user = request.user
-    if not isinstance(user, User):
-        raise Forbidden("Sign in first.")
-    return user
-
-
 def sent(request: HttpRequest) -> dict[str, Any]:
-    """What binds a form of a `form_page`: `Form(**sent(request))` is bound by a POST, an empty one too, and by nothing else."""
+    """What binds a form of a `form_page`: `Form(**sent(request))` is bound by a POST, even an empty one, and by nothing else."""
     return {"data": request.POST, "files": request.FILES} if request.method == "POST" else {}
 
 
@@ -56,7 +48,7 @@ class Outcome(Generic[T]):
     def result(self) -> T:
         """The service's answer. Ask `ok` first."""
         if self.value is None:
-            raise ValueError("the use case was refused or answers nothing")
+            raise ValueError("the use case was refused or returned nothing")
         return self.value
 
 
@@ -68,10 +60,10 @@ def attempt(
     said: str = "",
     **arguments: Any,
 ) -> Outcome[T]:
-    """Calls a service as the signed-in person. A refusal becomes an error of the form (beside its field), else a message.
+    """Calls a service as the signed-in person. A refusal becomes an error of the form (next to its field), else a message.
 
     A form whose fields have other names than the service's says so in `aliases`. What the person may not see or do at all
-    is no slip of a form: it goes on to the 404 or 403 page.
+    is not a slip in a form: it goes on to the 404 or 403 page.
     """
     try:
         value = use_case(actor=caller(request), **arguments)
@@ -94,7 +86,7 @@ def _tell(request: HttpRequest, error: DomainError, form: BaseForm | None) -> No
 
 
 def form_message(request: HttpRequest, form: BaseForm) -> None:
-    """Says the errors of a small form that has no page of its own."""
+    """Shows the errors of a small form that has no page of its own."""
     for field, errors in form.errors.items():
         name = "" if field == "__all__" else f"{form[field].label}: "
         for text in errors:

@@ -1,6 +1,6 @@
 """`Idempotency-Key`: the same POST sent twice is done once, and answered twice.
 
-The key holds per user and path for 24 hours. Only answers of success are kept: a refused request changed nothing and
+A key is valid per user and path for 24 hours. Only answers of success are kept: a refused request changed nothing and
 may be sent again. The record is inserted before the work, so of two at the same time the database lets one through.
 """
 
@@ -28,7 +28,7 @@ from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import IdempotencyRecord
 
 KEPT = timedelta(hours=24)
-# After this a request that never answered counts as dead (its process was killed), and the key may be used again.
+# After this, a request that never answered counts as dead (its process was killed), and the key may be used again.
 ABANDONED = timedelta(minutes=10)
 WAIT_S = 5.0
 MAX_LENGTH = 120
@@ -56,7 +56,7 @@ def answer_once(
 ) -> HttpResponseBase:
     """The handler's answer, or the stored one of an earlier request with this key and body.
 
-    Raises Conflict `idempotency_mismatch` (another body) or `idempotency_in_progress` (the first is still at work)."""
+    Raises Conflict `idempotency_mismatch` (another body) or `idempotency_in_progress` (the first is still running)."""
     record = _reserve(request, key, body_digest(request))
     if record.status is not None:
         return _replay(record)
@@ -72,12 +72,12 @@ def answer_once(
 def body_digest(request: Request) -> str:
     """HMAC-SHA256 over the parsed body: JSON in canonical form, or form fields and the SHA-256 of every file.
 
-    Keyed, as a plain digest of a patient number would be undone by trying all numbers."""
+    Keyed, as a plain digest of a patient number could be reversed by trying all numbers."""
     data = request.data
     fields: Any = data
     if hasattr(data, "lists"):
         fields = [[name, [v for v in values if isinstance(v, str)]] for name, values in sorted(data.lists())]
-    files = [[name, [_file_sha256(file) for file in found]] for name, found in sorted(request.FILES.lists())]
+    files = [[name, [_file_sha256(file) for file in uploads]] for name, uploads in sorted(request.FILES.lists())]
     text = json.dumps([fields, files], sort_keys=True, separators=(",", ":"), default=str)
     return hmac.digest(settings.KEY_RING.derived("request bodies"), text.encode(), "sha256").hex()
 
@@ -94,7 +94,7 @@ def _file_sha256(file: UploadedFile[Any]) -> str:
 
 
 def forget_answers(*fragments: str) -> None:
-    """Destroy the kept answers whose body holds one of these: they tell of something that is erased."""
+    """Destroy the stored answers whose body holds one of these: they are about something that is erased."""
     for fragment in fragments:
         IdempotencyRecord.objects.filter(body__contains=fragment).delete()
 
@@ -121,12 +121,12 @@ def _reserve(request: Request, key: str, digest: str) -> IdempotencyRecord:
             with transaction.atomic():
                 return IdempotencyRecord.objects.create(**owner, body_digest=digest)
         except IntegrityError:
-            found = _usable(IdempotencyRecord.objects.filter(**owner).first(), digest)
-        if found is not None:
-            return found
+            record = _usable(IdempotencyRecord.objects.filter(**owner).first(), digest)
+        if record is not None:
+            return record
         if time.monotonic() > deadline:
             raise Conflict(
-                "The first request with this Idempotency-Key is still at work. Ask again in a few seconds.",
+                "The first request with this Idempotency-Key is still running. Ask again in a few seconds.",
                 code="idempotency_in_progress",
             )
         time.sleep(0.05)

@@ -18,15 +18,15 @@ from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, rep
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-# Where the commits of a request are noted.
+# Where the commits of a request are recorded.
 COMMITS = "mediscan.commits"
-# So much of a body that nobody read is taken off the wire after the answer is known.
+# How much of an unread body is taken off the wire after the answer is known.
 DRAIN_BYTES = 16 * 2**20
 DRAIN_BLOCK = 64 * 2**10
 
 
 def client_ip(request: HttpRequest) -> str:
-    """The caller's address. X-Forwarded-For counts only from the trusted proxies' end: what stands before is the caller's claim."""
+    """The caller's address. X-Forwarded-For counts only from the trusted proxies' end: what comes before is the caller's claim."""
     proxies = settings.TRUSTED_PROXIES
     forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
     address = forwarded[-proxies] if proxies and len(forwarded) >= proxies else request.META.get("REMOTE_ADDR", "")
@@ -65,7 +65,7 @@ class DrainMiddleware:
 
 class DomainErrorMiddleware:
     """A refusal that no view turned into a form error becomes a plain page with the reason, never a 500. A form whose
-    transaction the database ended is worked on again first."""
+    transaction the database ended is tried again first."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.digits import whole_number
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 200
@@ -52,8 +53,8 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
     backward = at is not None and at.backward
     if at:
         queryset = queryset.filter(_beyond(at, ordering))
-    found = list(ordered(queryset, ordering, backward=backward)[: size + 1])
-    more, rows = len(found) > size, found[:size]
+    page_rows = list(ordered(queryset, ordering, backward=backward)[: size + 1])
+    more, rows = len(page_rows) > size, page_rows[:size]
     if backward:
         rows.reverse()
     has_next, has_previous = (bool(rows), more) if backward else (more, at is not None and bool(rows))
@@ -65,12 +66,13 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
 
 
 def page_size(raw: str | None) -> int:
-    """Rows per page: 50 unless asked, never more than 200. Raises Invalid for what is no positive number."""
+    """Rows per page: 50 unless asked, never more than 200. Raises Invalid for anything but a positive number."""
     if raw is None:
         return DEFAULT_SIZE
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 18 and int(raw) > 0):
+    size = whole_number(raw)
+    if not size:
         raise Invalid(f"page_size must be a whole number from 1 to {MAX_SIZE}.", attr="page_size")
-    return min(int(raw), MAX_SIZE)
+    return min(size, MAX_SIZE)
 
 
 def chosen_ordering(raw: str | None, *, allowed: Sequence[str], default: str) -> str:

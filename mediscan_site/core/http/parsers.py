@@ -50,7 +50,7 @@ def load_object(raw: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise Invalid(f"The JSON is nested deeper than {MAX_DEPTH} levels.", code="parse_error") from error
     except ValueError as error:
-        raise Invalid(f"The body is no valid JSON: {error}", code="parse_error") from error
+        raise Invalid(f"The body is not valid JSON: {error}", code="parse_error") from error
     if not isinstance(value, dict):
         raise Invalid("Send a JSON object, as in {}.", code="parse_error")
     _check(value)

@@ -1,4 +1,4 @@
-"""`If-Match: "3"`: change the version I saw, and no other."""
+"""`If-Match: "3"`: change the version I saw and no other."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A part of a large stored object (RFC 9110 section 14): a download that broke off goes on where it was."""
+"""A part of a large stored object (RFC 9110 section 14): a download that broke off resumes where it was."""
 
 import re
 from collections.abc import Iterator
@@ -41,11 +41,11 @@ def ranged_response(
 
 def _asked(request: HttpRequest | Request, blob: Blob) -> tuple[int, int] | None:
     """First and last byte of the range; None for the whole; a first beyond the last for what lies outside."""
-    found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    match = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
     same = request.headers.get("If-Range", f'"{blob.sha256}"') == f'"{blob.sha256}"'
-    if not found or not same or found.group() == "bytes=-":
+    if not match or not same or match.group() == "bytes=-":
         return None
-    start, end = found.groups()
+    start, end = match.groups()
     if not start:
         return max(blob.size - int(end), 0), blob.size - 1 if int(end) else -1
     last = min(int(end), blob.size - 1) if end else blob.size - 1

@@ -1,7 +1,7 @@
-"""Writes whose transaction the database ended, because another one held what it wanted, are done again: whole, a few times.
+"""Writes whose transaction the database ended, because another one held what it wanted, are repeated: whole, a few times.
 
 That is safe only while the request has committed nothing (every commit is noticed here; wake-ups of workers go out on commit)
-and while its body can be read again: no files, no stream. Else the caller is told to send it again (`errors.Contended`)."""
+and while its body can be read again: no files, no stream. Else the caller is asked to send it again (`errors.Contended`)."""
 
 import logging
 import random
@@ -29,7 +29,7 @@ WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 class Commits:
-    """Notices, as an execute wrapper, whether anything was committed: a write outside of a transaction, or one that ended well."""
+    """An execute wrapper that notices commits: a write outside a transaction, or a transaction that ended well."""
 
     def __init__(self) -> None:
         self.any = False
@@ -53,9 +53,9 @@ def repeatable(request: HttpRequest) -> bool:
 
 
 def repeated(call: Callable[[], Answer]) -> Answer:
-    """What `call` returns, done again while the database ends its transaction and nothing is committed yet.
+    """What `call` returns, repeated while the database ends its transaction and nothing is committed yet.
 
-    Inside of somebody else's transaction it is done once: that one is over too."""
+    Inside somebody else's transaction it is done once: that one has ended too."""
     if connection.in_atomic_block:
         return call()
     for pause in PAUSES_S:
@@ -66,18 +66,18 @@ def repeated(call: Callable[[], Answer]) -> Answer:
         except OperationalError as error:
             if commits.any or not ended_by_database(error):
                 raise
-            log.info("The database ended a transaction, which is done again: %s", error)
+            log.info("The database ended a transaction, which is repeated: %s", error)
         rest(pause)
     return call()
 
 
 def rest(pause: float) -> None:
-    """About so many seconds, never the same: two that met should not meet again."""
+    """About that many seconds, never the same: two that collided should not collide again."""
     time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
 
 
 class RepeatMixin(GenericAPIView[Any]):
-    """Has the handlers of an API view done again. An `Idempotency-Key` is reserved once, around all of it."""
+    """Repeats the handlers of an API view. An `Idempotency-Key` is reserved once, around all of it."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Serializers that are made for every answer."""
+"""Serializers that are created for every answer."""
 
 import copy
 from typing import Any, ClassVar

@@ -13,7 +13,7 @@ REFUSED, WRONG_USE = 1, 2
 
 
 class ActingCommand(BaseCommand):
-    """A command defines `act(actor, **options)`. Whoever may run it is an operator; what it does is recorded under a user."""
+    """A command defines `act(actor, **options)`. Whoever runs it is an operator; what it does is recorded under a user."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -34,8 +34,8 @@ class ActingCommand(BaseCommand):
 
     def find_actor(self, name: str | None) -> User:
         active = User.objects.filter(is_active=True).order_by("pk")
-        found = active.filter(username=name) if name else active.filter(role=Role.ADMIN)
-        actor = found.first()
+        candidates = active.filter(username=name) if name else active.filter(role=Role.ADMIN)
+        actor = candidates.first()
         if actor is None:
             remedy = "Make one with: manage.py create_user NAME --role admin"
             raise CommandError(f"There is no active {name or 'administrator'}. {remedy}", returncode=WRONG_USE)

@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -19,14 +20,14 @@ from django.utils import timezone
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import ring
 from mediscan_site.core.storage.disk import DurableFileStorage
-from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError, Opener, Sealer, encrypt, new_file_key
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Opener, Sealer, encrypt, new_file_key
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BATCH = 500
 WRITERS = 8
-# What is sealed in one piece; more goes through in pieces, so that it is not in memory several times.
+# What is sealed in one piece; anything larger goes through in pieces, so that it is not in memory several times.
 WHOLE = 4 * 2**20
 
 
@@ -74,7 +75,7 @@ def _storage() -> Storage:
 
 
 def namespace(project_id: int) -> str:
-    """The folder of the storage that holds a project's objects. Older ones may lie elsewhere: each is found by its row's path."""
+    """The folder of the storage that holds a project's objects. Older ones may be elsewhere: each is found by its row's path."""
     return f"project-{project_id}"
 
 
@@ -82,7 +83,7 @@ def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away."""
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
-    # Sixteen folders: a new folder costs a file system more than a file in it, and a small project would make one for each file.
+    # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
     file_key = new_file_key()
     if isinstance(data, bytes) and len(data) <= WHOLE:
@@ -124,7 +125,7 @@ class Pending:
         return self._work.result()
 
     def discard(self) -> None:
-        """Wait for it, and take the bytes away again."""
+        """Wait for it, and remove the bytes again."""
         if self._work.exception() is None:
             discard(self._work.result())
 
@@ -144,16 +145,16 @@ os.register_at_fork(after_in_child=_writers.cache_clear)
 
 
 def open_blob(blob: Blob) -> BinaryIO:
-    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; IntegrityError on damage."""
+    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; DamagedObject on damage."""
     if blob.wrapped_key is None:
-        raise IntegrityError("The object was erased.")
+        raise DamagedObject("The object was erased.")
     if blob.quarantined_at is not None:
-        raise IntegrityError("The object is in quarantine.")
+        raise DamagedObject("The object is in quarantine.")
     file_key = ring.current().unwrap(bytes(blob.wrapped_key), key_id=blob.key_id, object_id=str(blob.id))
     try:
         source = _storage().open(blob.path, "rb")
     except FileNotFoundError as error:
-        raise IntegrityError("The object is missing from the storage.") from error
+        raise DamagedObject("The object is missing from the storage.") from error
     opener = Opener(cast(BinaryIO, source), file_key=file_key, object_id=str(blob.id), size=blob.size)
     return cast(BinaryIO, io.BufferedReader(opener, CHUNK_SIZE))
 
@@ -163,13 +164,23 @@ def read(blob: Blob) -> bytes:
     with open_blob(blob) as stream:
         data = stream.read()
     if hashlib.sha256(data).hexdigest() != blob.sha256:
-        raise IntegrityError("The object is not the one that was stored.")
+        raise DamagedObject("The object is not the one that was stored.")
     return data
 
 
 def discard(blob: Blob) -> None:
     """Remove the bytes of a row that was never saved (a lost race, a failed transaction)."""
     _storage().delete(blob.path)
+
+
+@contextmanager
+def discarded_on_failure(blob: Blob) -> Iterator[None]:
+    """For the block that writes the row: whatever goes wrong in it, no bytes without a row stay behind."""
+    try:
+        yield
+    except BaseException:
+        discard(blob)
+        raise
 
 
 def erase(blob: Blob) -> None:
@@ -181,14 +192,14 @@ def erase(blob: Blob) -> None:
 def erase_on_commit(doomed: Iterable[Blob]) -> None:
     """Destroy objects with the change that lets go of them: the keys in this transaction, the bytes, noise from then on, once
     it is certain. A process that dies in between leaves noise for `sweep_orphans`."""
-    found = list(doomed)
-    drop_keys(found)
-    for blob in found:
+    blobs = list(doomed)
+    drop_keys(blobs)
+    for blob in blobs:
         transaction.on_commit(partial(_storage().delete, blob.path))
 
 
 def drop_keys(doomed: Iterable[Blob]) -> None:
-    """Forget how to read these objects, and what was in them: a digest tells an object from all others."""
+    """Forget how to read these objects, and what was in them: a digest identifies an object."""
     keys = [blob.pk for blob in doomed]
     for start in range(0, len(keys), BATCH):
         rows = Blob.objects.filter(pk__in=keys[start : start + BATCH])
@@ -201,8 +212,8 @@ def sweep_orphans(older_than: timedelta) -> int:
     cutoff, storage, swept = timezone.now() - older_than, _storage(), 0
     for folder in _shards():
         paths = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
-        kept = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
-        for path in sorted(set(paths) - set(kept)):
+        referenced = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
+        for path in sorted(set(paths) - set(referenced)):
             if storage.get_modified_time(path) < cutoff:
                 storage.delete(path)
                 swept += 1
@@ -228,7 +239,7 @@ def is_damaged(blob: Blob) -> bool:
         with open_blob(blob) as stream:
             while data := stream.read(1 << 20):
                 digest.update(data)
-    except IntegrityError:
+    except DamagedObject:
         return True
     return digest.hexdigest() != blob.sha256
 

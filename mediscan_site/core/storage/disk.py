@@ -1,4 +1,4 @@
-"""Files on disk that are there whole or not at all, also after a power cut."""
+"""Files on disk that are there whole or not at all, even after a power cut."""
 
 import os
 import shutil

@@ -16,7 +16,7 @@ dropped and doubled chunks, the last-chunk flag finds truncation (also at a chun
 bytes, the object id finds a file copied over another one. Nonces are counters, so **a file key seals
 one file once**: sealing again, even the same object, needs a new key.
 
-The file key is not in the file. It is kept wrapped (see ``keys``) next to the object's other facts, so
+The file key is not in the file. It is kept wrapped (see `keys`) next to the object's other facts, so
 that changing the master key or erasing the file key never touches a stored file.
 
 64 KiB chunks: larger ones measured at most 1.7 times as fast, all beyond 3 GB/s; small ones seek cheaply.
@@ -43,7 +43,7 @@ _HEADER: Final = struct.pack(">8sII", MAGIC, VERSION, CHUNK_SIZE)
 _SEALED_SIZE: Final = CHUNK_SIZE + TAG_SIZE
 
 
-class IntegrityError(Exception):
+class DamagedObject(Exception):
     """Stored bytes are not what was sealed: damaged, cut, extended, reordered, or another object's.
 
     Deliberately no OSError or ValueError: decoders swallow those as "not an image".
@@ -56,18 +56,18 @@ def new_file_key() -> bytes:
 
 
 def encrypt(data: bytes, *, file_key: bytes, object_id: str) -> bytes:
-    """The whole envelope of ``data``: header and all chunks."""
+    """The whole envelope of `data`: header and all chunks."""
     sealer = Sealer(file_key, object_id)
     return b"".join((sealer.header(), sealer.update(data), sealer.finish()))
 
 
 def plaintext_size(stored_size: int) -> int:
-    """Plaintext bytes in an envelope of ``stored_size`` bytes; IntegrityError when no envelope has that size."""
+    """Plaintext bytes in an envelope of `stored_size` bytes; DamagedObject when no envelope has that size."""
     body = stored_size - len(_HEADER)
     whole, rest = divmod(body, _SEALED_SIZE)
     # An empty last chunk exists only in an empty file, so that each plaintext size has one stored size.
     if body < TAG_SIZE or (rest and rest < TAG_SIZE) or (rest == TAG_SIZE and whole):
-        raise IntegrityError(f"A stored file cannot have {stored_size} bytes: it was cut or extended.")
+        raise DamagedObject(f"A stored file cannot have {stored_size} bytes: it was cut or extended.")
     return body - TAG_SIZE * (whole + (rest > 0))
 
 
@@ -87,26 +87,26 @@ class _Chunks:
         self._associated = _HEADER + object_id.encode()
 
     def seal(self, data: bytes | memoryview, index: int, *, last: bool) -> bytes:
-        """Ciphertext and tag of chunk number ``index``."""
+        """Ciphertext and tag of chunk number `index`."""
         return self._cipher.encrypt(_nonce(index, last=last), data, self._associated)
 
     def open(self, sealed: bytes | memoryview, index: int, *, last: bool) -> bytes:
-        """Verified plaintext of chunk number ``index``; IntegrityError otherwise."""
+        """Verified plaintext of chunk number `index`; DamagedObject otherwise."""
         if len(sealed) < TAG_SIZE:
-            raise IntegrityError(f"The stored file ends inside chunk {index}: it was cut.")
+            raise DamagedObject(f"The stored file ends inside chunk {index}: it was cut.")
         if last and index and len(sealed) == TAG_SIZE:
-            raise IntegrityError(f"The stored file has an empty chunk {index}: it was extended.")
+            raise DamagedObject(f"The stored file has an empty chunk {index}: it was extended.")
         try:
             return self._cipher.decrypt(_nonce(index, last=last), sealed, self._associated)
         except InvalidTag:
-            raise IntegrityError(
+            raise DamagedObject(
                 f"Chunk {index} of the stored file does not verify: the file is damaged, cut, extended, "
                 "or belongs to another object or key."
             ) from None
 
 
 class Sealer:
-    """Encrypts one file as its bytes arrive: ``header()``, ``update()`` as often as needed, ``finish()``."""
+    """Encrypts one file as its bytes arrive: `header()`, `update()` as often as needed, `finish()`."""
 
     def __init__(self, file_key: bytes, object_id: str) -> None:
         self._chunks = _Chunks(file_key, object_id)
@@ -146,7 +146,7 @@ class Sealer:
 
 
 def _read_exactly(source: BinaryIO, size: int) -> bytes:
-    """``size`` bytes, fewer only at the end of the source (which may itself read short)."""
+    """`size` bytes, fewer only at the end of the source (which may itself read short)."""
     parts = []
     while size and (part := source.read(size)):
         parts.append(part)
@@ -157,16 +157,16 @@ def _read_exactly(source: BinaryIO, size: int) -> bytes:
 def _check_header(source: BinaryIO) -> None:
     header = _read_exactly(source, len(_HEADER))
     if header != _HEADER:
-        raise IntegrityError(f"The stored file does not start as a MediScan envelope of version {VERSION}.")
+        raise DamagedObject(f"The stored file does not start as a MediScan envelope of version {VERSION}.")
 
 
 def _check_size(actual: int, expected: int | None) -> None:
     if expected not in (None, actual):
-        raise IntegrityError(f"The stored file holds {actual} bytes, {expected} were sealed: it was cut or extended.")
+        raise DamagedObject(f"The stored file holds {actual} bytes, {expected} were sealed: it was cut or extended.")
 
 
 class _RandomSource:
-    """Sealed chunks of a seekable source, in any order. ``last``: number of the last chunk, by the file's size."""
+    """Sealed chunks of a seekable source, in any order. `last`: number of the last chunk, by the file's size."""
 
     def __init__(self, source: BinaryIO, size: int | None) -> None:
         self._source = source
@@ -177,13 +177,13 @@ class _RandomSource:
         self.last: int | None = max(actual - 1, 0) // CHUNK_SIZE
 
     def sealed(self, index: int) -> tuple[bytes, bool]:
-        """Chunk number ``index`` as stored, and whether it is the last."""
+        """Chunk number `index` as stored, and whether it is the last."""
         self._source.seek(len(_HEADER) + index * _SEALED_SIZE)
         return _read_exactly(self._source, _SEALED_SIZE), index == self.last
 
 
 class _StreamSource:
-    """Sealed chunks of a source that cannot seek, in order. ``last`` is known once the source has ended."""
+    """Sealed chunks of a source that cannot seek, in order. `last` is known once the source has ended."""
 
     def __init__(self, source: BinaryIO, size: int | None) -> None:
         _check_header(source)
@@ -193,7 +193,7 @@ class _StreamSource:
         self.last: int | None = None
 
     def sealed(self, index: int) -> tuple[bytes, bool]:
-        """The next chunk, which must be number ``index``, and whether it is the last."""
+        """The next chunk, which must be number `index`, and whether it is the last."""
         # One byte is read ahead: only a chunk that none follows is the last.
         fresh = _read_exactly(self._source, _SEALED_SIZE + 1 - len(self._ahead))
         data = self._ahead + fresh
@@ -207,11 +207,11 @@ class _StreamSource:
 class Opener(io.RawIOBase):
     """Reads the plaintext of one envelope; every chunk is verified before a byte of it leaves.
 
-    ``source``: the stored bytes, positioned anywhere when seekable, at their start otherwise. The Opener
-    owns it: closing the Opener closes it, and so does a failed opening. ``size``: how many plaintext bytes
-    were sealed, when the caller knows (its row says so); another number is an IntegrityError.
+    `source`: the stored bytes, positioned anywhere when seekable, at their start otherwise. The Opener
+    owns it: closing the Opener closes it, and so does a failed opening. `size`: how many plaintext bytes
+    were sealed, when the caller knows (its row says so); another number is a DamagedObject.
     The end is believed only when the last chunk has verified: reading up to it, reading beyond it and
-    seeking from it all raise IntegrityError for a file that was cut.
+    seeking from it all raise DamagedObject for a file that was cut.
     """
 
     def __init__(self, source: BinaryIO, *, file_key: bytes, object_id: str, size: int | None = None) -> None:
@@ -247,7 +247,7 @@ class Opener(io.RawIOBase):
         return target
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Up to ``size`` plaintext bytes, fewer only at the end; all that is left when negative or None."""
+        """Up to `size` plaintext bytes, fewer only at the end; all that is left when negative or None."""
         if self.closed:
             raise ValueError("This stored file is closed: open it again.")
         left = sys.maxsize if size is None or size < 0 else size
@@ -260,7 +260,7 @@ class Opener(io.RawIOBase):
     readall = read
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        """Fill ``buffer`` as ``read`` would; 0 only at the end or for an empty buffer."""
+        """Fill `buffer` as `read` would; 0 only at the end or for an empty buffer."""
         with memoryview(buffer) as view, view.cast("B") as target:
             part = self.read(len(target))
             target[: len(part)] = part
@@ -274,7 +274,7 @@ class Opener(io.RawIOBase):
             self._source.close()
 
     def _next(self, limit: int) -> bytes:
-        """Up to ``limit`` bytes from the chunk at the position; none at the end, whose chunk has then verified."""
+        """Up to `limit` bytes from the chunk at the position; none at the end, whose chunk has then verified."""
         index = self._position // CHUNK_SIZE
         self._load(index if self._stored.last is None else min(index, self._stored.last))
         start = self._position - self._index * CHUNK_SIZE

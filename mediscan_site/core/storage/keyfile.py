@@ -59,7 +59,7 @@ def write(path: Path, content: bytes, *, new: bool) -> None:
         else:
             aside.replace(path)
     except FileExistsError:
-        raise AlreadyThereError(f"A keys file is at {path} already: use it, or name another path.") from None
+        raise AlreadyThereError(f"There is already a keys file at {path}: use it, or name another path.") from None
     finally:
         aside.unlink(missing_ok=True)
     with folder(path) as descriptor:

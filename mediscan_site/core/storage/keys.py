@@ -8,9 +8,9 @@ Format, version 1: one JSON object in a file that only its owner may read (mode 
      "audit": K, "signing": K, "pseudonym": K, "jwt": K}
 
 Each K is 32 random bytes in base64, and no two are equal. The masters wrap file keys (the primary the new
-ones, all of them the ones they wrapped before), ``audit`` chains the audit log, ``signing`` is an Ed25519
-seed that signs model bundles and backups, ``pseudonym`` turns patient ids into pseudonyms and gives each
-project its secret for de-identification, ``jwt`` signs API tokens. Short texts are sealed under a key derived
+ones, all of them the ones they wrapped before), `audit` chains the audit log, `signing` is an Ed25519
+seed that signs model bundles and backups, `pseudonym` turns patient ids into pseudonyms and gives each
+project its secret for de-identification, `jwt` signs API tokens. Short texts are sealed under a key derived
 from a master, in the format of a wrapped file key.
 
 A wrapped file key is: nonce (12 random bytes), AES-256-GCM ciphertext (32 bytes), tag (16 bytes); key is the
@@ -42,7 +42,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mediscan_site.core.storage import keyfile
-from mediscan_site.core.storage.envelope import KEY_SIZE, TAG_SIZE, IntegrityError
+from mediscan_site.core.storage.envelope import KEY_SIZE, TAG_SIZE, DamagedObject
 from mediscan_site.core.storage.keyfile import KeyMissing, KeysError
 
 __all__ = ["KeyMissing", "KeyRing", "KeysError"]
@@ -61,7 +61,7 @@ class KeyRing:
     """The keys of one site, as its keys file has them. Never changes: changing the file gives a new ring."""
 
     def __init__(self, *, primary: str, masters: Mapping[str, bytes], purposes: Mapping[str, bytes]) -> None:
-        """Keys that were checked already: use ``load``, ``create`` or ``load_or_create``."""
+        """Keys that were checked already: use `load`, `create` or `load_or_create`."""
         self._primary = primary
         self._masters = dict(masters)
         self._purposes = dict(purposes)
@@ -71,17 +71,17 @@ class KeyRing:
 
     @classmethod
     def load(cls, path: Path) -> "KeyRing":
-        """The ring in ``path``; KeysError with the remedy when it is missing, exposed or malformed."""
+        """The ring in `path`; KeysError with the remedy when it is missing, exposed or malformed."""
         return cls.parse(keyfile.read_private(path), path)
 
     @classmethod
     def parse(cls, content: bytes, path: Path) -> "KeyRing":
-        """The ring in the content of a keys file; ``path`` is only named in the KeysError for one that is malformed."""
+        """The ring in the content of a keys file; `path` is only named in the KeysError for one that is malformed."""
         return _parse(content, path)
 
     @classmethod
     def create(cls, path: Path) -> "KeyRing":
-        """Write a new keys file; KeysError when one is there already: it is never overwritten."""
+        """Write a new keys file; KeysError when there already is one: it is never overwritten."""
         keys = {name: secrets.token_bytes(KEY_SIZE) for name in ("k1", *_PURPOSES)}
         ring = cls(primary="k1", masters={"k1": keys.pop("k1")}, purposes=keys)
         with keyfile.explained(path):
@@ -91,7 +91,7 @@ class KeyRing:
 
     @classmethod
     def load_or_create(cls, path: Path) -> "KeyRing":
-        """The ring in ``path``, made when missing. Processes that start together all get the same one."""
+        """The ring in `path`, made when missing. Processes that start together all get the same one."""
         if not os.path.lexists(path):
             with contextlib.suppress(keyfile.AlreadyThereError):
                 return cls.create(path)
@@ -147,7 +147,7 @@ class KeyRing:
 
     @property
     def pseudonym_key(self) -> bytes:
-        """32 bytes for the HMAC behind ``pseudonym``."""
+        """32 bytes for the HMAC behind `pseudonym`."""
         return self._purposes["pseudonym"]
 
     @property
@@ -164,13 +164,13 @@ class KeyRing:
         return self._primary, nonce + sealed
 
     def unwrap(self, wrapped: bytes, *, key_id: str, object_id: str) -> bytes:
-        """The file key; KeyMissing without its master, IntegrityError when it is not this object's."""
+        """The file key; KeyMissing without its master, DamagedObject when it is not this object's."""
         try:
             if len(wrapped) != WRAPPED_SIZE:
                 raise InvalidTag
             return _opened(self._master(key_id), wrapped, object_id)
         except InvalidTag:
-            raise IntegrityError(
+            raise DamagedObject(
                 f"The file key of object {object_id} does not open with master key {key_id!r}: "
                 "it is damaged or belongs to another object or keys file."
             ) from None
@@ -184,11 +184,11 @@ class KeyRing:
         )
 
     def unseal(self, sealed: bytes, *, key_id: str, context: str) -> str:
-        """The text; KeyMissing without its master, IntegrityError when it is damaged or of another context."""
+        """The text; KeyMissing without its master, DamagedObject when it is damaged or of another context."""
         try:
             text = _opened(_derived(self._master(key_id), _SEALED_TEXT), sealed, context)
         except InvalidTag:
-            raise IntegrityError("A sealed text does not open: it is damaged or of another keys file.") from None
+            raise DamagedObject("A sealed text does not open: it is damaged or of another keys file.") from None
         return text.decode("utf-8", "surrogatepass")
 
     def derived(self, purpose: str) -> bytes:
@@ -201,7 +201,7 @@ class KeyRing:
         return self._masters[key_id]
 
     def pseudonym(self, value: str, *, scope: str) -> str:
-        """``P`` and 16 base32 characters (80 bits of HMAC-SHA256), the same for the same value and scope.
+        """`P` and 16 base32 characters (80 bits of HMAC-SHA256), the same for the same value and scope.
 
         Unicode form (NFC), case and surrounding blanks are ignored. ValueError for a blank value.
         """
@@ -258,9 +258,9 @@ def _require(true: object, otherwise: str) -> None:
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    _require(len(found) == len(pairs), "a field is there twice")
-    return found
+    entries = dict(pairs)
+    _require(len(entries) == len(pairs), "a field occurs twice")
+    return entries
 
 
 def _decoded(value: object, field: str) -> bytes:
@@ -281,7 +281,7 @@ def _changing(path: Path) -> Iterator[KeyRing]:
 
 
 def main() -> None:
-    """``python -m mediscan_site.core.storage.keys PATH``: make the keys file of a new site."""
+    """`python -m mediscan_site.core.storage.keys PATH`: make the keys file of a new site."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("Usage: python -m mediscan_site.core.storage.keys PATH")
     try:

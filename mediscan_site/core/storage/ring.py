@@ -1,4 +1,4 @@
-"""The key ring of this process, kept in step with the key file: a master that was added or removed elsewhere counts at once."""
+"""The key ring of this process, kept in step with the key file: a master added or removed elsewhere takes effect at once."""
 
 from django.conf import settings
 
@@ -8,7 +8,7 @@ _loaded_at: int | None = None
 
 
 def current() -> KeyRing:
-    """The ring as the key file has it. A look at the file's time is cheap; wrapping with a removed master would be a loss."""
+    """The ring as the key file has it. Checking the file's time is cheap; wrapping with a removed master would lose data."""
     global _loaded_at
     changed_at = settings.KEYS_FILE.stat().st_mtime_ns
     if changed_at != _loaded_at:

@@ -1,4 +1,4 @@
-"""Changing the master key: file keys are wrapped anew, and so is what other apps keep sealed. Rows are touched, files never."""
+"""Changing the master key: file keys are wrapped again, and so is what other apps keep sealed. Rows are touched, files never."""
 
 from pathlib import Path
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What a database keeps of a row that is gone, cut off where it can be."""
+"""What a database keeps of a row that is gone, removed where it can be."""
 
 import logging
 
@@ -15,8 +15,8 @@ PATIENCE_MS = 500
 def scrub() -> None:
     """SQLite: write the log of changes into the database (which overwrites what was deleted) and empty it.
 
-    Readers at this very moment keep it from that; then the next erasure, or an hour later the housekeeping, does it. MySQL
-    and PostgreSQL clean up by themselves, later: docs/privacy.md."""
+    Readers can prevent that for the moment; then the next erasure does it, or the housekeeping within an hour. MySQL and
+    PostgreSQL clean up by themselves, later: docs/privacy.md."""
     if connection.vendor != "sqlite":
         return
     with connection.cursor() as cursor:

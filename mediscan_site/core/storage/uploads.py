@@ -1,4 +1,4 @@
-"""Files on their way in. Django would spool a large upload to a plain temporary file; here it is sealed under a key that
+"""Files coming in. Django would spool a large upload to a plain temporary file; here it is sealed under a key that
 exists only in this process."""
 
 import hashlib

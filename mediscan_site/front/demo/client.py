@@ -29,7 +29,7 @@ def _first_code(response: requests.Response) -> str:
 
 
 class Api:
-    """The API as one user sees it. The access token is renewed when it has run out."""
+    """The API as one user sees it. The access token is renewed when it has expired."""
 
     def __init__(self, base: str, username: str, password: str) -> None:
         self._base = base
@@ -66,7 +66,7 @@ class Api:
         return self._send("GET", path).content
 
     def wait_for(self, path: str, *, limit_s: float, on_progress: Callable[[Json], None]) -> Json:
-        """Poll a job until it has ended; RuntimeError when it failed or the time is over."""
+        """Poll a job until it has ended; RuntimeError when it failed or time has run out."""
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             job = self.get(path)

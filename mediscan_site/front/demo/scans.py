@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from images import phantoms
+from images.decoding import formats
 
 SPLITS = ("train", "val", "test")
-SCAN_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".dcm")
+SCAN_SUFFIXES = formats.suffixes()
 LABELS_FILE = "labels.csv"
 NEW_PATIENTS_SEED = 7
 

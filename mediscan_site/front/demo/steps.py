@@ -1,4 +1,4 @@
-"""The loop, step by step, through the HTTP API: what doctors and an admin do with a project from first scan to history."""
+"""The loop, step by step, through the HTTP API: what doctors and an admin do with a project from its first scan to its history."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Tell = Callable[[float, str], None]
 
 @dataclass
 class Story:
-    """The people, their scans, and what has come of it so far."""
+    """The people, their scans, and the results so far."""
 
     admin: Api
     author: Api
@@ -98,19 +98,19 @@ def approve(story: Story) -> str:
 
 
 def _pending(story: Story) -> list[int]:
-    found: list[int] = []
+    keys: list[int] = []
     page = story.colleague.get(
         "images/", project=story.pk, label_status="labeled", approval_status="pending", page_size=200
     )
     while True:
-        found += [row["id"] for row in page["results"]]
+        keys += [row["id"] for row in page["results"]]
         if not page["next"]:
-            return found
+            return keys
         page = story.colleague.get(page["next"])
 
 
 def freeze(story: Story) -> Json:
-    """The data set. While a busy machine still looks for copies among the new scans, it is asked for again, as the answer says."""
+    """The data set. While a busy machine still looks for copies among the new scans, ask again, as the answer says."""
     deadline = time.monotonic() + COMPARE_LIMIT_S
     while True:
         try:
@@ -132,7 +132,7 @@ def train(story: Story) -> str:
     if known:
         story.model = known[0]
         return f"{story.model['model_id']} was trained on {dataset['dataset_id']} before"
-    # A tour wants to be short: one network, where the recipe would train several if they are cheap.
+    # A tour should be short: one network, where the recipe would train several if they are cheap.
     asked = {"project": story.pk, "dataset": dataset["id"], "pretrained": "auto", "members": 1}
     run = story.admin.post("training-runs/", asked)
     done = story.admin.wait_for(

@@ -81,7 +81,7 @@ def _y(share: float) -> float:
 def frame(
     low: float = 0.0, high: float = 1.0, *, width: float = WIDTH, height: float = HEIGHT, below: float = 22
 ) -> dict[str, Any]:
-    """The edges of a chart's field, its horizontal rules with their values, and where the words `below` the field stand."""
+    """The edges of a chart's field, its horizontal rules with their values, and where the words `below` the field are."""
     bottom = height - BOTTOM
     steps = [i / (TICKS - 1) for i in range(TICKS)]
     return {
@@ -99,7 +99,7 @@ def frame(
 
 @register.inclusion_tag("parts/reliability.html")
 def reliability(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Confidence (x) against the share that was right (y), per bin; on the diagonal the confidence is honest."""
+    """Confidence (x) against the share that was right (y), per bin; on the diagonal the confidence is right."""
     bins = [row for row in metrics.get("reliability", []) if row["n"]]
     points = [(_x(row["confidence"]), _y(row["accuracy"]), min(3 + row["n"] ** 0.5, 12), row) for row in bins]
     ticks = [(_x(step / 4), f"{step / 4:.2f}") for step in range(TICKS)]
@@ -137,5 +137,5 @@ def _is_number(value: object) -> bool:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The axis: shares stand on 0 to 1, anything larger on 0 to its maximum."""
+    """The axis: shares are drawn on 0 to 1, anything larger on 0 to its maximum."""
     return (0.0, max(1.0, max(values))) if values else (0.0, 1.0)

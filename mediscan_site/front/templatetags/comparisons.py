@@ -1,10 +1,11 @@
-"""What a report says of curves, subgroups and the deployed version, as rows and small charts."""
+"""What a report says about curves, subgroups and the deployed version, as rows and small charts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
 
+from images.scan_facts import METADATA
 from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, frame, interval
 
 register = template.Library()
@@ -12,7 +13,7 @@ register = template.Library()
 SIDE = 300  # of the square that both axes span
 COLOURS = 6
 TITLES = dict(FIGURES)
-BY = {"body_part": "body part"}
+BY = {fact.name: fact.label.lower() for fact in METADATA}
 KINDS = {
     "roc": ("ROC curve", "1 − specificity", "sensitivity"),
     "pr": ("Precision-recall curve", "recall (sensitivity)", "precision (PPV)"),
@@ -93,10 +94,10 @@ def tested(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for test in comparison.get("tests", []):
         name = TITLES.get(test["figure"], test["figure"])
-        found = None
+        number = None
         if test["p_holm"] is not None and test["p_holm"] < alpha:
-            found = ("worse", "bad") if test["difference"] < 0 else ("better", "good")
-        rows.append({**test, "title": f"{name} of {test['class']}" if test["class"] else name, "found": found})
+            number = ("worse", "bad") if test["difference"] < 0 else ("better", "good")
+        rows.append({**test, "title": f"{name} of {test['class']}" if test["class"] else name, "found": number})
     return rows
 
 

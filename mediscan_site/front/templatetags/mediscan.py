@@ -3,10 +3,10 @@
 from typing import Any
 
 from django import template
-from django.template.defaultfilters import floatformat, pluralize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from images import facts
 from images.models import Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
@@ -32,7 +32,6 @@ NAVIGATION = (
 GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
 BAD = {"rejected", "failed", "wrong"}
 CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
-SEXES = {"F": "female", "M": "male", "O": "other"}
 
 
 @register.simple_tag
@@ -72,23 +71,22 @@ def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[
 
 @register.filter
 def badge(value: object) -> SafeString:
-    """A status as a coloured word; the word itself always tells it, colour only helps."""
+    """A status as a coloured word; the word itself always says it, colour only helps."""
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
     return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
 
 
 @register.filter
-def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
-    """Which classes cannot be told from the true one; `.sentence` says it to a doctor."""
-    return prediction_sets.of(grade)
+def fact_lines(metadata: object) -> list[tuple[str, str]]:
+    """What is known about a scan: titles and their values. Nothing for a scan without metadata."""
+    return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
 
 
 @register.filter
-def person(known: Metadata) -> str:
-    """Whom the scan shows, as far as it is known: "female, 34 years"."""
-    age = "" if known.age is None else f"{floatformat(known.age)} year{pluralize(known.age)}"
-    return ", ".join(part for part in (SEXES.get(known.sex, known.sex), age) if part)
+def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
+    """Which classes cannot be ruled out; `.sentence` says it to a doctor."""
+    return prediction_sets.of(grade)
 
 
 @register.filter

@@ -16,9 +16,7 @@ class Command(ActingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("model", help="key or code, as in model001")
-        parser.add_argument(
-            "--override-reason", default="", help="why to deploy it although the gate refuses; recorded"
-        )
+        parser.add_argument("--override-reason", default="", help="why to deploy it even if the gate refuses; recorded")
 
     def act(self, actor: User, **options: Any) -> None:
         model = self.found(selectors.versions(actor), options["model"], prefix="model", what="model")

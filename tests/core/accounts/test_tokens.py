@@ -1,4 +1,4 @@
-"""Log-in, refresh, log-out, service tokens: each token is good for what it is for, and ends when it must."""
+"""Log-in, refresh, log-out, service tokens: each token is valid for its purpose only, and ends when it must."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Accounts: admins manage them, nobody makes himself more than he is."""
+"""Accounts: admins manage them, nobody can promote themselves."""
 
 import pytest
 from django.contrib.auth.hashers import identify_hasher, make_password

@@ -41,7 +41,7 @@ def test_it_holds_every_object_every_row_and_the_head_of_the_audit_chain(make_sc
     assert listed(folder) == {str(blob.pk) for blob in Blob.objects.all()} and found.objects == len(listed(folder)) > 1
     assert found.rows["core_user"] == User.objects.count()
     assert found.rows["images_image"] == 2
-    # The request for this very backup was the last thing sealed before the dump.
+    # The request for this backup was the last thing sealed before the dump.
     assert found.audit[0] == AuditEvent.objects.get(action="backup.request").seal.seq
     row = Backup.objects.get()
     assert (row.status, row.objects_total, row.objects_copied) == ("succeeded", found.objects, found.objects)
@@ -200,7 +200,7 @@ def test_the_folder_of_another_site_is_refused(backup_dir, backup, admin, tmp_pa
 
 def test_a_folder_that_is_not_there_is_not_made(backup_dir, backup, admin):
     backup_dir.rmdir()
-    with pytest.raises(CommandError, match=r"is not there\. Mount it"):
+    with pytest.raises(CommandError, match=r"does not exist\. Mount it"):
         backup()
     assert not backup_dir.exists()
 
@@ -219,7 +219,7 @@ def test_without_recipients_nothing_is_made(settings, backup_dir, backup, admin)
     with pytest.raises(CommandError, match="age-keygen"):
         backup()
     settings.BACKUP_RECIPIENTS = ["age1" + "q" * 58]
-    with pytest.raises(CommandError, match="is no age recipient"):
+    with pytest.raises(CommandError, match="is not an age recipient"):
         backup()
     assert layout.folders(backup_dir) == []
 

@@ -35,7 +35,7 @@ def _put(folder: Path, manifest: bytes, by: KeyRing) -> None:
 
 
 def forged(folder: Path) -> None:
-    """All of it made anew by somebody who has the recipient, which is public, and keys of their own."""
+    """All of it remade by somebody who has the recipient, which is public, and keys of their own."""
     theirs = KeyRing.create(folder.parent / "theirs.json")
     data = layout.parse((folder / layout.MANIFEST).read_bytes())
     _put(folder, replace(data, signer=signing.signer(theirs)).to_bytes(), theirs)
@@ -57,10 +57,10 @@ def listed_elsewhere(folder: Path) -> None:
 
 
 SPOILS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a changed manifest": (lambda folder: flipped(folder / layout.MANIFEST, 200), "signature does not hold"),
-    "a changed signature": (lambda folder: flipped(folder / layout.SIGNATURE, 0), "signature does not hold"),
+    "a changed manifest": (lambda folder: flipped(folder / layout.MANIFEST, 200), "signature is not valid"),
+    "a changed signature": (lambda folder: flipped(folder / layout.SIGNATURE, 0), "signature is not valid"),
     "a forged backup": (forged, "not of this site"),
-    "a forged backup that claims to be ours": (claimed, "signature does not hold"),
+    "a forged backup that claims to be ours": (claimed, "signature is not valid"),
     "a changed database": (lambda folder: flipped(folder / layout.DATABASE), "not the file that was signed"),
     "a cut database": (lambda folder: (folder / layout.DATABASE).write_bytes(b"age"), "not the file that was signed"),
     "no keys": (lambda folder: (folder / layout.KEYS).unlink(), "cannot be read"),
@@ -152,7 +152,7 @@ def test_without_a_keys_file_the_identity_or_the_operator_tells_whose_backup_it_
         assert seen
     with pytest.raises(CommandError, match=f"--signer {trusted}"):
         call_command("restore", folder, identity=bare, force=True)
-    with pytest.raises(CommandError, match="signature does not hold"):
+    with pytest.raises(CommandError, match="signature is not valid"):
         call_command("restore", folder, identity=bare, signer="ab" * 32, force=True)
 
 

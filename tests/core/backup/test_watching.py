@@ -1,4 +1,4 @@
-"""When backups are made by the clock, and who is told when there is none."""
+"""When backups are made by the clock, and who is warned when there is none."""
 
 import math
 import re

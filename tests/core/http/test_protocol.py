@@ -1,4 +1,4 @@
-"""The names of the seed, on the same views, written as the protocol writes them."""
+"""The protocol's own names, on the same views, written as the protocol writes them."""
 
 import io
 import zipfile
@@ -80,10 +80,10 @@ def test_evaluate_without_a_deployed_model_says_so(api, project, admin):
 
 def test_the_schema_shows_the_protocol_under_its_tag_and_each_name_once(api, admin):
     schema = api(admin).get("/api/schema/", HTTP_ACCEPT="application/json").json()
-    seed = {p for p, ops in schema["paths"].items() for op in ops.values() if "protocol" in op["tags"]}
+    listed = {p for p, ops in schema["paths"].items() for op in ops.values() if "protocol" in op["tags"]}
     names = "upload get_image_list getImage/{id} set_image/{id} modify_image/{id} createProject train evaluate"
     names += " deploy/{id} grade approve/{id} feedback history"
-    assert seed == {f"/api/{name}" for name in names.split()}
+    assert listed == {f"/api/{name}" for name in names.split()}
     ids = [op["operationId"] for ops in schema["paths"].values() for op in ops.values()]
     assert len(ids) == len(set(ids))
 

@@ -1,4 +1,4 @@
-"""A write whose transaction the database ended is done again as a whole; what cannot be is answered with when to come back."""
+"""A write whose transaction the database ended is repeated as a whole; what cannot be is answered with when to retry."""
 
 import threading
 from collections import Counter
@@ -56,7 +56,7 @@ handler400, handler404, handler500 = errors.bad_request, errors.not_found, error
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch):
-    """How long it would have rested; nobody waits, but for those that really meet."""
+    """How long it would have waited; only those that really collide wait."""
     CALLS.clear()
     rested: list[float] = []
     for module in (repeating, middleware):
@@ -73,13 +73,13 @@ def deadlock() -> OperationalError:
 
 
 def send(client, body, **extra):
-    """The answer, also that of a fault: the test client would raise it."""
+    """The answer, even to a fault: the test client would raise it."""
     client.raise_request_exception = False
     return client.post("/deeds/deeds/", body, **{"format": "json", **extra})
 
 
 def failing(times: int, before: Callable[[], None] = lambda: None):
-    """A transaction that writes, and that the database ends the first so many times."""
+    """A transaction that writes, and that the database ends the first few times."""
 
     def act(data) -> None:
         before()
@@ -194,7 +194,7 @@ def test_inside_of_another_transaction_nothing_is_done_again():
 
 
 def _crossing(meet: threading.Barrier):
-    """Each takes one row, meets the other, then wants the row that the other holds. The one that is sent back comes alone."""
+    """Each takes one row, meets the other, then wants the row that the other holds. The one that is sent back retries alone."""
 
     def act(data) -> None:
         with transaction.atomic():

@@ -1,5 +1,7 @@
 """The OpenAPI document and its page: both formats, and errors in JSON."""
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.django_db
@@ -35,3 +37,14 @@ def test_the_page_is_html(api, author):
     response = api(author).get("/api/docs/", HTTP_ACCEPT="text/html")
     assert response["Content-Type"].startswith("text/html")
     assert b'id="swagger-ui"' in response.content
+
+
+def test_the_document_is_the_same_for_everyone_and_made_once_for_each_version(api, author, admin, monkeypatch):
+    from drf_spectacular.generators import SchemaGenerator
+
+    first = api(admin).get("/api/schema/").content
+    assert json.loads(first) == SchemaGenerator().get_schema(public=True)
+    monkeypatch.setattr(SchemaGenerator, "parse", lambda *arguments: {})
+    assert api(author).get("/api/schema/").content == first
+    other = api(author).get("/api/schema/?version=without-paths").json()
+    assert (other["info"]["version"], other["paths"]) == ("1 (without-paths)", {})

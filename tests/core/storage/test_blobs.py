@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.storage import storages
 from django.core.management import call_command
 
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs, ring
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 
 BODY = os.urandom(300_000)
 
@@ -66,7 +67,7 @@ def test_damage_is_an_integrity_error_and_never_other_bytes(damage):
         cipher = bytearray(path.read_bytes())
         cipher[len(cipher) // 2] ^= 1
         path.write_bytes(cipher)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         blobs.read(blob)
     assert blobs.is_damaged(blob)
 
@@ -78,7 +79,7 @@ def test_an_erased_object_is_gone_for_good():
     blob.refresh_from_db()
     assert blob.wrapped_key is None
     assert not on_disk(blob).exists()
-    with pytest.raises(IntegrityError, match="erased"):
+    with pytest.raises(DamagedObject, match="erased"):
         blobs.open_blob(blob)
 
 
@@ -90,7 +91,7 @@ def test_keys_are_changed_without_touching_a_file_and_processes_that_run_follow(
     blob.refresh_from_db()
     assert blob.key_id != old.primary_id
     assert on_disk(blob).read_bytes() == before
-    # What a process knows that started before the change.
+    # What a process that started before the change knows.
     monkeypatch.setattr(settings, "KEY_RING", old)
     monkeypatch.setattr(ring, "_loaded_at", 1)
     assert blobs.read(blob) == BODY
@@ -124,3 +125,11 @@ def test_a_write_that_fails_half_way_leaves_nothing_behind():
     with pytest.raises(OSError, match="disk gone"):
         blobs.write(Broken(os.urandom(3_000_000)), namespace="broken", content_type="image/png")
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.django_db
+def test_bytes_whose_row_is_not_written_do_not_stay_behind():
+    blob = blobs.write(BODY, namespace="7", content_type="image/png")
+    with pytest.raises(ValueError, match="no row"), blobs.discarded_on_failure(blob):
+        raise ValueError("no row")
+    assert not storages["blobs"].exists(blob.path)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError, Opener, Sealer, new_file_key, plaintext_size
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Opener, Sealer, new_file_key, plaintext_size
 from tests.core.storage.envelopes import (
     CONTENT,
     EDGES,
@@ -174,7 +174,7 @@ def test_closing_closes_the_source_and_a_closed_file_gives_nothing():
 
 def test_a_failed_opening_closes_the_source():
     source = io.BytesIO(b"not an envelope, but long enough to be one")
-    with pytest.raises(IntegrityError, match="does not start as a MediScan envelope"):
+    with pytest.raises(DamagedObject, match="does not start as a MediScan envelope"):
         Opener(source, file_key=KEY, object_id=OBJECT)
     assert source.closed
 
@@ -183,7 +183,7 @@ def test_a_failed_opening_closes_the_source():
 def test_sizes_that_no_envelope_has_are_refused(size):
     possible = {len(sealed(CONTENT[:plain])) for plain in EDGES}
     assert size not in possible
-    with pytest.raises(IntegrityError, match=f"cannot have {size} bytes"):
+    with pytest.raises(DamagedObject, match=f"cannot have {size} bytes"):
         plaintext_size(size)
 
 

@@ -1,4 +1,4 @@
-"""Damage to a sealed file: always an IntegrityError, never a wrong byte."""
+"""Damage to a sealed file: always an DamagedObject, never a wrong byte."""
 
 import io
 from itertools import pairwise
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediscan_site.core.storage.envelope import CHUNK_SIZE, IntegrityError
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject
 from tests.core.storage.envelopes import (
     CONTENT,
     HEADER_SIZE,
@@ -25,9 +25,9 @@ from tests.core.storage.envelopes import (
 
 
 def leaked(stored: bytes, source: type[io.BytesIO], *, step: int, object_id: str = OBJECT, key: bytes = KEY) -> bytes:
-    """What a reader in steps got before the IntegrityError that must come."""
+    """What a reader in steps got before the DamagedObject that must come."""
     got = bytearray()
-    with pytest.raises(IntegrityError), opener(stored, source, object_id=object_id, key=key) as file:
+    with pytest.raises(DamagedObject), opener(stored, source, object_id=object_id, key=key) as file:
         while part := file.read(step):
             got += part
     return bytes(got)
@@ -118,18 +118,18 @@ def test_a_file_does_not_open_as_another_object_or_with_another_key(source, data
 @SOURCES
 @pytest.mark.parametrize("wrong", [-1, 1, CHUNK_SIZE])
 def test_another_size_than_the_sealed_one_is_refused(source, wrong):
-    with pytest.raises(IntegrityError, match="were sealed"), opener(sealed(b"x" * 50), source, size=50 + wrong) as file:
+    with pytest.raises(DamagedObject, match="were sealed"), opener(sealed(b"x" * 50), source, size=50 + wrong) as file:
         file.read()
 
 
 def test_the_end_of_a_cut_file_is_never_believed():
     """A reader that asks for the size first, or reads beyond it, must not take the cut for the end."""
     cut = sealed(THREE_CHUNKS)[: HEADER_SIZE + STORED_CHUNK]
-    with pytest.raises(IntegrityError, match="Chunk 0"):
+    with pytest.raises(DamagedObject, match="Chunk 0"):
         opener(cut).seek(0, io.SEEK_END)
     file = opener(cut)
     file.seek(CHUNK_SIZE)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         file.read(1)
 
 
@@ -139,7 +139,7 @@ def test_undamaged_chunks_stay_readable_and_a_second_try_does_not_get_the_damage
     file = opener(bytes(stored))
     for _ in range(2):
         file.seek(CHUNK_SIZE)
-        with pytest.raises(IntegrityError, match="Chunk 1"):
+        with pytest.raises(DamagedObject, match="Chunk 1"):
             file.read(1)
     file.seek(2 * CHUNK_SIZE)
     assert file.read() == THREE_CHUNKS[2 * CHUNK_SIZE :]
@@ -151,9 +151,9 @@ def test_a_damaged_stream_stays_damaged_however_often_it_is_read():
     file = opener(bytes(stored), Pipe)
     assert file.read(CHUNK_SIZE) == THREE_CHUNKS[:CHUNK_SIZE]
     for _ in range(4):
-        with pytest.raises(IntegrityError):
+        with pytest.raises(DamagedObject):
             file.read(1)
 
 
 def test_an_integrity_error_is_none_that_image_decoders_swallow():
-    assert not issubclass(IntegrityError, (OSError, ValueError, SyntaxError, EOFError, KeyError))
+    assert not issubclass(DamagedObject, (OSError, ValueError, SyntaxError, EOFError, KeyError))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediscan_site.core.storage.envelope import IntegrityError, new_file_key
+from mediscan_site.core.storage.envelope import DamagedObject, new_file_key
 from mediscan_site.core.storage.keys import KeyMissing, KeyRing, KeysError
 from tests.conftest import PATIENCE_S
 
@@ -173,7 +173,7 @@ MALFORMED = [
     (document(pseudonym="é" * 44), "'pseudonym' must be 32 bytes"),
     (document(jwt=base64.b64encode(bytes(33)).decode()), "'jwt' must be 32 bytes"),
     (document(jwt=encoded(64)), "two keys are equal"),
-    (json.dumps(document())[:-1].encode() + b', "jwt": "x"}', "a field is there twice"),
+    (json.dumps(document())[:-1].encode() + b', "jwt": "x"}', "a field occurs twice"),
 ]
 
 
@@ -232,15 +232,15 @@ def test_a_wrapped_key_of_the_published_format_opens(known):
 )
 def test_a_damaged_wrapping_does_not_open(known, damage):
     key_id, wrapped = known.wrap(FILE_KEY, object_id="o")
-    with pytest.raises(IntegrityError, match="object o"):
+    with pytest.raises(DamagedObject, match="object o"):
         known.unwrap(damage(wrapped), key_id=key_id, object_id="o")
 
 
 def test_a_wrapping_opens_for_its_object_and_under_its_master_only(known):
     key_id, wrapped = known.wrap(FILE_KEY, object_id="o")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         known.unwrap(wrapped, key_id=key_id, object_id="another")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         known.unwrap(wrapped, key_id="k1", object_id="o")
     with pytest.raises(KeyMissing, match="'k7'") as caught:
         known.unwrap(wrapped, key_id="k7", object_id="o")

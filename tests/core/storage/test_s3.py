@@ -14,7 +14,7 @@ from mediscan_site.core.backup import objects
 from mediscan_site.core.backup.layout import Entry, Stored
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
-from mediscan_site.core.storage.envelope import IntegrityError
+from mediscan_site.core.storage.envelope import DamagedObject
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed: S3 is not tested")
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed: S3 is not tested")
@@ -118,7 +118,7 @@ def test_damage_in_the_bucket_is_an_integrity_error_and_never_other_bytes(bucket
     else:
         cipher[len(cipher) // 2] ^= 1
         item.put(Body=bytes(cipher))
-    with pytest.raises(IntegrityError):
+    with pytest.raises(DamagedObject):
         blobs.read(blob)
     assert blobs.is_damaged(blob)
 
@@ -129,7 +129,7 @@ def test_an_erased_object_is_gone_from_the_bucket(bucket):
     blob.refresh_from_db()
     assert blob.wrapped_key is None
     assert list(bucket.objects.all()) == []
-    with pytest.raises(IntegrityError, match="erased"):
+    with pytest.raises(DamagedObject, match="erased"):
         blobs.open_blob(blob)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from images.decoding import DecoderPool
+from images.decoding import DecoderPool, Limits
 from images.decoding.deid.options import DeidOptions
 from tests.conftest import PATIENCE_S
 
@@ -21,7 +21,7 @@ DEID = DeidOptions(secret=b"a secret of the tests, 32 bytes.")
 @pytest.fixture(scope="module")
 def pool():
     """One child for the whole module: what it survives is part of what is tested."""
-    made = DecoderPool(1, timeout_s=PATIENCE_S)  # a busy machine is no reason to refuse a file here
+    made = DecoderPool(Limits(size=1, timeout_s=PATIENCE_S))  # a busy machine is no reason to refuse a file here
     yield made
     made.close()
 

@@ -1,4 +1,4 @@
-"""Every file that gives no picture gives a code and a sentence, and the child that read it lives on."""
+"""Every file without a picture gives a code and a sentence, and the child that read it lives on."""
 
 import csv
 import sys
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from images.decoding import DecoderPool, Undecodable, sniff
+from images.decoding import DecoderPool, Limits, Undecodable, sniff
 from images.decoding.errors import DETAILS
 from tests.images.decoding.conftest import DEID, chunk, cpu_s, encode, gradient, noise, opened, png_of
 
@@ -178,7 +178,7 @@ def test_pixels_that_inflate_beyond_the_picture_do_no_harm(pool):
 
 
 def test_a_file_over_the_byte_limit_never_reaches_a_child():
-    pool = DecoderPool(1, max_bytes=1000)
+    pool = DecoderPool(Limits(size=1, max_bytes=1000))
     assert refusal(pool, encode(noise((100, 100), 50), "PNG")).code == "too_large"
     assert pool.child_pids() == ()
     pool.close()

@@ -1,4 +1,4 @@
-"""What stands beside the pixels in the pixel data: comments of codecs, bytes after the last pixel, overlay bits."""
+"""What the pixel data holds besides the pixels: comments of codecs, bytes after the last pixel, overlay bits."""
 
 import io
 import struct

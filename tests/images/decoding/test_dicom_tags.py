@@ -1,4 +1,4 @@
-"""What a DICOM file says of its scan, and what is kept of the file."""
+"""What a DICOM file says about its scan, and what is kept of the file."""
 
 import io
 import subprocess

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from images.decoding import DecoderPool, DecoderUnavailableError, Undecodable, configure, default_pool
+from images.decoding import DecoderPool, DecoderUnavailableError, Limits, Undecodable, configure, default_pool
 from images.decoding.process import Child
 from tests.conftest import PATIENCE_S
 from tests.images.decoding.conftest import encode, gone, gradient, noise
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 def make():
     made: list[DecoderPool] = []
 
-    def pool(*args: int, **limits: float) -> DecoderPool:
-        made.append(DecoderPool(*args, **{"timeout_s": PATIENCE_S, **limits}))  # type: ignore[arg-type]
+    def pool(size: int, **limits: int) -> DecoderPool:
+        made.append(DecoderPool(Limits(size=size, timeout_s=PATIENCE_S, **limits)))
         return made[-1]
 
     yield pool
@@ -126,7 +126,7 @@ def test_a_file_that_takes_too_long_is_refused_and_the_pool_goes_on(make):
     (pid,) = pool.child_pids()
     os.kill(pid, signal.SIGSTOP)
     usual = pool.limits
-    pool.limits = replace(usual, timeout_s=1)  # for the child that stands still; the others get their time
+    pool.limits = replace(usual, timeout_s=1)  # for the child that hangs; the others get their time
     start = time.monotonic()
     with pytest.raises(Undecodable) as caught:
         pool.decode(LARGE)

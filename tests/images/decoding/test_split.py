@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.pixels.utils import pixel_array
 
-from images.decoding import DecoderPool, Undecodable
+from images.decoding import DecoderPool, Limits, Undecodable
 from tests.conftest import PATIENCE_S
 from tests.images.decoding.codestreams import codestream, pattern
 from tests.images.decoding.conftest import encode, gradient, opened
@@ -43,7 +43,7 @@ def test_a_part_is_decoded_like_any_file_and_looks_like_its_frame(pool, shared_d
 
 def test_the_same_file_always_gives_the_same_parts(pool, shared_data):
     data = (shared_data / "dicom" / "emri_small.dcm").read_bytes()
-    other = DecoderPool(1, timeout_s=PATIENCE_S)
+    other = DecoderPool(Limits(size=1, timeout_s=PATIENCE_S))
     assert list(pool.split(data)) == list(other.split(data))
     other.close()
 
@@ -125,7 +125,7 @@ def test_many_frames_come_in_several_answers_and_too_many_are_refused(pool):
     data = dicom(np.arange(150 * 64, dtype=np.uint16).reshape(150, 8, 8))
     values = [dcmread(io.BytesIO(part)).pixel_array[0, 0] for part in pool.split(data)]
     assert values == [64 * number for number in range(150)]
-    small = DecoderPool(1, max_frames=100, timeout_s=PATIENCE_S)
+    small = DecoderPool(Limits(size=1, max_frames=100, timeout_s=PATIENCE_S))
     with pytest.raises(Undecodable) as caught:
         next(small.split(data))
     small.close()

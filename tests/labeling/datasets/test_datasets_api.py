@@ -178,7 +178,7 @@ def test_merging_patients_on_the_page(make_scan, admin, project, client):
     assert url in client.get(f"/projects/{project.pk}/").content.decode()
     refused = client.post(url, {"source": "ann", "target": "nobody"})
     assert refused.status_code == 400 and "No scan of this project is of this patient" in refused.content.decode()
-    assert "1 scan went over" in client.post(url, {"source": "ann", "target": "anne"}, follow=True).content.decode()
+    assert "1 scan moved" in client.post(url, {"source": "ann", "target": "anne"}, follow=True).content.decode()
     assert Image.objects.get(pk=scan.pk).patient == kept.patient
 
 
@@ -196,4 +196,4 @@ def test_the_pages_of_data_sets_show_changes_and_warn_of_erased_scans(
     assert "Added (2)" in changes and "the same, version 1" in changes
     assert client.get(f"/datasets/{second.pk}/diff/", {"against": "999"}).status_code == 400
     delete_scan(actor=admin, image=second.members.all()[0].image)
-    assert "1 of its scans was erased since" in client.get(f"/datasets/{second.pk}/").content.decode()
+    assert "1 of its scans has since been erased" in client.get(f"/datasets/{second.pk}/").content.decode()

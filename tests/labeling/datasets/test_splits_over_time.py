@@ -1,4 +1,4 @@
-"""Whatever happens to scans between two data sets: no patient and no copy stands on two sides, and nobody changes sides.
+"""Whatever happens to scans between two data sets: no patient and no copy is on two sides, and nobody changes sides.
 
 Everything goes through the real services: real files with real copies, real comparisons, labels, reviews, merges, erasures."""
 
@@ -112,7 +112,7 @@ class Project(RuleBasedStateMachine):
 
     @rule(first=st.integers(0, 30), second=st.integers(0, 30))
     def find_alike(self, first: int, second: int) -> None:
-        """A comparison that comes late: both may stand in data sets already."""
+        """A comparison that comes late: both may already be in data sets."""
         one, other = sorted((self.scan(first).pk, self.scan(second).pk))
         if one != other:
             row = NearDuplicate(project=self.world["project"], first_id=one, second_id=other, distance=0, correlation=1)

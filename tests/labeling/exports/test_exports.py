@@ -1,4 +1,4 @@
-"""An export: asked for, made by a worker, fetched, taken back."""
+"""An export: requested, made by a worker, fetched, withdrawn."""
 
 import csv
 import io
@@ -202,7 +202,7 @@ def test_an_export_that_fails_leaves_nothing_behind(cause, make_scan, author, pr
         _cancel_while(monkeypatch, export)
     made(export)
     assert export.status == (WorkStatus.CANCELLED if cause == "cancelled" else WorkStatus.FAILED)
-    assert {"cancelled": "", "damaged": second.code, "disk full": "no room"}[cause] in export.error
+    assert {"cancelled": "", "damaged": second.code, "disk full": "disk is full"}[cause] in export.error
     assert first.code not in export.error
     assert stored_files() == before
 

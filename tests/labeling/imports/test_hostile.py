@@ -185,7 +185,7 @@ def test_what_hides_behind_a_picture_is_not_shown(api, author, project):
 
 
 def overlapping(count: int) -> io.BytesIO:
-    """A flat bomb: so many entries, all of them the same compressed megabytes."""
+    """A flat bomb: many entries, all of them the same compressed megabytes."""
     data = packed({"a.jpg": b"\0" * (10 * 2**20)}).getvalue()
     at = data.index(b"PK\x01\x02")
     end = data.rindex(b"PK\x05\x06")

@@ -1,4 +1,4 @@
-"""An import whose decoder is away waits for it instead of refusing scans that nothing is wrong with."""
+"""An import whose decoder is away waits for it instead of refusing perfectly good scans."""
 
 import io
 import zipfile

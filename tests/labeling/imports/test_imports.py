@@ -1,4 +1,4 @@
-"""Imports through the real worker side: what comes in, what is refused, and that a killed one goes on."""
+"""Imports through the real worker side: what comes in, what is refused, and that a killed one resumes."""
 
 import io
 import json

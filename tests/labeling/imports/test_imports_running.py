@@ -17,7 +17,7 @@ from tests.labeling.imports.test_imports import NORMAL, OPACITY, bring, counts
 
 
 def test_a_killed_import_goes_on_where_it_was_and_doubles_nothing(author, project, blob_files, monkeypatch):
-    """Killed in the second group, between storing the bytes and writing the rows down."""
+    """Killed in the second group, between storing the bytes and saving the rows."""
     monkeypatch.setattr(stream, "GROUP", 2)
     files = {f"NORMAL/{n}.jpg": scan_bytes(n) for n in range(5)}
     batch = bring(author, project, files, run=False)

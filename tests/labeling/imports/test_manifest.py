@@ -153,6 +153,9 @@ def test_any_tree_gives_rows_that_a_database_can_store_or_a_refusal(tree, name):
     except ManifestError:
         return
     for row in rows:
-        for text in (row.image_id, *row.values.values()):  # empty ones too: a row that names no scan is told as such
+        for text in (
+            row.image_id,
+            *row.values.values(),
+        ):  # empty ones too: a row that names no scan is reported as such
             assert text.isprintable()
             text.encode()

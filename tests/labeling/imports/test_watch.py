@@ -40,7 +40,7 @@ def lay(folder: Path, name: str, data: bytes) -> Path:
 
 @pytest.fixture
 def watch(folder, author, project):
-    """A watch with its lines in `told` and `complained`; two looks take what stands still."""
+    """A watch with its lines in `told` and `complained`; two looks take in what has stopped changing."""
 
     def make(**options):
         told: list[str] = []

@@ -1,4 +1,4 @@
-"""One report for evaluations and training runs: subgroups from what is known of the scans, and the deployed version beside."""
+"""One report for evaluations and training runs: subgroups from what is known about the scans, and the deployed version."""
 
 from types import SimpleNamespace
 

@@ -57,7 +57,7 @@ def test_contradictions_are_refused(answered, colleague, outsider, admin):
         give_feedback(actor=colleague, grade=grade, correct=True, correct_class=other_class(grade))
     with pytest.raises(Invalid, match="class that the model predicted"):
         give_feedback(actor=colleague, grade=grade, correct=False, correct_class=grade.prediction)
-    with pytest.raises(Invalid, match="no class of the project"):
+    with pytest.raises(Invalid, match="not a class of the project"):
         give_feedback(actor=colleague, grade=grade, correct=False, correct_class=foreign)
     with pytest.raises(NotFound):
         give_feedback(actor=outsider, grade=grade, correct=True)

@@ -18,7 +18,7 @@ def threads():
 
 
 def test_a_heat_map_is_the_same_to_the_bit_on_one_thread_and_on_two(threads):
-    # At this size oneDNN parts the convolutions' sums differently for two threads.
+    # At this size oneDNN splits the convolutions' sums differently for two threads.
     predictor = Predictor(unpack(make_bundle(architecture="resnet18", preprocess=Preprocess(96, 0.5, 0.25, 1))))
     tile = make_tiles(1)[0][0]
     drawn = []

@@ -12,7 +12,7 @@ from training.engine.setup import initial_network
 
 
 class Clock:
-    """A predictor whose answers take the seconds of a list, and the clock that tells so."""
+    """A predictor whose answers take the seconds of a list, and the clock that says so."""
 
     def __init__(self, seconds: list[float]) -> None:
         self.seconds, self.now = seconds, 0.0

@@ -16,7 +16,7 @@ from models_registry.statistics.slices import slice_report
 FIGURES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "auroc", "auprc")
 
 
-def parted(n: int, k: int, *, sure: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+def all_right(n: int, k: int, *, sure: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """Cases that are all right, each by the same confidence."""
     y = np.arange(n) % k
     return y, np.where(np.eye(k)[y] == 1, sure, (1 - sure) / (k - 1))
@@ -33,7 +33,7 @@ def scalars(found):
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("sure", [0.9, 1.0])
 def test_no_interval_of_a_perfect_model_is_without_width(k, sure):
-    y, p = parted(48, k, sure=sure)
+    y, p = all_right(48, k, sure=sure)
     report = evaluation_report(y, p, list(range(48)), [f"C{c}" for c in range(k)], n_boot=50, refer_threshold=0.5)
     for name in FIGURES:
         entry = report[name]
@@ -45,7 +45,7 @@ def test_no_interval_of_a_perfect_model_is_without_width(k, sure):
 
 
 def test_slices_and_comparisons_have_width_too():
-    y, p = parted(60, 2)
+    y, p = all_right(60, 2)
     sides = ["left" if i % 3 else "right" for i in range(60)]
     for entry in slice_report(y, p, list(range(60)), ["A", "B"], {"side": sides}, n_boot=50):
         assert entry["auroc"]["low"] < entry["auroc"]["value"] == 1
@@ -57,7 +57,7 @@ def test_slices_and_comparisons_have_width_too():
 
 
 def test_always_wrong_and_always_one_class_have_intervals_on_the_other_side():
-    y, p = parted(40, 2)
+    y, p = all_right(40, 2)
     wrong = evaluation_report(y, p[:, ::-1], list(range(40)), ["A", "B"], n_boot=50)
     assert (wrong["accuracy"]["low"], wrong["auroc"]["low"]) == (0, 0)
     assert 0.05 < wrong["accuracy"]["high"] < 0.1
@@ -76,7 +76,7 @@ def test_a_unanimous_share_has_the_interval_of_clopper_and_pearson(n):
 
 
 def test_it_is_the_patients_that_count_and_not_their_scans():
-    y, p = parted(40, 2)
+    y, p = all_right(40, 2)
     once = evaluation_report(y, p, list(range(40)), ["A", "B"], n_boot=50)
     again = evaluation_report(np.tile(y, 5), np.tile(p, (5, 1)), list(range(40)) * 5, ["A", "B"], n_boot=50)
     for name in FIGURES:
@@ -113,7 +113,7 @@ def test_p_is_the_level_at_which_the_interval_of_a_difference_ends_at_nought():
 
 
 def test_a_version_that_is_right_where_the_other_is_wrong_on_five_patients_proves_nothing():
-    y, p = parted(20, 2)
+    y, p = all_right(20, 2)
     found = {
         test["figure"]: test for test in compare(y, p, p[:, ::-1], [i // 4 for i in range(20)], ["A", "B"])["tests"]
     }

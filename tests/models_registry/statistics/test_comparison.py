@@ -11,7 +11,7 @@ from models_registry.statistics.comparison import CLUSTERED, compare, significan
 
 
 def both(n: int, k: int, *, new: float, deployed: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, and probabilities of two that see the same picture and are of use by so much each."""
+    """Labels, and probabilities of two that see the same picture, each with its own usefulness."""
     rng = np.random.default_rng(seed)
     y, seen = rng.integers(0, k, n), rng.normal(size=(n, k))
     shares = [softmax(seen + 0.5 * rng.normal(size=(n, k)) + use * np.eye(k)[y]) for use in (new, deployed)]

@@ -22,7 +22,7 @@ def as_probabilities(right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_interval_of_accuracy_holds_the_truth_as_often_as_it_says():
     """300 data sets of 60 patients: at 95 % nominal the percentile bootstrap covers 92 to 95 %. Below 0.89 or above 0.985
-    lie more than two standard errors of a simulated share; taking scans for independent covers far less."""
+    lie more than two standard errors of a simulated share; treating scans as independent covers far less."""
     rng, truth = np.random.default_rng(7), 0.8
     held = {"patients": 0, "scans": 0}
     for seed in range(300):

@@ -1,4 +1,4 @@
-"""What the card and the page say of confidence: every figure with what it rests on, and a reason for what is missing."""
+"""What the card and the page say about confidence: every figure with its basis, and a reason for what is missing."""
 
 import numpy as np
 import pytest
@@ -113,7 +113,7 @@ def test_a_version_from_before_says_what_it_knows(make_version, client, admin):
     [(3, 3, "as many as serve"), (1, 1, "as many as serve"), (None, 1, "as many as serve"), (None, 3, "one for each")],
 )
 def test_out_of_fold_calibration_says_whether_it_is_of_what_serves(networks, members, said, version):
-    """Versions of before do not know of how many networks their calibration is: it was of one."""
+    """Earlier versions do not say of how many networks their calibration is: it was one."""
     model = version()
     model.calibration |= {"origin": "out of fold", "networks": networks}
     model.card["training"]["members"] = members

@@ -43,7 +43,7 @@ def continued(make_version, admin, project):
 
 
 @pytest.fixture
-def parted(make_snapshot, project, admin):
+def overlapping(make_snapshot, project, admin):
     """Three data sets of one pool of scans: what the first trains on, the third tests; the second shares nothing with it."""
     first = make_snapshot(6)
     second, third = empty_snapshot(project, admin, "2" * 64), empty_snapshot(project, admin, "3" * 64)
@@ -57,8 +57,10 @@ def parted(make_snapshot, project, admin):
     return first, second, third
 
 
-def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(parted, make_version, continued, admin):
-    first, second, third = parted
+def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(
+    overlapping, make_version, continued, admin
+):
+    first, second, third = overlapping
     grandmother = make_version(on=first)
     mother = continued(grandmother, on=second)
     model = continued(mother, on=second)
@@ -72,14 +74,14 @@ def test_a_version_has_seen_what_every_version_it_was_continued_from_has_seen(pa
     assert request_evaluation(actor=admin, model=make_version(on=second), snapshot=third).snapshot == third
 
 
-def test_a_version_is_known_by_its_run_before_the_run_has_ended(parted, make_version, continued):
-    first, second, third = parted
+def test_a_version_is_known_by_its_run_before_the_run_has_ended(overlapping, make_version, continued):
+    first, second, third = overlapping
     model = continued(make_version(on=first), on=second, ended=False)
     assert lineage.why_flattered(model, third)
 
 
-def test_all_who_have_seen_some_are_named_with_how_many(parted, make_version, continued):
-    first, second, third = parted
+def test_all_who_have_seen_some_are_named_with_how_many(overlapping, make_version, continued):
+    first, second, third = overlapping
     copied(third, second.members.filter(split="train")[0], "test")
     base = make_version(on=first)
     model = continued(base, on=second)
@@ -127,8 +129,8 @@ def test_a_test_scan_that_an_ancestor_saw_in_another_guise_is_a_leak(
     assert [exposure.scans for exposure in lineage.exposures(model, second)] == [1]
 
 
-def test_the_question_costs_the_same_for_many_scans_and_few(parted, make_version, continued, approved_scans):
-    first, second, third = parted
+def test_the_question_costs_the_same_for_many_scans_and_few(overlapping, make_version, continued, approved_scans):
+    first, second, third = overlapping
     model = continued(make_version(on=first), on=second)
 
     def queries() -> int:
@@ -146,16 +148,18 @@ def test_the_question_costs_the_same_for_many_scans_and_few(parted, make_version
     assert queries() == before <= 8
 
 
-def test_scans_without_digest_or_patient_are_not_taken_for_each_other(parted, make_version, project):
-    first, second, _ = parted
+def test_scans_without_digest_or_patient_are_not_taken_for_each_other(overlapping, make_version, project):
+    first, second, _ = overlapping
     SnapshotMember.objects.update(sha256="")
     Image.objects.filter(project=project).update(patient=None)
     assert lineage.exposures(make_version(on=first), first) == []
     assert lineage.exposures(make_version(on=second), second) == []
 
 
-def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(parted, make_version, continued, admin):
-    first, second, third = parted
+def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(
+    overlapping, make_version, continued, admin
+):
+    first, second, third = overlapping
     serving = continued(make_version(on=first), on=second)
     deploy(actor=admin, model=serving, override_reason="Nothing else is there.")
     rival = reporting._rival(third, serving.classes, None)
@@ -164,9 +168,9 @@ def test_the_deployed_version_is_no_rival_where_its_ancestor_saw_the_test_scans(
 
 
 def test_the_gate_takes_no_report_on_scans_that_the_version_or_its_ancestors_saw(
-    parted, make_version, continued, admin
+    overlapping, make_version, continued, admin
 ):
-    first, second, third = parted
+    first, second, third = overlapping
     copied(third, second.members.filter(split="test")[0], "train")
     base = make_version(on=first)
     # Its own reading, of the data set's test split that its base has trained on.
@@ -179,9 +183,9 @@ def test_the_gate_takes_no_report_on_scans_that_the_version_or_its_ancestors_saw
 
 
 def test_the_gate_does_not_compare_with_a_deployed_version_that_saw_the_test_scans(
-    parted, make_version, continued, admin, project
+    overlapping, make_version, continued, admin, project
 ):
-    first, _, third = parted
+    first, _, third = overlapping
     serving = make_version(on=first)
     deploy(actor=admin, model=serving)
     model = make_version(on=third)

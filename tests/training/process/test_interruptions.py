@@ -27,11 +27,11 @@ from training.services import cancel_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# A worker whose training process stands still once it has kept a checkpoint of so many epochs: it is killed there, however
+# A worker whose training process stops once it has saved a checkpoint of that many epochs: it is killed there, however
 # fast it is and however long the test is kept waiting.
 WORKER = """
 import sys, django; django.setup()
-from training import runner
+from training.process import runner
 usual, stands_still = runner.command, [sys.executable, "-c", sys.argv[2], sys.argv[3]]
 runner.command = lambda pk, attempt: [*stands_still, *usual(pk, attempt)[2:]]
 runner.run(int(sys.argv[1]))
@@ -64,7 +64,7 @@ def row(run: TrainingRun) -> TrainingRun:
 
 
 def state(pid: int) -> str:
-    """The letter of the kernel: T for a process that stands still, Z for one that has ended."""
+    """The letter of the kernel: T for a stopped process, Z for one that has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
@@ -81,7 +81,7 @@ def children(pid: int) -> list[int]:
 
 
 def killed_after(run: TrainingRun, epochs: int) -> None:
-    """Work on the run, and kill the worker when so many epochs and a checkpoint are kept."""
+    """Work on the run, and kill the worker when that many epochs and a checkpoint are saved."""
     command = [sys.executable, "-c", WORKER, str(run.pk), STANDS_STILL, str(epochs)]
     worker = subprocess.Popen(command, cwd=settings.BASE_DIR)
     try:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict
 from models_registry.deployments.services import deploy
 from models_registry.evaluations import reporting
@@ -14,7 +15,7 @@ from training.models import TrainingRun
 from training.process import tiles
 from training.process.explaining import explain
 from training.process.measuring import measure
-from training.process.recorder import Recorder, Stopped
+from training.process.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +52,7 @@ def test_a_new_version_is_compared_before_it_is_registered(reading, admin):
 def test_a_run_that_is_cancelled_stops_while_it_reads(reading):
     run, recorder, model = reading
     recorder.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(work.Stopped):
         measure(run, serving.predictor(model), recorder)
 
 

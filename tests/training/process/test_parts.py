@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from labeling.models import QueueScore
+from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from models_registry.book import gateway
 from models_registry.book.gateway import MlflowAway
@@ -15,7 +16,7 @@ from tests.conftest import PATIENCE_S
 from training.models import EpochMetrics, TrainingRun
 from training.process import child, runner, scores
 from training.process.book import Book
-from training.process.recorder import Pace, Recorder, Stopped, duration
+from training.process.recorder import Pace, Recorder, duration
 
 
 def run_of(project, admin, snapshot, **columns) -> TrainingRun:
@@ -77,9 +78,9 @@ def test_the_time_left_is_written_with_the_progress(recorder):
 
 def test_an_attempt_that_was_taken_over_stops_and_writes_neither_epoch_nor_checkpoint(recorder):
     TrainingRun.objects.update(attempt=2)
-    with pytest.raises(Stopped):
+    with pytest.raises(work.Stopped):
         recorder.epoch(Report(1, 0.5))  # type: ignore[arg-type]
-    with pytest.raises(Stopped):
+    with pytest.raises(work.Stopped):
         recorder.checkpoint(b"weights")
     assert recorder.should_stop()
     assert not EpochMetrics.objects.exists()
@@ -148,7 +149,7 @@ def test_the_laboratory_book_gives_up_after_one_refusal_and_holds_nobody_up(proj
     book.open({})
     for epoch in range(50):
         book.epoch(epoch, {})
-    answer.set()  # not before: whoever waited for it would wait in vain, and the test with it
+    answer.set()  # not before: whoever waited for it would wait for ever, and the test with it
     assert book.run_id() == ""
     book.close()
     assert calls == ["asked"]

@@ -27,5 +27,5 @@ class Command(BaseCommand):
                 raise CommandError(f"{error}.", returncode=2) from error
             except (weights.WeightsMissing, weights.WeightsInvalid) as error:
                 raise CommandError(str(error)) from error
-            found = weights.find(architecture, settings.WEIGHTS_DIR or None)
-            self.stdout.write(f"{architecture}: ok, {found}")
+            path = weights.find(architecture, settings.WEIGHTS_DIR or None)
+            self.stdout.write(f"{architecture}: ok, {path}")

@@ -53,24 +53,24 @@ class Command(BaseCommand):
         verified = dict(Backup.objects.exclude(name="").values_list("name", "verified_at"))
         for folder in layout.folders(place.root()):
             try:
-                found = checking.manifest_of(folder, trusted=trusted)
+                manifest = checking.manifest_of(folder, trusted=trusted)
                 at = verified.get(folder.name)
-                said = (
-                    f"{found.objects} objects, {_mib(found.size)}, verified {at:%Y-%m-%d %H:%M}"
+                line = (
+                    f"{manifest.objects} objects, {_mib(manifest.size)}, verified {at:%Y-%m-%d %H:%M}"
                     if at
                     else "not verified"
                 )
             except BackupError as error:
-                said = str(error)
-            self.stdout.write(f"{folder.name}  {said}")
+                line = str(error)
+            self.stdout.write(f"{folder.name}  {line}")
         self.stdout.write(f"signer {trusted}")
 
     def _verify(self, name: str, identity: Path | None) -> None:
-        found = [path for path in layout.folders(place.root()) if name in ("", path.name)]
-        if not found:
+        folders = [path for path in layout.folders(place.root()) if name in ("", path.name)]
+        if not folders:
             raise CommandError(f"There is no backup {name} in BACKUP_DIR. backup --list shows what is there.")
         key = place.identity(identity)
-        sound = services.verify_backup(folder=found[-1], identity=key)
+        sound = services.verify_backup(folder=folders[-1], identity=key)
         opened = "it decrypts" if key else "not decrypted: no identity given"
         self.stdout.write(f"verify: ok, {sound.folder.name}, {sound.manifest.objects} objects whole; {opened}")
 

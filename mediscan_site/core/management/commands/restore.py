@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, help="one backup, or the folder of all (the newest is taken)")
         parser.add_argument("--identity", type=Path, help="file with the age identity that opens it")
-        parser.add_argument("--signer", default="", help="who must have signed it, where no file here tells")
+        parser.add_argument("--signer", default="", help="who must have signed it, where no file here shows that")
         parser.add_argument(
             "--without-damaged", action="store_true", help="leave out the objects that the backup does not have whole"
         )
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
-                f"The restore stopped ({error.strerror or error}). Mend that and restore again."
+                f"The restore stopped ({error.strerror or error}). Fix that and restore again."
             ) from error
         self._report(done)
 
@@ -44,11 +44,15 @@ class Command(BaseCommand):
         manifest = done.manifest
         rows = sum(manifest.rows.values())
         self.stdout.write(f"restore: {manifest.name}, {rows} rows in {len(manifest.rows)} tables, all counted")
-        self.stdout.write(f"objects: {done.written} written, {done.there} were there, {done.erased} scans erased again")
+        self.stdout.write(
+            f"objects: {done.written} written, {done.there} were already there, {done.erased} scans erased again"
+        )
         self._audit(*manifest.audit)
         if done.lost:
-            said = f"{len(done.lost)} objects were damaged in the backup and are in quarantine: {', '.join(done.lost)}"
-            self.stderr.write(self.style.WARNING(said))
+            message = (
+                f"{len(done.lost)} objects were damaged in the backup and are in quarantine: {', '.join(done.lost)}"
+            )
+            self.stderr.write(self.style.WARNING(message))
         if set(done.damaged) - set(done.lost):
             raise CommandError(
                 f"{len(done.damaged)} of {done.verified} objects do not verify: {', '.join(done.damaged[:5])}"
@@ -56,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(f"verified: {done.verified - len(done.damaged)} objects read, decrypted and hashed")
         live = ServiceToken.objects.filter(revoked_at=None).count()
         self.stdout.write(
-            f"Everybody signs in anew. {live} service tokens are as they were: revoke those withdrawn since {manifest.made_at}, "
+            f"Everybody signs in again. {live} service tokens are as they were: revoke those withdrawn since {manifest.made_at}, "
             "and look through accounts and memberships for the same reason."
         )
 

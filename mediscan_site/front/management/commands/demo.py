@@ -80,7 +80,7 @@ def _play(console: Console, people: dict[str, Api], data: Any) -> float | None:
 
 
 def _people() -> dict[str, str]:
-    """The demo's accounts with random passwords, made once and kept beside the demo's data, readable by its owner alone."""
+    """The demo's accounts with random passwords, made once and kept next to the demo's data, readable by its owner alone."""
     path = Path(settings.DATA_DIR) / "demo-accounts.json"
     if path.is_file():
         known: dict[str, str] = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""The seed's calls whose form differs from the API's: several things in one body, the object in the path."""
+"""The protocol's calls whose form differs from the API's own: several things in one body, the object in the path."""
 
 from typing import Any
 
@@ -18,13 +18,14 @@ from labeling.imports.api import ImportViewSet
 from labeling.imports.serializers import ImportSerializer, UploadSerializer
 from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
-from mediscan_site.core.http.api import IF_MATCH, caller, parsed, versioned
+from mediscan_site.core.http.api import IF_MATCH, parsed, versioned
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.front import services
-from mediscan_site.front.scan_api import ScanViewSet
-from models_registry.api import ReviewViewSet
+from mediscan_site.front.scan_api import TimelineScanViewSet
+from models_registry.api import GradeReviewViewSet
 from models_registry.evaluations.services import request_evaluation
 from models_registry.policies import visible_models
 from models_registry.selectors import deployed_model
@@ -36,7 +37,7 @@ def plain(data: Any) -> dict[str, Any]:
     return dict(data.items())
 
 
-class UploadViewSet(ScanViewSet):
+class ProtocolUploadViewSet(TimelineScanViewSet):
     @extend_schema(
         request={"multipart/form-data": UploadSerializer}, responses={201: ScanSerializer, 202: ImportSerializer}
     )
@@ -51,20 +52,20 @@ class UploadViewSet(ScanViewSet):
 
 class SetImageSerializer(ScanPatchSerializer):
     label_status = serializers.ChoiceField(choices=LabelStatus.choices, required=False)
-    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the contract's name
+    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the protocol's name
 
 
 class ModifyImageSerializer(ScanPatchSerializer):
-    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the contract's name
+    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the protocol's name
 
 
-class SeedScanViewSet(ScanViewSet):
+class ProtocolScanViewSet(TimelineScanViewSet):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002
         return super().perform_content_negotiation(request, force or self.action == "get_image")
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 200: ScanSerializer})
     def get_image(self, request: Request, pk: str) -> HttpResponseBase:
-        """The file; what is known of it with `Accept: application/json`."""
+        """The file; what is known about it with `Accept: application/json`."""
         wants_json = "application/json" in request.headers.get("Accept", "")
         call: Any = self.retrieve if wants_json else self.file
         response: HttpResponseBase = call(request, pk=pk)
@@ -97,15 +98,15 @@ class SeedScanViewSet(ScanViewSet):
 
 class ApproveSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["approved", "rejected", "modified"])
-    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the contract's name
+    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the protocol's name
     comment = serializers.CharField(required=False, allow_blank=True)
 
 
-class ApproveViewSet(ReviewViewSet):
+class ApproveViewSet(GradeReviewViewSet):
     @extend_schema(request=ApproveSerializer, responses={201: ReviewSerializer}, parameters=[IF_MATCH])
     def approve(self, request: Request, pk: str) -> Response:
         """Approve, reject or modify the label of the scan in the path."""
-        scans = ScanViewSet(action="retrieve", request=request, args=(), kwargs={"pk": pk}, format_kwarg=None)
+        scans = TimelineScanViewSet(action="retrieve", request=request, args=(), kwargs={"pk": pk}, format_kwarg=None)
         image = scans.get_object()
         require(request.user, "review_label", image.project)
         body = {**plain(request.data), "image": image.pk}
