@@ -76,10 +76,11 @@ class RunForm(forms.Form):
         self.fields.update({name: _field(option) for name, option in ON_PAGE.items() if name not in self.fields})
         self.order_fields(["architecture"])
 
-    def wishes(self) -> Wishes:
-        """With a model to continue from, the architecture is that model's."""
+    def arguments(self) -> dict[str, Any]:
+        """Of `start_run`. With a model to continue from, the architecture is that model's."""
         data = self.cleaned_data
         options = {name: data[name] for name in ON_PAGE if data[name] != ""}
         if data["base_model"]:
             options.pop("architecture", None)
-        return Wishes.of(base_model=data["base_model"], **options)
+        wishes = Wishes.of(base_model=data["base_model"], **options)
+        return {"snapshot": data["snapshot"], "wishes": wishes}

@@ -20,8 +20,7 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.RunForm(**sent(request), user=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        chosen, wishes = form.cleaned_data["snapshot"], form.wishes()
-        done = attempt(request, services.start_run, form=form, project=project, snapshot=chosen, wishes=wishes)
+        done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
         if done.ok:
             return redirect("run", done.result.pk)
     rows = selectors.runs(request.user).filter(project=project)

@@ -78,12 +78,11 @@ def test_a_run_that_continues_from_a_model_has_no_folds(project, admin, bare_sna
 
 @pytest.mark.parametrize(("budget", "kept"), [(1000, 3), (300, 3), (299, 2), (150, 1), (10, 1)])
 def test_networks_beyond_the_latency_budget_are_left_out_one_by_one(monkeypatch, settings, budget, kept):
-    from models_registry.inference import latency
     from models_registry.inference.preprocess import Preprocess
     from training.engine.report import FitResult
 
     settings.TRAINING_LATENCY_BUDGET_MS = budget
-    monkeypatch.setattr(latency, "latency_ms", lambda predictor: 100.0 * predictor)
+    monkeypatch.setattr(packing, "latency_ms", lambda predictor: 100.0 * predictor)
     monkeypatch.setattr(packing, "pack", lambda run, config, data, fitted, scans: (b"bundle", fitted.members))
     member = FitResult({}, (), 1, np.zeros((2, 2), dtype=np.float32), Preprocess(28, 0.5, 0.2), False, 1.0)
     calibrated: list[int] = []
