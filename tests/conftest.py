@@ -44,7 +44,7 @@ def scope(nodeid: str) -> str:
     return path if path.endswith(SETTING_UP) else nodeid
 
 
-# pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
+# `--dist loadgroup` alone would not group, see findings/xdist_loadgroup_ignores_groups.sh.
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     from xdist.scheduler import LoadGroupScheduling
