@@ -1,6 +1,5 @@
 """The processor that the engine's tests run on, and what they share."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -30,14 +29,6 @@ def _processor():
             # PyTorch lists what the chip can do, whatever the limits; the older ones cannot multiply bfloat16.
             patch.setattr(torch.cpu, "get_capabilities", dict)
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _garbage_is_that_of_the_tests():
-    """A training that runs out of memory collects garbage. The objects that imports left behind are no garbage, and searching
-    them takes longer than the training."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
