@@ -13,7 +13,6 @@ from tests.models_registry.conftest import (  # noqa: F401 -- fixtures of this f
     snapshot,
 )
 from tests.pages.conftest import made_run  # noqa: F401
-from tests.story.conftest import site  # noqa: F401 -- a second one, which ends with this folder's tests
 
 # Playwright's own limit of 30 seconds is too short for a browser beside two suites and a database.
 BROWSER_MS = 180_000

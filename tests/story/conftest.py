@@ -120,7 +120,7 @@ def site(tmp_path_factory):
         "PORT": str(port),
         # Short, as killed workers are waited for; long enough for a heartbeat on a machine that does much else.
         "WORK_LEASE_S": "10",
-        "OMP_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "1",
         # A training that steps back for everybody would never get its turn beside another suite.
         "TRAINING_NICENESS": "0",
     }

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.story.conftest import CLASSES, jpeg
 
 pytestmark = pytest.mark.story
-COUNT = 600
+COUNT = 300
 
 
 def many() -> bytes:

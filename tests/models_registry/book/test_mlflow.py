@@ -35,7 +35,7 @@ def book(folder, settings, monkeypatch):
 
 @pytest.mark.django_db
 def test_a_version_is_mirrored_with_run_metrics_figures_bundle_and_alias(book, make_version, admin):
-    model = make_version()
+    model = make_version(architecture="resnet18")
     deploy(actor=admin, model=model)
     assert mirror_version(model.pk)
     model.refresh_from_db()

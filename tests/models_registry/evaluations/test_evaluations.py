@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def test_an_evaluation_reads_the_test_split_and_is_counted(make_snapshot, make_version, admin):
     snapshot = make_snapshot(6)
-    model = make_version(on=snapshot)
+    model = make_version(on=snapshot, architecture="resnet18")
     evaluation = request_evaluation(actor=admin, model=model)
     run_evaluation(evaluation.pk)
     evaluation.refresh_from_db()

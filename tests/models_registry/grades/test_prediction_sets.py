@@ -87,7 +87,7 @@ def test_the_shell_and_a_served_model_tell_the_same_set(graded, thresholds, tmp_
 
 
 def test_without_thresholds_the_shell_and_a_served_model_say_so(graded, tmp_path):
-    grade = graded()
+    grade = graded(architecture="resnet18")
     (answer,) = loader.Servable(serving.predictor(grade.model)).predict(tile(grade.image))
     assert (answer["prediction_set"], answer["prediction_set_coverage"]) == (None, None)
     assert shell(grade, tmp_path) == "n/a"

@@ -8,16 +8,16 @@ import re
 import pytest
 
 from images import phantoms
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, chromium, windows  # noqa: F401 -- fixtures of this file too
 from tests.conftest import PATIENCE_S
 from tests.story.conftest import CLASSES, PASSWORD, jpeg, phantom_zip
 
 pytestmark = pytest.mark.story
 
 PROJECT = "Chest radiographs"
-PATIENTS, SCANS = 70, 2
 SCREENSHOT = os.environ.get("MEDISCAN_SCREENSHOT")
-# Enough to see every step; a picture for the README is worth a model that has learned.
+PATIENTS, SCANS = 70, 2
+# Enough for a model that may be deployed; a picture for the README is worth one that has learned.
 EPOCHS = "40" if SCREENSHOT else "14"
 JOB_MS = PATIENCE_S * 1000
 DROP = """([name, text]) => {
@@ -29,7 +29,7 @@ DROP = """([name, text]) => {
 
 
 @pytest.fixture
-def sign_in(windows, site):
+def sign_in(windows, site):  # noqa: F811
     """A browser of one's own for each person, signed in through the login page."""
 
     def open_for(name: str) -> Watched:
