@@ -6,7 +6,7 @@ import random
 import shutil
 import sys
 import threading
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,17 @@ PASSWORD = "correct horse battery staple"
 CLASSES = ["NORMAL", "OPACITY"]
 
 
+# Modules that set up what takes longer than their tests: a browser, MLflow and its store.
+SETTING_UP = ("_in_chromium.py", "/test_mlflow.py")
+
+
 def scope(nodeid: str) -> str:
-    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites."""
+    """What runs on one worker: each test by itself, but all those that drive the real site together, or there are two sites; so
+    too the tests of a module that would be set up twice."""
     path = nodeid.split("::")[0]
-    return "site" if "/story/" in path or "/test_story_" in path else nodeid
+    if "/story/" in path:
+        return "site"
+    return path if path.endswith(SETTING_UP) else nodeid
 
 
 # pytest-xdist 3.8 hands its group marks on in the names of tests, which pytest 9.2 does not let it change: it would not group.
@@ -172,7 +179,7 @@ def api():
     return client
 
 
-@lru_cache(maxsize=512)
+@cache
 def scan_bytes(seed: int = 0, *, opacity: bool = False, scan_index: int = 0) -> bytes:
     """A small JPEG phantom; equal arguments give equal bytes."""
     from images.phantoms import phantom

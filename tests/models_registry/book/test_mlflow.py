@@ -13,9 +13,9 @@ from models_registry.deployments.services import deploy
 from tests.conftest import PATIENCE_S
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """One store for the module: making one takes seconds."""
+    """One store for all: making one takes seconds, and the tests of one module do not run one after the other."""
     return tmp_path_factory.mktemp("mlflow")
 
 
