@@ -103,7 +103,8 @@ def test_what_is_damaged_in_the_backup_too_is_not_put_back(store, blob_files, se
     path = file_of(blob_files(), image.blob)
     kept = tmp_path / "objects" / image.blob.pk.hex[:2] / str(image.blob.pk)
     kept.parent.mkdir(parents=True)
-    kept.write_bytes(path.read_bytes()[:-1] + b"?")
+    *others, last = path.read_bytes()
+    kept.write_bytes(bytes([*others, last ^ 1]))
     path.write_bytes(b"rotten")
     settings.BACKUP_DIR = str(tmp_path)
     with pytest.raises(CommandError, match="No backup has them"):
