@@ -1,4 +1,4 @@
-"""The formats of files: one row for each, and from it everything that is done by format. Told by the first bytes, never by name.
+"""The formats of files: one row for each, from which what is done by format derives. Told by the first bytes, never by name.
 
 The web processes read this table too, so nothing here imports a decoder. To add a format: CONTRIBUTING.md.
 """

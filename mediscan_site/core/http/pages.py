@@ -1,6 +1,7 @@
 """Pages of a list by keyset on (ordering field, id): no row twice, none left out, however many rows share a value.
 
-DRF's own cursor pagination loops or stops on long runs of equal values (3,000 scans of one import).
+DRF's own cursor pagination loops or stops on long runs of equal values (3,000 scans of one import), see
+findings/drf_cursor_pages_never_end.sh.
 """
 
 from collections.abc import Sequence
