@@ -2,8 +2,9 @@
 
 Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. The targets are smoothed as in
 Platt, "Probabilistic Outputs for Support Vector Machines", 1999, so that a perfectly separated validation set does not
-drive the temperature to zero (see findings/sklearn_temperature_becomes_a_step.sh). Every class counts equally in the fit: training shows the classes equally often, and a
-temperature cannot make up for a prior that the scores do not carry (docs/decisions.md has the measurement).
+drive the temperature to zero (see findings/sklearn_temperature_becomes_a_step.sh). Every class counts equally in the fit:
+training shows the classes equally often, and a temperature cannot make up for a prior that the scores do not carry
+(docs/decisions.md has the measurement).
 """
 
 from __future__ import annotations
