@@ -1,7 +1,8 @@
 """Reviewing: a colleague's decision about the current label, one scan or many."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from images.models import Image, ProjectClass
 from labeling.models import Import, ImportFile, Label, Review
@@ -105,28 +106,27 @@ def review_many(
     label_class: ProjectClass | None = None,
     comment: str = "",
     expected_count: int | None = None,
+    review: Callable[..., Review] = review_scan,
 ) -> list[ReviewResult]:
     """Review each scan of a list (at most 1,000), or each scan that an import created. One refusal does not stop the others.
+    `review`: what reviews one scan, with the arguments of `review_scan`.
 
     Raises Conflict `count_mismatch` when there are not `expected_count` scans: then nothing is reviewed."""
-    scans = selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
+    scans = _selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
     _parse_status(status)
-    return [
-        _one_of_many(actor=actor, image=scan, status=status, label_class=label_class, comment=comment) for scan in scans
-    ]
+    decide = partial(review, actor=actor, status=status, label_class=label_class, comment=comment)
+    return [_one_of_many(scan, decide) for scan in scans]
 
 
-def _one_of_many(
-    *, actor: User, image: Image, status: str, label_class: ProjectClass | None, comment: str
-) -> ReviewResult:
+def _one_of_many(image: Image, decide: Callable[..., Review]) -> ReviewResult:
     try:
-        review = review_scan(actor=actor, image=image, status=status, label_class=label_class, comment=comment)
+        review = decide(image=image)
     except DomainError as error:
         return ReviewResult(image, ok=False, code=error.code, detail=error.detail)
     return ReviewResult(review.image, ok=True)
 
 
-def selected(
+def _selected(
     *, actor: User, images: Sequence[Image] | None, batch: Import | None, expected_count: int | None
 ) -> list[Image]:
     """The scans that a bulk review is about, after its checks; the right to review is checked once per project."""

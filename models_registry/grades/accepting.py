@@ -8,8 +8,7 @@ from images.models import Image, LabelStatus, ProjectClass
 from images.policies import require
 from labeling.models import Import, Label, Review
 from labeling.reading import labels, reviews
-from labeling.reading.reviews import ReviewResult, selected
-from mediscan_site.core.errors import DomainError
+from labeling.reading.reviews import ReviewResult
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Grade
 
@@ -69,25 +68,13 @@ def review_many(
     expected_count: int | None = None,
 ) -> list[ReviewResult]:
     """As labeling's; each approval may accept a grade as above. One refusal does not stop the others."""
-    if status != Review.Status.APPROVED:
-        return reviews.review_many(
-            actor=actor,
-            images=images,
-            batch=batch,
-            status=status,
-            label_class=label_class,
-            comment=comment,
-            expected_count=expected_count,
-        )
-    scans = selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
-    return [_approve(actor, scan, label_class, comment) for scan in scans]
-
-
-def _approve(actor: User, scan: Image, label_class: ProjectClass | None, comment: str) -> ReviewResult:
-    try:
-        review = review_scan(
-            actor=actor, image=scan, status=Review.Status.APPROVED, label_class=label_class, comment=comment
-        )
-    except DomainError as error:
-        return ReviewResult(scan, ok=False, code=error.code, detail=error.detail)
-    return ReviewResult(review.image, ok=True)
+    return reviews.review_many(
+        actor=actor,
+        images=images,
+        batch=batch,
+        status=status,
+        label_class=label_class,
+        comment=comment,
+        expected_count=expected_count,
+        review=review_scan if status == Review.Status.APPROVED else reviews.review_scan,
+    )
