@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import django_stubs_ext
-from csp.constants import NONE, SELF
 
+from mediscan_site import connections
 from mediscan_site import env as site_env
+from mediscan_site.fixed import *  # noqa: F403 -- the other half of the settings
 
 django_stubs_ext.monkeypatch()
 
@@ -35,56 +36,6 @@ DEBUG = site_env.debug(env, embedded=EMBEDDED)
 SECRET_KEY = site_env.secret_key(env.str("SECRET_KEY", default=""), KEY_RING, embedded=EMBEDDED)
 ALLOWED_HOSTS = site_env.allowed_hosts(env.list("ALLOWED_HOSTS", default=[]), PUBLIC_URL, embedded=EMBEDDED)
 
-INSTALLED_APPS = [
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "rest_framework",
-    "rest_framework_simplejwt",
-    "rest_framework_simplejwt.token_blacklist",
-    "drf_standardized_errors",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "django_filters",
-    "guardian",
-    "django_htmx",
-    "axes",
-    "csp",
-    "django_prometheus",
-    "mediscan_site.core",
-    "images",
-    "labeling",
-    "models_registry",
-    "training",
-    "mediscan_site.front",
-]
-
-MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
-    "mediscan_site.core.http.middleware.DrainMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    "mediscan_site.core.http.middleware.RequestContextMiddleware",
-    "mediscan_site.core.http.digest.DigestMiddleware",
-    "mediscan_site.core.http.middleware.DomainErrorMiddleware",
-    "axes.middleware.AxesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
-]
-
-ROOT_URLCONF = "mediscan_site.front.urls"
-WSGI_APPLICATION = "mediscan_site.wsgi.application"
-ASGI_APPLICATION = "mediscan_site.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -101,11 +52,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": site_env.database(env.str("DATABASE_URL", default=""), SQLITE_FILE)}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": connections.database(env.str("DATABASE_URL", default=""), SQLITE_FILE)}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "blobs": site_env.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR),
+    "blobs": connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -114,35 +64,6 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Without a manifest (tests, DEBUG) the plain finder serves the files.
 WHITENOISE_USE_FINDERS = DEBUG
 
-LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
-USE_TZ = True
-
-# People
-AUTH_USER_MODEL = "core.User"
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-    "guardian.backends.ObjectPermissionBackend",
-]
-ANONYMOUS_USER_NAME = None
-PASSWORD_HASHERS = ["mediscan_site.core.hashers.Argon2Hasher"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
-LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "dashboard"
-LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-# By name and address: one bad login must not lock a whole ward that shares a proxy's address.
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "mediscan_site.core.http.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.http.middleware.client_ip"
 # The number of proxies in front of the site that append to X-Forwarded-For; 0 trusts no header.
 TRUSTED_PROXIES = site_env.count(env, "TRUSTED_PROXIES", default=0)
 
@@ -151,26 +72,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-SESSION_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
-X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "mediscan_site.front.errors.csrf_failure"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "base-uri": [NONE],
-    }
-}
-FILE_UPLOAD_HANDLERS = ["mediscan_site.core.storage.uploads.SealedUploadHandler"]
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
-DATA_UPLOAD_MAX_NUMBER_FILES = 100
 MAX_SCAN_BYTES = site_env.count(env, "MAX_SCAN_BYTES", default=200 * 2**20)
 MAX_IMPORT_BYTES = site_env.count(env, "MAX_IMPORT_BYTES", default=20 * 2**30)
 MAX_SCAN_PIXELS = site_env.count(env, "MAX_SCAN_PIXELS", default=100_000_000)
@@ -178,33 +80,6 @@ MAX_SCAN_FRAMES = site_env.count(env, "MAX_SCAN_FRAMES", default=2000)
 DECODER_PROCESSES = site_env.count(env, "DECODER_PROCESSES", default=2)
 DECODER_TIMEOUT_S = site_env.count(env, "DECODER_TIMEOUT_S", default=20)
 
-# The API
-REST_FRAMEWORK = {
-    # JWT first: the first class names the scheme of a 401; session first would make it a 403.
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "mediscan_site.core.auth.AccessTokenAuthentication",
-        "mediscan_site.core.auth.ServiceTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": [
-        "mediscan_site.core.http.parsers.GuardedJSONParser",
-        "mediscan_site.core.http.parsers.GuardedMultiPartParser",
-        "mediscan_site.core.http.parsers.GuardedFormParser",
-    ],
-    "DEFAULT_PAGINATION_CLASS": "mediscan_site.core.http.pages.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "URL_FORMAT_OVERRIDE": None,
-    "PAGE_SIZE": 50,
-}
-DRF_STANDARDIZED_ERRORS = {
-    "EXCEPTION_HANDLER_CLASS": "mediscan_site.core.http.errors.Handler",
-    "EXCEPTION_FORMATTER_CLASS": "mediscan_site.core.http.errors.Formatter",
-    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
-}
 SIMPLE_JWT = {
     "SIGNING_KEY": KEY_RING.jwt_key.hex(),
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
@@ -216,33 +91,10 @@ SIMPLE_JWT = {
     "AUDIENCE": "mediscan",
     "LEEWAY": 10,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "MediScan",
-    "VERSION": "1",
-    "DESCRIPTION": "Medical image classification with approval, calibrated grades and an audit trail. Research use only.",
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
-        "mediscan_site.front.schema.tag_protocol",
-    ],
-}
-
 # Work
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or "filesystem://localhost"
 BROKER_FOLDER = DATA_DIR / "broker"
-CELERY_BROKER_TRANSPORT_OPTIONS = site_env.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_QUEUE = "io"
+CELERY_BROKER_TRANSPORT_OPTIONS = connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from mediscan_site import env as site_env
+from mediscan_site import connections
 from mediscan_site.core.backup import objects
 from mediscan_site.core.backup.layout import Entry, Stored
 from mediscan_site.core.models import Blob
@@ -46,7 +46,7 @@ def bucket(address, monkeypatch):
         monkeypatch.setenv(name, value)
     made = boto3.resource("s3").create_bucket(Bucket=BUCKET)
     url = f"s3://{BUCKET}/{PREFIX}"
-    with override_settings(STORAGES={"blobs": site_env.blob_storage(url, Path("unused"), Path("/nowhere"))}):
+    with override_settings(STORAGES={"blobs": connections.blob_storage(url, Path("unused"), Path("/nowhere"))}):
         yield made
     made.objects.all().delete()
     made.delete()
