@@ -111,6 +111,17 @@ class AuditSeal(models.Model):
         return f"{self.seq}: {self.hash[:12]}"
 
 
+class Notice(models.Model):
+    """What administrators must know until it is mended (`core.notices`). `key` names the trouble: one row each."""
+
+    key = models.CharField(max_length=80, unique=True)
+    sentence = models.TextField()
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.sentence}"
+
+
 class IdempotencyRecord(models.Model):
     """The stored answer to a POST that carried an Idempotency-Key (kept 24 hours). `status` is null while it is being worked on."""
 

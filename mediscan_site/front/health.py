@@ -3,7 +3,7 @@
 import hmac
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -23,10 +23,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from mediscan_site.celery import app
+from mediscan_site.core import notices, readiness
 from mediscan_site.core.auth import AccessTokenAuthentication, ServiceTokenAuthentication
 from mediscan_site.core.backup.selectors import last_verified
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
+from mediscan_site.core.readiness import AWAY
 from models_registry.models import DeployedModel
 
 log = logging.getLogger(__name__)
@@ -39,50 +41,36 @@ def alive(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@readiness.part("database")
 def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return "ok"
 
 
+@readiness.part("broker")
 def _broker() -> str:
     with app.connection_for_write(connect_timeout=2) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=2)
     return "ok"
 
 
+@readiness.part("storage")
 def _storage() -> str:
     storages["blobs"].exists("readyz")
     return "ok"
 
 
+@readiness.part("model")
 def _model() -> str:
     return "ok" if DeployedModel.objects.exists() else "none deployed"
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "database": _database,
-    "broker": _broker,
-    "storage": _storage,
-    "model": _model,
-}
-
-
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every part answers, else 503 naming those that do not. A site without a deployed model is ready."""
-    parts = {name: _state(name, check) for name, check in PARTS.items()}
-    away = "away" in parts.values()
-    return JsonResponse({"status": "away" if away else "ok", "parts": parts}, status=503 if away else 200)
-
-
-def _state(name: str, check: Callable[[], str]) -> str:
-    try:
-        return check()
-    except Exception:
-        # Whatever it is: the caller learns which part, the log learns why.
-        log.exception("Not ready: %s", name)
-        return "away"
+    """200 when every part is well, else 503 naming those that are not. A site without a deployed model is ready."""
+    parts, well = readiness.states()
+    return JsonResponse({"status": "ok" if well else AWAY, "parts": parts}, status=200 if well else 503)
 
 
 class BackupAge(Collector):
@@ -104,6 +92,26 @@ class BackupAge(Collector):
 
 
 REGISTRY.register(BackupAge())
+
+
+class Notices(Collector):
+    """How many notices administrators have not mended yet (`core.notices`)."""
+
+    def describe(self) -> list[Metric]:
+        return [GaugeMetricFamily("mediscan_notices", "Troubles that administrators are told of, not mended yet")]
+
+    def collect(self) -> Iterator[Metric]:
+        (gauge,) = self.describe()
+        try:
+            standing = len(notices.standing())
+        except DatabaseError:
+            log.warning("No count of notices: the database is away")
+            return
+        gauge.samples.append(Sample(gauge.name, {}, standing))
+        yield gauge
+
+
+REGISTRY.register(Notices())
 
 
 class ScrapeTokenAuthentication(BaseAuthentication):

@@ -18,7 +18,8 @@ from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, WorkStatus
+from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
@@ -168,6 +169,11 @@ def _scans(projects: list[Project]) -> dict[int, int]:
 
 def active_jobs(user: Any) -> list[Job]:
     return list(jobs(user, status="active").rows)
+
+
+def notices(user: Any) -> list[Notice]:
+    """What is wrong with the site, for those who can mend it."""
+    return standing() if is_admin(user) else []
 
 
 def backup_notice(user: Any) -> str:

@@ -67,6 +67,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "cards": selectors.dashboard(request.user),
         "jobs": selectors.active_jobs(request.user),
         "grades": recent,
+        "notices": selectors.notices(request.user),
         "backup_notice": selectors.backup_notice(request.user),
     }
     return respond(request, "front/dashboard.html", context)
