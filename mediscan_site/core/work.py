@@ -18,7 +18,10 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Valu
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core.errors import translate
 from mediscan_site.core.models import WorkItem, WorkStatus
+from mediscan_site.core.storage.foreign import ForeignStore
+from mediscan_site.core.storage.keyfile import KeysError
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +213,8 @@ def describe_failure(error: BaseException) -> str:
     """What people see of an unexpected failure: its kind, never a path, a key or a patient."""
     if isinstance(error, SoftTimeLimitExceeded):
         return "This took longer than the time limit and was stopped."
+    if isinstance(error, (KeysError, ForeignStore)):
+        return str(translate(error))
     return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."
 
 
