@@ -10,7 +10,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing them registers the system checks and the receivers that audit log-ins.
-        from mediscan_site.core import auth, checks, start  # noqa: F401
+        from mediscan_site.core import auth, checks, durability, start  # noqa: F401
 
         pre_migrate.connect(_before_tables, sender=self)
 

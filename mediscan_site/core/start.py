@@ -5,6 +5,7 @@ import sys
 
 from django.db import connections
 
+from mediscan_site.core import durability
 from mediscan_site.core.storage import own_store, ring
 from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keyfile import KeysError
@@ -13,11 +14,12 @@ log = logging.getLogger(__name__)
 
 
 def require_own() -> None:
-    """KeysError or ForeignStore, with the remedy."""
+    """KeysError or ForeignStore, with the remedy. A database that may lose what it answered is a notice."""
     ring.forget()
     ring.current()
     own_store.forget()
     own_store.require_once()
+    durability.note()
 
 
 def at_start() -> None:

@@ -14,7 +14,7 @@ from models_registry.book import gateway
 
 def prepare() -> None:
     own_store.require_no_strangers()
-    call_command("check")
+    call_command("check", databases=["default"])
     call_command("migrate", verbosity=0)
     start.require_own()
     _collect_static()

@@ -155,7 +155,8 @@ def _store() -> Storage:
 
 
 def _place() -> str:
-    options: Any = settings.STORAGES["blobs"].get("OPTIONS", {})
+    blob_store: Any = settings.STORAGES["blobs"]
+    options = blob_store.get("OPTIONS", {})
     return str(options.get("location") or options.get("bucket_name") or "MEDIA_STORAGE_URL")
 
 
