@@ -113,7 +113,7 @@ def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = Fa
     try:
         return KeyRing.load_or_create(path) if make else KeyRing.load(path)
     except KeysError as error:
-        remedy = "or make a new one with: python -m mediscan_site.core.storage.keys PATH"
+        remedy = "or, for a new site only, make one with: python -m mediscan_site.core.storage.keys PATH"
         if embedded and database.exists():
             remedy = f"or restore it: a new one could not read what is stored in {database.parent}."
         raise ImproperlyConfigured(
