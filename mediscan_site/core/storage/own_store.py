@@ -6,6 +6,7 @@ writes or sweeps until the marker names this database. It lies beside the namesp
 import hmac
 import json
 import logging
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -37,27 +38,42 @@ REMEDY = (
     "Nothing was changed. If DATABASE_URL (or the .env file) or MEDIA_STORAGE_URL is missing or wrong, set it right. If the "
     "database was lost, restore a backup. Only if this store is really to be this database's: manage.py adopt_store"
 )
-_required = False
+# What the marker was when it was last found to be ours.
+_required: object = None
 _anyones = False
 
 
 def require_once() -> None:
-    """`require`, the first time in this process."""
+    """`require` before the first write of this process, and whenever the marker in a folder is not the same file any more: a disk
+    that is taken away under a running site leaves an empty folder, which would take everything. In a bucket, once."""
     global _required
-    if _required:
+    stamp = _stamp()
+    if stamp is not None and stamp == _required:
         return
     try:
         require()
     except ForeignStore as error:
         log.error("%s", error)
         raise
-    _required = True
+    _required = _stamp()
 
 
 def forget() -> None:
     """Ask again before the next write."""
     global _required
-    _required = False
+    _required = None
+
+
+def _stamp() -> object:
+    """What changes with the marker, as far as a look costs nothing; None when there is none."""
+    storage = _store()
+    if not isinstance(storage, FileSystemStorage):
+        return "in a bucket"
+    try:
+        facts = os.stat(f"{storage.location}/{MARKER}")  # noqa: PTH116 -- before each object that is written
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
 
 
 def require() -> None:

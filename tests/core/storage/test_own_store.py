@@ -25,7 +25,7 @@ def store(settings, tmp_path, monkeypatch):
     """A store of its own, marked as this database's; gives its folder."""
     options = {"location": str(tmp_path / "store")}
     blob_store = {"BACKEND": settings.STORAGES["blobs"]["BACKEND"], "OPTIONS": options}
-    monkeypatch.setattr(own_store, "_required", False)
+    monkeypatch.setattr(own_store, "_required", None)
     with override_settings(STORAGES={**settings.STORAGES, "blobs": blob_store}):
         StoreOwner.objects.update(marked_at=None)
         own_store.require()
@@ -114,10 +114,23 @@ def test_a_store_that_lost_its_marker_is_perhaps_not_mounted(store, client):
 
 def test_a_process_that_begins_to_write_asks_first(store, monkeypatch):
     another_database()
-    monkeypatch.setattr(own_store, "_required", False)
+    monkeypatch.setattr(own_store, "_required", None)
     with pytest.raises(ForeignStore):
         blobs.write(b"a scan", namespace="7", content_type="image/png")
     assert objects(store) == 0
+
+
+def test_a_disk_that_is_taken_away_under_a_running_site_takes_nothing_more(store):
+    stored(1)
+    store.rename(store.with_name("away"))
+    store.mkdir()
+    with pytest.raises(MarkerMissing):
+        blobs.write(b"a scan", namespace="7", content_type="image/png")
+    assert objects(store) == 0
+    store.rmdir()
+    store.with_name("away").rename(store)
+    stored(1)
+    assert objects(store) == 2
 
 
 def test_readiness_is_red_beside_another_database(store, client):
