@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -14,6 +13,7 @@ from images.models import Image, Metadata, PatientMerge, Project
 from images.scan_facts import FACTS, FIRST_RADIOGRAPH, ON_PAGES, Fact, ScanFacts
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.storage import ring
 
 # As the key ring makes them. What looks so is no patient number of a hospital.
 PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
@@ -123,7 +123,7 @@ def standing_for(project_id: int, pseudonym: str) -> str:
 
 def keyed(project_id: int, patient: str) -> str:
     """The pseudonym of a raw patient id in a project, whatever scans there are."""
-    return str(settings.KEY_RING.pseudonym(patient, scope=str(project_id)))
+    return ring.current().pseudonym(patient, scope=str(project_id))
 
 
 def lines(metadata: Metadata) -> dict[str, str]:

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mediscan_site import private
 from mediscan_site.env import outside
 
 ENGINES = ("sqlite", "mysql", "postgres", "postgresql")
@@ -18,6 +19,8 @@ def blob_storage(url: str, default: Path, base_dir: Path) -> dict[str, object]:
     parts = urlsplit(url)
     if not url or (parts.scheme == "file" and not parts.netloc and parts.path):
         location = outside(Path(unquote(parts.path)), base_dir, name="MEDIA_STORAGE_URL") if url else default
+        if Path(location).is_dir():
+            private.folder(Path(location), name="MEDIA_STORAGE_URL")
         return {"BACKEND": "mediscan_site.core.storage.disk.DurableFileStorage", "OPTIONS": {"location": str(location)}}
     if parts.scheme == "s3" and parts.netloc:
         options = {
@@ -55,9 +58,12 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
     raw_options = config.get("OPTIONS")
     options: dict[str, object] = dict(raw_options) if isinstance(raw_options, dict) else {}
     if engine.endswith("sqlite3"):
+        if config["NAME"] != ":memory:":
+            private.database(Path(str(config["NAME"])), name="DATABASE_URL")
+        # FULL: what is committed is on the disk; with NORMAL a power cut takes the last answers back.
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once with "database is locked".
         # secure_delete: what is overwritten or deleted does not stay readable in the free parts of the file.
-        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
+        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
         options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas, **options}
     if engine.endswith("mysql"):
         # guardian compares the connection's strings with columns: both must have one collation, see

@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mediscan_site import private
 from mediscan_site.core.storage.keys import KeyRing, KeysError
 
+OWN_FOLDERS = ("blobs", "broker", "mlflow-artifacts")
+OWN_DATABASES = ("db.sqlite3", "mlflow.db", "beat-schedule")
 SAMPLE_SECRETS = ("change-me", "changeme", "insecure", "secret", "sample")
 MIN_SECRET_LENGTH = 50
 AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -75,13 +78,29 @@ def outside(path: Path, base_dir: Path, *, name: str) -> Path:
 
 
 def data_dir(path: Path, base_dir: Path) -> Path:
-    """The folder for the site's own state, made when missing; nobody but its owner may look into a new one."""
+    """The folder for the site's own state, made when missing; nobody but its owner may look into it."""
     folder = outside(path, base_dir, name="MEDISCAN_DATA_DIR")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ImproperlyConfigured(f"MEDISCAN_DATA_DIR: {folder} cannot be used ({error.strerror}).") from error
+    private.from_now_on()
+    private.folder(folder, name="MEDISCAN_DATA_DIR")
+    # Its own mode already keeps others out; these are private also where somebody opens it again.
+    for name in OWN_FOLDERS:
+        if (folder / name).is_dir():
+            private.folder(folder / name, name="MEDISCAN_DATA_DIR")
+    for name in OWN_DATABASES:
+        private.database(folder / name, name="MEDISCAN_DATA_DIR")
     return folder
+
+
+def require_no_strangers(objects: Path, database: Path, *, url: str) -> None:
+    """Before keys or a database are made: stored objects without a database are those of a site that was meant to have its
+    DATABASE_URL, or that lost its database. (Other stores and databases: core.storage.own_store.)"""
+    if url or (database.exists() and database.stat().st_size) or not objects.is_dir() or not any(objects.iterdir()):
+        return
+    raise ImproperlyConfigured(
+        f"{objects} holds the stored objects of a site, but DATABASE_URL is not set and there is no {database}. If this site is "
+        "on MySQL or PostgreSQL, put DATABASE_URL back (is the .env file there?). If its SQLite database was lost, restore a "
+        "backup. For a new site choose another MEDISCAN_DATA_DIR. Nothing was made or changed."
+    )
 
 
 def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = False) -> KeyRing:
@@ -94,7 +113,7 @@ def key_ring(path: Path, *, embedded: bool, database: Path, restoring: bool = Fa
     try:
         return KeyRing.load_or_create(path) if make else KeyRing.load(path)
     except KeysError as error:
-        remedy = "or make a new one with: python -m mediscan_site.core.storage.keys PATH"
+        remedy = "or, for a new site only, make one with: python -m mediscan_site.core.storage.keys PATH"
         if embedded and database.exists():
             remedy = f"or restore it: a new one could not read what is stored in {database.parent}."
         raise ImproperlyConfigured(

@@ -25,6 +25,8 @@ KEYS_FILE = site_env.outside(
 )
 SQLITE_FILE = DATA_DIR / "db.sqlite3"
 RESTORING = sys.argv[1:2] == ["restore"]
+if EMBEDDED and sys.argv[1:2] not in (["restore"], ["adopt_store"]):
+    site_env.require_no_strangers(DATA_DIR / "blobs", SQLITE_FILE, url=env.str("MEDIA_STORAGE_URL", default=""))
 KEY_RING = site_env.key_ring(KEYS_FILE, embedded=EMBEDDED, database=SQLITE_FILE, restoring=RESTORING)
 
 PORT = site_env.count(env, "PORT", default=8000)

@@ -70,12 +70,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
+def django_db_setup(django_db_setup, django_db_blocker):
     """After each test with real commits, Django empties every table and writes content types and permissions again, which takes
-    longer than most tests. No test changes those rows: they stay."""
+    longer than most tests. No test changes those rows: they stay, and so do those that say which keys and store are ours."""
     from django.core.management.commands import flush
 
-    kept = {"django_content_type", "auth_permission"}
+    from mediscan_site.core import start
+
+    kept = {"django_content_type", "auth_permission", "core_keycheck", "core_storeowner"}
+    with django_db_blocker.unblock():
+        start.require_own()
 
     def sql_flush(style, connection, **options):
         tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
@@ -89,8 +93,9 @@ def django_db_setup(django_db_setup):
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_module_inherits_objects():
-    """What fixtures of an earlier module, or threads that outlived its tests, stored."""
-    shutil.rmtree(Path(settings.DATA_DIR) / "blobs", ignore_errors=True)
+    """What fixtures of an earlier module, or threads that outlived its tests, stored. The marker of the store stays."""
+    for folder in (Path(settings.DATA_DIR) / "blobs").glob("*/"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

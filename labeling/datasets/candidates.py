@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Q
 
 from images.models import ApprovalStatus, Image, PatientMerge, Project, ProjectClass, Rendition, RenditionKind
@@ -14,6 +13,7 @@ from images.services import duplicates
 from labeling.datasets import splits
 from labeling.models import Grouping, GroupSide
 from mediscan_site.core.errors import Conflict
+from mediscan_site.core.storage import ring
 
 PAIRS_NAMED = 100
 
@@ -137,7 +137,7 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
         # Kept for ever, so keyed: a bare digest would still identify the content of an erased scan.
         digests = {f"bytes {image.sha256}"} | ({f"tile {tiles[image.pk]}"} if image.pk in tiles else set())
         scope = f"copy {project.pk}"
-        contents = frozenset(f"copy:{settings.KEY_RING.pseudonym(content, scope=scope)}" for content in digests)
+        contents = frozenset(f"copy:{ring.current().pseudonym(content, scope=scope)}" for content in digests)
         item = splits.Item(
             id=image.pk,
             class_id=image.label_class_id or 0,

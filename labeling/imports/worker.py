@@ -24,6 +24,8 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import DomainError, Unavailable
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage.envelope import DamagedObject
+from mediscan_site.core.storage.foreign import ForeignStore
+from mediscan_site.core.storage.keyfile import KeysError
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +49,8 @@ def run(pk: int) -> None:
     try:
         with work.keep_alive(Import, pk, attempt) as pulse:
             _Walk(batch, pulse).run()
-    except (OperationalError, Unavailable):
-        # The database or the decoder is away for a moment: the row falls silent and is given out again.
+    except (OperationalError, Unavailable, KeysError, ForeignStore):
+        # The database, the decoder or the site's keys are away for a moment: the row falls silent and is given out again.
         log.warning("Import %s paused", pk, exc_info=True)
     except work.Stopped:
         _end(batch, attempt, WorkStatus.CANCELLED)

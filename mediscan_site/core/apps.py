@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import pre_migrate
 
 
 class CoreConfig(AppConfig):
@@ -7,4 +10,13 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing them registers the system checks and the receivers that audit log-ins.
-        from mediscan_site.core import auth, checks  # noqa: F401
+        from mediscan_site.core import auth, checks, durability, start  # noqa: F401
+
+        pre_migrate.connect(_before_tables, sender=self)
+
+
+def _before_tables(**kwargs: Any) -> None:
+    """Whatever makes tables (serve, migrate, a container): not beside a store that another database uses."""
+    from mediscan_site.core.storage import own_store
+
+    own_store.require_no_strangers()

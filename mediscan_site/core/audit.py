@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
 
 from mediscan_site.core.http.context import current_context
 from mediscan_site.core.models import AuditEvent, AuditSeal, User
+from mediscan_site.core.storage import ring
 
 GENESIS = "0" * 64
 SEAL_BATCH = 500
@@ -82,7 +82,7 @@ def _digest(event: AuditEvent, prev_hash: str, seq: int) -> str:
         event.details,
     ]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hmac.new(settings.KEY_RING.audit_key, canonical.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(ring.current().audit_key, canonical.encode(), hashlib.sha256).hexdigest()
 
 
 def seal_pending() -> int:

@@ -9,6 +9,8 @@ from django.db import OperationalError
 from django.http import UnreadablePostError
 
 from mediscan_site.core.storage.envelope import DamagedObject
+from mediscan_site.core.storage.foreign import ForeignStore
+from mediscan_site.core.storage.keyfile import KeysError
 
 
 class DomainError(Exception):
@@ -101,6 +103,21 @@ _TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
     ),
     (SuspiciousOperation, Invalid("The request is malformed and was refused.")),
     (OperationalError, Unavailable("The database is busy or away. Try again in a few seconds.")),
+    (
+        KeysError,
+        Unavailable(
+            "The key file of this site is missing or is not its own, so nothing is stored or read. Tell an administrator: the "
+            "log says what to do.",
+            code="keys_unusable",
+        ),
+    ),
+    (
+        ForeignStore,
+        Unavailable(
+            "The store of objects is not this site's own, so nothing is stored. Tell an administrator: the log says what to do.",
+            code="store_foreign",
+        ),
+    ),
     (
         DamagedObject,
         Conflict(

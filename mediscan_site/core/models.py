@@ -75,6 +75,28 @@ class Blob(models.Model):
         return str(self.id)
 
 
+class KeyCheck(models.Model):
+    """What one key of the site's key file is known by (`core.storage.own_keys`). `name`: its purpose, or `master` and its name."""
+
+    name = models.CharField(max_length=48, unique=True)
+    value = models.CharField(max_length=64)
+    since = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoreOwner(models.Model):
+    """Who this database is to its store of objects (`core.storage.own_store`): one row. `marked_at`: since when the store says
+    so too."""
+
+    site = models.CharField(max_length=32)
+    marked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.site
+
+
 class AuditEvent(models.Model):
     """Who did what to which object. Written in the transaction of the change, never edited; its seal is a row of its own."""
 

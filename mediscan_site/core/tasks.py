@@ -1,10 +1,20 @@
 """The ground floor's tasks. The periodic ones take no row: they look for work themselves; a duplicate or lost one is harmless."""
 
-from celery import shared_task
+from typing import Any
 
-from mediscan_site.core import audit, tidy, work
+from celery import shared_task
+from celery.signals import beat_init, worker_init
+
+from mediscan_site.core import audit, start, tidy, work
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup
+from mediscan_site.core.storage import orphans
+
+
+@worker_init.connect
+@beat_init.connect
+def at_start(**kwargs: Any) -> None:
+    start.at_start()
 
 
 @shared_task(name="core.seal_audit", ignore_result=True)
@@ -24,7 +34,7 @@ def tidy_up() -> None:
 
 @shared_task(name="core.sweep_orphans", ignore_result=True)
 def sweep_orphans() -> None:
-    tidy.sweep_orphans()
+    orphans.sweep_and_tell()
 
 
 @work.durable_task(name="core.run_backup", queue="io", soft_limit_s=work.LONGEST_TASK_S)

@@ -8,11 +8,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from mediscan_site.core.models import IdempotencyRecord
-from mediscan_site.core.storage import blobs
 
 IDEMPOTENCY_HOURS = 24
-# Longer than any import or training may hold an object without its row.
-ORPHAN_AGE = timedelta(days=2)
 
 log = logging.getLogger(__name__)
 _jobs: dict[str, Callable[[], None]] = {}
@@ -35,7 +32,3 @@ def run() -> None:
         except Exception:
             # The others still run; this one is tried again in an hour.
             log.exception("Housekeeping %s failed", name)
-
-
-def sweep_orphans() -> None:
-    blobs.sweep_orphans(ORPHAN_AGE)

@@ -18,7 +18,11 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Valu
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core.errors import translate
 from mediscan_site.core.models import WorkItem, WorkStatus
+from mediscan_site.core.storage import own_store, ring
+from mediscan_site.core.storage.foreign import ForeignStore
+from mediscan_site.core.storage.keyfile import KeysError
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +80,10 @@ def _before(seconds: float) -> "ExpressionWrapper[Any]":
 
 
 def claim(model: type[WorkItem], pk: int) -> int | None:
-    """Take a queued row. Its attempt number, or None when it is not (or no longer) queued."""
+    """Take a queued row. Its attempt number, or None when it is not (or no longer) queued, or must wait: without the site's own
+    keys and store nothing is begun, so no work fails and no attempt is used up by a key file that is put right again."""
+    if not _site_is_own():
+        return None
     rows = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
     taken = rows.update(
         status=WorkStatus.RUNNING,
@@ -86,6 +93,16 @@ def claim(model: type[WorkItem], pk: int) -> int | None:
         error="",
     )
     return _rows(model).values_list("attempt", flat=True).get(pk=pk) if taken else None
+
+
+def _site_is_own() -> bool:
+    try:
+        ring.current()
+        own_store.require_once()
+    except (KeysError, ForeignStore) as error:
+        log.error("Work has to wait: %s", error)
+        return False
+    return True
 
 
 def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
@@ -210,6 +227,8 @@ def describe_failure(error: BaseException) -> str:
     """What people see of an unexpected failure: its kind, never a path, a key or a patient."""
     if isinstance(error, SoftTimeLimitExceeded):
         return "This took longer than the time limit and was stopped."
+    if isinstance(error, (KeysError, ForeignStore)):
+        return str(translate(error))
     return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."
 
 

@@ -7,12 +7,16 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
+from mediscan_site.core import start
+from mediscan_site.core.storage import own_store
 from models_registry.book import gateway
 
 
 def prepare() -> None:
-    call_command("check")
+    own_store.require_no_strangers()
+    call_command("check", databases=["default"])
     call_command("migrate", verbosity=0)
+    start.require_own()
     _collect_static()
     gateway.ensure_store()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from django.conf import settings
 
 from images.models import RESEARCH_USE
+from mediscan_site.core.storage import ring
 from models_registry.models import ModelVersion
 
 APP: Final = Path(__file__).parents[1]
@@ -33,7 +33,7 @@ def files(model: ModelVersion, bundle: bytes) -> dict[str, bytes]:
                 "model": model.code,
                 "bundle_sha256": model.bundle_sha256,
                 "signature": model.bundle_signature,
-                "public_key": base64.b64encode(settings.KEY_RING.signing_public).decode("ascii"),
+                "public_key": base64.b64encode(ring.current().signing_public).decode("ascii"),
             }
         ),
         "code/models_registry/__init__.py": INIT,

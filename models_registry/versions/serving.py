@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from django.conf import settings
 
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, ring
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.names import TILE_SIDE
 from models_registry.models import ModelVersion
@@ -46,7 +45,7 @@ def seal(bundle: bytes) -> Sealed:
         opened = unpack(bundle)
     except BundleError as error:
         raise BundleDamaged(f"This is not a bundle: {error}") from error
-    return Sealed(opened.digest, sign(bundle, settings.KEY_RING.signing_seed), opened.manifest.to_dict())
+    return Sealed(opened.digest, sign(bundle, ring.current().signing_seed), opened.manifest.to_dict())
 
 
 def predictor(model: ModelVersion) -> "Predictor":
@@ -95,7 +94,7 @@ def _load(model: ModelVersion) -> "Predictor":
         raise BundleDamaged(f"The stored bundle of {model.code} is damaged: {error}") from error
     if bundle_digest(data) != model.bundle_sha256:
         raise BundleDamaged(f"The stored bundle of {model.code} is not the one that was registered.")
-    if not verify_signature(data, model.bundle_signature, settings.KEY_RING.signing_public):
+    if not verify_signature(data, model.bundle_signature, ring.current().signing_public):
         raise BundleDamaged(f"The signature of {model.code} does not verify with this site's key.")
     try:
         bundle = unpack(data)

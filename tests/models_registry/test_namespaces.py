@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.core.files.storage import storages
 
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, orphans
 from models_registry.grades import heatmaps
 
 
@@ -20,7 +20,7 @@ def test_an_object_in_the_folder_of_an_older_version_is_read_erased_and_no_orpha
     old.save(force_insert=True)
     assert old.path.startswith(f"{project.pk}/")
     stored = Blob.objects.get(pk=old.pk)
-    assert blobs.sweep_orphans(older_than=timedelta()) == 0
+    assert orphans.sweep(older_than=timedelta()).unknown == 0
     assert blobs.read(stored) == b"a bundle"
     blobs.erase(stored)
     assert not storages["blobs"].exists(stored.path)

@@ -1,10 +1,13 @@
 """The site starts with what it needs, or says what is missing and what to do about it."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -162,3 +165,166 @@ def test_the_embedded_mode_does_not_replace_a_lost_key_file_of_a_site_that_has_d
     assert done.returncode == 1
     assert "restore it" in done.stderr
     assert not keys.exists()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_data_folder_that_others_could_read_is_closed_at_the_start(tmp_path):
+    data = tmp_path / "data"
+    (data / "blobs" / "project-1").mkdir(parents=True)
+    (data / "broker").mkdir()
+    for name in ("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm", "mlflow.db"):
+        (data / name).write_bytes(b"")
+        (data / name).chmod(0o644)
+    for folder in (data, data / "blobs", data / "broker"):
+        folder.chmod(0o755)
+    keys = tmp_path / "keys.json"
+    KeyRing.create(keys)
+    (data / "db.sqlite3").write_bytes(sqlite_file())
+    place = {"HOME": str(tmp_path), "MEDISCAN_DATA_DIR": str(data), "MEDISCAN_KEYS_FILE": str(keys)}
+    done = manage("check", **place)
+    assert done.returncode == 0, done.stderr
+    assert {mode(path) for path in (data, data / "blobs", data / "broker")} == {0o700}
+    assert {mode(path) for path in data.iterdir() if path.is_file()} == {0o600}
+
+
+def sqlite_file() -> bytes:
+    """A database that has something in it."""
+    with tempfile.NamedTemporaryFile(suffix=".sqlite3") as file:
+        with contextlib.closing(sqlite3.connect(file.name)) as made:
+            made.execute("create table t (x)")
+        return Path(file.name).read_bytes()
+
+
+def test_what_a_site_makes_is_private_from_the_first_moment(tmp_path):
+    data = tmp_path / "data"
+    done = manage("migrate", "--verbosity", "0", HOME=str(tmp_path), MEDISCAN_DATA_DIR=str(data))
+    assert done.returncode == 0, done.stderr
+    assert mode(data / "db.sqlite3") == 0o600
+    assert [str(path) for path in data.rglob("*") if mode(path) & 0o077] == []
+
+
+def test_a_database_file_of_another_place_is_closed_too(start, tmp_path):
+    database = tmp_path / "db.sqlite3"
+    database.write_bytes(sqlite_file())
+    database.chmod(0o644)
+    done = start()
+    assert done.returncode == 0, done.stderr
+    assert mode(database) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder somebody else's")
+def test_an_open_folder_of_somebody_else_stops_the_start_with_its_remedy(tmp_path, monkeypatch):
+    from django.core.exceptions import ImproperlyConfigured
+
+    from mediscan_site import private
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    os.chown(folder, 4711, 4711)
+    monkeypatch.setattr(os, "geteuid", lambda: 4712)
+    with pytest.raises(ImproperlyConfigured, match=f"MEDISCAN_DATA_DIR: others may look into .*chmod 0700 {folder}"):
+        private.folder(folder, name="MEDISCAN_DATA_DIR")
+
+
+def test_without_its_database_url_a_site_does_not_begin_anew_beside_the_stored_objects(tmp_path):
+    """The .env file of a site on MySQL was forgotten: nothing is made, not even keys."""
+    data, keys = tmp_path / "data", tmp_path / "keys.json"
+    (data / "blobs" / "project-1" / "a").mkdir(parents=True)
+    (data / "blobs" / "project-1" / "a" / "object").write_bytes(b"sealed")
+    place = {"HOME": str(tmp_path), "MEDISCAN_DATA_DIR": str(data), "MEDISCAN_KEYS_FILE": str(keys)}
+    for command in ("check", "migrate", "serve"):
+        done = manage(command, **place)
+        assert done.returncode == 1
+        assert "put DATABASE_URL back" in done.stderr and "Traceback" not in done.stderr
+    assert not keys.exists() and not (data / "db.sqlite3").exists()
+
+
+def test_another_database_beside_a_store_in_use_gets_no_tables(tmp_path):
+    data, keys = tmp_path / "data", tmp_path / "keys.json"
+    KeyRing.create(keys)
+    place = {
+        "HOME": str(tmp_path),
+        "MEDISCAN_DATA_DIR": str(data),
+        "MEDISCAN_KEYS_FILE": str(keys),
+        "SECRET_KEY": REAL_SECRET,
+        "ALLOWED_HOSTS": "localhost",
+    }
+    first, second = (f"sqlite:///{tmp_path}/{name}.sqlite3" for name in ("first", "second"))
+    assert manage("migrate", "--verbosity", "0", DATABASE_URL=first, **place).returncode == 0
+    marked = manage("adopt_store", "--yes", DATABASE_URL=first, **place)
+    assert marked.returncode == 0, marked.stderr
+    refused = manage("migrate", DATABASE_URL=second, **place)
+    assert refused.returncode == 1
+    assert "already in use" in refused.stderr and "Traceback" not in refused.stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "second.sqlite3")) as made:
+        assert made.execute("select count(*) from sqlite_master").fetchone() == (0,)
+    # What a container runs, and what a worker runs: each looks by itself.
+    adopted = manage("adopt_store", "--yes", DATABASE_URL=second, **place)
+    assert adopted.returncode == 0, adopted.stderr
+    for code in ("import mediscan_site.wsgi", "import mediscan_site.asgi"):
+        done = python(code, DATABASE_URL=first, **place)
+        assert (
+            done.returncode == 1 and "MediScan cannot start. The store is marked as another database's" in done.stderr
+        )
+
+
+def python(code: str, **environment: str) -> "CompletedProcess[str]":
+    return program("-c", code, **environment)
+
+
+def program(*arguments: str, **environment: str) -> "CompletedProcess[str]":
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    unset = dict.fromkeys(("PUBLIC_URL", "DEBUG", "MEDIA_STORAGE_URL", "CELERY_BROKER_URL"), "")
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**kept, **unset, "DJANGO_SETTINGS_MODULE": "mediscan_site.settings", **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-c", "import mediscan_site.wsgi"),
+        ("-c", "import mediscan_site.asgi"),
+        ("-m", "celery", "-A", "mediscan_site", "worker", "-Q", "io", "--concurrency", "1"),
+        ("-m", "celery", "-A", "mediscan_site", "beat", "--pidfile="),
+        ("manage.py", "rotate_keys"),
+        ("manage.py", "sweep_orphans"),
+        ("manage.py", "serve"),
+    ],
+    ids=lambda value: "-".join(value[-3:]),
+)
+def test_with_another_sites_key_file_no_process_starts(foreign_keys, arguments):
+    done = program(*arguments, **foreign_keys)
+    assert done.returncode not in (0, None)
+    assert "is not this site's" in done.stderr + done.stdout
+    assert "Put the site's own key file there" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def foreign_keys(tmp_path_factory):
+    """A site that is in use, and a key file that was made anew, as for a new host."""
+    folder = tmp_path_factory.mktemp("foreign")
+    place = {
+        "HOME": str(folder),
+        "MEDISCAN_DATA_DIR": str(folder / "data"),
+        "MEDISCAN_KEYS_FILE": str(folder / "keys.json"),
+        "PORT": "0",
+    }
+    made = manage("migrate", "--verbosity", "0", **place)
+    assert made.returncode == 0, made.stderr
+    started = program("-c", "import mediscan_site.wsgi", **place)
+    assert started.returncode == 0, started.stderr
+    (folder / "keys.json").rename(folder / "own-keys.json")
+    KeyRing.create(folder / "keys.json")
+    return place

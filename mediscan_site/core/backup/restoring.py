@@ -24,7 +24,8 @@ from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.sealing import Identity
 from mediscan_site.core.models import ACTIVE, Backup, Blob, User, WorkStatus
-from mediscan_site.core.storage import blobs, keyfile
+from mediscan_site.core.storage import blobs, keyfile, own_keys, own_store, ring
+from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keys import KeyRing
 
 ENDED = "A restore ended this backup."
@@ -57,6 +58,7 @@ def restore(
     _require_fitting(sound.manifest)
     _require_writable_keys()
     _require_stopped()
+    _require_free_store(sound, keys)
     if not force and not _is_empty():
         raise BackupError(
             "This site has data. To replace all of it by the backup, stop the site and repeat with --force."
@@ -153,18 +155,29 @@ def _require_stopped() -> None:
         raise BackupError("The site is running. Stop it (Ctrl-C in make serve), then restore.")
 
 
+def _require_free_store(sound: Sound, keys: bytes) -> None:
+    """Nothing is written into the store of another site."""
+    try:
+        own_store.require_free(KeyRing.parse(keys, sound.folder / layout.KEYS))
+    except ForeignStore as error:
+        raise BackupError(str(error)) from error
+
+
 def _is_empty() -> bool:
     tables = set(connection.introspection.table_names())
     return not any(model._meta.db_table in tables and model.objects.exists() for model in (User, Blob))
 
 
 def _write(sound: Sound, keys: bytes, identity: Identity) -> Restored:
-    _put_keys(keys)
-    place.go_on_for(identity)
-    loads.load(sound.folder / layout.DATABASE, identity.keys)
-    _require_counted(sound.manifest)
-    written, there = _put_objects(sound)
-    call_command("migrate", verbosity=0)
+    with ring.trusted():
+        _put_keys(keys)
+        place.go_on_for(identity)
+        loads.load(sound.folder / layout.DATABASE, identity.keys)
+        _require_counted(sound.manifest)
+        written, there = _put_objects(sound)
+        call_command("migrate", verbosity=0)
+        own_keys.adopt(ring.current())
+    own_store.adopt(ring.current())
     erased = _forget_erased(sound)
     _end_what_was_open(sound.manifest)
     facts = {"name": sound.manifest.name, "objects": written + there, "erased": erased}

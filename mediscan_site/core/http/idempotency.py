@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
@@ -26,6 +25,7 @@ from rest_framework.response import Response
 
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import IdempotencyRecord
+from mediscan_site.core.storage import ring
 
 KEPT = timedelta(hours=24)
 # After this, a request that never answered counts as dead (its process was killed), and the key may be used again.
@@ -79,7 +79,7 @@ def body_digest(request: Request) -> str:
         fields = [[name, [v for v in values if isinstance(v, str)]] for name, values in sorted(data.lists())]
     files = [[name, [_file_sha256(file) for file in uploads]] for name, uploads in sorted(request.FILES.lists())]
     text = json.dumps([fields, files], sort_keys=True, separators=(",", ":"), default=str)
-    return hmac.digest(settings.KEY_RING.derived("request bodies"), text.encode(), "sha256").hex()
+    return hmac.digest(ring.current().derived("request bodies"), text.encode(), "sha256").hex()
 
 
 def _file_sha256(file: UploadedFile[Any]) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache, partial
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -18,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import ring
+from mediscan_site.core.storage import own_store, ring
 from mediscan_site.core.storage.disk import DurableFileStorage
 from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Opener, Sealer, encrypt, new_file_key
 
@@ -81,7 +80,8 @@ def namespace(project_id: int) -> str:
 
 def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
-    it: an object whose row never comes is swept away."""
+    it: an object whose row never comes is swept away. ForeignStore when the store is another database's."""
+    _require_own()
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
     # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
@@ -90,8 +90,17 @@ def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
         _write_whole(blob, data, file_key)
     else:
         _write_stream(blob, io.BytesIO(data) if isinstance(data, bytes) else data, file_key)
-    blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
+    with discarded_on_failure(blob):
+        # The ring as it is now: a long upload may outlive a master.
+        blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
     return blob
+
+
+def _require_own() -> None:
+    """KeysError or ForeignStore before a byte is written. Asked by the caller's thread, whose connection to the database is
+    looked after."""
+    own_store.require_once()
+    ring.current()
 
 
 def _write_whole(blob: Blob, data: bytes, file_key: bytes) -> None:
@@ -132,6 +141,7 @@ class Pending:
 
 def write_aside(data: bytes, *, namespace: str, content_type: str) -> Pending:
     """`write` in a thread: a scan is several objects, and each waits for the disk twice."""
+    _require_own()
     return Pending(_writers().submit(write, data, namespace=namespace, content_type=content_type))
 
 
@@ -191,7 +201,7 @@ def erase(blob: Blob) -> None:
 
 def erase_on_commit(doomed: Iterable[Blob]) -> None:
     """Destroy objects with the change that lets go of them: the keys in this transaction, the bytes, noise from then on, once
-    it is certain. A process that dies in between leaves noise for `sweep_orphans`."""
+    it is certain. A process that dies in between leaves noise for `orphans.sweep`."""
     blobs = list(doomed)
     drop_keys(blobs)
     for blob in blobs:
@@ -204,32 +214,6 @@ def drop_keys(doomed: Iterable[Blob]) -> None:
     for start in range(0, len(keys), BATCH):
         rows = Blob.objects.filter(pk__in=keys[start : start + BATCH])
         rows.update(wrapped_key=None, sha256="", erased_at=timezone.now())
-
-
-def sweep_orphans(older_than: timedelta) -> int:
-    """Delete stored objects that no row with a key refers to (a process died between storing and committing, or while
-    erasing); returns how many. Young ones are left alone: their row may be on its way."""
-    cutoff, storage, swept = timezone.now() - older_than, _storage(), 0
-    for folder in _shards():
-        paths = [f"{folder}/{name}" for name in storage.listdir(folder)[1]]
-        referenced = Blob.objects.filter(path__in=paths, wrapped_key__isnull=False).values_list("path", flat=True)
-        for path in sorted(set(paths) - set(referenced)):
-            if storage.get_modified_time(path) < cutoff:
-                storage.delete(path)
-                swept += 1
-    return swept
-
-
-def _shards() -> Iterator[str]:
-    """The folders that hold objects, as `write` names them."""
-    storage = _storage()
-    try:
-        namespaces = storage.listdir("")[0]
-    except FileNotFoundError:
-        # A site that has stored nothing yet has no folder to list.
-        return
-    for namespace in namespaces:
-        yield from (f"{namespace}/{shard}" for shard in storage.listdir(namespace)[0])
 
 
 def is_damaged(blob: Blob) -> bool:

@@ -38,7 +38,7 @@ def explained(path: Path) -> Iterator[None]:
 def read_private(path: Path) -> bytes:
     """The file's bytes, if only its owner may touch it (checked on the open file, not on its name)."""
     if not os.path.lexists(path):
-        raise KeysError(f"There is no keys file at {path}. Restore it from its backup, or create one for a new site.")
+        raise KeysError(f"There is no keys file at {path}. Restore it from its copy. Only a new site creates one.")
     with explained(path), path.open("rb") as file:
         mode = os.fstat(file.fileno()).st_mode
         if mode & 0o077:

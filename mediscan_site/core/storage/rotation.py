@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
-
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage.keys import KeyRing
@@ -57,9 +55,16 @@ def _rewrap(ring: KeyRing, blob: Blob) -> bool:
 
 def retire(key_id: str, *, path: Path) -> KeyRing:
     """Remove an old master from the key file; Conflict while a row needs it."""
-    needed = {"file keys": Blob.objects.filter(key_id=key_id, wrapped_key__isnull=False).count()}
-    needed |= {keeper.name: keeper.needing(key_id) for keeper in _keepers}
-    if any(needed.values()):
-        holds = " and ".join(f"{count} {name}" for name, count in needed.items() if count)
+    if holds := in_words(key_id):
         raise Conflict(f"Key {key_id} still wraps {holds}. Run rotate_keys --resume first.", code="key_in_use")
-    return settings.KEY_RING.remove_master(path, key_id)
+    return KeyRing.remove_master(path, key_id)
+
+
+def in_words(key_id: str) -> str:
+    """What a master still wraps; empty for nothing."""
+    return " and ".join(f"{count} {name}" for name, count in _needed(key_id).items() if count)
+
+
+def _needed(key_id: str) -> dict[str, int]:
+    counts = {"file keys": Blob.objects.filter(key_id=key_id, wrapped_key__isnull=False).count()}
+    return counts | {keeper.name: keeper.needing(key_id) for keeper in _keepers}

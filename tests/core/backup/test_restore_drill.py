@@ -33,10 +33,11 @@ import hashlib, json, sys
 from django.test import Client
 from django.contrib.sessions.models import Session
 from images.models import Image
-from mediscan_site.core import audit
+from mediscan_site.core import audit, start
 from mediscan_site.core.models import Backup, Blob
 from mediscan_site.core.storage import blobs
 given = json.loads(sys.stdin.read())
+start.require_own()
 client, root = Client(headers={"host": "localhost"}), "/api/v1"
 post = lambda path, body: client.post(root + path, json.dumps(body), content_type="application/json").status_code
 print(json.dumps({

@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import blobs, ring
+from mediscan_site.core.storage import blobs, orphans, ring
 from mediscan_site.core.storage.envelope import DamagedObject
 
 BODY = os.urandom(300_000)
@@ -107,9 +107,9 @@ def test_objects_nobody_refers_to_are_swept_and_nothing_else():
     on_disk(erased).write_bytes(bytes_of_erased)
     half = on_disk(orphan).with_name("half-written.part")
     half.write_bytes(b"half")
-    blobs.sweep_orphans(timedelta(days=1))
+    orphans.sweep(older_than=timedelta(days=1))
     assert on_disk(orphan).exists(), "a young object may still get its row"
-    blobs.sweep_orphans(timedelta(seconds=-5))
+    orphans.sweep(older_than=timedelta(seconds=-5))
     assert [on_disk(blob).exists() for blob in (kept, erased, orphan)] == [True, False, False]
     assert not half.exists()
 

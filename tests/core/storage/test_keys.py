@@ -67,7 +67,7 @@ def test_created_keys_are_32_bytes_each_and_all_different(path):
     KeyRing.create(path)
     content = json.loads(path.read_text())
     assert sorted(content) == ["audit", "jwt", "masters", "primary", "pseudonym", "signing", "version"]
-    keys = [content["masters"]["k1"], *(content[name] for name in ("audit", "jwt", "pseudonym", "signing"))]
+    keys = [*content["masters"].values(), *(content[name] for name in ("audit", "jwt", "pseudonym", "signing"))]
     assert {len(base64.b64decode(key)) for key in keys} == {32}
     assert len(set(keys)) == 5
 
@@ -122,13 +122,16 @@ def test_processes_that_create_at_once_end_with_the_same_keys(path):
 def test_processes_that_add_masters_at_once_lose_none(path):
     KeyRing.create(path)
     answers = in_processes(4, "KeyRing.add_master(path).primary_id", path)
-    assert sorted(answers) == ["k2", "k3", "k4", "k5"]
-    assert KeyRing.load(path).ids == ("k1", "k2", "k3", "k4", "k5")
+    assert [answer[:3] for answer in sorted(answers)] == ["k2-", "k3-", "k4-", "k5-"]
+    ids = KeyRing.load(path).ids
+    assert sorted(answers) == list(ids[1:]) and ids[0].startswith("k1-")
 
 
 def test_a_missing_file_is_explained_with_a_remedy(path):
     for use in (KeyRing.load, KeyRing.add_master):
-        with pytest.raises(KeysError, match=r"no keys file at .*Restore it.*or create one|cannot be used"):
+        with pytest.raises(
+            KeysError, match=r"no keys file at .*Restore it.*Only a new site creates one|cannot be used"
+        ):
             use(path)
 
 
@@ -260,11 +263,11 @@ def test_a_new_master_wraps_from_now_on_and_the_old_one_still_opens(path):
     old = KeyRing.create(path)
     old_id, old_wrapped = old.wrap(FILE_KEY, object_id="o")
     new = KeyRing.add_master(path)
-    assert (new.primary_id, new.ids) == ("k2", ("k1", "k2"))
+    assert new.primary_id.startswith("k2-") and new.ids == (old.primary_id, new.primary_id)
     assert new.unwrap(old_wrapped, key_id=old_id, object_id="o") == FILE_KEY
     new_id, new_wrapped = new.wrap(FILE_KEY, object_id="o")
     assert KeyRing.load(path).unwrap(new_wrapped, key_id=new_id, object_id="o") == FILE_KEY
-    with pytest.raises(KeyMissing, match="'k2'"):
+    with pytest.raises(KeyMissing, match=f"'{new_id}'"):
         old.unwrap(new_wrapped, key_id=new_id, object_id="o")
     assert everything(new)[2:] == everything(old)[2:]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -273,17 +276,35 @@ def test_a_new_master_wraps_from_now_on_and_the_old_one_still_opens(path):
 
 def test_a_removed_master_is_gone_and_the_rest_stays(path):
     old_id, wrapped = KeyRing.create(path).wrap(FILE_KEY, object_id="o")
-    KeyRing.add_master(path)
-    left = KeyRing.remove_master(path, "k1")
-    assert (left.primary_id, left.ids, KeyRing.load(path).ids) == ("k2", ("k2",), ("k2",))
-    with pytest.raises(KeyMissing, match="'k1'"):
+    new_id = KeyRing.add_master(path).primary_id
+    left = KeyRing.remove_master(path, old_id)
+    assert (left.primary_id, left.ids, KeyRing.load(path).ids) == (new_id, (new_id,), (new_id,))
+    with pytest.raises(KeyMissing, match=f"'{old_id}'"):
         left.unwrap(wrapped, key_id=old_id, object_id="o")
-    assert KeyRing.add_master(path).primary_id == "k3"
+    assert KeyRing.add_master(path).primary_id.startswith("k3-")
 
 
-@pytest.mark.parametrize(("key_id", "why"), [("k1", "is the primary"), ("k9", "'k9' is not in")])
+def test_no_two_files_call_different_keys_the_same_and_files_with_plain_numbers_go_on(path, tmp_path):
+    names = {KeyRing.create(tmp_path / f"{number}.json").primary_id for number in range(5)}
+    assert len(names) == 5
+    write(path.parent.parent / "plain.json", json.dumps(document()))
+    grown = KeyRing.add_master(path.parent.parent / "plain.json")
+    assert grown.ids == ("k1", "k2", grown.primary_id) and grown.primary_id.startswith("k3-")
+
+
+def test_what_a_key_is_known_by_differs_for_each_key_and_stays_the_same(known):
+    checks = known.checks()
+    assert sorted(checks) == ["audit", "jwt", "master k1", "master k2", "pseudonym", "signing"]
+    assert len(set(checks.values())) == 6
+    assert known.checks() == checks
+    keys = [base64.b64decode(encoded(first)).hex() for first in range(0, 192, 32)]
+    assert not set(keys) & set(checks.values())
+
+
+@pytest.mark.parametrize(("key_id", "why"), [("k2", "is the primary"), ("k9", "'k9' is not in")])
 def test_removing_the_primary_or_an_unknown_master_changes_nothing(path, key_id, why):
-    KeyRing.create(path)
+    path.parent.mkdir()
+    write(path, json.dumps(document()))
     before = path.read_bytes()
     with pytest.raises(KeysError, match=why):
         KeyRing.remove_master(path, key_id)
@@ -291,12 +312,12 @@ def test_removing_the_primary_or_an_unknown_master_changes_nothing(path, key_id,
 
 
 def test_changing_through_a_link_changes_the_file_it_points_to(path, tmp_path):
-    KeyRing.create(path)
+    old = KeyRing.create(path)
     link = tmp_path / "link.json"
     link.symlink_to(path)
-    KeyRing.add_master(link)
+    new = KeyRing.add_master(link)
     assert link.is_symlink()
-    assert KeyRing.load(path).ids == ("k1", "k2")
+    assert KeyRing.load(path).ids == (old.primary_id, new.primary_id)
 
 
 # --- pseudonyms ---------------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from django.test import override_settings
 from mediscan_site import connections
 from mediscan_site.core.backup import objects
 from mediscan_site.core.backup.layout import Entry, Stored
-from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.models import Blob, StoreOwner
+from mediscan_site.core.storage import blobs, orphans, own_store, ring
 from mediscan_site.core.storage.envelope import DamagedObject
+from mediscan_site.core.storage.foreign import ForeignStore
 
 moto_server = pytest.importorskip("moto.server", reason="moto is not installed: S3 is not tested")
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed: S3 is not tested")
@@ -44,6 +45,8 @@ def bucket(address, monkeypatch):
         "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
+    # The bucket is taken as this site's; its marker has tests of its own.
+    monkeypatch.setattr(own_store, "_required", "in a bucket")
     made = boto3.resource("s3").create_bucket(Bucket=BUCKET)
     url = f"s3://{BUCKET}/{PREFIX}"
     with override_settings(STORAGES={"blobs": connections.blob_storage(url, Path("unused"), Path("/nowhere"))}):
@@ -136,8 +139,9 @@ def test_an_erased_object_is_gone_from_the_bucket(bucket):
 def test_objects_nobody_refers_to_are_swept_from_the_bucket(bucket):
     kept = stored()
     blobs.write(BODY, namespace="7", content_type="image/png")
-    assert blobs.sweep_orphans(timedelta(seconds=-60)) == 1
-    assert [entry.key for entry in bucket.objects.all()] == [f"{PREFIX}/{kept.path}"]
+    own_store.adopt(ring.current())
+    assert orphans.sweep(older_than=timedelta(seconds=-60)).unknown == 1
+    assert {entry.key for entry in bucket.objects.all()} == {f"{PREFIX}/{kept.path}", f"{PREFIX}/{own_store.MARKER}"}
 
 
 def test_an_upload_that_fails_half_way_leaves_no_object_behind(bucket):
@@ -167,3 +171,24 @@ def test_a_backup_copies_from_the_bucket_and_puts_a_lost_object_back(bucket, set
         assert objects.restore_one(blob)
         assert blobs.read(blob) == BODY
     assert [found.key for found in bucket.objects.all()] == [key]
+
+
+def test_two_sites_on_one_bucket_are_found_out(bucket):
+    own_store.adopt(ring.current())
+    own_store.require()
+    StoreOwner.objects.update(site="f" * 32, marked_at=None)
+    with pytest.raises(ForeignStore, match="another database's"):
+        own_store.require()
+    with pytest.raises(ForeignStore):
+        orphans.sweep()
+    StoreOwner.objects.update(site="e" * 32, marked_at=None)
+    own_store.adopt(ring.current())
+    own_store.require()
+    assert [entry.key for entry in bucket.objects.all()] == [f"{PREFIX}/{own_store.MARKER}"]
+
+
+def test_a_bucket_with_objects_and_without_a_marker_is_nobodys_new_store(bucket):
+    bucket.put_object(Key=f"{PREFIX}/project-1/a/object", Body=b"sealed")
+    StoreOwner.objects.update(marked_at=None)
+    with pytest.raises(ForeignStore, match="does not know"):
+        own_store.require()
