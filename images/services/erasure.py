@@ -7,9 +7,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.facts import pseudonym
 from images.models import Deidentification, Image, Metadata, Project, Rendition
 from images.scan_facts import FACTS
+from images.services.naming import named_patient
 from mediscan_site.core import audit, text
 from mediscan_site.core.backup.hooks import after_restore
 from mediscan_site.core.errors import Invalid, NotFound
@@ -45,7 +45,7 @@ def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -
     require_admin(actor)
     named = text.line(patient, attr="patient", max_length=FACTS["patient"].max_length, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
-    scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
+    scans = Image.objects.filter(project=project, patient=named_patient(actor, project, named), erased_at__isnull=True)
     doomed = list(scans.select_related("blob").order_by("pk"))
     if not doomed:
         raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")

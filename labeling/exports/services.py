@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
-from images.services import pseudonym
+from images.services.naming import named_patient
 from labeling.exports.selectors import chosen_scans
 from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
@@ -34,7 +34,7 @@ def start_export(
 ) -> Export:
     """Queue the making of a ZIP: of a snapshot, or of the scans of the project that pass `filters` (as in the list of scans)."""
     require(actor, "view_project", project)
-    given = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
+    given = _without_raw_patient(actor, project, {name: value for name, value in (filters or {}).items() if value})
     if snapshot is not None and (given or snapshot.project_id != project.pk):
         raise Invalid("Name a data set of the project, or filters: one of the two.", attr="dataset")
     if snapshot is None and not chosen_scans(actor, project, given).filter(hold="").exists():
@@ -49,11 +49,11 @@ def start_export(
     return made
 
 
-def _without_raw_patient(project: Project, filters: dict[str, str]) -> dict[str, str]:
+def _without_raw_patient(actor: User, project: Project, filters: dict[str, str]) -> dict[str, str]:
     """The filters as they may be stored: a raw patient id only as its pseudonym."""
     if "patient" not in filters:
         return filters
-    return {**filters, "patient": str(pseudonym(project, filters["patient"]))}
+    return {**filters, "patient": named_patient(actor, project, filters["patient"])}
 
 
 def open_export(*, actor: User, export: Export) -> tuple[BinaryIO, Blob]:

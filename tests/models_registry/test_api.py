@@ -275,7 +275,7 @@ def test_the_history_shows_grade_feedback_and_label_newest_first(api, answered, 
         assert answer.status_code == 200, answer.content
         return [entry["id"] for entry in answer.json()["results"]]
 
-    assert found("patient=P 1") == found(f"patient={older.image.patient}") == [older.pk]
+    assert found(f"patient={older.image.patient}") == [older.pk]
     assert found(f"image={newer.image.code}") == [newer.pk]
     assert found(f"project={older.project_id}&model={older.model.code}&decision=answer") == [newer.pk, older.pk]
     assert found("decision=refer") == found("project=999") == found("model=zebra") == []

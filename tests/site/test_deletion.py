@@ -146,7 +146,7 @@ class Story:
     def export(self) -> None:
         snapshot = SnapshotMember.objects.first().snapshot  # type: ignore[union-attr]
         for asked in ({"snapshot": snapshot}, {"filters": {"search": NAME}}, {"filters": {"patient": NUMBER}}):
-            export = start_export(actor=self.author, project=self.project, **asked)  # type: ignore[arg-type]
+            export = start_export(actor=self.admin, project=self.project, **asked)  # type: ignore[arg-type]
             export_worker.run(export.pk)
         assert Export.objects.filter(status="succeeded", blob__isnull=False).count() == 3
         start_export(actor=self.author, project=self.project, snapshot=snapshot)

@@ -1,0 +1,78 @@
+"""Which patient somebody means. By pseudonym everybody may ask; by patient number only whoever may look up the patient behind a
+pseudonym (`reidentify`), since who may try numbers learns whose scans these are. Each such question is an audit event."""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from images import policies
+from images.facts import PSEUDONYM, keyed, standing_for
+from images.models import Image, PatientMerge, Project
+from mediscan_site.core import audit
+from mediscan_site.core.errors import Forbidden
+from mediscan_site.core.models import User
+
+
+class PseudonymOnly(Forbidden):
+    """The same for every value that is no pseudonym, whether there is such a patient or not: nothing was looked for."""
+
+    default_code = "pseudonym_only"
+
+    def __init__(self, attr: str) -> None:
+        super().__init__(
+            "Name a patient by the pseudonym that the scan shows (P and 16 characters). Patient numbers may be used by "
+            "members with the right to look up patients (reidentify); an administrator grants it.",
+            attr=attr,
+        )
+
+
+def named_patient(actor: User, project: Project, value: str, *, attr: str = "patient") -> str:
+    """The pseudonym under which the project keeps the patient that is named, whether it has scans or not."""
+    wanted, may = value.strip(), policies.can(actor, "reidentify", project)
+    if PSEUDONYM.fullmatch(wanted):
+        standing = standing_for(project.pk, wanted)
+        if not may or _of_these([project.pk], [standing]):
+            return standing
+    elif not may:
+        raise PseudonymOnly(attr)
+    made = keyed(project.pk, wanted)
+    _note(actor, [project.pk], [made])
+    return standing_for(project.pk, made)
+
+
+def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[str]:
+    """The pseudonyms that a search for `value` means in these projects; also those that they were merged into."""
+    wanted = value.strip()
+    if not wanted:
+        return []
+    if PSEUDONYM.fullmatch(wanted):
+        return [wanted, *_merged(projects.values_list("pk", flat=True), [wanted])]
+    asked = list(policies.allowing(actor, "reidentify", projects).values_list("pk", flat=True))
+    if not asked and not actor.is_admin:
+        raise PseudonymOnly("patient")
+    made = [keyed(project, wanted) for project in asked]
+    _note(actor, asked, made)
+    return [*made, *_merged(asked, made)]
+
+
+def _merged(projects: Iterable[int], patients: Iterable[str]) -> list[str]:
+    return list(
+        PatientMerge.objects.filter(project__in=projects, source__in=patients).values_list("target", flat=True)
+    )
+
+
+def _of_these(projects: Iterable[int], patients: Iterable[str]) -> list[tuple[int, str]]:
+    """(project, pseudonym) of those that have scans."""
+    rows = Image.objects.filter(project__in=projects, patient__in=patients, erased_at__isnull=True).order_by()
+    return list(rows.values_list("project", "patient").distinct())
+
+
+def _note(actor: User, projects: list[int], made: list[str]) -> None:
+    """One event per search, in the trail of the project; one per project where a search over several finds the patient."""
+    found = _of_these(projects, [*made, *_merged(projects, made)])
+    sole = (projects[0], made[0]) if len(projects) == 1 else (None, "")
+    with transaction.atomic():
+        for project, patient in found or [sole]:
+            details = {"pseudonym": patient, "found": bool(found)}
+            audit.record("patient.search", actor=actor, project=project, details=details)
