@@ -81,9 +81,17 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # By name and address: one bad login must not lock a whole ward that shares a proxy's address.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# Besides these five (core.logins): one name over all addresses, one address over all names.
+NAME_FAILURE_LIMIT = 20
+ADDRESS_FAILURE_LIMIT = 100
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "mediscan_site.core.logins.LoginHandler"
+AXES_USERNAME_CALLABLE = "mediscan_site.core.logins.typed_name"
+# The audit trail has every log-in.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "mediscan_site.core.http.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.http.middleware.client_ip"
+AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.logins.address"
 
 # The web
 SESSION_COOKIE_HTTPONLY = True

@@ -136,7 +136,10 @@ BACKUP_RECIPIENTS = site_env.backup_recipients(env.list("BACKUP_RECIPIENTS", def
 BACKUP_HOUR = site_env.hour(env, "BACKUP_HOUR", default=1)
 SCRAPE_TOKEN = env.str("METRICS_TOKEN", default="")
 
-vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+# Without a mail server nothing is sent: a one-time link in a log would be good for whoever reads the log.
+SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
+vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://"))
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "mediscan@localhost"
 
 LOGGING = {

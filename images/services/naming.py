@@ -57,9 +57,7 @@ def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[
 
 
 def _merged(projects: Iterable[int], patients: Iterable[str]) -> list[str]:
-    return list(
-        PatientMerge.objects.filter(project__in=projects, source__in=patients).values_list("target", flat=True)
-    )
+    return list(PatientMerge.objects.filter(project__in=projects, source__in=patients).values_list("target", flat=True))
 
 
 def _of_these(projects: Iterable[int], patients: Iterable[str]) -> list[tuple[int, str]]:

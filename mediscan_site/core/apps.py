@@ -6,5 +6,5 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        # Importing them registers the system checks and the receivers that audit log-ins.
-        from mediscan_site.core import auth, checks  # noqa: F401
+        # Importing them registers the system checks, the receivers that audit log-ins, and who does which work.
+        from mediscan_site.core import auth, checks, tasks  # noqa: F401

@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from mediscan_site.core import audit, tidy, work
+from mediscan_site.core import audit, resets, tidy, work
 from mediscan_site.core.backup import making, services
-from mediscan_site.core.models import Backup
+from mediscan_site.core.models import Backup, ResetRequest
 
 
 @shared_task(name="core.seal_audit", ignore_result=True)
@@ -39,4 +39,10 @@ def request_backup() -> None:
         work.send(run_backup, row.pk)
 
 
+@work.durable_task(name="core.send_reset", queue="io", soft_limit_s=300)
+def send_reset(pk: int) -> None:
+    resets.run(pk)
+
+
 work.register_sweep(Backup, run_backup)
+work.register_sweep(ResetRequest, send_reset, closing={"email": ""})

@@ -69,7 +69,11 @@ def test_whoever_may_reidentify_searches_by_number_and_it_is_on_record(api, hold
     rows = api(holder).get("/api/v1/images/", {"patient": NUMBER.lower()}).json()["results"]
     assert [row["id"] for row in rows] == [scan.pk]
     event = searches().get()
-    assert (event.actor, event.project, event.details) == (holder, project.pk, {"pseudonym": scan.patient, "found": True})
+    assert (event.actor, event.project, event.details) == (
+        holder,
+        project.pk,
+        {"pseudonym": scan.patient, "found": True},
+    )
     assert api(holder).get("/api/v1/images/", {"patient": "MRN-4712", "project": project.pk}).json()["results"] == []
     assert searches().last().details == {"pseudonym": keyed(project.pk, "MRN-4712"), "found": False}
     assert hidden(str(list(searches().values())))
