@@ -17,7 +17,8 @@ from mediscan_site.core.models import User
 def merge_patients(*, actor: User, project: Project, source: str, target: str) -> int:
     """All scans of `source` become scans of `target`, including those still to come. Returns how many there were.
 
-    Either is a pseudonym, or, for whoever may re-identify, an id as it was sent. Nobody changes sides in data sets: where the two were on different ones,
+    Either is a pseudonym, or, for whoever may re-identify, an id as it was sent.
+    Nobody changes sides in data sets: where the two were on different ones,
     the next data set leaves out those that would leak (`labeling.datasets.splits`). Invalid: `does_not_exist`, `same_patient`."""
     policies.require(actor, "manage_project", project)
     old, new = (_known(actor, project, value, attr) for attr, value in (("source", source), ("target", target)))

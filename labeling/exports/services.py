@@ -15,6 +15,7 @@ from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
+from mediscan_site.core.http.idempotency import forget_answers_of
 from mediscan_site.core.models import ACTIVE, Blob, User
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.opening import open_audited
@@ -98,6 +99,8 @@ def leave_exports(image: Image) -> list[Blob]:
     Nobody knows any more what a filtered list held, so all those made since the scan came in are withdrawn. One that is
     still being made finds out when it ends: both sides lock the project's row, so none slips through."""
     Project.objects.select_for_update().get(pk=image.project_id)
+    # They repeat the filters, in which somebody may have named the patient.
+    forget_answers_of("/exports/")
     held = SnapshotMember.objects.filter(image=image).values("snapshot")
     # An export ends by the database's clock; a scan arrives by ours.
     since = image.upload_date - CLOCKS_DIFFER

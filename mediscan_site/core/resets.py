@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mediscan_site.core import audit, limits, notices, tidy, work
 from mediscan_site.core.http.context import current_context
-from mediscan_site.core.models import ENDED, ResetRequest, User, WorkStatus
+from mediscan_site.core.models import ENDED, ResetRequest, WorkStatus
 from mediscan_site.core.names import name_key
 from mediscan_site.core.services import equal_but_for_case, reset_link
 

@@ -17,7 +17,7 @@ from mediscan_site.core.names import name_key
 from mediscan_site.core.services import create_user, update_user
 from tests.conftest import PASSWORD, PATIENCE_S, make_user
 
-SAME = [("Dr001", "dr001"), ("STRASSE", "straße"), ("Ärztin", "ärztin"), ("Ⅳ.dr", "iv.dr"), ("ﬁona", "FIONA")]  # noqa: RUF001
+SAME = [("Dr001", "dr001"), ("STRASSE", "straße"), ("Ärztin", "ärztin"), ("Ⅳ.dr", "iv.dr"), ("ﬁona", "FIONA")]
 
 
 @pytest.mark.django_db
