@@ -2,6 +2,8 @@
 pseudonym (`reidentify`), since who may try numbers learns whose scans these are. Each such question is an audit event."""
 
 from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -9,9 +11,12 @@ from django.db.models import QuerySet
 from images import policies
 from images.facts import PSEUDONYM, keyed, standing_for
 from images.models import Image, PatientMerge, Project
-from mediscan_site.core import audit
-from mediscan_site.core.errors import Forbidden
+from mediscan_site.core import audit, limits
+from mediscan_site.core.errors import Forbidden, TooOften
 from mediscan_site.core.models import User
+
+HOUR: Final = timedelta(hours=1)
+NUMBERS_PER_HOUR: Final = 100
 
 
 class PseudonymOnly(Forbidden):
@@ -54,6 +59,19 @@ def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[
     made = [keyed(project, wanted) for project in asked]
     _note(actor, asked, made)
     return [*made, *_merged(asked, made)]
+
+
+def limit_numbers(actor: User, project: Project, value: str) -> None:
+    """A changed patient is shown as its pseudonym, so that changes of one scan could be used to try numbers. TooOften beyond
+    what people type in an hour."""
+    if PSEUDONYM.fullmatch(value.strip()) or policies.can(actor, "reidentify", project):
+        return
+    if not limits.spend("patient number", str(actor.pk), limit=NUMBERS_PER_HOUR, within=HOUR):
+        raise TooOften(
+            f"You have entered {NUMBERS_PER_HOUR} patient numbers within an hour. Go on in an hour, enter pseudonyms, or ask an "
+            "administrator for the right to look up patients (reidentify), which has no such limit.",
+            attr="patient",
+        )
 
 
 def _merged(projects: Iterable[int], patients: Iterable[str]) -> list[str]:

@@ -146,3 +146,18 @@ def test_the_admin_site_has_no_search_for_patients(admin):
     from images.models import Image, PatientIdentity
 
     assert [site.site._registry[model].search_fields for model in (Image, PatientIdentity)] == [(), ()]
+
+
+def test_changing_one_scan_again_and_again_is_no_way_to_try_numbers(api, author, holder, make_scan, monkeypatch):
+    monkeypatch.setattr("images.services.naming.NUMBERS_PER_HOUR", 5)
+    own = make_scan(seed=3)
+
+    def change(who, value) -> int:
+        return api(who).patch(f"/api/v1/images/{own.pk}/", {"patient": value}, format="json").status_code
+
+    assert [change(author, f"MRN-{number}") for number in range(7)] == [200] * 5 + [429] * 2
+    answer = api(author).patch(f"/api/v1/images/{own.pk}/", {"patient": "MRN-9"}, format="json")
+    assert (answer["Retry-After"], answer.json()["errors"][0]["code"]) == ("3600", "too_often")
+    assert change(author, "P" + "A" * 16) == 200
+    assert change(author, None) == 200
+    assert [change(holder, f"MRN-{number}") for number in range(7)] == [200] * 7
