@@ -73,9 +73,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         policies.require(request.user, "reidentify", project)
         asked = parsed(privacy.ReidentifySerializer(data=request.data))
         patient = services.reidentify(actor=caller(request), project=project, **asked)
-        answer = Response(privacy.PatientSerializer({"pseudonym": asked["pseudonym"], "patient": patient}).data)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return Response(privacy.PatientSerializer({"pseudonym": asked["pseudonym"], "patient": patient}).data)
 
     @extend_schema(request=privacy.ErasePatientSerializer, responses=privacy.ErasedSerializer)
     @action(detail=True, methods=["post"], url_path="erase-patient")

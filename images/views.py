@@ -128,9 +128,7 @@ def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.reidentify, form=form, project=project, **form.cleaned_data)
         context["patient"] = done.value
-    page = respond(request, "images/reidentify.html", context, form)
-    page["Cache-Control"] = "no-store"
-    return page
+    return respond(request, "images/reidentify.html", context, form)
 
 
 @form_page

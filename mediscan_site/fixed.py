@@ -36,12 +36,14 @@ MIDDLEWARE = [
     "mediscan_site.core.http.middleware.DrainMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mediscan_site.core.http.sessions.NoStoreMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "mediscan_site.core.http.sessions.SessionEndMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mediscan_site.core.http.middleware.RequestContextMiddleware",
@@ -95,6 +97,9 @@ AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.logins.address"
 
 # The web
 SESSION_COOKIE_HTTPONLY = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# The longest a session lasts, however busy (core.http.sessions).
+SESSION_COOKIE_AGE = 7 * 86_400
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "mediscan_site.front.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {

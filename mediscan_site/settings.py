@@ -69,6 +69,8 @@ TRUSTED_PROXIES = site_env.count(env, "TRUSTED_PROXIES", default=0)
 
 # The web
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+# A session ends after so long without activity.
+SESSION_IDLE_S = site_env.at_least(env, "SESSION_IDLE_S", default=8 * 3600, least=60)
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]

@@ -68,7 +68,6 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         response = StreamingHttpResponse(comparison.manifest(snapshot), content_type="application/json")
         response["Content-Disposition"] = f'attachment; filename="{snapshot.code}.json"'
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
         return response
 
     @extend_schema(parameters=[datasets.AgainstSerializer], responses=datasets.DiffSerializer)
@@ -90,7 +89,6 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         response = StreamingHttpResponse(pieces, content_type="application/zip")
         response["Content-Disposition"] = f'attachment; filename="{snapshot.code}.zip"'
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
         return response
 
     @extend_schema(request=ExportFilesSerializer, responses={202: ExportSerializer})

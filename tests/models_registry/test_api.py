@@ -130,7 +130,7 @@ def test_the_heat_map_is_a_picture_with_its_digest(api, answered, author):
     assert response["Content-Type"] == "image/png"
     assert body.startswith(b"\x89PNG")
     assert response["ETag"] == f'"{grade.heatmap.sha256}"'
-    assert "private" in response["Cache-Control"]
+    assert response["Cache-Control"] == "private, no-store"
     assert AuditEvent.objects.filter(action="scan.open", details__kind="heatmap").count() == 1
     again = client.get(f"/api/v1/grades/{grade.pk}/heatmap/", HTTP_IF_NONE_MATCH=response["ETag"])
     assert again.status_code == 304

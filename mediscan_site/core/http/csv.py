@@ -56,7 +56,6 @@ def csv_response(header: Iterable[str], rows: Iterable[Iterable[Any]], *, file_n
     response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "no-store"
     return response
 
 

@@ -16,10 +16,11 @@ from tests.conftest import PASSWORD, make_user
 from tests.site.planted import word_hits
 
 pytestmark = pytest.mark.django_db
+WRONG = "wrong"
 SECRET = "Zwetschgen-Passwort-77"
 
 
-def obtain(username: str, password: str = "wrong", *, address: str = "10.9.9.9", client=None):
+def obtain(username: str, password: str = WRONG, *, address: str = "10.9.9.9", client=None):
     body = {"username": username, "password": password}
     return (client or APIClient()).post("/api/v1/auth/token/", body, format="json", REMOTE_ADDR=address)
 
