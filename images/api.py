@@ -101,7 +101,8 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         """The members with their rights."""
         project = self.get_object()
         shape = partial(self._members, project, many=True)
-        return self.rows_below(request, selectors.members(project), shape, shapes.MemberSerializer.Meta.fields)
+        header = shapes.MemberSerializer.Meta.fields
+        return self.rows_below(request, selectors.members(project), shape, header, of=project, project=project.pk)
 
     @extend_schema(request=shapes.MemberAddSerializer, responses={201: shapes.MemberSerializer})
     @members.mapping.post
