@@ -81,14 +81,15 @@ def _merged(projects: Iterable[int], patients: Iterable[str]) -> list[str]:
 def _of_these(projects: Iterable[int], patients: Iterable[str]) -> list[tuple[int, str]]:
     """(project, pseudonym) of those that have scans."""
     rows = Image.objects.filter(project__in=projects, patient__in=patients, erased_at__isnull=True).order_by()
-    return list(rows.values_list("project", "patient").distinct())
+    return [(project, str(patient)) for project, patient in rows.values_list("project", "patient").distinct()]
 
 
 def _note(actor: User, projects: list[int], made: list[str]) -> None:
     """One event per search, in the trail of the project; one per project where a search over several finds the patient."""
     found = _of_these(projects, [*made, *_merged(projects, made)])
-    sole = (projects[0], made[0]) if len(projects) == 1 else (None, "")
+    sole: tuple[int | None, str] = (projects[0], made[0]) if len(projects) == 1 else (None, "")
     with transaction.atomic():
-        for project, patient in found or [sole]:
+        rows: list[tuple[int | None, str]] = [*found] if found else [sole]
+        for project, patient in rows:
             details = {"pseudonym": patient, "found": bool(found)}
             audit.record("patient.search", actor=actor, project=project, details=details)

@@ -80,7 +80,7 @@ class _Bare:
         setattr(self._request, name, value)
 
 
-class LoginHandler(AxesDatabaseHandler):
+class LoginHandler(AxesDatabaseHandler):  # type: ignore[misc]  # the library has no types
     """Axes with two more limits, an audit event per lock, and nothing kept of what was sent."""
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:

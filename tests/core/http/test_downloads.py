@@ -52,7 +52,10 @@ def test_every_door_of_a_file_is_on_record(api, admin, project, make_snapshot):
     client = api(admin)
     doors = [
         *(f"/api/v1/{path}/" for path in ("projects", "images", "labels", "reviews", "imports", "uploads", "exports")),
-        *(f"/api/v1/{path}/" for path in ("datasets", "training-runs", "models", "evaluations", "deployments", "grades")),
+        *(
+            f"/api/v1/{path}/"
+            for path in ("datasets", "training-runs", "models", "evaluations", "deployments", "grades")
+        ),
         *(f"/api/v1/{path}/" for path in ("history", "feedback", "users", "audit", "events")),
         f"/api/v1/projects/{project.pk}/members/",
         f"/api/v1/projects/{project.pk}/label-doubts/",
