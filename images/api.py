@@ -73,9 +73,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         policies.require(request.user, "reidentify", project)
         asked = parsed(privacy.ReidentifySerializer(data=request.data))
         patient = services.reidentify(actor=caller(request), project=project, **asked)
-        answer = Response(privacy.PatientSerializer({"pseudonym": asked["pseudonym"], "patient": patient}).data)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return Response(privacy.PatientSerializer({"pseudonym": asked["pseudonym"], "patient": patient}).data)
 
     @extend_schema(request=privacy.ErasePatientSerializer, responses=privacy.ErasedSerializer)
     @action(detail=True, methods=["post"], url_path="erase-patient")
@@ -103,7 +101,8 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         """The members with their rights."""
         project = self.get_object()
         shape = partial(self._members, project, many=True)
-        return self.rows_below(request, selectors.members(project), shape, shapes.MemberSerializer.Meta.fields)
+        header = shapes.MemberSerializer.Meta.fields
+        return self.rows_below(request, selectors.members(project), shape, header, of=project, project=project.pk)
 
     @extend_schema(request=shapes.MemberAddSerializer, responses={201: shapes.MemberSerializer})
     @members.mapping.post

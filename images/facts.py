@@ -126,6 +126,14 @@ def keyed(project_id: int, patient: str) -> str:
     return ring.current().pseudonym(patient, scope=str(project_id))
 
 
+def said_pseudonym(project_id: int, values: Mapping[str, str]) -> str:
+    """The pseudonym of the patient that a row of a labels file names, as it was made first; empty where it names none."""
+    if PSEUDONYM.fullmatch(values.get("pseudonym", "")):
+        return values["pseudonym"]
+    named = values.get("patient", "").strip()
+    return named if PSEUDONYM.fullmatch(named) or not named else keyed(project_id, named)
+
+
 def lines(metadata: Metadata) -> dict[str, str]:
     """What is known, for a page: the titles in their order, and what is shown next to each."""
     shown: dict[str, list[str]] = {}

@@ -1,6 +1,5 @@
 """Filters of the lists. A project or class that the user cannot see gives an empty list, as one that does not exist does."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -8,19 +7,22 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from images import policies
-from images.facts import keyed
-from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, PatientMerge, Split
+from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
+from images.services.naming import find_patients
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
 
 SEARCH_LENGTH = 120
 
 
-def patients(value: str, projects: Iterable[int]) -> list[str]:
-    """A patient as stored: the value itself (a pseudonym), its pseudonym in each of the projects, and what these were
-    merged into."""
-    known = [value, *(keyed(project, value) for project in projects)]
-    return [*known, *PatientMerge.objects.filter(source__in=known).values_list("target", flat=True)]
+PATIENT = "pseudonym; with the right `reidentify` also the patient id as it was sent, which is audited"
+
+
+def asked_projects(user: Any, project: Any) -> QuerySet[Project]:
+    """The visible project that a filter names, or all visible ones where it names none."""
+    projects = policies.visible_projects(user)
+    key = find_key(project or "")
+    return projects if key is None else projects.filter(pk=key)
 
 
 class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
@@ -30,7 +32,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices)
     split = django_filters.ChoiceFilter(choices=[*Split.choices, ("none", "none")], method="by_split")
     modality = django_filters.CharFilter(method="by_modality")
-    patient = django_filters.CharFilter(method="by_patient", label="pseudonym or the patient id as it was sent")
+    patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
     external_id = django_filters.CharFilter()
     hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
     uploaded_after = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="gte")
@@ -66,11 +68,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         return queryset.filter(hold="" if value == "none" else value)
 
     def by_patient(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-        projects = policies.visible_projects(self.request.user)
-        key = find_key(self.data.get("project", ""))
-        if key is not None:
-            projects = projects.filter(pk=key)
-        return queryset.filter(patient__in=patients(value, projects.values_list("pk", flat=True)))
+        projects = asked_projects(self.request.user, self.data.get("project"))
+        return queryset.filter(patient__in=find_patients(self.request.user, value, projects))
 
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text: Any = value.strip()[:SEARCH_LENGTH]

@@ -43,6 +43,13 @@ def visible_scans(user: User | AnonymousUser) -> QuerySet[Image]:
     return scans.filter(project=projects[0]) if len(projects) == 1 else scans.filter(project__in=projects)
 
 
+def allowing(user: User, codename: str, projects: QuerySet[Project]) -> QuerySet[Project]:
+    """Those of the visible `projects` in which the user has the right."""
+    if user.is_admin:
+        return projects
+    return projects.filter(pk__in=get_objects_for_user(user, f"images.{codename}", Project, with_superuser=False))
+
+
 def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
     """All codenames the user has in the project; none without the right to view it."""
     if not _is_active(user):

@@ -15,6 +15,7 @@ from mediscan_site.core.http.codes import CodeField, parse_code
 from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.shapes import BuiltOnceMixin
 from mediscan_site.core.models import User
+from mediscan_site.core.names import name_key
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -46,7 +47,7 @@ class UserField(serializers.Field[User, Any, str, Any]):
         if isinstance(data, bool) or not isinstance(data, int | str):
             self.fail("incorrect_type")
         users = User.objects.all()
-        user = users.filter(username=data).first() if isinstance(data, str) else None
+        user = users.filter(username_key=name_key(data)).first() if isinstance(data, str) else None
         if user is None:
             try:
                 user = users.filter(pk=parse_code("", data)).first()

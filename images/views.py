@@ -10,6 +10,7 @@ from images import forms, selectors, services
 from images.filters import ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import require, visible_projects
+from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import chosen_ordering, keyset_page
@@ -127,9 +128,7 @@ def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.reidentify, form=form, project=project, **form.cleaned_data)
         context["patient"] = done.value
-    page = respond(request, "images/reidentify.html", context, form)
-    page["Cache-Control"] = "no-store"
-    return page
+    return respond(request, "images/reidentify.html", context, form)
 
 
 @form_page
@@ -190,6 +189,7 @@ def member_right(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @read_page
+@by_pseudonym
 def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}

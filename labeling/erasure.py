@@ -1,11 +1,14 @@
 """What this app keeps of a scan that is erased for good: its history of labels and decisions, nothing that reveals its content."""
 
 import json
+from collections.abc import Collection
+from datetime import timedelta
 
 from django.db.models import Q
+from django.utils import timezone
 
-from images.models import Image
-from images.services import on_erase
+from images.models import Image, Project
+from images.services import on_erase, on_erase_patient
 from labeling.exports.services import leave_exports
 from labeling.imports.layout import file_name
 from labeling.models import (
@@ -19,10 +22,13 @@ from labeling.models import (
     Review,
     SnapshotMember,
 )
+from mediscan_site.core import tidy
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
 
 ERASED = "(erased)"
+# Lines of files that became no scan: nobody can tell later whose they were.
+NAMES_KEPT = timedelta(days=30)
 
 
 @on_erase
@@ -41,14 +47,33 @@ def forget(image: Image) -> list[Blob]:
 
 
 def _forget_reports(image: Image) -> None:
-    """In the reports of imports: every line with this file's name, including lines of its labels file."""
+    """In the reports of imports: every line with this file's name, including lines of its labels file; and those of the same
+    import that belong to no scan and nobody else, which may be about this patient."""
     for line in ImportFile.objects.filter(image=image).select_related("batch"):
         name = file_name(line.path)
         lines = ImportFile.objects.filter(batch=line.batch)
-        lines.filter(Q(image=image) | Q(path__endswith=name)).update(path=ERASED, detail="")
+        nobodys = Q(image__isnull=True, patient="")
+        lines.filter(Q(image=image) | Q(path__endswith=name) | nobodys).update(path=ERASED, detail="")
         others = lines.filter(image__erased_at__isnull=True, image__isnull=False).exclude(image=image)
         if line.batch.file_name != ERASED and not others.exists():
             _forget_name(line.batch)
+
+
+@on_erase_patient
+def forget_lines(project: Project, patient: Collection[str]) -> int:
+    """Lines of reports without a scan whose row of a labels file names the patient."""
+    lines = ImportFile.objects.filter(batch__project=project, patient__in=patient)
+    return lines.update(path=ERASED, detail="", patient="")
+
+
+@tidy.register
+def forget_old_names() -> None:
+    """What became no scan is out of reach of any erasure: its names go by themselves, those of whole imports too."""
+    old = {"finished_at__lt": timezone.now() - NAMES_KEPT}
+    lines = ImportFile.objects.filter(image__isnull=True, **{f"batch__{name}": value for name, value in old.items()})
+    lines.exclude(path=ERASED).update(path=ERASED, detail="", patient="")
+    for batch in Import.objects.filter(**old).exclude(file_name=ERASED).exclude(files__image__isnull=False):
+        _forget_name(batch)
 
 
 def _forget_name(batch: Import) -> None:

@@ -17,4 +17,4 @@ def run_export(pk: int) -> None:
 
 
 work.register_sweep(Import, run_import)
-work.register_sweep(Export, run_export)
+work.register_sweep(Export, run_export, closing={"filters": {}})

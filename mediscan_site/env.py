@@ -37,6 +37,13 @@ def count(env: environ.Env, name: str, *, default: int) -> int:
     return int(given or default)
 
 
+def at_least(env: environ.Env, name: str, *, default: int, least: int) -> int:
+    value = count(env, name, default=default)
+    if value < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more, not {value}.")
+    return value
+
+
 def hour(env: environ.Env, name: str, *, default: int) -> int:
     """An hour of the day, 0 to 23."""
     value = count(env, name, default=default)

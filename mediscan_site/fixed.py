@@ -36,12 +36,14 @@ MIDDLEWARE = [
     "mediscan_site.core.http.middleware.DrainMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mediscan_site.core.http.sessions.NoStoreMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "mediscan_site.core.http.sessions.SessionEndMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mediscan_site.core.http.middleware.RequestContextMiddleware",
@@ -81,12 +83,23 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 # By name and address: one bad login must not lock a whole ward that shares a proxy's address.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# Besides these five (core.logins): one name over all addresses, one address over all names.
+NAME_FAILURE_LIMIT = 20
+ADDRESS_FAILURE_LIMIT = 100
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "mediscan_site.core.logins.LoginHandler"
+AXES_USERNAME_CALLABLE = "mediscan_site.core.logins.typed_name"
+# The audit trail has every log-in.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_CALLABLE = "mediscan_site.core.http.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.http.middleware.client_ip"
+AXES_CLIENT_IP_CALLABLE = "mediscan_site.core.logins.address"
 
 # The web
 SESSION_COOKIE_HTTPONLY = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# The longest a session lasts, however busy (core.http.sessions).
+SESSION_COOKIE_AGE = 7 * 86_400
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "mediscan_site.front.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {

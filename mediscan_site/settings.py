@@ -71,6 +71,8 @@ TRUSTED_PROXIES = site_env.count(env, "TRUSTED_PROXIES", default=0)
 
 # The web
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+# A session ends after so long without activity.
+SESSION_IDLE_S = site_env.at_least(env, "SESSION_IDLE_S", default=8 * 3600, least=60)
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -138,7 +140,10 @@ BACKUP_RECIPIENTS = site_env.backup_recipients(env.list("BACKUP_RECIPIENTS", def
 BACKUP_HOUR = site_env.hour(env, "BACKUP_HOUR", default=1)
 SCRAPE_TOKEN = env.str("METRICS_TOKEN", default="")
 
-vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+# Without a mail server nothing is sent: a one-time link in a log would be good for whoever reads the log.
+SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
+vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://"))
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "mediscan@localhost"
 
 LOGGING = {

@@ -3,9 +3,9 @@
 import django_filters
 from django.db.models import QuerySet
 
-from images import policies
-from images.filters import patients
+from images.filters import PATIENT, asked_projects
 from images.models import SCAN_PREFIX
+from images.services.naming import find_patients
 from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
@@ -67,12 +67,12 @@ class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
     after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    patient = django_filters.CharFilter(method="by_patient", label="pseudonym or the patient id as it was sent")
+    patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
 
     class Meta:
         model = Grade
         fields: list[str] = []
 
     def by_patient(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
-        projects = policies.visible_projects(self.request.user).values_list("pk", flat=True)
-        return queryset.filter(image__patient__in=patients(value, projects))
+        projects = asked_projects(self.request.user, self.data.get("project"))
+        return queryset.filter(image__patient__in=find_patients(self.request.user, value, projects))

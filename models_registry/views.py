@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 
 from images.models import Project
 from images.policies import require, visible_projects
+from images.searching import by_pseudonym
 from images.services import parse_facts
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
@@ -146,6 +147,7 @@ def feedback(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @read_page
+@by_pseudonym
 def history(request: HttpRequest) -> HttpResponse:
     asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
     rows = HistoryFilter(asked, queryset=selectors.grades(request.user), request=request).qs

@@ -36,6 +36,7 @@ WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 # A busy machine is no reason to refuse a file.
 DECODER_TIMEOUT_S = 600
+SENDS_MAIL = True
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as on a real site: threads on an in-memory database get "table is locked", which no time-out waits for.

@@ -4,7 +4,7 @@ from images.facts import parse_facts, pseudonym
 from images.scan_facts import ScanFacts
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
-from images.services.erasure import delete_scan, erase_patient, on_erase
+from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.members import add_member, grant, remove_member, revoke
@@ -24,6 +24,7 @@ __all__ = [
     "grant",
     "merge_patients",
     "on_erase",
+    "on_erase_patient",
     "open_original",
     "open_rendition",
     "parse_facts",

@@ -11,6 +11,7 @@ from images.facts import parse_fact, pseudonym
 from images.models import Image, Metadata
 from images.scan_facts import METADATA_FIELDS
 from images.services import identities
+from images.services.naming import limit_numbers
 from images.services.scans import parse_external_id, parse_split, refuse_taken
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, NotFound, Stale
@@ -23,6 +24,8 @@ def update_scan(*, actor: User, image: Image, changes: dict[str, Any], expected_
     Stale when the scan is no longer at `expected_version`; Conflict `split_locked` once a snapshot holds its split."""
     policies.require(actor, "upload_image", image.project)
     columns = _columns(image, changes)
+    if columns.get("patient"):
+        limit_numbers(actor, image.project, str(changes["patient"]))
     metadata = {name: parse_fact(name, changes[name]) for name in METADATA_FIELDS if name in changes}
     refuse_taken(image.project, columns.get("external_id"), besides=image.pk)
     if not columns and not metadata:

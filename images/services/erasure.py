@@ -1,15 +1,15 @@
 """Erasing a scan for good. Later apps add what they keep of it through `on_erase`, so nothing of it can be forgotten."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.facts import pseudonym
-from images.models import Deidentification, Image, Metadata, Project, Rendition
+from images.models import Deidentification, Image, Metadata, PatientMerge, Project, Rendition
 from images.scan_facts import FACTS
+from images.services.naming import named_patient
 from mediscan_site.core import audit, text
 from mediscan_site.core.backup.hooks import after_restore
 from mediscan_site.core.errors import Invalid, NotFound
@@ -21,7 +21,10 @@ from mediscan_site.core.storage.scrub import scrub
 
 MAX_REASON = 500
 Hook = Callable[[Image], Iterable[Blob]]
+# Of a project, what names the patient (all pseudonyms that are this person); returns how much.
+PatientHook = Callable[[Project, Collection[str]], int]
 _hooks: list[Hook] = []
+_patient_hooks: list[PatientHook] = []
 
 
 def on_erase(hook: Hook) -> Hook:
@@ -29,6 +32,13 @@ def on_erase(hook: Hook) -> Hook:
     own references and returns the objects to destroy. A hook that raises stops the erasure."""
     if hook not in _hooks:
         _hooks.append(hook)
+    return hook
+
+
+def on_erase_patient(hook: PatientHook) -> PatientHook:
+    """Register what a later app keeps of a patient beside the scans. Called inside a transaction."""
+    if hook not in _patient_hooks:
+        _patient_hooks.append(hook)
     return hook
 
 
@@ -45,17 +55,27 @@ def erase_patient(*, actor: User, project: Project, patient: str, reason: str) -
     require_admin(actor)
     named = text.line(patient, attr="patient", max_length=FACTS["patient"].max_length, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
-    scans = Image.objects.filter(project=project, patient=pseudonym(project, named), erased_at__isnull=True)
+    patient = named_patient(actor, project, named)
+    scans = Image.objects.filter(project=project, patient=patient, erased_at__isnull=True)
     doomed = list(scans.select_related("blob").order_by("pk"))
-    if not doomed:
-        raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")
     with transaction.atomic():
+        if not _forget_patient(project, patient) and not doomed:
+            raise Invalid("The project has no scan of this patient.", attr="patient", code="does_not_exist")
         details = {"scans": len(doomed), "reason": why}
         audit.record("patient.erase", actor=actor, obj=project, project=project.pk, details=details)
     for image in doomed:
         with contextlib.suppress(NotFound):
             _destroy(image, actor=actor)
     return len(doomed)
+
+
+def _forget_patient(project: Project, patient: str | None) -> int:
+    """What names the patient beside the scans; returns how much there was."""
+    if patient is None:
+        return 0
+    merged = PatientMerge.objects.filter(project=project, target=patient).values_list("source", flat=True)
+    everyone = {patient, *merged}
+    return sum(hook(project, everyone) for hook in _patient_hooks)
 
 
 @after_restore
@@ -76,6 +96,7 @@ def _destroy(image: Image, *, actor: User | None) -> None:
         doomed += [image.blob] if image.blob is not None else []
         for hook in _hooks:
             doomed += hook(image)
+        _forget_patient(image.project, image.patient)
         _bury(image)
         audit.record("scan.delete", actor=actor, obj=image, project=image.project_id, details={"objects": len(doomed)})
         blobs.erase_on_commit(doomed)

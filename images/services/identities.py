@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from images import policies
+from images.facts import PSEUDONYM
 from images.models import Image, PatientIdentity, Project
 from images.services.erasure import on_erase
 from mediscan_site.core import audit, text
@@ -54,6 +55,9 @@ def reidentify(*, actor: User, project: Project, pseudonym: str, reason: str) ->
     policies.require(actor, "reidentify", project)
     wanted = text.line(pseudonym, attr="pseudonym", max_length=64, required=True)
     why = text.line(reason, attr="reason", max_length=MAX_REASON, required=True)
+    if not PSEUDONYM.fullmatch(wanted):
+        # The trail keeps what was asked for: a number typed here by mistake must not get there.
+        raise Invalid("This is no pseudonym. It is P and 16 characters, as the scan shows it.", attr="pseudonym")
     row = PatientIdentity.objects.filter(project=project, pseudonym=wanted).first()
     with transaction.atomic():
         details = {"pseudonym": wanted, "reason": why, "found": row is not None}

@@ -5,9 +5,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
-from images.facts import parse_fact, pseudonym
+from images.facts import parse_fact
 from images.models import Image, PatientMerge, Project
 from images.services import identities
+from images.services.naming import named_patient
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
@@ -16,10 +17,11 @@ from mediscan_site.core.models import User
 def merge_patients(*, actor: User, project: Project, source: str, target: str) -> int:
     """All scans of `source` become scans of `target`, including those still to come. Returns how many there were.
 
-    Either is an id as it was sent or a pseudonym. Nobody changes sides in data sets: where the two were on different ones,
+    Either is a pseudonym, or, for whoever may re-identify, an id as it was sent.
+    Nobody changes sides in data sets: where the two were on different ones,
     the next data set leaves out those that would leak (`labeling.datasets.splits`). Invalid: `does_not_exist`, `same_patient`."""
     policies.require(actor, "manage_project", project)
-    old, new = (_known(project, value, attr) for attr, value in (("source", source), ("target", target)))
+    old, new = (_known(actor, project, value, attr) for attr, value in (("source", source), ("target", target)))
     if old == new:
         raise Invalid("Source and target are the same patient.", attr="target", code="same_patient")
     try:
@@ -32,8 +34,9 @@ def merge_patients(*, actor: User, project: Project, source: str, target: str) -
     return moved
 
 
-def _known(project: Project, value: str, attr: str) -> str:
-    patient = pseudonym(project, parse_fact("patient", value))
+def _known(actor: User, project: Project, value: str, attr: str) -> str:
+    named = parse_fact("patient", value)
+    patient = named_patient(actor, project, named, attr=attr) if named else None
     if not patient or not Image.objects.filter(project=project, patient=patient, erased_at__isnull=True).exists():
         raise Invalid(
             "No scan of this project is of this patient. Give the id as it was sent, or the pseudonym that the scan shows.",

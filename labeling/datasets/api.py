@@ -19,7 +19,7 @@ from labeling.exports.parcel import export_snapshot
 from labeling.models import Snapshot
 from mediscan_site.core.http.api import parsed
 from mediscan_site.core.http.callers import caller
-from mediscan_site.core.http.csv import csv_response, wants_csv
+from mediscan_site.core.http.csv import Download, csv_response, record_download, wants_csv
 from mediscan_site.core.http.viewsets import ApiViewSet
 
 CSV = OpenApiParameter("format", str, description="`csv`: the members as CSV.")
@@ -54,21 +54,30 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     def members(self, request: Request, pk: str) -> HttpResponseBase:
         """The scans of the data set, in pages."""
         shape = datasets.DatasetMemberSerializer
-        members = selectors.snapshot_members(self.get_object())
-        return self.rows_below(request, members, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        snapshot = self.get_object()
+        members = selectors.snapshot_members(snapshot)
+        return self.rows_below(
+            request,
+            members,
+            lambda rows: shape(rows, many=True).data,
+            shape.Meta.fields,
+            of=snapshot,
+            project=snapshot.project_id,
+        )
 
     @extend_schema(parameters=[CSV], responses=datasets.ManifestSerializer)
     @action(detail=True)
     def manifest(self, request: Request, pk: str) -> HttpResponseBase:
         """Everything that the content hash covers, and what was left out, as a file. `comparison.manifest` says how to check it."""
         snapshot = self.get_object()
+        about = Download(snapshot.members.count(), project=snapshot.project_id, obj=snapshot)
         if wants_csv(request):
             rows = comparison.member_rows(snapshot)
-            return csv_response(comparison.COLUMNS, rows, file_name=f"{snapshot.code}.csv")
+            return csv_response(request, comparison.COLUMNS, rows, file_name=f"{snapshot.code}.csv", about=about)
+        record_download(request, f"{snapshot.code}.json", about)
         response = StreamingHttpResponse(comparison.manifest(snapshot), content_type="application/json")
         response["Content-Disposition"] = f'attachment; filename="{snapshot.code}.json"'
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
         return response
 
     @extend_schema(parameters=[datasets.AgainstSerializer], responses=datasets.DiffSerializer)
@@ -90,7 +99,6 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         response = StreamingHttpResponse(pieces, content_type="application/zip")
         response["Content-Disposition"] = f'attachment; filename="{snapshot.code}.zip"'
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "no-store"
         return response
 
     @extend_schema(request=ExportFilesSerializer, responses={202: ExportSerializer})

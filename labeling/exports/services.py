@@ -9,12 +9,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
-from images.services import pseudonym
+from images.services.naming import named_patient
 from labeling.exports.selectors import chosen_scans
 from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
+from mediscan_site.core.http.idempotency import forget_answers_of
 from mediscan_site.core.models import ACTIVE, Blob, User
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.opening import open_audited
@@ -34,7 +35,7 @@ def start_export(
 ) -> Export:
     """Queue the making of a ZIP: of a snapshot, or of the scans of the project that pass `filters` (as in the list of scans)."""
     require(actor, "view_project", project)
-    given = _without_raw_patient(project, {name: value for name, value in (filters or {}).items() if value})
+    given = _without_raw_patient(actor, project, {name: value for name, value in (filters or {}).items() if value})
     if snapshot is not None and (given or snapshot.project_id != project.pk):
         raise Invalid("Name a data set of the project, or filters: one of the two.", attr="dataset")
     if snapshot is None and not chosen_scans(actor, project, given).filter(hold="").exists():
@@ -49,11 +50,11 @@ def start_export(
     return made
 
 
-def _without_raw_patient(project: Project, filters: dict[str, str]) -> dict[str, str]:
+def _without_raw_patient(actor: User, project: Project, filters: dict[str, str]) -> dict[str, str]:
     """The filters as they may be stored: a raw patient id only as its pseudonym."""
     if "patient" not in filters:
         return filters
-    return {**filters, "patient": str(pseudonym(project, filters["patient"]))}
+    return {**filters, "patient": named_patient(actor, project, filters["patient"])}
 
 
 def open_export(*, actor: User, export: Export) -> tuple[BinaryIO, Blob]:
@@ -98,6 +99,8 @@ def leave_exports(image: Image) -> list[Blob]:
     Nobody knows any more what a filtered list held, so all those made since the scan came in are withdrawn. One that is
     still being made finds out when it ends: both sides lock the project's row, so none slips through."""
     Project.objects.select_for_update().get(pk=image.project_id)
+    # They repeat the filters, in which somebody may have named the patient.
+    forget_answers_of("/exports/")
     held = SnapshotMember.objects.filter(image=image).values("snapshot")
     # An export ends by the database's clock; a scan arrives by ours.
     since = image.upload_date - CLOCKS_DIFFER

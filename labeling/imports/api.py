@@ -87,8 +87,9 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     @action(detail=True, filterset_class=None, ordering_fields=("id",), ordering="id")
     def files(self, request: Request, pk: str) -> HttpResponseBase:
         """What became of each file, and of rows of the labels file that match none."""
-        lines = selectors.import_files(self.get_object())
-        return self.rows_below(request, lines, _report_lines, shapes.ImportFileSerializer.Meta.fields)
+        batch = self.get_object()
+        lines, header = selectors.import_files(batch), shapes.ImportFileSerializer.Meta.fields
+        return self.rows_below(request, lines, _report_lines, header, of=batch, project=batch.project_id)
 
 
 def _report_lines(lines: list[ImportFile]) -> Any:

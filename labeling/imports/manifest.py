@@ -51,6 +51,7 @@ class RowProblem:
     image_id: str
     code: str
     detail: str
+    values: Mapping[str, str]
 
 
 def parse(name: str, data: bytes) -> list[Row]:
@@ -172,7 +173,7 @@ def match(rows: Iterable[Row], places: Sequence[Place]) -> tuple[dict[str, Row],
         paths = [exact[wanted]] if wanted in exact else by_name.get(wanted, [])
         problem = _problem(row, paths, rows_by_path)
         if problem:
-            problems.append(RowProblem(row.number, row.image_id, *problem))
+            problems.append(RowProblem(row.number, row.image_id, *problem, row.values))
         else:
             rows_by_path.setdefault(paths[0], row)
     return rows_by_path, problems

@@ -32,10 +32,12 @@ class Report:
     def _digest(self, path: str) -> str:
         return hmac.digest(self._key, path.encode("utf-8", "surrogatepass"), "sha256").hex()
 
-    def add(self, path: str, outcome: Outcome, code: str, detail: str, image: Image | None = None) -> None:
+    def add(
+        self, path: str, outcome: Outcome, code: str, detail: str, image: Image | None = None, *, patient: str = ""
+    ) -> None:
         digest = self._digest(path)
         values: dict[str, Any] = {"path": path[:LONGEST_PATH], "outcome": outcome, "code": code, "detail": detail}
-        self._rows.append(ImportFile(batch=self._batch, path_digest=digest, image=image, **values))
+        self._rows.append(ImportFile(batch=self._batch, path_digest=digest, image=image, patient=patient, **values))
         if outcome != Outcome.WARNING:
             self._done.add(digest)
         if image is None and len(self._rows) >= BATCH:

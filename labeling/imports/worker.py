@@ -8,10 +8,12 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
 
 from django.db import OperationalError, transaction
 
 from images import renditions
+from images.facts import said_pseudonym
 from images.models import Image, ProjectClass
 from images.services import parse_facts
 from labeling.imports import frames, manifest, zipfiles
@@ -144,7 +146,7 @@ class _Walk:
             return {}
         for problem in problems:
             where = f"{path}, row {problem.number}: {problem.image_id}"
-            self._refused(where, EntryRefused(problem.code, problem.detail))
+            self._refused(where, EntryRefused(problem.code, problem.detail), said=problem.values)
         return rows
 
     def _take(self, archive: Archive, stream: Stream, task: _Task) -> None:
@@ -168,7 +170,7 @@ class _Walk:
                 if not self.report.is_done(part.tag):
                     stream.add(part)
         except (EntryRefused, DomainError) as error:
-            self._refused(path, error)
+            self._refused(path, error, said=task.row.values if task.row else {})
 
     def _parts(self, whole: Parcel) -> Iterator[Parcel]:
         """The frames of a file, each a parcel; the file itself when it has but one."""
@@ -204,13 +206,19 @@ class _Walk:
         """In the transaction that saves the scans: a scan is stored and reported, or neither."""
         for delivery in group:
             if delivery.error is not None:
-                self._refused(delivery.parcel.tag, delivery.error)
+                facts = delivery.came.facts if delivery.came else delivery.parcel.facts
+                said = {"patient": facts.patient or "", "pseudonym": facts.pseudonym or ""}
+                self._refused(delivery.parcel.tag, delivery.error, said=said)
             elif delivery.image is not None:
                 self._taken(delivery, delivery.image)
         self.report.flush()
 
-    def _refused(self, path: str, error: EntryRefused | DomainError) -> None:
-        self.report.add(path, Outcome.REJECTED, error.code, error.detail)
+    def _refused(
+        self, path: str, error: EntryRefused | DomainError, *, said: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`said`: what the labels file says about it."""
+        patient = said_pseudonym(self.batch.project_id, said)
+        self.report.add(path, Outcome.REJECTED, error.code, error.detail, patient=patient)
 
     def _taken(self, delivery: Delivery, image: Image) -> None:
         path, wanted = delivery.parcel.tag, delivery.parcel.label_class

@@ -43,9 +43,12 @@ class ImportFile(models.Model):
     code = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
     image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="import_files")
+    # Of a line without a scan: the pseudonym of the patient that its row names, so that erasing the patient finds it.
+    patient = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["batch", "path_digest", "code"], name="import_file_once")]
+        indexes = [models.Index(fields=["patient"], name="import_file_by_patient")]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.outcome}"

@@ -62,7 +62,14 @@ class ProjectDoubtsViewSet(ProjectViewSet):
         policies.require(request.user, "review_label", project)
         shape = LabelDoubtSerializer
         doubts = selectors.label_doubts(project)
-        return self.rows_below(request, doubts, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        return self.rows_below(
+            request,
+            doubts,
+            lambda rows: shape(rows, many=True).data,
+            shape.Meta.fields,
+            of=project,
+            project=project.pk,
+        )
 
     @extend_schema(request=KeepLabelSerializer, responses={201: ReviewSerializer}, parameters=[IF_MATCH])
     @label_doubts.mapping.post

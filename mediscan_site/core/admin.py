@@ -44,7 +44,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     search_fields = ("username", "email")
     fields = ("username", "email", "role", "is_active", "last_login", "date_joined")
     readonly_fields = ("last_login", "date_joined")
-    actions = ("reset_link",)
+    actions = ("reset_link", "unlock")
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fields if obj else ("username", "email", "role")
@@ -65,6 +65,12 @@ class UserAdmin(admin.ModelAdmin[User]):
         for user in queryset.filter(is_active=True):
             link = services.make_reset_link(actor=_actor(request), user=user, base_url=site_url(request))
             messages.info(request, f"{user.username}: {link}")
+
+    @admin.action(description="Unlock after too many failed log-ins")
+    def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            services.unlock_account(actor=_actor(request), user=user)
+            messages.info(request, f"{user.username} may log in again.")
 
 
 @admin.register(ServiceToken)

@@ -97,8 +97,9 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     @action(detail=True, methods=["get"], filterset_fields=None, ordering_fields=("id",), ordering="-id")
     def tokens(self, request: Request, pk: str) -> HttpResponseBase:
         shape = shapes.ServiceTokenSerializer
-        tokens = selectors.service_tokens(self.get_object())
-        return self.rows_below(request, tokens, lambda rows: shape(rows, many=True).data, shape.Meta.fields)
+        user = self.get_object()
+        tokens = selectors.service_tokens(user)
+        return self.rows_below(request, tokens, lambda rows: shape(rows, many=True).data, shape.Meta.fields, of=user)
 
     @extend_schema(request=shapes.ServiceTokenSerializer, responses={201: shapes.IssuedTokenSerializer})
     @tokens.mapping.post

@@ -9,8 +9,8 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        # Importing them registers the system checks and the receivers that audit log-ins.
-        from mediscan_site.core import auth, checks, durability, start  # noqa: F401
+        # Importing them registers the system checks, the receivers that audit log-ins, and who does which work.
+        from mediscan_site.core import auth, checks, durability, start, tasks  # noqa: F401
 
         pre_migrate.connect(_before_tables, sender=self)
 

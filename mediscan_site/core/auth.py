@@ -29,6 +29,7 @@ from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_pas
 
 from mediscan_site.core import audit
 from mediscan_site.core.models import ServiceToken, User
+from mediscan_site.core.names import name_key
 
 FAMILY = "family"
 RACE = timedelta(seconds=10)
@@ -204,6 +205,6 @@ def _audit_logout(sender: Any, request: HttpRequest, user: User | None, **kwargs
 @receiver(user_login_failed, dispatch_uid="audit.login_failed")
 def _audit_failed_login(sender: Any, credentials: dict[str, Any], **kwargs: Any) -> None:
     # What was typed may be a password in the wrong field: only the name of an account is written down.
-    user = User.objects.filter(username=str(credentials.get("username", ""))).first()
+    user = User.objects.filter(username_key=name_key(str(credentials.get("username", "")))).first()
     with transaction.atomic():
         audit.record("login.failed", actor=None, obj=user, actor_name=user.username if user else "")

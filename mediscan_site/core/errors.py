@@ -66,6 +66,12 @@ class UnsupportedMedia(DomainError):
     default_code = "unsupported_media_type"
 
 
+class TooOften(DomainError):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    default_code = "too_often"
+    retry_after = 3600
+
+
 class Unavailable(DomainError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "unavailable"

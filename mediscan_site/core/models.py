@@ -7,6 +7,8 @@ from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils import timezone
 
+from mediscan_site.core.names import NameKeyField, name_key
+
 
 class Role(models.TextChoices):
     ADMIN = "admin"
@@ -14,6 +16,10 @@ class Role(models.TextChoices):
 
 
 class MediScanUserManager(UserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """As somebody types it, in whatever case of letters."""
+        return self.get(username_key=name_key(username or ""))
+
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **extra_fields: Any
     ) -> "User":
@@ -24,6 +30,8 @@ class User(AbstractUser):
     """A person or a machine account. The role is the truth; Django's two flags follow it (a constraint holds them together)."""
 
     role = models.CharField(max_length=16, choices=Role, default=Role.DOCTOR)
+    # A letter may become three in it.
+    username_key = NameKeyField(max_length=450, unique=True, editable=False)
 
     objects: ClassVar[MediScanUserManager] = MediScanUserManager()
 
@@ -144,6 +152,20 @@ class Notice(models.Model):
         return f"{self.key}: {self.sentence}"
 
 
+class Tally(models.Model):
+    """One use of something that is limited (`core.limits`). `who` is a keyed digest: nothing that was typed is kept."""
+
+    what = models.CharField(max_length=40)
+    who = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["what", "who", "at"], name="tally_by_who")]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.at}"
+
+
 class IdempotencyRecord(models.Model):
     """The stored answer to a POST that carried an Idempotency-Key (kept 24 hours). `status` is null while it is being worked on."""
 
@@ -191,6 +213,17 @@ class WorkItem(models.Model):
 
     class Meta:
         abstract = True
+
+
+class ResetRequest(WorkItem):
+    """Somebody asked for a new password. `email` as it was typed, until the worker has dealt with it."""
+
+    email = models.CharField(max_length=254, blank=True)
+    base_url = models.CharField(max_length=300)
+    requested_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"reset request {self.pk}"
 
 
 class Backup(WorkItem):

@@ -5,9 +5,9 @@ from typing import Any
 from celery import shared_task
 from celery.signals import beat_init, worker_init
 
-from mediscan_site.core import audit, start, tidy, work
+from mediscan_site.core import audit, resets, start, tidy, work
 from mediscan_site.core.backup import making, services
-from mediscan_site.core.models import Backup
+from mediscan_site.core.models import Backup, ResetRequest
 from mediscan_site.core.storage import orphans
 
 
@@ -49,4 +49,10 @@ def request_backup() -> None:
         work.send(run_backup, row.pk)
 
 
+@work.durable_task(name="core.send_reset", queue="io", soft_limit_s=300)
+def send_reset(pk: int) -> None:
+    resets.run(pk)
+
+
 work.register_sweep(Backup, run_backup)
+work.register_sweep(ResetRequest, send_reset, closing={"email": ""})

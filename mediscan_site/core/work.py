@@ -126,6 +126,11 @@ def finish(
     return bool(_mine(model, pk, attempt).update(status=status, error=error, finished_at=Now(), **columns))
 
 
+def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
+    """Give the row back, to be tried again after so long (and at most a lease later)."""
+    return bool(_mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
+
+
 def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:
     """Cancel a queued row at once (with `columns` set) or ask the worker of a running one to stop. False when it has ended."""
     queued = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.imports.api import LabelledScanViewSet
-from mediscan_site.core.http.csv import csv_response, wants_csv
+from mediscan_site.core.http.csv import Download, csv_response, wants_csv
 from mediscan_site.front import timeline
 from mediscan_site.front.timeline import Moment
 
@@ -29,8 +29,10 @@ class TimelineScanViewSet(LabelledScanViewSet):
     @action(detail=True, filterset_class=None, url_path="timeline", url_name="timeline")
     def timeline(self, request: Request, pk: str) -> HttpResponseBase:
         """What happened to this scan, oldest first, on one page."""
-        moments: Any = timeline.of_scan(self.get_object())
+        image = self.get_object()
+        moments: Any = timeline.of_scan(image)
         rows = MomentSerializer(moments, many=True).data
         if wants_csv(request):
-            return csv_response(MomentSerializer().fields, (row.values() for row in rows), file_name="timeline.csv")
+            lines, about = (row.values() for row in rows), Download(len(rows), project=image.project_id, obj=image)
+            return csv_response(request, MomentSerializer().fields, lines, file_name="timeline.csv", about=about)
         return Response({"next": None, "previous": None, "results": rows})

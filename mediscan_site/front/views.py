@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +22,7 @@ from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import site_url
-from mediscan_site.core.services import mail_reset_link
+from mediscan_site.core.resets import ask_for_reset
 from mediscan_site.front import forms, selectors, timeline
 from models_registry.grades import accepting as registry
 from models_registry.selectors import grades
@@ -52,12 +53,12 @@ class PasswordResetConfirm(auth.PasswordResetConfirmView):
 
 
 def password_reset(request: HttpRequest) -> HttpResponse:
-    """The same answer whether there is such an account or not."""
+    """The same answer, as quickly, whether there is such an account or not."""
     form = forms.EmailForm(**sent(request))
-    if request.method == "POST" and form.is_valid():
-        mail_reset_link(email=form.cleaned_data["email"], base_url=site_url(request))
+    if request.method == "POST" and settings.SENDS_MAIL and form.is_valid():
+        ask_for_reset(email=form.cleaned_data["email"], base_url=site_url(request))
         return redirect("password_reset_done")
-    return respond(request, "auth/reset.html", {}, form)
+    return respond(request, "auth/reset.html", {"sends_mail": settings.SENDS_MAIL}, form)
 
 
 @read_page

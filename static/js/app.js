@@ -23,7 +23,8 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   // The answer to a request without a session is the login page; it must not land inside this one.
   if (new URL(event.detail.xhr.responseURL, location.href).pathname.startsWith("/login")) {
     event.detail.shouldSwap = false;
-    location.reload();
+    if (event.detail.requestConfig.verb === "get") location.reload();
+    else tell("Not saved: you were signed out. Copy what you have written, then reload the page and log in.");
   }
 });
 

@@ -150,7 +150,7 @@ def test_bytes_are_served_with_their_digest_and_locked_down(api, author, store):
         assert answer["ETag"] == f'"{hashlib.sha256(data).hexdigest()}"'
         assert (answer["Content-Type"], answer["Content-Length"]) == (kind, str(len(data)))
         assert answer["X-Content-Type-Options"] == "nosniff"
-        assert "private" in answer["Cache-Control"]
+        assert answer["Cache-Control"] == "private, no-store"
         assert "sandbox" in answer["Content-Security-Policy"]
         for known in (answer["ETag"], f'"x", W/{answer["ETag"]}', "*"):
             again = client.get(url, HTTP_IF_NONE_MATCH=known)
@@ -228,9 +228,7 @@ def test_filters_narrow_the_list(api, project, admin, author, store, outsider):
         assert found(client, query) == []
     for query in (
         "split=train",
-        "patient=Smith",
         f"patient={one.patient}",
-        f"project={project.pk}&patient=smith",
         "external_id=e1",
         "modality=ct",
         "search=LEFT",

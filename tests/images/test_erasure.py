@@ -127,3 +127,35 @@ def test_what_is_deleted_is_overwritten_in_the_file_of_the_database(make_scan):
     Image.objects.filter(pk=image.pk).update(external_id=None, updated_at=timezone.now())
     scrub.scrub()
     assert not found()
+
+
+def test_a_patient_of_whom_only_reports_speak_is_erased_too(author, admin, project, api):
+    from labeling.models import ImportFile
+    from tests.labeling.imports.test_imports import bring
+
+    rows = b"image_id,label,patient\nlost-1.png,,MRN 5\nlost-2.png,,MRN 6\n"
+    bring(author, project, {"labels.csv": rows})
+    url, body = f"/api/v1/projects/{project.pk}/erase-patient/", {"patient": "mrn 5", "reason": "asked for it"}
+    assert api(admin).post(url, body, format="json").json() == {"erased": 0}
+    assert sorted(ImportFile.objects.values_list("path", flat=True)) == ["(erased)", "labels.csv, row 2: lost-2.png"]
+    assert api(admin).post(url, body, format="json").status_code == 400
+
+
+def test_names_of_files_that_became_no_scan_go_after_thirty_days(author, project):
+    from datetime import timedelta
+
+    import time_machine
+    from django.utils import timezone
+
+    from labeling.models import Import, ImportFile
+    from mediscan_site.core import tidy
+    from tests.labeling.imports.test_imports import NORMAL, bring
+
+    bring(author, project, {"Smith.txt": b"no picture"})
+    bring(author, project, {"a.jpg": NORMAL, "Jones.txt": b"no picture"})
+    tidy.run()
+    assert ImportFile.objects.filter(path="(erased)").count() == 0
+    with time_machine.travel(timezone.now() + timedelta(days=31)):
+        tidy.run()
+    assert sorted(ImportFile.objects.values_list("path", flat=True)) == ["(erased)", "(erased)", "a.jpg"]
+    assert list(Import.objects.order_by("pk").values_list("file_name", flat=True)) == ["(erased)", "many.zip"]

@@ -130,7 +130,7 @@ def test_the_heat_map_is_a_picture_with_its_digest(api, answered, author):
     assert response["Content-Type"] == "image/png"
     assert body.startswith(b"\x89PNG")
     assert response["ETag"] == f'"{grade.heatmap.sha256}"'
-    assert "private" in response["Cache-Control"]
+    assert response["Cache-Control"] == "private, no-store"
     assert AuditEvent.objects.filter(action="scan.open", details__kind="heatmap").count() == 1
     again = client.get(f"/api/v1/grades/{grade.pk}/heatmap/", HTTP_IF_NONE_MATCH=response["ETag"])
     assert again.status_code == 304
@@ -275,7 +275,7 @@ def test_the_history_shows_grade_feedback_and_label_newest_first(api, answered, 
         assert answer.status_code == 200, answer.content
         return [entry["id"] for entry in answer.json()["results"]]
 
-    assert found("patient=P 1") == found(f"patient={older.image.patient}") == [older.pk]
+    assert found(f"patient={older.image.patient}") == [older.pk]
     assert found(f"image={newer.image.code}") == [newer.pk]
     assert found(f"project={older.project_id}&model={older.model.code}&decision=answer") == [newer.pk, older.pk]
     assert found("decision=refer") == found("project=999") == found("model=zebra") == []

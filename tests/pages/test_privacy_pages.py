@@ -65,7 +65,7 @@ def test_a_patient_is_looked_up_with_a_reason_and_shown_once(held, browser, auth
     unknown = browser(author).post(url, {"pseudonym": "PAAAAAAAAAAAAAAAA", "reason": "call back"})
     assert unknown.status_code == 400 and "knows no patient id" in unknown.content.decode()
     found = browser(author).post(url, {"pseudonym": held.patient, "reason": "call back"})
-    assert PATIENT in found.content.decode() and found["Cache-Control"] == "no-store"
+    assert PATIENT in found.content.decode() and "no-store" in found["Cache-Control"]
     assert PATIENT not in repr(list(AuditEvent.objects.values()))
     assert PATIENT not in page(browser, author, "reidentify", project.pk)
 

@@ -21,6 +21,7 @@ from mediscan_site.core.models import IdempotencyRecord
 from models_registry.deployments.services import deploy
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
+from tests.conftest import scan_bytes
 from tests.images.decoding.dicoms import dicom
 from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
@@ -35,7 +36,9 @@ NAME, NUMBER, STREET = "Zwetschgenmann", "MRN-77120-0815", "Quittenallee"
 FILES = ("Zwetschgenmann_1.jpg", "Zwetschgenmann_2.jpg", "Zwetschgenmann_3.png")
 FREE_TEXT = ("comment-of-the-reader", "comment-of-the-reviewer", "comment-on-the-grade", "reason-it-is-ungradable")
 REST = ("ACC-zwetschge-9", "Spital Zwetschgenau", "Zwetschgen.zip")
-WORDS = (NAME, NUMBER, STREET, *FILES, *FREE_TEXT, *REST)
+MISSING = ("Zwetschgenmann_lost.png", "QQ-lost.png", "RR-lost.png")
+NO_SCAN = ("Zwetschgenmann_4.jpg", "SS-broken.jpg")
+WORDS = (*MISSING, *NO_SCAN, NAME, NUMBER, STREET, *FILES, *FREE_TEXT, *REST)
 
 
 def picture(seed: int) -> np.ndarray:
@@ -89,14 +92,41 @@ class Story:
             archive.writestr(f"train/NORMAL/{FILES[1]}", saved(1, "JPEG"))
             archive.writestr(f"train/OPACITY/{FILES[2]}", saved(2, "PNG"))
             rows = [f"{FILES[1]},OPACITY,{NUMBER}", f"{FILES[1]},NORMAL,x", f"{FILES[2]},,{NUMBER}"]
+            rows += [f"{MISSING[0]},,", f"{MISSING[1]},,{NUMBER}"]
+            archive.writestr(f"train/NORMAL/{NO_SCAN[0]}", b"no picture at all")
             archive.writestr("labels.csv", "\n".join(["image_id,label,patient", *rows]))
         body = {"project": self.project.pk, "file": file(REST[2], out.getvalue())}
         batch = self.post(self.author, "imports/", body, "multipart")
         import_worker.run(batch["id"])
         assert Import.objects.get(pk=batch["id"]).status == "succeeded"
-        assert ImportFile.objects.exclude(code="").count() == 2, "a row that contradicts, and a folder that does"
+        lines = ImportFile.objects.exclude(code="").count()
+        assert lines == 5, "a row that contradicts, a folder that does, two rows without a file, a file without a scan"
         self.codes += [image.code for image in Image.objects.filter(file_name__in=FILES[1:])]
         self.bring_it_in_pieces(out.getvalue())
+        self.bring_in_somebody_else()
+
+    def bring_in_somebody_else(self) -> None:
+        """A ZIP with another patient's scan, whose labels file names this one as well."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("other.png", scan_bytes(77))
+            archive.writestr(NO_SCAN[1], b"no picture either")
+            rows = [
+                "other.png,OTHER-1",
+                f"{MISSING[2]},{NUMBER.lower()}",
+                f"{NO_SCAN[1]},{NUMBER}",
+                "keeps-it.png,OTHER-1",
+            ]
+            archive.writestr(
+                "labels.csv", "\n".join(["image_id,label,patient", *(row.replace(",", ",,") for row in rows)])
+            )
+        batch = self.post(
+            self.author,
+            "imports/",
+            {"project": self.project.pk, "file": file("others.zip", out.getvalue())},
+            "multipart",
+        )
+        import_worker.run(batch["id"])
 
     def bring_it_in_pieces(self, data: bytes) -> None:
         """The same ZIP again, as a browser sends a large one; its scans are there already."""
@@ -146,10 +176,12 @@ class Story:
     def export(self) -> None:
         snapshot = SnapshotMember.objects.first().snapshot  # type: ignore[union-attr]
         for asked in ({"snapshot": snapshot}, {"filters": {"search": NAME}}, {"filters": {"patient": NUMBER}}):
-            export = start_export(actor=self.author, project=self.project, **asked)  # type: ignore[arg-type]
+            export = start_export(actor=self.admin, project=self.project, **asked)  # type: ignore[arg-type]
             export_worker.run(export.pk)
         assert Export.objects.filter(status="succeeded", blob__isnull=False).count() == 3
         start_export(actor=self.author, project=self.project, snapshot=snapshot)
+        asked = self.post(self.author, "exports/", {"project": self.project.pk, "search": NAME})
+        export_worker.run(asked["id"])
 
     def scans(self) -> list[Image]:
         return list(Image.objects.filter(pk__in=[int(code.removeprefix("img")) for code in self.codes]))
@@ -194,16 +226,18 @@ def test_nothing_of_an_erased_patient_is_found_anywhere(story):
     tidy.run()
     assert word_hits(WORDS) == []
     assert picture_hits(PICTURES) == []
-    # All that names it is the side its group keeps, lest a returning scan of the patient land on another side.
+    # All that names it is the side its group keeps, lest a returning scan of the patient land on another side, and the trail of
+    # those who searched for it.
     named = {where for where, value in cells() if str(pseudonym).encode() in value}
-    assert named == {"labeling.GroupSide.group"}
+    assert named == {"labeling.GroupSide.group", "core.AuditEvent.details"}
     assert SnapshotMember.objects.filter(image__in=story.scans(), sha256="").count() == 3
     for export in Export.objects.filter(status="queued"):
         export_worker.run(export.pk)
     assert Export.objects.filter(blob__isnull=False).count() == 1
     assert word_hits(WORDS) + picture_hits(PICTURES) == []
     others = Image.objects.filter(erased_at__isnull=True)
-    assert others.count() == 12
+    assert others.count() == 13
+    assert ImportFile.objects.filter(path__endswith="keeps-it.png").exists(), "what is somebody else's stays"
     for image in others:
         renditions.ensure(image, RenditionKind.VIEW)
     review_scan(actor=story.colleague, image=others[0], status="approved")

@@ -8,7 +8,7 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 READ = re.compile(
-    r"""(?:env\.\w+\(|(?:count|hour|switch|one_of)\(env,|environ\.get\(|environ\[|getenv\()\s*["']([A-Z][A-Z0-9_]+)["']"""
+    r"""(?:env\.\w+\(|(?:count|at_least|hour|switch|one_of)\(env,|environ\.get\(|environ\[|getenv\()\s*["']([A-Z][A-Z0-9_]+)["']"""
 )
 MENTIONED = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 # Read by boto3 and by MLflow's client themselves; our source never names them.

@@ -25,13 +25,18 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
     done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
     jobs, rows = (line.split() for line in done.stdout.splitlines()[-2:])
     assert jobs == [
+        "labeling.erasure.forget_old_names",
         "labeling.exports.worker.destroy_expired",
         "labeling.imports.uploads.destroy_abandoned",
         "labeling.imports.zipfiles.destroy_left_behind",
+        "mediscan_site.core.limits.forget",
+        "mediscan_site.core.logins.forget",
+        "mediscan_site.core.resets.forget",
         "mediscan_site.core.storage.scrub.scrub",
     ]
     assert rows == [
         "core.Backup=core.run_backup",
+        "core.ResetRequest=core.send_reset",
         "labeling.Export=labeling.run_export",
         "labeling.Import=labeling.run_import",
         "models_registry.Evaluation=models_registry.evaluate",

@@ -1,4 +1,4 @@
-"""Stored objects as HTTP answers: with their digest as ETag, never sniffed, never run, cached only by the person's browser."""
+"""Stored objects as HTTP answers: with their digest as ETag, never sniffed, never run."""
 
 import io
 from typing import BinaryIO
@@ -40,8 +40,6 @@ def held_digests(request: HttpRequest | Request) -> set[str]:
 def _guarded(response: HttpResponseBase, blob: Blob) -> HttpResponseBase:
     response["ETag"] = f'"{blob.sha256}"'
     response["Repr-Digest"] = digest_header(blob.sha256)
-    # Kept by the browser only, and revalidated each time: a right may have been withdrawn.
-    response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["Cross-Origin-Resource-Policy"] = "same-origin"

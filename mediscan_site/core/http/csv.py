@@ -2,21 +2,31 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+import django_filters
+from django.db import transaction
+from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
+from mediscan_site.core import audit
+from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.http.pages import ordered, view_ordering
 
 # What a spreadsheet would run when a cell begins with it.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CHUNK = 500
+NOT_KEPT = "(not kept)"
+# Only what passed their check reaches the trail.
+HARMLESS = (django_filters.ChoiceFilter, django_filters.IsoDateTimeFilter, django_filters.NumberFilter)
 
 
 def quoted(value: Any) -> Any:
@@ -52,12 +62,42 @@ def csv_lines(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[
         yield writer.writerow([safe_cell(value) for value in row])
 
 
-def csv_response(header: Iterable[str], rows: Iterable[Iterable[Any]], *, file_name: str) -> StreamingHttpResponse:
+@dataclass(frozen=True)
+class Download:
+    """What the trail says of a list that leaves. `filters`: as `kept_filters` gives them."""
+
+    rows: int
+    project: int | None = None
+    obj: Model | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+def csv_response(
+    request: Request, header: Iterable[str], rows: Iterable[Iterable[Any]], *, file_name: str, about: Download
+) -> StreamingHttpResponse:
+    """The list as a file. Who took it, by which filters, and how many rows is on record before the first one leaves."""
+    record_download(request, file_name, about)
     response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "no-store"
     return response
+
+
+def record_download(request: Request, file_name: str, about: Download) -> None:
+    details = {"file": file_name, "rows": about.rows, "filters": dict(about.filters)}
+    with transaction.atomic():
+        audit.record("list.download", actor=caller(request), obj=about.obj, project=about.project, details=details)
+
+
+def kept_filters(given: Mapping[str, str], filters: Mapping[str, Any]) -> dict[str, str]:
+    """The filters that were used. Of those into which people type, only that they were: a name may be in it."""
+    return {name: _kept(filters[name], value) for name, value in given.items() if value and name in filters}
+
+
+def _kept(used: Any, value: str) -> str:
+    if isinstance(used, CodeFilter):
+        return str(find_key(value, used.prefix) or NOT_KEPT)
+    return value if isinstance(used, HARMLESS) else NOT_KEPT
 
 
 def _pick(data: Any, path: str) -> Any:
@@ -93,7 +133,15 @@ class CsvMixin(GenericAPIView[Any]):
         header = self.csv_fields or tuple(serializer.fields)
         data = (serializer.to_representation(row) for row in queryset.iterator(chunk_size=CHUNK))
         rows = ([_pick(item, name) for name in header] for item in data)
-        return csv_response(header, rows, file_name=f"{getattr(self, 'basename', None) or 'list'}.csv")
+        name = f"{getattr(self, 'basename', None) or 'list'}.csv"
+        return csv_response(request, header, rows, file_name=name, about=self._about(request, queryset))
+
+    def _about(self, request: Request, queryset: QuerySet[Any]) -> Download:
+        """The list that leaves. It belongs to a project when it was asked for the project's rows and has some."""
+        filters = getattr(getattr(self, "filterset_class", None), "base_filters", {})
+        used, rows = kept_filters(request.query_params.dict(), filters), queryset.count()
+        project = used.get("project", "") if rows else ""
+        return Download(rows=rows, project=int(project) if project.isdigit() else None, filters=used)
 
     def rows_below(
         self,
@@ -101,11 +149,17 @@ class CsvMixin(GenericAPIView[Any]):
         queryset: QuerySet[Any],
         shape: Callable[[list[Any]], Any],
         header: Iterable[str],
+        *,
+        of: Model,
+        project: int | None = None,
     ) -> HttpResponseBase:
-        """A list below an object, as a page or as CSV. `shape` makes dicts of rows; `header` names their fields."""
+        """A list below the object `of`, as a page or as CSV. `shape` makes dicts of rows; `header` names their fields."""
         if not wants_csv(request):
             return self.get_paginated_response(shape(self.paginate_queryset(queryset) or []))
         names = tuple(header)
         whole = ordered(queryset, view_ordering(request, self)).iterator(chunk_size=CHUNK)
         rows = ([item[name] for name in names] for item in _in_batches(whole, shape))
-        return csv_response(names, rows, file_name=f"{getattr(self, 'action', None) or 'list'}.csv")
+        about = Download(rows=queryset.count(), project=project, obj=of)
+        return csv_response(
+            request, names, rows, file_name=f"{getattr(self, 'action', None) or 'list'}.csv", about=about
+        )

@@ -68,13 +68,18 @@ def attempt(
     try:
         value = use_case(actor=caller(request), **arguments)
     except DomainError as error:
-        if isinstance(error, NotFound) or (isinstance(error, Forbidden) and not isinstance(error, FourEyes)):
+        if isinstance(error, NotFound) or (isinstance(error, Forbidden) and not _is_slip(error)):
             raise
         _tell(request, error, form)
         return Outcome(ok=False, error=error)
     if said:
         messages.success(request, said)
     return Outcome(ok=True, value=value)
+
+
+def _is_slip(error: Forbidden) -> bool:
+    """Whether what is forbidden is what the form says, not the form itself."""
+    return isinstance(error, FourEyes) or error.attr is not None
 
 
 def _tell(request: HttpRequest, error: DomainError, form: BaseForm | None) -> None:

@@ -99,6 +99,11 @@ def forget_answers(*fragments: str) -> None:
         IdempotencyRecord.objects.filter(body__contains=fragment).delete()
 
 
+def forget_answers_of(route: str) -> None:
+    """Destroy the stored answers of the addresses that end so: they may repeat what names somebody who is erased."""
+    IdempotencyRecord.objects.filter(route__endswith=route).delete()
+
+
 def _checked(key: str) -> str:
     if not 0 < len(key) <= MAX_LENGTH or not key.isprintable():
         raise Invalid(

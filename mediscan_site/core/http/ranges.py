@@ -34,7 +34,6 @@ def ranged_response(
     response["Content-Length"] = str(last - first + 1)
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["ETag"] = f'"{blob.sha256}"'
-    response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
     return response
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Role, User
+from mediscan_site.core.names import name_key
 
 REFUSED, WRONG_USE = 1, 2
 
@@ -34,7 +35,7 @@ class ActingCommand(BaseCommand):
 
     def find_actor(self, name: str | None) -> User:
         active = User.objects.filter(is_active=True).order_by("pk")
-        candidates = active.filter(username=name) if name else active.filter(role=Role.ADMIN)
+        candidates = active.filter(username_key=name_key(name)) if name else active.filter(role=Role.ADMIN)
         actor = candidates.first()
         if actor is None:
             remedy = "Make one with: manage.py create_user NAME --role admin"

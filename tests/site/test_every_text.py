@@ -1,0 +1,60 @@
+"""Every column that can hold text, and what becomes of it when a patient is erased: a new one has to be thought about."""
+
+from django.apps import apps
+from django.db import models
+
+OURS = ("core", "images", "labeling", "models_registry", "training")
+# What an erasure empties, overwrites or deletes with its row; tests/site/test_deletion.py looks for what is left.
+FORGOTTEN = {
+    "core.IdempotencyRecord": {"route", "key", "body_digest", "headers", "body"},
+    "images.Image": {"file_name", "image_format", "notes", "modality", "patient", "external_id", "received_sha256"}
+    | {"sha256", "phash"},
+    "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"},
+    "images.Deidentification": {"profile", "actions"},
+    "images.PatientIdentity": {"pseudonym", "key_id", "sealed"},
+    "labeling.Label": {"ungradable_reason", "comment"},
+    "labeling.Review": {"comment"},
+    "labeling.LabelDoubt": {"source"},
+    "labeling.SnapshotMember": {"group", "sha256"},
+    "labeling.Export": {"error", "filters"},
+    "labeling.Import": {"error", "file_name"},
+    "labeling.ImportFile": {"path", "path_digest", "code", "detail", "patient"},
+    "labeling.ResumableUpload": {"file_name", "sha256"},
+    "models_registry.Feedback": {"comment"},
+    "core.Blob": {"path", "content_type", "sha256", "stored_sha256", "key_id", "wrapped_key"},
+}
+# What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
+HARMLESS = {
+    "core.User": {"password", "username", "username_key", "first_name", "last_name", "email"},
+    "core.ServiceToken": {"name", "digest"},
+    "core.AuditEvent": {"actor_name", "action", "object_type", "object_id", "ip", "request_id", "details"},
+    "core.AuditSeal": {"prev_hash", "hash"},
+    "core.Notice": {"key", "sentence"},
+    "core.Tally": {"what", "who"},
+    "core.ResetRequest": {"error", "email", "base_url"},
+    "core.Backup": {"error", "name", "manifest_sha256"},
+    "images.Project": {"name", "modality", "intended_use", "limitations", "expected_prevalence"},
+    "images.ProjectClass": {"name"},
+    "images.PatientMerge": {"source", "target"},
+    "labeling.GroupSide": {"group"},
+    "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash"},
+    "labeling.SnapshotLeftOut": {"reason", "detail"},
+    "labeling.WatchedFile": {"digest", "code"},
+    "models_registry.ModelVersion": {"name", "architecture", "bundle_sha256", "bundle_signature", "source", "classes"}
+    | {"calibration", "card", "mlflow_run_id", "mlflow_version"},
+    "models_registry.Evaluation": {"error", "metrics"},
+    "models_registry.Deployment": {"gate", "override_reason"},
+    "models_registry.Grade": {"error", "probabilities", "reasons"},
+    "training.TrainingRun": {"error", "config", "message", "mlflow_run_id", "environment"},
+    "training.EpochMetrics": {"phase", "metrics"},
+}
+TEXT = (models.CharField, models.TextField, models.JSONField, models.BinaryField, models.FileField)
+
+
+def test_every_text_column_is_known_to_be_forgotten_or_harmless():
+    found = {}
+    for model in (model for app in OURS for model in apps.get_app_config(app).get_models()):
+        fields = (field for field in model._meta.local_concrete_fields if isinstance(field, TEXT) and not field.choices)
+        if names := {field.name for field in fields}:
+            found[model._meta.label] = names
+    assert found == FORGOTTEN | HARMLESS
