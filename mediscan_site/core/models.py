@@ -76,8 +76,11 @@ class Blob(models.Model):
 
 
 class AuditEvent(models.Model):
-    """Who did what to which object. Written in the transaction of the change, never edited; its seal is a row of its own."""
+    """Who did what to which object. Written in the transaction of the change, never edited (triggers refuse it); its seal is a
+    row of its own. `mac` shows that the site wrote it (`core.trail.macs`); events older than these two columns have none."""
 
+    uid = models.UUIDField(null=True, unique=True, default=uuid.uuid4, editable=False)
+    mac = models.CharField(max_length=64, blank=True, editable=False)
     at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     actor_name = models.CharField(max_length=150, blank=True)

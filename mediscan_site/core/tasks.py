@@ -9,7 +9,7 @@ from mediscan_site.core.models import Backup
 
 @shared_task(name="core.seal_audit", ignore_result=True)
 def seal_audit() -> None:
-    audit.seal_pending()
+    audit.seal_recent()
 
 
 @shared_task(name="core.sweep_work", ignore_result=True)
