@@ -121,6 +121,15 @@ def _disk_is_given_back():
 
 
 @pytest.fixture(autouse=True)
+def _no_token_is_left_behind():
+    """A worker that a test runs in its own thread goes on with the token that asked for the work, as its task would."""
+    from mediscan_site.core.http.context import use_token
+
+    yield
+    use_token(None)
+
+
+@pytest.fixture(autouse=True)
 def _same_random_numbers():
     """Random weights and noise are those of the test, whichever tests ran in this process before."""
     random.seed(0)

@@ -44,6 +44,7 @@ def record_many(
     if not connection.in_atomic_block:
         raise RuntimeError(f"Audit event {action} outside a transaction.")
     context = current_context()
+    with_token = {"token": {"id": context.token.id, "name": context.token.name}} if context.token else {}
     events = [
         AuditEvent(
             actor=actor,
@@ -54,7 +55,7 @@ def record_many(
             project=project,
             ip=context.ip,
             request_id=context.request_id,
-            details=details,
+            details={**details, **with_token},
         )
         for obj, details in about
     ]

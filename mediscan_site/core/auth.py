@@ -28,6 +28,7 @@ from rest_framework_simplejwt.tokens import AccessToken, BlacklistMixin, Refresh
 from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
 from mediscan_site.core import audit
+from mediscan_site.core.http.context import UsedToken, use_token
 from mediscan_site.core.models import ServiceToken, User
 
 FAMILY = "family"
@@ -169,6 +170,7 @@ class ServiceTokenAuthentication(BaseAuthentication):
         token = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
         if token is None or not _is_live(token):
             raise _refused("The service token is not valid, has expired or was revoked.")
+        use_token(UsedToken(token.pk, token.name, token.made_by_id))
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -176,8 +178,13 @@ class ServiceTokenAuthentication(BaseAuthentication):
 
 
 def _is_live(token: ServiceToken) -> bool:
-    in_time = token.expires_at is None or token.expires_at > timezone.now()
-    return in_time and token.revoked_at is None and token.user.is_active
+    in_time = token.expires_at > timezone.now() and token.revoked_at is None
+    return in_time and token.user.is_active and token.password_mark == password_mark(token.user)
+
+
+def password_mark(user: User) -> str:
+    """What changes with the account's password, through whichever door. A digest of Argon2's own digest."""
+    return token_digest(user.password.encode())
 
 
 def token_digest(raw: bytes) -> str:

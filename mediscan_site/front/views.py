@@ -21,6 +21,7 @@ from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import site_url
+from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.core.services import mail_reset_link
 from mediscan_site.front import forms, selectors, timeline
 from models_registry.grades import accepting as registry
@@ -69,6 +70,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "grades": recent,
         "notices": selectors.notices(request.user),
         "backup_notice": selectors.backup_notice(request.user),
+        "ending_tokens": ending_tokens(request.user),
     }
     return respond(request, "front/dashboard.html", context)
 

@@ -27,7 +27,7 @@ def insert(**columns) -> int:
     names = ", ".join(connection.ops.quote_name(name) for name in row)
     marks = ", ".join(["%s"] * len(row))
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO core_auditevent ({names}) VALUES ({marks})", list(row.values()))
+        cursor.execute(f"INSERT INTO core_auditevent ({names}) VALUES ({marks})", list(row.values()))  # noqa: S608
     return AuditEvent.objects.latest("id").pk
 
 
@@ -114,7 +114,7 @@ def test_replacing_a_row_is_changing_it(admin, table):
     if connection.vendor == "postgresql":
         pytest.skip("has no REPLACE")
     with pytest.raises(DatabaseError, match=guards.REFUSAL), connection.cursor() as cursor:
-        cursor.execute(f"REPLACE INTO {table} SELECT * FROM {table}")
+        cursor.execute(f"REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608
     assert audit.verify() is None
 
 

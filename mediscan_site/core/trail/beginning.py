@@ -27,7 +27,8 @@ def _seal(events: Any, seals: Any) -> None:
     seq, prev = (head.seq, head.hash) if head else (0, GENESIS)
     while batch := list(events.objects.filter(seal__isnull=True).order_by("id")[:BATCH]):
         made = []
-        for seq, event in enumerate(batch, start=seq + 1):
+        for event in batch:
+            seq += 1
             made.append(seals(seq=seq, event=event, prev_hash=prev, hash=macs.digest(event, prev, seq)))
             prev = made[-1].hash
         seals.objects.bulk_create(made)

@@ -62,18 +62,18 @@ _TRIGGERS: Final[dict[str, Callable[[], dict[str, str]]]] = {
 _FUNCTION_BODY: Final = f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"
 # Name and text of the triggers that are in force; the text is what is compared.
 _PRESENT: Final = {
-    "sqlite": f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('{EVENTS}', '{SEALS}')",
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (%s, %s)",
     "mysql": "SELECT trigger_name, action_statement FROM information_schema.triggers "
-    f"WHERE trigger_schema = DATABASE() AND event_object_table IN ('{EVENTS}', '{SEALS}')",
+    "WHERE trigger_schema = DATABASE() AND event_object_table IN (%s, %s)",
     "postgresql": "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
-    f"WHERE t.tgrelid IN (to_regclass('{EVENTS}'), to_regclass('{SEALS}')) AND t.tgenabled IN ('O', 'A')",
+    "WHERE t.tgrelid IN (to_regclass(%s), to_regclass(%s)) AND t.tgenabled IN ('O', 'A')",
 }
 
 
 def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
     """Names of the triggers that are not there, or do something else."""
     with database.cursor() as cursor:
-        cursor.execute(_PRESENT[database.vendor])
+        cursor.execute(_PRESENT[database.vendor], [EVENTS, SEALS])
         present = {str(name): str(text) for name, text in cursor.fetchall()}
     return [name for name in _TRIGGERS[database.vendor]() if REFUSAL not in present.get(name, "")]
 

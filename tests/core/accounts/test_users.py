@@ -134,7 +134,7 @@ def test_no_mail_goes_to_unknown_or_inactive_accounts(inactive):
 
 def test_service_tokens_are_made_listed_and_revoked_by_their_owner(api, outsider, author):
     client, address = api(outsider), f"{USERS}{outsider.pk}/tokens/"
-    made = client.post(address, {"name": "bridge"}, format="json")
+    made = client.post(address, {"name": "bridge", "scopes": ["read"]}, format="json")
     assert made.status_code == 201
     assert made.json()["token"].startswith("ms_")
     (listed,) = client.get(address).json()["results"]
@@ -147,14 +147,27 @@ def test_service_tokens_are_made_listed_and_revoked_by_their_owner(api, outsider
 
 def test_an_answer_with_a_secret_is_never_stored_for_replay(api, outsider):
     response = api(outsider).post(
-        f"{USERS}{outsider.pk}/tokens/", {"name": "x"}, format="json", HTTP_IDEMPOTENCY_KEY="k"
+        f"{USERS}{outsider.pk}/tokens/", {"name": "x", "scopes": ["read"]}, format="json", HTTP_IDEMPOTENCY_KEY="k"
     )
     assert response.status_code == 400
     assert not outsider.service_tokens.exists()
 
 
-@pytest.mark.parametrize("body", [{}, {"name": " "}, {"name": "x", "expires_at": "2001-01-01T00:00:00Z"}])
-def test_a_bad_service_token_is_400(api, outsider, body):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": None},
+        {"name": " "},
+        {"scopes": []},
+        {"scopes": None},
+        {"scopes": ["everything"]},
+        {"expires_at": "2001-01-01T00:00:00Z"},
+        {"expires_at": "2999-01-01T00:00:00Z"},
+        {"expires_at": None},
+    ],
+)
+def test_a_bad_service_token_is_400(api, outsider, wrong):
+    body = {"name": "x", "scopes": ["read"], **wrong}
     assert api(outsider).post(f"{USERS}{outsider.pk}/tokens/", body, format="json").status_code == 400
 
 
