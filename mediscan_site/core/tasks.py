@@ -5,11 +5,19 @@ from celery import shared_task
 from mediscan_site.core import audit, tidy, work
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup
+from mediscan_site.core.trail import anchors, guards
 
 
 @shared_task(name="core.seal_audit", ignore_result=True)
 def seal_audit() -> None:
     audit.seal_recent()
+
+
+@shared_task(name="core.watch_audit", ignore_result=True)
+def watch_audit() -> None:
+    audit.seal_pending()
+    guards.watch()
+    anchors.watch()
 
 
 @shared_task(name="core.sweep_work", ignore_result=True)
