@@ -121,12 +121,14 @@ def _disk_is_given_back():
 
 
 @pytest.fixture(autouse=True)
-def _no_token_is_left_behind():
+def _nothing_is_left_behind():
     """A worker that a test runs in its own thread goes on with the token that asked for the work, as its task would."""
+    from mediscan_site.core import refusals
     from mediscan_site.core.http.context import use_token
 
     yield
     use_token(None)
+    refusals.forget()
 
 
 @pytest.fixture(autouse=True)
