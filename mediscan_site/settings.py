@@ -24,6 +24,8 @@ KEYS_FILE = site_env.outside(
     name="MEDISCAN_KEYS_FILE",
 )
 SQLITE_FILE = DATA_DIR / "db.sqlite3"
+# Where the head of the audit chain is noted once an hour (core.trail.anchors).
+AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default="") or DATA_DIR / "audit-anchors.jsonl").expanduser()
 RESTORING = sys.argv[1:2] == ["restore"]
 if EMBEDDED and sys.argv[1:2] not in (["restore"], ["adopt_store"]):
     site_env.require_no_strangers(DATA_DIR / "blobs", SQLITE_FILE, url=env.str("MEDIA_STORAGE_URL", default=""))
@@ -109,6 +111,7 @@ CELERY_BEAT_SCHEDULE = {
     "mirror": site_env.every(300, "models_registry.mirror", 0, expires=240),
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "tidy": site_env.every(3600, "core.tidy"),
+    "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
 }
 WORK_LEASE_S = site_env.count(env, "WORK_LEASE_S", default=20)

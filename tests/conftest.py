@@ -7,6 +7,7 @@ import random
 import shutil
 import sys
 import threading
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -72,23 +73,38 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """After each test with real commits, Django empties every table and writes content types and permissions again, which takes
-    longer than most tests. No test changes those rows: they stay, and so do those that say which keys and store are ours."""
+    longer than most tests. No test changes those rows: they stay, and so do those that say which keys and store are ours. The
+    audit trail refuses to be emptied: here its guards are taken away first and put back after."""
     from django.core.management.commands import flush
 
     from mediscan_site.core import start
+    from mediscan_site.core.trail import guards
 
     kept = {"django_content_type", "auth_permission", "core_keycheck", "core_storeowner"}
     with django_db_blocker.unblock():
         start.require_own()
 
     def sql_flush(style, connection, **options):
+        guards.unprotect(connection)
         tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
         return connection.ops.sql_flush(style, [name for name in tables if name not in kept], **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flush, "sql_flush", sql_flush)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *arguments, **options: None)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *arguments, **options: guards.protect())
         yield
+
+
+@contextmanager
+def unguarded():
+    """What an attacker does who owns the database. For tests with real commits: MySQL commits around such a statement."""
+    from mediscan_site.core.trail import guards
+
+    guards.unprotect()
+    try:
+        yield
+    finally:
+        guards.protect()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -106,6 +122,17 @@ def _disk_is_given_back():
     yield
     for path in set(folder.glob("*/*/*")) - before:
         path.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind():
+    """A worker that a test runs in its own thread goes on with the token that asked for the work, as its task would."""
+    from mediscan_site.core import refusals
+    from mediscan_site.core.http.context import use_token
+
+    yield
+    use_token(None)
+    refusals.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@
     bridge.py orthanc                                 follow the changes of an Orthanc, for as long as it runs (--once: what is new)
     bridge.py dicomweb 'ModalitiesInStudy=CR&...'     fetch what a QIDO-RS search finds, once
 
-Set by the environment: MEDISCAN_URL, MEDISCAN_TOKEN (a service token), MEDISCAN_PROJECT (its number); SOURCE_URL (of Orthanc, or
-the root of DICOMweb), SOURCE_USER and SOURCE_PASSWORD if it asks for them; MODALITIES (such as CR,DX; empty: all, Orthanc only);
-STATE_FILE (Orthanc only: where to go on after a restart).
+Set by the environment: MEDISCAN_URL, MEDISCAN_TOKEN (a service token with the scopes read and upload), MEDISCAN_PROJECT (its
+number); SOURCE_URL (of Orthanc, or the root of DICOMweb), SOURCE_USER and SOURCE_PASSWORD if it asks for them; MODALITIES (such
+as CR,DX; empty: all, Orthanc only); STATE_FILE (Orthanc only: where to go on after a restart).
 
 A file that MediScan refuses is named in the log and passed over. While either side is away the bridge waits and tries again.
 """

@@ -22,6 +22,8 @@ class Label(models.Model):
     ungradable_reason = models.CharField(max_length=200, blank=True)
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     round = models.PositiveSmallIntegerField(default=1)
+    # Who made the service token by which the reader's account gave it: that person may not approve it either.
+    through = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     source = models.CharField(max_length=16, choices=Source)
     confidence_score = models.FloatField(null=True)
     comment = models.TextField(blank=True)

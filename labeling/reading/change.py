@@ -14,6 +14,7 @@ from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
+from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
 
 T = TypeVar("T")
@@ -42,8 +43,11 @@ class Current:
         return label is not None and (label.label_class, label.ungradable_reason) == (label_class, reason)
 
     def is_own(self, actor: User) -> bool:
-        """True when four-eyes applies: the project has it, and the actor made the current label."""
-        return self.image.project.four_eyes and self.label is not None and self.label.reader_id == actor.pk
+        """True when four-eyes applies: the project has it, and the actor made the current label. Whoever made the service
+        token in use could be the actor, then and now."""
+        if not self.image.project.four_eyes or self.label is None:
+            return False
+        return not {self.label.reader_id, self.label.through_id}.isdisjoint({actor.pk, token_maker()} - {None})
 
 
 def change(image: Image, *, expected_version: int | None, decide: Callable[[Current], T]) -> T:

@@ -12,6 +12,7 @@ from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
 
 MAX_REASON = 200
@@ -70,7 +71,8 @@ def label_fresh(
         require_class(project, label_class)
     state = next_state(Action.LABEL_NEW, State(LabelStatus.UNLABELED, ApprovalStatus.PENDING), own=False)
     write_fresh(pairs, state, actor)
-    labels = [Label(image=image, label_class=label_class, reader=actor, source=source) for image, label_class in pairs]
+    given = {"reader": actor, "through_id": token_maker(), "source": source}
+    labels = [Label(image=image, label_class=label_class, **given) for image, label_class in pairs]
     save_all(labels)
     Reference.objects.bulk_create(Reference(image=label.image, label=label) for label in labels)
     about = [(label.image, _label_details(label)) for label in labels]
@@ -113,7 +115,8 @@ def append(current: Current, actor: User, **values: Any) -> Label:
     last = Label.objects.filter(image=current.image).order_by("-id").first()
     open_round = last is not None and last == current.label and current.state.approval == ApprovalStatus.PENDING
     number = 1 if last is None else last.round + (not open_round)
-    return Label(image=current.image, round=number, **values)
+    through = token_maker() if values.get("reader") else None
+    return Label(image=current.image, round=number, through_id=through, **values)
 
 
 def record_label(image: Image, actor: User, label: Label) -> None:

@@ -10,11 +10,13 @@ from labeling.policies import require, require_class, visible_scans
 from labeling.reading.change import Current, change, settle_doubt, step, write
 from labeling.reading.labels import append, record_label
 from labeling.reading.states import Action
-from mediscan_site.core import audit, text
-from mediscan_site.core.errors import Conflict, DomainError, Invalid
+from mediscan_site.core import audit, refusals, text
+from mediscan_site.core.errors import Conflict, DomainError, FourEyes, Invalid
 from mediscan_site.core.models import User
 
 MAX_IMAGES = 1000
+# How many refused scans of a bulk review the audit event names.
+NAMED = 20
 ACTIONS = {
     Review.Status.APPROVED: Action.APPROVE,
     Review.Status.REJECTED: Action.REJECT,
@@ -115,7 +117,11 @@ def review_many(
     scans = _selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
     _parse_status(status)
     decide = partial(review, actor=actor, status=status, label_class=label_class, comment=comment)
-    return [_one_of_many(scan, decide) for scan in scans]
+    results = [_one_of_many(scan, decide) for scan in scans]
+    own = [result.image.code for result in results if result.code == FourEyes.default_code]
+    if own:
+        refusals.note(refusals.ACTION, actor=actor, about=(*own,), code=FourEyes.default_code, objects=own[:NAMED])
+    return results
 
 
 def _one_of_many(image: Image, decide: Callable[..., Review]) -> ReviewResult:

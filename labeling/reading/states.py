@@ -73,7 +73,9 @@ def _index() -> dict[tuple[Action, State, bool], Rule]:
 
 def _refused(code: str) -> DomainError:
     if code == "four_eyes":
-        return FourEyes("You made the current label: somebody else has to approve it (four-eyes).")
+        return FourEyes(
+            "You made the current label, or the service token behind it: somebody else has to approve it (four-eyes)."
+        )
     return Conflict("This scan has no label, so there is nothing to review. Label it first.", code=code)
 
 

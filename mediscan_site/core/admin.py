@@ -75,8 +75,9 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 @admin.register(ServiceToken)
 class ServiceTokenAdmin(ReadOnlyAdmin):
-    list_display = ("name", "user", "created_at", "expires_at", "revoked_at")
-    exclude = ("digest",)
+    list_display = ("name", "user", "scopes", "made_by", "created_at", "expires_at", "revoked_at")
+    list_select_related = ("user", "made_by")
+    exclude = ("digest", "password_mark")
     actions = ("revoke",)
 
     @admin.action(description="Revoke")

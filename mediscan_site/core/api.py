@@ -67,6 +67,7 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     ordering = "id"
     filterset_fields = ("role", "is_active")
     secret_actions = ("create_token", "reset_link")
+    settable = {"create": ("role", "password"), "partial_update": ("role",)}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         require_admin(request.user)

@@ -10,6 +10,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any, Self
 
+from axes.signals import user_locked_out
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -27,7 +28,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, BlacklistMixin, RefreshToken, Token
 from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
-from mediscan_site.core import audit
+from mediscan_site.core import audit, refusals
+from mediscan_site.core.http.context import UsedToken, use_token
 from mediscan_site.core.models import ServiceToken, User
 from mediscan_site.core.names import name_key
 
@@ -117,8 +119,10 @@ def rotate(raw: str) -> dict[str, str]:
             token.set_iat()
             token.remember(user)
     except IntegrityError as error:
-        if not BlacklistedToken.objects.filter(token=spent, blacklisted_at__gt=timezone.now() - RACE).exists():
+        late = not BlacklistedToken.objects.filter(token=spent, blacklisted_at__gt=timezone.now() - RACE).exists()
+        if late:
             end_family(token)
+        refusals.note("token.reuse", actor=None, obj=user, about=(late,), log_in_ended=late)
         raise _refused() from error
     return {"access": str(token.access_token), "refresh": str(token)}
 
@@ -170,6 +174,7 @@ class ServiceTokenAuthentication(BaseAuthentication):
         token = ServiceToken.objects.select_related("user").filter(digest=token_digest(parts[1])).first()
         if token is None or not _is_live(token):
             raise _refused("The service token is not valid, has expired or was revoked.")
+        use_token(UsedToken(token.pk, token.name, token.made_by_id))
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -177,8 +182,13 @@ class ServiceTokenAuthentication(BaseAuthentication):
 
 
 def _is_live(token: ServiceToken) -> bool:
-    in_time = token.expires_at is None or token.expires_at > timezone.now()
-    return in_time and token.revoked_at is None and token.user.is_active
+    in_time = token.expires_at > timezone.now() and token.revoked_at is None
+    return in_time and token.user.is_active and token.password_mark == password_mark(token.user)
+
+
+def password_mark(user: User) -> str:
+    """What changes with the account's password, through whichever door. A digest of Argon2's own digest."""
+    return token_digest(user.password.encode())
 
 
 def token_digest(raw: bytes) -> str:
@@ -208,3 +218,9 @@ def _audit_failed_login(sender: Any, credentials: dict[str, Any], **kwargs: Any)
     user = User.objects.filter(username_key=name_key(str(credentials.get("username", "")))).first()
     with transaction.atomic():
         audit.record("login.failed", actor=None, obj=user, actor_name=user.username if user else "")
+
+
+@receiver(user_locked_out, dispatch_uid="audit.login_locked")
+def _audit_locked_out(sender: Any, username: Any, ip_address: Any, **kwargs: Any) -> None:
+    user = User.objects.filter(username=str(username or "")).first()
+    refusals.note("login.locked", actor=None, obj=user, about=(str(ip_address),))

@@ -5,18 +5,18 @@ import hashlib
 import hmac
 from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from mediscan_site.core import tidy
 from mediscan_site.core.models import Tally
+from mediscan_site.core.storage import ring
 
 LONGEST = timedelta(days=1)
 
 
 def digest(text: str) -> str:
     """Tells two texts apart and gives neither away."""
-    key = settings.KEY_RING.derived("limits")
+    key = ring.current().derived("limits")
     return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 

@@ -50,17 +50,36 @@ class User(AbstractUser):
 
 
 class ServiceToken(models.Model):
-    """A long-lived token for a machine. Only its SHA-256 is kept; the token itself is shown once."""
+    """A long-lived token for a machine. Only its SHA-256 is kept; the token itself is shown once. `scopes`: what it may do of
+    what its account may (`core.scopes`). `password_mark`: it ends with the password it was made under. `made_by`: the person
+    who has seen it, whom four-eyes counts as a reader of what it labels; null: made before this was kept."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="service_tokens")
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    password_mark = models.CharField(max_length=64)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.user.username})"
+
+
+class TokenWork(models.Model):
+    """Which service token asked for a queued row, so that the worker's audit events name it too (`core.work`)."""
+
+    table = models.CharField(max_length=80)
+    row = models.BigIntegerField()
+    token = models.ForeignKey(ServiceToken, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["table", "row"], name="one_token_for_a_job")]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.row}: token {self.token_id}"
 
 
 class Blob(models.Model):
@@ -106,8 +125,11 @@ class StoreOwner(models.Model):
 
 
 class AuditEvent(models.Model):
-    """Who did what to which object. Written in the transaction of the change, never edited; its seal is a row of its own."""
+    """Who did what to which object. Written in the transaction of the change, never edited (triggers refuse it); its seal is a
+    row of its own. `mac` shows that the site wrote it (`core.trail.macs`); events older than these two columns have none."""
 
+    uid = models.UUIDField(null=True, unique=True, default=uuid.uuid4, editable=False)
+    mac = models.CharField(max_length=64, blank=True, editable=False)
     at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     actor_name = models.CharField(max_length=150, blank=True)

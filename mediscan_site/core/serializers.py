@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mediscan_site.core.models import Role, ServiceToken, User
+from mediscan_site.core.scopes import Scope
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
@@ -31,10 +32,16 @@ class UserCreateSerializer(serializers.Serializer[Any]):
 
 
 class ServiceTokenSerializer(serializers.ModelSerializer[ServiceToken]):
+    """`expires_at`: a year from now where it is left out; two years are the most. `made_by`: the name of who made it."""
+
+    scopes = serializers.MultipleChoiceField(choices=Scope.choices, allow_empty=False)
+    expires_at = serializers.DateTimeField(required=False)
+    made_by = serializers.CharField(source="made_by.username", read_only=True, default=None, allow_null=True)
+
     class Meta:
         model = ServiceToken
-        fields = ["id", "name", "created_at", "expires_at", "revoked_at"]
-        read_only_fields = ["id", "created_at", "revoked_at"]
+        fields = ["id", "name", "scopes", "made_by", "created_at", "expires_at", "revoked_at"]
+        read_only_fields = ["id", "made_by", "created_at", "revoked_at"]
 
 
 class IssuedTokenSerializer(ServiceTokenSerializer):

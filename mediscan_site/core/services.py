@@ -1,7 +1,7 @@
 """Accounts: who may sign in, as what, with which tokens. Every change is audited in its transaction."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,11 +17,12 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from mediscan_site.core import audit, logins
-from mediscan_site.core.auth import SERVICE_TOKEN_PREFIX, token_digest
+from mediscan_site.core.auth import SERVICE_TOKEN_PREFIX, password_mark, token_digest
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import Role, ServiceToken, User
 from mediscan_site.core.names import name_key
 from mediscan_site.core.policies import is_admin, require_admin
+from mediscan_site.core.scopes import LIFETIME, LONGEST, USUAL, chosen
 
 CHANGEABLE = ("username", "email", "role", "is_active")
 
@@ -61,6 +62,8 @@ def update_user(*, actor: User, user: User, changes: Mapping[str, Any]) -> User:
             return user
         _validate(user)
         _save(user)
+        if {"role", "is_active"} & set(changed):
+            _end_tokens(actor, user, because="account")
         if not User.objects.filter(role=Role.ADMIN, is_active=True).exists():
             raise Conflict("This is the last active administrator. Make another one first.", code="last_admin")
         audit.record("user.update", actor=actor, obj=user, details={"fields": changed, "role": user.role})
@@ -77,26 +80,57 @@ def set_password(*, actor: User | None, user: User, password: str) -> User:
         user.save(update_fields=["password"])
         # Whoever chose it has proved who they are.
         logins.unlock(user)
+        _end_tokens(actor, user, because="password")
         audit.record("user.update", actor=actor, obj=user, details={"fields": ["password"]})
     return user
 
 
 def issue_service_token(
-    *, actor: User, user: User, name: str, expires_at: datetime | None = None
+    *,
+    actor: User,
+    user: User,
+    name: str,
+    scopes: Sequence[str] = USUAL,
+    expires_at: datetime | None = None,
 ) -> tuple[ServiceToken, str]:
-    """A token for a machine that acts as `user`, and its text, which is shown only once and never stored."""
+    """A token for a machine that acts as `user`, and its text, which is shown only once and never stored. Without
+    `expires_at` it lasts a year; two are the most."""
     _require_self_or_admin(actor, user)
     if not name.strip():
         raise Invalid("Give the token a name that says where it is used.", attr="name")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid("The expiry must be in the future.", attr="expires_at")
     raw = SERVICE_TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ServiceToken(
+        user=user,
+        name=name.strip(),
+        digest=token_digest(raw.encode()),
+        scopes=chosen(scopes),
+        password_mark=password_mark(user),
+        made_by=actor,
+        expires_at=_expiry(expires_at),
+    )
+    facts = {"user": user.pk, "scopes": token.scopes, "expires_at": token.expires_at.isoformat()}
     with transaction.atomic():
-        token = ServiceToken.objects.create(
-            user=user, name=name.strip(), digest=token_digest(raw.encode()), expires_at=expires_at
-        )
-        audit.record("token.create", actor=actor, obj=token, details={"user": user.pk})
+        token.save(force_insert=True)
+        audit.record("token.create", actor=actor, obj=token, details=facts)
     return token, raw
+
+
+def _expiry(wanted: datetime | None) -> datetime:
+    now = timezone.now()
+    if wanted is None:
+        return now + LIFETIME
+    if wanted <= now:
+        raise Invalid("The expiry must be in the future.", attr="expires_at")
+    if wanted > now + LONGEST:
+        raise Invalid(f"A token lasts {LONGEST.days} days at most. Choose an earlier end.", attr="expires_at")
+    return wanted
+
+
+def _end_tokens(actor: User | None, user: User, *, because: str) -> None:
+    """The service tokens of an account end with its password, its role and its being active."""
+    for token in list(ServiceToken.objects.filter(user=user, revoked_at=None)):
+        ServiceToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+        audit.record("token.revoke", actor=actor, obj=token, details={"user": user.pk, "because": because})
 
 
 def revoke_service_token(*, actor: User, token: ServiceToken) -> None:

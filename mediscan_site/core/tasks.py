@@ -9,6 +9,7 @@ from mediscan_site.core import audit, resets, start, tidy, work
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup, ResetRequest
 from mediscan_site.core.storage import orphans
+from mediscan_site.core.trail import anchors, guards
 
 
 @worker_init.connect
@@ -19,7 +20,14 @@ def at_start(**kwargs: Any) -> None:
 
 @shared_task(name="core.seal_audit", ignore_result=True)
 def seal_audit() -> None:
+    audit.seal_recent()
+
+
+@shared_task(name="core.watch_audit", ignore_result=True)
+def watch_audit() -> None:
     audit.seal_pending()
+    guards.watch()
+    anchors.watch()
 
 
 @shared_task(name="core.sweep_work", ignore_result=True)

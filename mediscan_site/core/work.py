@@ -2,6 +2,7 @@
 duplicated does no harm: a worker claims the row by a conditional UPDATE, keeps a heartbeat, and writes only while its attempt
 number is still current; the sweeper gives out again what fell silent. Leases are measured by the database's clock alone."""
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
 from mediscan_site.core.errors import translate
-from mediscan_site.core.models import WorkItem, WorkStatus
+from mediscan_site.core.http.context import UsedToken, current_context, use_token
+from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
 from mediscan_site.core.storage import own_store, ring
 from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keyfile import KeysError
@@ -40,6 +42,14 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
     """The only way to make a task: one primary key in, late acknowledgement, a time limit, a queue of its own."""
 
     def decorate(function: Callable[[int], None]) -> Task[[int], None]:
+        @functools.wraps(function)
+        def run(pk: int) -> None:
+            try:
+                function(pk)
+            finally:
+                # The next task of this process is somebody else's.
+                use_token(None)
+
         return shared_task(
             name=name,
             queue=queue,
@@ -48,7 +58,7 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
             ignore_result=True,
             soft_time_limit=soft_limit_s,
             time_limit=soft_limit_s + HARD_LIMIT_MARGIN_S,
-        )(function)
+        )(run)
 
     return decorate
 
@@ -64,7 +74,11 @@ def send_named(name: str, pk: int) -> None:
 
 
 def wake(row: WorkItem) -> None:
-    """Wake a worker for a queued row. `register_sweep` says which task does the work of its table."""
+    """Wake a worker for a queued row. `register_sweep` says which task does the work of its table. A service token that asks
+    for the work is kept: what the worker does is done with it."""
+    token = current_context().token
+    if token is not None:
+        TokenWork.objects.get_or_create(table=row._meta.label, row=row.pk, defaults={"token_id": token.id})
     send(_swept[row._meta.label].task, row.pk)
 
 
@@ -92,7 +106,16 @@ def claim(model: type[WorkItem], pk: int) -> int | None:
         started_at=Coalesce("started_at", Now()),
         error="",
     )
-    return _rows(model).values_list("attempt", flat=True).get(pk=pk) if taken else None
+    if not taken:
+        return None
+    use_token(_asked_with(model, pk))
+    attempt: int = _rows(model).values_list("attempt", flat=True).get(pk=pk)
+    return attempt
+
+
+def _asked_with(model: type[WorkItem], pk: int) -> UsedToken | None:
+    asked = TokenWork.objects.filter(table=model._meta.label, row=pk).select_related("token").first()
+    return UsedToken(asked.token_id, asked.token.name, asked.token.made_by_id) if asked else None
 
 
 def _site_is_own() -> bool:

@@ -23,6 +23,7 @@ from mediscan_site.core.http.html import action, attempt, form_message, form_pag
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import site_url
 from mediscan_site.core.resets import ask_for_reset
+from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.front import forms, selectors, timeline
 from models_registry.grades import accepting as registry
 from models_registry.selectors import grades
@@ -70,6 +71,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "grades": recent,
         "notices": selectors.notices(request.user),
         "backup_notice": selectors.backup_notice(request.user),
+        "ending_tokens": ending_tokens(request.user),
     }
     return respond(request, "front/dashboard.html", context)
 

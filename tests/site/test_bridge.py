@@ -103,7 +103,7 @@ def archive():
 
 @pytest.fixture
 def connected(archive, live_server, author, project, tmp_path, monkeypatch):
-    _, token = issue_service_token(actor=author, user=author, name="bridge")
+    _, token = issue_service_token(actor=author, user=author, name="bridge", scopes=["read", "upload"])
     values = {
         "MEDISCAN_URL": live_server.url,
         "MEDISCAN_TOKEN": token,

@@ -31,7 +31,7 @@ def test_every_documented_line_works(live_server, author, project, tmp_path):
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as made:
         made.writestr("NORMAL/a.jpg", scan_bytes(2))
         made.writestr("OPACITY/b.jpg", scan_bytes(3, opacity=True))
-    _, token = issue_service_token(actor=author, user=author, name="pacs bridge")
+    _, token = issue_service_token(actor=author, user=author, name="pacs bridge", scopes=["read", "upload"])
     audit.seal_pending()
     blocks = BLOCK.findall(PAGE.read_text())
     assert len(blocks) >= 6

@@ -13,6 +13,7 @@ from django.db import connection
 
 from mediscan_site.core.backup import dumps, sealing
 from mediscan_site.core.backup.layout import BackupError
+from mediscan_site.core.trail import guards
 
 Identities = list[pyrage.x25519.Identity]
 
@@ -53,6 +54,10 @@ def _mysql(sealed: Path, identities: Identities) -> None:
 
 def _postgres(sealed: Path, identities: Identities) -> None:
     _drop("DROP TABLE {} CASCADE")
+    with connection.cursor() as cursor:
+        # It outlives its triggers, and the dump brings it too.
+        cursor.execute(f"DROP FUNCTION IF EXISTS {guards.FUNCTION}()")
+    connection.close()
     options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
     arguments, env, database = dumps.command("pg_restore", *options)
     _pipe([*arguments, "--dbname", database], env, sealed, identities)

@@ -2,13 +2,23 @@
 
 import logging
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class UsedToken:
+    """The service token that a request, or the work it asked for, is done with. `made_by`: who has seen it."""
+
+    id: int
+    name: str
+    made_by: int | None
 
 
 @dataclass(frozen=True)
 class RequestContext:
     ip: str = ""
     request_id: str = ""
+    token: UsedToken | None = None
 
 
 _current: ContextVar[RequestContext] = ContextVar("mediscan_request", default=RequestContext())  # noqa: B039 -- frozen
@@ -20,6 +30,17 @@ def current_context() -> RequestContext:
 
 def set_context(context: RequestContext) -> None:
     _current.set(context)
+
+
+def use_token(token: UsedToken | None) -> None:
+    """From now on what is done here is done with this token."""
+    set_context(replace(_current.get(), token=token))
+
+
+def token_maker() -> int | None:
+    """The account that made the token in use, and so could do by itself what is done with it; None without a token."""
+    token = _current.get().token
+    return token.made_by if token else None
 
 
 class RequestIdFilter(logging.Filter):

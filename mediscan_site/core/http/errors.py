@@ -8,6 +8,7 @@ from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
 
+from mediscan_site.core import refusals
 from mediscan_site.core.errors import DomainError, translate
 
 
@@ -32,7 +33,10 @@ def _as_api_error(error: DomainError) -> exceptions.APIException:
 class Handler(ExceptionHandler):
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         known = translate(exc)
-        return _as_api_error(known) if known else super().convert_known_exceptions(exc)
+        meant: Exception = _as_api_error(known) if known else super().convert_known_exceptions(exc)
+        if getattr(meant, "status_code", None) == HTTPStatus.FORBIDDEN:
+            refusals.note_request(self.context.get("request"), known.code if known else "permission_denied")
+        return meant
 
 
 class Formatter(ExceptionFormatter):

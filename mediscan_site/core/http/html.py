@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from mediscan_site.core import refusals
 from mediscan_site.core.errors import DomainError, Forbidden, FourEyes, NotFound
 from mediscan_site.core.http.callers import caller
 
@@ -70,6 +71,8 @@ def attempt(
     except DomainError as error:
         if isinstance(error, NotFound) or (isinstance(error, Forbidden) and not _is_slip(error)):
             raise
+        if isinstance(error, FourEyes):
+            refusals.note_request(request, error.code)
         _tell(request, error, form)
         return Outcome(ok=False, error=error)
     if said:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import ResolverMatch
 
+from mediscan_site.core import refusals
 from mediscan_site.core.errors import ended_by_database, translate
 from mediscan_site.core.http.context import RequestContext, set_context
 from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated, rest
@@ -105,6 +106,8 @@ def _refusal(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     known = translate(exception)
     if known is None:
         return None
+    if known.status == HTTPStatus.FORBIDDEN:
+        refusals.note_request(request, known.code)
     title = HTTPStatus(known.status).phrase
     response = render(request, "error.html", {"title": title, "detail": known.detail}, status=known.status)
     if known.retry_after is not None:

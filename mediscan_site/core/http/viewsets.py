@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from mediscan_site.core.http.codes import CodeLookupMixin
 from mediscan_site.core.http.csv import CsvMixin
+from mediscan_site.core.http.foreign import refuse_foreign_fields
 from mediscan_site.core.http.idempotency import IdempotentMixin
 from mediscan_site.core.http.parsers import refuse_packed
 from mediscan_site.core.http.repeating import RepeatMixin
@@ -23,10 +24,13 @@ class ApiViewSet(IdempotentMixin, RepeatMixin, CodeLookupMixin, CsvMixin, Generi
     The app sets `visible_to = staticmethod(visible_things)` (or get_queryset), `ordering_fields` and `ordering`."""
 
     visible_to: ClassVar[Any] = None
+    # By action: which of `foreign.NOBODYS` it takes all the same.
+    settable: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_packed({"request": request})
         super().initial(request, *args, **kwargs)
+        refuse_foreign_fields(request, self.settable.get(getattr(self, "action", "") or "", ()))
 
     def get_queryset(self) -> QuerySet[Any]:
         if self.visible_to is None:

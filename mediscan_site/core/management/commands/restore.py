@@ -11,6 +11,7 @@ from mediscan_site.core.backup.layout import BackupError
 from mediscan_site.core.backup.restoring import Restored, restore
 from mediscan_site.core.models import AuditSeal, ServiceToken
 from mediscan_site.core.storage.keys import KeysError
+from mediscan_site.core.trail import anchors
 
 
 class Command(BaseCommand):
@@ -70,5 +71,6 @@ class Command(BaseCommand):
             raise CommandError(f"The audit chain is broken at event {bad}.")
         if seq and AuditSeal.objects.values_list("hash", flat=True).get(seq=seq) != digest:
             raise CommandError(f"The audit chain does not have the head of the backup at event {seq}.")
+        anchors.restored(seq, digest)
         audit.seal_pending()
         self.stdout.write(f"audit: ok, head of the backup {seq} {digest}")

@@ -31,7 +31,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0003_notices'),
+        ('core', '0004_own_keys_and_store'),
     ]
 
     operations = [
