@@ -33,9 +33,9 @@ setup: $(READY) ## make a virtual environment with the pinned packages
 setup-dev: $(VENV)/.installed-dev ## the same, plus what the tests and checks need
 
 demo: setup ## run the whole loop on sample scans, or your own (DATA=folder-or-zip), through the real API with real workers
-	@$(DEMO_ENV) $(PY) manage.py demo $(if $(DATA),--data "$(DATA)")
+	@$(DEMO_ENV) TLS= TLS_CERT= TLS_KEY= BIND= $(PY) manage.py demo $(if $(DATA),--data "$(DATA)")
 
-serve: setup ## run web, workers and beat on one machine; DEMO=1 opens the demo's data; Ctrl-C stops everything
+serve: setup ## run web, workers and beat on one machine; DEMO=1 opens the demo's data, TLS=1 serves https; Ctrl-C stops everything
 	@$(if $(DEMO),$(DEMO_ENV)) $(PY) manage.py serve
 
 reproduce: setup ## train RUN=training001 again and compare the weights to the bit (DEMO=1: of the demo's data; BY=user)

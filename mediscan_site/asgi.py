@@ -4,3 +4,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 application = get_asgi_application()
+
+# After the line above, which reads the settings.
+from mediscan_site.front import links  # noqa: E402
+
+links.tell()
