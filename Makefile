@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -74,6 +74,9 @@ bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that no
 
 bench-training: setup-dev ## compare the quality, speed and honesty of training with peers; up to two hours with DATA=folder, minutes without
 	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
+
+faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
+	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 # What the environment says about the real site is not for a benchmark.
-_FOREIGN = (
+FOREIGN = (
     "DATABASE_URL", "CELERY_BROKER_URL", "MEDIA_STORAGE_URL", "MLFLOW_TRACKING_URI", "EMAIL_URL", "PUBLIC_URL",
     "ALLOWED_HOSTS", "SECRET_KEY", "DEBUG", "BACKUP_DIR", "WEIGHTS_DIR",
 )  # fmt: skip
@@ -23,7 +23,7 @@ _FOREIGN = (
 def scratch_site(**env: str) -> Iterator[Path]:
     """A migrated site over an empty folder, gone afterwards; its environment is also that of the processes started inside."""
     folder = Path(tempfile.mkdtemp(prefix="mediscan-bench-"))
-    os.environ.update(dict.fromkeys(_FOREIGN, ""))
+    os.environ.update(dict.fromkeys(FOREIGN, ""))
     os.environ.update(
         MEDISCAN_DATA_DIR=str(folder / "data"),
         MEDISCAN_KEYS_FILE=str(folder / "keys" / "keys.json"),

@@ -186,7 +186,7 @@ class StandingSerializer(serializers.Serializer[Any]):
     split = serializers.CharField()
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class RelabelledSerializer(serializers.Serializer[Any]):
     image = serializers.CharField()
     before = serializers.CharField()
     after = serializers.CharField()
@@ -200,8 +200,8 @@ class DiffSerializer(serializers.Serializer[Diff]):
     same_test_set = serializers.BooleanField()
     added = StandingSerializer(many=True)
     removed = StandingSerializer(many=True)
-    relabelled = ChangeSerializer(many=True)
-    moved = ChangeSerializer(many=True)
+    relabelled = RelabelledSerializer(many=True)
+    moved = RelabelledSerializer(many=True)
 
 
 class FreezeSerializer(serializers.Serializer[Any]):

@@ -16,6 +16,7 @@ from images.policies import require, visible_projects
 from images.serializers import ScanPatchSerializer, ScanSerializer
 from labeling.imports.api import ImportViewSet
 from labeling.imports.serializers import ImportSerializer, UploadSerializer
+from labeling.models import Review
 from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.http.api import IF_MATCH, parsed, versioned
@@ -97,7 +98,7 @@ class ProtocolScanViewSet(TimelineScanViewSet):
 
 
 class ApproveSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=["approved", "rejected", "modified"])
+    status = serializers.ChoiceField(choices=Review.Status.choices)
     label = serializers.CharField(required=False)  # type: ignore[assignment]  # the protocol's name
     comment = serializers.CharField(required=False, allow_blank=True)
 

@@ -63,7 +63,7 @@ class AuditViewSet(mixins.ListModelMixin, ApiViewSet):
     ordering = "-id"
 
 
-class ChangeSerializer(serializers.ModelSerializer[AuditSeal]):
+class EventSerializer(serializers.ModelSerializer[AuditSeal]):
     """An event without what only the audit log shows."""
 
     at = serializers.DateTimeField(source="event.at", read_only=True)
@@ -83,7 +83,7 @@ class EventViewSet(mixins.ListModelMixin, ApiViewSet):
     """What changed in the projects the caller sees, in the order of the sealed chain. Ask again with the last `seq`."""
 
     queryset = AuditSeal.objects.none()
-    serializer_class = ChangeSerializer
+    serializer_class = EventSerializer
     ordering_fields = ("seq",)
     ordering = "seq"
 

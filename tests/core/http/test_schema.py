@@ -1,8 +1,10 @@
 """The OpenAPI document and its page: both formats, and errors in JSON."""
 
 import json
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +50,16 @@ def test_the_document_is_the_same_for_everyone_and_made_once_for_each_version(ap
     assert api(author).get("/api/schema/").content == first
     other = api(author).get("/api/schema/?version=without-paths").json()
     assert (other["info"]["version"], other["paths"]) == ("1 (without-paths)", {})
+
+
+def test_the_document_is_valid_and_made_without_a_warning():
+    call_command("spectacular", validate=True, fail_on_warn=True, stdout=StringIO())
+
+
+def test_an_operation_names_the_refusals_that_it_may_meet(api, author):
+    paths = api(author).get("/api/schema/").json()["paths"]
+    upload = paths["/api/v1/images/"]["post"]["responses"]
+    assert {"401", "403", "409", "413", "415", "429", "503", "507"} <= set(upload)
+    assert "403" not in paths["/api/v1/auth/token/"]["post"]["responses"]
+    assert "409" not in paths["/api/v1/images/"]["get"]["responses"]
+    assert upload["409"]["content"]["application/json"]["schema"]["$ref"].endswith("/Refusal")
