@@ -94,7 +94,8 @@ def running(command: list[str], folder: Path, answers: Callable[[], bool], **opt
             time.sleep(0.2)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
         with contextlib.suppress(ProcessLookupError):
