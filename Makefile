@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -77,6 +77,9 @@ bench-training: setup-dev ## compare the quality, speed and honesty of training 
 
 faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
 	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")
+
+security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQL and say what held; half an hour (ONLY="ids", ENGINES=sqlite)
+	$(PY) -m benchmarks.security $(if $(ENGINES),--engines "$(ENGINES)") $(if $(ONLY),--only $(ONLY)) $(if $(SCANS),--scans "$(SCANS)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

@@ -7,4 +7,4 @@ class FrontConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing them registers how the OpenApi document names our tokens, a system check and a job of housekeeping.
-        from mediscan_site.front import certificate, links, schema  # noqa: F401
+        from mediscan_site.front import ending, links, schema  # noqa: F401

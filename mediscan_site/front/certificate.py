@@ -22,12 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from mediscan_site.core import notices, tidy
-
 DAYS, RENEWED_BEFORE_DAYS = 397, 60
-# Of a user's certificate: whoever gets one anew each three months has a week for what went wrong.
-TOLD_BEFORE_DAYS = 14
-NOTICE = "tls-certificate"
 
 
 @dataclass(frozen=True)
@@ -60,27 +55,7 @@ def ready() -> Served | None:
     return served
 
 
-@tidy.register
-def watch() -> None:
-    """Tell administrators in time: the web server reads a certificate only when it starts."""
-    try:
-        served = _present()
-    except ImproperlyConfigured as error:
-        notices.put(NOTICE, str(error))
-        return
-    limit = RENEWED_BEFORE_DAYS // 2 if settings.TLS_SELF_MADE else TOLD_BEFORE_DAYS
-    if served is None or served.days_left > limit:
-        notices.take_away(NOTICE)
-        return
-    remedy = (
-        "Restart the site: it makes a new one."
-        if served.self_made
-        else "Put a new one in its place and restart the site."
-    )
-    notices.put(NOTICE, f"The certificate for https ends on {served.ends:%Y-%m-%d}. {remedy}")
-
-
-def _present() -> Served | None:
+def present() -> Served | None:
     """The certificate as it is now; makes none."""
     if settings.TLS_SELF_MADE:
         return _read(own_path(), own_path(), self_made=True)

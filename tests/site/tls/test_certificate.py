@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from mediscan_site.core import notices
-from mediscan_site.front import certificate, supervisor
+from mediscan_site.front import certificate, ending, supervisor
 
 
 @pytest.fixture
@@ -97,17 +97,17 @@ def test_without_tls_the_web_server_is_told_nothing(folder, settings):
 @pytest.mark.django_db
 def test_administrators_are_told_in_time_and_no_longer_than_needed(folder, settings):
     served = certificate.ready()
-    certificate.watch()
+    ending.watch()
     assert notices.standing() == []
     with time_machine.travel(served.ends - timedelta(days=20)):
-        certificate.watch()
+        ending.watch()
         assert "Restart the site" in notices.standing()[0].sentence
         certificate.ready()
-        certificate.watch()
+        ending.watch()
         assert notices.standing() == []
     given(folder, settings, not_after=timezone.now() + timedelta(days=5))
-    certificate.watch()
+    ending.watch()
     assert "Put a new one in its place" in notices.standing()[0].sentence
     given(folder, settings)
-    certificate.watch()
+    ending.watch()
     assert notices.standing() == []
