@@ -18,7 +18,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 def routes(world: World) -> list[tuple[str, str]]:
     """Every method and path of the running schema, with existing ids in them."""
     schema = world.person("boss").json("GET", "/api/schema/?format=json")
-    ids = {"{project}": str(world.project)}
+    ids = {"{project}": str(world.project), "{permission}": "upload_image"}
     return [
         (method.upper(), filled(path, ids))
         for path, methods in schema["paths"].items()
@@ -109,8 +109,8 @@ def forged(world: World) -> str:
         "edited user": f"{header}.{_part(other)}.{signature}",
         "no signature": f"{header}.{body}.",
         "refresh as access": good["refresh"],
-        "kid": jwt.encode(claims, "", "HS256", headers={"kid": "/dev/null"}),
-        "jku": jwt.encode(claims, "k", headers={"jku": "http://x"}),
+        "kid": jwt.encode(claims, "k" * 64, "HS256", headers={"kid": "/dev/null"}),
+        "jku": jwt.encode(claims, "k" * 64, headers={"jku": "http://x"}),
         "not a token": "a.b.c",
     }
     for name, token in forgeries.items():
