@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -33,9 +33,9 @@ setup: $(READY) ## make a virtual environment with the pinned packages
 setup-dev: $(VENV)/.installed-dev ## the same, plus what the tests and checks need
 
 demo: setup ## run the whole loop on sample scans, or your own (DATA=folder-or-zip), through the real API with real workers
-	@$(DEMO_ENV) $(PY) manage.py demo $(if $(DATA),--data "$(DATA)")
+	@$(DEMO_ENV) TLS= TLS_CERT= TLS_KEY= BIND= $(PY) manage.py demo $(if $(DATA),--data "$(DATA)")
 
-serve: setup ## run web, workers and beat on one machine; DEMO=1 opens the demo's data; Ctrl-C stops everything
+serve: setup ## run web, workers and beat on one machine; DEMO=1 opens the demo's data, TLS=1 serves https; Ctrl-C stops everything
 	@$(if $(DEMO),$(DEMO_ENV)) $(PY) manage.py serve
 
 reproduce: setup ## train RUN=training001 again and compare the weights to the bit (DEMO=1: of the demo's data; BY=user)
@@ -77,6 +77,9 @@ bench-training: setup-dev ## compare the quality, speed and honesty of training 
 
 faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
 	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")
+
+security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQL and say what held; half an hour (ONLY="ids", ENGINES=sqlite)
+	$(PY) -m benchmarks.security $(if $(ENGINES),--engines "$(ENGINES)") $(if $(ONLY),--only $(ONLY)) $(if $(SCANS),--scans "$(SCANS)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

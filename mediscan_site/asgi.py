@@ -5,6 +5,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 application = get_asgi_application()
 
-from mediscan_site.core import start  # noqa: E402 -- its tables are known only now
+# After the line above, which reads the settings and loads the apps.
+from mediscan_site.core import start  # noqa: E402
+from mediscan_site.front import links  # noqa: E402
 
 start.at_start()
+links.tell()

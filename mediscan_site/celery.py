@@ -1,8 +1,10 @@
 """The Celery application. Tasks are made with `core.work.durable_task` alone, which sets acks, limits and queues."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, celeryd_init
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
@@ -12,3 +14,12 @@ TRANSPORT_ALIASES["filesystem"] = "mediscan_site.core.broker:Transport"
 app = Celery("mediscan")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _tell(**_options: Any) -> None:
+    # Here, because this module is imported before there are any apps.
+    from mediscan_site.front import links
+
+    links.tell()

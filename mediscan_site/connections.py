@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from mediscan_site import private
+from mediscan_site import private, tls
 from mediscan_site.env import outside
 
 ENGINES = ("sqlite", "mysql", "postgres", "postgresql")
@@ -65,6 +65,8 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
         # secure_delete: what is overwritten or deleted does not stay readable in the free parts of the file.
         pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
         options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas, **options}
+    if engine.endswith("postgresql"):
+        options = tls.postgres(options)
     if engine.endswith("mysql"):
         # guardian compares the connection's strings with columns: both must have one collation, see
         # findings/guardian_fails_on_unicode_ci_mariadb.sh.
@@ -74,7 +76,7 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
             "isolation_level": "read committed",
             # Leases are measured by the database's clock, and columns hold UTC.
             "init_command": "SET sql_mode='STRICT_TRANS_TABLES', time_zone='+00:00'",
-            **options,
+            **tls.mysql(options),
         }
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": str(options["collation"])}
     config["OPTIONS"] = options

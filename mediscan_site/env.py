@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import ipaddress
 import re
 import tempfile
 from collections.abc import Sequence
@@ -168,12 +169,44 @@ def secret_key(value: str, ring: KeyRing, *, embedded: bool) -> str:
     return value
 
 
-def public_url(url: str) -> str:
+def public_url(url: str, *, tls: bool = False) -> str:
     """The address people use, without a trailing slash; empty when there is none."""
+    if tls and url.startswith("http://"):
+        raise ImproperlyConfigured("TLS is on, so PUBLIC_URL must start with https://.")
     parts = urlsplit(url)
     if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
         raise ImproperlyConfigured(f"PUBLIC_URL must be like https://mediscan.example (no path), not {url!r}.")
     return url.rstrip("/")
+
+
+def bind(address: str, *, covered: bool) -> str:
+    """The address to listen on; beyond this machine only where passwords and scans do not travel in the clear."""
+    if not covered and not is_local(address):
+        raise ImproperlyConfigured(
+            f"BIND={address} lets other machines in without TLS. Either set TLS=1 (the site makes a certificate, or uses your "
+            "TLS_CERT and TLS_KEY), or put a TLS proxy in front and set PUBLIC_URL=https://… and TRUSTED_PROXIES=1, or remove BIND."
+        )
+    return address
+
+
+def certificate(certificate: str, key: str) -> tuple[str, str]:
+    """TLS_CERT and TLS_KEY, made absolute: both or neither."""
+    if bool(certificate) != bool(key):
+        raise ImproperlyConfigured(
+            "TLS_CERT and TLS_KEY must be set together: the certificate with its chain, and its key (PEM). Without both, TLS=1 "
+            "makes a certificate for this machine."
+        )
+    return tuple(str(Path(path).expanduser().resolve()) if path else "" for path in (certificate, key))  # type: ignore[return-value]
+
+
+def is_local(host: str) -> bool:
+    """No network is between: this machine's loopback, or a socket in its file system."""
+    if host in ("", "localhost") or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def allowed_hosts(hosts: list[str], public_url: str, *, embedded: bool) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
-from mediscan_site import connections
+from mediscan_site import connections, tls
 from mediscan_site import env as site_env
 from mediscan_site.fixed import *  # noqa: F403 -- the other half of the settings
 
@@ -32,10 +32,16 @@ if EMBEDDED and sys.argv[1:2] not in (["restore"], ["adopt_store"]):
 KEY_RING = site_env.key_ring(KEYS_FILE, embedded=EMBEDDED, database=SQLITE_FILE, restoring=RESTORING)
 
 PORT = site_env.count(env, "PORT", default=8000)
+# The number of proxies in front of the site that append to X-Forwarded-For; 0 trusts no header.
+TRUSTED_PROXIES = site_env.count(env, "TRUSTED_PROXIES", default=0)
+# Https by the site itself: with the user's certificate, or one that it makes (front/certificate.py).
+TLS_CERT, TLS_KEY = site_env.certificate(env.str("TLS_CERT", default=""), env.str("TLS_KEY", default=""))
+TLS = site_env.switch(env, "TLS") or bool(TLS_CERT)
+TLS_SELF_MADE = TLS and not TLS_CERT
+PUBLIC_URL = site_env.public_url(env.str("PUBLIC_URL", default=""), tls=TLS)
+HTTPS = TLS or PUBLIC_URL.startswith("https://")
 # The address the site listens on. Loopback unless a proxy or container needs more.
-BIND = env.str("BIND", default="") or "127.0.0.1"
-PUBLIC_URL = site_env.public_url(env.str("PUBLIC_URL", default=""))
-HTTPS = PUBLIC_URL.startswith("https://")
+BIND = site_env.bind(env.str("BIND", default="") or "127.0.0.1", covered=TLS or (HTTPS and TRUSTED_PROXIES > 0))
 DEBUG = site_env.debug(env, embedded=EMBEDDED)
 SECRET_KEY = site_env.secret_key(env.str("SECRET_KEY", default=""), KEY_RING, embedded=EMBEDDED)
 ALLOWED_HOSTS = site_env.allowed_hosts(env.list("ALLOWED_HOSTS", default=[]), PUBLIC_URL, embedded=EMBEDDED)
@@ -68,14 +74,13 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Without a manifest (tests, DEBUG) the plain finder serves the files.
 WHITENOISE_USE_FINDERS = DEBUG
 
-# The number of proxies in front of the site that append to X-Forwarded-For; 0 trusts no header.
-TRUSTED_PROXIES = site_env.count(env, "TRUSTED_PROXIES", default=0)
-
 # The web
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 # A session ends after so long without activity.
 SESSION_IDLE_S = site_env.at_least(env, "SESSION_IDLE_S", default=8 * 3600, least=60)
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+# Not with a certificate that the site made: browsers do not trust it by themselves, and HSTS takes away their way past the
+# warning, for a year and for every port of the host, also after the certificate was made anew.
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS and (TRUSTED_PROXIES or not TLS_SELF_MADE) else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
@@ -98,7 +103,9 @@ SIMPLE_JWT = {
     "LEEWAY": 10,
 }
 # Work
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or "filesystem://localhost"
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = tls.broker(
+    env.str("CELERY_BROKER_URL", default="") or "filesystem://localhost"
+)
 BROKER_FOLDER = DATA_DIR / "broker"
 CELERY_BROKER_TRANSPORT_OPTIONS = connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")

@@ -9,7 +9,18 @@ if "MEDISCAN_TEST_SCRATCH" not in os.environ:
 _scratch = Path(os.environ["MEDISCAN_TEST_SCRATCH"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ["MEDISCAN_DATA_DIR"] = str(_scratch / "data")
 os.environ["MEDISCAN_KEYS_FILE"] = str(_scratch / "keys" / "keys.json")
-for name in ("PUBLIC_URL", "MEDIA_STORAGE_URL", "MLFLOW_TRACKING_URI", "EMAIL_URL", "WEIGHTS_DIR", "DEBUG"):
+for name in (
+    "PUBLIC_URL",
+    "TLS",
+    "TLS_CERT",
+    "TLS_KEY",
+    "BIND",
+    "MEDIA_STORAGE_URL",
+    "MLFLOW_TRACKING_URI",
+    "EMAIL_URL",
+    "WEIGHTS_DIR",
+    "DEBUG",
+):
     os.environ[name] = ""
 os.environ["DEBUG"] = "false"
 for name in ("BACKUP_DIR", "BACKUP_RECIPIENTS", "BACKUP_RECIPIENTS_FILE", "BACKUP_HOUR"):

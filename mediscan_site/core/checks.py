@@ -60,9 +60,9 @@ def check_transport(**kwargs: Any) -> list[CheckMessage]:
     if settings.EMBEDDED:
         return []
     if not settings.HTTPS:
-        hint = "Set PUBLIC_URL=https://... and put a TLS proxy in front (docs/operations.md)."
+        hint = "Set TLS=1, or PUBLIC_URL=https://... and put a TLS proxy in front (docs/operations.md)."
         return [Warning("Without https, passwords and scans travel in the clear.", hint=hint, id="mediscan.W001")]
-    if not settings.TRUSTED_PROXIES:
+    if not settings.TRUSTED_PROXIES and not settings.TLS:
         hint = "Set TRUSTED_PROXIES to the number of proxies in front; they must send X-Forwarded-Proto and -For."
         return [Warning("Behind a TLS proxy every page would redirect to itself.", hint=hint, id="mediscan.W002")]
     return []

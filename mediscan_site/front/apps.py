@@ -6,5 +6,5 @@ class FrontConfig(AppConfig):
     label = "front"
 
     def ready(self) -> None:
-        # Importing it registers how the OpenApi document names our tokens.
-        from mediscan_site.front import schema  # noqa: F401
+        # Importing them registers how the OpenApi document names our tokens, a system check and a job of housekeeping.
+        from mediscan_site.front import ending, links, schema  # noqa: F401

@@ -1,11 +1,14 @@
 """The site's programs on one machine, under supervisord: what dies is started again, Ctrl-C stops all."""
 
 import os
+import shlex
 import socket
 import sys
 from pathlib import Path
 
 from django.conf import settings
+
+from mediscan_site.front import certificate
 
 CONFIG = Path(settings.BASE_DIR) / "mediscan_site" / "supervisord.conf"
 
@@ -21,11 +24,20 @@ def environment(port: int) -> dict[str, str]:
         "MEDISCAN_HOME": str(settings.BASE_DIR),
         "MEDISCAN_BIN": str(Path(sys.executable).parent),
         "MEDISCAN_BIND": f"{settings.BIND}:{port}",
+        "MEDISCAN_WEB_TLS": web_tls(),
         "MEDISCAN_DATA_DIR": str(settings.DATA_DIR),
         "MEDISCAN_KEYS_FILE": str(settings.KEYS_FILE),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def web_tls() -> str:
+    """What the web server's command line has for https: nothing where a proxy does it. OpenSSL here speaks TLS 1.2 and later."""
+    served = certificate.ready()
+    if served is None:
+        return ""
+    return shlex.join(["--certfile", str(served.certificate), "--keyfile", str(served.key)])
 
 
 def port_is_free(port: int) -> bool:

@@ -17,8 +17,10 @@ OF_LIBRARIES = {
     "AWS_SECRET_ACCESS_KEY",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL_S3",
+    "AWS_CA_BUNDLE",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH",
 }
 # Read by the Makefile (demo), by the tests, and set by Django's own entry points: no settings of a site.
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE"}

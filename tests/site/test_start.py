@@ -19,6 +19,7 @@ from mediscan_site.core.storage.keys import KeyRing
 from tests.conftest import PATIENCE_S
 
 ROOT = Path(settings.BASE_DIR)
+EVERYWHERE = ".".join("0000")
 REAL_SECRET = "kZ3vQ9" * 10
 Start = Callable[..., "CompletedProcess[str]"]
 
@@ -28,8 +29,18 @@ def manage(*command: str, **environment: str) -> "CompletedProcess[str]":
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
     # Set but empty: a developer's own .env must not answer for the test.
     unset = dict.fromkeys(
-        ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "PUBLIC_URL", "DEBUG", "MEDIA_STORAGE_URL"), ""
-    )
+        (
+            "BIND",
+            "TLS",
+            "TLS_CERT",
+            "TLS_KEY",
+            "TRUSTED_PROXIES",
+            "CELERY_BROKER_URL",
+            "MLFLOW_TRACKING_URI",
+            "EMAIL_URL",
+        ),
+        "",
+    ) | dict.fromkeys(("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "PUBLIC_URL", "DEBUG", "MEDIA_STORAGE_URL"), "")
     return subprocess.run(
         [sys.executable, "manage.py", *command],
         cwd=ROOT,
@@ -91,6 +102,15 @@ def test_a_site_that_lacks_nothing_starts(start):
         ({"BACKUP_DIR": "/srv/backup"}, "Run age-keygen on another machine"),
         ({"BACKUP_DIR": "/srv/backup", "BACKUP_RECIPIENTS": "ssh-ed25519 AAAA"}, "is not an age recipient"),
         ({"BACKUP_DIR": str(ROOT / "backups")}, "inside the checkout"),
+        ({"BIND": EVERYWHERE}, "set TLS=1"),
+        ({"BIND": "::"}, "PUBLIC_URL=https://"),
+        ({"BIND": "192.0.2.7", "PUBLIC_URL": "https://a.example"}, "TRUSTED_PROXIES=1"),
+        ({"BIND": EVERYWHERE, "PUBLIC_URL": "http://a.example", "TRUSTED_PROXIES": "1"}, "lets other machines in"),
+        ({"TLS": "1", "PUBLIC_URL": "http://a.example"}, "PUBLIC_URL must start with https://"),
+        ({"TLS_CERT": "/etc/ssl/a.pem"}, "TLS_CERT and TLS_KEY must be set together"),
+        ({"TLS": "perhaps"}, "TLS must be true or false"),
+        ({"CELERY_BROKER_URL": "rediss://r.example/0?ssl_ca_certs=/none"}, "ssl_ca_certs=/none cannot be read"),
+        ({"DATABASE_URL": "mysql://db.example/x?ssl_ca=/none"}, "ssl_ca=/none cannot be read"),
         ({"BACKUP_HOUR": "24"}, "BACKUP_HOUR must be an hour from 0 to 23"),
     ],
     ids=lambda value: ",".join(f"{key}={text[:24]}" for key, text in value.items()) if isinstance(value, dict) else "",
@@ -101,6 +121,88 @@ def test_what_is_missing_or_wrong_stops_the_start_with_its_remedy(start, changed
     assert remedy in done.stderr
     assert "Traceback" not in done.stderr
     assert not (ROOT / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "covered",
+    [
+        {"BIND": EVERYWHERE, "TLS": "1"},
+        {"BIND": "::", "PUBLIC_URL": "https://a.example", "TRUSTED_PROXIES": "1"},
+        {"BIND": "127.0.0.2"},
+        {"BIND": "localhost"},
+    ],
+    ids=str,
+)
+def test_other_machines_are_let_in_where_tls_covers_them(start, covered):
+    done = start(**covered)
+    assert done.returncode == 0, done.stderr
+
+
+CLEAR = {
+    "DATABASE_URL": "mysql://u:hush@db.example/x",
+    "CELERY_BROKER_URL": "redis://:hush@redis.example:6379/0",
+    "MLFLOW_TRACKING_URI": "http://mlflow.example:5000",
+    "EMAIL_URL": "smtp://u:hush@mail.example:25",
+}
+PROXY = {"PUBLIC_URL": "https://a.example", "TRUSTED_PROXIES": "1"}
+
+
+def test_what_goes_to_other_hosts_in_clear_text_is_named_at_the_start_with_its_remedy(start, tmp_path):
+    s3 = {"MEDIA_STORAGE_URL": "s3://bucket/x", "AWS_ENDPOINT_URL_S3": "http://minio.example:9000"}
+    done = start(**CLEAR, **PROXY, **s3)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    for variable in (*CLEAR, "AWS_ENDPOINT_URL_S3"):
+        assert f"{variable}: what is sent to" in said
+    for remedy in (
+        "?ssl_ca=",
+        "rediss://",
+        "https://…, with AWS_CA_BUNDLE=",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH=",
+        "smtp+tls://",
+    ):
+        assert remedy in said
+    assert "hush" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("weak", "named"),
+    [
+        ({"DATABASE_URL": "mysql://db.example/x?ssl_mode=REQUIRED"}, "nobody checks"),
+        ({"DATABASE_URL": "postgres://db.example/x?sslmode=require"}, "nobody checks"),
+        ({"DATABASE_URL": "postgres://127.0.0.1,db.example/x"}, "sent to db.example goes in clear text"),
+        ({"DATABASE_URL": "mysql://db.example/x?ssl_mode=PREFERRED"}, "goes in clear text"),
+        ({"CELERY_BROKER_URL": "rediss://r.example/0?ssl_cert_reqs=none"}, "nobody checks"),
+        ({"CELERY_BROKER_URL": "amqp://r.example//"}, "amqps://"),
+        ({"MLFLOW_TRACKING_URI": "https://m.example", "MLFLOW_TRACKING_INSECURE_TLS": "true"}, "nobody checks"),
+    ],
+    ids=str,
+)
+def test_a_server_that_nobody_checks_is_named_at_the_start(start, weak, named):
+    done = start(**weak, **PROXY)
+    assert done.returncode == 0, done.stderr
+    assert named in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "strong",
+    [
+        {"DATABASE_URL": "mysql://127.0.0.1/x", "CELERY_BROKER_URL": "redis://localhost/0"},
+        {"DATABASE_URL": "mysql://db.example/x?ssl_ca=CA", "CELERY_BROKER_URL": "amqps://r.example//"},
+        {
+            "DATABASE_URL": "postgres://db.example/x?sslrootcert=CA",
+            "CELERY_BROKER_URL": "rediss://r.example?ssl_ca_certs=CA",
+        },
+        {"DATABASE_URL": "postgres:////run/postgresql/x", "MLFLOW_TRACKING_URI": "https://m.example"},
+        {"EMAIL_URL": "smtp+tls://u:p@mail.example:587"},
+    ],
+    ids=str,
+)
+def test_what_stays_here_or_is_checked_is_not_warned_of(start, tmp_path, strong):
+    (tmp_path / "ca.pem").write_text("read by the drivers when they connect")
+    done = start(**PROXY, **{name: text.replace("CA", str(tmp_path / "ca.pem")) for name, text in strong.items()})
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout + done.stderr
 
 
 def test_backups_may_not_lie_beside_the_data(start, tmp_path):

@@ -71,7 +71,27 @@ def command(name: str, *options: str) -> tuple[list[str], dict[str, str], str]:
     """Command, environment (it carries the password) and database name, as Django's own client would connect."""
     (_, *where), env = connection.client.settings_to_cmd_args_env(connection.settings_dict, [])
     *where, database = where
-    return [tool(name), *where, *options], {**os.environ, **(env or {})}, database
+    program = tool(name)
+    where += _mysql_tls(program) if connection.vendor == "mysql" else []
+    return [program, *where, *options], {**os.environ, **(env or {})}, database
+
+
+def _mysql_tls(program: str) -> list[str]:
+    """The connection's TLS mode in the words of this tool: Django passes the files on, and not that they be checked.
+
+    PostgreSQL's tools read all of it from the environment that Django gives them."""
+    mode = str(connection.settings_dict["OPTIONS"].get("ssl_mode", ""))
+    if mode in ("", "DISABLED", "PREFERRED"):
+        return []
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    if "mariadb" not in version.lower():
+        return [f"--ssl-mode={mode}"]
+    # MariaDB's tools have no third way: the certificate is checked, with the name, or only asked for.
+    return (
+        ["--ssl", "--ssl-verify-server-cert"]
+        if mode.startswith("VERIFY")
+        else ["--ssl", "--skip-ssl-verify-server-cert"]
+    )
 
 
 @contextlib.contextmanager
