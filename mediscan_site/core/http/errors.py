@@ -9,6 +9,7 @@ from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
 
 from mediscan_site.core.errors import DomainError, translate
+from mediscan_site.core.http import outage
 
 
 class _DomainAPIError(exceptions.APIException):
@@ -32,6 +33,7 @@ def _as_api_error(error: DomainError) -> exceptions.APIException:
 class Handler(ExceptionHandler):
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         known = translate(exc)
+        outage.watch.noticed(exc)
         return _as_api_error(known) if known else super().convert_known_exceptions(exc)
 
 

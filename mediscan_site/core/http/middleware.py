@@ -3,16 +3,15 @@
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.urls import ResolverMatch
 
 from mediscan_site.core.errors import ended_by_database, translate
+from mediscan_site.core.http import outage, refusals
 from mediscan_site.core.http.context import RequestContext, set_context
 from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated, rest
 
@@ -103,10 +102,5 @@ def _again(request: HttpRequest) -> HttpResponseBase:
 
 def _refusal(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     known = translate(exception)
-    if known is None:
-        return None
-    title = HTTPStatus(known.status).phrase
-    response = render(request, "error.html", {"title": title, "detail": known.detail}, status=known.status)
-    if known.retry_after is not None:
-        response.headers["Retry-After"] = str(known.retry_after)
-    return response
+    outage.watch.noticed(exception)
+    return None if known is None else refusals.of(request, known)
