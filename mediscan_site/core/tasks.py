@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from mediscan_site.core import audit, tidy, work
+from mediscan_site.core import audit, tidy, unreadable, work  # noqa: F401 -- unreadable registers its housekeeping
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup
 

@@ -29,6 +29,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "labeling.imports.uploads.destroy_abandoned",
         "labeling.imports.zipfiles.destroy_left_behind",
         "mediscan_site.core.storage.scrub.scrub",
+        "mediscan_site.core.unreadable.forget_when_mended",
     ]
     assert rows == [
         "core.Backup=core.run_backup",
