@@ -2,7 +2,11 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from mediscan_site.patience import ROLE, WEB
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
+# People wait for what this process does.
+os.environ[ROLE] = WEB
 application = get_asgi_application()
 
 # After the line above, which reads the settings and loads the apps.

@@ -10,6 +10,7 @@ from kombu.transport import TRANSPORT_ALIASES
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "mediscan_site.core.broker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "mediscan_site.core.redis_broker:Transport"
 
 app = Celery("mediscan")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from mediscan_site import private, tls
+from mediscan_site import patience, private, tls
 from mediscan_site.env import outside
 
 ENGINES = ("sqlite", "mysql", "postgres", "postgresql")
@@ -28,6 +28,7 @@ def blob_storage(url: str, default: Path, base_dir: Path) -> dict[str, object]:
             "location": parts.path.strip("/"),
             "file_overwrite": False,
             "max_memory_size": S3_MEMORY,
+            "client_config": patience.object_store(),
         }
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     raise ImproperlyConfigured(f"MEDIA_STORAGE_URL must be file:///folder or s3://bucket/prefix, not {url!r}.")

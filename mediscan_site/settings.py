@@ -7,7 +7,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
-from mediscan_site import connections, tls
+from mediscan_site import connections, patience, tls
 from mediscan_site import env as site_env
 from mediscan_site.fixed import *  # noqa: F403 -- the other half of the settings
 
@@ -62,7 +62,11 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": connections.database(env.str("DATABASE_URL", default=""), SQLITE_FILE)}
+# Seconds that a request waits for the database's answer, and for a lock that somebody else holds.
+DATABASE_TIMEOUT_S = site_env.count(env, "DATABASE_TIMEOUT_S", default=8)
+DATABASE_LOCK_S = site_env.count(env, "DATABASE_LOCK_S", default=5)
+_database = connections.database(env.str("DATABASE_URL", default=""), SQLITE_FILE)
+DATABASES = {"default": patience.database(_database, patience.chosen(DATABASE_TIMEOUT_S, DATABASE_LOCK_S))}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "blobs": connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR),
@@ -107,7 +111,10 @@ CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = tls.broker(
     env.str("CELERY_BROKER_URL", default="") or "filesystem://localhost"
 )
 BROKER_FOLDER = DATA_DIR / "broker"
-CELERY_BROKER_TRANSPORT_OPTIONS = connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
+CELERY_BROKER_TRANSPORT_OPTIONS = patience.broker(
+    CELERY_BROKER_URL, connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
+)
+CELERY_BROKER_CONNECTION_TIMEOUT = patience.broker_wait()
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {

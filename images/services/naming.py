@@ -12,7 +12,7 @@ from images import policies
 from images.facts import PSEUDONYM, keyed, standing_for
 from images.models import Image, PatientMerge, Project
 from mediscan_site.core import audit, limits
-from mediscan_site.core.errors import Forbidden, TooOften
+from mediscan_site.core.errors import Forbidden, TooMany
 from mediscan_site.core.models import User
 
 HOUR: Final = timedelta(hours=1)
@@ -62,15 +62,17 @@ def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[
 
 
 def limit_numbers(actor: User, project: Project, value: str) -> None:
-    """A changed patient is shown as its pseudonym, so that changes of one scan could be used to try numbers. TooOften beyond
+    """A changed patient is shown as its pseudonym, so that changes of one scan could be used to try numbers. TooMany beyond
     what people type in an hour."""
     if PSEUDONYM.fullmatch(value.strip()) or policies.can(actor, "reidentify", project):
         return
     if not limits.spend("patient number", str(actor.pk), limit=NUMBERS_PER_HOUR, within=HOUR):
-        raise TooOften(
+        raise TooMany(
             f"You have entered {NUMBERS_PER_HOUR} patient numbers within an hour. Go on in an hour, enter pseudonyms, or ask an "
             "administrator for the right to look up patients (reidentify), which has no such limit.",
+            code="too_often",
             attr="patient",
+            retry_after=int(HOUR.total_seconds()),
         )
 
 

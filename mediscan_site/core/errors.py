@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import UnreadablePostError
 
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -19,13 +19,16 @@ class DomainError(Exception):
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
     default_code: ClassVar[str] = "invalid"
     # Seconds after which the same request may succeed.
-    retry_after: ClassVar[int | None] = None
+    default_retry_after: ClassVar[int | None] = None
 
-    def __init__(self, detail: str, *, code: str | None = None, attr: str | None = None) -> None:
+    def __init__(
+        self, detail: str, *, code: str | None = None, attr: str | None = None, retry_after: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.code = code or self.default_code
         self.attr = attr
+        self.retry_after = self.default_retry_after if retry_after is None else retry_after
 
 
 class Invalid(DomainError):
@@ -66,38 +69,66 @@ class UnsupportedMedia(DomainError):
     default_code = "unsupported_media_type"
 
 
-class TooOften(DomainError):
+class TooMany(DomainError):
+    """The caller's share is used up. Each such refusal says after how many seconds to ask again."""
+
     status = HTTPStatus.TOO_MANY_REQUESTS
-    default_code = "too_often"
-    retry_after = 3600
+    default_code = "throttled"
+    default_retry_after = 30
 
 
 class Unavailable(DomainError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "unavailable"
+    default_retry_after = 5
 
 
 class Contended(Unavailable):
     default_code = "deadlock"
-    retry_after = 1
+    default_retry_after = 1
 
 
-# The server's codes for a deadlock, a lock wait that took too long, and a serialization failure.
-_MYSQL_ENDED = (1205, 1213)
-_POSTGRES_ENDED = ("40001", "40P01")
+# The servers' codes: a deadlock or a serialization failure, whose victim may come again at once; and a lock that somebody
+# else held for longer than we wait.
+_DEADLOCKS = (1213, "40001", "40P01")
+_LOCK_WAITS = (1205, "55P03")
+_SQLITE_LOCKED = ("database is locked", "database table is locked")
 
 
 def ended_by_database(error: BaseException) -> bool:
-    """Whether the database ended a transaction that may succeed when it is done again."""
+    """Whether the database ended a transaction that may succeed when it is done again at once."""
+    return isinstance(error, OperationalError) and not _codes(error).isdisjoint(_DEADLOCKS)
+
+
+def waited_for_lock(error: BaseException) -> bool:
+    """Whether somebody held what was wanted for longer than this process waits (`mediscan_site.patience`)."""
     if not isinstance(error, OperationalError):
         return False
-    return error.args[:1] in [(code,) for code in _MYSQL_ENDED] or _sqlstate(error) in _POSTGRES_ENDED
+    return not _codes(error).isdisjoint(_LOCK_WAITS) or str(error).startswith(_SQLITE_LOCKED)
 
 
-def _sqlstate(error: OperationalError) -> str | None:
-    return getattr(error.__cause__, "sqlstate", None)
+def database_away(error: BaseException) -> bool:
+    """Whether it was not our statement: the database could not be asked, or gave no answer."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    return not ended_by_database(error) and not waited_for_lock(error)
 
 
+def _codes(error: OperationalError) -> set[object]:
+    """What the server called it: MySQL in the first argument, PostgreSQL in the driver's own error."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else None
+    return {number, getattr(error.__cause__, "sqlstate", None)}
+
+
+def _of_object_store(error: Exception) -> bool:
+    """Errors of boto3, which most sites never load."""
+    return type(error).__module__.startswith("botocore.")
+
+
+LOCKED = "Somebody else is changing this and holds it. Nothing was changed: send it again in a few seconds."
+STORE_AWAY = (
+    "The store of the scans is away or refuses. Try again in a few seconds; tell an administrator if it stays so."
+)
 # What Django and the storage raise, and what it means to a caller. The first match wins.
 _TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
     (RequestDataTooBig, TooLarge("The request body is too large. Send files as multipart form data.")),
@@ -109,6 +140,7 @@ _TRANSLATIONS: tuple[tuple[type[Exception], DomainError], ...] = (
     ),
     (SuspiciousOperation, Invalid("The request is malformed and was refused.")),
     (OperationalError, Unavailable("The database is busy or away. Try again in a few seconds.")),
+    (InterfaceError, Unavailable("The database is busy or away. Try again in a few seconds.")),
     (
         KeysError,
         Unavailable(
@@ -140,7 +172,11 @@ def translate(error: Exception) -> DomainError | None:
         return error
     if ended_by_database(error):
         return Contended("Others were changing the same rows, several times in a row. Send it again in a moment.")
+    if waited_for_lock(error):
+        return Unavailable(LOCKED, code="locked")
+    if _of_object_store(error):
+        return Unavailable(STORE_AWAY)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         detail = "The server's disk is full and nothing was stored. Tell an administrator, then send it again."
-        return Unavailable(detail, code="storage_full")
+        return Unavailable(detail, code="storage_full", retry_after=60)
     return next((known for kind, known in _TRANSLATIONS if isinstance(error, kind)), None)

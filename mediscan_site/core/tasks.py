@@ -5,7 +5,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import beat_init, worker_init
 
-from mediscan_site.core import audit, resets, start, tidy, work
+# Importing `unreadable` registers its housekeeping.
+from mediscan_site.core import audit, resets, start, tidy, unreadable, work  # noqa: F401
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup, ResetRequest
 from mediscan_site.core.storage import orphans

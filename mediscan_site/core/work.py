@@ -5,6 +5,7 @@ number is still current; the sweeper gives out again what fell silent. Leases ar
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from mediscan_site.core.storage.keyfile import KeysError
 log = logging.getLogger(__name__)
 
 RESEND_LIMIT = 100
+# After a wake-up that did not go out, the next ones are left to the sweeper for so long.
+BROKER_PAUSE_S = 5.0
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
@@ -83,10 +86,24 @@ def wake(row: WorkItem) -> None:
 
 
 def _send_now(task: Task[[int], None], pk: int) -> None:
+    """A wake-up holds whoever sends it for two seconds at most, and nobody else while the broker is found away."""
+    if time.monotonic() < _broker.away_until:
+        return
     try:
         task.apply_async(args=(pk,), retry=False)
     except (BrokerAway, OSError) as error:
+        _broker.away_until = time.monotonic() + BROKER_PAUSE_S
         log.warning("Broker away, %s %s waits for the sweeper: %s", task.name, pk, error)
+
+
+@dataclass
+class _Broker:
+    """What this process knows: until when (`time.monotonic`) it does not ask the broker again."""
+
+    away_until: float = 0.0
+
+
+_broker = _Broker()
 
 
 def _before(seconds: float) -> "ExpressionWrapper[Any]":

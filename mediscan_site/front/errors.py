@@ -1,24 +1,18 @@
 """Answers outside of views: unrouted paths, refused bodies, faults. JSON under /api/, a plain page elsewhere."""
 
 import logging
+import sys
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
 
 from mediscan_site.core.errors import translate
+from mediscan_site.core.http import outage, refusals
 
 log = logging.getLogger(__name__)
 NO_SUCH_PATH = "There is nothing at this address. The addresses are listed at /api/docs/."
-
-
-def _answer(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        kind = "server_error" if status >= 500 else "client_error"
-        return JsonResponse({"type": kind, "errors": [{"code": code, "detail": detail, "attr": None}]}, status=status)
-    return render(request, "error.html", {"title": HTTPStatus(status).phrase, "detail": detail}, status=status)
 
 
 @csrf_exempt
@@ -29,7 +23,7 @@ def api_not_found(request: HttpRequest) -> HttpResponse:
     except Resolver404:
         match = None
     if match is None or match.func is api_not_found or request.path_info.endswith("/"):
-        return _answer(request, 404, "not_found", NO_SUCH_PATH)
+        return refusals.answer(request, 404, "not_found", NO_SUCH_PATH)
     query = request.META.get("QUERY_STRING", "")
     response = HttpResponseRedirect(f"{request.path}/" + (f"?{query}" if query else ""))
     response.status_code = HTTPStatus.PERMANENT_REDIRECT
@@ -39,21 +33,27 @@ def api_not_found(request: HttpRequest) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     known = translate(exception)
     if known is None:
-        return _answer(request, 400, "bad_request", "The request is malformed and was refused.")
-    return _answer(request, known.status, known.code, known.detail)
+        return refusals.answer(request, 400, "bad_request", "The request is malformed and was refused.")
+    return refusals.of(request, known)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 403, "permission_denied", "You may not do this.")
+    return refusals.answer(request, 403, "permission_denied", "You may not do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 404, "not_found", "There is nothing at this address, or it is not visible to you.")
+    return refusals.answer(request, 404, "not_found", "There is nothing at this address, or it is not visible to you.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What no view has caught. A service that is away meets middleware too: sessions are in the database."""
+    error = sys.exc_info()[1]
+    known = translate(error) if isinstance(error, Exception) else None
+    if known is not None and error is not None:
+        outage.watch.noticed(error)
+        return refusals.of(request, known)
     try:
-        return _answer(request, 500, "error", "Something went wrong on our side. It has been logged.")
+        return refusals.answer(request, 500, "error", "Something went wrong on our side. It has been logged.")
     except Exception:
         # The error page itself may be broken; then a plain line must do.
         log.exception("The error page failed")
@@ -62,4 +62,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     detail = "The form was open for too long or came from another site. Go back, reload the page and send it again."
-    return _answer(request, 403, "csrf_failed", detail)
+    return refusals.answer(request, 403, "csrf_failed", detail)

@@ -26,6 +26,7 @@ from mediscan_site.celery import app
 from mediscan_site.core import notices, readiness
 from mediscan_site.core.auth import AccessTokenAuthentication, ServiceTokenAuthentication
 from mediscan_site.core.backup.selectors import last_verified
+from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
@@ -70,7 +71,10 @@ def _model() -> str:
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when every part is well, else 503 naming those that are not. A site without a deployed model is ready."""
     parts, well = readiness.states()
-    return JsonResponse({"status": "ok" if well else AWAY, "parts": parts}, status=200 if well else 503)
+    answer = JsonResponse({"status": "ok" if well else AWAY, "parts": parts}, status=200 if well else 503)
+    if not well:
+        answer.headers["Retry-After"] = str(Unavailable.default_retry_after)
+    return answer
 
 
 class BackupAge(Collector):

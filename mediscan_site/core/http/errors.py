@@ -8,8 +8,9 @@ from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
 
-from mediscan_site.core import refusals
 from mediscan_site.core.errors import DomainError, translate
+from mediscan_site.core.http import outage
+from mediscan_site.core.refusals import note_request
 
 
 class _DomainAPIError(exceptions.APIException):
@@ -33,9 +34,10 @@ def _as_api_error(error: DomainError) -> exceptions.APIException:
 class Handler(ExceptionHandler):
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         known = translate(exc)
+        outage.watch.noticed(exc)
         meant: Exception = _as_api_error(known) if known else super().convert_known_exceptions(exc)
         if getattr(meant, "status_code", None) == HTTPStatus.FORBIDDEN:
-            refusals.note_request(self.context.get("request"), known.code if known else "permission_denied")
+            note_request(self.context.get("request"), known.code if known else "permission_denied")
         return meant
 
 

@@ -9,13 +9,13 @@ from typing import cast
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.urls import ResolverMatch
 
-from mediscan_site.core import refusals
 from mediscan_site.core.errors import ended_by_database, translate
+from mediscan_site.core.http import outage, refusals
 from mediscan_site.core.http.context import RequestContext, set_context
 from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated, rest
+from mediscan_site.core.refusals import note_request
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -104,12 +104,9 @@ def _again(request: HttpRequest) -> HttpResponseBase:
 
 def _refusal(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     known = translate(exception)
+    outage.watch.noticed(exception)
     if known is None:
         return None
     if known.status == HTTPStatus.FORBIDDEN:
-        refusals.note_request(request, known.code)
-    title = HTTPStatus(known.status).phrase
-    response = render(request, "error.html", {"title": title, "detail": known.detail}, status=known.status)
-    if known.retry_after is not None:
-        response.headers["Retry-After"] = str(known.retry_after)
-    return response
+        note_request(request, known.code)
+    return refusals.of(request, known)

@@ -244,6 +244,8 @@ def test_the_servers_codes_are_known():
     from_postgres = OperationalError("deadlock detected")
     from_postgres.__cause__ = _Refused()
     assert ended_by_database(from_postgres)
-    assert ended_by_database(OperationalError(1205, "Lock wait timeout exceeded"))
+    assert ended_by_database(deadlock())
+    # Who has waited for a lock until the time was up is not made to wait as long again.
+    assert not ended_by_database(OperationalError(1205, "Lock wait timeout exceeded"))
     assert not ended_by_database(OperationalError("database is locked"))
     assert not ended_by_database(ValueError(1213))
