@@ -105,6 +105,7 @@ CELERY_BEAT_SCHEDULE = {
     "mirror": site_env.every(300, "models_registry.mirror", 0, expires=240),
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "tidy": site_env.every(3600, "core.tidy"),
+    "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
     "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
 }
 WORK_LEASE_S = site_env.count(env, "WORK_LEASE_S", default=20)
@@ -126,6 +127,9 @@ TRAINING_COMPILE = site_env.switch(env, "TRAINING_COMPILE")
 TRAINING_CHECKPOINT_S = site_env.count(env, "TRAINING_CHECKPOINT_S", default=15)
 # More than core.work.LONGEST_TASK_S has no effect.
 TRAINING_TIME_LIMIT_S = site_env.count(env, "TRAINING_TIME_LIMIT_S", default=6 * 3600)
+
+# Each stored object is read back once in so many days.
+VERIFY_DAYS = max(1, site_env.count(env, "VERIFY_DAYS", default=28))
 
 # Backups: daily and weekly while BACKUP_DIR is set (core.backup)
 BACKUP_DIR = site_env.backup_dir(env.str("BACKUP_DIR", default=""), BASE_DIR, DATA_DIR)

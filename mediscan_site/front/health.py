@@ -29,10 +29,13 @@ from mediscan_site.core.backup.selectors import last_verified
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
+from mediscan_site.front import figures
+from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 
 log = logging.getLogger(__name__)
 SCRAPER = "scraper"
+figures.register()
 
 
 @require_safe
@@ -63,6 +66,8 @@ def _storage() -> str:
 
 @readiness.part("model")
 def _model() -> str:
+    if bundles.damaged().exists():
+        raise readiness.NotReady("damaged")
     return "ok" if DeployedModel.objects.exists() else "none deployed"
 
 
