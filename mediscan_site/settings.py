@@ -77,6 +77,8 @@ MAX_SCAN_BYTES = site_env.count(env, "MAX_SCAN_BYTES", default=200 * 2**20)
 MAX_IMPORT_BYTES = site_env.count(env, "MAX_IMPORT_BYTES", default=20 * 2**30)
 MAX_SCAN_PIXELS = site_env.count(env, "MAX_SCAN_PIXELS", default=100_000_000)
 MAX_SCAN_FRAMES = site_env.count(env, "MAX_SCAN_FRAMES", default=2000)
+# What is kept free on the disks of the site; -1: 1 GiB, or a part of a small disk (core.storage.room).
+DISK_FLOOR_BYTES = site_env.count(env, "DISK_FLOOR_BYTES", default=-1)
 DECODER_PROCESSES = site_env.count(env, "DECODER_PROCESSES", default=2)
 DECODER_TIMEOUT_S = site_env.count(env, "DECODER_TIMEOUT_S", default=20)
 
@@ -105,6 +107,7 @@ CELERY_BEAT_SCHEDULE = {
     "mirror": site_env.every(300, "models_registry.mirror", 0, expires=240),
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "tidy": site_env.every(3600, "core.tidy"),
+    "watch-room": site_env.every(60, "core.watch_room", expires=50),
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
     "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
 }

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import UnreadablePostError
 
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -69,6 +69,19 @@ class Unavailable(DomainError):
     default_code = "unavailable"
 
 
+class StorageFull(Unavailable, SuspiciousOperation):
+    """No room. Also one of Django's refusals, because the body of a form is read where only those become an answer."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    default_code = "storage_full"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full, so nothing was stored. Ask an administrator to make room, then do it again."
+        )
+
+
 class Contended(Unavailable):
     default_code = "deadlock"
     retry_after = 1
@@ -77,6 +90,10 @@ class Contended(Unavailable):
 # The server's codes for a deadlock, a lock wait that took too long, and a serialization failure.
 _MYSQL_ENDED = (1205, 1213)
 _POSTGRES_ENDED = ("40001", "40P01")
+# What databases say when their disk is full: SQLite in words, MySQL by these codes or the system's, PostgreSQL by its state.
+_MYSQL_FULL = (1021, 1114)
+_POSTGRES_FULL = "53100"
+_SAID_FULL = ("database or disk is full", "Errcode: 28", "No space left on device")
 
 
 def ended_by_database(error: BaseException) -> bool:
@@ -86,7 +103,19 @@ def ended_by_database(error: BaseException) -> bool:
     return error.args[:1] in [(code,) for code in _MYSQL_ENDED] or _sqlstate(error) in _POSTGRES_ENDED
 
 
-def _sqlstate(error: OperationalError) -> str | None:
+def is_full(error: BaseException) -> bool:
+    """Whether it means that a disk is full: ours, or the database's."""
+    if isinstance(error, StorageFull):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, DatabaseError):
+        return False
+    said = any(words in str(error) for words in _SAID_FULL)
+    return said or error.args[:1] in [(code,) for code in _MYSQL_FULL] or _sqlstate(error) == _POSTGRES_FULL
+
+
+def _sqlstate(error: DatabaseError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
@@ -117,7 +146,6 @@ def translate(error: Exception) -> DomainError | None:
         return error
     if ended_by_database(error):
         return Contended("Others were changing the same rows, several times in a row. Send it again in a moment.")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        detail = "The server's disk is full and nothing was stored. Tell an administrator, then send it again."
-        return Unavailable(detail, code="storage_full")
+    if is_full(error):
+        return StorageFull()
     return next((known for kind, known in _TRANSLATIONS if isinstance(error, kind)), None)

@@ -178,6 +178,11 @@ class WorkItem(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def paused(self) -> bool:
+        """Given back for want of room (`work.pause`): `error` says why it waits."""
+        return self.status == WorkStatus.QUEUED and bool(self.error)
+
 
 class Backup(WorkItem):
     """One backup of the whole site. `name`: its folder below BACKUP_DIR. `verified_at`: when all of it was last read back."""

@@ -5,7 +5,7 @@ from celery import shared_task
 from mediscan_site.core import audit, tidy, work
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup
-from mediscan_site.core.storage import verification
+from mediscan_site.core.storage import room, verification
 
 
 @shared_task(name="core.seal_audit", ignore_result=True)
@@ -26,6 +26,11 @@ def tidy_up() -> None:
 @shared_task(name="core.sweep_orphans", ignore_result=True)
 def sweep_orphans() -> None:
     tidy.sweep_orphans()
+
+
+@shared_task(name="core.watch_room", ignore_result=True)
+def watch_room() -> None:
+    room.watch()
 
 
 @shared_task(name="core.verify_objects", ignore_result=True)

@@ -18,7 +18,9 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Valu
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core.errors import translate
 from mediscan_site.core.models import WorkItem, WorkStatus
+from mediscan_site.core.storage import room
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,9 @@ RESEND_LIMIT = 100
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
+
+
+WAITS_FOR_ROOM = "Paused: the server's disk is full. It goes on by itself as soon as an administrator has made room."
 
 
 class Stopped(Exception):
@@ -107,6 +112,20 @@ def finish(
     if status == WorkStatus.SUCCEEDED:
         columns["progress"] = 1.0
     return bool(_mine(model, pk, attempt).update(status=status, error=error, finished_at=Now(), **columns))
+
+
+def pause(model: type[WorkItem], pk: int, attempt: int) -> None:
+    """Give a row back for want of room. It is queued and says why, and this attempt is not counted: nothing was lost."""
+    row = {"status": WorkStatus.QUEUED, "queued_at": Now(), "attempt": attempt - 1, "error": WAITS_FOR_ROOM}
+    _mine(model, pk, attempt).filter(cancel_requested=False).update(**row)
+
+
+def waits_for_room(model: type[WorkItem], pk: int) -> bool:
+    """Asked before `claim`. While a disk is full the row stays queued and says why; the sweeper wakes a worker for it again."""
+    if not room.is_tight():
+        return False
+    _rows(model).filter(pk=pk, status=WorkStatus.QUEUED).exclude(error=WAITS_FOR_ROOM).update(error=WAITS_FOR_ROOM)
+    return True
 
 
 def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:
@@ -210,6 +229,9 @@ def describe_failure(error: BaseException) -> str:
     """What people see of an unexpected failure: its kind, never a path, a key or a patient."""
     if isinstance(error, SoftTimeLimitExceeded):
         return "This took longer than the time limit and was stopped."
+    known = translate(error) if isinstance(error, Exception) else None
+    if known is not None:
+        return known.detail
     return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."
 
 

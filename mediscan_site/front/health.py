@@ -29,6 +29,7 @@ from mediscan_site.core.backup.selectors import last_verified
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
+from mediscan_site.core.storage import room
 from mediscan_site.front import figures
 from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
@@ -61,6 +62,13 @@ def _broker() -> str:
 @readiness.part("storage")
 def _storage() -> str:
     storages["blobs"].exists("readyz")
+    return "ok"
+
+
+@readiness.part("disk")
+def _disk() -> str:
+    if room.is_short():
+        raise readiness.NotReady("full")
     return "ok"
 
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import damage, ring
+from mediscan_site.core.storage import damage, ring, room
 from mediscan_site.core.storage.disk import DurableFileStorage
 from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Sealer, encrypt, new_file_key
 from mediscan_site.core.storage.reading import Found, TellingOpener, telling
@@ -65,6 +65,7 @@ class _SealingReader(io.RawIOBase):
 def _parts(source: BinaryIO, sealer: Sealer, counter: _SealingReader) -> Iterator[bytes]:
     yield sealer.header()
     while data := source.read(16 * CHUNK_SIZE):
+        room.require(len(data))
         counter.plain.update(data)
         counter.plain_size += len(data)
         yield sealer.update(data)
@@ -80,9 +81,10 @@ def namespace(project_id: int) -> str:
     return f"project-{project_id}"
 
 
-def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
+def write(data: bytes | BinaryIO, *, namespace: str, content_type: str, reading: bool = False) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
-    it: an object whose row never comes is swept away."""
+    it: an object whose row never comes is swept away. StorageFull without room; `reading`: somebody looks at a scan."""
+    room.require(len(data) if isinstance(data, bytes) else 0, reading=reading)
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
     # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
