@@ -63,7 +63,7 @@ def part(decoded: Decoded, kind: RenditionKind) -> bytes:
 def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
     """Store one derivative; the row is not saved yet."""
     where = blobs.namespace(project_id)
-    return blobs.write(part(decoded, kind), namespace=where, content_type=CONTENT_TYPES[kind])
+    return blobs.write(part(decoded, kind), namespace=where, content_type=CONTENT_TYPES[kind], reading=True)
 
 
 def ensure(image: Image, kind: RenditionKind) -> Blob:

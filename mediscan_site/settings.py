@@ -92,6 +92,8 @@ MAX_SCAN_BYTES = site_env.count(env, "MAX_SCAN_BYTES", default=200 * 2**20)
 MAX_IMPORT_BYTES = site_env.count(env, "MAX_IMPORT_BYTES", default=20 * 2**30)
 MAX_SCAN_PIXELS = site_env.count(env, "MAX_SCAN_PIXELS", default=100_000_000)
 MAX_SCAN_FRAMES = site_env.count(env, "MAX_SCAN_FRAMES", default=2000)
+# What is kept free on the disks of the site; -1: 1 GiB, or a part of a small disk (core.storage.room).
+DISK_FLOOR_BYTES = site_env.count(env, "DISK_FLOOR_BYTES", default=-1)
 DECODER_PROCESSES = site_env.count(env, "DECODER_PROCESSES", default=2)
 DECODER_TIMEOUT_S = site_env.count(env, "DECODER_TIMEOUT_S", default=20)
 
@@ -126,6 +128,8 @@ CELERY_BEAT_SCHEDULE = {
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "tidy": site_env.every(3600, "core.tidy"),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
+    "watch-room": site_env.every(60, "core.watch_room", expires=50),
+    "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
     "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
 }
 WORK_LEASE_S = site_env.count(env, "WORK_LEASE_S", default=20)
@@ -147,6 +151,9 @@ TRAINING_COMPILE = site_env.switch(env, "TRAINING_COMPILE")
 TRAINING_CHECKPOINT_S = site_env.count(env, "TRAINING_CHECKPOINT_S", default=15)
 # More than core.work.LONGEST_TASK_S has no effect.
 TRAINING_TIME_LIMIT_S = site_env.count(env, "TRAINING_TIME_LIMIT_S", default=6 * 3600)
+
+# Each stored object is read back once in so many days.
+VERIFY_DAYS = max(1, site_env.count(env, "VERIFY_DAYS", default=28))
 
 # Backups: daily and weekly while BACKUP_DIR is set (core.backup)
 BACKUP_DIR = site_env.backup_dir(env.str("BACKUP_DIR", default=""), BASE_DIR, DATA_DIR)

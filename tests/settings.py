@@ -23,6 +23,7 @@ for name in (
 ):
     os.environ[name] = ""
 os.environ["DEBUG"] = "false"
+os.environ["DISK_FLOOR_BYTES"] = "0"  # the machine's disk is no matter of the tests
 for name in ("BACKUP_DIR", "BACKUP_RECIPIENTS", "BACKUP_RECIPIENTS_FILE", "BACKUP_HOUR"):
     os.environ[name] = ""
 for name in ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "ALLOWED_HOSTS"):

@@ -58,7 +58,7 @@ def call(url: str, headers: dict[str, str], body: bytes | None = None) -> tuple[
                 return answer.headers.get("Content-Type", ""), answer.read()
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")
-            if error.code not in (429, 500, 502, 503, 504):
+            if error.code not in (429, 500, 502, 503, 504, 507):
                 raise Refused(error.code, text) from error
             reason = f"{error.code} {text[:120]}"
         except OSError as error:

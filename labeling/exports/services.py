@@ -17,7 +17,7 @@ from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.http.idempotency import forget_answers_of
 from mediscan_site.core.models import ACTIVE, Blob, User
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, room
 from mediscan_site.core.storage.opening import open_audited
 
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
@@ -35,6 +35,7 @@ def start_export(
 ) -> Export:
     """Queue the making of a ZIP: of a snapshot, or of the scans of the project that pass `filters` (as in the list of scans)."""
     require(actor, "view_project", project)
+    room.require()
     given = _without_raw_patient(actor, project, {name: value for name, value in (filters or {}).items() if value})
     if snapshot is not None and (given or snapshot.project_id != project.pk):
         raise Invalid("Name a data set of the project, or filters: one of the two.", attr="dataset")

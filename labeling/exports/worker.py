@@ -1,6 +1,5 @@
 """The worker side of an export: makes the ZIP straight into an encrypted object. A lost attempt leaves nothing and starts over."""
 
-import errno
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from labeling.exports.selectors import IDENTIFYING, chosen_scans
 from labeling.models import Export
 from labeling.zipstream import reader, zip_stream
 from mediscan_site.core import audit, tidy, work
+from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 
@@ -47,8 +47,7 @@ def run(pk: int) -> None:
         _end(job, attempt, WorkStatus.FAILED, str(error))
     except Exception as error:
         log.exception("Export %s failed", pk)
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        _end(job, attempt, WorkStatus.FAILED, DISK_FULL if full else work.describe_failure(error))
+        _end(job, attempt, WorkStatus.FAILED, DISK_FULL if is_full(error) else work.describe_failure(error))
     else:
         _keep(job, attempt, blob, scans)
 

@@ -68,12 +68,15 @@ class ImportErrorSerializer(serializers.ModelSerializer[ImportFile]):
 
 
 class ImportListSerializer(JobSerializer):
+    """`paused`: queued until there is room on the disk again; `error` says so."""
+
     id = serializers.IntegerField(read_only=True)
     project = serializers.IntegerField(source="project_id", read_only=True)
     file_name = serializers.CharField(read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True)
+    paused = serializers.BooleanField(read_only=True)
     total = serializers.IntegerField(read_only=True)
     done = serializers.IntegerField(read_only=True)
     created = serializers.IntegerField(read_only=True)

@@ -17,7 +17,7 @@ from labeling.zipstream import folder_zip, reader
 from mediscan_site.core import audit, text, work
 from mediscan_site.core.errors import Invalid, TooLarge
 from mediscan_site.core.models import User
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, room
 
 ZIP_TYPE = "application/zip"
 
@@ -74,6 +74,7 @@ def start_import(
 def start_folder_import(*, actor: User, project: Project, folder: Path, split_frames: bool = False) -> Import:
     """Like `start_import`, for a folder that this machine can read: it is packed on the way in."""
     require_import(actor, project)
+    room.require()
     if not any(path.is_file() for path in folder.rglob("*")):
         raise Invalid(f"The folder {folder} holds no files.", attr="path", code="empty")
     name = text.file_name(f"{folder.name}.zip")

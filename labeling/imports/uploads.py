@@ -19,7 +19,7 @@ from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge
 from mediscan_site.core.http.digest import require_equal, sha256_hex
 from mediscan_site.core.models import ENDED, Blob, User
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, room
 from mediscan_site.core.storage.envelope import DamagedObject
 
 # What a client is asked to send at once; any other size is accepted too, as long as there are not too many pieces.
@@ -44,6 +44,7 @@ def start_upload(
         raise TooLarge(f"The ZIP is larger than {settings.MAX_IMPORT_BYTES} bytes. Split it.", attr="size")
     if size < 1:
         raise Invalid("size must be the number of bytes of the ZIP, at least 1.", attr="size")
+    room.require(size)
     upload = ResumableUpload(
         project=project,
         created_by=actor,

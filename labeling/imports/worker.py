@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
 
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 
 from images import renditions
 from images.facts import said_pseudonym
@@ -23,7 +23,7 @@ from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
 from labeling.models import Import, Label
 from mediscan_site.core import audit, work
-from mediscan_site.core.errors import DomainError, Unavailable
+from mediscan_site.core.errors import DomainError, Unavailable, is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage.envelope import DamagedObject
 from mediscan_site.core.storage.foreign import ForeignStore
@@ -44,16 +44,15 @@ class _Task:
 def run(pk: int) -> None:
     """Do the import `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled."""
     zipfiles.destroy_left_behind()
-    attempt = work.claim(Import, pk)
+    attempt = None if work.waits_for_room(Import, pk) else work.claim(Import, pk)
     if attempt is None:
         return
     batch = Import.objects.select_related("project", "created_by", "blob").get(pk=pk)
     try:
         with work.keep_alive(Import, pk, attempt) as pulse:
             _Walk(batch, pulse).run()
-    except (OperationalError, Unavailable, KeysError, ForeignStore):
-        # The database, the decoder or the site's keys are away for a moment: the row falls silent and is given out again.
-        log.warning("Import %s paused", pk, exc_info=True)
+    except (DatabaseError, OSError, Unavailable, KeysError, ForeignStore) as error:
+        _interrupted(batch, attempt, error)
     except work.Stopped:
         _end(batch, attempt, WorkStatus.CANCELLED)
     except ArchiveError as error:
@@ -65,6 +64,16 @@ def run(pk: int) -> None:
         _end(batch, attempt, WorkStatus.FAILED, work.describe_failure(error))
     else:
         _end(batch, attempt, WorkStatus.SUCCEEDED)
+
+
+def _interrupted(batch: Import, attempt: int, error: Exception) -> None:
+    """What keeps the site from going on for a while ends no import."""
+    log.warning("Import %s is interrupted", batch.pk, exc_info=error)
+    if is_full(error):
+        work.pause(Import, batch.pk, attempt)
+    elif not isinstance(error, OperationalError | Unavailable | KeysError | ForeignStore):
+        _end(batch, attempt, WorkStatus.FAILED, work.describe_failure(error))
+    # Else the database, the decoder or the site's keys are away for a moment: the row falls silent and is given out again.
 
 
 def _end(batch: Import, attempt: int, status: WorkStatus, error: str = "") -> None:
@@ -169,6 +178,9 @@ class _Walk:
             for part in self._parts(parcel) if self.batch.split_frames else [parcel]:
                 if not self.report.is_done(part.tag):
                     stream.add(part)
+        except Unavailable:
+            # No fault of this file: the whole import waits.
+            raise
         except (EntryRefused, DomainError) as error:
             self._refused(path, error, said=task.row.values if task.row else {})
 

@@ -1,11 +1,19 @@
 """Where databases differ."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
-from django.db import connection, models
+from django.db import OperationalError, connection, models
+
+from mediscan_site.core.errors import ended_by_database
 
 Row = TypeVar("Row", bound=models.Model)
+Answer = TypeVar("Answer")
+
+PATIENCE_S: Final = 60.0
+PAUSE_S: Final = 0.1
 
 
 def save_all(rows: Sequence[Row]) -> None:
@@ -17,3 +25,22 @@ def save_all(rows: Sequence[Row]) -> None:
         return
     for row in rows:
         row.save(force_insert=True)
+
+
+def patiently(write: Callable[[], Answer]) -> Answer:
+    """What a short write of a worker or command returns, done again for a minute while others hold what it wants.
+
+    Inside somebody else's transaction it is done once: that one has ended too."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            if connection.in_atomic_block or not _held_by_others(error) or time.monotonic() > until:
+                raise
+        time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+
+
+def _held_by_others(error: OperationalError) -> bool:
+    locked = connection.vendor == "sqlite" and ("locked" in str(error) or "busy" in str(error))
+    return locked or ended_by_database(error)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import UnreadablePostError
 
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -83,6 +83,19 @@ class Unavailable(DomainError):
     default_retry_after = 5
 
 
+class StorageFull(Unavailable, SuspiciousOperation):
+    """No room. Also one of Django's refusals, because the body of a form is read where only those become an answer."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    default_code = "storage_full"
+    default_retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full, so nothing was stored. Ask an administrator to make room, then do it again."
+        )
+
+
 class Contended(Unavailable):
     default_code = "deadlock"
     default_retry_after = 1
@@ -93,6 +106,9 @@ class Contended(Unavailable):
 _DEADLOCKS = (1213, "40001", "40P01")
 _LOCK_WAITS = (1205, "55P03")
 _SQLITE_LOCKED = ("database is locked", "database table is locked")
+# What databases say when their disk is full: MySQL and PostgreSQL by these codes, SQLite and MySQL's files in words.
+_FULL = (1021, 1114, "53100")
+_SAID_FULL = ("database or disk is full", "Errcode: 28", "No space left on device")
 
 
 def ended_by_database(error: BaseException) -> bool:
@@ -111,10 +127,21 @@ def database_away(error: BaseException) -> bool:
     """Whether it was not our statement: the database could not be asked, or gave no answer."""
     if not isinstance(error, OperationalError | InterfaceError):
         return False
-    return not ended_by_database(error) and not waited_for_lock(error)
+    return not ended_by_database(error) and not waited_for_lock(error) and not is_full(error)
 
 
-def _codes(error: OperationalError) -> set[object]:
+def is_full(error: BaseException) -> bool:
+    """Whether it means that a disk is full: ours, or the database's."""
+    if isinstance(error, StorageFull):
+        return True
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, DatabaseError):
+        return False
+    return any(words in str(error) for words in _SAID_FULL) or not _codes(error).isdisjoint(_FULL)
+
+
+def _codes(error: DatabaseError) -> set[object]:
     """What the server called it: MySQL in the first argument, PostgreSQL in the driver's own error."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     return {number, getattr(error.__cause__, "sqlstate", None)}
@@ -172,11 +199,10 @@ def translate(error: Exception) -> DomainError | None:
         return error
     if ended_by_database(error):
         return Contended("Others were changing the same rows, several times in a row. Send it again in a moment.")
+    if is_full(error):
+        return StorageFull()
     if waited_for_lock(error):
         return Unavailable(LOCKED, code="locked")
     if _of_object_store(error):
         return Unavailable(STORE_AWAY)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        detail = "The server's disk is full and nothing was stored. Tell an administrator, then send it again."
-        return Unavailable(detail, code="storage_full", retry_after=60)
     return next((known for kind, known in _TRANSLATIONS if isinstance(error, kind)), None)

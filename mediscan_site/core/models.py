@@ -83,7 +83,8 @@ class TokenWork(models.Model):
 
 
 class Blob(models.Model):
-    """One immutable encrypted object. The file key is kept only here, wrapped by a master key: dropping it destroys the bytes."""
+    """One immutable encrypted object. The file key is kept only here, wrapped by a master key: dropping it destroys the bytes.
+    `checked_at`: when its bytes were stored, or last read back (`core.storage.verification`)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     path = models.CharField(max_length=200, unique=True)
@@ -97,6 +98,13 @@ class Blob(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     erased_at = models.DateTimeField(null=True, blank=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["checked_at", "id"], name="blob_by_check"),
+            models.Index(fields=["quarantined_at"], name="blob_by_quarantine"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)
@@ -235,6 +243,11 @@ class WorkItem(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def paused(self) -> bool:
+        """Given back for want of room (`work.pause`): `error` says why it waits."""
+        return self.status == WorkStatus.QUEUED and bool(self.error)
 
 
 class ResetRequest(WorkItem):

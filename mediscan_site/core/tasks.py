@@ -9,7 +9,7 @@ from celery.signals import beat_init, worker_init
 from mediscan_site.core import audit, resets, start, tidy, unreadable, work  # noqa: F401
 from mediscan_site.core.backup import making, services
 from mediscan_site.core.models import Backup, ResetRequest
-from mediscan_site.core.storage import orphans
+from mediscan_site.core.storage import orphans, room, verification
 from mediscan_site.core.trail import anchors, guards
 
 
@@ -44,6 +44,16 @@ def tidy_up() -> None:
 @shared_task(name="core.sweep_orphans", ignore_result=True)
 def sweep_orphans() -> None:
     orphans.sweep_and_tell()
+
+
+@shared_task(name="core.watch_room", ignore_result=True)
+def watch_room() -> None:
+    room.watch()
+
+
+@shared_task(name="core.verify_objects", ignore_result=True)
+def verify_objects() -> None:
+    verification.verify_part()
 
 
 @work.durable_task(name="core.run_backup", queue="io", soft_limit_s=work.LONGEST_TASK_S)

@@ -23,7 +23,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
-from mediscan_site.core.storage import own_store, ring
+from mediscan_site.core.storage import own_store, ring, room
 from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keyfile import KeysError
 
@@ -35,6 +35,9 @@ BROKER_PAUSE_S = 5.0
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
+
+
+WAITS_FOR_ROOM = "Paused: the server's disk is full. It goes on by itself as soon as an administrator has made room."
 
 
 class Stopped(Exception):
@@ -171,6 +174,20 @@ def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> 
     return bool(_mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
 
 
+def pause(model: type[WorkItem], pk: int, attempt: int) -> None:
+    """Give a row back for want of room. It is queued and says why, and this attempt is not counted: nothing was lost."""
+    row = {"status": WorkStatus.QUEUED, "queued_at": Now(), "attempt": attempt - 1, "error": WAITS_FOR_ROOM}
+    _mine(model, pk, attempt).filter(cancel_requested=False).update(**row)
+
+
+def waits_for_room(model: type[WorkItem], pk: int) -> bool:
+    """Asked before `claim`. While a disk is full the row stays queued and says why; the sweeper wakes a worker for it again."""
+    if not room.is_tight():
+        return False
+    _rows(model).filter(pk=pk, status=WorkStatus.QUEUED).exclude(error=WAITS_FOR_ROOM).update(error=WAITS_FOR_ROOM)
+    return True
+
+
 def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:
     """Cancel a queued row at once (with `columns` set) or ask the worker of a running one to stop. False when it has ended."""
     queued = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
@@ -272,8 +289,9 @@ def describe_failure(error: BaseException) -> str:
     """What people see of an unexpected failure: its kind, never a path, a key or a patient."""
     if isinstance(error, SoftTimeLimitExceeded):
         return "This took longer than the time limit and was stopped."
-    if isinstance(error, (KeysError, ForeignStore)):
-        return str(translate(error))
+    known = translate(error) if isinstance(error, Exception) else None
+    if known is not None:
+        return known.detail
     return f"Unexpected failure ({type(error).__name__}). The worker's log has the details."
 
 

@@ -30,10 +30,14 @@ from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
+from mediscan_site.core.storage import room
+from mediscan_site.front import figures
+from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 
 log = logging.getLogger(__name__)
 SCRAPER = "scraper"
+figures.register()
 
 
 @require_safe
@@ -62,8 +66,17 @@ def _storage() -> str:
     return "ok"
 
 
+@readiness.part("disk")
+def _disk() -> str:
+    if room.is_short():
+        raise readiness.NotReady("full")
+    return "ok"
+
+
 @readiness.part("model")
 def _model() -> str:
+    if bundles.damaged().exists():
+        raise readiness.NotReady("damaged")
     return "ok" if DeployedModel.objects.exists() else "none deployed"
 
 

@@ -7,7 +7,7 @@ from images.policies import require
 from mediscan_site.core import audit, work
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
-from models_registry.deployments import gate
+from models_registry.deployments import bundles, gate
 from models_registry.models import DeployedModel, Deployment, ModelVersion
 from models_registry.selectors import current_deployment, latest_evaluation
 from models_registry.versions import serving
@@ -105,6 +105,7 @@ def _switch(deployment: Deployment, current: Deployment | None, action: str) -> 
         )
         work.send_named(MIRROR, deployment.model_id)
         work.send_named(WARM, deployment.model_id)
+        bundles.tell()
     return deployment
 
 

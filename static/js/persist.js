@@ -3,7 +3,7 @@ import { Refused, givenUp } from "./request.js";
 
 const PAUSES_S = [1, 2, 5, 10, 20, 30];
 // A proxy or server that is just away; whatever else the server answers is tried a few times only.
-const AWAY = new Set([0, 408, 429, 502, 503, 504]);
+const AWAY = new Set([0, 408, 429, 502, 503, 504, 507]);
 const FEW = 5;
 const AGAIN = new Set(["digest_mismatch", "incomplete"]);
 

@@ -15,6 +15,7 @@ from django.db import OperationalError
 
 from images.models import Split
 from mediscan_site.core import work
+from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -58,6 +59,9 @@ def execute(pk: int, attempt: int) -> int:
         log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
         return EXIT_STOPPED
     except Exception as error:
+        if is_full(error):
+            work.pause(TrainingRun, pk, attempt)
+            return EXIT_STOPPED
         book.abandon(failed=True)
         ending.end(pk, attempt, status=WorkStatus.FAILED, error=explain(run, error))
     else:

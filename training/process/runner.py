@@ -33,7 +33,7 @@ CANCELLED: Final = "Cancelled while it was running."
 
 def run(pk: int) -> None:
     """Claim the run and have it executed. However that ends, the row says so, or is left to be resumed."""
-    attempt = work.claim(TrainingRun, pk)
+    attempt = None if work.waits_for_room(TrainingRun, pk) else work.claim(TrainingRun, pk)
     if attempt is None:
         return
     ending.sweep_checkpoints()

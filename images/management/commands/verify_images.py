@@ -3,19 +3,21 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from rich.console import Console
 from rich.progress import track
 
-from images.services.verification import stored_objects, verify_objects
 from mediscan_site.core.backup import place
 from mediscan_site.core.backup.layout import BackupError
+from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.storage.keys import KeysError
+from mediscan_site.core.storage.verification import Checked, stored_objects, verify_all
 
 
 class Command(BaseCommand):
     help = (
-        "Reads, decrypts and re-hashes every stored object. Damaged ones are named and put into quarantine (exit 1); "
-        "restored ones are released from it."
+        "Reads, decrypts and re-hashes every stored object, also while the site works. Damaged ones are named and refused "
+        "from then on (exit 1); restored ones are served again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,25 +28,39 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        objects = stored_objects()
-        total, damaged = objects.count(), 0
-        console = Console(stderr=True)
-        verifying = verify_objects(objects, from_backup=options["restore_from_backup"])
-        checks = track(verifying, "Verifying", total=total, console=console, disable=not console.is_terminal)
+        from_backup = options["restore_from_backup"]
         try:
-            if options["restore_from_backup"]:
+            if from_backup:
                 place.root()
-            for check in checks:
-                damaged += check.damaged
-                if check.restored:
-                    self.stdout.write(f"restored: {check.owner} (object {check.blob.pk})")
-                elif check.damaged:
-                    self.stdout.write(f"damaged: {check.owner} (object {check.blob.pk})")
-                elif check.released:
-                    self.stdout.write(f"whole again: {check.owner} (object {check.blob.pk})")
-        except (KeysError, BackupError) as error:
+            checked, damaged = self._verify(from_backup=from_backup)
+        except (KeysError, BackupError, Unavailable) as error:
             raise CommandError(str(error)) from error
+        except OperationalError as error:
+            raise CommandError(f"The database was busy or away for too long ({error}). Run this again.") from error
+        except OSError as error:
+            raise CommandError(
+                f"The files cannot be used ({error.strerror or error}). Mend that, then repeat."
+            ) from error
         if damaged:
-            remedy = "No backup has them." if options["restore_from_backup"] else "Repeat with --restore-from-backup."
-            raise CommandError(f"{damaged} of {total} stored objects are damaged. {remedy}")
-        self.stdout.write(f"{total} stored objects verified, none damaged.")
+            remedy = "No backup has them." if from_backup else "Repeat with --restore-from-backup."
+            raise CommandError(f"{damaged} of {checked} stored objects are damaged. {remedy}")
+        self.stdout.write(f"{checked} stored objects verified, none damaged.")
+
+    def _verify(self, *, from_backup: bool) -> tuple[int, int]:
+        """How many were looked at, and how many are damaged."""
+        checked, damaged, console = 0, 0, Console(stderr=True)
+        total = stored_objects().count()
+        checks = verify_all(from_backup=from_backup)
+        for check in track(checks, "Verifying", total=total, console=console, disable=not console.is_terminal):
+            checked, damaged = checked + 1, damaged + check.damaged
+            if word := _word(check):
+                self.stdout.write(f"{word}: {check.owner} (object {check.blob.pk})")
+        return checked, damaged
+
+
+def _word(check: Checked) -> str:
+    if check.restored:
+        return "restored"
+    if check.damaged:
+        return "damaged"
+    return "whole again" if check.released else ""

@@ -24,7 +24,7 @@ from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.sealing import Identity
 from mediscan_site.core.models import ACTIVE, Backup, Blob, User, WorkStatus
-from mediscan_site.core.storage import blobs, keyfile, own_keys, own_store, ring
+from mediscan_site.core.storage import blobs, damage, keyfile, own_keys, own_store, ring
 from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keys import KeyRing
 
@@ -227,7 +227,7 @@ def _forget_erased(sound: Sound) -> int:
     for start in range(0, len(ids), objects.BATCH):
         blobs.drop_keys(Blob.objects.filter(pk__in=ids[start : start + objects.BATCH], wrapped_key__isnull=False))
     for object_id in (*sound.manifest.damaged, *sound.lost):
-        blobs.quarantine(Blob(pk=object_id))
+        damage.mark(Blob(pk=object_id), found_by="restore")
     return hooks.run()
 
 

@@ -17,9 +17,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import own_store, ring
+from mediscan_site.core.storage import damage, own_store, ring, room
 from mediscan_site.core.storage.disk import DurableFileStorage
-from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Opener, Sealer, encrypt, new_file_key
+from mediscan_site.core.storage.envelope import CHUNK_SIZE, DamagedObject, Sealer, encrypt, new_file_key
+from mediscan_site.core.storage.reading import Found, TellingOpener, telling
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -63,6 +64,7 @@ class _SealingReader(io.RawIOBase):
 def _parts(source: BinaryIO, sealer: Sealer, counter: _SealingReader) -> Iterator[bytes]:
     yield sealer.header()
     while data := source.read(16 * CHUNK_SIZE):
+        room.require(len(data))
         counter.plain.update(data)
         counter.plain_size += len(data)
         yield sealer.update(data)
@@ -78,10 +80,12 @@ def namespace(project_id: int) -> str:
     return f"project-{project_id}"
 
 
-def write(data: bytes | BinaryIO, *, namespace: str, content_type: str) -> Blob:
+def write(data: bytes | BinaryIO, *, namespace: str, content_type: str, reading: bool = False) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
-    it: an object whose row never comes is swept away. ForeignStore when the store is another database's."""
+    it: an object whose row never comes is swept away. ForeignStore when the store is another database's, StorageFull without
+    room; `reading`: somebody looks at a scan."""
     _require_own()
+    room.require(len(data) if isinstance(data, bytes) else 0, reading=reading)
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
     # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
@@ -154,18 +158,17 @@ def _writers() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_writers.cache_clear)
 
 
-def open_blob(blob: Blob) -> BinaryIO:
-    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; DamagedObject on damage."""
+def open_blob(blob: Blob, *, found: Found = damage.met) -> BinaryIO:
+    """The plaintext as a seekable stream. Each chunk is verified before a byte of it leaves; DamagedObject on damage, which
+    `found` hears of."""
     if blob.wrapped_key is None:
         raise DamagedObject("The object was erased.")
     if blob.quarantined_at is not None:
         raise DamagedObject("The object is in quarantine.")
     file_key = ring.current().unwrap(bytes(blob.wrapped_key), key_id=blob.key_id, object_id=str(blob.id))
-    try:
-        source = _storage().open(blob.path, "rb")
-    except FileNotFoundError as error:
-        raise DamagedObject("The object is missing from the storage.") from error
-    opener = Opener(cast(BinaryIO, source), file_key=file_key, object_id=str(blob.id), size=blob.size)
+    with telling(blob, found):
+        source = cast(BinaryIO, _storage().open(blob.path, "rb"))
+        opener = TellingOpener(source, blob=blob, file_key=file_key, found=found)
     return cast(BinaryIO, io.BufferedReader(opener, CHUNK_SIZE))
 
 
@@ -174,6 +177,7 @@ def read(blob: Blob) -> bytes:
     with open_blob(blob) as stream:
         data = stream.read()
     if hashlib.sha256(data).hexdigest() != blob.sha256:
+        damage.met(blob)
         raise DamagedObject("The object is not the one that was stored.")
     return data
 
@@ -217,22 +221,12 @@ def drop_keys(doomed: Iterable[Blob]) -> None:
 
 
 def is_damaged(blob: Blob) -> bool:
-    """Re-read and re-hash a stored object."""
+    """Re-read and re-hash a stored object. Tells nobody: that is the caller's."""
     digest = hashlib.sha256()
     try:
-        with open_blob(blob) as stream:
+        with open_blob(blob, found=lambda _: None) as stream:
             while data := stream.read(1 << 20):
                 digest.update(data)
     except DamagedObject:
         return True
     return digest.hexdigest() != blob.sha256
-
-
-def quarantine(blob: Blob) -> None:
-    """From now on the object is refused, whatever its bytes."""
-    Blob.objects.filter(pk=blob.pk, quarantined_at__isnull=True).update(quarantined_at=timezone.now())
-
-
-def release(blob: Blob) -> None:
-    """End a quarantine: the object was restored and is again the one that was stored."""
-    Blob.objects.filter(pk=blob.pk).update(quarantined_at=None)

@@ -11,7 +11,9 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
+from mediscan_site.core.errors import StorageFull, is_full
 from mediscan_site.core.http.digest import file_digest, require_equal
+from mediscan_site.core.storage import room
 from mediscan_site.core.storage.envelope import Opener, Sealer, new_file_key
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class _Spool:
         if self._memory is not None and self.size <= IN_MEMORY:
             self._memory.write(data)
             return
+        room.require(len(data))
         self._onto_disk().write(self._sealer.update(data))
 
     def _onto_disk(self) -> IO[bytes]:
@@ -83,6 +86,8 @@ class SealedUploadHandler(FileUploadHandler):
     def handle_raw_input(self, input_data: Any, META: Any, content_length: int, *args: Any, **kwargs: Any) -> None:  # noqa: N803 -- Django's name
         if content_length > settings.MAX_IMPORT_BYTES:
             raise RequestDataTooBig(f"A request may hold at most {settings.MAX_IMPORT_BYTES} bytes.")
+        if content_length > IN_MEMORY:
+            room.require(content_length)
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
@@ -90,7 +95,12 @@ class SealedUploadHandler(FileUploadHandler):
         self.spool = _Spool()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        self.spool.add(raw_data)
+        try:
+            self.spool.add(raw_data)
+        except OSError as error:
+            if is_full(error):
+                raise StorageFull from error
+            raise
         if self.spool.size > settings.MAX_IMPORT_BYTES:
             raise RequestDataTooBig(f"A file may hold at most {settings.MAX_IMPORT_BYTES} bytes.")
 

@@ -115,7 +115,7 @@ def test_a_full_disk_is_said_and_costs_no_more_than_the_piece(api, author, proje
     put(client, url, 0, ZIP[:PIECE])
     with monkeypatch.context() as filled:
         filled.setattr("mediscan_site.core.storage.disk.shutil.copyfileobj", full)
-        assert code(put(client, url, PIECE, ZIP[PIECE:])) == (503, "storage_full")
+        assert code(put(client, url, PIECE, ZIP[PIECE:])) == (507, "storage_full")
     assert client.get(url).json()["received"] == PIECE
     assert not list((Path(site.DATA_DIR) / "blobs").rglob("*.part"))
     assert put(client, url, PIECE, ZIP[PIECE:]).status_code == 202

@@ -1,0 +1,86 @@
+"""Room on the disks of the site. Below a floor nothing large is stored any more: what is left is for signing in, reading and
+the audit trail, which write little. Work that needs room waits for it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+
+from mediscan_site.core import notices
+from mediscan_site.core.errors import StorageFull
+
+NOTICE: Final = "disk:full"
+# The floor where DISK_FLOOR_BYTES names none: so much, or this part of a small disk.
+LARGEST_FLOOR: Final = 2**30
+PART: Final = 0.05
+# What waits for room goes on when there is more than the floor, so that it does not stop again at once.
+SPARE: Final = 0.25
+# What makes reading possible (the large picture of a scan) may use so much of the floor.
+LENT: Final = 0.5
+GIB: Final = 2**30
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Where the site writes: how much is left to us, and how much must stay."""
+
+    path: Path
+    free: int
+    floor: int
+
+
+def disks() -> list[Disk]:
+    """The disks of DATA_DIR and of the stored objects (none for S3)."""
+    storage, folders = storages["blobs"], [Path(settings.DATA_DIR)]
+    if isinstance(storage, FileSystemStorage):
+        folders.append(Path(storage.location))
+    return [_disk(folder) for folder in folders if folder.is_dir()]
+
+
+def _disk(folder: Path) -> Disk:
+    found = os.statvfs(folder)
+    floor = settings.DISK_FLOOR_BYTES
+    if floor < 0:
+        floor = min(LARGEST_FLOOR, int(found.f_blocks * found.f_frsize * PART))
+    return Disk(folder, found.f_bavail * found.f_frsize, floor)
+
+
+def left() -> int:
+    """Bytes that may still be stored, on the fuller disk; negative below the floor."""
+    return min((disk.free - disk.floor for disk in disks()), default=0)
+
+
+def is_short(coming: int = 0, *, share: float = 1.0) -> bool:
+    """Whether `coming` bytes would leave less than this share of a floor."""
+    return any(disk.free - coming < disk.floor * share for disk in disks())
+
+
+def is_tight() -> bool:
+    """Whether work that waits for room must go on waiting."""
+    return is_short(share=1 + SPARE)
+
+
+def require(coming: int = 0, *, reading: bool = False) -> None:
+    """StorageFull unless so many bytes may be stored. What is stored for `reading` may use a part of the floor."""
+    if is_short(coming, share=LENT if reading else 1.0):
+        raise StorageFull
+
+
+def watch() -> None:
+    """Tell administrators while a disk is full; called every minute."""
+    full = [disk for disk in disks() if disk.free < disk.floor]
+    if full:
+        notices.put(NOTICE, " ".join(map(_sentence, full)))
+    elif any(notice.key == NOTICE for notice in notices.standing()):
+        notices.take_away(NOTICE)
+
+
+def _sentence(disk: Disk) -> str:
+    return (
+        f"The disk of {disk.path} is full: {disk.free / GIB:.2f} GiB are left, and {disk.floor / GIB:.2f} GiB are kept for "
+        "signing in, reading and the audit trail. Uploads and exports are refused, imports and trainings wait. Make room "
+        '(docs/operations.md, "A full disk"); they go on by themselves.'
+    )
