@@ -25,8 +25,9 @@ KEYS_FILE = site_env.outside(
 )
 SQLITE_FILE = DATA_DIR / "db.sqlite3"
 RESTORING = sys.argv[1:2] == ["restore"]
+BLOBS = connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR)
 if EMBEDDED and sys.argv[1:2] not in (["restore"], ["adopt_store"]):
-    site_env.require_no_strangers(DATA_DIR / "blobs", SQLITE_FILE, url=env.str("MEDIA_STORAGE_URL", default=""))
+    site_env.require_no_strangers(BLOBS, SQLITE_FILE)
 KEY_RING = site_env.key_ring(KEYS_FILE, embedded=EMBEDDED, database=SQLITE_FILE, restoring=RESTORING)
 
 PORT = site_env.count(env, "PORT", default=8000)
@@ -57,7 +58,7 @@ TEMPLATES = [
 DATABASES = {"default": connections.database(env.str("DATABASE_URL", default=""), SQLITE_FILE)}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "blobs": connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR),
+    "blobs": BLOBS,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
