@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -99,10 +100,14 @@ def data_dir(path: Path, base_dir: Path) -> Path:
     return folder
 
 
-def require_no_strangers(objects: Path, database: Path, *, url: str) -> None:
+def require_no_strangers(blobs: dict[str, Any], database: Path) -> None:
     """Before keys or a database are made: stored objects without a database are those of a site that was meant to have its
-    DATABASE_URL, or that lost its database. (Other stores and databases: core.storage.own_store.)"""
-    if url or (database.exists() and database.stat().st_size) or not objects.is_dir() or not any(objects.iterdir()):
+    DATABASE_URL, or that lost its database. (Buckets and other databases: core.storage.own_store.)"""
+    options = blobs["OPTIONS"]
+    objects = Path(options["location"])
+    if "bucket_name" in options or (database.exists() and database.stat().st_size):
+        return
+    if not objects.is_dir() or not any(objects.iterdir()):
         return
     raise ImproperlyConfigured(
         f"{objects} holds the stored objects of a site, but DATABASE_URL is not set and there is no {database}. If this site is "

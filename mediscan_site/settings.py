@@ -27,8 +27,9 @@ SQLITE_FILE = DATA_DIR / "db.sqlite3"
 # Where the head of the audit chain is noted once an hour (core.trail.anchors).
 AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default="") or DATA_DIR / "audit-anchors.jsonl").expanduser()
 RESTORING = sys.argv[1:2] == ["restore"]
+BLOBS = connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR)
 if EMBEDDED and sys.argv[1:2] not in (["restore"], ["adopt_store"]):
-    site_env.require_no_strangers(DATA_DIR / "blobs", SQLITE_FILE, url=env.str("MEDIA_STORAGE_URL", default=""))
+    site_env.require_no_strangers(BLOBS, SQLITE_FILE)
 KEY_RING = site_env.key_ring(KEYS_FILE, embedded=EMBEDDED, database=SQLITE_FILE, restoring=RESTORING)
 
 PORT = site_env.count(env, "PORT", default=8000)
@@ -69,7 +70,7 @@ _database = connections.database(env.str("DATABASE_URL", default=""), SQLITE_FIL
 DATABASES = {"default": patience.database(_database, patience.chosen(DATABASE_TIMEOUT_S, DATABASE_LOCK_S))}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "blobs": connections.blob_storage(env.str("MEDIA_STORAGE_URL", default=""), DATA_DIR / "blobs", BASE_DIR),
+    "blobs": BLOBS,
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"

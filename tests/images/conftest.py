@@ -31,11 +31,11 @@ def store(project, author):
 
 @pytest.fixture
 def blob_files():
-    """The files in the object storage."""
+    """The objects in the object storage; its marker lies beside them."""
     folder = Path(storages["blobs"].location)  # type: ignore[attr-defined]
 
     def found() -> set[Path]:
-        return {path for path in folder.rglob("*") if path.is_file()}
+        return {path for path in folder.glob("*/**/*") if path.is_file()}
 
     yield found
 

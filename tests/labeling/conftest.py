@@ -8,6 +8,6 @@ from django.core.files.storage import storages
 
 @pytest.fixture
 def blob_files():
-    """The files in the object storage."""
+    """The objects in the object storage; its marker lies beside them."""
     folder = Path(storages["blobs"].location)  # type: ignore[attr-defined]
-    return lambda: {path for path in folder.rglob("*") if path.is_file()}
+    return lambda: {path for path in folder.glob("*/**/*") if path.is_file()}

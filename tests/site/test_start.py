@@ -332,12 +332,16 @@ def test_an_open_folder_of_somebody_else_stops_the_start_with_its_remedy(tmp_pat
         private.folder(folder, name="MEDISCAN_DATA_DIR")
 
 
-def test_without_its_database_url_a_site_does_not_begin_anew_beside_the_stored_objects(tmp_path):
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_without_its_database_url_a_site_does_not_begin_anew_beside_the_stored_objects(tmp_path, elsewhere):
     """The .env file of a site on MySQL was forgotten: nothing is made, not even keys."""
     data, keys = tmp_path / "data", tmp_path / "keys.json"
-    (data / "blobs" / "project-1" / "a").mkdir(parents=True)
-    (data / "blobs" / "project-1" / "a" / "object").write_bytes(b"sealed")
+    store = tmp_path / "store" if elsewhere else data / "blobs"
+    (store / "project-1" / "a").mkdir(parents=True)
+    (store / "project-1" / "a" / "object").write_bytes(b"sealed")
     place = {"HOME": str(tmp_path), "MEDISCAN_DATA_DIR": str(data), "MEDISCAN_KEYS_FILE": str(keys)}
+    if elsewhere:
+        place["MEDIA_STORAGE_URL"] = store.as_uri()
     for command in ("check", "migrate", "serve"):
         done = manage(command, **place)
         assert done.returncode == 1

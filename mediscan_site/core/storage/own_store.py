@@ -26,6 +26,7 @@ from mediscan_site.core.models import Blob, StoreOwner
 from mediscan_site.core.readiness import NotReady
 from mediscan_site.core.storage import ring
 from mediscan_site.core.storage.foreign import ForeignStore, MarkerMissing
+from mediscan_site.core.storage.keyfile import KeysError
 from mediscan_site.core.storage.keys import KeyRing
 
 log = logging.getLogger(__name__)
@@ -241,4 +242,7 @@ def _ready() -> str:
         require()
     except ForeignStore as error:
         raise NotReady(error.word) from error
+    except KeysError as error:
+        # Said by the part "keys": without them no marker can be checked.
+        raise NotReady("unknown") from error
     return "ok"

@@ -108,7 +108,7 @@ def test_the_file_from_before_a_rotation_is_refused_once_objects_need_the_new_ma
     before = key_file.read_bytes()
     call_command("rotate_keys")
     key_file.write_bytes(before)
-    with pytest.raises(ForeignKeys, match=r"lacks master key k2-.*older than the last rotation"):
+    with pytest.raises(ForeignKeys, match=r"lacks master key k[0-9]-.*older than the last rotation"):
         ring.current()
 
 
