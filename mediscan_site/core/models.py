@@ -30,8 +30,7 @@ class User(AbstractUser):
     """A person or a machine account. The role is the truth; Django's two flags follow it (a constraint holds them together)."""
 
     role = models.CharField(max_length=16, choices=Role, default=Role.DOCTOR)
-    # A letter may become three in it.
-    username_key = NameKeyField(max_length=450, unique=True, editable=False)
+    username_key = NameKeyField(max_length=255, unique=True, editable=False)
 
     objects: ClassVar[MediScanUserManager] = MediScanUserManager()
 

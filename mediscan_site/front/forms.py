@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 
 from mediscan_site.core import services
 from mediscan_site.core.models import User, WorkStatus
@@ -12,6 +12,13 @@ from mediscan_site.front.selectors import JOB_KINDS
 
 class EmailForm(forms.Form):
     email = forms.EmailField(label="E-mail address", max_length=254)
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Please enter a correct username and password. Capital letters matter in the password only.",
+    }
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic at run time

@@ -35,6 +35,7 @@ LOOKALIKES_SHOWN = 12
 
 class SignIn(auth.LoginView):
     template_name = "auth/login.html"
+    authentication_form = forms.SignInForm
     redirect_authenticated_user = True
 
 

@@ -3,14 +3,18 @@
 A ward's computer is left open: a session ends after SESSION_IDLE_S without anybody doing anything, and SESSION_COOKIE_AGE after
 it began whatever is done. Pages that ask by themselves how a job stands are nobody doing something."""
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
@@ -44,10 +48,12 @@ class SessionEndMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if SESSION_KEY not in request.session:
-            return self.get_response(request)
-        if not _is_over(request):
-            _note(request)
+        try:
+            over = _watched(request) and _is_over(request)
+        except DatabaseError:
+            # Whatever is asked for finds the same and says so, where it needs a database at all.
+            over = False
+        if not over:
             return self.get_response(request)
         logout(request)
         if _is_page(request):
@@ -68,17 +74,31 @@ def ended() -> str:
     return ENDED.format(idle=" ".join(part for part in parts if not part.startswith("0 ")))
 
 
+def _watched(request: HttpRequest) -> bool:
+    """Whether somebody is signed in. Whether the site lives is answered without asking the database."""
+    probed = any(re.match(pattern, request.path.lstrip("/")) for pattern in settings.SECURE_REDIRECT_EXEMPT)
+    return not probed and SESSION_KEY in request.session
+
+
 def _is_over(request: HttpRequest) -> bool:
-    now = time.time()
+    """Whether the session has ended; if not, that somebody is there is noted."""
+    now, session = int(time.time()), request.session
     # Sessions of an older version begin now.
-    began, seen = request.session.setdefault(BEGAN, int(now)), request.session.setdefault(SEEN, int(now))
-    return bool(now - seen > settings.SESSION_IDLE_S or now - began > settings.SESSION_COOKIE_AGE)
-
-
-def _note(request: HttpRequest) -> None:
+    began, seen = session.get(BEGAN, now), session.get(SEEN, 0 if BEGAN not in session else now)
+    if BEGAN in session and (now - seen > settings.SESSION_IDLE_S or now - began > settings.SESSION_COOKIE_AGE):
+        return True
     polling = request.method == "GET" and "HX-Request" in request.headers
-    if not polling and time.time() - request.session[SEEN] >= min(WRITTEN_EVERY_S, settings.SESSION_IDLE_S / 10):
-        request.session[SEEN] = int(time.time())
+    if not polling and now - seen >= min(WRITTEN_EVERY_S, settings.SESSION_IDLE_S / 10):
+        _note(session, began, now)
+    return False
+
+
+def _note(session: Any, began: int, now: int) -> None:
+    """Written here and not with the answer: a page is shown also while nothing can be written."""
+    changed, session[BEGAN], session[SEEN] = session.modified, began, now
+    with suppress(DatabaseError, UpdateError):
+        session.save()
+    session.modified = changed
 
 
 def _is_page(request: HttpRequest) -> bool:

@@ -39,13 +39,13 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='username_key',
-            field=models.CharField(max_length=450, null=True, editable=False),
+            field=models.CharField(max_length=255, null=True, editable=False),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
         migrations.AlterField(
             model_name='user',
             name='username_key',
-            field=mediscan_site.core.names.NameKeyField(editable=False, max_length=450, unique=True),
+            field=mediscan_site.core.names.NameKeyField(editable=False, max_length=255, unique=True),
         ),
         migrations.CreateModel(
             name='Tally',

@@ -139,3 +139,30 @@ def test_nothing_but_static_files_is_kept_by_a_browser(client, api, author, make
     assert answers[-1].status_code == 304
     style = client.get("/static/css/app.css")
     assert (style.status_code, "no-store" in style.headers.get("Cache-Control", "")) == (200, False)
+
+
+def test_a_page_is_shown_while_nothing_can_be_written(signed_in, clock, monkeypatch):
+    from django.contrib.sessions.backends.db import SessionStore
+    from django.db import OperationalError
+
+    def full(*arguments, **options):
+        raise OperationalError("database or disk is full")
+
+    clock.shift(HOUR)
+    monkeypatch.setattr(SessionStore, "save", full)
+    assert is_in(signed_in)
+
+
+def test_whether_the_site_lives_asks_no_database_for_the_session(signed_in, clock, django_assert_num_queries):
+    clock.shift(HOUR)
+    with django_assert_num_queries(0):
+        assert signed_in.get("/healthz").status_code == 200
+
+
+def test_the_session_is_written_once_a_minute_at_most(signed_in, clock):
+    clock.shift(HOUR)
+    is_in(signed_in)
+    seen = signed_in.session["seen"]
+    clock.shift(timedelta(seconds=30))
+    is_in(signed_in)
+    assert signed_in.session["seen"] == seen
