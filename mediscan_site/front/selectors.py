@@ -28,6 +28,8 @@ from training.policies import visible_runs
 
 DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
+# Events of what was read, or tried in vain.
+NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,6 @@ def audit_events(user: Any) -> QuerySet[AuditEvent]:
 
 
 def changes(user: Any) -> QuerySet[AuditSeal]:
-    """The sealed events of the projects a user sees; an admin sees all. Reading a scan is not a change and is left out."""
-    seals = AuditSeal.objects.select_related("event").exclude(event__action__in=("scan.open", "scan.download"))
+    """The sealed events of the projects a user sees; an admin sees all. What changed nothing is left out."""
+    seals = AuditSeal.objects.select_related("event").exclude(event__action__in=NO_CHANGES)
     return seals if is_admin(user) else seals.filter(event__project__in=visible_projects(user).values("pk"))

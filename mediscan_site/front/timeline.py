@@ -44,9 +44,11 @@ def _imports(image: Image) -> Iterator[Moment]:
 
 
 def _labels(image: Image) -> Iterator[Moment]:
-    for row in Label.objects.filter(image=image).select_related("label_class", "reader"):
+    for row in Label.objects.filter(image=image).select_related("label_class", "reader", "through"):
         reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
         text = f"labelled {reading}" if row.source == Label.Source.DOCTOR else f"labelled {reading} (from {row.source})"
+        if row.through:
+            text += f", with a service token that {row.through.username} made"
         yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
 
 

@@ -1,6 +1,6 @@
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,7 +141,15 @@ def test_a_trigger_that_is_gone_is_told_and_put_back_by_migrate(admin, instead):
     assert name in Notice.objects.get(key=guards.NOTICE).sentence
     call_command("migrate", verbosity=0)
     assert guards.watch() == []
+    assert AuditEvent.objects.get(action="trail.guard").details == {"made_again": [name]}
     assert not Notice.objects.filter(key=guards.NOTICE).exists()
+
+
+@pytest.mark.parametrize("code, remedy", [(1419, "log_bin_trust_function_creators"), (1142, "GRANT TRIGGER")])
+def test_a_database_that_lets_nobody_make_triggers_is_explained(code, remedy):
+    error = guards._explained(OperationalError(code, "denied"), connection)
+    assert isinstance(error, CommandError)
+    assert remedy in str(error)
 
 
 def test_a_row_that_sql_wrote_is_never_sealed_and_is_told(admin, capsys):

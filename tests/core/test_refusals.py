@@ -69,6 +69,19 @@ def test_a_label_in_somebody_elses_name_is_refused(api, author, colleague, make_
     assert answer.json()["errors"][0]["code"] == "read_only_field"
 
 
+def test_a_form_without_its_csrf_token_is_still_403(author):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(author)
+    assert browser.post("/api/v1/labels/", {"image": 1}, "application/json").status_code == 403
+
+
+def test_what_was_refused_is_no_change_of_the_feed(api, author, admin):
+    api(author).get(USERS)
+    audit.seal_pending()
+    feed = api(admin).get("/api/v1/events/?page_size=200").json()["results"]
+    assert refusals.ACTION not in {event["action"] for event in feed}
+
+
 def test_trying_again_and_again_is_one_event_a_minute_with_the_count(api, outsider, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(refusals.time, "monotonic", lambda: now[0])

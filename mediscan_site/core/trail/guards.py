@@ -5,15 +5,18 @@ migration rebuilds the table, and a dump of MySQL leaves them out. There is no s
 it, and then chain, MACs and anchors tell. Tests that tamper or empty tables drop and make them like an attacker would.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from mediscan_site.core import notices
+from mediscan_site.core import audit, notices
 from mediscan_site.core.models import AuditEvent, AuditSeal
+
+log = logging.getLogger(__name__)
 
 REFUSAL: Final = "The audit trail is only ever added to."
 EVENTS, SEALS = AuditEvent._meta.db_table, AuditSeal._meta.db_table
@@ -138,7 +141,14 @@ def watch() -> list[str]:
 
 
 def after_migrate(sender: Any, using: str, apps: Any, **kwargs: Any) -> None:
-    """Receiver of `post_migrate`. Below the migration that makes the triggers there is nothing to keep."""
+    """Receiver of `post_migrate`. Below the migration that makes the triggers there is nothing to keep. Where nothing was to be
+    migrated, nobody but a restore had a reason to take one away: the trail says so."""
     fields = {field.name for field in apps.get_model("core", "AuditEvent")._meta.get_fields()}
-    if "uid" in fields:
-        protect(connections[using])
+    if "uid" not in fields:
+        return
+    absent = missing(connections[using])
+    protect(connections[using])
+    if absent and not kwargs.get("plan"):
+        log.error("Triggers of the audit trail were missing and were made again: %s", ", ".join(absent))
+        with transaction.atomic(using=using):
+            audit.record("trail.guard", actor=None, details={"made_again": absent})

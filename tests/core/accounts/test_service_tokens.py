@@ -200,6 +200,9 @@ def test_who_made_a_token_does_not_approve_what_was_labelled_with_it(author, adm
         review_scan(actor=admin, image=scan, status="approved")
     with pytest.raises(FourEyes):
         review_scan(actor=author, image=scan, status="approved")
+    timeline = APIClient()
+    timeline.force_login(admin)
+    assert "with a service token that admin made" in timeline.get(f"/scans/{scan.pk}/timeline/").content.decode()
     # Nor by another token that the same person made for somebody else.
     refused = approve(made(colleague, actor=admin)[1], scan)
     assert (refused.status_code, code(refused)) == (403, "four_eyes")
