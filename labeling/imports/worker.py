@@ -21,6 +21,7 @@ from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
 from labeling.models import Import, Label
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError, Unavailable
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -63,6 +64,7 @@ def run(pk: int) -> None:
         _end(batch, attempt, WorkStatus.SUCCEEDED)
 
 
+@done_again
 def _end(batch: Import, attempt: int, status: WorkStatus, error: str = "") -> None:
     """Close the row. The ZIP is destroyed: it holds what its scans were stripped of (raw patient ids, file metadata)."""
     with transaction.atomic():

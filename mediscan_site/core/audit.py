@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, connection, models, transaction
 
+from mediscan_site.core.again import done_again
 from mediscan_site.core.http.context import current_context
 from mediscan_site.core.models import AuditEvent, AuditSeal, User
 
@@ -93,6 +94,7 @@ def seal_pending() -> int:
     return sealed
 
 
+@done_again
 def _seal_batch() -> int:
     head = AuditSeal.objects.order_by("-seq").first()
     seq, prev = (head.seq, head.hash) if head else (0, GENESIS)

@@ -15,15 +15,18 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkItem, WorkStatus
 
 log = logging.getLogger(__name__)
 
 RESEND_LIMIT = 100
+# How often a worker looks for the next row when another one was quicker.
+CLAIM_TRIES = 20
 # After a wake-up that did not go out, the next ones are left to the sweeper for so long.
 BROKER_PAUSE_S = 5.0
 HARD_LIMIT_MARGIN_S = 30
@@ -92,6 +95,7 @@ def _before(seconds: float) -> "ExpressionWrapper[Any]":
     return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
 
 
+@done_again
 def claim(model: type[WorkItem], pk: int) -> int | None:
     """Take a queued row. Its attempt number, or None when it is not (or no longer) queued."""
     rows = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
@@ -102,7 +106,41 @@ def claim(model: type[WorkItem], pk: int) -> int | None:
         started_at=Coalesce("started_at", Now()),
         error="",
     )
-    return _rows(model).values_list("attempt", flat=True).get(pk=pk) if taken else None
+    if not taken:
+        return None
+    _claims.count += 1
+    return _attempt(model, pk)
+
+
+@done_again
+def _attempt(model: type[WorkItem], pk: int) -> int:
+    attempt: int = _rows(model).values_list("attempt", flat=True).get(pk=pk)
+    return attempt
+
+
+def in_turn(model: type[WorkItem], pk: int, run: Callable[[int], None]) -> None:
+    """What a wake-up does: the row whose turn it is (`core.shares`), which need not be the one it names. There is a wake-up
+    for every row, so each comes to its turn. Among equals it is the named one."""
+    waiting = _rows(model).filter(status=WorkStatus.QUEUED)
+    ranked = waiting.order_by("turn", Case(When(pk=pk, then=0), default=1), "pk").values_list("pk", flat=True)
+    for _ in range(CLAIM_TRIES):
+        first = ranked.first()
+        if first is None:
+            return
+        before = _claims.count
+        run(first)
+        if _claims.count > before:
+            return
+
+
+@dataclass
+class _Claims:
+    """How many rows this process has taken: `in_turn` learns from it whether somebody else was quicker."""
+
+    count: int = 0
+
+
+_claims = _Claims()
 
 
 def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
@@ -117,6 +155,7 @@ def beat(model: type[WorkItem], pk: int, attempt: int, *, progress: float | None
     return bool(_mine(model, pk, attempt).filter(cancel_requested=False).update(**columns))
 
 
+@done_again
 def finish(
     model: type[WorkItem], pk: int, attempt: int, *, status: WorkStatus, error: str = "", **columns: Any
 ) -> bool:
