@@ -8,6 +8,7 @@ import os
 import time
 import uuid
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem
@@ -41,7 +42,7 @@ class Channel(filesystem.Channel):
                 return loads(data.decode())
             except ValueError as error:
                 set_aside(data, error)
-        raise filesystem.Empty
+        raise Empty
 
 
 def _taken(path: Path) -> bytes | None:
