@@ -8,12 +8,12 @@ from mediscan_site.core import work
 
 @work.durable_task(name="labeling.run_import", queue="io", soft_limit_s=6000)
 def run_import(pk: int) -> None:
-    import_worker.run(pk)
+    work.in_turn(Import, pk, import_worker.run)
 
 
 @work.durable_task(name="labeling.run_export", queue="io", soft_limit_s=6000)
 def run_export(pk: int) -> None:
-    export_worker.run(pk)
+    work.in_turn(Export, pk, export_worker.run)
 
 
 work.register_sweep(Import, run_import)

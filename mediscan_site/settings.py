@@ -135,6 +135,17 @@ CELERY_BEAT_SCHEDULE = {
 }
 WORK_LEASE_S = site_env.count(env, "WORK_LEASE_S", default=20)
 WORK_MAX_ATTEMPTS = 3
+# The most that one person, administrators too, may have waiting or running (core.shares).
+WAITING_PER_PERSON = {
+    "models_registry.Grade": site_env.count(env, "MAX_WAITING_GRADES", default=100),
+    "models_registry.Evaluation": site_env.count(env, "MAX_WAITING_EVALUATIONS", default=20),
+    "labeling.Import": site_env.count(env, "MAX_WAITING_IMPORTS", default=20),
+    "labeling.Export": site_env.count(env, "MAX_WAITING_EXPORTS", default=10),
+    "training.TrainingRun": site_env.count(env, "MAX_WAITING_TRAININGS", default=10),
+}
+# Uploads in pieces that are not complete: how many, and the bytes that they announced and that have not arrived.
+MAX_OPEN_UPLOADS = site_env.count(env, "MAX_OPEN_UPLOADS", default=10)
+MAX_ANNOUNCED_BYTES = site_env.count(env, "MAX_ANNOUNCED_BYTES", default=2 * MAX_IMPORT_BYTES)
 
 # The laboratory book
 MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="") or f"sqlite:///{DATA_DIR}/mlflow.db"

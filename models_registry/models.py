@@ -53,6 +53,8 @@ class Evaluation(WorkItem):
         TRAINING = "training"
         REQUEST = "request"
 
+    owner_field = "requested_by"
+
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="evaluations")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="evaluations")
     origin = models.CharField(max_length=16, choices=Origin)
@@ -104,6 +106,8 @@ class Grade(WorkItem):
     class Decision(models.TextChoices):
         ANSWER = "answer"
         REFER = "refer"
+
+    owner_field = "requested_by"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="grades")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="grades")

@@ -17,7 +17,7 @@ GRADE_QUEUE: Final = "grade"
 def grade(pk: int) -> None:
     from models_registry.grades.worker import run_grade
 
-    run_grade(pk)
+    work.in_turn(Grade, pk, run_grade)
 
 
 @durable_task(name=WARM, queue=GRADE_QUEUE, soft_limit_s=120)
@@ -39,7 +39,7 @@ def warm_when_ready(sender: Any, **_: Any) -> None:
 def evaluate(pk: int) -> None:
     from models_registry.evaluations.worker import run_evaluation
 
-    run_evaluation(pk)
+    work.in_turn(Evaluation, pk, run_evaluation)
 
 
 @durable_task(name=MIRROR, queue="io", soft_limit_s=600)

@@ -12,7 +12,7 @@ from images.policies import require
 from labeling.datasets import splits
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.models import Snapshot, SnapshotMember
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import ModelVersion
@@ -132,7 +132,7 @@ def _create(
 ) -> TrainingRun:
     try:
         with transaction.atomic():
-            run = TrainingRun.objects.create(
+            run = TrainingRun(
                 project=project,
                 snapshot=snapshot,
                 base_model=base_model,
@@ -140,6 +140,8 @@ def _create(
                 config=config,
                 message=config["initialisation_note"],
             )
+            shares.take_turn(run)
+            run.save(force_insert=True)
             details = {
                 "dataset": snapshot.pk,
                 "architecture": config["architecture"],

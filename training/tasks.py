@@ -12,7 +12,7 @@ from training.models import TrainingRun
 def train(pk: int) -> None:
     from training.process import runner
 
-    runner.run(pk)
+    work.in_turn(TrainingRun, pk, runner.run)
 
 
 work.register_sweep(TrainingRun, train, closing={"active": None})

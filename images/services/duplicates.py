@@ -17,6 +17,7 @@ from images import similarity
 from images.models import Image, NearDuplicate
 from images.renditions import tile
 from images.services.erasure import on_erase
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -108,6 +109,7 @@ def _tile(pk: int) -> Tile | None:
         return None
 
 
+@done_again
 def _write(project_id: int, batch: list[tuple[int, list[Pair]]]) -> None:
     pairs = [pair for _, found in batch for pair in found]
     with transaction.atomic():

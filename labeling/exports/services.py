@@ -13,7 +13,7 @@ from images.services.naming import named_patient
 from labeling.exports.selectors import chosen_scans
 from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.http.idempotency import forget_answers_of
 from mediscan_site.core.models import ACTIVE, Blob, User
@@ -42,9 +42,9 @@ def start_export(
     if snapshot is None and not chosen_scans(actor, project, given).filter(hold="").exists():
         raise Conflict("No scan passes these filters, so there is nothing to export.", code="nothing_to_export")
     with transaction.atomic():
-        made = Export.objects.create(
-            project=project, snapshot=snapshot, filters=given, files=Export.Files(files), created_by=actor
-        )
+        made = Export(project=project, snapshot=snapshot, filters=given, files=Export.Files(files), created_by=actor)
+        shares.take_turn(made)
+        made.save(force_insert=True)
         details = {"dataset": snapshot.pk if snapshot else None, "files": str(made.files), "filters": sorted(given)}
         audit.record("export.start", actor=actor, obj=made, project=project.pk, details=details)
         work.wake(made)

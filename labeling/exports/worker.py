@@ -17,6 +17,7 @@ from labeling.exports.selectors import IDENTIFYING, chosen_scans
 from labeling.models import Export
 from labeling.zipstream import reader, zip_stream
 from mediscan_site.core import audit, tidy, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.storage import blobs
@@ -127,6 +128,7 @@ def _start_over(job: Export, attempt: int) -> None:
         work.wake(job)
 
 
+@done_again
 def _end(job: Export, attempt: int, status: WorkStatus, error: str = "") -> None:
     with transaction.atomic():
         if work.finish(Export, job.pk, attempt, status=status, error=error, filters={}):

@@ -14,7 +14,7 @@ from labeling.models import Import, Label
 from labeling.policies import require, require_class
 from labeling.reading.labels import label_fresh, label_scan
 from labeling.zipstream import folder_zip, reader
-from mediscan_site.core import audit, text, work
+from mediscan_site.core import audit, shares, text, work
 from mediscan_site.core.errors import Invalid, TooLarge
 from mediscan_site.core.models import User
 from mediscan_site.core.storage import blobs, room
@@ -66,6 +66,7 @@ def start_import(
 ) -> Import:
     """Store the ZIP (encrypted) and queue the work on it. What is not a ZIP is refused at once: Invalid, attr `file`."""
     require_import(actor, project)
+    shares.require_room(Import, actor)
     require_zip(source)
     batch = Import(project=project, created_by=actor, file_name=text.file_name(file_name), split_frames=split_frames)
     return _keep(batch, source)
@@ -112,6 +113,7 @@ def _keep(batch: Import, source: BinaryIO) -> Import:
 
 def queue_import(batch: Import, *, size: int) -> None:
     """Record the import of a ZIP of `size` bytes and wake a worker; in the caller's transaction, after its checks."""
+    shares.take_turn(batch)
     batch.save(force_insert=True)
     details = {"bytes": size}
     audit.record("import.start", actor=batch.created_by, obj=batch, project=batch.project_id, details=details)

@@ -7,7 +7,7 @@ from typing import BinaryIO, NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from images.models import Project
@@ -15,8 +15,8 @@ from labeling.imports.services import queue_import, require_import, require_zip
 from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
-from mediscan_site.core import audit, text, tidy
-from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge
+from mediscan_site.core import audit, shares, text, tidy
+from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge, TooMany, Unavailable
 from mediscan_site.core.http.digest import require_equal, sha256_hex
 from mediscan_site.core.models import ENDED, Blob, User
 from mediscan_site.core.storage import blobs, room
@@ -28,6 +28,11 @@ MAX_PARTS = 10_000
 # An upload that got no new piece for this long is destroyed.
 KEPT = timedelta(hours=24)
 PART_TYPE = "application/octet-stream"
+RETRY_AFTER_S = 300
+NO_ROOM = (
+    "The server's disk has no room for a file of this size beside the uploads that others have begun. Tell an "
+    "administrator, or try again when theirs are complete."
+)
 GONE = "This upload was cancelled or has expired. Start it again."
 
 
@@ -54,9 +59,28 @@ def start_upload(
         split_frames=split_frames,
     )
     with transaction.atomic():
+        _require_share(actor, size)
         upload.save(force_insert=True)
         audit.record("upload.start", actor=actor, obj=upload, project=project.pk, details={"bytes": size})
     return upload
+
+
+def _require_share(actor: User, size: int) -> None:
+    """TooMany when this person has enough announced; Unavailable when the disk has no room for all that everybody has."""
+    shares.hold(actor.pk)
+    incomplete = ResumableUpload.objects.filter(batch__isnull=True)
+    coming = Sum(F("size") - F("received"))
+    mine = incomplete.filter(created_by=actor).aggregate(number=Count("pk"), left=coming)
+    if mine["number"] >= settings.MAX_OPEN_UPLOADS or (mine["left"] or 0) + size > settings.MAX_ANNOUNCED_BYTES:
+        raise TooMany(
+            f"You have {mine['number']} uploads that are not complete, with {mine['left'] or 0} bytes to come. One person may "
+            f"have {settings.MAX_OPEN_UPLOADS}, and {settings.MAX_ANNOUNCED_BYTES} bytes. Complete or cancel some of them first.",
+            code="too_many_uploads",
+            retry_after=RETRY_AFTER_S,
+        )
+    room = blobs.room()
+    if room is not None and (incomplete.aggregate(left=coming)["left"] or 0) + size > room:
+        raise Unavailable(NO_ROOM, code="storage_full", retry_after=RETRY_AFTER_S)
 
 
 def receive_part(

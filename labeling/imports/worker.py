@@ -23,6 +23,7 @@ from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
 from labeling.models import Import, Label
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError, Unavailable, is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -76,6 +77,7 @@ def _interrupted(batch: Import, attempt: int, error: Exception) -> None:
     # Else the database, the decoder or the site's keys are away for a moment: the row falls silent and is given out again.
 
 
+@done_again
 def _end(batch: Import, attempt: int, status: WorkStatus, error: str = "") -> None:
     """Close the row. The ZIP is destroyed: it holds what its scans were stripped of (raw patient ids, file metadata)."""
     with transaction.atomic():

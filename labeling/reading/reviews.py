@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from images.models import Image, ProjectClass
-from labeling.models import Import, ImportFile, Label, Review
+from labeling.models import Import, ImportFile, Label, LabelDoubt, Review
 from labeling.policies import require, require_class, visible_scans
 from labeling.reading.change import Current, change, settle_doubt, step, write
 from labeling.reading.labels import append, record_label
@@ -75,6 +75,8 @@ def _decide(
     reviewed = current.label
     if reviewed is None:
         raise Conflict("This scan has no label, so there is nothing to review.", code="nothing_to_review")
+    if (said := _said_already(current, actor, decision)) is not None:
+        return said
     new_label: Label | None = None
     if decision == Review.Status.MODIFIED:
         new_label = append(current, actor, label_class=label_class, reader=actor, source=Label.Source.DOCTOR)
@@ -97,6 +99,18 @@ def _decide(
     details = {"review": review.pk, "status": str(decision), "label": reviewed.pk}
     audit.record("review.create", actor=actor, obj=image, project=image.project_id, details=details)
     return review
+
+
+def _said_already(current: Current, actor: User, decision: Review.Status) -> Review | None:
+    """The last word about this scan, when it is this one, of the same reader, and nothing has happened since: a double click,
+    or one request sent several times. A doubt that came up is a reason to be asked again."""
+    image = current.image
+    if decision == Review.Status.MODIFIED or LabelDoubt.objects.filter(image=image).exists():
+        return None
+    last = Review.objects.filter(image=image, scan_version=image.version - 1).select_related("image").first()
+    if last is None or (last.reviewer_id, last.status) != (actor.pk, decision):
+        return None
+    return last
 
 
 def review_many(

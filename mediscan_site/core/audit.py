@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, connection, models, transaction
 
 from mediscan_site.core import notices
+from mediscan_site.core.again import done_again
 from mediscan_site.core.http.context import current_context
 from mediscan_site.core.models import AuditEvent, AuditSeal, User
 from mediscan_site.core.trail import checking, macs
@@ -94,6 +95,7 @@ def _seal_after(after: int) -> int:
     return sealed
 
 
+@done_again
 def _sealed(events: list[AuditEvent]) -> bool:
     head = AuditSeal.objects.order_by("-seq").first()
     seq, prev = (head.seq, head.hash) if head else (0, GENESIS)

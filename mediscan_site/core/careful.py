@@ -12,7 +12,7 @@ def set_aside(message: object, error: BaseException | str) -> None:
     unreadable.set_aside(message, error)
 
 
-def connection_lost(errors: tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
+def connection_lost(errors: tuple[type[BaseException], ...]) -> tuple[type[BaseException], ...]:
     """Those that say that the broker is away. kombu counts Redis' KeyErrors too, which a strange message causes as well."""
     return tuple(kind for kind in errors if kind is not KeyError)
 
@@ -20,7 +20,7 @@ def connection_lost(errors: tuple[type[Exception], ...]) -> tuple[type[Exception
 class CarefulTransport(virtual.Transport):
     """For the transports that kombu makes itself of a queue of JSON texts: files and Redis."""
 
-    def _deliver(self, message: Any, queue: str) -> None:
+    def _deliver(self, message: Any, queue: str | None) -> None:
         try:
             super()._deliver(message, queue)
         except connection_lost(self.connection_errors):
@@ -33,6 +33,6 @@ class CarefulTransport(virtual.Transport):
         """Else a channel gives back at its end what it holds."""
         properties = message.get("properties") if isinstance(message, dict) else None
         tag = properties.get("delivery_tag") if isinstance(properties, dict) else None
-        for channel in self.channels:
-            if isinstance(tag, str) and tag in channel.qos._delivered:
+        for channel in self.channels or ():
+            if isinstance(tag, str) and tag in (channel.qos._delivered or ()):
                 channel.basic_reject(tag, requeue=False)

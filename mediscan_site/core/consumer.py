@@ -14,8 +14,10 @@ def _of(message: Any) -> dict[str, Any]:
     return {name: getattr(message, name, None) for name in ("headers", "properties", "content_type", "body")}
 
 
-class Consumer(consumer.Consumer):  # type: ignore[misc]
+class Consumer(consumer.Consumer):
     """Whatever a message is, it is done with: worked on, or set aside."""
+
+    connection_errors: tuple[type[BaseException], ...]
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*arguments, **options)

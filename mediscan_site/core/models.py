@@ -230,10 +230,15 @@ ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
 class WorkItem(models.Model):
     """A long job. This row is the queue; a Celery message only wakes a worker, which claims the row (`core.work`)."""
 
+    # The field that says who asked for it.
+    owner_field: ClassVar[str] = "created_by"
+
     status = models.CharField(max_length=16, choices=WorkStatus, default=WorkStatus.QUEUED)
     progress = models.FloatField(default=0.0)
     error = models.TextField(blank=True)
     attempt = models.PositiveIntegerField(default=0)
+    # The lowest goes first (`core.shares`).
+    turn = models.PositiveIntegerField(default=0)
     cancel_requested = models.BooleanField(default=False)
     queued_at = models.DateTimeField(default=timezone.now)
     heartbeat_at = models.DateTimeField(null=True, blank=True)

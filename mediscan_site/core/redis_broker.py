@@ -10,7 +10,7 @@ from mediscan_site.core.careful import CarefulTransport, set_aside
 class Channel(redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[misc]  # not in the stubs
         except ValueError as error:
             # It was taken off the list before it was read: there is nothing left to keep.
             set_aside("", error)

@@ -50,7 +50,7 @@ def _kind(error: BaseException | str) -> str:
 def _kept(message: object) -> Path:
     """The file that has it, or the folder when that is full."""
     place = folder()
-    if len(list(place.iterdir())) >= KEPT_FILES:
+    if sum(1 for _ in place.iterdir()) >= KEPT_FILES:
         return place
     path = place / f"{uuid.uuid4()}.msg"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

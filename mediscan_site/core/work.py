@@ -16,10 +16,11 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
@@ -30,6 +31,8 @@ from mediscan_site.core.storage.keyfile import KeysError
 log = logging.getLogger(__name__)
 
 RESEND_LIMIT = 100
+# How often a worker looks for the next row when another one was quicker.
+CLAIM_TRIES = 20
 # After a wake-up that did not go out, the next ones are left to the sweeper for so long.
 BROKER_PAUSE_S = 5.0
 HARD_LIMIT_MARGIN_S = 30
@@ -113,6 +116,7 @@ def _before(seconds: float) -> "ExpressionWrapper[Any]":
     return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
 
 
+@done_again
 def claim(model: type[WorkItem], pk: int) -> int | None:
     """Take a queued row. Its attempt number, or None when it is not (or no longer) queued, or must wait: without the site's own
     keys and store nothing is begun, so no work fails and no attempt is used up by a key file that is put right again."""
@@ -129,6 +133,12 @@ def claim(model: type[WorkItem], pk: int) -> int | None:
     if not taken:
         return None
     use_token(_asked_with(model, pk))
+    _claims.count += 1
+    return _attempt(model, pk)
+
+
+@done_again
+def _attempt(model: type[WorkItem], pk: int) -> int:
     attempt: int = _rows(model).values_list("attempt", flat=True).get(pk=pk)
     return attempt
 
@@ -148,6 +158,31 @@ def _site_is_own() -> bool:
     return True
 
 
+def in_turn(model: type[WorkItem], pk: int, run: Callable[[int], None]) -> None:
+    """What a wake-up does: the row whose turn it is (`core.shares`), which need not be the one it names. There is a wake-up
+    for every row, so each comes to its turn. Among equals it is the named one."""
+    waiting = _rows(model).filter(status=WorkStatus.QUEUED)
+    ranked = waiting.order_by("turn", Case(When(pk=pk, then=0), default=1), "pk").values_list("pk", flat=True)
+    for _ in range(CLAIM_TRIES):
+        first = ranked.first()
+        if first is None:
+            return
+        before = _claims.count
+        run(first)
+        if _claims.count > before:
+            return
+
+
+@dataclass
+class _Claims:
+    """How many rows this process has taken: `in_turn` learns from it whether somebody else was quicker."""
+
+    count: int = 0
+
+
+_claims = _Claims()
+
+
 def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
     return _rows(model).filter(pk=pk, attempt=attempt, status=WorkStatus.RUNNING)
 
@@ -160,6 +195,7 @@ def beat(model: type[WorkItem], pk: int, attempt: int, *, progress: float | None
     return bool(_mine(model, pk, attempt).filter(cancel_requested=False).update(**columns))
 
 
+@done_again
 def finish(
     model: type[WorkItem], pk: int, attempt: int, *, status: WorkStatus, error: str = "", **columns: Any
 ) -> bool:

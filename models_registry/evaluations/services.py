@@ -4,7 +4,7 @@ from django.db import transaction
 
 from images.policies import require
 from labeling.models import Snapshot
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, shares, work
 from mediscan_site.core.models import User
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.versions.fairness import require_fair
@@ -16,9 +16,9 @@ def request_evaluation(*, actor: User, model: ModelVersion, snapshot: Snapshot |
     snapshot = snapshot or model.snapshot
     require_fair(model, snapshot)
     with transaction.atomic():
-        evaluation = Evaluation.objects.create(
-            model=model, snapshot=snapshot, origin=Evaluation.Origin.REQUEST, requested_by=actor
-        )
+        evaluation = Evaluation(model=model, snapshot=snapshot, origin=Evaluation.Origin.REQUEST, requested_by=actor)
+        shares.take_turn(evaluation)
+        evaluation.save(force_insert=True)
         details = {"model": model.pk, "dataset": snapshot.pk}
         audit.record("evaluation.request", actor=actor, obj=evaluation, project=model.project_id, details=details)
         work.wake(evaluation)

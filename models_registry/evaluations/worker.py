@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
 from models_registry.evaluations import reporting
 from models_registry.models import Evaluation
@@ -49,6 +50,7 @@ def measure(evaluation: Evaluation, pulse: work.Pulse) -> dict[str, Any]:
     return reporting.build(evaluation.snapshot, serving.predictor(model), model.classes, model=model, on_read=on_read)
 
 
+@done_again
 def _store(evaluation: Evaluation, attempt: int, report: dict[str, Any]) -> None:
     with transaction.atomic():
         reads = next_test_read(evaluation.snapshot)

@@ -8,7 +8,7 @@ from images.models import Image, Project
 from images.policies import require
 from images.services import ScanFacts, require_free
 from labeling.imports.services import upload_scan
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
@@ -39,7 +39,9 @@ def request_grade(*, actor: User, project: Project, image: Image) -> Grade:
             attr="image",
         )
     with transaction.atomic():
-        grade = Grade.objects.create(project=project, image=image, model=model, requested_by=actor)
+        grade = Grade(project=project, image=image, model=model, requested_by=actor)
+        shares.take_turn(grade)
+        grade.save(force_insert=True)
         details = {"image": image.pk, "model": model.pk}
         audit.record("grade.request", actor=actor, obj=grade, project=project.pk, details=details)
         work.wake(grade)
@@ -58,6 +60,7 @@ def grade_upload(
     """Store a new scan and ask about it. Without a model to ask, nothing is stored."""
     require(actor, "grade_image", project)
     require_deployed(project)
+    shares.require_room(Grade, actor)
     image, _ = upload_scan(
         actor=actor, project=project, source=source, file_name=file_name, facts=facts, external_id=external_id
     )

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from images.renditions import tile
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
 from models_registry.grades import heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
@@ -72,6 +73,7 @@ def _answer(grade: Grade) -> dict[str, Any]:
     }
 
 
+@done_again
 def _finish(grade: Grade, attempt: int, answer: dict[str, Any]) -> bool:
     with transaction.atomic():
         if not work.finish(Grade, grade.pk, attempt, status=WorkStatus.SUCCEEDED, **answer):

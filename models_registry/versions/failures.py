@@ -2,6 +2,8 @@
 
 import logging
 
+from django.db import OperationalError
+
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkItem, WorkStatus
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -11,8 +13,11 @@ log = logging.getLogger(__name__)
 
 
 def fail(row: WorkItem, attempt: int, error: Exception) -> None:
-    """End this attempt with what a person should read about the error."""
+    """End this attempt with what a person should read about the error. With the database away the row falls silent instead,
+    and is given out again."""
     log.warning("%s %s failed", row._meta.label, row.pk, exc_info=error)
+    if isinstance(error, OperationalError):
+        return
     work.finish(type(row), row.pk, attempt, status=WorkStatus.FAILED, error=describe(error))
 
 

@@ -45,7 +45,7 @@ def test_readers_beside_a_writer_get_every_message_once(options):
                 last = done.is_set()
                 try:
                     found.append(channel._get("io")["body"])
-                except broker.filesystem.Empty:
+                except broker.Empty:
                     if last:
                         return
 

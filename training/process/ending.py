@@ -1,10 +1,11 @@
 """How a run ends, whoever finds out: one conditional write that also frees the project for the next run."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import ModelVersion
@@ -24,23 +25,21 @@ def end(
     model: ModelVersion | None = None,
 ) -> bool:
     """End this attempt. False when another attempt holds the run: then nothing was written."""
-    with transaction.atomic():
-        run = TrainingRun.objects.select_related("created_by").get(pk=pk)
-        done = work.finish(
-            TrainingRun,
-            pk,
-            attempt,
-            status=status,
-            error=error,
-            message=message[:200],
-            model_id=model.pk if model else None,
-            active=None,
-        )
-        if done:
-            details = {"status": str(status), "model": model.pk if model else None}
-            audit.record("run.finish", actor=run.created_by, obj=run, project=run.project_id, details=details)
+    columns = {"message": message[:200], "model_id": model.pk if model else None}
+    done = _end(pk, attempt, status=status, error=error, columns=columns)
     if done:
         sweep_checkpoints()
+    return done
+
+
+@done_again
+def _end(pk: int, attempt: int, *, status: WorkStatus, error: str, columns: dict[str, Any]) -> bool:
+    with transaction.atomic():
+        run = TrainingRun.objects.select_related("created_by").get(pk=pk)
+        done = work.finish(TrainingRun, pk, attempt, status=status, error=error, active=None, **columns)
+        if done:
+            details = {"status": str(status), "model": columns["model_id"]}
+            audit.record("run.finish", actor=run.created_by, obj=run, project=run.project_id, details=details)
     return done
 
 

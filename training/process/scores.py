@@ -10,6 +10,7 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus
 from labeling.models import QueueScore
+from mediscan_site.core.again import done_again
 from models_registry.inference.predictor import Predictor
 from training.engine.ordering import scores
 from training.process.recorder import Recorder
@@ -64,6 +65,7 @@ def _read(scans: list[Image]) -> tuple[list[int], npt.NDArray[np.uint8]]:
     return keys, np.stack(tiles) if tiles else np.zeros((0, 0, 0), dtype=np.uint8)
 
 
+@done_again
 def _replace(project: int, keys: list[int], found: Floats) -> None:
     """All scores of the run together: they are places in one order, which those of an earlier one would disturb."""
     rows = [QueueScore(image_id=pk, score=float(score)) for pk, score in zip(keys, found, strict=True)]
