@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from mediscan_site.core import audit, tidy, work
-from mediscan_site.core.backup import making, services
-from mediscan_site.core.models import Backup
+from mediscan_site.core.backup import drills, making, services
+from mediscan_site.core.models import Backup, Drill
 from mediscan_site.core.storage import room, verification
 
 
@@ -50,4 +50,22 @@ def request_backup() -> None:
         work.send(run_backup, row.pk)
 
 
+@work.durable_task(name="core.run_drill", queue="io", soft_limit_s=work.LONGEST_TASK_S)
+def run_drill(pk: int) -> None:
+    drills.run(pk)
+
+
+@shared_task(name="core.request_drill", ignore_result=True)
+def request_drill() -> None:
+    row = drills.request_due()
+    if row is not None:
+        work.send(run_drill, row.pk)
+
+
+@shared_task(name="core.keep_journal", ignore_result=True)
+def keep_journal() -> None:
+    services.keep_journal()
+
+
 work.register_sweep(Backup, run_backup)
+work.register_sweep(Drill, run_drill)
