@@ -146,6 +146,11 @@ def backup_dir(given: str, base_dir: Path, data: Path) -> str:
     return str(path)
 
 
+def drill_dir(given: str, base_dir: Path, data: Path) -> str:
+    """Where a restore is rehearsed; below the data unless DRILL_DIR names another place."""
+    return str(outside(Path(given), base_dir, name="DRILL_DIR") if given else data / "drill")
+
+
 def backup_recipients(given: list[str], *, needed: bool) -> list[str]:
     """The age recipients (public keys) of backups. Outside the embedded mode they must be set when backups are made."""
     recipients = [text.strip() for text in given if text.strip()]

@@ -127,6 +127,8 @@ CELERY_BEAT_SCHEDULE = {
     "compare-scans": site_env.every(5, "images.compare_pending", 0, expires=5),
     "mirror": site_env.every(300, "models_registry.mirror", 0, expires=240),
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
+    "keep-journal": site_env.every(60, "core.keep_journal", expires=50),
+    "request-drill": site_env.every(3600, "core.request_drill", expires=3000),
     "tidy": site_env.every(3600, "core.tidy"),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),
@@ -174,6 +176,9 @@ _needed = bool(BACKUP_DIR and not BACKUP_RECIPIENTS_FILE) and not EMBEDDED and n
 BACKUP_RECIPIENTS = site_env.backup_recipients(env.list("BACKUP_RECIPIENTS", default=[]), needed=_needed)
 # The hour of the day (UTC) at which backups are made.
 BACKUP_HOUR = site_env.hour(env, "BACKUP_HOUR", default=1)
+# A restore is rehearsed each week where the identity is on this machine; elsewhere somebody must within so many days.
+DRILL_DAYS = max(1, site_env.count(env, "DRILL_DAYS", default=90))
+DRILL_DIR = site_env.drill_dir(env.str("DRILL_DIR", default=""), BASE_DIR, DATA_DIR)
 SCRAPE_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Without a mail server nothing is sent: a one-time link in a log would be good for whoever reads the log.

@@ -1,11 +1,14 @@
 """Who works in a project and what they may do there."""
 
+from typing import Any
+
 from django.db import IntegrityError, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
 from images import policies
 from images.models import Membership, Project, ProjectUserObjectPermission
 from mediscan_site.core import audit
+from mediscan_site.core.backup.withdrawing import withdraws
 from mediscan_site.core.errors import Conflict, Invalid, NotFound
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
@@ -57,6 +60,27 @@ def revoke(*, actor: User, project: Project, user: User, codename: str) -> None:
         raise _no_member(user)
     remove_perm(codename, user, project)
     _record("permission.revoke", actor, project, user, codename)
+
+
+@withdraws("member")
+def _remove_again(facts: dict[str, Any]) -> str:
+    """After a restore: a membership that the backup still had."""
+    member = Membership.objects.filter(project=facts["project"], user=facts["user"]).select_related("user").first()
+    if member is None:
+        return ""
+    ProjectUserObjectPermission.objects.filter(content_object=member.project, user=member.user).delete()
+    member.delete()
+    return f"{member.user.username} is no member of {member.project.name} any more."
+
+
+@withdraws("permission")
+def _revoke_again(facts: dict[str, Any]) -> str:
+    rights = ProjectUserObjectPermission.objects.filter(content_object=facts["project"], user=facts["user"])
+    held = rights.filter(permission__codename=facts["permission"]).select_related("user", "content_object").first()
+    if held is None:
+        return ""
+    held.delete()
+    return f"{held.user.username} has the right {facts['permission']} in {held.content_object.name} no more."
 
 
 def _require_power_over(codename: str, *, actor: User, project: Project) -> None:

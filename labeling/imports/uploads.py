@@ -16,7 +16,7 @@ from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
 from mediscan_site.core import audit, shares, text, tidy
-from mediscan_site.core.errors import Conflict, Invalid, NotFound, TooLarge, TooMany, Unavailable
+from mediscan_site.core.errors import Conflict, Invalid, NotFound, StorageFull, TooLarge, TooMany
 from mediscan_site.core.http.digest import require_equal, sha256_hex
 from mediscan_site.core.models import ENDED, Blob, User
 from mediscan_site.core.storage import blobs, room
@@ -29,10 +29,6 @@ MAX_PARTS = 10_000
 KEPT = timedelta(hours=24)
 PART_TYPE = "application/octet-stream"
 RETRY_AFTER_S = 300
-NO_ROOM = (
-    "The server's disk has no room for a file of this size beside the uploads that others have begun. Tell an "
-    "administrator, or try again when theirs are complete."
-)
 GONE = "This upload was cancelled or has expired. Start it again."
 
 
@@ -78,9 +74,9 @@ def _require_share(actor: User, size: int) -> None:
             code="too_many_uploads",
             retry_after=RETRY_AFTER_S,
         )
-    room = blobs.room()
-    if room is not None and (incomplete.aggregate(left=coming)["left"] or 0) + size > room:
-        raise Unavailable(NO_ROOM, code="storage_full", retry_after=RETRY_AFTER_S)
+    left = room.left_in_store()
+    if left is not None and (incomplete.aggregate(left=coming)["left"] or 0) + size > left:
+        raise StorageFull
 
 
 def receive_part(

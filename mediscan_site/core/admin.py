@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from mediscan_site.core import services
 from mediscan_site.core.http.site import site_url
-from mediscan_site.core.models import AuditEvent, AuditSeal, Backup, Blob, IdempotencyRecord, ServiceToken, User
+from mediscan_site.core.models import AuditEvent, AuditSeal, Backup, Blob, Drill, IdempotencyRecord, ServiceToken, User
 
 admin.site.site_header = "MediScan administration"
 admin.site.site_title = "MediScan"
@@ -108,6 +108,12 @@ class BlobAdmin(ReadOnlyAdmin):
 class BackupAdmin(ReadOnlyAdmin):
     list_display = ("id", "name", "kind", "status", "created_at", "objects_total", "size", "verified_at")
     list_filter = ("kind", "status")
+
+
+@admin.register(Drill)
+class DrillAdmin(ReadOnlyAdmin):
+    list_display = ("id", "backup", "status", "created_at", "seconds", "rows_counted", "objects_verified")
+    list_filter = ("status",)
 
 
 @admin.register(IdempotencyRecord)

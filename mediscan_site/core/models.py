@@ -265,6 +265,23 @@ class ResetRequest(WorkItem):
         return f"reset request {self.pk}"
 
 
+class Drill(WorkItem):
+    """One rehearsal of a restore (`core.backup.drills`): with which backup, how long it took, and what was verified."""
+
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    backup = models.CharField(max_length=80, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    objects_verified = models.PositiveIntegerField(default=0)
+    rows_counted = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "created_at"], name="drill_by_status")]
+
+    def __str__(self) -> str:
+        return f"drill {self.pk} of {self.backup or 'no backup'}"
+
+
 class Backup(WorkItem):
     """One backup of the whole site. `name`: its folder below BACKUP_DIR. `verified_at`: when all of it was last read back."""
 

@@ -7,8 +7,8 @@ from celery.signals import beat_init, worker_init
 
 # Importing `unreadable` registers its housekeeping.
 from mediscan_site.core import audit, resets, start, tidy, unreadable, work  # noqa: F401
-from mediscan_site.core.backup import making, services
-from mediscan_site.core.models import Backup, ResetRequest
+from mediscan_site.core.backup import drills, making, services
+from mediscan_site.core.models import Backup, Drill, ResetRequest
 from mediscan_site.core.storage import orphans, room, verification
 from mediscan_site.core.trail import anchors, guards
 
@@ -73,5 +73,23 @@ def send_reset(pk: int) -> None:
     resets.run(pk)
 
 
+@work.durable_task(name="core.run_drill", queue="io", soft_limit_s=work.LONGEST_TASK_S)
+def run_drill(pk: int) -> None:
+    drills.run(pk)
+
+
+@shared_task(name="core.request_drill", ignore_result=True)
+def request_drill() -> None:
+    row = drills.request_due()
+    if row is not None:
+        work.send(run_drill, row.pk)
+
+
+@shared_task(name="core.keep_journal", ignore_result=True)
+def keep_journal() -> None:
+    services.keep_journal()
+
+
 work.register_sweep(Backup, run_backup)
+work.register_sweep(Drill, run_drill)
 work.register_sweep(ResetRequest, send_reset, closing={"email": ""})

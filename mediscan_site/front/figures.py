@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from mediscan_site.core.backup import drills
 from mediscan_site.core.storage import damage, room
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ def register() -> None:
         "mediscan_objects_quarantined", "Stored objects that are damaged and refused", lambda: damage.damaged().count()
     )
     REGISTRY.register(refused)
+    REGISTRY.register(
+        Figure("mediscan_drill_age_seconds", "Since a restore last succeeded in a rehearsal", drills.age_seconds)
+    )
     REGISTRY.register(
         Figure("mediscan_disk_room_bytes", "Bytes that may still be stored; below 0 uploads are refused", room.left)
     )

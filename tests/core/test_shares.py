@@ -7,7 +7,7 @@ from labeling.models import Import, ResumableUpload
 from mediscan_site.core import work
 from mediscan_site.core.errors import TooMany
 from mediscan_site.core.models import WorkStatus
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import room
 from tests.conftest import member
 
 UPLOADS = "/api/v1/uploads/"
@@ -126,7 +126,7 @@ def announce(client, project, size: int):
 
 
 def test_bytes_that_were_announced_count_until_they_arrive(api, author, colleague, project, settings, monkeypatch):
-    monkeypatch.setattr(blobs, "room", lambda: 10**15)
+    monkeypatch.setattr(room, "left_in_store", lambda: 10**15)
     client = api(author)
     answers = [announce(client, project, settings.MAX_IMPORT_BYTES) for _ in range(30)]
     assert [answer.status_code for answer in answers] == [201, 201] + [429] * 28
@@ -144,8 +144,8 @@ def test_so_does_their_number(api, author, project, settings):
 
 
 def test_what_the_disk_cannot_hold_is_not_begun(api, author, colleague, project, monkeypatch):
-    monkeypatch.setattr(blobs, "room", lambda: 1000)
+    monkeypatch.setattr(room, "left_in_store", lambda: 1000)
     assert announce(api(author), project, 800).status_code == 201
     refused = announce(api(colleague), project, 300)
-    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (503, "storage_full")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (507, "storage_full")
     assert int(refused["Retry-After"]) > 0

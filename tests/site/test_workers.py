@@ -39,6 +39,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
     ]
     assert rows == [
         "core.Backup=core.run_backup",
+        "core.Drill=core.run_drill",
         "core.ResetRequest=core.send_reset",
         "labeling.Export=labeling.run_export",
         "labeling.Import=labeling.run_import",

@@ -2,6 +2,7 @@
 
 ::
 
+    withdrawn.jsonl              ids of what was erased or withdrawn, so that no restore brings it back (`journal`)
     signer                       public key (hex) of the site that the folder belongs to
     objects/ab/<object id>       a stored object as the site stores it: ciphertext, never changed, shared by all backups
     20261122T010000Z-daily/      one backup

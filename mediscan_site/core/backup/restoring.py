@@ -5,21 +5,34 @@ import base64
 import contextlib
 import io
 import json
+import logging
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from mediscan_site.core import audit
-from mediscan_site.core.backup import checking, dumps, hooks, layout, loads, objects, place, sealing, signing
+from mediscan_site.core.backup import (
+    checking,
+    dumps,
+    hooks,
+    journal,
+    layout,
+    loads,
+    objects,
+    place,
+    sealing,
+    signing,
+    withdrawing,
+)
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.sealing import Identity
@@ -28,12 +41,15 @@ from mediscan_site.core.storage import blobs, damage, keyfile, own_keys, own_sto
 from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keys import KeyRing
 
+log = logging.getLogger(__name__)
+
 ENDED = "A restore ended this backup."
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What is there now. `lost`: objects that the backup does not have whole; `damaged`: all that do not verify."""
+    """What is there now. `lost`: objects that the backup does not have whole; `damaged`: all that do not verify;
+    `withdrawn`: sentences about rights that the backup had and that were withdrawn since."""
 
     manifest: Manifest
     lost: tuple[str, ...]
@@ -42,6 +58,7 @@ class Restored:
     erased: int
     verified: int
     damaged: tuple[str, ...]
+    withdrawn: tuple[str, ...]
 
 
 def restore(
@@ -170,7 +187,10 @@ def _is_empty() -> bool:
 
 def _write(sound: Sound, keys: bytes, identity: Identity) -> Restored:
     with ring.trusted():
+        _write_down_the_last(sound.root)
         _put_keys(keys)
+        kept = journal.read(sound.root, ring.current())
+        sound = replace(sound, erased=sound.erased | withdrawing.erased(kept))
         place.go_on_for(identity)
         loads.load(sound.folder / layout.DATABASE, identity.keys)
         _require_counted(sound.manifest)
@@ -183,9 +203,19 @@ def _write(sound: Sound, keys: bytes, identity: Identity) -> Restored:
     facts = {"name": sound.manifest.name, "objects": written + there, "erased": erased}
     with transaction.atomic():
         audit.record("backup.restore", actor=None, details=facts)
+    withdrawn = tuple(withdrawing.replay(kept, sound.manifest.made))
     verified, damaged = _verified()
     lost = tuple(sorted({*sound.manifest.damaged, *sound.lost}))
-    return Restored(sound.manifest, lost, written, there, erased, verified, damaged)
+    return Restored(sound.manifest, lost, written, there, erased, verified, damaged, withdrawn)
+
+
+def _write_down_the_last(root: Path) -> None:
+    """What the database that is about to be replaced knows of erasures and withdrawals, if it is still there."""
+    try:
+        if settings.KEYS_FILE.exists() and not _is_empty():
+            journal.keep(root, settings.KEY_RING)
+    except (DatabaseError, OSError) as error:
+        log.warning("Nothing was learned of the database that is being replaced: %s", error)
 
 
 def _put_keys(keys: bytes) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mediscan_site.core import audit
-from mediscan_site.core.backup import checking, place, signing
+from mediscan_site.core.backup import checking, journal, place, signing
 from mediscan_site.core.backup.checking import Sound
 from mediscan_site.core.backup.sealing import Identity
 from mediscan_site.core.models import ACTIVE, Backup, User, WorkStatus
@@ -52,6 +52,12 @@ def request_due() -> Backup | None:
     """What the clock asks for; called by beat every few minutes."""
     kind = due(timezone.now())
     return request_backup(actor=None, kind=kind) if kind else None
+
+
+def keep_journal() -> None:
+    """Note beside the backups what was erased or withdrawn; called by beat every minute."""
+    if settings.BACKUP_DIR and (Path(settings.BACKUP_DIR) / "signer").is_file():
+        journal.keep(place.root(), ring.current())
 
 
 def verify_backup(*, folder: Path, identity: Identity | None) -> Sound:

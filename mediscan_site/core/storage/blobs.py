@@ -3,14 +3,12 @@
 import hashlib
 import io
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from django.core.files.base import ContentFile, File
@@ -75,15 +73,6 @@ def _parts(source: BinaryIO, sealer: Sealer, counter: _SealingReader) -> Iterato
 
 def _storage() -> Storage:
     return storages["blobs"]
-
-
-def room() -> int | None:
-    """Bytes free where objects are kept; None where nobody can say (an object store)."""
-    storage = _storage()
-    if not isinstance(storage, DurableFileStorage):
-        return None
-    Path(storage.location).mkdir(parents=True, exist_ok=True, mode=0o700)
-    return shutil.disk_usage(storage.location).free
 
 
 def namespace(project_id: int) -> str:

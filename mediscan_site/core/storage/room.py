@@ -37,10 +37,11 @@ def disks() -> list[Disk]:
     storage, folders = storages["blobs"], [Path(settings.DATA_DIR)]
     if isinstance(storage, FileSystemStorage):
         folders.append(Path(storage.location))
-    return [_disk(folder) for folder in folders if folder.is_dir()]
+    return [disk(folder) for folder in folders if folder.is_dir()]
 
 
-def _disk(folder: Path) -> Disk:
+def disk(folder: Path) -> Disk:
+    """The disk that a folder is on."""
     found = os.statvfs(folder)
     floor = settings.DISK_FLOOR_BYTES
     if floor < 0:
@@ -50,12 +51,22 @@ def _disk(folder: Path) -> Disk:
 
 def left() -> int:
     """Bytes that may still be stored, on the fuller disk; negative below the floor."""
-    return min((disk.free - disk.floor for disk in disks()), default=0)
+    return min((one.free - one.floor for one in disks()), default=0)
+
+
+def left_in_store() -> int | None:
+    """The same where objects are kept; None where nobody can say (an object store)."""
+    storage = storages["blobs"]
+    if not isinstance(storage, FileSystemStorage):
+        return None
+    Path(storage.location).mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = disk(Path(storage.location))
+    return found.free - found.floor
 
 
 def is_short(coming: int = 0, *, share: float = 1.0) -> bool:
     """Whether `coming` bytes would leave less than this share of a floor."""
-    return any(disk.free - coming < disk.floor * share for disk in disks())
+    return any(one.free - coming < one.floor * share for one in disks())
 
 
 def is_tight() -> bool:
@@ -71,16 +82,16 @@ def require(coming: int = 0, *, reading: bool = False) -> None:
 
 def watch() -> None:
     """Tell administrators while a disk is full; called every minute."""
-    full = [disk for disk in disks() if disk.free < disk.floor]
+    full = [one for one in disks() if one.free < one.floor]
     if full:
         notices.put(NOTICE, " ".join(map(_sentence, full)))
     elif any(notice.key == NOTICE for notice in notices.standing()):
         notices.take_away(NOTICE)
 
 
-def _sentence(disk: Disk) -> str:
+def _sentence(full: Disk) -> str:
     return (
-        f"The disk of {disk.path} is full: {disk.free / GIB:.2f} GiB are left, and {disk.floor / GIB:.2f} GiB are kept for "
+        f"The disk of {full.path} is full: {full.free / GIB:.2f} GiB are left, and {full.floor / GIB:.2f} GiB are kept for "
         "signing in, reading and the audit trail. Uploads and exports are refused, imports and trainings wait. Make room "
         '(docs/operations.md, "A full disk"); they go on by themselves.'
     )

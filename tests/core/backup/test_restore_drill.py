@@ -16,13 +16,14 @@ from django.conf import settings as site_settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
-from images.services import delete_scan
+from images.services import add_member, delete_scan, grant, remove_member, revoke
 from mediscan_site.core import auth
-from mediscan_site.core.backup import checking, layout, signing
+from mediscan_site.core.backup import checking, journal, layout, services, signing
 from mediscan_site.core.hashers import Argon2Hasher
 from mediscan_site.core.models import Blob
+from mediscan_site.core.services import issue_service_token, revoke_service_token, set_password, update_user
 from mediscan_site.core.storage import ring
-from tests.conftest import PASSWORD, PATIENCE_S
+from tests.conftest import PASSWORD, PATIENCE_S, make_user, member
 from tests.core.backup.conftest import flipped
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,3 +203,46 @@ def test_an_object_that_no_backup_has_whole_is_left_out_on_request_and_refused_f
     listed = manage("verify_images")
     assert listed.returncode == 1
     assert str(image.blob_id) in listed.stdout and str(other.blob_id) not in listed.stdout
+
+
+def test_what_was_erased_or_withdrawn_since_the_only_backup_does_not_come_back(
+    make_scan, backup, admin, author, colleague, project, identity_file, manage, signed_in
+):
+    kept, doomed = make_scan(seed=1, patient="kept"), make_scan(seed=2, patient="doomed")
+    second = make_user("second", role="admin")
+    bridge, _ = issue_service_token(actor=author, user=author, name="bridge")
+    issue_service_token(actor=author, user=author, name="stays")
+    gone, back = member(project, admin, "gone"), member(project, admin, "back")
+    grant(actor=admin, project=project, user=colleague, codename="deploy_model")
+    folder = backup()
+
+    delete_scan(actor=admin, image=doomed)
+    update_user(actor=admin, user=second, changes={"role": "doctor"})
+    update_user(actor=admin, user=author, changes={"is_active": False})
+    set_password(actor=None, user=colleague, password="another horse battery staple")
+    revoke_service_token(actor=admin, token=bridge)
+    remove_member(actor=admin, project=project, user=gone)
+    remove_member(actor=admin, project=project, user=back)
+    add_member(actor=admin, project=project, user=back)
+    revoke(actor=admin, project=project, user=colleague, codename="deploy_model")
+    services.keep_journal()
+    text = (folder.parent / journal.FILE).read_text()
+    assert "doomed" not in text and "author" not in text
+
+    done = manage("restore", str(folder), "--identity", str(identity_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 scans erased again" in done.stdout
+    for sentence in (
+        "The account author is deactivated again.",
+        "second is no administrator any more.",
+        "The service token bridge (author) is revoked again.",
+        "gone is no member of Chest X-ray any more.",
+        "colleague has the right deploy_model in Chest X-ray no more.",
+        "colleague has the password from before",
+    ):
+        assert f"withdrawn: {sentence}" in done.stdout
+    assert "back is no member" not in done.stdout and "stays" not in done.stdout
+    assert "1 service tokens are valid" in done.stdout
+    found = facts(manage, signed_in)
+    assert str(kept.blob_id) in found["digests"] and str(doomed.blob_id) not in found["digests"]
+    assert (found["live"], found["broken"], found["sign in"]) == (1, None, 200)

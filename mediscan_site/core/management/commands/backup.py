@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mediscan_site.core.backup import checking, layout, making, place, services, signing
+from mediscan_site.core.backup import checking, drills, layout, making, place, services, signing
 from mediscan_site.core.backup.layout import BackupError
 from mediscan_site.core.models import Backup, WorkStatus
 from mediscan_site.core.storage import ring
@@ -15,17 +15,26 @@ class Command(BaseCommand):
     help = "Back up the whole site into BACKUP_DIR (see docs/operations.md), list the backups there, or read one back."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "what",
+            nargs="?",
+            choices=["make", "drill"],
+            default="make",
+            help="make one (as without it), or rehearse restoring the newest in a scratch folder and database",
+        )
         parser.add_argument("--kind", choices=Backup.Kind.values, default=Backup.Kind.MANUAL.value)
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--list", action="store_true", help="what is there, and who signs it")
         what.add_argument(
             "--verify", nargs="?", const="", metavar="NAME", help="read one (the newest) to its last byte"
         )
-        parser.add_argument("--identity", type=Path, help="with --verify: also see that it decrypts")
+        parser.add_argument("--identity", type=Path, help="for drill; with --verify: also see that it decrypts")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["list"]:
+            if options["what"] == "drill":
+                self._drill(options["identity"])
+            elif options["list"]:
                 self._list()
             elif options["verify"] is not None:
                 self._verify(options["verify"], options["identity"])
@@ -48,6 +57,20 @@ class Command(BaseCommand):
         for line in filter(None, (row.error, remark)):
             self.stderr.write(self.style.WARNING(line))
 
+    def _drill(self, identity: Path | None) -> None:
+        if place.identity(identity) is None:
+            raise CommandError(f"The identity that opens the backups is not on this machine. {drills.BY_HAND}")
+        row = drills.request_drill()
+        drills.run(row.pk, identity=identity)
+        row.refresh_from_db()
+        if row.status != WorkStatus.SUCCEEDED:
+            raise CommandError(row.error or f"The drill ended as {row.status}. The log has the details.")
+        took = f"{(row.seconds or 0) / 60:.1f} minutes"
+        counts = f"{row.rows_counted} rows counted, the audit chain checked, {row.objects_verified} objects decrypted"
+        self.stdout.write(f"drill: ok, {row.backup} restored in {took}; {counts}. The live site was not touched.")
+        if row.error:
+            self.stderr.write(self.style.WARNING(row.error))
+
     def _list(self) -> None:
         trusted = signing.signer(ring.current())
         verified = dict(Backup.objects.exclude(name="").values_list("name", "verified_at"))
@@ -63,6 +86,8 @@ class Command(BaseCommand):
             except BackupError as error:
                 line = str(error)
             self.stdout.write(f"{folder.name}  {line}")
+        last = drills.last_drill()
+        self.stdout.write(f"last drill {last:%Y-%m-%d %H:%M}" if last else "last drill never (manage.py backup drill)")
         self.stdout.write(f"signer {trusted}")
 
     def _verify(self, name: str, identity: Path | None) -> None:

@@ -60,9 +60,11 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"verified: {done.verified - len(done.damaged)} objects read, decrypted and hashed")
         live = ServiceToken.objects.filter(revoked_at=None).count()
+        for sentence in done.withdrawn:
+            self.stdout.write(f"withdrawn: {sentence}")
         self.stdout.write(
-            f"Everybody signs in again. {live} service tokens are as they were: revoke those withdrawn since {manifest.made_at}, "
-            "and look through accounts and memberships for the same reason."
+            f"Everybody signs in again. {live} service tokens are valid. What the list beside the backups knows to be withdrawn "
+            f"since {manifest.made_at} is named above; what it could not know of is valid again."
         )
 
     def _audit(self, seq: int, digest: str) -> None:

@@ -6,12 +6,17 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0003_notices'),
+        ('labeling', '0008_label_through'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='backup',
+            model_name='export',
+            name='turn',
+            field=models.PositiveIntegerField(default=0),
+        ),
+        migrations.AddField(
+            model_name='import',
             name='turn',
             field=models.PositiveIntegerField(default=0),
         ),

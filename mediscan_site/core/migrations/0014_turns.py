@@ -6,17 +6,22 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0006_kept_labels'),
+        ('core', '0013_drills'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='export',
+            model_name='backup',
             name='turn',
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='import',
+            model_name='drill',
+            name='turn',
+            field=models.PositiveIntegerField(default=0),
+        ),
+        migrations.AddField(
+            model_name='resetrequest',
             name='turn',
             field=models.PositiveIntegerField(default=0),
         ),
