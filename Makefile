@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests bench-security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -74,6 +74,9 @@ bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that no
 
 bench-training: setup-dev ## compare the quality, speed and honesty of training with peers; up to two hours with DATA=folder, minutes without
 	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
+
+bench-security: setup-dev ## requests a second of the web processes beside gunicorn's (BASE=folder: another checkout, served by gunicorn)
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.web $(if $(BASE),--base "$(BASE)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

@@ -5,7 +5,7 @@ import resource
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_S = 15.0
 HEAD_BYTES = 64 * 2**10
@@ -38,6 +38,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._in_head = False
+        self._answered: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -49,11 +51,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.open.pop(self, None)
         self._stop_head_timer()
+        if self._answered is not None:
+            # uvicorn tells only the last of several requests in a row.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.is_answering or self.transport.is_closing():
+        if self.transport.is_closing() or (self.is_answering and not self._in_head):
             return
         # Also after bytes that begin no request: they have just ended uvicorn's own time-out of idle connections.
         if self._head_timer is None:
@@ -63,14 +69,23 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(_TOO_LONG)
             self.close_soon()
 
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
         self._stop_head_timer()
         super().on_headers_complete()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._head_bytes = 0
         if self.transport.is_closing():
             self.loop.call_later(CLOSING_S, self.transport.abort)
 
