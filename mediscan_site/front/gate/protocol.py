@@ -3,7 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -72,7 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+        cast(dict[str, Any], self.scope)[TRANSPORT] = self.transport
 
     def on_headers_complete(self) -> None:
         self._in_head = False
