@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -80,6 +80,9 @@ faults: setup-dev ## kill the processes of a working site at random and check ev
 
 security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQL and say what held; half an hour (ONLY="ids", ENGINES=sqlite)
 	$(PY) -m benchmarks.security $(if $(ENGINES),--engines "$(ENGINES)") $(if $(ONLY),--only $(ONLY)) $(if $(SCANS),--scans "$(SCANS)")
+
+bench-security: setup-dev ## requests a second of the web processes beside gunicorn's (BASE=folder: another checkout, served by gunicorn)
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.web $(if $(BASE),--base "$(BASE)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

@@ -173,9 +173,8 @@ def _web() -> Iterator[int]:
     from mediscan_site.front.supervisor import free_port
 
     port = free_port()
-    command = ["-m", "gunicorn", "mediscan_site.wsgi", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
-    shape = ["--worker-class", "gthread", "--workers", "1", "--threads", "8", "--no-control-socket"]
-    process = subprocess.Popen([sys.executable, *command, *shape], cwd=_common.ROOT)
+    command = ["-m", "mediscan_site.front.gate", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    process = subprocess.Popen([sys.executable, *command], cwd=_common.ROOT)
     try:
         _wait_for(port)
         yield port

@@ -1,17 +1,20 @@
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from mediscan_site.patience import ROLE, WEB
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 # People wait for what this process does.
 os.environ[ROLE] = WEB
-application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # After the line above, which reads the settings and loads the apps.
 from mediscan_site.core import start  # noqa: E402
 from mediscan_site.front import links  # noqa: E402
+from mediscan_site.front.gate.app import Gate  # noqa: E402
+from mediscan_site.front.gate.handler import Handler  # noqa: E402
 
 start.at_start()
 links.tell()
+application = Gate(Handler())

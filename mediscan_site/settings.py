@@ -190,8 +190,13 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "mediscan@loca
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "mediscan_site.core.http.context.RequestIdFilter"}},
+    "filters": {
+        "request": {"()": "mediscan_site.core.http.context.RequestIdFilter"},
+        "one-line": {"()": "mediscan_site.core.http.context.OneLineFilter"},
+    },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
+    # Anybody can send a Host that is not ours: a line of the log, not a page of it.
+    "loggers": {"django.security.DisallowedHost": {"filters": ["one-line"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="") or "INFO"},
 }

@@ -1,5 +1,6 @@
 """The API of versions, evaluations, deployments, grades, feedback and history."""
 
+from functools import partial
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -15,6 +16,7 @@ from labeling.reading.api import ReviewViewSet
 from mediscan_site.core.http.api import NOT_MODIFIED, parsed
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.later import when_ready
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.core.models import ACTIVE, User
 from models_registry import filters, selectors
@@ -111,8 +113,12 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         """Ask the deployed model about a new file or a stored scan; 202 when the answer takes longer than `wait`."""
         wait_s = waiting.seconds(request.query_params.get("wait"))
         values = parsed(grades.GradeRequestSerializer(data=request.data, context={"request": request}))
-        grade = waiting.for_grade(_ask(caller(request), values).pk, wait_s)
-        answer = self.get_serializer(selectors.grades(request.user).get(pk=grade.pk))
+        grade = _ask(caller(request), values)
+        return when_ready(self, request, waiting.for_answer(grade, wait_s), lambda: self._as_it_stands(request, grade))
+
+    def _as_it_stands(self, request: Request, asked: Grade) -> Response:
+        grade = selectors.grades(request.user).get(pk=asked.pk)
+        answer = self.get_serializer(grade)
         if grade.status in ACTIVE:
             return accepted(request, grade, "grade-detail", answer)
         return Response(answer.data, status=status.HTTP_201_CREATED)
@@ -122,9 +128,15 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     def heatmap(self, request: Request, pk: str) -> HttpResponseBase:
         """What spoke for the prediction: a PNG with transparency, to be laid over the scan. Waits for the answer."""
         wait_s = waiting.seconds(request.query_params.get("wait"))
-        grade = waiting.for_grade(self.get_object().pk, wait_s)
-        stream, blob = waiting.heatmap(actor=caller(request), grade=grade)
-        return blob_response(request, stream, blob, file_name=f"{grade.image.code}_heatmap.png")
+        grade: Grade = self.get_object()
+        drawing = partial(when_ready, self, request, waiting.for_drawing(grade), partial(_heatmap, request, grade.pk))
+        return when_ready(self, request, waiting.for_answer(grade, wait_s), drawing)
+
+
+def _heatmap(request: Request, pk: int) -> HttpResponseBase:
+    grade = waiting.read(pk)
+    stream, blob = waiting.heatmap(actor=caller(request), grade=grade)
+    return blob_response(request, stream, blob, file_name=f"{grade.image.code}_heatmap.png")
 
 
 def _ask(actor: User, values: dict[str, Any]) -> Grade:

@@ -1,14 +1,16 @@
-"""The request side of an answer that a worker gives: poll the row until it has ended or the time is up."""
+"""The request side of an answer that a worker gives: what to wait for, and what to say then."""
 
 import math
-import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import BinaryIO, Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from images.policies import VIEW, require
 from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.http.later import Wait
 from mediscan_site.core.models import ACTIVE, Blob, User, WorkStatus
 from mediscan_site.core.storage.opening import open_audited
 from models_registry.grades import heatmaps
@@ -17,7 +19,6 @@ from models_registry.versions import serving
 
 DEFAULT_S: Final = 20.0
 LONGEST_S: Final = 60.0
-POLL_S: Final = 0.05
 # The worker draws right after it has answered; only then is it worth waiting for.
 DRAWING = timedelta(seconds=2)
 
@@ -33,14 +34,32 @@ def seconds(raw: str | None) -> float:
     return value
 
 
-def for_grade(pk: int, wait_s: float) -> Grade:
-    """The grade once it has ended, or as it is after `wait_s` seconds."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        grade = _read(pk)
-        if grade.status not in ACTIVE or time.monotonic() >= deadline:
-            return grade
-        time.sleep(POLL_S)
+def for_answer(grade: Grade, wait_s: float) -> Wait:
+    """Until the grade has ended."""
+    return Wait(ended, grade.pk, wait_s)
+
+
+def for_drawing(grade: Grade) -> Wait:
+    """Until the worker has drawn the heat map, or would have."""
+    return Wait(drawn, grade.pk, DRAWING.total_seconds())
+
+
+def ended(keys: Iterable[int]) -> set[int]:
+    """Those of the grades that no worker works on any longer; one that is gone too."""
+    asked = set(keys)
+    return asked - set(Grade.objects.filter(pk__in=asked, status__in=ACTIVE).values_list("pk", flat=True))
+
+
+def drawn(keys: Iterable[int]) -> set[int]:
+    asked = set(keys)
+    fresh = Q(heatmap=None, finished_at__gt=timezone.now() - DRAWING)
+    return asked - set(Grade.objects.filter(fresh, pk__in=asked).values_list("pk", flat=True))
+
+
+def read(pk: int) -> Grade:
+    """The grade as it is now."""
+    related = ("project", "image", "image__blob", "model", "model__bundle", "heatmap")
+    return Grade.objects.select_related(*related).get(pk=pk)
 
 
 def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
@@ -53,22 +72,10 @@ def heatmap(*, actor: User, grade: Grade) -> tuple[BinaryIO, Blob]:
             "This grade has no answer, so there is nothing to show. Grade the scan again.", code="grade_failed"
         )
     try:
-        blob = heatmaps.draw(_drawn_by_worker(grade))
+        blob = heatmaps.draw(grade)
     except serving.BundleDamaged as error:
         raise Conflict(str(error), code="bundle_damaged") from error
     details = {"kind": "heatmap", "grade": grade.pk}
     return open_audited(
         blob, action="scan.open", actor=actor, obj=grade.image, project=grade.project_id, details=details
     )
-
-
-def _drawn_by_worker(grade: Grade) -> Grade:
-    while grade.heatmap is None and grade.finished_at and timezone.now() - grade.finished_at < DRAWING:
-        time.sleep(POLL_S)
-        grade = _read(grade.pk)
-    return grade
-
-
-def _read(pk: int) -> Grade:
-    related = ("project", "image", "image__blob", "model", "model__bundle", "heatmap")
-    return Grade.objects.select_related(*related).get(pk=pk)

@@ -49,3 +49,11 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_context().request_id or "-"
         return True
+
+
+class OneLineFilter(logging.Filter):
+    """Leaves out the stack trace, which tells nothing when the cause is what the caller sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        return True

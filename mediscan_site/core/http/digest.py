@@ -139,5 +139,5 @@ class DigestMiddleware:
         try:
             return self.get_response(request)
         finally:
-            # What an early refusal left unread is taken off the wire without being judged.
+            # What an early refusal left unread is not judged.
             plain._stream = inner

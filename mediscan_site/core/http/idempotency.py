@@ -24,6 +24,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.http.later import Later
 from mediscan_site.core.models import IdempotencyRecord
 from mediscan_site.core.storage import ring
 
@@ -65,6 +66,12 @@ def answer_once(
     except BaseException:
         record.delete()
         raise
+    if isinstance(response, Later):
+        return response.then(lambda answer: _kept(record, answer))
+    return _kept(record, response)
+
+
+def _kept(record: IdempotencyRecord, response: HttpResponseBase) -> HttpResponseBase:
     _store(record, response)
     return response
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
 
@@ -21,9 +20,6 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # Where the commits of a request are recorded.
 COMMITS = "mediscan.commits"
-# How much of an unread body is taken off the wire after the answer is known.
-DRAIN_BYTES = 16 * 2**20
-DRAIN_BLOCK = 64 * 2**10
 
 
 def client_ip(request: HttpRequest) -> str:
@@ -44,23 +40,6 @@ class RequestContextMiddleware:
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         set_context(RequestContext())
-        return response
-
-
-class DrainMiddleware:
-    """Reads what an early answer (401, 413, a redirect) left of the body.
-
-    A server gives up on such a connection without saying so: the client's next request on it would get no answer."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        with suppress(OSError):
-            for _ in range(DRAIN_BYTES // DRAIN_BLOCK):
-                if not request.read(DRAIN_BLOCK):
-                    break
         return response
 
 

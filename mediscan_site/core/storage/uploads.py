@@ -2,9 +2,7 @@
 exists only in this process."""
 
 import hashlib
-import io
-import tempfile
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -14,15 +12,12 @@ from django.core.files.uploadhandler import FileUploadHandler
 from mediscan_site.core.errors import StorageFull, is_full
 from mediscan_site.core.http.digest import file_digest, require_equal
 from mediscan_site.core.storage import room
-from mediscan_site.core.storage.envelope import Opener, Sealer, new_file_key
+from mediscan_site.core.storage.spool import IN_MEMORY, SealedSpool
 
 if TYPE_CHECKING:
     BytesUpload = UploadedFile[bytes]
 else:
     BytesUpload = UploadedFile
-
-IN_MEMORY = 2 * 2**20
-OBJECT_ID = "upload"
 
 
 class SealedUpload(BytesUpload):
@@ -33,47 +28,18 @@ class SealedUpload(BytesUpload):
         self.sha256 = sha256
 
 
-class _Spool:
-    """Collects plaintext: in memory while small, sealed on disk beyond that."""
+class _Spool(SealedSpool):
+    """A spool that knows the digest of what it took."""
 
     def __init__(self) -> None:
-        self.size = 0
+        super().__init__()
         self.digest = hashlib.sha256()
-        self._memory: io.BytesIO | None = io.BytesIO()
-        self._key = new_file_key()
-        self._sealer = Sealer(self._key, OBJECT_ID)
-        self._disk: IO[bytes] | None = None
 
     def add(self, data: bytes) -> None:
-        self.size += len(data)
         self.digest.update(data)
-        if self._memory is not None and self.size <= IN_MEMORY:
-            self._memory.write(data)
-            return
-        room.require(len(data))
-        self._onto_disk().write(self._sealer.update(data))
-
-    def _onto_disk(self) -> IO[bytes]:
-        if self._disk is None or self._memory is not None:
-            self._disk = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115 -- lives as long as the upload
-            self._disk.write(self._sealer.header())
-            self._disk.write(self._sealer.update(self._memory.getvalue() if self._memory else b""))
-            self._memory = None
-        return self._disk
-
-    def finish(self) -> IO[bytes]:
-        if self._memory is not None:
-            self._memory.seek(0)
-            return self._memory
-        disk = self._onto_disk()
-        disk.write(self._sealer.finish())
-        disk.seek(0)
-        opener = Opener(cast(BinaryIO, disk), file_key=self._key, object_id=OBJECT_ID, size=self.size)
-        return cast("IO[bytes]", io.BufferedReader(opener))
-
-    def close(self) -> None:
-        if self._disk is not None:
-            self._disk.close()
+        if not self.fits(data):
+            room.require(len(data))
+        super().add(data)
 
 
 class SealedUploadHandler(FileUploadHandler):

@@ -8,7 +8,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import RequestFactory
 
-from mediscan_site.core.storage.uploads import IN_MEMORY, SealedUpload
+from mediscan_site.core.storage.spool import IN_MEMORY
+from mediscan_site.core.storage.uploads import SealedUpload
 
 
 def received(body: bytes) -> SealedUpload:

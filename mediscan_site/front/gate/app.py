@@ -1,0 +1,126 @@
+"""The ASGI application: from a request's head to its answer's last byte."""
+
+import asyncio
+import logging
+import os
+import signal
+from contextlib import suppress
+
+from mediscan_site.core.http.later import Later
+from mediscan_site.front.gate import limits
+from mediscan_site.front.gate.bodies import Bodies, Body, Gone, Receive
+from mediscan_site.front.gate.environ import Scope, environ
+from mediscan_site.front.gate.handler import Answer, Handler, finished
+from mediscan_site.front.gate.lanes import Lane, Lanes
+from mediscan_site.front.gate.protocol import GuardedProtocol
+from mediscan_site.front.gate.refusals import Refused, busy
+from mediscan_site.front.gate.sending import Send, Sender, stream
+from mediscan_site.front.gate.waiters import Waiters
+
+log = logging.getLogger(__name__)
+ALIVE = b'{"status": "ok"}'
+ALIVE_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ALIVE)).encode())]
+PARENT_S = 1.0
+
+
+class Gate:
+    """Of one process."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._lanes = Lanes()
+        self._bodies = Bodies(self._lanes)
+        self._waiters = Waiters(self._lanes.watch)
+        self._orphaned: asyncio.Task[None] | None = None
+        GuardedProtocol.when_stopping.append(self._waiters.stop)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
+            # Answered by the loop itself: that the process lives, whatever else waits.
+            await Sender(scope, receive, send).whole(200, ALIVE_HEADERS, b"" if scope["method"] == "HEAD" else ALIVE)
+        else:
+            await self._serve(scope, receive, Sender(scope, receive, send))
+
+    async def _serve(self, scope: Scope, receive: Receive, sender: Sender) -> None:
+        try:
+            body = await self._body(scope, receive, sender)
+            if body is not None:
+                await self._answered(scope, receive, sender, body)
+        except Gone:
+            await sender.cut()
+
+    async def _body(self, scope: Scope, receive: Receive, sender: Sender) -> Body | None:
+        try:
+            return await self._bodies.take(scope, receive)
+        except Refused as refused:
+            await sender.refuse_early(refused)
+            return None
+
+    async def _answered(self, scope: Scope, receive: Receive, sender: Sender, body: Body) -> None:
+        try:
+            await self._send(sender, await self._answer(scope, receive, sender, body))
+        except Refused as refused:
+            if sender.started:
+                raise Gone from refused
+            await sender.refuse(refused)
+
+    async def _answer(self, scope: Scope, receive: Receive, sender: Sender, body: Body) -> Answer:
+        lane = self._lanes.of(scope, body.size, limits.OPEN_BYTES)
+        asked = environ(scope, body.file, body.size)
+
+        def work() -> Answer | Later | None:
+            try:
+                return None if sender.is_gone else self._handler.answer(asked)
+            finally:
+                body.file.close()
+
+        found = await lane.run(work)
+        while isinstance(found, Later):
+            found = await self._later(found, lane, receive, scope["method"])
+        if found is None:
+            raise Gone
+        return found
+
+    async def _later(self, later: Later, lane: Lane, receive: Receive, method: str) -> Answer | Later:
+        """The answer after its wait. A client that leaves meanwhile is not waited for."""
+        wait = asyncio.create_task(self._waiters.over(later.wait))
+        left = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait((wait, left), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wait.cancel()
+            left.cancel()
+        return await lane.run(lambda: finished(later, method))
+
+    async def _send(self, sender: Sender, answer: Answer) -> None:
+        if answer.body is not None:
+            await sender.whole(answer.status, answer.headers, answer.body)
+        elif not answer.from_file and self._lanes.downloads.is_full:
+            await self._lanes.disk.run(answer.response.close)
+            raise busy("Too many downloads at the same time. Try again in a few seconds.")
+        else:
+            await stream(sender, self._lanes, answer)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._orphaned = asyncio.create_task(_end_with(os.getppid()))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._orphaned.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end_with(parent: int) -> None:
+    """A process whose parent was killed would keep the port from its successor."""
+    with suppress(asyncio.CancelledError):
+        while os.getppid() == parent:
+            await asyncio.sleep(PARENT_S)
+        log.warning("The parent process has gone: this one ends")
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,100 @@
+"""How much a caller may send to a route, decided before the body is read. The one table of it."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import DatabaseError
+from django.urls import Resolver404, resolve
+from django.utils.module_loading import import_string
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+
+from mediscan_site.front.gate.refusals import Refused, busy, too_large
+
+# What anybody may send anywhere: a name and a password, a few fields.
+OPEN_BYTES = 64 * 2**10
+# The other fields of a form that carries a file, and what multipart adds.
+FORM_BYTES = 2**20
+SEND_FILES = "Send files as multipart form data to the route that takes them."
+SIGN_IN = "Sign in first."
+
+
+def _scan() -> int:
+    return int(settings.MAX_SCAN_BYTES) + FORM_BYTES
+
+
+def _import() -> int:
+    return int(settings.MAX_IMPORT_BYTES) + FORM_BYTES
+
+
+# Route and method of everything that takes files, and how much. Every other one takes what Django parses in memory.
+LIMITS: dict[tuple[str, str], Callable[[], int]] = {
+    ("image-list", "POST"): _scan,
+    ("grade-list", "POST"): _scan,
+    ("protocol-grade", "POST"): _scan,
+    ("grade", "POST"): _scan,
+    ("import-list", "POST"): _import,
+    # Many scans in one form; a ZIP through the protocol's one route of uploads.
+    ("upload", "POST"): _import,
+    ("protocol-upload", "POST"): _import,
+    ("upload-detail", "PUT"): _import,
+}
+
+
+def limit(name: str | None, method: str) -> int:
+    """What a signed-in caller may send to the route of this name."""
+    known = LIMITS.get((name or "", method))
+    return known() if known else int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+def allowance(environ: dict[str, Any]) -> tuple[int, int]:
+    """The caller's key and how many bytes they may send here. Raises Refused for whoever may send only OPEN_BYTES.
+
+    Only a first look, before bytes are taken: Django judges the whole request again."""
+    request = WSGIRequest({**environ, "CONTENT_LENGTH": ""})
+    try:
+        match = resolve(request.path_info)
+    except Resolver404:
+        raise too_large(OPEN_BYTES, remedy="There is nothing at this address that takes it.") from None
+    try:
+        user = _caller(request)
+    except APIException as error:
+        raise _unauthorized(str(error.detail), str(error.get_codes())) from error
+    except DatabaseError as error:
+        raise busy("The database is busy or away. Try again in a few seconds.") from error
+    if user is None:
+        if request.path_info.startswith("/api/") and not _is_open(match.func):
+            raise _unauthorized("Authentication credentials were not provided.", "not_authenticated")
+        raise too_large(OPEN_BYTES, remedy=SIGN_IN)
+    return user, limit(match.url_name, environ["REQUEST_METHOD"])
+
+
+def _unauthorized(detail: str, code: str) -> Refused:
+    challenge = {"WWW-Authenticate": 'Bearer realm="api"'}
+    return Refused(HTTPStatus.UNAUTHORIZED, code, detail, challenge)
+
+
+def _is_open(view: Any) -> bool:
+    return AllowAny in getattr(getattr(view, "cls", None), "permission_classes", ())
+
+
+def _caller(request: WSGIRequest) -> int | None:
+    """The key of the account that asks: by the API's own authenticators, else by the session of a page."""
+    asked = Request(request)
+    for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
+        found = None if issubclass(kind, SessionAuthentication) else kind().authenticate(asked)
+        if found is not None:
+            return int(found[0].pk)
+    store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    session: SessionBase = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    request.session = session
+    user = get_user(request)
+    return int(user.pk) if user.is_authenticated and user.pk else None

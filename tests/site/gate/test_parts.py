@@ -1,0 +1,242 @@
+"""The parts of the gate, each by itself."""
+
+import asyncio
+import io
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from django.urls import get_resolver
+
+from mediscan_site.core.http.later import Later, Wait
+from mediscan_site.core.storage.spool import IN_MEMORY, SealedSpool
+from mediscan_site.front.gate import bodies, limits, waiters
+from mediscan_site.front.gate.environ import GATE, environ
+from mediscan_site.front.gate.lanes import Lane, Lanes
+from mediscan_site.front.gate.refusals import Refused
+
+
+def scope(method="GET", path="/", headers=(), **facts):
+    return {
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"a=1",
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "client": ("10.0.0.9", 1),
+        "headers": list(headers),
+        **facts,
+    }
+
+
+def arriving(*parts: bytes, pause_s: float = 0):
+    left = list(parts)
+
+    async def receive():
+        await asyncio.sleep(pause_s)
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    return receive
+
+
+def names(patterns):
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from names(pattern.url_patterns)
+        else:
+            yield pattern.name
+
+
+def test_every_route_of_the_table_exists():
+    assert {name for name, _ in limits.LIMITS} <= set(names(get_resolver().url_patterns))
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "setting"),
+    [
+        ("image-list", "POST", "MAX_SCAN_BYTES"),
+        ("import-list", "POST", "MAX_IMPORT_BYTES"),
+        ("upload-detail", "PUT", "MAX_IMPORT_BYTES"),
+        ("upload-detail", "POST", "DATA_UPLOAD_MAX_MEMORY_SIZE"),
+        ("project-list", "POST", "DATA_UPLOAD_MAX_MEMORY_SIZE"),
+        (None, "POST", "DATA_UPLOAD_MAX_MEMORY_SIZE"),
+    ],
+)
+def test_a_route_takes_what_its_files_may_have(settings, name, method, setting):
+    wanted = getattr(settings, setting)
+    form = 0 if setting.startswith("DATA") else limits.FORM_BYTES
+    assert limits.limit(name, method) == wanted + form
+
+
+def test_a_header_with_an_underscore_passes_for_no_other_and_none_opens_the_gate():
+    headers = [(b"x_forwarded_for", b"1.2.3.4"), (b"mediscan.gate", b""), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
+    made = environ(scope(headers=headers, raw_path=b"/a%20%C3%A4"), io.BytesIO(), 0)
+    assert "HTTP_X_FORWARDED_FOR" not in made
+    assert made["HTTP_COOKIE"] == "a=1; b=2"
+    assert made["PATH_INFO"].encode("latin-1").decode() == "/a ä"
+    assert made[GATE] is True
+    assert made["REMOTE_ADDR"] == "10.0.0.9"
+
+
+def test_a_large_body_lies_on_the_disk_only_sealed(monkeypatch):
+    written = []
+    real = tempfile.TemporaryFile
+
+    def spy(*args, **kwargs):
+        written.append(real(*args, **kwargs))
+        return written[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", spy)
+    clear = b"PATIENT NAME " * (IN_MEMORY // 13 + 10_000)
+    spool = SealedSpool()
+    for start in range(0, len(clear), 100_000):
+        spool.add(clear[start : start + 100_000])
+    file = spool.finish()
+    sealed = Path(f"/proc/self/fd/{written[0].fileno()}").read_bytes()
+    assert b"PATIENT" not in sealed
+    assert len(sealed) >= len(clear)
+    assert file.read() == clear
+
+
+def test_a_body_without_a_length_is_judged_as_it_grows(monkeypatch):
+    def strangers(_environ):
+        raise Refused(401, "not_authenticated", "Sign in.")
+
+    monkeypatch.setattr(limits, "allowance", strangers)
+    monkeypatch.setattr(bodies, "with_database", lambda work: work)
+    chunked = [(b"transfer-encoding", b"chunked")]
+    taken = bodies.Bodies(Lanes())
+
+    async def take(*parts):
+        return await taken.take(scope("POST", headers=chunked), arriving(*parts))
+
+    small = asyncio.run(take(b"abc", b"def"))
+    assert (small.file.read(), small.size) == (b"abcdef", 6)
+    with pytest.raises(Refused) as refused:
+        asyncio.run(take(b"x" * limits.OPEN_BYTES, b"x", b"x"))
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_body_of_who_is_known_ends_at_the_limit_of_the_route(monkeypatch, extra):
+    monkeypatch.setattr(limits, "allowance", lambda _environ: (7, 200_000))
+    monkeypatch.setattr(bodies, "with_database", lambda work: work)
+    chunked = [(b"transfer-encoding", b"chunked")]
+    parts = [b"x" * 50_000] * 4 + [b"x" * extra]
+    take = bodies.Bodies(Lanes()).take(scope("POST", headers=chunked), arriving(*parts))
+    if extra:
+        with pytest.raises(Refused):
+            asyncio.run(take)
+    else:
+        assert asyncio.run(take).size == 200_000
+
+
+def test_one_caller_may_not_send_everything_at_once(monkeypatch):
+    monkeypatch.setattr(limits, "allowance", lambda _environ: (7, 10**9))
+    monkeypatch.setattr(bodies, "with_database", lambda work: work)
+    monkeypatch.setattr(bodies, "LARGE_PER_CALLER", 2)
+    taken = bodies.Bodies(Lanes())
+
+    async def take():
+        return await taken.take(
+            scope("POST", headers=[(b"content-length", b"100000")]), arriving(b"x" * 100_000, pause_s=1)
+        )
+
+    async def three():
+        return await asyncio.gather(*(take() for _ in range(3)), return_exceptions=True)
+
+    refused = [answer for answer in asyncio.run(three()) if isinstance(answer, Refused)]
+    assert [(answer.status, answer.headers["Retry-After"]) for answer in refused] == [(503, "5")]
+    assert asyncio.run(take()).size == 100_000
+
+
+def test_a_body_that_pauses_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(bodies, "PAUSE_S", 0.1)
+    taken = bodies.Bodies(Lanes())
+    with pytest.raises(Refused) as refused:
+        asyncio.run(taken.take(scope("POST", headers=[(b"content-length", b"5")]), arriving(b"x", pause_s=30)))
+    assert refused.value.status == 408
+
+
+def test_a_lane_refuses_what_it_could_not_do_soon():
+    lane, go = Lane("narrow", 1), threading.Event()
+
+    async def crowd():
+        asked = [asyncio.ensure_future(lane.run(go.wait)) for _ in range(40)]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = asyncio.run(crowd())
+    assert answers.count(True) == 26
+    assert {answer.headers["Retry-After"] for answer in answers if answer is not True} == {"5"}
+    assert lane.taken == 0
+
+
+@pytest.mark.parametrize(("path", "lane"), [("/login/", "sign-in"), ("/readyz", "probes"), ("/projects/", "pages")])
+def test_passwords_and_probes_have_threads_of_their_own(path, lane):
+    assert Lanes().of(scope(path=path), 10, limits.OPEN_BYTES).name == lane
+    assert Lanes().of(scope(path="/api/v1/images/"), 10**6, limits.OPEN_BYTES).name == "uploads"
+
+
+def test_all_who_wait_are_looked_after_in_one_look(monkeypatch):
+    monkeypatch.setattr(waiters, "with_database", lambda work: work)
+    looks = []
+
+    def ready(keys):
+        looks.append(set(keys))
+        return set(keys) if len(looks) > 1 else set()
+
+    async def wait():
+        waiting = waiters.Waiters(Lane("watch", 1))
+        await asyncio.gather(*(waiting.over(Wait(ready, key, 60)) for key in range(100)))
+
+    began = time.monotonic()
+    asyncio.run(wait())
+    assert time.monotonic() - began < 30
+    assert looks[0] == set(range(100))
+    assert len(looks) < 10
+
+
+def test_beyond_the_bound_and_when_the_process_ends_nobody_waits(monkeypatch):
+    monkeypatch.setattr(waiters, "with_database", lambda work: work)
+    monkeypatch.setattr(waiters, "MOST_WAITING", 1)
+
+    async def wait():
+        waiting = waiters.Waiters(Lane("watch", 1))
+        first = asyncio.ensure_future(waiting.over(Wait(lambda _keys: set(), 1, 60)))
+        await asyncio.sleep(0.1)
+        await waiting.over(Wait(lambda _keys: set(), 2, 60))
+        assert not first.done()
+        waiting.stop()
+        await first
+
+    began = time.monotonic()
+    asyncio.run(wait())
+    assert time.monotonic() - began < 30
+
+
+def test_a_marker_hands_its_headers_and_changes_on():
+    from django.http import HttpResponse
+
+    inner = Later(Wait(lambda keys: set(keys), 1, 1), lambda: HttpResponse(b"done", status=201))
+    outer = Later(Wait(lambda keys: set(keys), 1, 1), lambda: inner).then(_marked)
+    outer["X-Request-ID"] = "abc"
+    between = outer.finished()
+    assert isinstance(between, Later)
+    answer = between.finished()
+    assert (answer.status_code, answer.content, answer["X-Request-ID"], answer["X-Marked"]) == (
+        201,
+        b"done",
+        "abc",
+        "yes",
+    )
+
+
+def _marked(response):
+    response["X-Marked"] = "yes"
+    return response
