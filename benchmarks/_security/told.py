@@ -74,7 +74,7 @@ def scopes(world: World) -> str:
     issued = robot.json("POST", f"users/{me}/tokens/", json={"name": "reader", "scopes": ["read"]})
 
     def by_token(method: str, path: str, body: dict[str, object] | None = None) -> int:
-        headers = {"Authorization": f"Bearer {issued['token']}"}
+        headers = {"Authorization": f"Token {issued['token']}"}
         return requests.request(
             method, f"{world.place.root}/api/v1/{path}", json=body, headers=headers, timeout=PATIENCE_S
         ).status_code
