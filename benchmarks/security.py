@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks import _common
 from benchmarks._security import CHECKS, Check, Failed, Skipped, World, furnished
+from benchmarks._security.pipe import piped
 from benchmarks._site_process import site
 
 FIGURES = ("crypto_share_upload", "crypto_share_download", "restore_seconds_2000", "flips_found", "flips_made")
@@ -84,7 +85,11 @@ def world(engine: str, scans: int) -> Iterator[World]:
     """A furnished site on this database, with backups and a mail server."""
     import pyrage
 
-    with mail_server() as port, TemporaryDirectory(prefix="mediscan-security-") as name:
+    with (
+        mail_server() as port,
+        piped(SERVERS[engine]) as (way, pipe),
+        TemporaryDirectory(prefix="mediscan-security-") as name,
+    ):
         folder, identity = Path(name), pyrage.x25519.Identity.generate()
         (folder / "store").mkdir()
         (folder / "identity.txt").write_text(f"{identity}\n")
@@ -100,8 +105,10 @@ def world(engine: str, scans: int) -> Iterator[World]:
             "BIND": "",
             "OMP_NUM_THREADS": "1",
         }
-        with site(SERVERS[engine], BROKER, **extra) as place:
-            yield furnished(place, engine, scans)
+        with site(way, BROKER, **extra) as place:
+            made = furnished(place, engine, scans)
+            made.pipe = pipe
+            yield made
 
 
 def tried(run: Callable[[], str]) -> Outcome:
@@ -162,7 +169,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     given = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "mediscan_site.settings"
-    from benchmarks._security import access, bodies, losses, told, wire  # noqa: F401 -- importing them fills the table
+    from benchmarks._security import access, bodies, losses, told, waits, wire  # noqa: F401 -- importing them fills the table
 
     kill = Check("faults.killed", "processes of the site killed at random during work", "every 2xx answer is true",
                  lambda here: "")  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from benchmarks._common import ROOT
+from benchmarks._security.pipe import Pipe
 from benchmarks._site_process import Site
 
 PASSWORD = "a long and private sentence"  # noqa: S105 -- of a site that lives for minutes
@@ -103,6 +104,8 @@ class World:
     project: int = 0
     scans: list[int] = field(default_factory=list)
     made: int = 0
+    # The way to the database, which can fall silent; None on SQLite.
+    pipe: Pipe | None = None
 
     def person(self, name: str) -> Person:
         return Person(self.place.root, name)
