@@ -19,7 +19,7 @@ import requests
 from benchmarks._common import FOREIGN, ROOT
 
 START_LIMIT_S = 300
-WORDS = ("gunicorn", "uvicorn", "granian", "hypercorn", "celery", "mediscan_site", "images.decoding")
+WORDS = ("front.gate", "spawn_main", "celery", "mediscan_site", "images.decoding")
 
 
 @dataclass

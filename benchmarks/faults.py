@@ -170,9 +170,9 @@ def kind_of(pid: int) -> str:
     words = open(f"/proc/{pid}/cmdline", "rb").read().decode(errors="replace").split("\0")  # noqa: PTH123, SIM115
     if "-Q" in words:
         return f"worker {words[words.index('-Q') + 1]}"
-    for word in ("beat", "decoding", "uvicorn", "granian", "gunicorn"):
+    for word, kind in (("beat", "beat"), ("decoding", "decoder"), ("front.gate", "web"), ("spawn_main", "web")):
         if any(word in part for part in words):
-            return {"uvicorn": "web", "granian": "web", "gunicorn": "web", "decoding": "decoder"}.get(word, word)
+            return kind
     return "other"
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +19,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 def routes(world: World) -> list[tuple[str, str]]:
     """Every method and path of the running schema, with existing ids in them."""
     schema = world.person("boss").json("GET", "/api/schema/?format=json")
-    ids = {"{project}": str(world.project), "{permission}": "upload_image"}
+    ids = {r"\{project\}": str(world.project), r"(?<=permissions/)\{\w+\}": "upload_image"}
     return [
         (method.upper(), filled(path, ids))
         for path, methods in schema["paths"].items()
@@ -29,7 +30,7 @@ def routes(world: World) -> list[tuple[str, str]]:
 
 def filled(path: str, ids: dict[str, str]) -> str:
     for name, value in ids.items():
-        path = path.replace(name, value)
+        path = re.sub(name, value, path)
     return "/".join("1" if part.startswith("{") else part for part in path.split("/"))
 
 

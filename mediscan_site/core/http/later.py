@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -102,7 +102,7 @@ def _rendered(view: APIView, request: Request, answer: Callable[[], HttpResponse
         response = view.handle_exception(error)
     if isinstance(response, Later):
         return response
-    response = view.finalize_response(request, response, *view.args, **view.kwargs)
+    response = view.finalize_response(request, cast(Response, response), *view.args, **view.kwargs)
     if isinstance(response, Response):
         response.render()
         response.headers.setdefault("Content-Length", str(len(response.content)))

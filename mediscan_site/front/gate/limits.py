@@ -89,7 +89,8 @@ def _is_open(view: Any) -> bool:
 def _caller(request: WSGIRequest) -> int | None:
     """The key of the account that asks: by the API's own authenticators, else by the session of a page."""
     asked = Request(request)
-    for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES:
+    kinds: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    for kind in kinds:
         found = None if issubclass(kind, SessionAuthentication) else kind().authenticate(asked)
         if found is not None:
             return int(found[0].pk)
