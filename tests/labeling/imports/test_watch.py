@@ -255,11 +255,10 @@ def test_the_command_ends_cleanly_when_it_is_asked_to(folder, author, project):
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "PYTEST_XDIST_WORKER": os.environ.get("PYTEST_XDIST_WORKER", "main"),
+        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
     }
     code = (
-        "import django, sys; from django.conf import settings;"
-        f"settings.DATABASES['default']['NAME'] = {str(connection.settings_dict['NAME'])!r};"
-        "django.setup(); from django.core.management import call_command;"
+        "import django; django.setup(); from django.core.management import call_command;"
         f"call_command('watch', {project.name!r}, {str(folder)!r}, '--as', 'author', '--settle', '0.1', '--interval', '0.1')"
     )
     process = subprocess.Popen(
