@@ -10,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
-from labeling.models import Lease
+from labeling.models import Lease, Reference
 from labeling.policies import require
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Invalid
@@ -31,6 +31,9 @@ def waits(user: User | AnonymousUser, task: str) -> Q:
     undecided = (ApprovalStatus.PENDING, ApprovalStatus.MODIFIED)
     # A null annotator is a model: its label may be reviewed by anybody.
     foreign = Q(annotator__isnull=True) | ~Q(annotator=user.pk)
+    # Nor one given with a service token that this user made: four-eyes would refuse it.
+    through = Reference.objects.filter(label__through=user.pk or 0)
+    foreign &= ~Q(pk__in=through.values("image"))
     return free & foreign & Q(label_status=LabelStatus.LABELED, approval_status__in=undecided)
 
 
