@@ -22,6 +22,17 @@ def require_own() -> None:
     durability.note()
 
 
+def is_own() -> bool:
+    """Whether work may begin now. What is foreign is named in the log."""
+    try:
+        ring.current()
+        own_store.require_once()
+    except (KeysError, ForeignStore) as error:
+        log.error("Work has to wait: %s", error)
+        return False
+    return True
+
+
 def at_start() -> None:
     """End this process when keys or store are not its own. A database or store that is away is asked at the first use."""
     try:

@@ -5,7 +5,6 @@ number is still current; the sweeper gives out again what fell silent. Leases ar
 import functools
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,15 +17,13 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
-from kombu.exceptions import OperationalError as BrokerAway
 
+from mediscan_site.core import start, waking
 from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
-from mediscan_site.core.storage import own_store, ring, room
-from mediscan_site.core.storage.foreign import ForeignStore
-from mediscan_site.core.storage.keyfile import KeysError
+from mediscan_site.core.storage import room
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +31,6 @@ RESEND_LIMIT = 100
 # How often a worker looks for the next row when another one was quicker.
 CLAIM_TRIES = 20
 # After a wake-up that did not go out, the next ones are left to the sweeper for so long.
-BROKER_PAUSE_S = 5.0
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
@@ -74,7 +70,7 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
 
 def send(task: Task[[int], None], pk: int) -> None:
     """Wake a worker once the current transaction is committed. With the broker away the sweeper will do it."""
-    transaction.on_commit(lambda: _send_now(task, pk))
+    transaction.on_commit(lambda: waking.send_now(task, pk))
 
 
 def send_named(name: str, pk: int) -> None:
@@ -91,27 +87,6 @@ def wake(row: WorkItem) -> None:
     send(_swept[row._meta.label].task, row.pk)
 
 
-def _send_now(task: Task[[int], None], pk: int) -> None:
-    """A wake-up holds whoever sends it for two seconds at most, and nobody else while the broker is found away."""
-    if time.monotonic() < _broker.away_until:
-        return
-    try:
-        task.apply_async(args=(pk,), retry=False)
-    except (BrokerAway, OSError) as error:
-        _broker.away_until = time.monotonic() + BROKER_PAUSE_S
-        log.warning("Broker away, %s %s waits for the sweeper: %s", task.name, pk, error)
-
-
-@dataclass
-class _Broker:
-    """What this process knows: until when (`time.monotonic`) it does not ask the broker again."""
-
-    away_until: float = 0.0
-
-
-_broker = _Broker()
-
-
 def _before(seconds: float) -> "ExpressionWrapper[Any]":
     return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
 
@@ -120,7 +95,7 @@ def _before(seconds: float) -> "ExpressionWrapper[Any]":
 def claim(model: type[WorkItem], pk: int) -> int | None:
     """Take a queued row. Its attempt number, or None when it is not (or no longer) queued, or must wait: without the site's own
     keys and store nothing is begun, so no work fails and no attempt is used up by a key file that is put right again."""
-    if not _site_is_own():
+    if not start.is_own():
         return None
     rows = _rows(model).filter(pk=pk, status=WorkStatus.QUEUED)
     taken = rows.update(
@@ -146,16 +121,6 @@ def _attempt(model: type[WorkItem], pk: int) -> int:
 def _asked_with(model: type[WorkItem], pk: int) -> UsedToken | None:
     asked = TokenWork.objects.filter(table=model._meta.label, row=pk).select_related("token").first()
     return UsedToken(asked.token_id, asked.token.name, asked.token.made_by_id) if asked else None
-
-
-def _site_is_own() -> bool:
-    try:
-        ring.current()
-        own_store.require_once()
-    except (KeysError, ForeignStore) as error:
-        log.error("Work has to wait: %s", error)
-        return False
-    return True
 
 
 def in_turn(model: type[WorkItem], pk: int, run: Callable[[int], None]) -> None:

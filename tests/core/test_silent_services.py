@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.test import override_settings
 
 from mediscan_site import connections, patience
-from mediscan_site.core import work
+from mediscan_site.core import waking
 from mediscan_site.core.errors import translate
 from tests.core.silence import bare_socket
 
@@ -21,10 +21,10 @@ LONG_S = 40.0
 @pytest.fixture(autouse=True)
 def of_a_web_process(monkeypatch):
     monkeypatch.setenv(patience.ROLE, patience.WEB)
-    monkeypatch.setattr(work._broker, "away_until", 0.0)
+    monkeypatch.setattr(waking.broker, "away_until", 0.0)
 
 
-def waking(url: str):
+def a_task(url: str):
     """A task of an application whose broker is at this address, as the site configures it."""
     app = Celery("silent", broker=url, set_as_current=False)
     app.conf.broker_transport_options = patience.broker(url, connections.broker_options(url, Path("unused")))
@@ -41,14 +41,14 @@ def waking(url: str):
 def test_a_wake_up_does_not_wait_for_a_silent_broker(scheme, caplog):
     with bare_socket() as port:
         started = time.monotonic()
-        work._send_now(waking(f"{scheme}://u:p@127.0.0.1:{port}/0"), 7)
+        waking.send_now(a_task(f"{scheme}://u:p@127.0.0.1:{port}/0"), 7)
     assert time.monotonic() - started < LONG_S
     assert "7 waits for the sweeper" in caplog.text
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_nor_for_one_that_is_not_there(scheme, caplog):
-    work._send_now(waking(f"{scheme}://u:p@127.0.0.1:9/0"), 7)
+    waking.send_now(a_task(f"{scheme}://u:p@127.0.0.1:9/0"), 7)
     assert "7 waits for the sweeper" in caplog.text
 
 
@@ -66,10 +66,10 @@ class Away:
 def test_while_the_broker_is_away_the_next_wake_ups_do_not_ask_it(monkeypatch):
     task = Away()
     for pk in range(5):
-        work._send_now(task, pk)  # type: ignore[arg-type]
+        waking.send_now(task, pk)  # type: ignore[arg-type]
     assert task.asked == 1
-    monkeypatch.setattr(work._broker, "away_until", time.monotonic() - 1)
-    work._send_now(task, 5)  # type: ignore[arg-type]
+    monkeypatch.setattr(waking.broker, "away_until", time.monotonic() - 1)
+    waking.send_now(task, 5)  # type: ignore[arg-type]
     assert task.asked == 2
 
 

@@ -22,8 +22,8 @@ OF_LIBRARIES = {
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 }
-# Read by the Makefile (demo), by the tests, and set by Django's own entry points: no settings of a site.
-NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE"}
+# Read by the Makefile (demo), by the tests, and set by Django's own entry points, or a name of WSGI: no settings.
+NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "REQUEST_METHOD"}
 
 
 def read_by_the_source() -> set[str]:

@@ -19,9 +19,9 @@ print(*sorted(f"{row}={entry.task.name}" for row, entry in work._swept.items()))
 """
 
 
-def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_needs():
+def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_needs(tmp_path):
     asked = [sys.executable, "-c", ASK]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "MEDISCAN_TEST_SCRATCH": str(tmp_path)}
     done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
     jobs, rows = (line.split() for line in done.stdout.splitlines()[-2:])
     assert jobs == [

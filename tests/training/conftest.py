@@ -83,10 +83,10 @@ def tiny(child_sees_the_test, make_snapshot, admin, project):
 @pytest.fixture(autouse=True)
 def no_broker(monkeypatch):
     """What would have been sent to workers: (task, primary key)."""
-    from mediscan_site.core import work
+    from mediscan_site.core import waking
 
     sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(work, "_send_now", lambda task, pk: sent.append((task.name, pk)))
+    monkeypatch.setattr(waking, "send_now", lambda task, pk: sent.append((task.name, pk)))
     yield sent
 
 

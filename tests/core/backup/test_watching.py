@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from mediscan_site.core import tasks, work
+from mediscan_site.core import tasks, waking
 from mediscan_site.core.backup import services
 from mediscan_site.core.backup.selectors import notice
 from mediscan_site.core.models import Backup
@@ -80,7 +80,7 @@ def test_one_under_way_is_awaited_and_a_failed_one_tried_again_after_an_hour(row
 
 def test_the_clock_makes_a_row_and_wakes_a_worker(monkeypatch, django_capture_on_commit_callbacks):
     woken: list[int] = []
-    monkeypatch.setattr(work, "_send_now", lambda task, pk: woken.append(pk))
+    monkeypatch.setattr(waking, "send_now", lambda task, pk: woken.append(pk))
     with django_capture_on_commit_callbacks(execute=True):
         tasks.request_backup()
         tasks.request_backup()

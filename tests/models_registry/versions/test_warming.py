@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mediscan_site.core import work
+from mediscan_site.core import waking
 from mediscan_site.core.storage import blobs
 from models_registry import tasks
 from models_registry.deployments.services import deploy
@@ -15,7 +15,7 @@ from models_registry.versions import serving
 @pytest.fixture
 def sent(monkeypatch):
     found: list[tuple[str, int]] = []
-    monkeypatch.setattr(work, "_send_now", lambda task, pk: found.append((task.name, pk)))
+    monkeypatch.setattr(waking, "send_now", lambda task, pk: found.append((task.name, pk)))
     return found
 
 
