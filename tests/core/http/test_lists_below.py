@@ -30,7 +30,7 @@ def test_the_scans_of_a_data_set_come_as_csv(api, admin, make_snapshot):
 
 def test_the_tokens_of_an_account_come_as_csv(api, admin):
     client, address = api(admin), f"/api/v1/users/{admin.pk}/tokens/"
-    client.post(address, {"name": "=archive"}, format="json")
+    client.post(address, {"name": "=archive", "scopes": ["read", "export"]}, format="json")
     assert [row["name"] for row in csv_rows(client.get(f"{address}?format=csv"))] == ["'=archive"]
 
 
