@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -95,7 +95,7 @@ def when_ready(view: APIView, request: Request, wait: Wait, answer: Callable[[],
 
 def _rendered(view: APIView, request: Request, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """What DRF does around a view's method, after the method has already returned once."""
-    response: HttpResponseBase
+    response: Any
     try:
         response = answer()
     except Exception as error:

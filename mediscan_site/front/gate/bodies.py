@@ -101,7 +101,9 @@ class Bodies:
                 except StopAsyncIteration:
                     return Body(io.BytesIO(head), len(head))
         look = environ(scope, io.BytesIO(), 0)
-        caller, most = await self._lanes.callers.run(with_database(lambda: limits.allowance(look)))
+        caller, most = limits.remembered(look) or await self._lanes.callers.run(
+            with_database(lambda: limits.allowance(look))
+        )
         if max(declared or 0, len(head)) > most:
             raise too_large(most, remedy=limits.SEND_FILES)
         with self._counted(caller):
