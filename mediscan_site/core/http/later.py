@@ -102,8 +102,8 @@ def _rendered(view: APIView, request: Request, answer: Callable[[], HttpResponse
         response = view.handle_exception(error)
     if isinstance(response, Later):
         return response
-    response = view.finalize_response(request, response, *view.args, **view.kwargs)
-    if isinstance(response, Response):
-        response.render()
-        response.headers.setdefault("Content-Length", str(len(response.content)))
-    return response
+    final: HttpResponseBase = view.finalize_response(request, response, *view.args, **view.kwargs)
+    if isinstance(final, Response):
+        final.render()
+        final.headers.setdefault("Content-Length", str(len(final.content)))
+    return final
