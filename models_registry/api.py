@@ -109,7 +109,7 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         responses={201: grades.GradeSerializer, 202: grades.GradeSerializer},
         parameters=[WAIT],
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponseBase:
         """Ask the deployed model about a new file or a stored scan; 202 when the answer takes longer than `wait`."""
         wait_s = waiting.seconds(request.query_params.get("wait"))
         values = parsed(grades.GradeRequestSerializer(data=request.data, context={"request": request}))
