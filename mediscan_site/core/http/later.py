@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -95,15 +95,15 @@ def when_ready(view: APIView, request: Request, wait: Wait, answer: Callable[[],
 
 def _rendered(view: APIView, request: Request, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """What DRF does around a view's method, after the method has already returned once."""
-    response: HttpResponseBase
+    response: Any
     try:
         response = answer()
     except Exception as error:
         response = view.handle_exception(error)
     if isinstance(response, Later):
         return response
-    response = view.finalize_response(request, cast(Response, response), *view.args, **view.kwargs)
-    if isinstance(response, Response):
-        response.render()
-        response.headers.setdefault("Content-Length", str(len(response.content)))
-    return response
+    final: HttpResponseBase = view.finalize_response(request, response, *view.args, **view.kwargs)
+    if isinstance(final, Response):
+        final.render()
+        final.headers.setdefault("Content-Length", str(len(final.content)))
+    return final

@@ -103,7 +103,10 @@ class Bodies:
                 except StopAsyncIteration:
                     return Body(io.BytesIO(head), len(head))
         look = environ(scope, io.BytesIO(), 0)
-        caller, most = await self._lanes.callers.run(with_database(lambda: limits.allowance(look)))
+        known = limits.remembered(look)
+        if known is None:
+            known = await self._lanes.callers.run(with_database(lambda: limits.allowance(look)))
+        caller, most = known
         if max(declared or 0, len(head)) > most:
             raise too_large(most, remedy=limits.SEND_FILES)
         await self._require_room(declared or len(head))

@@ -44,7 +44,7 @@ class Handler(WSGIHandler):
             request.close()
             close_old_connections()
             return response
-        return opened(response, environ["REQUEST_METHOD"])
+        return opened(response, request.method or "")
 
 
 def finished(later: Later, method: str) -> Answer | Later:

@@ -1,7 +1,8 @@
 """Answers on their way out. A reader that takes nothing for half a minute is cut off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from mediscan_site.front.gate.bodies import Gone, Receive
@@ -17,6 +18,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 TAKEN_S = 30.0
 # After an early answer the rest of a body is let in for a moment: a client that is still sending would else lose the answer.
 LINGER_S = 2.0
+BUFFERED = 32 * 2**10
 CUT_S = 0.01
 LINGER_BYTES = 2 * 2**20
 
@@ -43,6 +45,13 @@ class Sender:
         await self._message({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        if len(body) <= BUFFERED:
+            # One look at the clock for both.
+            self.started = True
+            async with self._taken():
+                await self._send({"type": "http.response.start", "status": status, "headers": headers})
+                await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
         await self.head(status, headers)
         for start in range(0, len(body) - BLOCK, BLOCK):
             await self.part(body[start : start + BLOCK])
@@ -76,9 +85,14 @@ class Sender:
             return
 
     async def _message(self, message: dict[str, Any]) -> None:
+        async with self._taken():
+            await self._send(message)
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(TAKEN_S):
-                await self._send(message)
+                yield
         except TimeoutError:
             raise Gone from None
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.urls import get_resolver
 
 from mediscan_site.core.http.later import Later, Wait
@@ -240,3 +241,15 @@ def test_a_marker_hands_its_headers_and_changes_on():
 def _marked(response):
     response["X-Marked"] = "yes"
     return response
+
+
+def test_who_was_known_a_moment_ago_is_not_looked_up_again_and_nobody_else_profits(monkeypatch):
+    monkeypatch.setattr(limits, "_known", {})
+    sent = environ(scope("POST", "/api/v1/images/", [(b"authorization", b"Bearer one")]), io.BytesIO(), 0)
+    other = environ(scope("POST", "/api/v1/images/", [(b"authorization", b"Bearer two")]), io.BytesIO(), 0)
+    assert limits.remembered(sent) is None
+    limits._remember(WSGIRequest(sent), 7)
+    assert limits.remembered(sent) == (7, limits.limit("image-list", "POST"))
+    assert limits.remembered(other) is None
+    monkeypatch.setattr(limits, "_known", {key: (user, 0.0) for key, (user, _) in limits._known.items()})
+    assert limits.remembered(sent) is None
