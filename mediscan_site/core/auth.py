@@ -10,7 +10,6 @@ import hashlib
 from datetime import timedelta
 from typing import Any, Self
 
-from axes.signals import user_locked_out
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -218,9 +217,3 @@ def _audit_failed_login(sender: Any, credentials: dict[str, Any], **kwargs: Any)
     user = User.objects.filter(username_key=name_key(str(credentials.get("username", "")))).first()
     with transaction.atomic():
         audit.record("login.failed", actor=None, obj=user, actor_name=user.username if user else "")
-
-
-@receiver(user_locked_out, dispatch_uid="audit.login_locked")
-def _audit_locked_out(sender: Any, username: Any, ip_address: Any, **kwargs: Any) -> None:
-    user = User.objects.filter(username=str(username or "")).first()
-    refusals.note("login.locked", actor=None, obj=user, about=(str(ip_address),))

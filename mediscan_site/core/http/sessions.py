@@ -19,6 +19,9 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
 
+from mediscan_site.core.errors import Unavailable, translate
+from mediscan_site.core.http import outage, refusals
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 BEGAN, SEEN = "began", "seen"
@@ -50,9 +53,10 @@ class SessionEndMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
             over = _watched(request) and _is_over(request)
-        except DatabaseError:
-            # Whatever is asked for finds the same and says so, where it needs a database at all.
-            over = False
+        except DatabaseError as error:
+            # The page would ask the same, and each question may cost a time-out.
+            outage.watch.noticed(error)
+            return refusals.of(request, translate(error) or Unavailable(outage.AWAY))
         if not over:
             return self.get_response(request)
         logout(request)

@@ -84,8 +84,8 @@ def test_a_file_removed_under_a_running_site_is_said_and_is_no_fault(key_file, a
 
 def test_a_stored_scan_is_not_damaged_while_its_key_is_away(key_file, client, author, make_scan):
     scan = make_scan(seed=4)
-    key_file.unlink()
     client.force_login(author)
+    key_file.unlink()
     client.raise_request_exception = False
     answer = client.get(f"/api/v1/images/{scan.pk}/file/")
     assert answer.status_code == 503

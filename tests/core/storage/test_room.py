@@ -62,6 +62,7 @@ def test_a_large_body_is_refused_before_it_is_read_on_every_page(disk, client, a
     big = SimpleUploadedFile("big.zip", bytes(5 * 2**20))
     client.force_login(author)
     assert client.post("/login/", {"file": big}).status_code == 507
+    client.get("/")
     client.handler.enforce_csrf_checks = True
     big.seek(0)
     answer = client.post(f"/projects/{project.pk}/upload/", {"file": big})

@@ -11,7 +11,7 @@ from images.models import Image
 from labeling.imports import stream, worker
 from labeling.models import Import
 from mediscan_site.core import work
-from mediscan_site.core.storage import blobs, room
+from mediscan_site.core.storage import blobs, own_store, ring, room
 from tests.conftest import scan_bytes
 from tests.labeling.imports.test_imports import bring
 
@@ -72,7 +72,7 @@ def test_it_pauses_in_the_middle_says_so_and_goes_on_when_there_is_room(
 
 
 @pytest.fixture
-def small_disk(tmp_path, monkeypatch):
+def small_disk(tmp_path, monkeypatch, db):
     """The stored objects on a disk of their own of 1 MiB; `grow()` makes it larger."""
     place = tmp_path / "small"
     place.mkdir()
@@ -82,10 +82,13 @@ def small_disk(tmp_path, monkeypatch):
     ):
         pytest.skip("a small disk can be mounted by root only")
     monkeypatch.setattr(storages["blobs"], "location", str(place))
+    own_store.forget()
+    own_store.adopt(ring.current())
     try:
         yield SimpleNamespace(grow=lambda: subprocess.run(["mount", "-o", "remount,size=64m", place], check=True))
     finally:
         monkeypatch.undo()
+        own_store.forget()
         subprocess.run(["umount", place], check=True)
 
 
