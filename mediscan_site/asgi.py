@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import django
 
@@ -15,6 +16,8 @@ from mediscan_site.front import links  # noqa: E402
 from mediscan_site.front.gate.app import Gate  # noqa: E402
 from mediscan_site.front.gate.handler import Handler  # noqa: E402
 
-start.at_start()
-links.tell()
+# In a thread: the web server imports this inside its event loop, where Django refuses to ask a database.
+with ThreadPoolExecutor(1) as outside_the_loop:
+    outside_the_loop.submit(start.at_start).result()
+    outside_the_loop.submit(links.tell).result()
 application = Gate(Handler())

@@ -59,7 +59,7 @@ def test_a_head_that_does_not_end_is_cut_off(site):
 def test_a_head_without_end_is_refused(site):
     with connected(site) as large, contextlib.suppress(ConnectionError):
         large.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 300_000)
-        assert large.recv(1000).startswith(b"HTTP/1.1 400")
+        assert large.recv(1000).startswith(b"HTTP/1.1 431")
 
 
 @pytest.mark.parametrize(
