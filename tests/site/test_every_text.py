@@ -26,12 +26,16 @@ FORGOTTEN = {
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
 HARMLESS = {
     "core.User": {"password", "username", "username_key", "first_name", "last_name", "email"},
-    "core.ServiceToken": {"name", "digest"},
-    "core.AuditEvent": {"actor_name", "action", "object_type", "object_id", "ip", "request_id", "details"},
+    "core.ServiceToken": {"name", "digest", "password_mark", "scopes"},
+    "core.TokenWork": {"table"},
+    "core.AuditEvent": {"actor_name", "action", "object_type", "object_id", "ip", "request_id", "details", "mac"},
     "core.AuditSeal": {"prev_hash", "hash"},
     "core.Notice": {"key", "sentence"},
     "core.Tally": {"what", "who"},
     "core.ResetRequest": {"error", "email", "base_url"},
+    "core.KeyCheck": {"name", "value"},
+    "core.StoreOwner": {"site"},
+    "core.Drill": {"error", "backup"},
     "core.Backup": {"error", "name", "manifest_sha256"},
     "images.Project": {"name", "modality", "intended_use", "limitations", "expected_prevalence"},
     "images.ProjectClass": {"name"},

@@ -1,11 +1,12 @@
 """Web processes and workers stay small: PyTorch is loaded by the process that trains, and where a bundle is needed."""
 
+import os
 import subprocess
 import sys
 
 from django.conf import settings
 
-WEB = ("mediscan_site.wsgi", "mediscan_site.front.urls")
+WEB = ("mediscan_site.front.gate.app", "mediscan_site.front.urls")
 WORKER = ("mediscan_site.celery", "images.tasks", "labeling.tasks", "models_registry.tasks", "training.tasks")
 TRAIN_WORKER = ("training.process.runner", "training.process.book")
 COMMANDS = ("training.management.commands.train", "training.management.commands.execute_run")
@@ -22,9 +23,9 @@ for name in sys.argv[1:]:
 """
 
 
-def test_of_all_processes_only_the_one_that_trains_loads_pytorch_with_its_modules():
+def test_of_all_processes_only_the_one_that_trains_loads_pytorch_with_its_modules(tmp_path):
     modules = [*WEB, *WORKER, *TRAIN_WORKER, *COMMANDS, TRAINING_PROCESS]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *modules], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
-    )
+    asked = [sys.executable, "-c", SCRIPT, *modules]
+    environment = {**os.environ, "MEDISCAN_TEST_SCRATCH": str(tmp_path)}
+    done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [TRAINING_PROCESS]

@@ -67,8 +67,7 @@ def test_a_head_without_end_is_refused(site):
     [
         ("/login/", 400, 413),
         ("/api/v1/auth/token/", 400, 413),
-        ("/api/v1/images/", 400, 413),
-        ("/api/v1/images/", 100, 401),
+        ("/api/v1/images/", 400, 401),
     ],
 )
 def test_a_huge_body_without_an_account_is_answered_before_it_is_sent(site, path, megabytes, status):

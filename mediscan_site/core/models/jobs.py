@@ -1,0 +1,101 @@
+"""The shape of all queued work, and the work of the ground floor itself."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from mediscan_site.core.models.people import User
+
+
+class WorkStatus(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+# What is waiting or being worked on, and what is over.
+ACTIVE = (WorkStatus.QUEUED, WorkStatus.RUNNING)
+ENDED = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
+
+
+class WorkItem(models.Model):
+    """A long job. This row is the queue; a Celery message only wakes a worker, which claims the row (`core.work`)."""
+
+    # The field that says who asked for it.
+    owner_field: ClassVar[str] = "created_by"
+
+    status = models.CharField(max_length=16, choices=WorkStatus, default=WorkStatus.QUEUED)
+    progress = models.FloatField(default=0.0)
+    error = models.TextField(blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    # The lowest goes first (`core.shares`).
+    turn = models.PositiveIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    queued_at = models.DateTimeField(default=timezone.now)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def paused(self) -> bool:
+        """Given back for want of room (`work.pause`): `error` says why it waits."""
+        return self.status == WorkStatus.QUEUED and bool(self.error)
+
+
+class ResetRequest(WorkItem):
+    """Somebody asked for a new password. `email` as it was typed, until the worker has dealt with it."""
+
+    email = models.CharField(max_length=254, blank=True)
+    base_url = models.CharField(max_length=300)
+    requested_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"reset request {self.pk}"
+
+
+class Drill(WorkItem):
+    """One rehearsal of a restore (`core.backup.drills`): with which backup, how long it took, and what was verified."""
+
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    backup = models.CharField(max_length=80, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    objects_verified = models.PositiveIntegerField(default=0)
+    rows_counted = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "created_at"], name="drill_by_status")]
+
+    def __str__(self) -> str:
+        return f"drill {self.pk} of {self.backup or 'no backup'}"
+
+
+class Backup(WorkItem):
+    """One backup of the whole site. `name`: its folder below BACKUP_DIR. `verified_at`: when all of it was last read back."""
+
+    class Kind(models.TextChoices):
+        DAILY = "daily"
+        WEEKLY = "weekly"
+        MANUAL = "manual"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=80, blank=True)
+    objects_total = models.PositiveIntegerField(default=0)
+    objects_copied = models.PositiveIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    manifest_sha256 = models.CharField(max_length=64, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "created_at"], name="backup_by_status")]
+
+    def __str__(self) -> str:
+        return f"backup {self.name or self.pk}"
