@@ -211,7 +211,7 @@ def test_what_was_erased_or_withdrawn_since_the_only_backup_does_not_come_back(
     kept, doomed = make_scan(seed=1, patient="kept"), make_scan(seed=2, patient="doomed")
     second = make_user("second", role="admin")
     bridge, _ = issue_service_token(actor=author, user=author, name="bridge")
-    issue_service_token(actor=author, user=author, name="stays")
+    issue_service_token(actor=admin, user=admin, name="stays")
     gone, back = member(project, admin, "gone"), member(project, admin, "back")
     grant(actor=admin, project=project, user=colleague, codename="deploy_model")
     folder = backup()
