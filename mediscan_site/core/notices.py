@@ -19,3 +19,8 @@ def take_away(key: str) -> None:
 def standing() -> list[Notice]:
     """All notices, the oldest first."""
     return list(Notice.objects.order_by("since", "id"))
+
+
+def count() -> int:
+    """How many are not mended yet."""
+    return Notice.objects.count()

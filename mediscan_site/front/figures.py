@@ -9,7 +9,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from mediscan_site.core import notices
 from mediscan_site.core.backup import drills
+from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.storage import damage, room
 
 log = logging.getLogger(__name__)
@@ -35,15 +37,18 @@ class Figure(Collector):
         yield gauge
 
 
+FIGURES = (
+    Figure("mediscan_backup_age_seconds", "Age of the newest verified backup", backups.age_seconds),
+    Figure("mediscan_notices", "Troubles that administrators are told of, not mended yet", notices.count),
+    Figure(
+        "mediscan_objects_quarantined", "Stored objects that are damaged and refused", lambda: damage.damaged().count()
+    ),
+    Figure("mediscan_drill_age_seconds", "Since a restore last succeeded in a rehearsal", drills.age_seconds),
+    Figure("mediscan_disk_room_bytes", "Bytes that may still be stored; below 0 uploads are refused", room.left),
+)
+
+
 def register() -> None:
     """Once in each process that answers /metrics."""
-    refused = Figure(
-        "mediscan_objects_quarantined", "Stored objects that are damaged and refused", lambda: damage.damaged().count()
-    )
-    REGISTRY.register(refused)
-    REGISTRY.register(
-        Figure("mediscan_drill_age_seconds", "Since a restore last succeeded in a rehearsal", drills.age_seconds)
-    )
-    REGISTRY.register(
-        Figure("mediscan_disk_room_bytes", "Bytes that may still be stored; below 0 uploads are refused", room.left)
-    )
+    for figure in FIGURES:
+        REGISTRY.register(figure)

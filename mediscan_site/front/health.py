@@ -1,31 +1,22 @@
 """Is the site alive, is it ready, and how is it doing."""
 
 import hmac
-import logging
-import math
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import storages
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.utils import extend_schema
-from prometheus_client import REGISTRY, Metric
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from mediscan_site.celery import app
-from mediscan_site.core import notices, readiness
+from mediscan_site.core import readiness
 from mediscan_site.core.auth import AccessTokenAuthentication, ServiceTokenAuthentication
-from mediscan_site.core.backup.selectors import last_verified
 from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
@@ -35,7 +26,6 @@ from mediscan_site.front import figures
 from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 
-log = logging.getLogger(__name__)
 SCRAPER = "scraper"
 figures.register()
 
@@ -88,47 +78,6 @@ def ready(request: HttpRequest) -> JsonResponse:
     if not well:
         answer.headers["Retry-After"] = str(Unavailable.default_retry_after)
     return answer
-
-
-class BackupAge(Collector):
-    """Seconds since the newest verified backup was made, computed at each scrape; +Inf while there is none."""
-
-    def describe(self) -> list[Metric]:
-        return [GaugeMetricFamily("mediscan_backup_age_seconds", "Age of the newest verified backup")]
-
-    def collect(self) -> Iterator[Metric]:
-        (gauge,) = self.describe()
-        try:
-            last = last_verified()
-        except DatabaseError:
-            # The other figures are still useful while the database is away.
-            log.warning("No age of the last backup: the database is away")
-            return
-        gauge.samples.append(Sample(gauge.name, {}, (timezone.now() - last).total_seconds() if last else math.inf))
-        yield gauge
-
-
-REGISTRY.register(BackupAge())
-
-
-class Notices(Collector):
-    """How many notices administrators have not mended yet (`core.notices`)."""
-
-    def describe(self) -> list[Metric]:
-        return [GaugeMetricFamily("mediscan_notices", "Troubles that administrators are told of, not mended yet")]
-
-    def collect(self) -> Iterator[Metric]:
-        (gauge,) = self.describe()
-        try:
-            standing = len(notices.standing())
-        except DatabaseError:
-            log.warning("No count of notices: the database is away")
-            return
-        gauge.samples.append(Sample(gauge.name, {}, standing))
-        yield gauge
-
-
-REGISTRY.register(Notices())
 
 
 class ScrapeTokenAuthentication(BaseAuthentication):

@@ -22,6 +22,7 @@ from django.utils import timezone
 from mediscan_site.core import audit, notices, work
 from mediscan_site.core.backup import checking, layout, place, scratch, signing
 from mediscan_site.core.backup.layout import BackupError, Manifest
+from mediscan_site.core.backup.selectors import seconds_since
 from mediscan_site.core.models import ACTIVE, Backup, Drill, User, WorkStatus
 from mediscan_site.core.storage import ring
 
@@ -83,8 +84,7 @@ def last_backup() -> Backup | None:
 
 def age_seconds() -> float:
     """For monitoring: since the last rehearsal that succeeded."""
-    last = last_drill()
-    return (timezone.now() - last).total_seconds() if last else float("inf")
+    return seconds_since(last_drill())
 
 
 def tell() -> None:

@@ -1,5 +1,6 @@
 """How the backups are doing, for the dashboard and for monitoring."""
 
+import math
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,6 +16,16 @@ def last_verified() -> datetime | None:
     """When the newest backup that was read back whole was made: what came later would be lost."""
     made = Backup.objects.filter(status=WorkStatus.SUCCEEDED, verified_at__isnull=False)
     return made.order_by("-created_at").values_list("created_at", flat=True).first()
+
+
+def age_seconds() -> float:
+    """Of the newest verified backup, for monitoring."""
+    return seconds_since(last_verified())
+
+
+def seconds_since(moment: datetime | None) -> float:
+    """Infinite for what never was."""
+    return (timezone.now() - moment).total_seconds() if moment else math.inf
 
 
 def notice() -> str:
