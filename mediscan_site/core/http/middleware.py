@@ -10,10 +10,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch
 
+from mediscan_site.core.again import rest
 from mediscan_site.core.errors import ended_by_database, translate
 from mediscan_site.core.http import outage, refusals
 from mediscan_site.core.http.context import RequestContext, set_context
-from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated, rest
+from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated
 from mediscan_site.core.refusals import note_request
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]

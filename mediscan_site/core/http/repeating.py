@@ -4,8 +4,6 @@ That is safe only while the request has committed nothing (every commit is notic
 and while its body can be read again: no files, no stream. Else the caller is asked to send it again (`errors.Contended`)."""
 
 import logging
-import random
-import time
 from collections.abc import Callable
 from functools import partial
 from http import HTTPMethod
@@ -16,6 +14,7 @@ from django.http import HttpRequest
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
+from mediscan_site.core.again import rest
 from mediscan_site.core.errors import ended_by_database
 
 log = logging.getLogger(__name__)
@@ -69,11 +68,6 @@ def repeated(call: Callable[[], Answer]) -> Answer:
             log.info("The database ended a transaction, which is repeated: %s", error)
         rest(pause)
     return call()
-
-
-def rest(pause: float) -> None:
-    """About that many seconds, never the same: two that collided should not collide again."""
-    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
 
 
 class RepeatMixin(GenericAPIView[Any]):

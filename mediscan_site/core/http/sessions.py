@@ -19,9 +19,6 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
 
-from mediscan_site.core.errors import Unavailable, translate
-from mediscan_site.core.http import outage, refusals
-
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 BEGAN, SEEN = "began", "seen"
@@ -51,13 +48,8 @@ class SessionEndMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            over = _watched(request) and _is_over(request)
-        except DatabaseError as error:
-            # The page would ask the same, and each question may cost a time-out.
-            outage.watch.noticed(error)
-            return refusals.of(request, translate(error) or Unavailable(outage.AWAY))
-        if not over:
+        # A database that is away is for the error page (front.errors): the page itself would only ask it again.
+        if not (_watched(request) and _is_over(request)):
             return self.get_response(request)
         logout(request)
         if _is_page(request):
