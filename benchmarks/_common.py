@@ -1,11 +1,15 @@
 """What every benchmark needs: a site of its own in a scratch folder, scans to work on, and a place for the figures."""
 
 import contextlib
+import http.client
 import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +44,34 @@ def scratch_site(**env: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def web_process(module: str, *options: str, root: Path = ROOT) -> Iterator[int]:
+    """A web server of the checkout `root` as `python -m module options --bind …`, up; its port."""
+    from mediscan_site.front.supervisor import free_port
+
+    port = free_port()
+    command = [sys.executable, "-m", module, *options, "--bind", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(300):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("The web process did not start.")
 
 
 def jpegs(data: Path | None, count: int) -> list[bytes]:

@@ -13,8 +13,6 @@ import http.client
 import io
 import os
 import statistics
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -170,29 +168,8 @@ def _many_small(bench: Bench, count: int) -> dict[str, Any]:
 
 @contextmanager
 def _web() -> Iterator[int]:
-    from mediscan_site.front.supervisor import free_port
-
-    port = free_port()
-    command = ["-m", "mediscan_site.front.gate", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
-    process = subprocess.Popen([sys.executable, *command], cwd=_common.ROOT)
-    try:
-        _wait_for(port)
+    with _common.web_process("mediscan_site.front.gate", "--workers", "1") as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(300):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("The web process did not start.")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,7 @@ connection. `BASE=folder` serves another checkout by gunicorn (of an older commi
 
 import argparse
 import http.client
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +17,7 @@ from typing import Any
 
 from benchmarks import _common
 from benchmarks._bench import Bench
-from benchmarks.ingest import BOUNDARY, _form, _wait_for
+from benchmarks.ingest import BOUNDARY, _form
 
 CLIENTS = 4
 GUNICORN = (
@@ -125,18 +122,9 @@ def _asked(
 
 @contextmanager
 def _served(module: str, root: Path) -> Iterator[int]:
-    from mediscan_site.front.supervisor import free_port
-
-    port = free_port()
     shape = ("mediscan_site.wsgi", *GUNICORN) if module == "gunicorn" else ()
-    command = [sys.executable, "-m", module, *shape, "--bind", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
-    try:
-        _wait_for(port)
+    with _common.web_process(module, *shape, root=root) as port:
         yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":
