@@ -21,6 +21,8 @@ LONG_S = 40.0
 @pytest.fixture(autouse=True)
 def of_a_web_process(monkeypatch):
     monkeypatch.setenv(patience.ROLE, patience.WEB)
+    # Celery takes it before the address that an application is given.
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     monkeypatch.setattr(waking.broker, "away_until", 0.0)
 
 
