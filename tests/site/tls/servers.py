@@ -162,7 +162,9 @@ def postgres(folder: Path) -> Iterator[tuple[Papers, int]]:
         "listen_addresses": f"{RIGHT},{WRONG}", "unix_socket_directories": folder, "fsync": "off",
     }  # fmt: skip
     command = [server, "-D", str(data), *(f"--{name}={value}" for name, value in options.items())]
-    with running(command, folder, lambda: listens(port), **as_user(user)):
+    # It listens before it takes connections.
+    asked = [needed("pg_isready", POSTGRES_BIN), "--quiet", "-h", RIGHT, "-p", str(port)]
+    with running(command, folder, lambda: subprocess.run(asked, check=False).returncode == 0, **as_user(user)):
         yield made, port
 
 
