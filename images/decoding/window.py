@@ -12,13 +12,14 @@ _SAMPLE: Final = 1_000_000
 _WHOLE_WORD: Final = 16
 
 
-def to_grey(im: Image.Image, *, inverted: bool) -> tuple[Image.Image, float, float]:
+def to_grey(im: Image.Image, *, inverted: bool, unsigned: bool = False) -> tuple[Image.Image, float, float]:
     """Window a one-channel image of 16-bit, 32-bit or float pixels to mode 'L'.
 
-    `inverted`: small values are white (TIFF WhiteIsZero). Returns the image and the window (low, high) in
-    the file's own values.
+    `inverted`: small values are white (TIFF WhiteIsZero). `unsigned`: those of 32 bits have no sign. Returns the image
+    and the window (low, high) in the file's own values.
     """
     values: NDArray[Any] = np.asarray(im)
+    values = values.view(np.uint32) if unsigned else values
     low, high = window(values)
     out = np.empty(values.shape, np.uint8)
     for row in range(0, values.shape[0], 256):  # by strips: a float copy of the whole would be large

@@ -146,7 +146,7 @@ def _voi(flat: Dataset, *, signed: bool) -> Iterator[windows.Window | None]:
     function = str(flat.get("VOILUTFunction") or "").strip().upper()
     pairs = zip(_numbers(flat.get("WindowCenter")), _numbers(flat.get("WindowWidth")), strict=False)
     for center, width in pairs:
-        yield windows.window(function, center, width)
+        yield None if center is None or width is None else windows.window(function, center, width)
 
 
 def _by_table(table: tables.Table) -> windows.Window:
@@ -154,11 +154,10 @@ def _by_table(table: tables.Table) -> windows.Window:
     return lambda values: table(values) / white
 
 
-def _numbers(value: Any) -> list[float]:
-    """All values of an element; none where it is absent, empty, or holds no numbers."""
+def _numbers(value: Any) -> list[float | None]:
+    """All values of an element in their places; none where it is absent or empty."""
     several = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
-    found = [_number(one) for one in several]
-    return [one for one in found if one is not None]
+    return [] if several in ([None], [""]) else [_number(one) for one in several]
 
 
 def _number(value: Any) -> float | None:

@@ -1,14 +1,17 @@
 """Numbers of a DICOM header that are no numbers, such as 0,143: left out and named, so that they take nothing else along."""
 
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from typing import Final
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.multival import MultiValue
 
 from images.decoding.dicom.groups import SEQUENCES
 
 _NUMBERS: Final = ("DS", "IS")
+_A_NUMBER: Final = (int, float, Decimal)
 # Nobody can guess it: the file is refused for it.
 _NEEDED: Final = "NumberOfFrames"
 # What a window was made for: without these nobody knows which values it means.
@@ -43,9 +46,13 @@ def _left_out(dataset: Dataset, into: Collection[str] | None = None) -> Iterator
 
 
 def _can_be_read(dataset: Dataset, keyword: str) -> bool:
+    """Whether an element is empty or holds numbers alone; of several windows one will do."""
     try:
-        dataset.get(keyword)
+        value = dataset.get(keyword)
     # Whatever its parser raises.
     except Exception:
         return False
-    return True
+    if not isinstance(value, MultiValue | list | tuple):
+        return value is None or value == "" or isinstance(value, _A_NUMBER)
+    numbers = [isinstance(one, _A_NUMBER) for one in value]
+    return all(numbers) or (keyword in _WINDOW and any(numbers))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 from pydicom import FileDataset, uid
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import pixel_array
 
