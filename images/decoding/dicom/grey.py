@@ -95,21 +95,17 @@ class _Grey:
 
     def _whole_range(self) -> windows.Window:
         """From the smallest to the largest value that the bits of the file can give."""
-        stored = _possible(self.flat)
-        ends = self.modality(stored if "ModalityLUTSequence" in self.flat else stored[[0, -1]])
+        if isinstance(self.modality, tables.Table):
+            return _between(0.0, self.modality.white)
+        bits, signed = int(self.flat.BitsStored), int(self.flat.PixelRepresentation)
+        low = -(2 ** (bits - 1)) if signed else 0
+        ends = self.modality(np.array([low, low + 2**bits - 1]))
         return _between(float(ends.min()), float(ends.max()))
 
 
 def _between(low: float, high: float) -> windows.Window:
     width = high - low if high > low else 1.0
     return lambda values: np.clip((values.astype(np.float64) - low) / width, 0.0, 1.0)
-
-
-def _possible(flat: Dataset) -> NDArray[np.int64]:
-    """Every stored value of up to 16 bits; of more, the ends alone."""
-    bits, signed = int(flat.BitsStored), int(flat.PixelRepresentation)
-    low = -(2 ** (bits - 1)) if signed else 0
-    return np.arange(low, low + 2**bits) if bits <= 16 else np.array([low, low + 2**bits - 1])
 
 
 def _most_frequent(values: Values) -> float:
