@@ -12,6 +12,8 @@ from images.decoding.dicom.groups import SEQUENCES
 
 _NUMBERS: Final = ("DS", "IS")
 _A_NUMBER: Final = (int, float, Decimal)
+_PAIR: Final = ("vertical", "horizontal")
+_PAIRS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
 # Nobody can guess it: the file is refused for it.
 _NEEDED: Final = "NumberOfFrames"
 # What a window was made for: without these nobody knows which values it means.
@@ -46,13 +48,15 @@ def _left_out(dataset: Dataset, into: Collection[str] | None = None) -> Iterator
 
 
 def _can_be_read(dataset: Dataset, keyword: str) -> bool:
-    """Whether an element is empty or holds numbers alone; of several windows one will do."""
+    """Whether an element is empty or holds numbers alone, as many as it needs; of several windows one will do."""
     try:
         value = dataset.get(keyword)
     # Whatever its parser raises.
     except Exception:
         return False
-    if not isinstance(value, MultiValue | list | tuple):
-        return value is None or value == "" or isinstance(value, _A_NUMBER)
-    numbers = [isinstance(one, _A_NUMBER) for one in value]
+    if value is None or value == "":
+        return True
+    numbers = [isinstance(one, _A_NUMBER) for one in (value if isinstance(value, MultiValue) else [value])]
+    if keyword in _PAIRS and len(numbers) != len(_PAIR):
+        return False
     return all(numbers) or (keyword in _WINDOW and any(numbers))

@@ -6,6 +6,7 @@ a JPEG really is, and which colours it has.
 
 from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 from pydicom import FileDataset, uid
 from pydicom.encaps import get_frame
@@ -45,6 +46,8 @@ def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> V
         return _from_rle(dataset, index)
     if syntax in JPEG_FAMILY:
         return _from_codestream(dataset, index, [] if notes is None else notes)
+    if dataset.BitsAllocated == 1:
+        return _single_bits(dataset, index)
     values = pixel_array(dataset, index=index, correct_unused_bits=False)
     return _used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset)
 
@@ -52,6 +55,19 @@ def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> V
 def coded(dataset: FileDataset, index: int) -> bytes:
     """The codestream of a frame."""
     return get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+
+
+def _single_bits(dataset: FileDataset, index: int) -> Values:
+    """A frame of bits, which need not begin with a byte (PS3.5 8.1.1): pydicom 3.0.2 does not find those."""
+    count = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel)
+    packed = np.frombuffer(dataset.PixelData, np.uint8)
+    if dataset.file_meta.TransferSyntaxUID == uid.ExplicitVRBigEndian and dataset["PixelData"].VR == "OW":
+        packed = packed[: len(packed) // 2 * 2].view(">u2").astype("<u2").view(np.uint8)
+    start = index * count
+    bits = np.unpackbits(packed[start // 8 : -(-(start + count) // 8)], bitorder="little")[start % 8 :][:count]
+    if len(bits) < count or dataset.SamplesPerPixel != 1:
+        raise Undecodable("truncated" if dataset.SamplesPerPixel == 1 else "corrupt")
+    return bits.reshape(dataset.Rows, dataset.Columns)
 
 
 def _from_rle(dataset: FileDataset, index: int) -> Values:

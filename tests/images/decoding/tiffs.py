@@ -48,3 +48,24 @@ def _directory(tags: dict[int, list[int]], at: int, order: str) -> bytes:
         behind += b"" if len(packed) == 4 else packed
         entries += struct.pack(order + "HHI", tag, 4, len(numbers)) + value
     return struct.pack(order + "H", len(tags)) + entries + bytes(4) + behind
+
+
+def with_second_page(first: bytes, second: bytes) -> bytes:
+    """Two little-endian files of one page as one of two: every offset of the second is moved behind the first."""
+    base = len(first) + len(first) % 2
+    moved = bytearray(second)
+    (at,) = struct.unpack_from("<I", second, 4)
+    (count,) = struct.unpack_from("<H", second, at)
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind, values = struct.unpack_from("<HHI", second, entry)
+        is_far = values * {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}[kind] > 4
+        if is_far or tag == 273:
+            (place,) = struct.unpack_from("<I", second, entry + 8)
+            struct.pack_into("<I", moved, entry + 8, place + base)
+            for far in range(place, place + 4 * values, 4) if is_far and tag == 273 else ():
+                struct.pack_into("<I", moved, far, struct.unpack_from("<I", second, far)[0] + base)
+    whole = bytearray(first + b"\0" * (base - len(first)) + bytes(moved))
+    (directory,) = struct.unpack_from("<I", first, 4)
+    (entries,) = struct.unpack_from("<H", first, directory)
+    struct.pack_into("<I", whole, directory + 2 + 12 * entries, base + at)
+    return bytes(whole)
