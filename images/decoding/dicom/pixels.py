@@ -28,7 +28,7 @@ _KEPT: Final = (
 )  # fmt: skip
 _GREY: Final = ("MONOCHROME1", "MONOCHROME2")
 _PALETTE: Final = "PALETTE COLOR"
-_COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+_COLOUR: Final = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_422")
 _RARE: Final = Undecodable(
     "corrupt", "The colours of this DICOM file are written in a rare way. Export the scan as PNG."
 )

@@ -4,11 +4,13 @@ pydicom reads them; what is decided here is what its header gets wrong in real f
 a JPEG really is, and which colours it has.
 """
 
+from copy import copy
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import FileDataset, uid
+from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import convert_color_space
@@ -35,6 +37,8 @@ _OTHER_COLOURS: Final = (
 
 Values = NDArray[Any]
 
+_FROM_PARTIAL: Final = np.array([[1.1644, 1.1644, 1.1644], [0.0, -0.3917, 2.0173], [1.5960, -0.8129, 0.0]])
+
 
 def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> Values:
     """The stored values of a frame in the machine's byte order: rows by columns, by 3 where it has colour (as RGB).
@@ -48,6 +52,8 @@ def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> V
         return _from_codestream(dataset, index, [] if notes is None else notes)
     if dataset.BitsAllocated == 1:
         return _single_bits(dataset, index)
+    if dataset.PhotometricInterpretation == "YBR_PARTIAL_422":
+        return _partial(pixel_array(dataset, index=index, raw=True, photometric_interpretation="YBR_FULL_422"))
     values = pixel_array(dataset, index=index, correct_unused_bits=False)
     return _used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset)
 
@@ -70,6 +76,13 @@ def _single_bits(dataset: FileDataset, index: int) -> Values:
     return bits.reshape(dataset.Rows, dataset.Columns)
 
 
+def _partial(values: Values) -> Values:
+    """YBR_PARTIAL_422, retired, to RGB: black is 16, white 235, colours 16 to 240 (PS3.3 C.7.6.3.1.2, 2017c)."""
+    rgb = (values - np.array([16.0, 128.0, 128.0])) @ _FROM_PARTIAL
+    eight: Values = np.rint(np.clip(rgb, 0, 255)).astype(np.uint8)
+    return eight
+
+
 def _from_rle(dataset: FileDataset, index: int) -> Values:
     width, odd = divmod(int(dataset.BitsAllocated), 8)
     if odd or width not in (1, 2, 4):
@@ -88,10 +101,13 @@ def _from_codestream(dataset: FileDataset, index: int, notes: list[str]) -> Valu
         # Their decoder gives bytes for up to 8 bits, whatever the header allocates.
         options["bits_allocated"] = 8 if stream.bits <= 8 else 16
         options["bits_stored"] = min(int(dataset.BitsStored), options["bits_allocated"])
-    if syntax in PROGRESSIVE:
-        syntax = uid.JPEGBaseline8Bit if stream.bits <= 8 else uid.JPEGExtended12Bit
-    decoder = get_decoder(syntax)
-    values, _ = decoder.as_array(dataset, index=index, raw=True, decoding_plugin="pylibjpeg", **options)
+    source = dataset
+    if syntax in PROGRESSIVE:  # pydicom knows no decoder for them
+        source = copy(dataset)
+        source.file_meta = FileMetaDataset()
+        source.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit if stream.bits <= 8 else uid.JPEGExtended12Bit
+    decoder = get_decoder(source.file_meta.TransferSyntaxUID)
+    values, _ = decoder.as_array(source, index=index, raw=True, decoding_plugin="pylibjpeg", **options)
     if dataset.SamplesPerPixel == 3 and _colours(dataset, stream, notes) == YBR:
         return convert_color_space(values, "YBR_FULL", "RGB")
     high = int(dataset.get("HighBit") or 0) if stream.bits > int(dataset.get("HighBit") or 0) else None
