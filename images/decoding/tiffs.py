@@ -93,8 +93,9 @@ def _of_one_channel(im: TiffImagePlugin.TiffImageFile, codec: str) -> str:
 
 
 def _of_a_plane(im: TiffImagePlugin.TiffImageFile, codec: str, rawmode: str) -> str:
-    is_half_read = codec == "raw" and is_planar(im) and len(rawmode) == 1 and _bits(im) == 16
-    return f"{rawmode};16{_mark(im) or 'L'}" if is_half_read else ""
+    if codec != "raw" or not is_planar(im) or len(rawmode) != 1 or _bits(im) != 16:
+        return ""
+    return im.mode if im.mode.startswith("I;16") else f"{rawmode};16{_mark(im) or 'L'}"
 
 
 def _mark(im: TiffImagePlugin.TiffImageFile) -> str:
