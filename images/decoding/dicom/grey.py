@@ -14,9 +14,10 @@ from pydicom.multival import MultiValue
 
 from images.decoding.dicom import padding, tables, windows
 from images.decoding.facts import Facts
-from images.decoding.window import window
+from images.decoding.window import window, windowed
 
 _SAMPLE: Final = 1_000_000
+_FEW: Final = 50_000
 _STRIP: Final = 256
 _NEARLY_ALL: Final = 0.999
 _FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -33,7 +34,7 @@ ToEight = Callable[[Values], NDArray[np.uint8]]
 
 def shown(values: Values, flat: Dataset, facts: Facts) -> NDArray[np.uint8]:
     """The grey picture of stored values as `stored.frame` gives them. `flat`: see pixels.settings."""
-    return mapped(values, _Grey(flat, values, facts))
+    return _Grey(flat, values, facts).of(values)
 
 
 def mapped(values: Values, to_eight: ToEight) -> NDArray[np.uint8]:
@@ -43,7 +44,8 @@ def mapped(values: Values, to_eight: ToEight) -> NDArray[np.uint8]:
     """
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         patterns = np.arange(2 ** (8 * values.dtype.itemsize), dtype=f"u{values.dtype.itemsize}")
-        return to_eight(patterns.view(values.dtype))[values.view(patterns.dtype)]
+        table = to_eight(patterns.view(values.dtype))
+        return np.take(table, values.view(patterns.dtype), axis=0)
     strips = [to_eight(values[row : row + _STRIP]) for row in range(0, values.shape[0], _STRIP)]
     return np.concatenate(strips)
 
@@ -59,8 +61,15 @@ class _Grey:
         self.sample = padding.without(values.reshape(-1)[::every], flat)
         self.voi = self._asked(facts) or self._range(facts)
 
+    def of(self, values: Values) -> NDArray[np.uint8]:
+        """The grey level of every pixel."""
+        return mapped(values, self)
+
     def __call__(self, stored: Values) -> NDArray[np.uint8]:
-        scaled = np.nan_to_num(self.voi(self.modality(stored)), nan=0.0)
+        return self._levels(stored, self.voi)
+
+    def _levels(self, stored: Values, voi: windows.Window) -> NDArray[np.uint8]:
+        scaled = np.nan_to_num(voi(self.modality(stored)), nan=0.0)
         grey: NDArray[np.uint8] = np.rint(255.0 * scaled).astype(np.uint8)
         return 255 - grey if self.inverted else grey
 
@@ -68,29 +77,29 @@ class _Grey:
         """The first VOI LUT or window that shows something, or None where there is none that can be used."""
         asked = list(_voi(self.flat, signed=self.can_be_negative))
         for number, voi in enumerate(asked):
-            self.voi = voi or self._whole_range()
-            if voi and not self._is_one_grey():
+            if voi and not self._is_one_grey(voi):
                 facts.notes.extend([_ANOTHER] if number else [])
                 return voi
         if asked:
             facts.notes.append(_ONE_GREY if any(asked) else _NO_WINDOW)
-            self.is_refused = any(asked)
-        return None
+        return self._occurring(facts) if any(asked) else None
 
-    def _is_one_grey(self) -> bool:
+    def _is_one_grey(self, voi: windows.Window) -> bool:
         """Whether nearly all pixels become the same grey although their values differ."""
-        greys = np.bincount(mapped(self.sample, self), minlength=256)
-        if greys.max() <= _NEARLY_ALL * self.sample.size:
+        few = self.sample[:: self.sample.size // _FEW | 1]  # an odd step meets every column of most pictures
+        if np.bincount(self._levels(few, voi)).max() <= _NEARLY_ALL * few.size:
             return False
-        return _most_frequent(self.sample) <= _NEARLY_ALL
-
-    is_refused = False
+        counts = np.unique(few, return_counts=True)[1]
+        return bool(counts.max() <= _NEARLY_ALL * few.size)
 
     def _range(self, facts: Facts) -> windows.Window:
-        if facts.bits == 8 and self.sample.dtype.kind in "iu" and not self.is_refused:
-            return self._whole_range()
+        """Black to white for a file that asks for nothing."""
+        is_shallow = facts.bits == 8 and self.sample.dtype.kind in "iu"
+        return self._whole_range() if is_shallow else self._occurring(facts)
+
+    def _occurring(self, facts: Facts) -> windows.Window:
         low, high = window(self.modality(self.sample))
-        facts.notes.append(f"Values from {low:g} to {high:g} of the file are shown as black to white.")
+        facts.notes.append(windowed(low, high))
         return _between(low, high)
 
     def _whole_range(self) -> windows.Window:
@@ -106,12 +115,6 @@ class _Grey:
 def _between(low: float, high: float) -> windows.Window:
     width = high - low if high > low else 1.0
     return lambda values: np.clip((values.astype(np.float64) - low) / width, 0.0, 1.0)
-
-
-def _most_frequent(values: Values) -> float:
-    """The share of the most frequent value."""
-    counts = np.unique(values, return_counts=True)[1]
-    return float(counts.max()) / values.size
 
 
 def _modality(flat: Dataset, notes: list[str]) -> tuple[Callable[[Values], Values], bool]:
