@@ -165,6 +165,7 @@ def test_grey_is_what_the_standard_makes_of_the_values(pool, name, photometric):
     decoded = decode(pool, made(name, photometric))
     assert np.abs(shown(decoded) - expected).max() <= 0.51
     assert decoded.notes == ()
+    assert pool.decode(decoded.stored, own=True).rendition == decoded.rendition
 
 
 @needs_dcmtk

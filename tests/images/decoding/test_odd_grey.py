@@ -123,6 +123,7 @@ def test_padding_has_no_part_in_the_range_of_grey(pool, values, tags, share):
     decoded = decode(pool, written(made))
     assert len(np.unique(shown(decoded))) > 200
     assert "Values from" in notes(decoded)
+    assert pool.decode(decoded.stored, own=True).rendition == decoded.rendition
 
 
 def test_padding_written_as_unsigned_is_found_among_signed_values(pool):

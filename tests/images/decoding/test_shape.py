@@ -52,6 +52,7 @@ def test_a_circle_is_shown_as_a_circle(pool, values, tags, colour):
     assert (decoded.width, decoded.height) == values.shape[::-1]
     assert any("not square" in note for note in decoded.notes)
     assert opened(decoded.thumbnail).size == (200, 200)
+    assert pool.decode(decoded.stored, own=True).rendition == decoded.rendition
 
 
 @pytest.mark.parametrize("tags", [{}, {"PixelAspectRatio": [2, 1]}])
