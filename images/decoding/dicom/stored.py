@@ -110,7 +110,9 @@ def _from_codestream(dataset: FileDataset, index: int, notes: list[str]) -> Valu
     values, _ = decoder.as_array(source, index=index, raw=True, decoding_plugin="pylibjpeg", **options)
     if dataset.SamplesPerPixel == 3 and _colours(dataset, stream, notes) == YBR:
         return convert_color_space(values, "YBR_FULL", "RGB")
-    high = int(dataset.get("HighBit") or 0) if stream.bits > int(dataset.get("HighBit") or 0) else None
+    # A codestream of no more bits than are stored has them at its lower end, wherever the header puts them.
+    high = int(dataset.get("HighBit") or 0)
+    high = high if stream.bits > high else int(dataset.BitsStored) - 1
     return _used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset, high)
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread, uid
 from pydicom.dataset import FileDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 from images.decoding import Decoded
-from tests.images.decoding.codestreams import pattern
+from tests.images.decoding.codestreams import codestream, pattern
 from tests.images.decoding.conftest import opened
-from tests.images.decoding.dicoms import dataset, decode, dicom, edited, in_syntax, written
+from tests.images.decoding.dicoms import dataset, decode, dicom, edited, in_syntax, packed, written
 from tests.images.decoding.test_beside_dcmtk import table
 
 SIGNED = pattern().astype(np.int16) - 1500
@@ -233,3 +235,27 @@ def test_bits_of_another_place_are_read_in_every_plain_encoding(pool):
     for syntax in (uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian):
         assert np.array_equal(shown(decode(pool, in_syntax(pattern() << 4, syntax, **tags))), expected)
     assert np.array_equal(shown(decode(pool, edited(dicom(pattern() << 4, **tags), packed))), expected)
+
+
+def test_a_codestream_of_12_bits_has_them_at_its_lower_end(pool):
+    tags = {"BitsStored": 12, "WindowCenter": "2000", "WindowWidth": "1500"}
+    expected = shown(decode(pool, dicom(pattern(), **tags)))
+    for name, syntax in (("jpeg_lossless", uid.JPEGLossless), ("jpeg_lossless_sv1", uid.JPEGLosslessSV1)):
+        data = packed([codestream(name)], pattern(), syntax, HighBit=15, **tags)
+        assert np.array_equal(shown(decode(pool, data)), expected)
+
+
+def test_a_packed_file_whose_header_is_written_implicitly_is_read(pool):
+    tags = {"BitsStored": 12, "WindowCenter": "2000", "WindowWidth": "1500"}
+    made = dcmread(io.BytesIO(packed([codestream("jpeg_ls")], pattern(), uid.JPEGLSLossless, **tags)))
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, True
+    meta = {tag: made[tag] for tag in made.keys() if tag < 0x7FE00010}  # noqa: SIM118 - its iterator gives elements
+    write_dataset(buffer, Dataset(meta))
+    pixels = b"\xe0\x7f\x10\x00\xff\xff\xff\xff" + made.PixelData + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    whole = written(made)
+    start = 144 + int.from_bytes(whole[140:144], "little")
+    decoded = decode(pool, whole[:start] + buffer.getvalue() + pixels)
+    assert np.array_equal(shown(decoded), shown(decode(pool, whole)))
+    assert "another encoding" in notes(decoded)
+    assert pool.decode(decoded.stored, own=True).rendition == decoded.rendition
