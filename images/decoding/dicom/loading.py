@@ -67,7 +67,9 @@ def _options(given: Mapping[str, Any]) -> DeidOptions:
 
 
 def _hold(dataset: FileDataset) -> str:
-    return BURNED_IN if str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES" else ""
+    """Of a whole slide the label often has the patient's name, whatever the file says of its annotations."""
+    said = (str(dataset.get(keyword, "")).strip().upper() for keyword in ("BurnedInAnnotation", "SpecimenLabelInImage"))
+    return BURNED_IN if "YES" in said else ""
 
 
 def _written(dataset: FileDataset) -> bytes:

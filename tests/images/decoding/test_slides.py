@@ -178,3 +178,10 @@ def test_no_part_names_a_frame_that_it_does_not_have(pool):
     frames = np.arange(960, dtype=np.uint16).reshape(2, 24, 20)
     for part in pool.split(dicom(frames, RepresentativeFrameNumber=2)):
         assert "RepresentativeFrameNumber" not in dcmread(io.BytesIO(part))
+
+
+@pytest.mark.parametrize(("said", "hold"), [("YES", "burned_in_annotation"), ("NO", "")])
+def test_a_slide_with_its_label_in_the_picture_is_held(pool, said, hold):
+    whole = slide()
+    made = tiled(whole, tiles(whole), SpecimenLabelInImage=said, BurnedInAnnotation="NO")
+    assert decode(pool, written(made)).hold == hold
