@@ -33,15 +33,15 @@ DCMTK_DIFFERS = {
     "7 of 8 bits": "it doubles each value, so that white is 254",
 }
 
-# Why a real file looks otherwise there, or cannot be compared.
+# By the end of its name: why a real file looks otherwise there, or cannot be compared.
 REAL_DIFFERS = {
     "examples_ybr_color.dcm": "lossy with subsampled chroma, which each decoder spreads in its own way (3 grey levels)",
     "RG3_HTJ2K_wrapped_here.dcm": "neither DCMTK nor GDCM of Debian 12 reads HTJ2K",
     "sm_image_grayscale.dcm": "a whole slide: dcm2pnm shows its first tile",
     "seg_image_sm_control_labelmap_palette_color.dcm": "a whole slide: dcm2pnm shows its first tile",
-    "B23_meta_explicit_data_implicit.dcm": "the file contradicts itself about its encoding; dcm2pnm refuses it",
-    "B23_meta_implicit_data_explicit.dcm": "the file contradicts itself about its encoding; dcm2pnm refuses it",
-    "B25_jpeg_says_rgb_is_ycbcr_no_app0.dcm": "dcm2pnm believes the header and shows YCbCr as RGB",
+    "meta_explicit_data_implicit.dcm": "the file contradicts itself about its encoding; dcm2pnm refuses it",
+    "meta_implicit_data_explicit.dcm": "the file contradicts itself about its encoding; dcm2pnm refuses it",
+    "jpeg_says_rgb_is_ycbcr_no_app0.dcm": "dcm2pnm believes the header and shows YCbCr as RGB",
 }
 
 
@@ -185,7 +185,7 @@ def test_every_real_file_is_what_dcm2pnm_shows(pool, shared_data, tmp_path):
     """Those that both can read."""
     differences, compared = {}, 0
     for path in sorted(shared_data.glob("*/*.dcm")):
-        if path.name in REAL_DIFFERS:
+        if path.name.endswith(tuple(REAL_DIFFERS)):
             continue
         data = path.read_bytes()
         try:
