@@ -9,11 +9,11 @@ from typing import Final
 
 from PIL import Image, TiffImagePlugin
 
-from images.decoding import containers, formats
+from images.decoding import containers, deep, formats, tiffs
 from images.decoding.errors import too_many_pixels
 from images.decoding.facts import Facts
 from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
-from images.decoding.window import to_grey
+from images.decoding.window import to_grey, windowed
 
 # Imported before the child may no longer open files.
 for _name in formats.PICTURES:
@@ -50,11 +50,14 @@ def load(data: bytes, fmt: str, max_pixels: int) -> tuple[Image.Image, Facts]:
         facts = _facts(im, data, fmt, pages)
         if isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)  # Pillow applies and drops it while it loads
+            tiffs.mend(im)
         elif fmt == "JPEG":
             containers.check_scans(data, width * height, progressive="progressive" in im.info)
             im.draft(None, fitting(im.size, RENDITION_SIDE))  # fewer pixels, but all of the file is still read
         im.load()
-        picture = _eight_bit(im, facts)
+        picture = (
+            plain(shrunk(deep.picture(im, data, facts)), facts) if deep.is_deep(im, facts) else _eight_bit(im, facts)
+        )
         if not isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)
             picture = _upright(picture, facts)
@@ -98,8 +101,9 @@ def _upright(picture: Image.Image, facts: Facts) -> Image.Image:
 def _eight_bit(im: Image.Image, facts: Facts) -> Image.Image:
     """Mode 'L' or 'RGB', less than twice RENDITION_SIDE long. Shrinks before it converts where it can: it saves memory."""
     if im.mode in _DEEP_MODES:
-        grey, low, high = to_grey(im, inverted=facts.white_is_zero)
-        facts.notes.append(f"Values from {low:g} to {high:g} of the file are shown as black to white.")
+        unsigned = isinstance(im, TiffImagePlugin.TiffImageFile) and tiffs.is_unsigned_32(im)
+        grey, low, high = to_grey(im, inverted=facts.white_is_zero, unsigned=unsigned)
+        facts.notes.append(windowed(low, high))
         return shrunk(grey)
     if facts.bits == 16:
         facts.notes.append("The file has 16 bits per channel; the 8 most significant ones are used.")

@@ -1,13 +1,15 @@
 """Why a file could not be read, in the words of DETAILS."""
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from images.decoding import formats
+from images.decoding import formats, tiffs
 from images.decoding.errors import Undecodable
 
 
 def explain(error: Exception, data: bytes, fmt: str) -> Undecodable:
     """The error a doctor gets for what Pillow raised; nothing of Pillow's own text is passed on."""
+    if fmt == "TIFF" and isinstance(error, UnidentifiedImageError) and (known := tiffs.refusal(data)):
+        return known
     text = str(error).lower()
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
         return Undecodable("too_large")

@@ -13,6 +13,8 @@ from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import get_expected_length
 
+from images.decoding.dicom import stored
+
 _COMMENT: Final = 0xFE
 _APPLICATION: Final = range(0xE0, 0xF0)
 _RESTARTS: Final = range(0xD0, 0xD9)
@@ -21,13 +23,8 @@ _SCAN, _END = 0xDA, 0xD9
 _NEEDED: Final = ((0xE0, b"JFIF\0", 12), (0xE8, b"mrfx", 5), (0xEE, b"Adobe", 12))
 _START_2000: Final = b"\xff\x4f\xff\x51"
 _COMMENT_2000, _TILE_PART, _DATA, _END_2000 = 0xFF64, 0xFF90, 0xFF93, 0xFFD9
-_JPEG: Final = frozenset((
-    uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless,
-    uid.JPEGLSNearLossless,
-))  # fmt: skip
-_JPEG_2000: Final = frozenset((
-    uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K,
-))  # fmt: skip
+_JPEG: Final = frozenset((*stored.JPEG, *stored.PROGRESSIVE, *stored.JPEG_LS))
+_JPEG_2000: Final = frozenset(stored.JPEG_2000)
 _OVERLAYS: Final = range(0x6000, 0x6100, 2)
 _BIT_POSITION: Final = 0x0102
 

@@ -3,6 +3,7 @@
 Source: PS3.3 C.7.6.16; a frame's own group takes precedence over the one that all frames share.
 """
 
+from copy import copy as shallow
 from typing import Final
 
 from pydicom import Dataset
@@ -10,7 +11,13 @@ from pydicom import Dataset
 SEQUENCES: Final = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _MACROS: Final = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
-    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
+    "FrameVOILUTSequence": (
+        "WindowCenter",
+        "WindowWidth",
+        "WindowCenterWidthExplanation",
+        "VOILUTFunction",
+        "VOILUTSequence",
+    ),
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
@@ -30,9 +37,9 @@ def flatten(source: Dataset, target: Dataset, index: int) -> None:
 
 
 def copy(source: Dataset, target: Dataset, keywords: tuple[str, ...]) -> None:
-    """Take over those of the attributes that `source` has."""
+    """Take over those of the attributes that `source` has, as elements of their own: a change leaves `source` alone."""
     for keyword in keywords:
         if keyword in _RENAMED and keyword in source:
             setattr(target, _RENAMED[keyword], source[keyword].value)
         elif keyword in source:
-            target.add(source[keyword])
+            target.add(shallow(source[keyword]))

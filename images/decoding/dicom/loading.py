@@ -10,7 +10,7 @@ from pydicom import FileDataset, dcmwrite
 
 from images.decoding.deid.options import DeidOptions
 from images.decoding.deid.sweep import deidentify
-from images.decoding.dicom import pixels, reading
+from images.decoding.dicom import pixels, reading, shape
 from images.decoding.dicom.tags import patient_id, tags
 from images.decoding.facts import Facts
 from images.decoding.job import Job
@@ -48,10 +48,11 @@ def patient(data: bytes, job: Job) -> str | None:
 
 
 def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
-    """The picture, 8-bit grey or RGB, of the first frame, as large as `shrunk` leaves it. Raises Undecodable."""
+    """The picture, 8-bit grey or RGB, with square pixels, as large as `shrunk` leaves it. Raises Undecodable."""
     dataset, facts = reading.read(data, job.max_bytes, job.max_pixels)
-    flat = pixels.settings(dataset)
+    flat = pixels.settings(dataset, facts.shown)
     picture = plain(shrunk(pixels.picture(dataset, flat, facts)), facts)
+    picture = shape.squared(picture, dataset, flat, facts.notes)
     if job.deid is None:
         return picture, facts, Kept()
     kept = Kept(tags(dataset, flat, facts.notes), hold=_hold(dataset))
@@ -66,7 +67,9 @@ def _options(given: Mapping[str, Any]) -> DeidOptions:
 
 
 def _hold(dataset: FileDataset) -> str:
-    return BURNED_IN if str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES" else ""
+    """Of a whole slide the label often has the patient's name, whatever the file says of its annotations."""
+    said = (str(dataset.get(keyword, "")).strip().upper() for keyword in ("BurnedInAnnotation", "SpecimenLabelInImage"))
+    return BURNED_IN if "YES" in said else ""
 
 
 def _written(dataset: FileDataset) -> bytes:

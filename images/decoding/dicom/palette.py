@@ -1,22 +1,60 @@
-"""Segmented palettes, checked before pydicom unrolls them: a few bytes can stand for millions of entries.
+"""The colours of a palette. Segmented ones are checked before pydicom unrolls them: few bytes can stand for millions.
 
-Source: PS3.3 C.7.9.2: a segment is discrete (0, n, n values), linear (1, n, one value), or indirect (2, n, offset of
-the first of n segments to use again, in two words).
+Sources: PS3.3 C.7.6.3.1.5, C.7.6.3.1.6 and C.7.9.2: a segment is discrete (0, n, n values), linear (1, n, one value), or
+indirect (2, n, offset of the first of n segments to use again, in two words).
 """
 
 import struct
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.pixels.processing import apply_color_lut
 
+from images.decoding.dicom import tables
 from images.decoding.errors import Undecodable
 
-_KEYWORDS: Final = tuple(f"Segmented{name}PaletteColorLookupTableData" for name in ("Red", "Green", "Blue"))
+_COLOURS: Final = ("Red", "Green", "Blue")
+_KEYWORDS: Final = tuple(f"Segmented{name}PaletteColorLookupTableData" for name in _COLOURS)
 _MOST: Final = 2**16
+_BYTE: Final = 255
+_NO_PALETTE: Final = "The DICOM file has a palette without colours. Export the scan again, or as PNG."
 _DISCRETE, _LINEAR, _INDIRECT = 0, 1, 2
 
 
-def check(dataset: Dataset) -> None:
+def read(flat: Dataset) -> list[tables.Table]:
+    """The tables of red, green and blue, with entries of 8 bits. Raises Undecodable."""
+    _check(flat)
+    descriptors = [flat.get(f"{name}PaletteColorLookupTableDescriptor") for name in _COLOURS]
+    if any(descriptor is None or len(descriptor) != 3 for descriptor in descriptors):
+        raise Undecodable("corrupt", _NO_PALETTE)
+    signed = bool(flat.get("PixelRepresentation"))
+    if "RedPaletteColorLookupTableData" in flat:
+        data = [flat.get(f"{name}PaletteColorLookupTableData") or b"" for name in _COLOURS]
+        found = [tables.table(*pair, signed=signed) for pair in zip(descriptors, data, strict=True)]
+    else:
+        found = _unrolled(flat, descriptors, signed=signed)
+    if max(int(table.entries.max()) for table in found) > _BYTE:  # some announce 16 bits and use 8
+        found = [tables.Table((table.entries >> 8).astype(np.uint16), table.first, 8) for table in found]
+    return found
+
+
+def _unrolled(flat: Dataset, descriptors: list[Any], *, signed: bool) -> list[tables.Table]:
+    """Segmented tables as whole ones, by pydicom."""
+    count, first, bits = (int(value) for value in descriptors[0])
+    first = first - _MOST if signed and first >= _MOST // 2 else first
+    inputs = np.arange(first, first + (count or _MOST))
+    colours = apply_color_lut(inputs.reshape(1, -1), flat)[0]
+    return [tables.Table(colours[:, channel].astype(np.uint16), first, bits) for channel in range(3)]
+
+
+def coloured(values: NDArray[Any], colours: list[tables.Table]) -> NDArray[np.uint8]:
+    """The colour of each value: one more axis, of three."""
+    return np.stack([table(values) for table in colours], axis=-1).astype(np.uint8)
+
+
+def _check(dataset: Dataset) -> None:
     """Raise Undecodable where a segmented table has more entries than a table can have."""
     for keyword in _KEYWORDS:
         if isinstance(data := dataset.get(keyword), bytes):

@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from pydicom import FileDataset, uid
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 
-from images.decoding.dicom import codestream
+from images.decoding.dicom import codestream, readable, slides, stored
 from images.decoding.dicom.structure import Layout, layout
 from images.decoding.errors import Undecodable, too_many_pixels
 from images.decoding.facts import Facts
@@ -19,11 +18,7 @@ NATIVE: Final = (
     uid.ExplicitVRBigEndian,
     uid.DeflatedExplicitVRLittleEndian,
 )
-JPEG_FAMILY: Final = (
-    uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless,
-    uid.JPEGLSNearLossless, uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K,
-)  # fmt: skip
-SYNTAXES: Final = frozenset((*NATIVE, *JPEG_FAMILY, uid.RLELossless))
+SYNTAXES: Final = frozenset((*NATIVE, *stored.JPEG_FAMILY, uid.RLELossless))
 
 _PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _OTHER_SYNTAX: Final = (
@@ -31,6 +26,12 @@ _OTHER_SYNTAX: Final = (
     "Export the scan uncompressed, or as PNG, and upload that file."
 )
 _BAD_NUMBER: Final = "The DICOM header has no usable value for {}. Export the scan again from the archive."
+_OTHER_ENCODING: Final = (
+    "The file says that it is written in another encoding than it is; it was read as it is written."
+)
+_FOR_PROCESSING: Final = (
+    "The file is made for processing, not for reading (FOR PROCESSING): its grey values are those of the detector."
+)
 _TAIL: Final = "What follows the pixels in the file was left out."
 
 
@@ -42,30 +43,31 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
     dataset = _dataset(parts)
     if not parts.has_pixels or not any(keyword in dataset for keyword in _PIXELS):
         raise Undecodable("no_picture")
-    facts = _facts(dataset)
+    notes = [note for note, is_true in ((_OTHER_ENCODING, parts.is_other), (_TAIL, parts.tail)) if is_true]
+    notes += readable.leave_out(dataset)
+    facts = _facts(dataset, notes)
     columns, rows = facts.size
     if columns * rows > max_pixels:
-        raise too_many_pixels(columns, rows, max_pixels)
-    if parts.syntax in JPEG_FAMILY:
-        check_frame(dataset, facts, 0)
-    if parts.tail:
-        facts.notes.append(_TAIL)
+        raise (
+            slides.too_large(columns, rows) if slides.is_slide(dataset) else too_many_pixels(columns, rows, max_pixels)
+        )
+    check_frame(dataset, facts.shown)
     return dataset, facts
 
 
-def check_frame(dataset: FileDataset, facts: Facts, index: int) -> None:
+def check_frame(dataset: FileDataset, index: int) -> None:
     """Raise Undecodable where the codestream of a frame is cut or of another size than the header says."""
-    coded = get_frame(dataset.PixelData, index, number_of_frames=facts.frames)
-    columns, rows = facts.size
-    codestream.check(coded, rows, columns, dataset.SamplesPerPixel)
+    if dataset.file_meta.TransferSyntaxUID in stored.JPEG_FAMILY:
+        coded = stored.coded(dataset, index)
+        codestream.check(coded, dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
 
 
 def _dataset(parts: Layout) -> FileDataset:
     """Deflated files are kept unpacked: as Explicit VR Little Endian they are the same, and need no second bound."""
     meta = FileMetaDataset(read_dataset(io.BytesIO(parts.meta), is_implicit_VR=False, is_little_endian=True))
     body = read_dataset(io.BytesIO(parts.body), is_implicit_VR=parts.implicit, is_little_endian=parts.little)
-    if parts.syntax == uid.DeflatedExplicitVRLittleEndian:
-        meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    if parts.is_other or parts.syntax == uid.DeflatedExplicitVRLittleEndian:
+        meta.TransferSyntaxUID = _native(parts) if parts.syntax in NATIVE else uid.UID(parts.syntax)
     return FileDataset(
         "",
         body,
@@ -75,7 +77,13 @@ def _dataset(parts: Layout) -> FileDataset:
     )
 
 
-def _facts(dataset: FileDataset) -> Facts:
+def _native(parts: Layout) -> uid.UID:
+    if not parts.little:
+        return uid.ExplicitVRBigEndian
+    return uid.ImplicitVRLittleEndian if parts.implicit else uid.ExplicitVRLittleEndian
+
+
+def _facts(dataset: FileDataset, notes: list[str]) -> Facts:
     rows, columns = (_number(dataset, keyword, 1, 2**16) for keyword in ("Rows", "Columns"))
     frames = _number(dataset, "NumberOfFrames", 1, 2**31, default=1)
     _number(dataset, "SamplesPerPixel", 1, 4)
@@ -83,11 +91,25 @@ def _facts(dataset: FileDataset) -> Facts:
     # Old files leave these two out; pydicom needs them.
     dataset.BitsStored = _number(dataset, "BitsStored", 1, allocated, default=allocated)
     dataset.PixelRepresentation = _number(dataset, "PixelRepresentation", 0, 1, default=0)
-    facts = Facts("DICOM", str(dataset.get("PhotometricInterpretation", "")), (columns, rows), 8, frames)
-    facts.bits = 16 if dataset.BitsStored > 8 else 8
-    if frames > 1:
-        facts.notes.append(f"Frame 1 of {frames} is used; the others are ignored.")
+    mode = str(dataset.get("PhotometricInterpretation", ""))
+    facts = Facts("DICOM", mode, (columns, rows), 16 if dataset.BitsStored > 8 else 8, frames, notes=notes)
+    if slides.is_slide(dataset):
+        facts.size = slides.size(dataset)
+    elif frames > 1:
+        facts.shown = _representative(dataset, frames, notes)
+    if str(dataset.get("PresentationIntentType", "")).strip() == "FOR PROCESSING":
+        notes.append(_FOR_PROCESSING)
     return facts
+
+
+def _representative(dataset: FileDataset, frames: int, notes: list[str]) -> int:
+    """The frame that stands for all, from 0: that which the file names (PS3.3 C.7.6.6), else the first."""
+    named: Any = dataset.get("RepresentativeFrameNumber")
+    if isinstance(named, int) and 1 <= named <= frames:
+        notes.append(f"Frame {named} of {frames} is used, which the file names for it; the others are ignored.")
+        return named - 1
+    notes.append(f"Frame 1 of {frames} is used; the others are ignored.")
+    return 0
 
 
 def _number(dataset: FileDataset, keyword: str, low: int, high: int, default: int | None = None) -> int:

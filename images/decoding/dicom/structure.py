@@ -24,6 +24,29 @@ MAX_NESTED_BYTES: Final = 128 * 2**20  # sequences of defined length, counted on
 _PREAMBLE: Final = 132
 _UNDEFINED: Final = 0xFFFFFFFF
 _LONG: Final = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
+_VRS: Final = _LONG | {
+    b"AE",
+    b"AS",
+    b"AT",
+    b"CS",
+    b"DA",
+    b"DS",
+    b"DT",
+    b"FD",
+    b"FL",
+    b"IS",
+    b"LO",
+    b"LT",
+    b"PN",
+    b"SH",
+    b"SL",
+    b"SS",
+    b"ST",
+    b"TM",
+    b"UI",
+    b"UL",
+    b"US",
+}
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SYNTAX: Final = 0x00020010
 _PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
@@ -50,6 +73,7 @@ class Layout:
     little: bool
     has_pixels: bool
     tail: bool  # whether anything but padding follows the pixels
+    is_other: bool  # whether it is written in another way than its transfer syntax says
 
 
 def layout(data: bytes, max_bytes: int) -> Layout:
@@ -58,11 +82,24 @@ def layout(data: bytes, max_bytes: int) -> Layout:
     body = data[start:]
     if syntax == uid.DeflatedExplicitVRLittleEndian:
         body = _inflated(body, max_bytes)
-    implicit, little = syntax == uid.ImplicitVRLittleEndian, syntax != uid.ExplicitVRBigEndian
+    said = syntax == uid.ImplicitVRLittleEndian, syntax != uid.ExplicitVRBigEndian
+    implicit, little = _written(body) or said
     end, has_pixels = _Walk(body, implicit=implicit, little=little).run()
-    return Layout(
-        syntax, data[_PREAMBLE:start], body[:end], implicit, little, has_pixels, _is_tail(body[end : end + 4])
-    )
+    tail, is_other = _is_tail(body[end : end + 4]), (implicit, little) != said
+    return Layout(syntax, data[_PREAMBLE:start], body[:end], implicit, little, has_pixels, tail, is_other)
+
+
+def _written(body: bytes) -> tuple[bool, bool] | None:
+    """Whether a data set has no VRs, and is little-endian, by its first element; None where that does not tell.
+
+    Tools that convert files forget to say so. A data set begins with a group below 0x0100, which shows the order of its
+    bytes; a VR behind the tag is no length that an element in front of the pixels could have.
+    """
+    if len(body) < 8 or (body[0] == 0) == (body[1] == 0):
+        return None
+    little = body[1] == 0
+    explicit = body[4:6] in _VRS
+    return (not explicit, little) if explicit or little else None
 
 
 def _meta(data: bytes) -> tuple[str, int]:

@@ -5,14 +5,16 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom import Dataset, dcmread, uid
+from pydicom import DataElement, Dataset, dcmread, uid
+from pydicom.pixels.processing import convert_color_space
 from pydicom.pixels.utils import pixel_array
 
 from images.decoding import DecoderPool, Limits, Undecodable
 from tests.conftest import PATIENCE_S
 from tests.images.decoding.codestreams import codestream, pattern
 from tests.images.decoding.conftest import encode, gradient, opened
-from tests.images.decoding.dicoms import dataset, decode, dicom, in_syntax, packed, written
+from tests.images.decoding.dicoms import dataset, decode, dicom, edited, in_syntax, packed, written
+from tests.images.decoding.tiffs import tiff, with_second_page
 
 FRAMES = np.stack([pattern(), pattern()[::-1], pattern()[:, ::-1]])
 
@@ -86,6 +88,114 @@ def test_packed_frames_are_unpacked(pool):
     parts = list(pool.split(data))
     assert len(parts) == 3
     assert all(np.array_equal(dcmread(io.BytesIO(part)).pixel_array, pattern()) for part in parts)
+
+
+def colours(count: int = 3) -> np.ndarray:
+    """Frames of smooth colour, each another one."""
+    y, x = np.mgrid[0:24, 0:20]
+    return np.stack([
+        np.stack([x * 11, y * 9, np.full_like(x, 60 * number + 20)], axis=2) for number in range(count)
+    ]).astype(np.uint8)  # fmt: skip
+
+
+def by_plane(source: Dataset) -> None:
+    source.PlanarConfiguration, source.PixelData = 1, colours().transpose(0, 3, 1, 2).tobytes()
+
+
+def ybr(source: Dataset) -> None:
+    source.PhotometricInterpretation = "YBR_FULL"
+    source.PixelData = convert_color_space(colours(), "RGB", "YBR_FULL").tobytes()
+
+
+def ybr_by_plane(source: Dataset) -> None:
+    source.PhotometricInterpretation, source.PlanarConfiguration = "YBR_FULL", 1
+    source.PixelData = convert_color_space(colours(), "RGB", "YBR_FULL").transpose(0, 3, 1, 2).tobytes()
+
+
+def subsampled(source: Dataset) -> None:
+    """Two luma, then one blue and one red difference for both (PS3.3 C.7.6.3.1.2)."""
+    source.PhotometricInterpretation = "YBR_FULL_422"
+    pairs = convert_color_space(colours(), "RGB", "YBR_FULL").reshape(-1, 2, 3)
+    source.PixelData = np.stack([pairs[:, 0, 0], pairs[:, 1, 0], pairs[:, 0, 1], pairs[:, 0, 2]], axis=1).tobytes()
+
+
+def run_lengths(source: Dataset) -> None:
+    source.compress(uid.RLELossless)
+
+
+def ybr_in_run_lengths(source: Dataset) -> None:
+    ybr(source)
+    source.compress(uid.RLELossless)
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    ("change", "tolerance"),
+    [(by_plane, 0), (ybr, 2), (ybr_by_plane, 2), (subsampled, 14), (run_lengths, 0), (ybr_in_run_lengths, 2)],
+)
+def test_every_frame_has_its_own_colours(pool, change, tolerance, syntax):
+    data = edited(in_syntax(colours(), syntax), change)
+    parts = list(pool.split(data))
+    assert len(parts) == 3
+    for part, expected in zip(parts, colours(), strict=True):
+        made = dcmread(io.BytesIO(part))
+        assert (made.PhotometricInterpretation, made.PlanarConfiguration) == ("RGB", 0)
+        assert np.abs(made.pixel_array.astype(int) - expected).max() <= tolerance
+        assert np.abs(np.asarray(opened(decode(pool, part).rendition)).astype(int) - expected).max() <= tolerance
+
+
+def test_every_frame_of_single_bits_is_kept(pool):
+    masks = np.zeros((5, 9, 11), np.uint8)
+    for number in range(5):
+        masks[number, number:] = 1
+    data = edited(dicom(masks), lambda source: _to_bits(source, masks))
+    parts = [dcmread(io.BytesIO(part)) for part in pool.split(data)]
+    assert np.array_equal(np.stack([part.pixel_array for part in parts]), masks)
+    assert {int(opened(decode(pool, written(part)).rendition).getextrema()[1]) for part in parts} == {255}
+
+
+def _to_bits(source: Dataset, masks: np.ndarray) -> None:
+    bits = np.packbits(masks.ravel(), bitorder="little").tobytes()
+    source.BitsAllocated, source.BitsStored, source.HighBit = 1, 1, 0
+    source.PixelData = bits + b"\0" * (len(bits) % 2)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_every_frame_looks_like_the_same_frame_alone(pool, dtype, photometric):
+    frames = np.stack([pattern(), pattern()[::-1], pattern()[:, ::-1]]).astype(dtype)
+    tags = {"PhotometricInterpretation": photometric, "WindowCenter": "60", "WindowWidth": "90", "RescaleSlope": "-0.5"}
+    for part, alone in zip(pool.split(dicom(frames, **tags)), frames, strict=True):
+        assert decode(pool, part).rendition == decode(pool, dicom(alone, **tags)).rendition
+
+
+def test_bits_of_another_place_are_put_right_in_every_frame(pool):
+    data = dicom(FRAMES << 4, BitsStored=12, HighBit=15)
+    for part, expected in zip(pool.split(data), FRAMES, strict=True):
+        made = dcmread(io.BytesIO(part))
+        assert (made.BitsStored, made.HighBit) == (12, 11)
+        assert np.array_equal(made.pixel_array, expected)
+
+
+def test_every_frame_of_a_palette_keeps_it(pool):
+    source = dataset((FRAMES % 200).astype(np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    for colour, step in (("Red", 1), ("Green", 2), ("Blue", 3)):
+        entries = (np.arange(200) * step % 256).astype(np.uint8)
+        source.add(DataElement(f"{colour}PaletteColorLookupTableDescriptor", "US", [200, 0, 8]))
+        source.add(DataElement(f"{colour}PaletteColorLookupTableData", "OW", entries.tobytes()))
+    for part, frame in zip(pool.split(written(source)), FRAMES % 200, strict=True):
+        expected = np.stack([frame, frame * 2 % 256, frame * 3 % 256], axis=2)
+        assert np.array_equal(np.asarray(opened(decode(pool, part).rendition)), expected)
+
+
+def test_every_page_of_deep_colour_is_shown(pool):
+    grey = Image.fromarray(pattern()[:9])
+    for values in (np.repeat(pattern()[..., None], 3, 2), np.stack([pattern(), pattern()[::-1], pattern() // 2], 2)):
+        data = with_second_page(tiff(values), encode(grey, "TIFF"))
+        first, second = pool.split(data)
+        assert len(np.unique(np.asarray(opened(pool.decode(first).rendition)))) > 60
+        assert pool.decode(first).width == 20
+        assert pool.decode(second).height == 9
 
 
 def test_a_later_frame_that_is_cut_is_found_when_its_turn_comes(pool):

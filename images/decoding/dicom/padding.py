@@ -1,0 +1,45 @@
+"""Pixels that stand for no value: what fills a picture up to its rectangle (PS3.3 C.7.5.1.1.2).
+
+They are shown like any other value, but no range of grey levels is made for them.
+"""
+
+from typing import Any, Final
+
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+_WHOLE: Final = (("PixelPaddingValue", "PixelPaddingRangeLimit"),)
+_REAL: Final = (
+    ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
+    ("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
+)
+KEYWORDS: Final = tuple(keyword for pair in (*_WHOLE, *_REAL) for keyword in pair)
+
+
+def without(values: NDArray[Any], flat: Dataset) -> NDArray[Any]:
+    """The stored values, in one dimension, without those of the padding; all of them where nothing else is there."""
+    pairs = _WHOLE if values.dtype.kind in "iu" else _REAL
+    for value_keyword, limit_keyword in pairs:
+        ends = [_stored(flat.get(keyword), values, flat) for keyword in (value_keyword, limit_keyword)]
+        if ends[0] is not None:
+            low, high = sorted((ends[0], ends[0] if ends[1] is None else ends[1]))
+            kept = values[(values < low) | (values > high)]
+            return kept if kept.size else values
+    return values
+
+
+def _stored(value: Any, values: NDArray[Any], flat: Dataset) -> float | None:
+    """A padding value as it stands among `values`: many files write a negative one as unsigned, or in more bits."""
+    if not isinstance(value, int | float):
+        return None
+    if values.dtype.kind == "f":
+        return float(value)
+    bits, allocated = int(flat.BitsStored), 8 * values.dtype.itemsize
+    for used in (allocated, bits):
+        number = int(value) % 2**used
+        number -= 2**used if flat.PixelRepresentation and number >= 2 ** (used - 1) else 0
+        if flat.PixelRepresentation and -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+            break
+        if not flat.PixelRepresentation and number < 2**bits:
+            break
+    return float(number)
