@@ -1,0 +1,279 @@
+"""What the labels files of a data set say about its pictures. The preview shows it, the import does it: one home. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Final
+
+from images.services.meaning import Classes, LabelRefused
+from labeling.imports import cells, dialects
+from labeling.imports.matching import ENDINGS, Members, file_name
+from labeling.imports.merging import Stated, Voice, agreed, merged
+from labeling.imports.statements import Reading, Statement, label_column, read
+from labeling.imports.tables import ManifestError, read_table
+
+__all__ = ["MAX_TABLES", "Stated", "Understanding", "agreed", "find_tables", "understand"]
+
+MAX_TABLES: Final = 8
+MAX_PROBLEMS: Final = 200
+FIRST: Final = 5
+# Before all others; of several, the first one that is there.
+LABELS_FILES: Final = ("labels.csv", "labels.json", "labels.yaml", "labels.yml", "labels.tsv", "labels.txt")
+_NOT_READ: Final = {
+    ".xlsx": "Save it as CSV (UTF-8) in the spreadsheet.",
+    ".xls": "Save it as CSV (UTF-8) in the spreadsheet.",
+    ".ods": "Save it as CSV (UTF-8) in the spreadsheet.",
+    ".gz": "Unpack it.",
+}
+# By which endings a file under another name may be a labels file.
+_TABLES: Final = (".csv", ".tsv", ".csv.gz", ".xlsx", ".xls", ".ods")
+
+
+@dataclass(frozen=True)
+class RowProblem:
+    """A row, or a whole file (`number` 0), that is not used. `values`: what it says, for looking patients up; never shown."""
+
+    file: str
+    number: int
+    image_id: str
+    code: str
+    detail: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ColumnMeaning:
+    """`meaning`: image, label, a class that the column marks (`class NV`), split, patient, age, …; empty: not used."""
+
+    file: str
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """A label as written, the class that it means (None: it is refused, `problem` says why) and how many rows say it."""
+
+    written: str
+    name: str | None
+    rows: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """`files`: tables that were used; `unused`: tables that were not, each with a line among the problems. `patients`: how many
+    patients or groups are named. `first`: five rows as understood. `by_path`: what is said about each file."""
+
+    dialect: str = ""
+    says: str = "No labels file was found."
+    files: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    columns: Sequence[ColumnMeaning] = ()
+    classes: Sequence[ClassCount] = ()
+    splits: Mapping[str, int] = field(default_factory=dict)
+    patients: int = 0
+    rows: int = 0
+    first: Sequence[Mapping[str, str]] = ()
+    problems: Sequence[RowProblem] = ()
+    by_path: Mapping[str, Stated] = field(default_factory=dict)
+
+
+def find_tables(paths: Iterable[str]) -> list[str]:
+    """The files that may hold labels, in the order in which they are to be tried; at most MAX_TABLES, those at the top first."""
+    ordered = sorted(paths, key=lambda path: (path.count("/"), path))
+    named = [path for name in LABELS_FILES for path in ordered if file_name(path).lower() == name]
+    others = (path for path in ordered if path.lower().endswith(_TABLES) and not _is_note(path))
+    return named[:1] if named else list(islice(others, MAX_TABLES))
+
+
+def _is_note(path: str) -> bool:
+    name = file_name(path).lower()
+    return name.startswith(("readme", "license", "licence", "sha256", "requirements")) or name in (
+        "labels_history.csv", "metadata.json", "attribution.txt", "index.txt",
+    )  # fmt: skip
+
+
+def understand(
+    files: Sequence[tuple[str, bytes]], paths: Sequence[str], classes: Classes, dialect: str = dialects.AUTO
+) -> Understanding:
+    """What the labels files `files` (path, bytes) say about the pictures among `paths`. Whatever is in them, an answer."""
+    if not files:
+        return _by_paths(paths, classes, dialect)
+    problems: list[RowProblem] = []
+    readings: list[Reading] = []
+    for name, data in files:
+        try:
+            readings.append(_read(name, data, paths, classes, dialect))
+        except ManifestError as error:
+            problems.append(RowProblem(name, 0, "", "invalid_labels_file", str(error)))
+    try:
+        columns = label_column(readings, classes)
+    except ManifestError as error:
+        problems.append(RowProblem(readings[0].table.name, 0, "", "invalid_labels_file", str(error)))
+        readings, columns = [], {}
+    return _together(readings, columns, paths, classes, problems)
+
+
+def _read(name: str, data: bytes, paths: Sequence[str], classes: Classes, dialect: str) -> Reading:
+    if remedy := _NOT_READ.get(PurePosixPath(name.lower()).suffix):
+        raise ManifestError(f"The labels file {name} is of a kind that is not read. {remedy}")
+    words = [*classes.names, *(file_name(path) for path in paths if not path.isascii())]
+    table = read_table(name, data, words)
+    return read(table, dialects.choose(table.header, dialect), classes)
+
+
+def _together(
+    readings: Sequence[Reading],
+    columns: Mapping[int, int],
+    paths: Sequence[str],
+    classes: Classes,
+    problems: list[RowProblem],
+) -> Understanding:
+    tables = {reading.table.name for reading in readings} | {problem.file for problem in problems}
+    members = Members([path for path in paths if path not in tables])
+    voices: dict[str, list[Voice]] = {}
+    counted: Counter[str] = Counter()
+    for place, reading in enumerate(readings):
+        for said in reading.statements:
+            labels = _labels(reading, said, columns.get(place))
+            counted.update(labels)
+            voice = Voice(reading.table.name, said, tuple(labels))
+            for path in _found(members, reading, said, problems):
+                voices.setdefault(path, []).append(voice)
+        if reading.table.guessed:
+            problems.append(_guess(reading))
+    meanings = classes.meanings(counted)
+    by_path = {path: merged(heard, meanings) for path, heard in voices.items()}
+    return Understanding(
+        dialect=readings[0].dialect.name if readings else "",
+        says=_says(readings, len(by_path)),
+        files=[reading.table.name for reading in readings],
+        unused=[problem.file for problem in problems if problem.code == "invalid_labels_file"],
+        columns=[one for place, reading in enumerate(readings) for one in _columns(reading, columns.get(place))],
+        classes=[_counted(label, rows, meanings[label]) for label, rows in counted.most_common(MAX_PROBLEMS)],
+        splits=Counter(stated.values["split"] for stated in by_path.values() if "split" in stated.values),
+        patients=len({patient for stated in by_path.values() if (patient := _patient(stated))}),
+        rows=sum(len(reading.statements) for reading in readings),
+        first=[_preview(path, stated) for path, stated in list(by_path.items())[:FIRST]],
+        problems=_bounded(problems),
+        by_path=by_path,
+    )
+
+
+def _labels(reading: Reading, said: Statement, column: int | None) -> list[str]:
+    if reading.marks:
+        return list(said.marked)
+    return reading.split_labels(said.texts[column]) if column is not None else []
+
+
+def _found(members: Members, reading: Reading, said: Statement, problems: list[RowProblem]) -> list[str]:
+    """The files that a row is about; a row without any is a problem."""
+    if said.folder:
+        found = members.in_folder(said.folder)
+        problem = None if found else ("unknown_image", f"No file lies in a folder {said.folder}.")
+    else:
+        found = members.find(said.image_id)
+        if len(found) != 1 and reading.dialect.top_folder:
+            found = members.in_folder(said.image_id.split("/")[0]) or found
+        problem = _problem(said, found)
+    if problem:
+        problems.append(RowProblem(reading.table.name, said.number, said.image_id, *problem, said.values))
+        return []
+    return found
+
+
+def _problem(said: Statement, found: Sequence[str]) -> tuple[str, str] | None:
+    if not said.image_id:
+        return "missing_image_id", "This row names no scan. Fill in image_id."
+    if not found:
+        return "unknown_image", "No file of the data set has this path or name."
+    if len(found) > 1:
+        return "ambiguous_image", f"{len(found)} files have this name. Give the path instead."
+    return None
+
+
+def _guess(reading: Reading) -> RowProblem:
+    detail = (
+        f"The labels file is not UTF-8 and does not say what it is; it was read as {reading.table.guessed}. Check the letters "
+        "that are not English, or save it again as UTF-8."
+    )
+    return RowProblem(reading.table.name, 0, "", "guessed_encoding", detail)
+
+
+def _bounded(problems: Sequence[RowProblem]) -> list[RowProblem]:
+    """At most MAX_PROBLEMS of a kind in each file; the rest is counted."""
+    kept: list[RowProblem] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for problem in problems:
+        counts[problem.file, problem.code] += 1
+        if counts[problem.file, problem.code] <= MAX_PROBLEMS:
+            kept.append(problem)
+    for (file, code), count in counts.items():
+        if count > MAX_PROBLEMS:
+            detail = f"{count - MAX_PROBLEMS} more rows of this file have the same problem ({code})."
+            kept.append(RowProblem(file, 0, "", code, detail))
+    return kept
+
+
+def _counted(label: str, rows: int, meaning: str | LabelRefused) -> ClassCount:
+    refused = isinstance(meaning, LabelRefused)
+    return ClassCount(label, None if refused else str(meaning), rows, meaning.code if refused else "")
+
+
+def _columns(reading: Reading, column: int | None) -> Iterable[ColumnMeaning]:
+    label = reading.labels[column] if column is not None else ""
+    for name in reading.table.header[:MAX_PROBLEMS]:
+        low = name.lower()
+        meaning = (
+            "image" if low == reading.image
+            else "label" if low == label
+            else f"class {reading.marks[low]}" if low in reading.marks
+            else reading.meanings.get(low, "")
+        )  # fmt: skip
+        yield ColumnMeaning(reading.table.name, name, meaning)
+
+
+def _says(readings: Sequence[Reading], matched: int) -> str:
+    if not readings:
+        return "No labels file could be read."
+    titles = " and ".join(dict.fromkeys(reading.dialect.title for reading in readings))
+    names = ", ".join(reading.table.name for reading in readings)
+    rows = sum(len(reading.statements) for reading in readings)
+    return f"{names} read as {titles}: {rows} rows about {matched} files."
+
+
+def _patient(stated: Stated) -> str:
+    return stated.values.get("pseudonym") or stated.values.get("patient", "")
+
+
+def _preview(path: str, stated: Stated) -> dict[str, str]:
+    label = stated.label or ("(refused)" if stated.refusal else "(none)")
+    return {"path": path, "label": label, **cells.shown(stated.values)}
+
+
+def _by_paths(paths: Sequence[str], classes: Classes, wanted: str) -> Understanding:
+    """What file names alone say, in data sets that are known for it."""
+    dialect = dialects.of_paths(paths, wanted)
+    if dialect is None:
+        return Understanding()
+    by_path = {}
+    for path in paths:
+        if (match := dialect.pattern.fullmatch(file_name(path))) and path[path.rfind(".") :].lower() in ENDINGS:
+            labels = {name for label in dialect.labels(match) if (name := classes.named(label))}
+            label = labels.pop() if len(labels) == 1 else None
+            by_path[path] = Stated(label=label, values={"patient": match["patient"]})
+    return Understanding(
+        dialect=dialect.name,
+        says=f"The names are those of {dialect.title}: they say whose picture it is. {len(by_path)} files.",
+        classes=[
+            ClassCount(name, name, rows)
+            for name, rows in Counter(filter(None, (s.label for s in by_path.values()))).items()
+        ],
+        patients=len({stated.values["patient"] for stated in by_path.values()}),
+        rows=len(by_path),
+        first=[_preview(path, stated) for path, stated in list(by_path.items())[:FIRST]],
+        by_path=by_path,
+    )
