@@ -3,6 +3,7 @@ can read never costs the scan."""
 
 import math
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -33,8 +34,10 @@ _DAY: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 
 def plain_text(value: object) -> str:
     """Text as a database stores it, in NFC, without the quote that our exports put before a formula."""
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    text = text.strip()
+    if value is None:
+        return ""
+    # Splits, sexes and classes come again in each row: one text for all.
+    text = sys.intern(str(value).strip())
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if not text.isprintable():

@@ -8,7 +8,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Final
 
 # What pictures are called; what stands behind the last dot of 1.2.840.113 is no ending.
@@ -84,7 +83,7 @@ def without_ending(path: str) -> str:
 
 
 def file_name(path: str) -> str:
-    return PurePosixPath(path).name
+    return path[path.rfind("/") + 1 :]
 
 
 def _shared_folders(paths: Iterable[str]) -> int:

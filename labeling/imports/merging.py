@@ -3,10 +3,11 @@ decides: the picture has no label, the fact is left empty, and both statements a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from images.services.meaning import LabelRefused
-from labeling.imports.cells import HIDDEN, readable
+from labeling.imports.cells import HIDDEN, MAX_SHOWN, readable
 from labeling.imports.statements import Statement
 
 MAX_SENTENCES: Final = 6
@@ -23,7 +24,7 @@ class Voice:
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stated:
     """What is said about a file. `label`: a class of the project (active or retired), None for none. `refusal`: (code, detail)
     of a label that cannot be taken, so that the scan is refused. `values`: `parse_facts` takes them all. `notes`: (code, detail)
@@ -39,31 +40,45 @@ class Stated:
 
 def merged(voices: Sequence[Voice], meanings: Mapping[str, str | LabelRefused]) -> Stated:
     """`meanings`: of each label as written."""
-    label, refusal, notes = _label(voices, meanings)
-    values, more = _values(voices)
-    contradicted = any(code in ("contradictory_row", "several_labels", "uncertain_label") for code, _ in notes)
-    return Stated(label, refusal, values, [*notes, *more], voices[0].said.number, contradicted)
+    heard = _Heard(voices, len({voice.file for voice in voices}) > 1)
+    label, refusal, notes = _label(heard, meanings)
+    values, more = _values(heard)
+    return Stated(label, refusal, values, (*notes, *more), voices[0].said.number, bool(notes))
 
 
-def _label(
-    voices: Sequence[Voice], meanings: Mapping[str, str | LabelRefused]
-) -> tuple[str | None, Note | None, list[Note]]:
-    for voice in voices:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """All rows about one picture; `several`: of several files."""
+
+    voices: Sequence[Voice]
+    several: bool
+
+    def where(self, voice: Voice) -> str:
+        return f"row {voice.said.number} of {voice.file if self.several else 'the labels file'}"
+
+
+def _label(heard: _Heard, meanings: Mapping[str, str | LabelRefused]) -> tuple[str | None, Note | None, Sequence[Note]]:
+    """The class, the refusal, or why there is neither."""
+    firsts: dict[str, tuple[Voice, str]] = {}
+    for voice in heard.voices:
         if voice.said.unsure:
-            classes = ", ".join(voice.said.unsure)
-            return None, None, [("uncertain_label", f"{_where(voice, voices)} is not sure about {classes}: no label.")]
+            classes = ", ".join(voice.said.unsure[:MAX_LABELS_SHOWN])
+            return None, None, [("uncertain_label", f"{heard.where(voice)} is not sure about {classes}: no label.")]
         if len(voice.labels) > 1:
-            return None, None, [("several_labels", _several(voice, voices))]
-    said = {(_key(label, meanings)): voice for voice in reversed(voices) for label in voice.labels}
-    if len(said) > 1:
-        return None, None, [("contradictory_row", _contradiction(voices, meanings))]
-    for voice in voices:
+            return None, None, [("several_labels", _several(heard.where(voice), voice.labels))]
         for label in voice.labels:
-            meaning = meanings[label]
-            if isinstance(meaning, LabelRefused):
-                return None, (meaning.code, f"{_where(voice, voices)} says '{label}'. {meaning.detail}"), []
-            return meaning, None, []
-    return None, None, []
+            firsts.setdefault(_key(label, meanings), (voice, label))
+    said = [f"{heard.where(voice)} says '{label}'" for voice, label in list(firsts.values())[: MAX_SENTENCES + 1]]
+    if len(firsts) > 1:
+        detail = f"{_listed(said, len(firsts))}: none of them counts until somebody labels the scan."
+        return None, None, [("contradictory_row", detail)]
+    if not firsts:
+        return None, None, []
+    ((_, label),) = firsts.values()
+    meaning = meanings[label]
+    if isinstance(meaning, LabelRefused):
+        return None, (meaning.code, f"{said[0]}. {meaning.detail}"), []
+    return meaning, None, []
 
 
 def _key(label: str, meanings: Mapping[str, str | LabelRefused]) -> str:
@@ -72,34 +87,26 @@ def _key(label: str, meanings: Mapping[str, str | LabelRefused]) -> str:
     return f"\0{label}" if isinstance(meaning, LabelRefused) else meaning
 
 
-def _several(voice: Voice, voices: Sequence[Voice]) -> str:
-    shown = ", ".join(voice.labels[:MAX_LABELS_SHOWN]) + (", …" if len(voice.labels) > MAX_LABELS_SHOWN else "")
+def _several(where: str, labels: Sequence[str]) -> str:
     return (
-        f"{_where(voice, voices)} names several findings ({shown}), and a scan has one class: it came in without a label. "
-        "Label it, or send a labels file with image_id and one label a row."
+        f"{where} names several findings ({_listed(labels[:MAX_SENTENCES], len(labels))}), and a scan has one class: it came in "
+        "without a label. Label it, or send a labels file with image_id and one label a row."
     )
 
 
-def _contradiction(voices: Sequence[Voice], meanings: Mapping[str, str | LabelRefused]) -> str:
-    firsts: dict[str, str] = {}
-    for voice in voices:
-        for label in voice.labels:
-            firsts.setdefault(_key(label, meanings), f"{_where(voice, voices)} says '{label}'")
-    return f"{_listed(list(firsts.values()))}: none of them counts until somebody labels the scan."
-
-
-def _values(voices: Sequence[Voice]) -> tuple[dict[str, str], list[Note]]:
+def _values(heard: _Heard) -> tuple[dict[str, str], list[Note]]:
     """The facts that are sure, and what was left empty."""
     found: dict[str, dict[str, Voice]] = {}
-    bad: list[str] = []
-    for voice in voices:
+    bad: dict[str, str] = {}
+    for voice in heard.voices:
         good, sentences = _facts(voice)
-        bad += [f"{_where(voice, voices)}: {sentence}" for sentence in sentences]
+        for sentence in sentences:
+            bad.setdefault(sentence, f"{heard.where(voice)}: {sentence}")
         for name, text in good.items():
             found.setdefault(name, {}).setdefault(text, voice)
     values = {name: next(iter(texts)) for name, texts in found.items() if len(texts) == 1}
-    apart = [_apart(name, texts, voices) for name, texts in found.items() if len(texts) > 1]
-    notes = [("unreadable_value", _listed(list(dict.fromkeys(bad)), "; "))] if bad else []
+    notes = [("unreadable_value", _listed(list(bad.values())[:MAX_SENTENCES], len(bad), "; "))] if bad else []
+    apart = [_apart(name, texts, heard) for name, texts in found.items() if len(texts) > 1]
     return values, [*notes, *(("contradictory_value", sentence) for sentence in apart)]
 
 
@@ -110,20 +117,18 @@ def _facts(voice: Voice) -> tuple[dict[str, str], list[str]]:
     return {}, [f"the row has more cells than the first line, so it is not sure which is which: {names} left empty."]
 
 
-def _apart(name: str, texts: Mapping[str, Voice], voices: Sequence[Voice]) -> str:
-    said = [_where(voice, voices) + ("" if name in HIDDEN else f" says '{text[:40]}'") for text, voice in texts.items()]
-    return f"{name} was left empty: {_listed(said)} say different things."
+def _apart(name: str, texts: Mapping[str, Voice], heard: _Heard) -> str:
+    said = [
+        heard.where(voice) + ("" if name in HIDDEN else f" says '{text[:MAX_SHOWN]}'")
+        for text, voice in islice(texts.items(), MAX_SENTENCES)
+    ]
+    return f"{name} was left empty: {_listed(said, len(texts))} say different things."
 
 
-def _where(voice: Voice, voices: Sequence[Voice]) -> str:
-    """Row 3, or row 3 of train.csv where several files speak."""
-    several = len({one.file for one in voices}) > 1
-    return f"row {voice.said.number}" + (f" of {voice.file}" if several else " of the labels file")
-
-
-def _listed(parts: Sequence[str], between: str = ", ") -> str:
-    more = len(parts) - MAX_SENTENCES
-    return between.join(parts[:MAX_SENTENCES]) + (f"{between}and {more} more" if more > 0 else "")
+def _listed(parts: Sequence[str], count: int, between: str = ", ") -> str:
+    """The first of `count` parts, and how many more there are."""
+    shown = parts[:MAX_SENTENCES]
+    return between.join(shown) + (f"{between}and {count - len(shown)} more" if count > len(shown) else "")
 
 
 def agreed(stated: Stated | None, folder: str | None) -> tuple[str | None, Note | None]:

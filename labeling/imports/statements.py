@@ -1,7 +1,7 @@
 """The rows of a labels file as statements about pictures, in the words of the file. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,6 +38,7 @@ class Reading:
 
     table: Table
     dialect: Dialect
+    classes: Classes
     labels: Sequence[str]
     marks: Mapping[str, str]
     meanings: Mapping[str, str]
@@ -51,7 +52,7 @@ class Reading:
         if self.dialect.several == "list" and text.startswith("["):
             parts = [(one or other).strip() for one, other in _QUOTED.findall(text)]
             return list(dict.fromkeys(part for part in parts if part))
-        return [] if is_nothing(text) else [text]
+        return [] if is_nothing(text) and self.classes.named(text) is None else [text]
 
 
 def read(table: Table, dialect: Dialect, classes: Classes) -> Reading:
@@ -64,7 +65,7 @@ def read(table: Table, dialect: Dialect, classes: Classes) -> Reading:
     marks = _marks(dialect, present, classes)
     labels = [] if marks else [name for name in dialect.labels if name in present]
     meanings = {name: meaning for name, meaning in dialect.columns.items() if name in present}
-    reading = Reading(table, dialect, labels, marks, meanings, image or study)
+    reading = Reading(table, dialect, classes, labels, marks, meanings, image or study)
     wanted = list(dict.fromkeys((*((image,) if image else (study,)), *labels, *marks, *meanings)))
     for number, record in enumerate(table.records(wanted), 1):
         reading.statements.append(_statement(reading, number, record, about_folder=not image))

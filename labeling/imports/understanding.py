@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
@@ -19,6 +19,8 @@ __all__ = ["MAX_TABLES", "Stated", "Understanding", "agreed", "find_tables", "un
 MAX_TABLES: Final = 8
 MAX_PROBLEMS: Final = 200
 FIRST: Final = 5
+# A row may be about all pictures of a folder.
+MAX_PAIRS: Final = 800_000
 # Before all others; of several, the first one that is there.
 LABELS_FILES: Final = ("labels.csv", "labels.json", "labels.yaml", "labels.yml", "labels.tsv", "labels.txt")
 _NOT_READ: Final = {
@@ -114,6 +116,9 @@ def understand(
     except ManifestError as error:
         problems.append(RowProblem(readings[0].table.name, 0, "", "invalid_labels_file", str(error)))
         readings, columns = [], {}
+    if readings:
+        # Beside a labels file that was read, another table is no mistake.
+        problems = [replace(problem, code="unused_table") for problem in problems]
     return _together(readings, columns, paths, classes, problems)
 
 
@@ -136,12 +141,17 @@ def _together(
     members = Members([path for path in paths if path not in tables])
     voices: dict[str, list[Voice]] = {}
     counted: Counter[str] = Counter()
+    pairs = 0
     for place, reading in enumerate(readings):
         for said in reading.statements:
             labels = _labels(reading, said, columns.get(place))
             counted.update(labels)
             voice = Voice(reading.table.name, said, tuple(labels))
-            for path in _found(members, reading, said, problems):
+            found = _found(members, reading, said, problems)
+            pairs += len(found)
+            if pairs > MAX_PAIRS:
+                return Understanding(says="No labels file could be read.", problems=[_too_many(reading)])
+            for path in found:
                 voices.setdefault(path, []).append(voice)
         if reading.table.guessed:
             problems.append(_guess(reading))
@@ -151,7 +161,7 @@ def _together(
         dialect=readings[0].dialect.name if readings else "",
         says=_says(readings, len(by_path)),
         files=[reading.table.name for reading in readings],
-        unused=[problem.file for problem in problems if problem.code == "invalid_labels_file"],
+        unused=[problem.file for problem in problems if problem.code in ("invalid_labels_file", "unused_table")],
         columns=[one for place, reading in enumerate(readings) for one in _columns(reading, columns.get(place))],
         classes=[_counted(label, rows, meanings[label]) for label, rows in counted.most_common(MAX_PROBLEMS)],
         splits=Counter(stated.values["split"] for stated in by_path.values() if "split" in stated.values),
@@ -195,6 +205,11 @@ def _problem(said: Statement, found: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
+def _too_many(reading: Reading) -> RowProblem:
+    detail = "The rows of the labels file are about more files than can be kept apart. Split the data set."
+    return RowProblem(reading.table.name, 0, "", "invalid_labels_file", detail)
+
+
 def _guess(reading: Reading) -> RowProblem:
     detail = (
         f"The labels file is not UTF-8 and does not say what it is; it was read as {reading.table.guessed}. Check the letters "
@@ -219,8 +234,9 @@ def _bounded(problems: Sequence[RowProblem]) -> list[RowProblem]:
 
 
 def _counted(label: str, rows: int, meaning: str | LabelRefused) -> ClassCount:
-    refused = isinstance(meaning, LabelRefused)
-    return ClassCount(label, None if refused else str(meaning), rows, meaning.code if refused else "")
+    if isinstance(meaning, LabelRefused):
+        return ClassCount(label, None, rows, meaning.code)
+    return ClassCount(label, meaning, rows)
 
 
 def _columns(reading: Reading, column: int | None) -> Iterable[ColumnMeaning]:
