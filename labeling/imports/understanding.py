@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from images.services.meaning import Classes, LabelRefused
 from labeling.imports import cells, dialects
@@ -70,7 +70,7 @@ class Understanding:
     patients or groups are named. `first`: five rows as understood. `by_path`: what is said about each file."""
 
     dialect: str = ""
-    says: str = "No labels file was found."
+    says: str = "No labels file was found or understood."
     files: Sequence[str] = ()
     unused: Sequence[str] = ()
     columns: Sequence[ColumnMeaning] = ()
@@ -114,11 +114,13 @@ def understand(
     try:
         columns = label_column(readings, classes)
     except ManifestError as error:
-        problems.append(RowProblem(readings[0].table.name, 0, "", "invalid_labels_file", str(error)))
-        readings, columns = [], {}
-    if readings:
-        # Beside a labels file that was read, another table is no mistake.
-        problems = [replace(problem, code="unused_table") for problem in problems]
+        problems += [RowProblem(reading.table.name, 0, "", "invalid_labels_file", str(error)) for reading in readings]
+        readings = []
+    if not readings:
+        unused = [problem.file for problem in problems]
+        return replace(_by_paths(paths, classes, dialect), problems=problems, unused=unused)
+    # Beside a labels file that was read, another table is no mistake.
+    problems = [replace(problem, code="unused_table") for problem in problems]
     return _together(readings, columns, paths, classes, problems)
 
 
@@ -158,19 +160,31 @@ def _together(
     meanings = classes.meanings(counted)
     by_path = {path: merged(heard, meanings) for path, heard in voices.items()}
     return Understanding(
-        dialect=readings[0].dialect.name if readings else "",
+        dialect=readings[0].dialect.name,
         says=_says(readings, len(by_path)),
         files=[reading.table.name for reading in readings],
-        unused=[problem.file for problem in problems if problem.code in ("invalid_labels_file", "unused_table")],
+        unused=[problem.file for problem in problems if problem.code == "unused_table"],
         columns=[one for place, reading in enumerate(readings) for one in _columns(reading, columns.get(place))],
-        classes=[_counted(label, rows, meanings[label]) for label, rows in counted.most_common(MAX_PROBLEMS)],
-        splits=Counter(stated.values["split"] for stated in by_path.values() if "split" in stated.values),
-        patients=len({patient for stated in by_path.values() if (patient := _patient(stated))}),
+        classes=class_counts(counted, meanings),
         rows=sum(len(reading.statements) for reading in readings),
-        first=[_preview(path, stated) for path, stated in list(by_path.items())[:FIRST]],
         problems=_bounded(problems),
-        by_path=by_path,
+        **summed(by_path),
     )
+
+
+def class_counts(counted: Counter[str], meanings: Mapping[str, str | LabelRefused]) -> list[ClassCount]:
+    """The labels as written, the most frequent ones first."""
+    return [_counted(label, rows, meanings[label]) for label, rows in counted.most_common(MAX_PROBLEMS)]
+
+
+def summed(by_path: Mapping[str, Stated]) -> dict[str, Any]:
+    """What is told of all files: splits, patients, the first ones."""
+    return {
+        "splits": Counter(stated.values["split"] for stated in by_path.values() if "split" in stated.values),
+        "patients": len({patient for stated in by_path.values() if (patient := _patient(stated))}),
+        "first": [_preview(path, stated) for path, stated in islice(by_path.items(), FIRST)],
+        "by_path": by_path,
+    }
 
 
 def _labels(reading: Reading, said: Statement, column: int | None) -> list[str]:
@@ -253,8 +267,6 @@ def _columns(reading: Reading, column: int | None) -> Iterable[ColumnMeaning]:
 
 
 def _says(readings: Sequence[Reading], matched: int) -> str:
-    if not readings:
-        return "No labels file could be read."
     titles = " and ".join(dict.fromkeys(reading.dialect.title for reading in readings))
     names = ", ".join(reading.table.name for reading in readings)
     rows = sum(len(reading.statements) for reading in readings)
@@ -275,21 +287,17 @@ def _by_paths(paths: Sequence[str], classes: Classes, wanted: str) -> Understand
     dialect = dialects.of_paths(paths, wanted)
     if dialect is None:
         return Understanding()
-    by_path = {}
+    by_path: dict[str, Stated] = {}
     for path in paths:
         if (match := dialect.pattern.fullmatch(file_name(path))) and path[path.rfind(".") :].lower() in ENDINGS:
             labels = {name for label in dialect.labels(match) if (name := classes.named(label))}
             label = labels.pop() if len(labels) == 1 else None
             by_path[path] = Stated(label=label, values={"patient": match["patient"]})
+    counted = Counter(stated.label for stated in by_path.values() if stated.label)
     return Understanding(
         dialect=dialect.name,
         says=f"The names are those of {dialect.title}: they say whose picture it is. {len(by_path)} files.",
-        classes=[
-            ClassCount(name, name, rows)
-            for name, rows in Counter(filter(None, (s.label for s in by_path.values()))).items()
-        ],
-        patients=len({stated.values["patient"] for stated in by_path.values()}),
+        classes=class_counts(counted, {label: label for label in counted}),
         rows=len(by_path),
-        first=[_preview(path, stated) for path, stated in list(by_path.items())[:FIRST]],
-        by_path=by_path,
+        **summed(by_path),
     )

@@ -304,7 +304,7 @@ def test_which_files_may_hold_labels(paths, tables):
 
 
 def test_nothing_to_read_is_said():
-    assert understand([], PATHS, CLASSES).says == "No labels file was found."
+    assert understand([], PATHS, CLASSES).says == "No labels file was found or understood."
 
 
 @given(st.binary(max_size=300), st.sampled_from(KINDS))
