@@ -11,7 +11,8 @@ from labeling.imports.cells import HIDDEN, MAX_SHOWN, readable
 from labeling.imports.statements import Statement
 
 MAX_SENTENCES: Final = 6
-MAX_LABELS_SHOWN: Final = 6
+# A row that could mark a class and marks none: where readers disagree, this is a statement too.
+_NONE: Final = "\0\0"
 Note = tuple[str, str]
 
 
@@ -61,24 +62,37 @@ def _label(heard: _Heard, meanings: Mapping[str, str | LabelRefused]) -> tuple[s
     """The class, the refusal, or why there is neither."""
     firsts: dict[str, tuple[Voice, str]] = {}
     for voice in heard.voices:
-        if voice.said.unsure:
-            classes = ", ".join(voice.said.unsure[:MAX_LABELS_SHOWN])
-            return None, None, [("uncertain_label", f"{heard.where(voice)} is not sure about {classes}: no label.")]
-        if len(voice.labels) > 1:
-            return None, None, [("several_labels", _several(heard.where(voice), voice.labels))]
+        if note := _no_one_class(heard.where(voice), voice):
+            return None, None, [note]
+        if voice.said.silent:
+            firsts.setdefault(_NONE, (voice, "none of the classes"))
         for label in voice.labels:
             firsts.setdefault(_key(label, meanings), (voice, label))
     said = [f"{heard.where(voice)} says '{label}'" for voice, label in list(firsts.values())[: MAX_SENTENCES + 1]]
     if len(firsts) > 1:
         detail = f"{_listed(said, len(firsts))}: none of them counts until somebody labels the scan."
         return None, None, [("contradictory_row", detail)]
-    if not firsts:
-        return None, None, []
-    ((_, label),) = firsts.values()
-    meaning = meanings[label]
+    return _meant(firsts, said, meanings)
+
+
+def _meant(
+    firsts: Mapping[str, tuple[Voice, str]], said: Sequence[str], meanings: Mapping[str, str | LabelRefused]
+) -> tuple[str | None, Note | None, Sequence[Note]]:
+    """The meaning of the one label that all rows agree on, or of none."""
+    label = next((label for key, (_, label) in firsts.items() if key != _NONE), None)
+    meaning = None if label is None else meanings[label]
     if isinstance(meaning, LabelRefused):
         return None, (meaning.code, f"{said[0]}. {meaning.detail}"), []
     return meaning, None, []
+
+
+def _no_one_class(where: str, voice: Voice) -> Note | None:
+    """Why a row by itself gives no class."""
+    if voice.said.unsure:
+        return "uncertain_label", f"{where} is not sure about {', '.join(voice.said.unsure[:MAX_SENTENCES])}: no label."
+    if len(voice.labels) > 1:
+        return "several_labels", _several(where, voice.labels)
+    return None
 
 
 def _key(label: str, meanings: Mapping[str, str | LabelRefused]) -> str:

@@ -20,13 +20,15 @@ _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 @dataclass(slots=True)
 class Statement:
     """One row. `texts`: the label columns' cells, in the order of `Reading.labels`; `marked`: the classes that are marked, and
-    `unsure` those that may be. `folder`: the row is about all pictures in this folder. `beyond`: more cells than columns."""
+    `unsure` those that may be; `silent`: it could mark some and marks none. `folder`: the row is about all pictures in this folder.
+    `beyond`: more cells than columns."""
 
     number: int
     image_id: str
     texts: Sequence[str] = ()
     marked: Sequence[str] = ()
     unsure: Sequence[str] = ()
+    silent: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     beyond: bool = False
@@ -90,12 +92,15 @@ def _statement(reading: Reading, number: int, record: Mapping[str, str], *, abou
             values[meaning] = text
     if dialect.from_path:
         values = {**path_facts(dialect, said), **values}
+    marked = [label for column, label in reading.marks.items() if record.get(column, "").lower() in _YES]
+    unsure = [label for column, label in reading.marks.items() if _unsure(record.get(column, ""))]
     return Statement(
         number,
         said,
         [record.get(column, "") for column in reading.labels],
-        [label for column, label in reading.marks.items() if record.get(column, "").lower() in _YES],
-        [label for column, label in reading.marks.items() if _unsure(record.get(column, ""))],
+        marked,
+        unsure,
+        bool(reading.marks) and not marked,
         values,
         f"{dialect.study[1]}{said}" if about_folder and dialect.study and said else "",
         BEYOND in record,

@@ -28,6 +28,7 @@ TEXTS: Final = (".csv", ".tsv", ".txt")
 TREES: Final = (".json", ".yaml", ".yml")
 # Excel's own first line: which character divides the cells.
 _SEP: Final = "sep="
+_REMEDY: Final = "Keep the rows of the pictures that you send, or split the data set."
 # Under this name come the cells of a row that has more of them than the first line.
 BEYOND: Final = "\0beyond"
 
@@ -53,7 +54,7 @@ def read_table(name: str, data: bytes, words: Iterable[str] = ()) -> Table:
     flat = kind in TEXTS
     allowed = MAX_BYTES if flat else MAX_TREE_BYTES
     if len(data) > allowed:
-        remedy = "Split the data set." if flat else "Send it as CSV, or split the data set."
+        remedy = _REMEDY if flat else f"Send it as CSV. {_REMEDY}"
         raise ManifestError(f"The labels file is larger than {allowed // 2**20} MiB. {remedy}")
     try:
         text, guessed = decoded(data, words)
@@ -120,7 +121,7 @@ def _cell(value: Any, number: int, name: str) -> str:
 
 def require_few(number: int) -> None:
     if number > MAX_ROWS:
-        raise ManifestError(f"The labels file has more than {MAX_ROWS} rows. Split the data set.")
+        raise ManifestError(f"The labels file has more than {MAX_ROWS} rows. {_REMEDY}")
 
 
 def _require_few_lines(text: str) -> None:
