@@ -17,7 +17,7 @@ from images.services.meaning import Classes
 from labeling.imports.merging import Voice, merged
 from labeling.imports.splits import split_of
 from labeling.imports.statements import Statement
-from labeling.imports.understanding import Understanding, class_counts, summed
+from labeling.imports.understood import Understanding, class_counts, summed
 
 MAX_PICTURES: Final = 200_000
 MAX_SIDE: Final = 4096

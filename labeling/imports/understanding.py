@@ -2,23 +2,41 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from images.services.meaning import Classes, LabelRefused
-from labeling.imports import cells, dialects
+from images.services.meaning import Classes
+from labeling.imports import dialects
 from labeling.imports.matching import ENDINGS, Members, file_name
 from labeling.imports.merging import Stated, Voice, agreed, merged
 from labeling.imports.statements import Reading, Statement, label_column, read
 from labeling.imports.tables import ManifestError, read_table
+from labeling.imports.understood import (
+    MAX_PROBLEMS,
+    ClassCount,
+    ColumnMeaning,
+    RowProblem,
+    Understanding,
+    bounded,
+    class_counts,
+    summed,
+)
 
-__all__ = ["MAX_TABLES", "Stated", "Understanding", "agreed", "find_tables", "understand"]
+__all__ = [
+    "MAX_TABLES",
+    "ClassCount",
+    "ColumnMeaning",
+    "RowProblem",
+    "Stated",
+    "Understanding",
+    "agreed",
+    "find_tables",
+    "understand",
+]
 
 MAX_TABLES: Final = 8
-MAX_PROBLEMS: Final = 200
-FIRST: Final = 5
 # A row may be about all pictures of a folder.
 MAX_PAIRS: Final = 800_000
 # Before all others; of several, the first one that is there.
@@ -31,56 +49,6 @@ _NOT_READ: Final = {
 }
 # By which endings a file under another name may be a labels file.
 _TABLES: Final = (".csv", ".tsv", ".csv.gz", ".xlsx", ".xls", ".ods")
-
-
-@dataclass(frozen=True)
-class RowProblem:
-    """A row, or a whole file (`number` 0), that is not used. `values`: what it says, for looking patients up; never shown."""
-
-    file: str
-    number: int
-    image_id: str
-    code: str
-    detail: str
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ColumnMeaning:
-    """`meaning`: image, label, a class that the column marks (`class NV`), split, patient, age, …; empty: not used."""
-
-    file: str
-    name: str
-    meaning: str
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """A label as written, the class that it means (None: it is refused, `problem` says why) and how many rows say it."""
-
-    written: str
-    name: str | None
-    rows: int
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Understanding:
-    """`files`: tables that were used; `unused`: tables that were not, each with a line among the problems. `patients`: how many
-    patients or groups are named. `first`: five rows as understood. `by_path`: what is said about each file."""
-
-    dialect: str = ""
-    says: str = "No labels file was found or understood."
-    files: Sequence[str] = ()
-    unused: Sequence[str] = ()
-    columns: Sequence[ColumnMeaning] = ()
-    classes: Sequence[ClassCount] = ()
-    splits: Mapping[str, int] = field(default_factory=dict)
-    patients: int = 0
-    rows: int = 0
-    first: Sequence[Mapping[str, str]] = ()
-    problems: Sequence[RowProblem] = ()
-    by_path: Mapping[str, Stated] = field(default_factory=dict)
 
 
 def find_tables(paths: Iterable[str]) -> list[str]:
@@ -167,24 +135,9 @@ def _together(
         columns=[one for place, reading in enumerate(readings) for one in _columns(reading, columns.get(place))],
         classes=class_counts(counted, meanings),
         rows=sum(len(reading.statements) for reading in readings),
-        problems=_bounded(problems),
+        problems=bounded(problems),
         **summed(by_path),
     )
-
-
-def class_counts(counted: Counter[str], meanings: Mapping[str, str | LabelRefused]) -> list[ClassCount]:
-    """The labels as written, the most frequent ones first."""
-    return [_counted(label, rows, meanings[label]) for label, rows in counted.most_common(MAX_PROBLEMS)]
-
-
-def summed(by_path: Mapping[str, Stated]) -> dict[str, Any]:
-    """What is told of all files: splits, patients, the first ones."""
-    return {
-        "splits": Counter(stated.values["split"] for stated in by_path.values() if "split" in stated.values),
-        "patients": len({patient for stated in by_path.values() if (patient := _patient(stated))}),
-        "first": [_preview(path, stated) for path, stated in islice(by_path.items(), FIRST)],
-        "by_path": by_path,
-    }
 
 
 def _labels(reading: Reading, said: Statement, column: int | None) -> list[str]:
@@ -232,27 +185,6 @@ def _guess(reading: Reading) -> RowProblem:
     return RowProblem(reading.table.name, 0, "", "guessed_encoding", detail)
 
 
-def _bounded(problems: Sequence[RowProblem]) -> list[RowProblem]:
-    """At most MAX_PROBLEMS of a kind in each file; the rest is counted."""
-    kept: list[RowProblem] = []
-    counts: Counter[tuple[str, str]] = Counter()
-    for problem in problems:
-        counts[problem.file, problem.code] += 1
-        if counts[problem.file, problem.code] <= MAX_PROBLEMS:
-            kept.append(problem)
-    for (file, code), count in counts.items():
-        if count > MAX_PROBLEMS:
-            detail = f"{count - MAX_PROBLEMS} more rows of this file have the same problem ({code})."
-            kept.append(RowProblem(file, 0, "", code, detail))
-    return kept
-
-
-def _counted(label: str, rows: int, meaning: str | LabelRefused) -> ClassCount:
-    if isinstance(meaning, LabelRefused):
-        return ClassCount(label, None, rows, meaning.code)
-    return ClassCount(label, meaning, rows)
-
-
 def _columns(reading: Reading, column: int | None) -> Iterable[ColumnMeaning]:
     label = reading.labels[column] if column is not None else ""
     for name in reading.table.header[:MAX_PROBLEMS]:
@@ -271,15 +203,6 @@ def _says(readings: Sequence[Reading], matched: int) -> str:
     names = ", ".join(reading.table.name for reading in readings)
     rows = sum(len(reading.statements) for reading in readings)
     return f"{names} read as {titles}: {rows} rows about {matched} files."
-
-
-def _patient(stated: Stated) -> str:
-    return stated.values.get("pseudonym") or stated.values.get("patient", "")
-
-
-def _preview(path: str, stated: Stated) -> dict[str, str]:
-    label = stated.label or ("(refused)" if stated.refusal else "(none)")
-    return {"path": path, "label": label, **cells.shown(stated.values)}
 
 
 def _by_paths(paths: Sequence[str], classes: Classes, wanted: str) -> Understanding:
