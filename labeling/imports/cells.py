@@ -27,6 +27,8 @@ HIDDEN: Final = ("patient", "pseudonym", "external_id")
 # DICOM's age string, PS3.5 table 6.2-1 (AS); the leading zeros are often lost.
 _AGE: Final = re.compile(r"([0-9]{1,3})\s*([DWMY])", re.IGNORECASE)
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_FLOAT: Final = re.compile(r"[0-9]+\.0")
+_SHORTENED: Final = re.compile(r"[0-9][.,][0-9]+E\+?[0-9]+|[0-9]E\+[0-9]+", re.IGNORECASE)
 _COMMA: Final = re.compile(r"-?[0-9]+,[0-9]+")
 # DICOM's date, PS3.5 (DA).
 _DAY: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
@@ -71,12 +73,22 @@ def _read(name: str, text: str) -> str:
         if (split := split_of(text)) is None:
             raise Invalid("split must be train, val or test.", attr="split")
         return split
+    if name in HIDDEN:
+        text = _whole_id(name, text)
     if name == "external_id":
         return parse_external_id(text) or ""
     fact = FACTS[name]
     form = _number(name, text) if fact.kind == "number" else _moment(text) if fact.kind == "moment" else text
     parse_fact(name, form)
     return form
+
+
+def _whole_id(name: str, text: str) -> str:
+    """An id as it was before a spreadsheet or pandas took it for a number: 12345.0 is 12345; 1.23457E+11 is lost, and would make
+    one patient of many."""
+    if _SHORTENED.fullmatch(text):
+        raise Invalid("a spreadsheet shortened this number, so its last digits are lost.", attr=name)
+    return text[:-2] if _FLOAT.fullmatch(text) else text
 
 
 def _number(name: str, text: str) -> str:

@@ -1,7 +1,7 @@
 """Which file of a data set a row means. Pure.
 
 In this order: its path (in the ZIP, or below the top folder), the only path that ends so, the only file of this name; and each of
-these again without the ending, as public data sets write ids (ISIC_0000000). Names are compared in NFC.
+these again without the ending, as public data sets write ids (ISIC_0000000); at last in any case. Names are compared in NFC.
 """
 
 import unicodedata
@@ -35,7 +35,7 @@ class Members:
         for name in dict.fromkeys((wanted, without_ending(wanted))):
             if name and (found := self._whole.get(name) or self._ending(name)):
                 return found
-        return []
+        return self._folded.get(wanted.casefold(), [])
 
     def _ending(self, name: str) -> list[str]:
         if "/" not in name:
@@ -56,6 +56,16 @@ class Members:
             for at in range(1, len(parts) - 1):
                 _put(tails, "/".join(parts[at:]), path)
         return tails
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        """For data sets that were once on a system that does not tell a.png from A.PNG: paths and names in lower case."""
+        folded: dict[str, set[str]] = defaultdict(set)
+        for path, name in self._paths:
+            for form in (name, "/".join(name.split("/")[self._top :]), file_name(name)):
+                folded[form.casefold()].add(path)
+                folded[without_ending(form).casefold()].add(path)
+        return {form: sorted(paths) for form, paths in folded.items()}
 
     @cached_property
     def _folders(self) -> dict[str, list[str]]:

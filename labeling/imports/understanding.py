@@ -97,7 +97,7 @@ def _read(name: str, data: bytes, paths: Sequence[str], classes: Classes, dialec
         raise ManifestError(f"The labels file {name} is of a kind that is not read. {remedy}")
     words = [*classes.names, *(file_name(path) for path in paths if not path.isascii())]
     table = read_table(name, data, words)
-    return read(table, dialects.choose(table.header, dialect), classes)
+    return read(table, dialects.choose(table.header, dialect, classes.active), classes)
 
 
 def _together(

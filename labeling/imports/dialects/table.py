@@ -50,17 +50,27 @@ def _needs(*columns: str) -> frozenset[str]:
     return frozenset(columns)
 
 
+# What people call the column that names the picture, besides image_id.
+IMAGE_COLUMNS: Final = (
+    "image", "image_name", "image_path", "img", "file", "file_name", "filename", "file_path", "filepath", "path",
+)  # fmt: skip
+_OURS: Final = {name: name for name in COLUMNS if name != "label"}
 PLAIN: Final = Dialect(
     "plain",
     "image_id, label and optional columns",
-    [_needs("image_id", "label")],
-    ["image_id"],
+    [_needs("image_id", "label"), *(_needs(name, "label") for name in IMAGE_COLUMNS)],
+    ["image_id", *IMAGE_COLUMNS],
     ["label"],
-    {name: name for name in COLUMNS if name != "label"},
+    _OURS,
+)
+# Recognised by the project's classes, so it has no columns of its own.
+ONE_HOT: Final = Dialect(
+    "one-hot", "a column for each class of the project", [], PLAIN.image, columns=_OURS, marks="classes"
 )
 
 DIALECTS: Final = (
     PLAIN,
+    ONE_HOT,
     Dialect(
         "ham10000",
         "HAM10000 (skin)",

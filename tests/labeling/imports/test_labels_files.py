@@ -51,6 +51,7 @@ BOTH = {"a.jpg": "NORMAL", "b.jpg": "PNEUMONIA"}
         ("labels.csv", "\ufeffimage_id\tlabel\r\na.jpg\tNORMAL\r\nb.jpg\t1\r\n".encode("utf-16-be")),
         ("labels.csv", b",image_id,label,Unnamed: 3\n0,a.jpg,NORMAL,x\n1,b.jpg,1.0,\n"),
         ("labels.csv", b"image_id,label\n.\\a.jpg,NORMAL\n./b,1\n"),
+        ("labels.csv", b"filename,label\nA.JPG,NORMAL\nB,1\n"),
         (
             "labels.json",
             json.dumps([{"image_id": "a.jpg", "label": "NORMAL"}, {"image_id": "b.jpg", "label": 1}]).encode(),
@@ -87,6 +88,7 @@ def test_optional_columns_are_kept_and_unknown_ones_left():
         ("labels.csv", b"", "needs the columns image_id and label"),
         ("labels.csv", b"file,class\na.jpg,NORMAL\n", "It has: file, class"),
         ("labels.csv", b"image_id,label,label\na.jpg,A,B\n", "names a column twice"),
+        ("labels.csv", b"file,path,label\na.jpg,b.jpg,NORMAL\n", "Call the right one image_id"),
         ("labels.csv", b"\xff\xfe\x00", "Save it again as UTF-8"),
         ("labels.csv", b"\xff\xfei\x00m\x00a\x00", "It has: ima"),
         ("labels.json", b"{", "not valid JSON"),
@@ -245,6 +247,11 @@ def test_words_for_the_validation_side(word):
         ("split", "fold 3", None),
         ("external_id", "x" * 200, None),
         ("pseudonym", "Jane Roe", None),
+        ("patient", "0012345", "0012345"),
+        ("patient", "12345.0", "12345"),
+        ("patient", "7E10", "7E10"),
+        ("patient", "1.23457E+11", None),
+        ("external_id", "2,02312E+12", None),
     ],
 )
 def test_a_cell_is_read_or_left_empty_and_named_and_never_costs_the_scan(column, cell, read):
@@ -256,6 +263,13 @@ def test_a_cell_is_read_or_left_empty_and_named_and_never_costs_the_scan(column,
         ((code, detail),) = stated.notes
         assert code == "unreadable_value" and f"{column}" in detail and "left empty" in detail
         assert "Jane" not in detail
+
+
+def test_a_column_for_each_class_of_the_project_says_the_label():
+    known = said("image,NORMAL,PNEUMONIA,age\na.jpg,1,0,50\nb.jpg,0,1.0,\nc.jpg,1,1,\nd.jpg,0,,\n")
+    assert (known.dialect, labels(known)) == ("one-hot", {**BOTH, "c.jpg": None, "d.jpg": None})
+    assert notes(known) == {"c.jpg": ["several_labels"]}
+    assert known.by_path["a.jpg"].values == {"age": "50"}
 
 
 def test_all_bad_cells_are_named():

@@ -177,6 +177,13 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
         [None, "normal", None],
         {1: {"patient": "1216", "sex": "F", "view": "L"}},
     ),
+    "one-hot": (
+        {"ground_truth.csv": "file_name,healthy,ill,age\n1.png,1,0,50\n2.png,0,1,60\n"},
+        ["pictures/1.png", "pictures/2.png"],
+        ["healthy", "ill"],
+        ["healthy", "ill"],
+        {1: {"age": "60"}},
+    ),
     "breakhis": (
         {},
         ["BreaKHis_v1/histology_slides/breast/benign/SOB/adenosis/SOB_B_A_14-22549AB/40X/SOB_B_A-14-22549AB-40-001.png",
