@@ -23,7 +23,9 @@ NOTHING: Final = frozenset(
     {"", "nan", "na", "n/a", "#n/a", "#na", "null", "<na>", "nat", "-nan", "1.#qnan", "1.#ind", "none"}
 )
 # Who a person is; what is wrong with such a cell is named without its text.
-HIDDEN: Final = ("patient", "pseudonym", "external_id")
+HIDDEN: Final = frozenset(
+    {"external_id", *(fact.name for fact in FACTS.values() if fact.kind not in ("text", "number", "moment", "ordinal"))}
+)
 # DICOM's age string, PS3.5 table 6.2-1 (AS); the leading zeros are often lost.
 _AGE: Final = re.compile(r"([0-9]{1,3})\s*([DWMY])", re.IGNORECASE)
 _YEARS: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from images.scan_facts import METADATA_FIELDS
+from images.scan_facts import FACTS
 from labeling.imports.splits import split_of
 
-# `pseudonym`: the patient as one of our exports names it; `patient` would be given a pseudonym of its own.
-COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", "modality", *METADATA_FIELDS)
+# All that may be known of a scan. `pseudonym`: the patient as one of our exports names it; `patient` would be given a pseudonym
+# of its own.
+COLUMNS: Final = ("label", "split", "external_id", *FACTS)
 
 
 @dataclass(frozen=True)
