@@ -17,7 +17,8 @@ from typing import Final
 from images.models import Project, ProjectClass
 
 # As people and pandas write whole numbers; a leading zero (007) is a name.
-_NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,4})(?:[.,]0{1,6})?")
+_NUMBER: Final = re.compile(r"(-?(?:0|[1-9][0-9]{0,4}))(?:[.,]0{1,6})?")
+_FRACTION: Final = re.compile(r"-?[0-9]+[.,][0-9]*[1-9][0-9]*")
 _COUNTED: Final = re.compile(r"[0-9]{1,6}|\b[IVX]{1,4}\b")
 _ROMAN: Final = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
 
@@ -57,8 +58,13 @@ class Classes:
         return frozenset(self.names)
 
     @cached_property
-    def _named_by_numbers(self) -> bool:
-        return any(_number(name) is not None for name in self.names)
+    def _numbers(self) -> dict[int, list[str]]:
+        """The classes that are named by numbers."""
+        found: dict[int, list[str]] = {}
+        for name in self.names:
+            if (number := _number(name)) is not None:
+                found.setdefault(number, []).append(name)
+        return found
 
     @cached_property
     def _counts(self) -> dict[str, set[int]]:
@@ -76,14 +82,15 @@ class Classes:
         if name in self._known:
             return name
         number = _number(name)
-        return str(number) if number is not None and str(number) in self._known else None
+        same = self._numbers.get(number, []) if number is not None else []
+        return same[0] if len(same) == 1 else None
 
     def meaning(self, text: str) -> str:
         """The name of the class that a label means; a retired one by its name only. LabelRefused."""
         if (name := self.named(text)) is not None:
             return name
         number = _number(text.strip())
-        return self._unknown(text) if number is None else self._at(number, text)
+        return self._unknown(text) if number is None or number < 0 else self._at(number, text)
 
     def meanings(self, written: Collection[str]) -> dict[str, str | LabelRefused]:
         """What each of the labels of one file means."""
@@ -101,7 +108,7 @@ class Classes:
         found = {names[number] if number < len(names) else None for names in orders}
         if found == {None}:
             self._unknown(text)
-        if self._named_by_numbers:
+        if self._numbers:
             raise _ambiguous(text, "classes of this project are named by numbers, so no number is a position")
         if len(found) > 1:
             raise _ambiguous(text, "classes were retired or put in another order, and so were their positions")
@@ -122,11 +129,13 @@ class Classes:
         return ""
 
     def _counted_alike(self, found: dict[str, str | LabelRefused]) -> dict[str, str | LabelRefused]:
-        numbers = {text: number for text in found if (number := _number(text.strip())) is not None}
-        odd = [text for text in numbers if isinstance(found[text], LabelRefused)]
+        numbers = {text: number for text in found if (number := _number(text.strip())) is not None and number >= 0}
+        odd = [
+            text for text in (*numbers, *filter(_FRACTION.fullmatch, found)) if isinstance(found[text], LabelRefused)
+        ]
         if not odd:
             return found
-        if self._named_by_numbers and max(numbers.values()) < len(self.active):
+        if self._numbers and odd[0] in numbers and max(numbers.values()) < len(self.active):
             reason = f"the file also says '{odd[0]}', so its numbers may be positions counted from 0"
             return found | {text: _ambiguous(text, reason) for text in numbers}
         reason = f"the file also says '{odd[0]}', so its numbers do not count the classes of this project from 0"
