@@ -4,17 +4,19 @@ An `.npz` is a ZIP of `.npy` files, whose header (NumPy's format, versions 1 and
 pickles and are refused unread. A picture is made of each image: PNG, lossless, grey or RGB. Pure.
 """
 
+import hashlib
 import io
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
 from images.services.meaning import Classes
-from labeling.imports.merging import Voice, merged
+from labeling.imports.merging import MAX_SENTENCES, Stated, Voice, merged
 from labeling.imports.splits import split_of
 from labeling.imports.statements import Statement
 from labeling.imports.understood import Understanding, class_counts, summed
@@ -47,22 +49,45 @@ def pictures(read: Callable[[str], bytes], paths: Sequence[str]) -> Iterator[tup
 
 def understand(read: Callable[[str], bytes], paths: Sequence[str], classes: Classes) -> Understanding:
     """What the label arrays say about the pictures; no picture is made. NotASet."""
-    voices = {
-        _name(side, number): Voice(path, Statement(number + 1, "", values=_split(side)), labels)
-        for path, side in _sides(paths)
-        for number, labels in enumerate(_labels(read, paths, side, len(_pictures(path, _array(path, read(path))))))
-    }
-    if len(voices) > MAX_PICTURES:
-        raise NotASet(f"The file holds more than {MAX_PICTURES} pictures. Split it.")
+    voices: dict[str, Voice] = {}
+    equal: dict[bytes, list[str]] = defaultdict(list)
+    for path, side in _sides(paths):
+        arrays = _pictures(path, _array(path, read(path)))
+        if len(voices) + len(arrays) > MAX_PICTURES:
+            raise NotASet(f"The file holds more than {MAX_PICTURES} pictures. Split it.")
+        labels = _labels(read, paths, side, len(arrays))
+        for number, array in enumerate(arrays):
+            name = _name(side, number)
+            voices[name] = Voice(path, Statement(number + 1, "", values=_split(side)), labels[number])
+            equal[hashlib.blake2b(array.tobytes(), digest_size=16).digest()].append(name)
     counted = Counter(label for voice in voices.values() for label in voice.labels)
     meanings = classes.meanings(counted)
+    by_path = {name: merged([voice], meanings) for name, voice in voices.items()}
+    for names in equal.values():
+        by_path.update(_contradicted({name: by_path[name] for name in names}))
     return Understanding(
         dialect="medmnist",
         says=f"{len(voices)} pictures in arrays, as MedMNIST has them. Their labels are numbers of classes, from 0.",
         classes=class_counts(counted, meanings),
         rows=len(voices),
-        **summed({path: merged([voice], meanings) for path, voice in voices.items()}),
+        **summed(by_path),
     )
+
+
+def _contradicted(equal: dict[str, Stated]) -> dict[str, Stated]:
+    """Equal pictures with different labels: none of these counts."""
+    firsts = {stated.label: name for name, stated in reversed(equal.items()) if stated.label}
+    if len(firsts) < 2:
+        return {}
+    said = ", ".join(f"{name} says '{label}'" for label, name in list(firsts.items())[::-1][:MAX_SENTENCES])
+    note = (
+        "contradictory_row",
+        f"The same picture comes several times: {said}. None of them counts until somebody labels it.",
+    )
+    return {
+        name: replace(stated, label=None, contradicted=True, notes=(*stated.notes, note))
+        for name, stated in equal.items()
+    }
 
 
 def _sides(paths: Sequence[str]) -> Iterator[tuple[str, str]]:

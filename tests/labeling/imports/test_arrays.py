@@ -68,6 +68,18 @@ def test_numbers_that_count_other_classes_are_refused():
     assert refusals == ["ambiguous_class", "ambiguous_class", "unknown_class"]
 
 
+def test_equal_pictures_with_different_labels_have_none():
+    one, other = pictures(2, 8, 8)
+    read, paths = packed(
+        train_images=np.stack([one, other, one]), train_labels=np.array([0, 1, 0]), test_images=np.stack([one, other]),
+        test_labels=np.array([1, 1]),
+    )  # fmt: skip
+    stated = arrays.understand(read, paths, CLASSES).by_path
+    assert [said.label for said in stated.values()] == [None, "malignant", None, None, "malignant"]
+    ((code, detail),) = stated["test/000000.png"].notes
+    assert code == "contradictory_row" and "train/000000.png says 'benign', test/000000.png says 'malignant'" in detail
+
+
 class Harmful:
     def __reduce__(self):
         return (exec, ("raise SystemExit('run')",))
