@@ -44,7 +44,13 @@ def merged(voices: Sequence[Voice], meanings: Mapping[str, str | LabelRefused]) 
     heard = _Heard(voices, len({voice.file for voice in voices}) > 1)
     label, refusal, notes = _label(heard, meanings)
     values, more = _values(heard)
-    return Stated(label, refusal, values, (*notes, *more), voices[0].said.number, bool(notes))
+    told = tuple((code, _sentence(detail)) for code, detail in (*notes, *more))
+    refused = (refusal[0], _sentence(refusal[1])) if refusal else None
+    return Stated(label, refused, values, told, voices[0].said.number, bool(notes))
+
+
+def _sentence(detail: str) -> str:
+    return detail[:1].upper() + detail[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ def _apart(name: str, texts: Mapping[str, Voice], heard: _Heard) -> str:
         heard.where(voice) + ("" if name in HIDDEN else f" says '{text[:MAX_SHOWN]}'")
         for text, voice in islice(texts.items(), MAX_SENTENCES)
     ]
-    return f"{name} was left empty: {_listed(said, len(texts))} say different things."
+    return f"{name} was left empty, because rows contradict each other: {_listed(said, len(texts))}."
 
 
 def _listed(parts: Sequence[str], count: int, between: str = ", ") -> str:

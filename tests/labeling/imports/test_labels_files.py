@@ -183,7 +183,7 @@ def test_rows_that_contradict_each_other_do_not_count_and_are_named():
     assert labels(known) == {"a.jpg": None, "b.jpg": "PNEUMONIA", "c.jpg": None}
     assert notes(known) == {"a.jpg": ["contradictory_row"], "c.jpg": ["contradictory_row"]}
     detail = known.by_path["a.jpg"].notes[0][1]
-    assert "row 1 of the labels file says 'NORMAL', row 2 of the labels file says 'PNEUMONIA'" in detail
+    assert "Row 1 of the labels file says 'NORMAL', row 2 of the labels file says 'PNEUMONIA'" in detail
     assert agreed(known.by_path["a.jpg"], "NORMAL") == (None, None)
 
 
@@ -200,7 +200,7 @@ def test_facts_that_contradict_each_other_are_left_empty_and_people_are_not_name
     assert (stated.label, stated.values) == ("NORMAL", {"sex": "F"})
     text = " ".join(detail for _, detail in stated.notes)
     assert [code for code, _ in stated.notes] == ["contradictory_value"] * 2
-    assert "'40'" in text and "patient was left empty" in text and "Jane" not in text
+    assert "'40'" in text and "Patient was left empty" in text and "Jane" not in text
 
 
 @pytest.mark.parametrize("word", ["", "nan", "NaN", "NA", "N/A", "#N/A", "null", "<NA>", "None", "NaT", " "])

@@ -258,7 +258,11 @@ def test_files_of_several_data_sets_at_once_are_refused():
 
 def test_medmnist():
     out = io.BytesIO()
-    np.savez(out, train_images=np.zeros((2, 28, 28), np.uint8), train_labels=np.array([[0], [1]], np.uint8))
+    np.savez(
+        out,
+        train_images=np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28),
+        train_labels=np.array([[0], [1]], np.uint8),
+    )
     archive = zipfile.ZipFile(out)
     found = arrays.understand(archive.read, archive.namelist(), Classes(["malignant", "normal, benign"]))
     assert [stated.label for stated in found.by_path.values()] == ["malignant", "normal, benign"]
