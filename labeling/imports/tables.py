@@ -63,6 +63,20 @@ def read_table(name: str, data: bytes, words: Iterable[str] = ()) -> Table:
     return _csv_table(name, text, guessed) if flat else _tree_table(name, _tree(kind, text), guessed)
 
 
+def list_table(name: str, data: bytes, split: str) -> Table:
+    """A text with the name of a picture in each line, all of which are on one side."""
+    if len(data) > MAX_BYTES:
+        raise ManifestError(f"The labels file is larger than {MAX_BYTES // 2**20} MiB. {_REMEDY}")
+    try:
+        text, guessed = decoded(data)
+    except NotText as error:
+        raise ManifestError(f"The labels file {error}") from error
+    names = [line for line in map(str.strip, text.splitlines()) if line]
+    require_few(len(names))
+    rows = [{"image_id": name, "split": split} for name in names]
+    return Table(name, ["image_id", "split"], guessed, lambda wanted: _tree_records(rows, list(wanted)))
+
+
 def _csv_table(name: str, text: str, guessed: str) -> Table:
     _require_few_lines(text)
     source = io.StringIO(text, newline="")

@@ -12,7 +12,7 @@ from labeling.imports import dialects
 from labeling.imports.matching import ENDINGS, Members, file_name
 from labeling.imports.merging import Stated, Voice, agreed, merged
 from labeling.imports.statements import Reading, Statement, label_column, read
-from labeling.imports.tables import ManifestError, read_table
+from labeling.imports.tables import ManifestError, list_table, read_table
 from labeling.imports.understood import (
     MAX_PROBLEMS,
     ClassCount,
@@ -55,8 +55,12 @@ def find_tables(paths: Iterable[str]) -> list[str]:
     """The files that may hold labels, in the order in which they are to be tried; at most MAX_TABLES, those at the top first."""
     ordered = sorted(paths, key=lambda path: (path.count("/"), path))
     named = [path for name in LABELS_FILES for path in ordered if file_name(path).lower() == name]
-    others = (path for path in ordered if path.lower().endswith(_TABLES) and not _is_note(path))
+    others = (path for path in ordered if _is_list(path) or (path.lower().endswith(_TABLES) and not _is_note(path)))
     return named[:1] if named else list(islice(others, MAX_TABLES))
+
+
+def _is_list(path: str) -> bool:
+    return file_name(path).lower() in dialects.LISTS
 
 
 def _is_note(path: str) -> bool:
@@ -95,6 +99,10 @@ def understand(
 def _read(name: str, data: bytes, paths: Sequence[str], classes: Classes, dialect: str) -> Reading:
     if remedy := _NOT_READ.get(PurePosixPath(name.lower()).suffix):
         raise ManifestError(f"The labels file {name} is of a kind that is not read. {remedy}")
+    if "submission" in file_name(name).lower():
+        raise ManifestError(f"The labels file {name} is a form for predictions: what it says are no labels.")
+    if _is_list(name):
+        return read(list_table(name, data, dialects.LISTS[file_name(name).lower()]), dialects.LISTED, classes)
     words = [*classes.names, *(file_name(path) for path in paths if not path.isascii())]
     table = read_table(name, data, words)
     return read(table, dialects.choose(table.header, dialect, classes.active), classes)

@@ -6,13 +6,15 @@ that many files share.
 
 from labeling.imports.dialects.choosing import AUTO, CHOICES, NAMES, choose
 from labeling.imports.dialects.paths import PATH_DIALECTS, PathDialect, of_paths
-from labeling.imports.dialects.table import COLUMNS, DIALECTS, PLAIN, Dialect
+from labeling.imports.dialects.table import COLUMNS, DIALECTS, LISTED, LISTS, PLAIN, Dialect
 
 __all__ = [
     "AUTO",
     "CHOICES",
     "COLUMNS",
     "DIALECTS",
+    "LISTED",
+    "LISTS",
     "NAMES",
     "PATH_DIALECTS",
     "PLAIN",

@@ -188,3 +188,9 @@ DIALECTS: Final = (
         several="list",
     ),
 )
+
+# Files that list the pictures of one side, one in each line.
+LISTS: Final = {
+    "train_val_list.txt": "train", "train_list.txt": "train", "val_list.txt": "val", "test_list.txt": "test",
+}  # fmt: skip
+LISTED: Final = Dialect("nih", "lists of sides", [], ["image_id"], columns={"split": "split"})

@@ -60,13 +60,15 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
             "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n"
             "00000001_000.png,Cardiomegaly,0,1,058Y,M,PA,2682,2749,0.143,0.143,\n"
             "00000001_001.png,Cardiomegaly|Emphysema,1,1,058Y,M,PA,2894,2729,0.143,0.143,\n"
-            "00000002_000.png,No Finding,0,2,081Y,M,AP,2500,2048,0.171,0.171,\n"
+            "00000002_000.png,No Finding,0,2,081Y,M,AP,2500,2048,0.171,0.171,\n",
+            "train_val_list.txt": "00000001_000.png\n00000001_001.png\n",
+            "test_list.txt": "00000002_000.png",
         },
         ["images_001/images/00000001_000.png", "images_001/images/00000001_001.png",
          "images_001/images/00000002_000.png"],
         ["No Finding", "Cardiomegaly"],
         ["Cardiomegaly", None, "No Finding"],
-        {0: {"patient": "1", "age": "58", "view": "PA"}, 1: {"patient": "1"}},
+        {0: {"patient": "1", "age": "58", "view": "PA", "split": "train"}, 1: {"patient": "1"}, 2: {"split": "test"}},
     ),
     "chexpert": (
         {
@@ -112,7 +114,11 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
         {1: {"patient": "00436515"}},
     ),
     "aptos": (
-        {"train.csv": "id_code,diagnosis\n000c1434d8d7,2\n001639a390f0,4\n0024cdab0c1e,0\n"},
+        {
+            "train.csv": "id_code,diagnosis\n000c1434d8d7,2\n001639a390f0,4\n0024cdab0c1e,0\n",
+            "test.csv": "id_code\n0005cfc8afb6\n",
+            "sample_submission.csv": "id_code,diagnosis\n000c1434d8d7,0\n",
+        },
         ["train_images/000c1434d8d7.png", "train_images/001639a390f0.png", "train_images/0024cdab0c1e.png"],
         ["No DR", "Mild", "Moderate", "Severe", "Proliferative DR"],
         ["Moderate", "Proliferative DR", "No DR"],
@@ -248,7 +254,7 @@ def test_columns_that_may_both_be_the_label_are_refused_where_both_hold_classes(
 def test_another_dialect_is_refused_with_the_columns_it_needs():
     files, pictures, classes, *_ = TWINS["aptos"]
     found = known(files, pictures, classes, "nih")
-    assert not found.by_path and "finding labels, image index" in found.problems[0].detail
+    assert not found.by_path and "finding labels, image index" in found.problems[-1].detail
 
 
 def test_files_of_several_data_sets_at_once_are_refused():
