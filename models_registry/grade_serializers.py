@@ -6,9 +6,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from images.models import RESEARCH_USE, ProjectClass
+from images.models import RESEARCH_USE
 from images.policies import visible_projects
 from images.serializers import FactsSerializer, scan_field
+from labeling.reading.labels import parse_class
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
@@ -134,18 +135,8 @@ class FeedbackRequestSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         name = attrs.pop("correct_label", None)
-        attrs["correct_class"] = self._class(attrs["grade"], name) if name else None
+        attrs["correct_class"] = parse_class(attrs["grade"].project, name, attr="correct_label") if name else None
         return attrs
-
-    def _class(self, grade: Grade, name: str) -> ProjectClass:
-        rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
-        label_class = next((row for row in rows if row.name == name), None)
-        if label_class is None:
-            known = ", ".join(row.name for row in rows)
-            raise serializers.ValidationError(
-                {"correct_label": f"The project's classes are: {known}."}, "unknown_class"
-            )
-        return label_class
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.services.meaning import Classes, LabelRefused
 from labeling.models import Label, Reference
 from labeling.policies import require, require_class
 from labeling.reading.change import Current, change, step, write, write_fresh
@@ -146,12 +147,12 @@ def withdraw_label(*, actor: User, image: Image, expected_version: int | None = 
 
 
 def parse_class(project: Any, value: Any, *, attr: str = "label") -> ProjectClass:
-    """The project's class of exactly this name. Invalid lists the project's classes."""
-    name = text.line(value, attr=attr, max_length=120, required=True)
-    rows = list(ProjectClass.objects.filter(project=project))
-    label_class = next((row for row in rows if row.name == name), None)
-    if label_class is None:
-        known = ", ".join(row.name for row in rows if row.retired_at is None)
-        raise Invalid(f"The project has no class '{name}'. Its classes are: {known}.", attr=attr, code="unknown_class")
+    """The project's class that a label means (images.services.meaning). Invalid: `unknown_class`, `ambiguous_class`."""
+    said = text.line(value, attr=attr, max_length=120, required=True)
+    try:
+        name = Classes.of(project).meaning(said)
+    except LabelRefused as error:
+        raise Invalid(error.detail, attr=attr, code=error.code) from error
+    label_class = ProjectClass.objects.get(project=project, name=name)
     require_class(project, label_class, attr=attr)
     return label_class

@@ -20,7 +20,7 @@ from images.project_options import DEIDENTIFYING, OPTIONS, PLAIN
 from images.scan_facts import FACTS, METADATA, METADATA_FIELDS
 from images.services import create_project
 from images.services.projects import MAX_NAME
-from labeling.imports import manifest
+from labeling.imports import dialects
 
 ROOT = Path(settings.BASE_DIR)
 SAMPLES = {"text": "XY", "number": 3.5, "moment": datetime(2024, 5, 31, 14, 30, tzinfo=UTC)}
@@ -111,7 +111,7 @@ def test_the_privacy_page_names_every_fact():
 
 
 def test_the_labels_file_of_the_phantoms_has_known_columns():
-    assert set(phantoms.COLUMNS) <= {"image_id", *manifest.COLUMNS}
+    assert set(phantoms.COLUMNS) <= {"image_id", *dialects.COLUMNS}
 
 
 def test_every_column_of_a_project_is_an_option_or_is_nobodys_to_choose():

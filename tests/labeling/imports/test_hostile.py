@@ -15,9 +15,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from images.models import Image
+from images.services.meaning import Classes
 from labeling.imports import selectors, worker
-from labeling.imports.manifest import ManifestError, parse
 from labeling.imports.services import start_import
+from labeling.imports.understanding import understand
 from labeling.models import Import
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import Blob
@@ -66,27 +67,38 @@ LABELS = {
     "a quote that never ends": ("labels.csv", b'image_id,label\na.jpg,"' + b"x\n" * (5 * 2**20)),
     "a line of 5,000 characters": ("labels.csv", b"image_id,label\na.jpg," + b"x" * 5000),
     "too many rows": ("labels.csv", b"image_id,label\n" + b"a,\n" * 200_001),
-    "UTF-16": ("labels.csv", "image_id,label\na.jpg,NORMAL\n".encode("utf-16")),
-    "Latin-1": ("labels.csv", "image_id,label\nä.jpg,NORMAL\n".encode("latin-1")),
+    "half of UTF-16": ("labels.csv", "image_id,label\na.jpg,NORMAL\n".encode("utf-16")[:-1]),
+    "UTF-16 of no text": ("labels.csv", b"\xff\xfe" + b"\x00\xd8" * 2**20),
+    "bytes of no code page": ("labels.csv", bytes(range(256)) * 2**16),
+    "a table of pixels": ("hmnist.csv", b",".join(b"pixel%d" % at for at in range(2000)) + b"\n" + b"1," * 5 * 2**20),
     "a picture": ("labels.csv", scan_bytes(1)),
 }
 
 
+def understood(name: str, data: bytes):
+    return understand([(name, data)], ["a.jpg"], Classes(["NORMAL", "OPACITY"]))
+
+
 @pytest.mark.parametrize(("name", "data"), LABELS.values(), ids=LABELS)
 def test_a_hostile_labels_file_is_refused_quickly_and_in_little_memory(name, data):
-    with cheap(), pytest.raises(ManifestError) as refused:
-        parse(name, data)
-    assert len(str(refused.value)) < 300
+    with cheap():
+        known = understood(name, data)
+    (problem,) = known.problems
+    assert problem.code == "invalid_labels_file" and len(problem.detail) < 300 and not known.by_path
 
 
 def test_columns_that_nobody_knows_take_no_memory():
     with cheap():
-        rows = parse("labels.csv", (WIDE + "a.jpg,NORMAL\n" * 1000).encode())
-    assert len(rows) == 1000 and rows[0].values == {"label": "NORMAL"}
+        known = understood("labels.csv", (WIDE + "a.jpg,NORMAL\n" * 1000).encode())
+    assert known.rows == 1000 and known.by_path["a.jpg"].label == "NORMAL" and len(known.columns) <= 200
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column():
-    assert parse("labels.csv", b"\xef\xbb\xbfimage_id,label\r\na.jpg,NORMAL\r\n")[0].image_id == "a.jpg"
+def test_many_rows_about_one_picture_are_cheap():
+    rows = "".join(f"a.jpg,NORMAL,{number}\n" for number in range(30_000))
+    with cheap():
+        known = understood("labels.csv", f"image_id,label,age\n{rows}".encode())
+    (_, detail), *_ = known.by_path["a.jpg"].notes
+    assert len(detail) < 2000
 
 
 def test_text_that_no_database_stores_is_shown_as_replaced(author, project):

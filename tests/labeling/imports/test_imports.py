@@ -8,8 +8,10 @@ import pytest
 
 from images.models import Image
 from images.services import delete_scan, retire_class, update_project
+from images.services.meaning import Classes
 from labeling.imports import selectors, worker
 from labeling.imports.services import start_import
+from labeling.imports.understanding import understand
 from labeling.models import Import, ImportFile, Label
 from labeling.reading.reviews import review_many
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, TooLarge
@@ -250,13 +252,8 @@ def test_real_scans_come_in_with_splits_and_labels(author, admin, shared_data):
     ("labels_meta.csv", ["NORMAL", "PNEUMONIA"]),
 ])  # fmt: skip
 def test_the_labels_files_beside_real_scans_fit_them(name, classes, shared_data):
-    from labeling.imports.layout import arrange
-    from labeling.imports.manifest import class_of, match, parse
-
     folder = shared_data / "dataset"
     paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")]
-    rows = parse("labels.csv", (shared_data / name).read_bytes())
-    found, wrong = match(rows, arrange(paths, classes).places)
-    assert {row.values["label"] for row in found.values()} <= {*classes, "0", "1"}
-    assert all(class_of(row.values["label"], classes) for row in found.values())
-    assert len(found) == len(paths) and {problem.code for problem in wrong} <= {"unknown_image"}
+    known = understand([("labels.csv", (shared_data / name).read_bytes())], paths, Classes(classes))
+    assert all(stated.label in classes and not stated.notes for stated in known.by_path.values())
+    assert len(known.by_path) == len(paths) and {problem.code for problem in known.problems} <= {"unknown_image"}

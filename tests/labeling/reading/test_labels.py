@@ -229,3 +229,24 @@ def test_of_many_who_saw_the_same_version_one_writes_and_the_others_are_stale(
     assert sorted(outcomes) == ["stale", "stale", "stale", "written"]
     assert Image.objects.get(pk=scan.pk).version == scan.version + 1
     assert Label.objects.count() + Review.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("classes", "said", "meant"),
+    [
+        (["NORMAL", "OPACITY"], "1", "OPACITY"),
+        (["NORMAL", "OPACITY"], 1.0, "OPACITY"),
+        (["1", "2", "3"], "1", "1"),
+        (["1", "2", "3"], "0", "ambiguous_class"),
+        (["OPACITY", "NORMAL"], "0", "ambiguous_class"),
+        (["NORMAL", "OPACITY"], "2", "unknown_class"),
+    ],
+)
+def test_a_number_means_one_class_or_is_refused(classes, said, meant, admin, project):
+    update_project(actor=admin, project=project, changes={"classes": classes})
+    if meant.endswith("_class"):
+        with pytest.raises(Invalid) as refused:
+            parse_class(project, said)
+        assert (refused.value.code, refused.value.attr) == (meant, "label")
+    else:
+        assert parse_class(project, said).name == meant
