@@ -9,6 +9,7 @@ from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 
 from images.decoding.dicom import codestream
+from images.decoding.dicom.kinds import require_picture
 from images.decoding.dicom.structure import Layout, layout
 from images.decoding.errors import Undecodable, too_many_pixels
 from images.decoding.facts import Facts
@@ -40,6 +41,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
     if parts.syntax not in SYNTAXES:
         raise Undecodable("unsupported_format", _OTHER_SYNTAX)
     dataset = _dataset(parts)
+    require_picture(dataset)
     if not parts.has_pixels or not any(keyword in dataset for keyword in _PIXELS):
         raise Undecodable("no_picture")
     facts = _facts(dataset)
