@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from images.scan_facts import METADATA_FIELDS
+from images.scan_facts import EXAM_FIELDS, METADATA_FIELDS
 from labeling.imports import plain_yaml
 from labeling.imports.layout import Place, file_name
 from mediscan_site.core.http.csv import unquoted
@@ -27,7 +27,7 @@ MAX_ROWS: Final = 200_000
 MAX_BRACKETS_BESIDE_ROWS: Final = 50_000
 MAX_CELL: Final = 4000
 # `pseudonym`: the patient as one of our exports names it; `patient` would be given a pseudonym of its own.
-COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", "modality", *METADATA_FIELDS)
+COLUMNS: Final = ("label", "split", "external_id", "pseudonym", "patient", *EXAM_FIELDS, "modality", *METADATA_FIELDS)
 DELIMITERS: Final = (",", ";", "\t")
 UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
 
