@@ -50,11 +50,11 @@ def named_patient(actor: User, project: Project, value: str, *, attr: str = "pat
     made = keyed(project.pk, wanted)
     meant = [made, *issued([project.pk], [made])]
     _note(actor, [project.pk], meant)
-    standing = [standing_for(project.pk, pseudonym) for pseudonym in meant]
-    present = sorted({patient for _, patient in _of_these([project.pk], standing)})
+    kept_under = [standing_for(project.pk, pseudonym) for pseudonym in meant]
+    present = sorted({patient for _, patient in _of_these([project.pk], kept_under)})
     if len(present) > 1:
         raise Invalid(_SEVERAL.format(", ".join(present)), attr=attr, code="ambiguous_patient")
-    return present[0] if present else standing[0]
+    return present[0] if present else kept_under[0]
 
 
 def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[str]:
