@@ -17,10 +17,15 @@ from mediscan_site.core.storage import ring
 
 # As the key ring makes them. What looks so is no patient number of a hospital.
 PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
+MAX_ORDINAL: Final = 2**31
+# As HL7 version 2 writes a patient's number and who issued it (CX.1 and CX.4).
+ISSUED_BY: Final = "^^^"
 _SEX: Final = {"F": "female", "M": "male", "O": "other"}
 
 
 def _text(value: Any, fact: Fact) -> str:
+    if fact.choices:
+        return text.choice(value, attr=fact.name, choices=fact.choices) or ""
     return text.line(value, attr=fact.name, max_length=fact.max_length)
 
 
@@ -60,8 +65,18 @@ def _read_moment(value: Any) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _patient(value: Any, fact: Fact) -> str | None:
+def _named(value: Any, fact: Fact) -> str | None:
     return _text(value, fact) or None
+
+
+def _ordinal(value: Any, fact: Fact) -> int | None:
+    """A whole number, which may be negative (PS3.5, IS), or None for nothing given."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    number = text.number(value)
+    if not number.is_integer() or not -MAX_ORDINAL <= number < MAX_ORDINAL:
+        raise Invalid(f"{fact.name} must be a whole number.", attr=fact.name)
+    return int(number)
 
 
 def _pseudonym(value: Any, fact: Fact) -> str | None:
@@ -76,8 +91,10 @@ _PARSERS: Final[dict[str, Callable[[Any, Fact], Any]]] = {
     "text": _text,
     "number": _number,
     "moment": _moment,
-    "patient": _patient,
+    "patient": _named,
     "pseudonym": _pseudonym,
+    "identifier": _named,
+    "ordinal": _ordinal,
 }
 
 

@@ -8,7 +8,9 @@ from django.db.models.functions import Lower
 
 from images import policies
 from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
+from images.services.exams import CODES, LEVELS
 from images.services.naming import find_patients
+from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
 
@@ -33,6 +35,9 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     split = django_filters.ChoiceFilter(choices=[*Split.choices, ("none", "none")], method="by_split")
     modality = django_filters.CharFilter(method="by_modality")
     patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
+    study = django_filters.CharFilter(method="by_level", label="code of the study, as a scan shows it")
+    series = django_filters.CharFilter(method="by_level", label="code of the series, as a scan shows it")
+    instance = django_filters.CharFilter(method="by_level", label="code of the instance, as a scan shows it")
     external_id = django_filters.CharFilter()
     hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
     uploaded_after = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="gte")
@@ -70,6 +75,14 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     def by_patient(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         projects = asked_projects(self.request.user, self.data.get("project"))
         return queryset.filter(patient__in=find_patients(self.request.user, value, projects))
+
+    def by_level(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        """By code only: a UID in an address would stay in logs, and an empty list would say that there is no such study."""
+        if not CODES[name].fullmatch(value.strip()):
+            raise Invalid(
+                f"Give the {name} by its code, as a scan shows it: {LEVELS[name]} and 16 characters.", attr=name
+            )
+        return queryset.filter(**{name: value.strip()})
 
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text: Any = value.strip()[:SEARCH_LENGTH]

@@ -154,6 +154,7 @@ class ScanFilterForm(forms.Form):
     approval_status = forms.ChoiceField(required=False, label="Approval", choices=[ANY, *ApprovalStatus.choices])
     split = forms.ChoiceField(required=False, label="Split", choices=[ANY, *Split.choices, ("none", "none")])
     patient = forms.CharField(required=False, label="Patient")
+    study = forms.CharField(required=False, label="Study")
     hold = forms.ChoiceField(required=False, label="Held back", choices=[ANY, *HOLDS])
     ordering = forms.ChoiceField(
         required=False,
@@ -168,7 +169,11 @@ class ScanFilterForm(forms.Form):
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
 
 
-def _fact_field(fact: Fact) -> forms.CharField:
+def _fact_field(fact: Fact) -> forms.Field:
+    if fact.choices:
+        return forms.ChoiceField(
+            required=False, label=fact.label, choices=[("", "not known"), *((name, name) for name in fact.choices)]
+        )
     label = f"{fact.label} ({fact.unit})" if fact.unit else fact.label
     example = "2024-05-31 or 2024-05-31T14:30:00Z" if fact.kind == "moment" else ""
     return forms.CharField(required=False, label=label, help_text=example)
@@ -183,6 +188,9 @@ class ScanEditForm(forms.Form):
     modality = forms.CharField(required=False)
     patient = forms.CharField(
         required=False, help_text="Stored as a keyed pseudonym; scans of one patient never land on two sides."
+    )
+    study = forms.CharField(
+        required=False, help_text="Its code, UID or name; scans of one study never land on two sides either."
     )
     external_id = forms.CharField(required=False, label="External id")
 

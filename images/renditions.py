@@ -28,10 +28,11 @@ def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, r
         return default_pool().decode(data, deid=deid, own=own, rendition=rendition)
 
 
-def patient_id(data: bytes) -> str | None:
-    """The raw PatientID of a DICOM file. Invalid (attr `file`) for one that cannot be read."""
+def identity(data: bytes, *, deid: DeidOptions | None = None) -> dict[str, str | int | None]:
+    """Whose picture a DICOM file is and which one, as `DecoderPool.identity` says. Invalid (attr `file`) for one that
+    cannot be read."""
     with _explained():
-        return default_pool().patient_id(data)
+        return default_pool().identity(data, deid=deid)
 
 
 def split(data: bytes) -> Iterator[bytes]:

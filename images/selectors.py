@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet
 
 from images import policies
 from images.models import (
@@ -30,6 +30,19 @@ def scans(user: User | AnonymousUser) -> QuerySet[Image]:
     return policies.visible_scans(user).select_related(
         "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
     )
+
+
+def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
+    """The scans of the study of this one, in the order in which they were taken: by series, by place in it, by frame."""
+    found = scans(user).filter(project=image.project_id, study=image.study, erased_at__isnull=True)
+    places = [F(name).asc(nulls_last=True) for name in ("series_number", "series", "instance_number", "frame")]
+    return (found if image.study else found.filter(pk=image.pk)).order_by(*places, "pk")
+
+
+def study_patients(image: Image) -> list[str]:
+    """The patients under which scans of its study are kept: more than one is a mistake (PS3.3 7.3.1)."""
+    found = Image.objects.filter(project=image.project_id, study=image.study or "", erased_at__isnull=True)
+    return sorted({str(patient) for patient in found.exclude(patient=None).values_list("patient", flat=True)})
 
 
 def deidentifications() -> QuerySet[Deidentification]:

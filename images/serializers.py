@@ -8,7 +8,7 @@ from rest_framework.reverse import reverse
 
 from images import policies
 from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_code
-from images.scan_facts import FACTS, METADATA_FIELDS, Fact
+from images.scan_facts import EXAM_FIELDS, FACTS, METADATA_FIELDS, Fact
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CodeField, parse_code
@@ -135,6 +135,8 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
             "split",
             "split_locked",
             "patient",
+            *EXAM_FIELDS,
+            "frame",
             "external_id",
             "use_for_training",
             "hold",
@@ -179,6 +181,10 @@ def _fact_field(fact: Fact) -> serializers.Field[Any, Any, Any, Any]:
     options: dict[str, Any] = {"required": False, "help_text": fact.help or None}
     if fact.kind == "number":
         return NumberField(allow_null=True, **options)
+    if fact.kind == "ordinal":
+        return serializers.IntegerField(allow_null=True, **options)
+    if fact.choices:
+        return serializers.ChoiceField(choices=fact.choices, allow_blank=True, **options)
     return serializers.CharField(allow_blank=True, allow_null=fact.kind != "text", **options)
 
 

@@ -19,5 +19,6 @@ urlpatterns = [
     path("projects/<int:pk>/erase-patient/", views.erase_patient, name="erase_patient"),
     path("projects/<int:pk>/reidentify/", views.reidentify, name="reidentify"),
     path("projects/<int:pk>/scans/", views.scan_list, name="scan_list"),
+    path("scans/<int:pk>/study/", views.study, name="study"),
     path("scans/<int:pk>/release/", views.scan_release, name="scan_release"),
 ]

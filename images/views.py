@@ -1,6 +1,7 @@
 """Pages of projects and their scans."""
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -18,6 +19,7 @@ from mediscan_site.core.policies import require_admin
 
 ORDERINGS = ("upload_date", "updated_at")
 PAGE_SIZE = 48
+STUDY_SIZE = 96
 
 
 @read_page
@@ -201,6 +203,16 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.ScanFilterForm(request.GET, project=project)
     context = {"project": project, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
     return respond(request, "images/scan_list.html", context)
+
+
+@read_page
+def study(request: HttpRequest, pk: int) -> HttpResponse:
+    """The scans of one examination together, series by series."""
+    scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    page = Paginator(selectors.study_scans(request.user, scan), STUDY_SIZE).get_page(request.GET.get("page"))
+    patients = selectors.study_patients(scan)
+    context = {"scan": scan, "project": scan.project, "page": page, "patients": patients}
+    return respond(request, "images/study.html", context)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Job:
     """`deid`: the de-identification of a DICOM file (DeidOptions, the secret in hex); None for a file of our own.
 
-    only_patient: say which patient a DICOM file names, and look at nothing else. split_from: give the frames or pages
-    from this one on (0 is the first) as files of their own, of at most max_frames."""
+    only_identity: say whose picture a DICOM file is and which one, and look at nothing else. split_from: give the frames or
+    pages from this one on (0 is the first) as files of their own, of at most max_frames."""
 
     format: str
     max_pixels: int
@@ -21,7 +21,7 @@ class Job:
     timeout_s: float
     rendition: bool = True
     deid: Mapping[str, Any] | None = None
-    only_patient: bool = False
+    only_identity: bool = False
     split_from: int | None = None
     max_frames: int = 0
 

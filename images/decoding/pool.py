@@ -78,14 +78,18 @@ class DecoderPool:
         job = Job(fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, deid_as_json(deid))
         return _result(*self._done(job, data))
 
-    def patient_id(self, data: bytes) -> str | None:
-        """The raw PatientID of a DICOM file: its pseudonym is among the options of its decode(). Raises Undecodable."""
-        limits = self.limits
-        job = Job("DICOM", limits.max_pixels, limits.max_bytes, limits.timeout_s, only_patient=True)
+    def identity(self, data: bytes, *, deid: "DeidOptions | None" = None) -> dict[str, str | int | None]:
+        """Whose picture a DICOM file is and which one: `dicom.identity.identity` says what. Raises Undecodable.
+
+        With `deid`, UIDs are those of the file as it will be stored; without, as they are in a file of our own."""
+        limits, options = self.limits, deid_as_json(deid)
+        job = Job(
+            "DICOM", limits.max_pixels, limits.max_bytes, limits.timeout_s, deid=options, only_identity=True
+        )  # fmt: skip
         self._accepted(data)
         header, _ = self._done(job, data)
-        patient: str | None = _facts(header)["patient"]
-        return patient
+        found: dict[str, str | int | None] = _facts(header)["identity"]
+        return found
 
     def split(self, data: bytes) -> Iterator[bytes]:
         """The frames of a DICOM file or the pages of a TIFF file as files of their own, one after the other.

@@ -34,8 +34,8 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
         warnings.simplefilter("always")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            if job.only_patient:
-                return {"patient": loading.patient(data, job)}, {}
+            if job.only_identity:
+                return {"identity": loading.told(data, job)}, {}
             if job.split_from is not None:
                 return _split(data, job, job.split_from)
             picture, facts, kept = _load(data, job)

@@ -25,6 +25,8 @@ class PatientIdentity(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     pseudonym = models.CharField(max_length=64)
+    # Of an id with its issuer: the pseudonym that its number alone would have, so that the number finds it.
+    number = models.CharField(max_length=64, blank=True, default="")
     key_id = models.CharField(max_length=40)
     sealed = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now)
@@ -32,6 +34,7 @@ class PatientIdentity(models.Model):
     class Meta:
         verbose_name_plural = "patient identities"
         constraints = [models.UniqueConstraint(fields=["project", "pseudonym"], name="identity_once")]
+        indexes = [models.Index(fields=["project", "number"], name="identity_by_number")]
 
     def __str__(self) -> str:
         return self.pseudonym

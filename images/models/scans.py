@@ -1,5 +1,8 @@
 """Scans, what is made of them and what is known about them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -60,6 +63,12 @@ class Image(models.Model):
     split = models.CharField(max_length=8, choices=Split, null=True, blank=True)
     split_locked = models.BooleanField(default=False)
     patient = models.CharField(max_length=64, null=True, blank=True)
+    # Keyed codes of the DICOM levels below the patient, and the places there (SeriesNumber, InstanceNumber).
+    study = models.CharField(max_length=24, null=True, blank=True)
+    series = models.CharField(max_length=24, null=True, blank=True)
+    instance = models.CharField(max_length=24, null=True, blank=True)
+    series_number = models.IntegerField(null=True, blank=True)
+    instance_number = models.IntegerField(null=True, blank=True)
     external_id = models.CharField(max_length=128, null=True, blank=True)
     use_for_training = models.BooleanField(default=True)
     # Null only in the tombstone of an erased scan: a digest identifies its content.
@@ -104,9 +113,15 @@ class Image(models.Model):
             models.Index(fields=["project", "label_status", "upload_date", "id"], name="scan_by_label_status"),
             models.Index(fields=["project", "approval_status", "upload_date", "id"], name="scan_by_approval"),
             models.Index(fields=["project", "patient"], name="scan_by_patient"),
+            models.Index(fields=["project", "study"], name="scan_by_study"),
+            models.Index(fields=["project", "series"], name="scan_by_series"),
+            models.Index(fields=["project", "instance"], name="scan_by_instance"),
             models.Index(fields=["project", "updated_at", "id"], name="scan_by_update"),
             models.Index(fields=["compared_at", "project"], name="scan_by_comparison"),
         ]
+
+    # Of a scan that has just come in: what a person should look at (`images.services.exams.Remark`). Not kept as such.
+    remarks: Sequence[Any] = ()
 
     def __str__(self) -> str:
         return self.code
@@ -137,10 +152,12 @@ class Rendition(models.Model):
 
 
 class Metadata(models.Model):
-    """What is known about how and of whom a scan was taken. `pixel_spacing` in millimetres, `age` in years."""
+    """What is known about how and of whom a scan was taken. `pixel_spacing` in millimetres, at `pixel_spacing_at`; `age` in
+    years."""
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="metadata")
     pixel_spacing = models.FloatField(null=True, blank=True)
+    pixel_spacing_at = models.CharField(max_length=16, blank=True)
     institution = models.CharField(max_length=200, blank=True)
     capture_date = models.DateTimeField(null=True, blank=True)
     sex = models.CharField(max_length=16, blank=True)

@@ -7,10 +7,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from images import policies
-from images.facts import parse_fact, pseudonym
+from images.facts import parse_fact, parse_facts, pseudonym
 from images.models import Image, Metadata
-from images.scan_facts import METADATA_FIELDS
+from images.scan_facts import EXAM_FIELDS, METADATA_FIELDS
 from images.services import identities
+from images.services.exams import LEVELS, exam_of
 from images.services.naming import limit_numbers
 from images.services.scans import parse_external_id, parse_split, refuse_taken
 from mediscan_site.core import audit, text
@@ -19,9 +20,10 @@ from mediscan_site.core.models import User
 
 
 def update_scan(*, actor: User, image: Image, changes: dict[str, Any], expected_version: int | None = None) -> Image:
-    """Change metadata, `modality`, `patient`, `external_id`, `use_for_training` or `split`; other keys are not looked at.
+    """Change metadata, `modality`, `patient`, `study` and the like, `external_id`, `use_for_training` or `split`.
 
-    Stale when the scan is no longer at `expected_version`; Conflict `split_locked` once a snapshot holds its split."""
+    Other keys are not looked at. Stale when the scan is no longer at `expected_version`; Conflict `split_locked` once a snapshot
+    holds its split."""
     policies.require(actor, "upload_image", image.project)
     columns = _columns(image, changes)
     if columns.get("patient"):
@@ -53,6 +55,8 @@ def _columns(image: Image, changes: dict[str, Any]) -> dict[str, Any]:
         columns["modality"] = parse_fact("modality", changes["modality"])
     if "patient" in changes:
         columns["patient"] = pseudonym(image.project, parse_fact("patient", changes["patient"]))
+    if named := {name: changes[name] for name in EXAM_FIELDS if name in changes}:
+        columns |= _exam(image, named, columns.get("patient", image.patient))
     if "external_id" in changes:
         columns["external_id"] = parse_external_id(changes["external_id"])
     if "use_for_training" in changes:
@@ -60,6 +64,13 @@ def _columns(image: Image, changes: dict[str, Any]) -> dict[str, Any]:
     if "split" in changes and (split := parse_split(changes["split"])) != image.split:
         columns["split"] = split
     return columns
+
+
+def _exam(image: Image, named: dict[str, Any], patient: str | None) -> dict[str, Any]:
+    """The codes of study, series and instance that were named, each within what is above it, and the places."""
+    above = {level: getattr(image, level) for level in LEVELS if level not in named}
+    codes = exam_of(image.project, parse_facts(above | named), patient)
+    return {name: codes[name] for name in named}
 
 
 def _write(image: Image, columns: dict[str, Any], expected_version: int | None) -> None:

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from images import policies
-from images.facts import PSEUDONYM
+from images.facts import ISSUED_BY, PSEUDONYM, keyed
 from images.models import Image, PatientIdentity, Project
 from images.services.erasure import on_erase
 from mediscan_site.core import audit, text
@@ -26,7 +26,9 @@ def remember(project_id: int, pseudonym: str | None, patient: str | None) -> Non
     if not pseudonym or not patient or patient == pseudonym:
         return
     key_id, sealed = ring.current().seal(patient, context=_context(project_id, pseudonym))
-    row = PatientIdentity(project_id=project_id, pseudonym=pseudonym, key_id=key_id, sealed=sealed)
+    number, issuer, _ = patient.partition(ISSUED_BY)
+    known = keyed(project_id, number) if issuer and number.strip() else ""
+    row = PatientIdentity(project_id=project_id, pseudonym=pseudonym, number=known, key_id=key_id, sealed=sealed)
     # Two files of one patient may come in at once; the database keeps one row.
     PatientIdentity.objects.bulk_create([row], ignore_conflicts=True)
 

@@ -8,10 +8,11 @@ from images import renditions
 from images.decoding import SNIFF_BYTES, Decoded, sniff
 from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid.options import DeidOptions
-from images.facts import parse_fact, patient_of
+from images.facts import parse_fact
 from images.models import Project
 from images.project_options import DEIDENTIFYING
 from images.scan_facts import FACTS, METADATA_FIELDS, ScanFacts
+from images.services.exams import Identified, belonging
 from images.services.identities import project_secret
 from mediscan_site.core.errors import Invalid
 
@@ -27,11 +28,11 @@ class Incoming:
     facts: ScanFacts
 
 
-def identify(project: Project, data: bytes, facts: ScanFacts) -> tuple[ScanFacts, str | None]:
-    """The facts with the patient that a DICOM file names, if the caller named none, and the pseudonym that the scan gets."""
-    if _is_dicom(data) and facts.patient is None and facts.pseudonym is None:
-        facts = replace(facts, patient=_parsed("patient", renditions.patient_id(data)))
-    return facts, patient_of(project, facts)
+def identify(project: Project, data: bytes, facts: ScanFacts) -> Identified:
+    """Whose scan it is and of which study: what is stated, and what a DICOM file says. Invalid (attr `file`) for one that
+    cannot be read."""
+    told = renditions.identity(data, deid=_options(project)) if _is_dicom(data) else {}
+    return belonging(project, facts, told)
 
 
 def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
@@ -40,13 +41,16 @@ def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None)
     Invalid (attr `file`) for a file without a picture."""
     if not _is_dicom(data):
         return Incoming(renditions.decode(data, rendition=False), data, facts)
-    options = DeidOptions(
+    decoded = renditions.decode(data, deid=_options(project, patient), rendition=False)
+    return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
+
+
+def _options(project: Project, patient: str | None = None) -> DeidOptions:
+    return DeidOptions(
         secret=project_secret(project),
         patient_override=patient,
         **{name: getattr(project, name) for name in DEIDENTIFYING},
     )
-    decoded = renditions.decode(data, deid=options, rendition=False)
-    return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
 
 
 def _is_dicom(data: bytes) -> bool:
@@ -60,6 +64,9 @@ def _joined(project: Project, facts: ScanFacts, decoded: Decoded) -> ScanFacts:
     if from_tags["age"] is not None and from_tags["age"] > OLDEST_KEPT:
         from_tags["age"] = float(OLDER)
     filled_in = [name for name in _FROM_TAGS if getattr(facts, name) in ("", None) and from_tags[name] is not None]
+    if facts.pixel_spacing is not None:
+        # Where the file's spacing holds says nothing about the one that was stated.
+        filled_in = [name for name in filled_in if name != "pixel_spacing_at"]
     if not project.keep_patient_characteristics:
         filled_in = [name for name in filled_in if not FACTS[name].of_person]
     return replace(facts, **{name: from_tags[name] for name in filled_in})

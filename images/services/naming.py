@@ -10,13 +10,19 @@ from django.db.models import QuerySet
 
 from images import policies
 from images.facts import PSEUDONYM, keyed, standing_for
-from images.models import Image, PatientMerge, Project
+from images.models import Image, PatientIdentity, PatientMerge, Project
 from mediscan_site.core import audit, limits
-from mediscan_site.core.errors import Forbidden, TooMany
+from mediscan_site.core.errors import Forbidden, Invalid, TooMany
 from mediscan_site.core.models import User
 
 HOUR: Final = timedelta(hours=1)
 NUMBERS_PER_HOUR: Final = 100
+
+
+_SEVERAL: Final = (
+    "Several patients have this number, each from another issuer: {}. Give one of these pseudonyms, or the number with its "
+    "issuer (4711^^^ISSUER)."
+)
 
 
 class PseudonymOnly(Forbidden):
@@ -42,8 +48,13 @@ def named_patient(actor: User, project: Project, value: str, *, attr: str = "pat
     elif not may:
         raise PseudonymOnly(attr)
     made = keyed(project.pk, wanted)
-    _note(actor, [project.pk], [made])
-    return standing_for(project.pk, made)
+    meant = [made, *issued([project.pk], [made])]
+    _note(actor, [project.pk], meant)
+    kept_under = [standing_for(project.pk, pseudonym) for pseudonym in meant]
+    present = sorted({patient for _, patient in _of_these([project.pk], kept_under)})
+    if len(present) > 1:
+        raise Invalid(_SEVERAL.format(", ".join(present)), attr=attr, code="ambiguous_patient")
+    return present[0] if present else kept_under[0]
 
 
 def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[str]:
@@ -57,6 +68,7 @@ def find_patients(actor: User, value: str, projects: QuerySet[Project]) -> list[
     if not asked and not actor.is_admin:
         raise PseudonymOnly("patient")
     made = [keyed(project, wanted) for project in asked]
+    made += issued(asked, made)
     _note(actor, asked, made)
     return [*made, *_merged(asked, made)]
 
@@ -74,6 +86,12 @@ def limit_numbers(actor: User, project: Project, value: str) -> None:
             attr="patient",
             retry_after=int(HOUR.total_seconds()),
         )
+
+
+def issued(projects: Iterable[int], numbers: Iterable[str]) -> list[str]:
+    """The patients of these numbers whose id names who issued it."""
+    rows = PatientIdentity.objects.filter(project__in=projects, number__in=numbers).order_by("pseudonym")
+    return list(rows.values_list("pseudonym", flat=True))
 
 
 def _merged(projects: Iterable[int], patients: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ of it for one file.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
+from images.services.exams import Remark, contradictions
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import save_all
@@ -32,7 +33,7 @@ MAX_EXTERNAL_ID = 128
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
     """One file as it came, and what is said about it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
-    scan gets; `facts.patient` is still the raw id."""
+    scan gets; `facts.patient` is still the raw id. `exam`: the codes of its study, series and instance, and its place there."""
 
     data: bytes = field(repr=False)
     sha256: str
@@ -42,6 +43,8 @@ class Arrival:
     split: str | None = None
     external_id: str | None = None
     frame: int | None = None
+    exam: Mapping[str, str | int | None] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass
@@ -78,13 +81,13 @@ def store_scan(
     then: Callable[[Image], None] | None = None,
 ) -> tuple[Image, bool]:
     """The scan and whether it is new: the same received bytes in the project are the same scan, even when uploads race.
-    `then` runs on a new scan in the transaction that saves it.
+    `then` runs on a new scan in the transaction that saves it. `remarks` of the scan: what a person should look at.
 
     Invalid (attr `file`) for what gives no picture, TooLarge, Conflict `external_id_taken`."""
     policies.require(actor, "upload_image", project)
     arrived = arrival(source=source, file_name=file_name, facts=facts, split=split, external_id=external_id)
     if existing := received(project, [arrived.sha256]).get(arrived.sha256):
-        return existing, False
+        return _seen_again(project, existing, facts), False
     refuse_taken(project, arrived.external_id)
     stored = keep(project, identified(project, arrived))
     try:
@@ -95,9 +98,14 @@ def store_scan(
         return image, True
     except IntegrityError:
         if winner := received(project, [arrived.sha256]).get(arrived.sha256):
-            return winner, False
+            return _seen_again(project, winner, facts), False
         refuse_taken(project, arrived.external_id)
         raise
+
+
+def _seen_again(project: Project, image: Image, facts: ScanFacts) -> Image:
+    image.remarks = contradictions(project, image, facts)
+    return image
 
 
 def arrival(
@@ -111,7 +119,7 @@ def arrival(
 ) -> Arrival:
     """Read and check what came. `frame`: its place in the file it was split from, from 1. TooLarge, Invalid (attr names
     what is wrong)."""
-    stated = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
+    stated: dict[str, Any] = {"split": parse_split(split), "external_id": parse_external_id(external_id)}
     data = _read(source)
     digest = hashlib.sha256(data).hexdigest()
     return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **stated)
@@ -119,8 +127,8 @@ def arrival(
 
 def identified(project: Project, came: Arrival) -> Arrival:
     """The same with its patient. Invalid (attr `file`) for a DICOM file that cannot be read."""
-    facts, patient = identify(project, came.data, came.facts)
-    return replace(came, facts=facts, patient=patient)
+    found = identify(project, came.data, came.facts)
+    return replace(came, facts=found.facts, patient=found.patient, exam=found.exam, remarks=found.remarks)
 
 
 def parse_split(value: Any) -> str | None:
@@ -246,7 +254,7 @@ def _said(image: Image) -> dict[str, Any]:
 def _new_row(actor: User, project: Project, kept: Kept) -> Image:
     """All but DICOM is kept bit-exact: there the stored bytes are the received ones."""
     arrived, decoded = kept.arrival, kept.incoming.decoded
-    return Image(
+    image = Image(
         project=project,
         uploaded_by=actor,
         file_name=arrived.file_name,
@@ -257,10 +265,11 @@ def _new_row(actor: User, project: Project, kept: Kept) -> Image:
         size=len(kept.incoming.stored),
         bits=decoded.bits,
         frames=decoded.frames,
-        notes=list(decoded.notes),
+        notes=[*decoded.notes, *(remark.detail for remark in arrived.remarks)],
         phash=decoded.phash,
         modality=kept.incoming.facts.modality or project.modality,
         patient=arrived.patient,
+        **arrived.exam,
         split=arrived.split,
         external_id=arrived.external_id,
         frame=arrived.frame,
@@ -268,3 +277,5 @@ def _new_row(actor: User, project: Project, kept: Kept) -> Image:
         received_sha256=arrived.sha256,
         sha256=kept.original.sha256,
     )
+    image.remarks = arrived.remarks
+    return image

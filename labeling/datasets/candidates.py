@@ -30,9 +30,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A data set as it would be, before anything is written. `known`: the sides of keys as they were read."""
+    """A data set as it would be, before anything is written. `candidates`: members, and those that found no side. `known`: the
+    sides of keys as they were read."""
 
     classes: list[ProjectClass]
+    candidates: list[Candidate]
     members: list[Candidate]
     assignment: splits.Assignment
     left_out: dict[int, str]
@@ -60,24 +62,68 @@ class Frozen:
         return digest([row.pk for row in self.classes], rows)
 
     def grouping(self) -> Grouping:
-        """What the split keeps together. One scan without a patient, and it is not a split by patient: it is one by
-        near-duplicates where some were found among the members, else by equal content alone."""
-        if self.members and all(member.image.patient for member in self.members):
-            return Grouping.PATIENT
+        """What the split keeps together. One scan without a patient, and it is not a split by patient: it is one by study where
+        all scans have at least that, by near-duplicates where some were found among the members, else by equal content alone."""
+        counts = self.grouped_by()
+        if counts[Grouping.NEAR_DUPLICATE] or counts[Grouping.NONE] or not self.members:
+            return Grouping.NEAR_DUPLICATE if self._lookalike() else Grouping.NONE
+        return Grouping.STUDY if counts[Grouping.STUDY] else Grouping.PATIENT
+
+    def grouped_by(self) -> dict[str, int]:
+        """How many members are bound by what: by the patient, else by the study, else by near-duplicates, else by nothing."""
+        lookalike = self._lookalike()
+        counts = dict.fromkeys(Grouping.values, 0)
+        for member in self.members:
+            counts[_bound_by(member, lookalike)] += 1
+        return counts
+
+    def _lookalike(self) -> set[int]:
+        """The members that look like another member."""
         present = {f"scan:{member.item.id}" for member in self.members}
-        bound = any((member.item.keys & present) - {f"scan:{member.item.id}"} for member in self.members)
-        return Grouping.NEAR_DUPLICATE if bound else Grouping.NONE
+        return {one.item.id for one in self.members if (one.item.keys & present) - {f"scan:{one.item.id}"}}
+
+    def one_group(self) -> str:
+        """What all candidates that could be placed are of, `patient` or `study`; empty where they are of several."""
+        if len(self.candidates) < 2 or len(splits.components([one.item for one in self.candidates])) > 1:
+            return ""
+        for name in ("patient", "study"):
+            if len({getattr(one.image, name) for one in self.candidates} - {None}) == 1:
+                return name
+        return "patient"
+
+    def few_groups(self, at_least: int) -> list[tuple[str, int, int]]:
+        """The classes that cannot be on `at_least` sides although they have the scans: class, scans, groups (patients)."""
+        found = []
+        groups = splits.components([one.item for one in self.candidates])
+        for row in self.classes:
+            sizes = [sum(item.class_id == row.pk for item in group) for group in groups]
+            own = sum(size > 0 for size in sizes)
+            if 0 < own < at_least <= sum(sizes):
+                found.append((row.name, sum(sizes), own))
+        return found
 
     def groups(self) -> dict[int, str]:
-        """For each member the name of its group: the patient where nothing else binds, else a scan."""
-        patients = {member.item.id: member.image.patient for member in self.members}
+        """For each member the name of its group: the patient or the study where nothing else binds, else a scan."""
+        own = {member.item.id: _own_group(member.image) for member in self.members}
         names = {}
         for group in splits.components([member.item for member in self.members]):
-            group_names = {patients[item.id] for item in group}
+            group_names = {own[item.id] for item in group}
             only = group_names.pop() if len(group_names) == 1 else None
-            name = f"patient:{only}" if only else f"scan:{group[0].id}"
+            name = only or f"scan:{group[0].id}"
             names.update(dict.fromkeys((item.id for item in group), name))
         return names
+
+
+def _bound_by(member: Candidate, lookalike: set[int]) -> Grouping:
+    if member.image.patient or member.image.study:
+        return Grouping.PATIENT if member.image.patient else Grouping.STUDY
+    return Grouping.NEAR_DUPLICATE if member.item.id in lookalike else Grouping.NONE
+
+
+def _own_group(image: Image) -> str | None:
+    if image.patient:
+        return f"patient:{image.patient}"
+    return f"study:{image.study}" if image.study else None
 
 
 def digest(classes: list[int], rows: list[list[str | int]]) -> str:
@@ -97,7 +143,7 @@ def collect(project: Project, seed: int) -> Frozen:
     assignment = splits.assign((one.item for one in candidates), known=known, seed=seed)
     members = [one for one in candidates if one.item.id in assignment.sides]
     versions = {image.pk: image.version for image, _ in approved}
-    return Frozen(classes, members, assignment, {**left_out, **assignment.left_out}, known, versions)
+    return Frozen(classes, candidates, members, assignment, {**left_out, **assignment.left_out}, known, versions)
 
 
 def _approved(project: Project) -> Iterator[tuple[Image, int]]:
@@ -148,25 +194,31 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
         yield Candidate(image, label_id, item, contents)
 
 
-def _lookalikes(project: Project) -> dict[int, dict[int, str | None]]:
-    """For each scan with confirmed near-duplicates: those, each with its patient."""
+def _lookalikes(project: Project) -> dict[int, dict[int, frozenset[str]]]:
+    """For each scan with confirmed near-duplicates: those, each with the keys of its patient and study."""
     pairs = list(duplicates.pairs_of(project.pk))
-    patients = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient"))
-    lookalikes: dict[int, dict[int, str | None]] = defaultdict(dict)
+    named = {pk for pair in pairs for pk in pair}
+    rows = Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient", "study")
+    persons = {pk: _person(patient, study) for pk, patient, study in rows.iterator() if pk in named}
+    lookalikes: dict[int, dict[int, frozenset[str]]] = defaultdict(dict)
     for first, second in pairs:
-        if first in patients and second in patients:
-            lookalikes[first][second], lookalikes[second][first] = patients[second], patients[first]
+        if first in persons and second in persons:
+            lookalikes[first][second], lookalikes[second][first] = persons[second], persons[first]
     return lookalikes
 
 
-def _bonds(image: Image, lookalikes: Mapping[int, str | None]) -> set[str]:
-    """A scan is bound to its patient and to its near-duplicates (and they to it), whether they are members or not.
+def _person(patient: str | None, study: str | None) -> frozenset[str]:
+    """What says who a scan shows: its patient, and its study, which is of one patient (PS3.3 7.3.1)."""
+    return frozenset(f"{kind}:{name}" for kind, name in (("patient", patient), ("study", study)) if name)
 
-    A newcomer is also bound to the patients of its near-duplicates, as it shows one of them. A scan that already has
+
+def _bonds(image: Image, lookalikes: Mapping[int, frozenset[str]]) -> set[str]:
+    """A scan is bound to its patient, its study and its near-duplicates (and they to it), whether they are members or not.
+
+    A newcomer is also bound to patient and study of its near-duplicates, as it shows the same. A scan that already has
     a side does not take on what a newcomer brings along."""
-    keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)}
-    patients = {image.patient} if image.split_locked else {image.patient, *lookalikes.values()}
-    return keys | {f"patient:{patient}" for patient in patients if patient}
+    keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)} | _person(image.patient, image.study)
+    return keys if image.split_locked else keys.union(*lookalikes.values())
 
 
 def _refuse_contradictions(candidates: Iterable[Candidate], names: Mapping[int, str]) -> None:

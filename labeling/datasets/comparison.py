@@ -44,6 +44,7 @@ def _head(snapshot: Snapshot) -> dict[str, Any]:
         "test_hash": snapshot.test_hash,
         "test_version": snapshot.test_version,
         "grouping": snapshot.grouping,
+        "grouped_by": snapshot.grouped_by,
         "seed": snapshot.seed,
         "classes": snapshot.classes,
         "split": split_counts(snapshot),

@@ -23,13 +23,19 @@ TRIES = 3
 # How long a person waits for scans that came in just now; usually there are none.
 COMPARE_S = 20.0
 DETAILS = {
-    splits.JOINS_TWO_SIDES: "Its patient or a copy of it is on two sides; including it would be a leak.",
-    splits.OTHER_SIDE: "Its patient or a copy of it is already on another side and stays there.",
+    splits.JOINS_TWO_SIDES: "Its patient, its study or a copy of it is on two sides; including it would be a leak.",
+    splits.OTHER_SIDE: "Its patient, its study or a copy of it is already on another side and stays there.",
     "held": "It is held back until somebody has checked whether it shows who the patient is.",
     "ungradable": "It was marked as ungradable.",
     "unsupported_multiframe": "It has several frames; only single pictures are trained on.",
     "retired_class": "Its class is retired.",
 }
+
+
+_CORRECT = (
+    "Correct the patients: whoever removed the names may have written the same PatientID into every file. Change `patient` of the "
+    "scans; where it is not known, leave it empty, and the study counts."
+)
 
 
 class _Moved(Exception):
@@ -43,6 +49,20 @@ def _not_counted(frozen: Frozen) -> str:
         return ""
     named = " ".join(f"{number}: {DETAILS[reason]}" for reason, number in sorted(reasons.items()))
     return f" Approved scans that do not count: {named}"
+
+
+def _too_few(frozen: Frozen, missing: Sequence[str]) -> str:
+    """What is missing, and what helps: more scans do not where those that are there count as one."""
+    lacking = f"{'; '.join(missing)}.{_not_counted(frozen)}"
+    if one := frozen.one_group():
+        return (
+            f"All {len(frozen.candidates)} approved scans are of one {one}, and scans of one patient are never on two sides: "
+            f"{lacking} {_CORRECT}"
+        )
+    if few := frozen.few_groups(at_least=len(splits.SIDES)):
+        named = "; ".join(f"the {scans} scans of {name} are of {groups}" for name, scans, groups in few)
+        return f"Not enough patients: {named}, and scans of one patient are never on two sides: {lacking} {_CORRECT}"
+    return f"Not enough approved scans: {lacking} Label and approve more scans, or set their split."
 
 
 def _any(_: Snapshot) -> None:
@@ -62,11 +82,7 @@ def freeze_snapshot(
     for _ in range(TRIES):
         frozen = collect(project, seed)
         if missing := splits.shortfalls(frozen.counts()):
-            raise Conflict(
-                f"Not enough approved scans: {'; '.join(missing)}.{_not_counted(frozen)} "
-                "Label and approve more scans, or set their split.",
-                code="not_enough_data",
-            )
+            raise Conflict(_too_few(frozen, missing), code="not_enough_data")
         existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
         if existing is not None:
             suits(existing)
@@ -99,6 +115,7 @@ def _write(actor: User, project: Project, seed: int, frozen: Frozen) -> Snapshot
         content_hash=frozen.content_hash(),
         seed=seed,
         grouping=frozen.grouping(),
+        grouped_by=frozen.grouped_by(),
         classes=[{"id": row.pk, "name": row.name} for row in frozen.classes],
         class_counts=frozen.counts(),
         test_hash=frozen.test_hash(),

@@ -49,6 +49,9 @@ class DatasetListSerializer(serializers.ModelSerializer[Snapshot]):
     erased = serializers.IntegerField(
         read_only=True, help_text="members that have since been erased: re-training is advised"
     )
+    grouped_by = serializers.DictField(
+        child=serializers.IntegerField(), read_only=True, help_text="how many scans are bound by what"
+    )
     created_by = serializers.CharField(source="created_by.username", read_only=True)
 
     class Meta:
@@ -61,6 +64,7 @@ class DatasetListSerializer(serializers.ModelSerializer[Snapshot]):
             "test_hash",
             "test_version",
             "grouping",
+            "grouped_by",
             "seed",
             "classes",
             "split",
@@ -160,6 +164,7 @@ class ManifestSerializer(serializers.Serializer[Any]):
     test_hash = serializers.CharField()
     test_version = serializers.IntegerField()
     grouping = serializers.CharField()
+    grouped_by = serializers.DictField(child=serializers.IntegerField())
     seed = serializers.IntegerField()
     classes = ClassSerializer(many=True)
     split = serializers.DictField(child=serializers.IntegerField())

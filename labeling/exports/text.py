@@ -8,13 +8,13 @@ from typing import Any, Final
 from django.utils import timezone
 
 from images.models import RESEARCH_USE, Image, Metadata, Project, ProjectClass
-from images.scan_facts import EXPORTED
+from images.scan_facts import EXAM_FIELDS, EXPORTED
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
 from mediscan_site.core.http.csv import quoted
 
 # What is treated as identifying is left out. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
-    "image_id", "label", "split", "external_id", "pseudonym", "patient", "modality", *EXPORTED, "approval_status",
+    "image_id", "label", "split", "external_id", "pseudonym", "patient", *EXAM_FIELDS, "modality", *EXPORTED, "approval_status",
 )  # fmt: skip
 HISTORY: Final = (
     "image_id", "date", "what", "reader", "round", "source", "label", "decision", "new_label", "confidence_score",
@@ -34,6 +34,7 @@ def labels_row(image: Image, *, path: str, label: str, split: str) -> list[Any]:
         "external_id": image.external_id,
         "pseudonym": image.patient,
         "patient": image.patient,
+        **{name: getattr(image, name) for name in EXAM_FIELDS},
         "modality": image.modality,
         "approval_status": image.approval_status,
     }

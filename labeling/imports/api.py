@@ -51,6 +51,7 @@ class LabelledScanViewSet(ImageViewSet):
         # A new scan has everything it shows loaded; one that was here before is read as a list reads it.
         fresh = image if created else scans(caller(request)).get(pk=image.pk)
         fresh.duplicate = not created  # type: ignore[attr-defined]
+        fresh.remarks = image.remarks
         shape = shapes.UploadedScanSerializer(fresh, context=self.get_serializer_context())
         return versioned(Response(shape.data, status=status.HTTP_201_CREATED if created else status.HTTP_200_OK))
 

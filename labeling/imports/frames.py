@@ -4,18 +4,19 @@ import hashlib
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from images.facts import keyed
 from images.models import Project
 from images.services import incoming
+from images.services.exams import code_of_bytes
 from labeling.imports.stream import Parcel
 
 
 def of_one_patient(project: Project, whole: Parcel) -> Parcel:
-    """The file with the patient of all its frames: the one that is stated, else the one that a DICOM file names, else a
-    pseudonym of the file's own. So its frames never end up on two sides of a data set."""
-    facts, patient = incoming.identify(project, whole.data, whole.facts)
-    if patient is None:
-        facts = replace(facts, pseudonym=keyed(project.pk, hashlib.sha256(whole.data).hexdigest()))
+    """The file with the patient and the study of all its frames: what is stated, else what a DICOM file names. Where nothing
+    is known, the file is a study of its own. So its frames never end up on two sides of a data set."""
+    found = incoming.identify(project, whole.data, whole.facts)
+    facts = found.facts
+    if found.patient is None and not found.exam.get("study"):
+        facts = replace(facts, study=code_of_bytes(project, hashlib.sha256(whole.data).hexdigest()))
     return replace(whole, facts=facts)
 
 

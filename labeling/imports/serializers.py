@@ -32,13 +32,20 @@ class UploadSerializer(FactsSerializer):
         return {**attrs.pop("metadata", {}), **attrs}
 
 
+class RemarkSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class UploadedScanSerializer(ScanSerializer):
-    """`duplicate`: these bytes were in the project already; this is that scan."""
+    """`duplicate`: these bytes were in the project already; this is that scan. `warnings`: what a person should look at, such
+    as a file that names another patient than what is stated about it."""
 
     duplicate = serializers.BooleanField(read_only=True)
+    warnings = RemarkSerializer(source="remarks", many=True, read_only=True)
 
     class Meta(ScanSerializer.Meta):
-        fields = [*ScanSerializer.Meta.fields, "duplicate"]
+        fields = [*ScanSerializer.Meta.fields, "duplicate", "warnings"]
         read_only_fields = fields
 
 

@@ -57,7 +57,9 @@ def upload_scan(
         then=label,
     )
     if label_class is not None and image.label_status == LabelStatus.UNLABELED:
+        remarks = image.remarks
         image = label_scan(actor=actor, image=image, label_class=label_class, source=label_source).image
+        image.remarks = remarks
     return image, created
 
 

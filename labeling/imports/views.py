@@ -78,7 +78,8 @@ def _receive_scan(request: HttpRequest, project: Project, file: Any, said: dict[
         label_class=said["label"],
         split=said["split"] or None,
     )
-    return Received(file.name, "created" if created else "duplicate", "", reverse("scan", args=[image.pk]), image.code)
+    outcome, remarks = "created" if created else "duplicate", " ".join(remark.detail for remark in image.remarks)
+    return Received(file.name, outcome, remarks, reverse("scan", args=[image.pk]), image.code)
 
 
 @read_page

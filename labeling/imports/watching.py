@@ -158,6 +158,8 @@ class Watch:
             split=above.lower() if parent in self._classes and above.lower() in SPLITS else None,
             label_source=Label.Source.IMPORT,
         )
+        for remark in image.remarks:
+            self.complain(f"{path}: {remark.code}: {remark.detail}")
         outcome = Outcome.CREATED if created else Outcome.DUPLICATE
         return image, outcome, f"{image.code} {outcome}"
 

@@ -15,7 +15,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from images import renditions
 from images.facts import said_pseudonym
 from images.models import Image, ProjectClass
-from images.services import parse_facts
+from images.services import exams, parse_facts
 from labeling.imports import frames, manifest, zipfiles
 from labeling.imports.archive import Archive, ArchiveError, Entry, EntryRefused
 from labeling.imports.layout import Place, arrange, file_name, is_system_file
@@ -234,8 +234,15 @@ class _Walk:
         patient = said_pseudonym(self.batch.project_id, said)
         self.report.add(path, Outcome.REJECTED, error.code, error.detail, patient=patient)
 
+    def _remarks(self, delivery: Delivery, image: Image) -> Sequence[exams.Remark]:
+        if delivery.created:
+            return image.remarks
+        return exams.contradictions(self.batch.project, image, delivery.parcel.facts)
+
     def _taken(self, delivery: Delivery, image: Image) -> None:
         path, wanted = delivery.parcel.tag, delivery.parcel.label_class
+        for remark in self._remarks(delivery, image):
+            self.report.add(path, Outcome.WARNING, remark.code, remark.detail, image)
         if delivery.created:
             self.report.add(path, Outcome.CREATED, "", "", image)
             return

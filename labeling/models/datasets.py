@@ -10,7 +10,11 @@ from mediscan_site.core.models import Blob, WorkItem
 
 
 class Grouping(models.TextChoices):
+    """What keeps scans on one side. It holds for every scan of the data set: one scan of an unknown patient, and it is not
+    `patient`. A study is of one patient, but a patient may have several."""
+
     PATIENT = "patient"
+    STUDY = "study"
     NEAR_DUPLICATE = "near_duplicate"
     NONE = "none"
 
@@ -36,6 +40,8 @@ class Snapshot(models.Model):
     content_hash = models.CharField(max_length=64)
     seed = models.PositiveIntegerField(default=0)
     grouping = models.CharField(max_length=16, choices=Grouping)
+    # Of its scans, how many are bound by what: a value of Grouping to a number. Empty in data sets from before it was counted.
+    grouped_by = models.JSONField(default=dict)
     classes = models.JSONField()
     class_counts = models.JSONField()
     # Equal test members with equal labels are the same test set; its version counts up within the project.

@@ -17,7 +17,7 @@ from images.decoding.deid.options import DeidOptions
 from images.decoding.dicom.tags import tags
 from images.models import Image, Metadata, Project
 from images.project_options import DEIDENTIFYING, OPTIONS, PLAIN
-from images.scan_facts import FACTS, METADATA, METADATA_FIELDS
+from images.scan_facts import EXAM_FIELDS, FACTS, METADATA, METADATA_FIELDS
 from images.services import create_project
 from images.services.projects import MAX_NAME
 from labeling.imports import dialects
@@ -41,7 +41,10 @@ def condition(name: str) -> Q:
 def test_every_fact_has_its_column_and_every_column_its_fact():
     columns = [field.name for field in Metadata._meta.concrete_fields if field.name not in ("id", "image")]
     assert sorted(METADATA_FIELDS) == sorted(columns)
-    assert [fact.name for fact in FACTS.values() if fact.of_scan] == ["modality", "patient", "pseudonym"]
+    assert [fact.name for fact in FACTS.values() if fact.of_scan] == [
+        "modality", "patient", "pseudonym", *EXAM_FIELDS,
+    ]  # fmt: skip
+    assert all(hasattr(Image, name) for name in EXAM_FIELDS)
 
 
 @pytest.mark.parametrize("fact", METADATA, ids=lambda fact: fact.name)
@@ -80,16 +83,17 @@ def test_a_page_shows_nothing_of_what_is_not_known():
 
 def test_a_page_puts_what_belongs_together_on_one_line():
     known = Metadata(body_part="CHEST", view="PA", laterality="L", sex="F", age=1.0, pixel_spacing=0.143, device="X")
+    known.pixel_spacing_at = "detector"
     assert facts.lines(known) == {
         "Body part": "CHEST, PA, L",
         "Person": "female, 1 year",
-        "Pixel spacing": "0.143 mm",
+        "Pixel spacing": "0.143 mm, detector",
         "Device": "X",
     }
 
 
 def test_a_dicom_file_is_asked_for_every_fact_that_it_can_tell():
-    asked = {fact.name for fact in FACTS.values() if fact.keywords or fact.kind in ("number", "moment")}
+    asked = {fact.name for fact in FACTS.values() if fact.keywords or fact.choices or fact.kind in ("number", "moment")}
     assert set(tags(Dataset(), Dataset(), [])) == asked
 
 

@@ -50,6 +50,7 @@ PAGES = [
     ("project_settings", "project", "admin", ["Retire", "Rename", "Save"]),
     ("project_members", "project", "admin", ["author", "Give author the right to train", "Remove"]),
     ("scan_list", "project", "author", ["{scan}", "scan1.jpg", "Download as CSV", "OPACITY"]),
+    ("study", "scan", "author", ["Nothing says which study {scan} belongs to", "scan1.jpg"]),
     ("upload", "project", "author", ["A ZIP of many", "labels.csv", "many.zip"]),
     ("label_next", "project", "author", ["{graded}", "NORMAL", "Ungradable", "Skip", "1 to label"]),
     ("review", "project", "colleague", ["{scan}", "Approve", "Reject", "by author"]),

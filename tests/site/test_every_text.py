@@ -8,10 +8,10 @@ OURS = ("core", "images", "labeling", "models_registry", "training")
 FORGOTTEN = {
     "core.IdempotencyRecord": {"route", "key", "body_digest", "headers", "body"},
     "images.Image": {"file_name", "image_format", "notes", "modality", "patient", "external_id", "received_sha256"}
-    | {"sha256", "phash"},
-    "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"},
+    | {"sha256", "phash", "study", "series", "instance"},
+    "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"} | {"pixel_spacing_at"},
     "images.Deidentification": {"profile", "actions"},
-    "images.PatientIdentity": {"pseudonym", "key_id", "sealed"},
+    "images.PatientIdentity": {"pseudonym", "number", "key_id", "sealed"},
     "labeling.Label": {"ungradable_reason", "comment"},
     "labeling.Review": {"comment"},
     "labeling.LabelDoubt": {"source"},
@@ -41,7 +41,7 @@ HARMLESS = {
     "images.ProjectClass": {"name"},
     "images.PatientMerge": {"source", "target"},
     "labeling.GroupSide": {"group"},
-    "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash"},
+    "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash", "grouped_by"},
     "labeling.SnapshotLeftOut": {"reason", "detail"},
     "labeling.WatchedFile": {"digest", "code"},
     "models_registry.ModelVersion": {"name", "architecture", "bundle_sha256", "bundle_signature", "source", "classes"}

@@ -12,7 +12,7 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
 from images.decoding.ages import OLDER, OLDEST_KEPT
-from images.decoding.deid import pixels, table, values
+from images.decoding.deid import conformance, pixels, table, values
 from images.decoding.deid.options import DeidOptions, Report
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.251083417312404312350172387106245107733"
@@ -39,6 +39,7 @@ _SHAPES: Final[dict[str, re.Pattern[str]]] = {
     **{vr: re.compile(r"[^\0]{0,1024}") for vr in ("LT", "ST", "UT")},
 }
 _NUMBERS: Final = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
+_LABEL_VRS: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _PIXELS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 
 
@@ -47,7 +48,7 @@ def deidentify(dataset: Dataset, options: DeidOptions) -> Report:
     options_kept = _kept(options)
     patient = _patient(dataset, options)
     days = values.shift_days(options.secret, patient or _study(dataset)) if options.shift_dates else None
-    cleaning = _Pass(options.secret, options_kept, days)
+    cleaning = _Pass(options.secret, options_kept, days, _text(dataset, "SOPClassUID"))
     for what in pixels.clean(dataset):
         cleaning.note("(7FE0,0010)", f"PixelData: {what}", "removed")
     cleaning.clean(dataset)
@@ -91,8 +92,9 @@ def _text(dataset: Dataset, keyword: str) -> str:
 class _Pass:
     """Goes through one dataset and notes what it did, each element once however often it occurs."""
 
-    def __init__(self, secret: bytes, kept: frozenset[str], days: int | None) -> None:
+    def __init__(self, secret: bytes, kept: frozenset[str], days: int | None, sop_class: str) -> None:
         self._secret = secret
+        self._sop_class = sop_class
         self._kept = kept
         self._days = days
         self._rows: dict[tuple[str, str, str], None] = {}
@@ -112,11 +114,11 @@ class _Pass:
             rows.append({"tag": "", "keyword": "more elements", "action": "removed"})
         return rows
 
-    def clean(self, dataset: Dataset, path: str = "", depth: int = 0) -> None:
+    def clean(self, dataset: Dataset, path: str = "", depth: int = 0, parent: str = "") -> None:
         for tag in list(dataset.keys()):
             keyword, action = "", "removed"
             if not tag.is_private:
-                keyword, action = self._treat(dataset, tag, path, depth)
+                keyword, action = self._treat(dataset, tag, path, depth, parent)
             if action == "removed":
                 del dataset[tag]
             if action:
@@ -125,23 +127,47 @@ class _Pass:
                 name = keyword or ("private" if tag.is_private else "unknown")
                 self.note(path + shown, name, "replaced" if replaced else action)
 
-    def _treat(self, dataset: Dataset, tag: BaseTag, path: str, depth: int) -> tuple[str, str]:
+    def _treat(self, dataset: Dataset, tag: BaseTag, path: str, depth: int, parent: str) -> tuple[str, str]:
         """The keyword of a standard element and what was done to it: '' for nothing, 'removed' for what is to go."""
         keyword = ""
         try:
             element = dataset[tag]
             keyword = element.keyword
             action = table.action_for(tag, keyword, element.VR, self._kept)
-            if action == "removed" or depth > MAX_DEPTH or not _type_is_right(tag, element.VR):
+            if depth > MAX_DEPTH or not keyword or not _type_is_right(tag, element.VR):
                 return keyword, "removed"
-            if element.VR == "SQ" and action in ("checked", "kept"):
+            demanded = conformance.demand(self._sop_class, parent, keyword)
+            if element.VR == "SQ" and _stays(keyword, action, demanded):
                 for item in element.value:
-                    self.clean(item, f"{path}{_shown(tag)} > ", depth + 1)
+                    self.clean(item, f"{path}{_shown(tag)} > ", depth + 1, keyword)
                 return keyword, ""
-            return keyword, self._do[action](element)
+            label = self._label(element) if demanded == "1" and not element.is_empty else ""
+            done = "removed" if action == "removed" else self._do[action](element)
+            return keyword, self._conforming(element, done, demanded, label)
         # A value that cannot be read cannot be cleared either, whatever its parser raises.
         except Exception:
             return keyword, "removed"
+
+    def _label(self, element: DataElement) -> str:
+        """What a value that says something is replaced by where it may not be empty."""
+        is_label = conformance.is_label(element.keyword) and element.VR in _LABEL_VRS
+        if is_label:
+            return values.label(self._secret, str(element.value))
+        dummy = values.dummy(element.VR)
+        return dummy if isinstance(dummy, str) else ""
+
+    def _conforming(self, element: DataElement, done: str, demanded: conformance.Demand, label: str) -> str:
+        """An element that its IOD demands is not removed; and where it may not be empty, it is not emptied either."""
+        if label and done in ("removed", "emptied"):
+            element.value = label
+            return "replaced"
+        if element.VR == "SQ" and done == "emptied" and demanded != "2":
+            return "removed"  # a sequence without items is lawful as type 2 alone (PS3.5 section 7.4)
+        # What says something and has no dummy, such as a colour profile, goes: empty it would be no better.
+        if done == "removed" and (demanded == "2" or (demanded and element.is_empty)):
+            element.clear()
+            return "emptied"
+        return done
 
     def note(self, tag: str, keyword: str, action: str) -> None:
         if len(self._rows) < MAX_ROWS:
@@ -196,6 +222,13 @@ class _Pass:
 
     def _checked(self, element: DataElement) -> str:
         return "" if _fits(element) else "removed"
+
+
+def _stays(keyword: str, action: table.Action, demanded: conformance.Demand) -> bool:
+    """Whether a sequence stays and its items are gone through."""
+    if action in ("checked", "kept"):
+        return True
+    return action == "emptied" and demanded == "1" and conformance.only_refers(keyword)
 
 
 def _each(element: DataElement) -> list[Any]:

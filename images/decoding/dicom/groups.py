@@ -21,7 +21,8 @@ _MACROS: Final = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
-    "FrameAnatomySequence": ("FrameLaterality",),
+    "FrameAnatomySequence": ("FrameLaterality", "AnatomicRegionSequence"),
+    "FramePixelDataPropertiesSequence": ("ImagerPixelSpacing",),
     "FrameContentSequence": ("FrameAcquisitionDateTime",),
 }
 _RENAMED: Final = {"FrameLaterality": "ImageLaterality", "FrameAcquisitionDateTime": "AcquisitionDateTime"}
@@ -42,4 +43,12 @@ def copy(source: Dataset, target: Dataset, keywords: tuple[str, ...]) -> None:
         if keyword in _RENAMED and keyword in source:
             setattr(target, _RENAMED[keyword], source[keyword].value)
         elif keyword in source:
-            target.add(shallow(source[keyword]))
+            _hand_on(source, target, keyword)
+
+
+def _hand_on(source: Dataset, target: Dataset, keyword: str) -> None:
+    """A value that cannot be read stays as it was written: whoever needs it says so, and the others go on without."""
+    try:
+        target.add(shallow(source[keyword]))
+    except Exception:  # whatever the value does to its parser
+        target[keyword] = shallow(source.get_item(keyword))

@@ -11,7 +11,8 @@ from pydicom import FileDataset, dcmwrite
 from images.decoding.deid.options import DeidOptions
 from images.decoding.deid.sweep import deidentify
 from images.decoding.dicom import pixels, reading, shape
-from images.decoding.dicom.tags import patient_id, tags
+from images.decoding.dicom.identity import Identity, identity
+from images.decoding.dicom.tags import tags
 from images.decoding.facts import Facts
 from images.decoding.job import Job
 from images.decoding.shaping import plain, shrunk
@@ -41,10 +42,10 @@ class Kept:
         }
 
 
-def patient(data: bytes, job: Job) -> str | None:
-    """The raw PatientID of a file, the pixels left alone. Raises Undecodable."""
+def told(data: bytes, job: Job) -> Identity:
+    """Whose picture a file says it is, and which one; the pixels are left alone. Raises Undecodable."""
     dataset, _ = reading.read(data, job.max_bytes, job.max_pixels)
-    return patient_id(dataset)
+    return identity(dataset, None if job.deid is None else _options(job.deid).secret)
 
 
 def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:

@@ -8,6 +8,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 
 from images.decoding.dicom import codestream, readable, slides, stored
+from images.decoding.dicom.kinds import require_picture
 from images.decoding.dicom.structure import Layout, layout
 from images.decoding.errors import Undecodable, too_many_pixels
 from images.decoding.facts import Facts
@@ -41,6 +42,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
     if parts.syntax not in SYNTAXES:
         raise Undecodable("unsupported_format", _OTHER_SYNTAX)
     dataset = _dataset(parts)
+    require_picture(dataset)
     if not parts.has_pixels or not any(keyword in dataset for keyword in _PIXELS):
         raise Undecodable("no_picture")
     notes = [note for note, is_true in ((_OTHER_ENCODING, parts.is_other), (_TAIL, parts.tail)) if is_true]

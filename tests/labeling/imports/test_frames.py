@@ -32,16 +32,18 @@ def bring(actor, project, files: dict[str, bytes], *, split_frames: bool = True,
     return selectors.imports(actor).get(pk=batch.pk)
 
 
-def test_each_page_becomes_a_scan_of_one_made_up_patient(author, project):
+def test_each_page_becomes_a_scan_of_one_study(author, project):
     batch = bring(author, project, {"train/NORMAL/a.tiff": pages(3), "train/NORMAL/b.tiff": pages(1, seed=1)})
     assert (batch.status, batch.total, batch.created, batch.rejected) == ("succeeded", 4, 4, 0)  # type: ignore[attr-defined]
     frames = list(Image.objects.filter(frame__isnull=False).order_by("frame"))
     assert [(scan.file_name, scan.frame, scan.frames, scan.split) for scan in frames] == [
         (f"a#{number}.tiff", number, 1, "train") for number in (1, 2, 3)
     ]
-    assert len({scan.patient for scan in frames}) == 1 and frames[0].patient.startswith("P")
+    assert len({scan.study for scan in frames}) == 1 and frames[0].study.startswith("ST")
+    # Nobody says whose pictures they are: no data set may say that it is split by patient.
+    assert {scan.patient for scan in frames} == {None}
     whole = Image.objects.get(frame__isnull=True)
-    assert (whole.file_name, whole.patient, whole.label_class.name) == ("b.tiff", None, "NORMAL")
+    assert (whole.file_name, whole.study, whole.label_class.name) == ("b.tiff", None, "NORMAL")
 
 
 def test_the_stated_patient_and_external_id_hold_for_all_frames(author, project):
@@ -103,8 +105,10 @@ def test_the_frames_of_a_real_series_are_of_the_patient_that_it_names(author, pr
     batch = bring(author, project, {path.name: path.read_bytes() for path in several})
     assert batch.created > len(several)  # type: ignore[attr-defined]
     for path in several:
-        patients = set(Image.objects.filter(file_name__startswith=f"{path.stem}#").values_list("patient", flat=True))
-        assert len(patients) <= 1 and None not in patients
+        frames = Image.objects.filter(file_name__startswith=f"{path.stem}#")
+        assert len(set(frames.values_list("patient", flat=True))) <= 1
+        studies = set(frames.values_list("study", flat=True))
+        assert len(studies) <= 1 and None not in studies
 
 
 def test_the_api_and_the_page_take_the_wish(api, author, project, client):
