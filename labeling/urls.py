@@ -4,6 +4,7 @@ from django.urls import path
 
 from labeling.datasets.views import dataset, dataset_diff, dataset_list
 from labeling.exports.views import export, export_discard, export_list, export_start
+from labeling.imports.preview_views import upload_discard, upload_preview, upload_start
 from labeling.imports.views import import_report, upload
 from labeling.reading import doubt_views, label_views, review_views
 
@@ -20,5 +21,8 @@ urlpatterns = [
     path("projects/<int:pk>/exports/new/", export_start, name="export_start"),
     path("exports/<int:pk>/", export, name="export"),
     path("exports/<int:pk>/discard/", export_discard, name="export_discard"),
+    path("uploads/<int:pk>/", upload_preview, name="upload_preview"),
+    path("uploads/<int:pk>/start/", upload_start, name="upload_start"),
+    path("uploads/<int:pk>/discard/", upload_discard, name="upload_discard"),
     path("imports/<int:pk>/", import_report, name="import"),
 ]

@@ -47,9 +47,13 @@ def zip_stream(files: Iterable[tuple[str, bytes]], *, compress: bool = False) ->
 
 
 def folder_zip(folder: Path) -> Iterator[bytes]:
-    """A folder's regular files as a ZIP, paths relative to it, in order of path. Links are left out."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return zip_stream((path.relative_to(folder).as_posix(), path.read_bytes()) for path in paths)
+    """A folder's regular files as a ZIP, paths relative to it, in order of path."""
+    return zip_stream((path.relative_to(folder).as_posix(), path.read_bytes()) for path in folder_files(folder))
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The regular files below a folder, in order of path. Links are left out."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 class IteratorReader(io.RawIOBase):

@@ -13,7 +13,8 @@ from django.db import transaction
 from images.models import Image, Project
 from images.services.outgoing import outgoing
 from labeling.exports import text as export_text
-from labeling.imports.layout import SPLITS, is_system_file
+from labeling.imports.layout import is_system_file
+from labeling.imports.splits import SPLITS
 from labeling.models import Export, Snapshot, SnapshotMember
 from labeling.policies import require
 from labeling.zipstream import zip_stream

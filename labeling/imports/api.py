@@ -8,14 +8,16 @@ from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from images.api import ImageViewSet
 from images.models import Image
 from images.selectors import scans
 from images.services import parse_facts
 from labeling import filters, policies
-from labeling.imports import selectors, services
+from labeling.imports import previews, selectors, services
 from labeling.imports import serializers as shapes
+from labeling.imports.preview_serializers import HeldSerializer
 from labeling.models import Import, ImportFile
 from labeling.reading import labels
 from mediscan_site.core.http.api import parsed, versioned
@@ -74,15 +76,23 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     def create(self, request: Request) -> Response:
         """Take in a ZIP. The work is done in the background; `Location` is where to look."""
         values = parsed(shapes.ImportStartSerializer(data=request.data, context=self.get_serializer_context()))
-        return self.started(request, values["project"], values["file"], split_frames=values["split_frames"])
-
-    def started(self, request: Request, project: Any, file: Any, *, split_frames: bool = False) -> Response:
-        batch = services.start_import(
-            actor=caller(request), project=project, source=file, file_name=file.name, split_frames=split_frames
-        )
+        file = values.pop("file")
+        batch = services.start_import(actor=caller(request), source=file, file_name=file.name, **values)
         fresh = selectors.imports(caller(request)).get(pk=batch.pk)
         shape = shapes.ImportSerializer(fresh, context=self.get_serializer_context())
         return accepted(request, fresh, "import-detail", shape)
+
+    @extend_schema(request={"multipart/form-data": shapes.ImportStartSerializer}, responses={201: HeldSerializer})
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        """What is understood of a ZIP, before anything is stored. It is held at `Location` for a day: POST to its `start/`
+        begins the import, DELETE gives it up."""
+        values = parsed(shapes.ImportStartSerializer(data=request.data, context=self.get_serializer_context()))
+        file = values.pop("file")
+        upload = previews.hold_zip(actor=caller(request), source=file, file_name=file.name, **values)
+        shape = HeldSerializer(upload, context=self.get_serializer_context())
+        location = reverse("upload-detail", kwargs={"pk": upload.pk}, request=request)
+        return Response(shape.data, status=status.HTTP_201_CREATED, headers={"Location": location})
 
     @extend_schema(responses=shapes.ImportFileSerializer(many=True))
     @action(detail=True, filterset_class=None, ordering_fields=("id",), ordering="id")

@@ -3,6 +3,8 @@
 One bad entry is refused by name (`EntryRefused`); only a file that is not a ZIP at all is refused whole (`ArchiveError`).
 """
 
+import codecs
+import contextlib
 import io
 import re
 import stat
@@ -10,19 +12,27 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, cast
+
+from labeling.imports.zipnames import Names, read_names
 
 CHUNK: Final = 1 << 18
 # The directory is read whole: this bounds it to some 100,000 entries with long names.
 LARGEST_READ: Final = 16 * 2**20
 MAX_NAME: Final = 500
 LOCAL_HEADER: Final = 30
-UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
+TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".yaml", ".yml")
+LARGEST_LISTING: Final = 4 * 2**20
+ENCRYPTED_FLAG: Final = 0x1
+DOS_FOLDER: Final = 0x10
 READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 DRIVE: Final = re.compile(r"^[A-Za-z]:")
 NOT_A_ZIP: Final = "This file is not a readable ZIP archive. Pack the scans again and send that file."
+NOT_UTF8: Final = (
+    "This ZIP says that its names are UTF-8, and they are not. Pack the scans again with 7-Zip and send that file."
+)
 _UNREADABLE: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -59,11 +69,24 @@ class EntryRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path`: the name with forward slashes, fit to be shown. `refusal`: why it will not be read, whatever is in it."""
+    """`path`: the name with forward slashes, fit to be shown. `refusal`: why it will not be read, whatever is in it.
+
+    `unsure`: the name is of an unknown code page, and only its letters from A to Z are right."""
 
     path: str
     info: zipfile.ZipInfo
     refusal: EntryRefused | None
+    unsure: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes, as the directory says."""
+        return self.info.file_size
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the content, as the directory says; reading checks it."""
+        return self.info.CRC
 
 
 class _Bounded(io.RawIOBase):
@@ -91,20 +114,50 @@ class _Bounded(io.RawIOBase):
 
 
 class Archive:
-    """The entries of a ZIP, in order; `read` gives the bytes of one. The source stays open and belongs to the caller."""
+    """The entries of a ZIP, in order; `read` gives the bytes of one. The source stays open and belongs to the caller.
 
-    def __init__(self, source: BinaryIO, limits: Limits) -> None:
+    `wanted`: names of folders that would be understood, by which the code page of unmarked names is found."""
+
+    def __init__(self, source: BinaryIO, limits: Limits, wanted: Collection[str] = ()) -> None:
         self._limits = limits
         self._read_total = 0
         try:
             self._zip = zipfile.ZipFile(cast("Any", _Bounded(source)))
+        except UnicodeDecodeError as error:
+            raise ArchiveError(NOT_UTF8) from error
         except _UNREADABLE as error:
             raise ArchiveError(NOT_A_ZIP) from error
-        # Not ZipInfo.is_dir(), which stumbles over an entry without a name.
-        infos = [info for info in self._zip.infolist() if not info.filename.endswith("/")]
-        if len(infos) > limits.entries:
-            raise ArchiveError(f"This ZIP holds {len(infos)} files; {limits.entries} are allowed. Split it.")
-        self.entries = list(_entries(infos, self._zip.start_dir))
+        infos = self._zip.infolist()
+        names = read_names(infos, wanted)
+        if names.unsure:
+            names = read_names(infos, wanted, self._listing(infos))
+        self.code_page = names.code_page
+        files = [number for number, info in enumerate(infos) if not _is_folder(info, names.names[number])]
+        if len(files) > limits.entries:
+            raise ArchiveError(f"This ZIP holds {len(files)} files; {limits.entries} are allowed. Split it.")
+        self.entries = list(_entries(infos, names, files, self._zip.start_dir))
+
+    def _listing(self, infos: Sequence[zipfile.ZipInfo]) -> str:
+        """The text of the first small table with a plain name: it may name the files whose own names are unclear."""
+        for info in infos:
+            name = info.orig_filename
+            if name.isascii() and name.lower().endswith(TABLES) and info.file_size <= LARGEST_LISTING:
+                with contextlib.suppress(EntryRefused):
+                    data = self.read(Entry(name, info, _bad_kind(info)))
+                    return data.decode(
+                        "utf-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8", "replace"
+                    )
+        return ""
+
+    def head(self, entry: Entry, size: int) -> bytes:
+        """The first bytes of an entry, none where it cannot be read: `read` will say why."""
+        if entry.refusal:
+            return b""
+        try:
+            with self._zip.open(entry.info) as source:
+                return source.read(size)
+        except _UNREADABLE:
+            return b""
 
     def read(self, entry: Entry, *, limit: int | None = None) -> bytes:
         """All bytes of an entry. Raises EntryRefused with `limit` (default: the entry limit) or any other limit passed."""
@@ -147,11 +200,23 @@ def _too_large(allowed: int) -> EntryRefused:
     return EntryRefused("too_large", f"This file is larger than the allowed {allowed} bytes.")
 
 
-def _entries(infos: list[zipfile.ZipInfo], directory_start: int) -> Iterator[Entry]:
-    overlapping = _overlapping(infos, directory_start)
+def _is_folder(info: zipfile.ZipInfo, name: str) -> bool:
+    """Told by the name as it was meant: in some code pages the second byte of a letter is that of a backslash. .NET and old
+    Windows programs end the names of folders with one."""
+    if name.endswith("/"):
+        return True
+    if info.file_size:
+        return False
+    return name.endswith("\\") or stat.S_ISDIR(info.external_attr >> 16) or bool(info.external_attr & DOS_FOLDER)
+
+
+def _entries(
+    infos: Sequence[zipfile.ZipInfo], names: Names, files: Sequence[int], directory_start: int
+) -> Iterator[Entry]:
+    overlapping = _overlapping([infos[number] for number in files], directory_start)
     seen: set[str] = set()
-    for number, info in enumerate(infos, 1):
-        name = _decoded(info)
+    for number, at in enumerate(files, 1):
+        info, name = infos[at], names.names[at]
         path = unicodedata.normalize("NFC", name.replace("\\", "/"))
         refusal = _bad_name(name, path) or _bad_kind(info)
         path = path or f"(entry {number}, without a name)"
@@ -164,18 +229,7 @@ def _entries(infos: list[zipfile.ZipInfo], directory_start: int) -> Iterator[Ent
                 "duplicate_path", "The ZIP holds this path twice; the first one is taken."
             )
         seen.add(path)
-        yield Entry(_shown(path), info, refusal)
-
-
-def _decoded(info: zipfile.ZipInfo) -> str:
-    """The name as it was meant. Some packers (macOS) write UTF-8 and do not say so."""
-    name = info.orig_filename
-    if info.flag_bits & UTF8_FLAG:
-        return name
-    try:
-        return name.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return name
+        yield Entry(_shown(path), info, refusal, at in names.unsure)
 
 
 def _shown(path: str) -> str:

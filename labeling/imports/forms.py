@@ -7,6 +7,7 @@ from django import forms
 from images.decoding.formats import LISTED
 from images.models import Split
 from labeling.forms import ClassField, ProjectForm
+from labeling.imports import dialects
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -35,8 +36,26 @@ class UploadForm(ProjectForm):
     )
     split = forms.ChoiceField(required=False, choices=[("", "decided by the data set"), *Split.choices])
     modality = forms.CharField(required=False, max_length=40)
+    preview = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Look before a ZIP comes in",
+        help_text="You see what was understood of it, and start the import or give it up.",
+    )
     split_frames = forms.BooleanField(
         required=False,
         label="Frames as scans",
         help_text="In a ZIP: each frame of a DICOM file and each page of a TIFF becomes a scan of its own, all of one patient.",
     )
+
+
+class DialectForm(forms.Form):
+    """How the labels files of a ZIP that waits are read."""
+
+    dialect = forms.ChoiceField(choices=dialects.CHOICES, label="Labels file written like")
+
+
+class StartForm(DialectForm):
+    """Starts the import of such a ZIP."""
+
+    split_frames = UploadForm.base_fields["split_frames"]

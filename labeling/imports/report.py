@@ -20,11 +20,14 @@ class Report:
         # Keyed: a bare digest would still reveal whether an erased scan had a certain name.
         self._key = ring.current().derived("paths of imports")
         self._rows: list[ImportFile] = []
-        final = ImportFile.objects.filter(batch=batch).exclude(outcome=Outcome.WARNING)
-        self._done = set(final.values_list("path_digest", flat=True))
+        final = ImportFile.objects.filter(batch=batch).exclude(outcome__in=(Outcome.WARNING, Outcome.NOTE))
+        outcomes = dict(final.values_list("path_digest", "outcome"))
+        self._done = set(outcomes)
+        self.passed_over = sum(outcome == Outcome.PASSED_OVER for outcome in outcomes.values())
 
     def __len__(self) -> int:
-        return len(self._done)
+        """How many files and rows are dealt with, without those that were passed over."""
+        return len(self._done) - self.passed_over
 
     def is_done(self, path: str) -> bool:
         return self._digest(path) in self._done
@@ -38,8 +41,9 @@ class Report:
         digest = self._digest(path)
         values: dict[str, Any] = {"path": path[:LONGEST_PATH], "outcome": outcome, "code": code, "detail": detail}
         self._rows.append(ImportFile(batch=self._batch, path_digest=digest, image=image, patient=patient, **values))
-        if outcome != Outcome.WARNING:
+        if outcome not in (Outcome.WARNING, Outcome.NOTE) and digest not in self._done:
             self._done.add(digest)
+            self.passed_over += outcome == Outcome.PASSED_OVER
         if image is None and len(self._rows) >= BATCH:
             self.flush()
 

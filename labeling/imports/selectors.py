@@ -1,7 +1,9 @@
 """Read queries about imports and resumable uploads."""
 
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from labeling import policies
@@ -19,7 +21,7 @@ def _files(*outcomes: str) -> Coalesce:
 
 
 def imports(user: User | AnonymousUser) -> QuerySet[Import]:
-    """The user's imports with `created`, `duplicates`, `rejected`, `warnings` and `done` counted."""
+    """The user's imports with `created`, `duplicates`, `rejected`, `warnings`, `passed_over` and `done` counted."""
     outcome = ImportFile.Outcome
     return (
         policies.visible_imports(user)
@@ -29,6 +31,7 @@ def imports(user: User | AnonymousUser) -> QuerySet[Import]:
             duplicates=_files(outcome.DUPLICATE),
             rejected=_files(outcome.REJECTED),
             warnings=_files(outcome.WARNING),
+            passed_over=_files(outcome.PASSED_OVER),
             done=_files(outcome.CREATED, outcome.DUPLICATE, outcome.REJECTED),
         )
     )
@@ -51,3 +54,12 @@ def upload_parts(upload: ResumableUpload) -> QuerySet[UploadPart]:
 def import_files(batch: Import) -> QuerySet[ImportFile]:
     """Every line of the report, in order of appearance."""
     return ImportFile.objects.filter(batch=batch).select_related("image").order_by("id")
+
+
+def reasons(batch: Import) -> list[dict[str, Any]]:
+    """What became of files, counted by outcome and reason, with the first path and its sentence: most frequent first. What came
+    in is left out."""
+    lines = ImportFile.objects.filter(batch=batch).exclude(code="")
+    counted = lines.values("outcome", "code").annotate(number=Count("pk"), first=Min("pk")).order_by("-number", "code")
+    firsts = ImportFile.objects.in_bulk([row["first"] for row in counted])
+    return [{**row, "example": firsts[row["first"]]} for row in counted]

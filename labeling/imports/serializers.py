@@ -1,16 +1,18 @@
 """JSON of uploads and imports: parsing and shape, no rules."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from images.models import Split
 from images.serializers import FactsSerializer, ScanSerializer, project_field
-from labeling.imports import selectors
+from labeling.imports import dialects, selectors
 from labeling.models import Import, ImportFile
 from mediscan_site.core.http.viewsets import JobSerializer
 from mediscan_site.core.models import WorkStatus
+
+RESULT: Final = ("created", "duplicates", "rejected", "warnings")
 
 
 class UploadSerializer(FactsSerializer):
@@ -29,7 +31,12 @@ class UploadSerializer(FactsSerializer):
         return dict(facts.validated_data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {**attrs.pop("metadata", {}), **attrs}
+        inner = attrs.pop("metadata", {})
+        for name in inner.keys() & attrs.keys():
+            if inner[name] != attrs[name]:
+                detail = f"{name} is sent by itself and in metadata, with different values. Send it once."
+                raise serializers.ValidationError({name: detail}, code="several_values")
+        return {**inner, **attrs}
 
 
 class RemarkSerializer(serializers.Serializer[Any]):
@@ -49,16 +56,28 @@ class UploadedScanSerializer(ScanSerializer):
         read_only_fields = fields
 
 
+class ImportOptionsSerializer(serializers.Serializer[Any]):
+    """How a ZIP is read; what is left out is as it was announced."""
+
+    split_frames = serializers.BooleanField(required=False)
+    dialect = serializers.ChoiceField(
+        choices=dialects.CHOICES, required=False, help_text="How its labels files are read."
+    )
+
+
 class ImportStartSerializer(serializers.Serializer[Any]):
-    """`split_frames`: each frame of a multi-frame DICOM file or page of a TIFF becomes a scan, all of one patient."""
+    """`split_frames`: each frame of a multi-frame DICOM file or page of a TIFF becomes a scan, all of one patient. `dialect`: how
+    its labels files are read; `auto` finds out."""
 
     project = project_field()
     file = serializers.FileField()
     split_frames = serializers.BooleanField(required=False, default=False)
+    dialect = serializers.ChoiceField(choices=dialects.CHOICES, required=False, default=dialects.AUTO)
 
 
 class ImportFileSerializer(serializers.ModelSerializer[ImportFile]):
-    """`outcome`: created, duplicate, rejected, or warning (next to another line of the same file)."""
+    """`outcome`: created, duplicate, rejected, passed_over (what lies beside the scans of a CD), warning (next to another line of
+    the same file) or note (how something was understood)."""
 
     image = serializers.CharField(source="image.code", read_only=True, allow_null=True, default=None)
 
@@ -75,7 +94,8 @@ class ImportErrorSerializer(serializers.ModelSerializer[ImportFile]):
 
 
 class ImportListSerializer(JobSerializer):
-    """`paused`: queued until there is room on the disk again; `error` says so."""
+    """`paused`: queued until there is room on the disk again; `error` says so. `passed_over`: files that are neither scans nor
+    mistakes, which `total` leaves out."""
 
     id = serializers.IntegerField(read_only=True)
     project = serializers.IntegerField(source="project_id", read_only=True)
@@ -90,12 +110,14 @@ class ImportListSerializer(JobSerializer):
     duplicates = serializers.IntegerField(read_only=True)
     rejected = serializers.IntegerField(read_only=True)
     warnings = serializers.IntegerField(read_only=True)
+    passed_over = serializers.IntegerField(read_only=True)
+    dialect = serializers.CharField(read_only=True)
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {"type": "integer"}})
     def get_result(self, obj: Any) -> dict[str, Any] | None:
         if obj.status != WorkStatus.SUCCEEDED:
             return None
-        return {name: getattr(obj, name) for name in ("created", "duplicates", "rejected", "warnings")}
+        return {name: getattr(obj, name) for name in RESULT}
 
 
 class ImportSerializer(ImportListSerializer):

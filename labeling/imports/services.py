@@ -8,6 +8,7 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus, Project, ProjectClass
 from images.services import ScanFacts, store_scan
+from labeling.imports import dialects
 from labeling.imports.archive import Archive, ArchiveError
 from labeling.imports.zipfiles import limits
 from labeling.models import Import, Label
@@ -64,24 +65,38 @@ def upload_scan(
 
 
 def start_import(
-    *, actor: User, project: Project, source: BinaryIO, file_name: str, split_frames: bool = False
+    *,
+    actor: User,
+    project: Project,
+    source: BinaryIO,
+    file_name: str,
+    split_frames: bool = False,
+    dialect: str = dialects.AUTO,
 ) -> Import:
     """Store the ZIP (encrypted) and queue the work on it. What is not a ZIP is refused at once: Invalid, attr `file`."""
     require_import(actor, project)
     shares.require_room(Import, actor)
     require_zip(source)
-    batch = Import(project=project, created_by=actor, file_name=text.file_name(file_name), split_frames=split_frames)
+    batch = Import(
+        project=project,
+        created_by=actor,
+        file_name=text.file_name(file_name),
+        split_frames=split_frames,
+        dialect=dialect,
+    )
     return _keep(batch, source)
 
 
-def start_folder_import(*, actor: User, project: Project, folder: Path, split_frames: bool = False) -> Import:
+def start_folder_import(
+    *, actor: User, project: Project, folder: Path, split_frames: bool = False, dialect: str = dialects.AUTO
+) -> Import:
     """Like `start_import`, for a folder that this machine can read: it is packed on the way in."""
     require_import(actor, project)
     room.require()
     if not any(path.is_file() for path in folder.rglob("*")):
         raise Invalid(f"The folder {folder} holds no files.", attr="path", code="empty")
     name = text.file_name(f"{folder.name}.zip")
-    batch = Import(project=project, created_by=actor, file_name=name, split_frames=split_frames)
+    batch = Import(project=project, created_by=actor, file_name=name, split_frames=split_frames, dialect=dialect)
     return _keep(batch, reader(folder_zip(folder)))
 
 

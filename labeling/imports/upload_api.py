@@ -7,15 +7,18 @@ from typing import Any, BinaryIO, cast
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from images.serializers import project_field
 from labeling import filters
-from labeling.imports import selectors, uploads
-from labeling.imports.serializers import ImportSerializer
-from labeling.imports.uploads import give_up_upload, receive_part, start_upload
+from labeling.imports import dialects, selectors, uploads
+from labeling.imports.preview_serializers import PreviewSerializer
+from labeling.imports.previews import preview_upload
+from labeling.imports.serializers import ImportOptionsSerializer, ImportSerializer
+from labeling.imports.uploads import give_up_upload, receive_part, start_held, start_upload
 from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.api import parsed
@@ -37,6 +40,10 @@ class UploadStartSerializer(serializers.Serializer[Any]):
     size = serializers.IntegerField(min_value=1, max_value=2**62)
     sha256 = serializers.CharField(required=False, allow_blank=True, help_text="SHA-256 (hex) of the whole ZIP.")
     split_frames = serializers.BooleanField(required=False, default=False)
+    dialect = serializers.ChoiceField(choices=dialects.CHOICES, required=False, default=dialects.AUTO)
+    preview = serializers.BooleanField(
+        required=False, default=False, help_text="When all is here, wait: look at preview/, then POST to start/."
+    )
 
 
 class UploadListSerializer(serializers.ModelSerializer[ResumableUpload]):
@@ -58,6 +65,8 @@ class UploadListSerializer(serializers.ModelSerializer[ResumableUpload]):
             "part_size",
             "sha256",
             "split_frames",
+            "dialect",
+            "preview",
             "created_by",
             "created_at",
             "expires_at",
@@ -123,7 +132,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
         responses={200: UploadListSerializer, 202: ImportSerializer},
     )
     def update(self, request: Request, pk: str) -> Response:
-        """One piece as the raw body. 200 while more is to come; 202 and the import in `Location` once all is here."""
+        """One piece as the raw body. 200 while more is to come; 202 and the import in `Location` once all is here. An upload with
+        `preview` stays 200: it is whole when `received` is `size`."""
         upload = self.get_object()
         first, last = _range(request, upload)
         batch = receive_part(
@@ -141,6 +151,27 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     def _complete(self, request: Request, batch: Import) -> Response:
         fresh = selectors.imports(caller(request)).get(pk=batch.pk)
         return accepted(request, fresh, "import-detail", ImportSerializer(fresh, context=self.get_serializer_context()))
+
+    @extend_schema(
+        responses=PreviewSerializer,
+        parameters=[
+            OpenApiParameter("dialect", str, enum=[*dialects.NAMES], description="Read the labels files like this.")
+        ],
+    )
+    @action(detail=True, filterset_class=None)
+    def preview(self, request: Request, pk: str) -> Response:
+        """What is understood of a ZIP that is here, before anything is stored."""
+        asked = parsed(ImportOptionsSerializer(data=request.query_params))
+        found = preview_upload(actor=caller(request), upload=self.get_object(), dialect=asked.get("dialect"))
+        return Response(PreviewSerializer(found).data)
+
+    @extend_schema(request=ImportOptionsSerializer, responses={202: ImportSerializer})
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Begin the import of a ZIP that was looked at."""
+        values = parsed(ImportOptionsSerializer(data=request.data))
+        options = {name: values.get(name) for name in ("dialect", "split_frames")}
+        return self._complete(request, start_held(actor=caller(request), upload=self.get_object(), **options))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:

@@ -11,6 +11,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from images.models import Project
+from labeling.imports import dialects
 from labeling.imports.services import queue_import, require_import, require_zip
 from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
@@ -37,9 +38,18 @@ class _Raced(Exception):
 
 
 def start_upload(
-    *, actor: User, project: Project, file_name: str, size: int, sha256: str = "", split_frames: bool = False
+    *,
+    actor: User,
+    project: Project,
+    file_name: str,
+    size: int,
+    sha256: str = "",
+    split_frames: bool = False,
+    dialect: str = dialects.AUTO,
+    preview: bool = False,
 ) -> ResumableUpload:
-    """Announce a ZIP of `size` bytes. `sha256` (hex), when given, is checked once all of it is there."""
+    """Announce a ZIP of `size` bytes. `sha256` (hex), when given, is checked once all of it is there. With `preview` it then
+    waits: `previews` tells what is understood, and starts the import."""
     require_import(actor, project)
     if size > settings.MAX_IMPORT_BYTES:
         raise TooLarge(f"The ZIP is larger than {settings.MAX_IMPORT_BYTES} bytes. Split it.", attr="size")
@@ -53,15 +63,17 @@ def start_upload(
         size=size,
         sha256=sha256_hex(sha256, what="sha256", attr="sha256") if sha256 else "",
         split_frames=split_frames,
+        dialect=dialect,
+        preview=preview,
     )
     with transaction.atomic():
-        _require_share(actor, size)
+        require_share(actor, size)
         upload.save(force_insert=True)
         audit.record("upload.start", actor=actor, obj=upload, project=project.pk, details={"bytes": size})
     return upload
 
 
-def _require_share(actor: User, size: int) -> None:
+def require_share(actor: User, size: int) -> None:
     """TooMany when this person has enough announced; Unavailable when the disk has no room for all that everybody has."""
     shares.hold(actor.pk)
     incomplete = ResumableUpload.objects.filter(batch__isnull=True)
@@ -86,7 +98,7 @@ def receive_part(
 
     The next piece begins where the last one ended: else Conflict `wrong_offset`. A piece that has already arrived is not an error.
     """
-    _require_own(actor, upload)
+    require_own(actor, upload)
     if upload.batch is not None:
         return upload.batch
     if not 0 <= first <= last < upload.size:
@@ -99,9 +111,22 @@ def receive_part(
     return _finish(upload) if last + 1 == upload.size else None
 
 
+def start_held(*, actor: User, upload: ResumableUpload, dialect: str | None, split_frames: bool | None) -> Import:
+    """The import of a ZIP that is here and waits. None: as it was announced."""
+    require_own(actor, upload)
+    if upload.batch is not None:
+        return upload.batch
+    if upload.received < upload.size:
+        detail = f"{upload.received} of {upload.size} bytes have arrived. Send the rest first."
+        raise Conflict(detail, code="upload_incomplete")
+    upload.dialect = upload.dialect if dialect is None else dialect
+    upload.split_frames = upload.split_frames if split_frames is None else split_frames
+    return _queued(upload)
+
+
 def give_up_upload(*, actor: User, upload: ResumableUpload) -> None:
     """Destroy what has arrived. Conflict while an import reads it."""
-    _require_own(actor, upload)
+    require_own(actor, upload)
     with transaction.atomic():
         if not _destroy(upload):
             raise Conflict("The upload is complete and its import is running.")
@@ -120,7 +145,7 @@ def _unread() -> QuerySet[ResumableUpload]:
     return ResumableUpload.objects.filter(Q(batch__isnull=True) | Q(batch__status__in=ENDED))
 
 
-def _require_own(actor: User, upload: ResumableUpload) -> None:
+def require_own(actor: User, upload: ResumableUpload) -> None:
     if not visible_uploads(actor).filter(pk=upload.pk).exists():
         raise NotFound(GONE)
     require_import(actor, upload.project)
@@ -177,8 +202,9 @@ def _require_equal_part(upload: ResumableUpload, first: int, *, size: int, diges
         raise Conflict(detail, code="wrong_offset")
 
 
-def _finish(upload: ResumableUpload) -> Import:
-    """The import of all pieces. What is not a ZIP, or not the one that was announced, is destroyed."""
+def _finish(upload: ResumableUpload) -> Import | None:
+    """The import of all pieces; none yet where somebody wants to look first. What is not a ZIP, or not the one that was
+    announced, is destroyed."""
     require_import(upload.created_by, upload.project)
     try:
         with open_pieces(pieces_of(pk=upload.pk)) as source:
@@ -191,7 +217,7 @@ def _finish(upload: ResumableUpload) -> Import:
             return winner
         _destroy(upload)
         raise
-    return _queued(upload)
+    return None if upload.preview else _queued(upload)
 
 
 def _queued(upload: ResumableUpload) -> Import:
@@ -201,6 +227,7 @@ def _queued(upload: ResumableUpload) -> Import:
         created_by=upload.created_by,
         file_name=upload.file_name,
         split_frames=upload.split_frames,
+        dialect=upload.dialect,
     )
     waiting = ResumableUpload.objects.filter(pk=upload.pk, batch__isnull=True)
     try:

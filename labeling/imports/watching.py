@@ -18,8 +18,9 @@ from images.decoding.formats import is_zip
 from images.models import Image, Project, ProjectClass
 from images.services import ScanFacts
 from labeling.imports import selectors, worker
-from labeling.imports.layout import LABELS_FILES, SIDE_NOTES, SPLITS, is_system_file
+from labeling.imports.layout import LABELS_FILES, SIDE_NOTES, is_system_file
 from labeling.imports.services import require_import, start_import, upload_scan
+from labeling.imports.splits import split_of
 from labeling.models import Import, ImportFile, Label, WatchedFile
 from mediscan_site.core.errors import DomainError, Forbidden, Invalid, Unavailable
 from mediscan_site.core.models import User
@@ -155,7 +156,7 @@ class Watch:
             file_name=name,
             facts=ScanFacts(),
             label_class=self._classes.get(parent),
-            split=above.lower() if parent in self._classes and above.lower() in SPLITS else None,
+            split=split_of(above) if parent in self._classes else None,
             label_source=Label.Source.IMPORT,
         )
         for remark in image.remarks:

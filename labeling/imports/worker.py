@@ -6,9 +6,9 @@ killed resumes where it was.
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
+from typing import Final
 
 from django.db import DatabaseError, OperationalError, transaction
 
@@ -16,9 +16,12 @@ from images import renditions
 from images.facts import said_pseudonym
 from images.models import Image, ProjectClass
 from images.services import exams, parse_facts
-from labeling.imports import frames, manifest, zipfiles
-from labeling.imports.archive import Archive, ArchiveError, Entry, EntryRefused
-from labeling.imports.layout import Place, arrange, file_name, is_system_file
+from images.services.meaning import Classes
+from labeling.imports import frames, zipfiles
+from labeling.imports.archive import Archive, ArchiveError, EntryRefused
+from labeling.imports.kinds import META_BYTES, Kind
+from labeling.imports.layout import file_name
+from labeling.imports.plan import Note, Plan, Taken, Task, make_plan
 from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
 from labeling.models import Import, Label
@@ -31,15 +34,8 @@ from mediscan_site.core.storage.foreign import ForeignStore
 from mediscan_site.core.storage.keyfile import KeysError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One file to be taken in: where it is, its entry and its row of the labels file."""
-
-    place: Place
-    entry: Entry
-    row: manifest.Row | None
+# Problems of a labels file that cost no row.
+REMARKS: Final = {"guessed_encoding": Outcome.WARNING, "unused_table": Outcome.NOTE}
 
 
 def run(pk: int) -> None:
@@ -94,24 +90,20 @@ class _Walk:
 
     def __init__(self, batch: Import, pulse: work.Pulse) -> None:
         self.batch, self.pulse, self.report = batch, pulse, Report(batch)
-        rows = ProjectClass.objects.filter(project=batch.project).order_by("position")
-        self.classes = {row.name: row for row in rows}
-        self.active = [row.name for row in rows if row.retired_at is None]
+        self.noted: set[str] = set()
+        self.classes = {row.name: row for row in ProjectClass.objects.filter(project=batch.project)}
 
     def run(self) -> None:
         stream = zipfiles.open_zip(self.batch)
         if stream is None:
             raise ArchiveError("The stored ZIP is gone. Send it again.")
         with stream as source:
-            self._walk(Archive(source, zipfiles.limits()))
+            classes = Classes.of(self.batch.project)
+            self._walk(make_plan(Archive(source, zipfiles.limits(), classes.names), classes, self.batch.dialect))
 
-    def _walk(self, archive: Archive) -> None:
-        entries = {entry.path: entry for entry in reversed(archive.entries) if not is_system_file(entry.path)}
-        self._report_refused(archive.entries)
-        layout = arrange([path for path, entry in reversed(entries.items()) if not entry.refusal], self.classes)
-        rows = self._labels(archive, entries, layout.labels_file, layout.places)
-        tasks = [_Task(place, entries[place.path], rows.get(place.path)) for place in layout.places]
-        todo = [task for task in tasks if not self.report.is_done(task.place.path)]
+    def _walk(self, plan: Plan) -> None:
+        self._report_plan(plan)
+        todo = [task for task in plan.tasks if not self.report.is_done(task.path)]
         self.report.flush()
         total = len(self.report) + len(todo)
         Import.objects.filter(pk=self.batch.pk).update(total=total)
@@ -123,10 +115,10 @@ class _Walk:
         ) as stream:
             for task in todo:
                 self._go_on(min(1.0, len(self.report) / total))
-                self._take(archive, stream, task)
+                self._take(plan, stream, task)
             stream.finish()
         self.report.flush()
-        # A file that was split has a line for each frame.
+        # A file that was split has a line for each frame; what was passed over is not counted.
         Import.objects.filter(pk=self.batch.pk).update(total=len(self.report))
 
     def _go_on(self, progress: float) -> None:
@@ -134,49 +126,34 @@ class _Walk:
             raise work.Stopped
         self.pulse.progress(progress)
 
-    def _report_refused(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            hidden = is_system_file(entry.path) and (entry.refusal is None or entry.refusal.code != "unsafe_path")
-            if entry.refusal and not hidden:
-                self._refused(entry.path, entry.refusal)
-
-    def _labels(
-        self, archive: Archive, entries: Mapping[str, Entry], path: str | None, places: Sequence[Place]
-    ) -> dict[str, manifest.Row]:
-        """Path to row of the labels file; what is wrong with the file or its rows is reported, and the scans still come in."""
-        if path is None:
-            return {}
-        try:
-            data = archive.read(entries[path], limit=manifest.MAX_BYTES)
-            rows, problems = manifest.match(manifest.parse(path, data), places)
-        except EntryRefused as error:
-            self._refused(path, error)
-            return {}
-        except manifest.ManifestError as error:
-            self._refused(path, EntryRefused("invalid_labels_file", str(error)))
-            return {}
-        for problem in problems:
-            where = f"{path}, row {problem.number}: {problem.image_id}"
-            self._refused(where, EntryRefused(problem.code, problem.detail), said=problem.values)
-        return rows
-
-    def _take(self, archive: Archive, stream: Stream, task: _Task) -> None:
-        """Read one file and send it off; its outcome comes to `_write_report`."""
-        path = task.place.path
-        try:
-            if task.place.problem:
-                raise EntryRefused(*task.place.problem)
-            wanted = self._class_of(task)
-            values = task.row.values if task.row else {}
-            parcel = Parcel(
-                data=archive.read(task.entry),
-                file_name=file_name(path),
-                facts=parse_facts(values),
-                label_class=wanted,
-                split=values.get("split") or task.place.split,
-                external_id=values.get("external_id"),
-                tag=path,
+    def _report_plan(self, plan: Plan) -> None:
+        """What is known before the first file is read; the scans still come in, whatever is wrong with the labels file."""
+        for path, refusal in plan.refused:
+            self._refused(path, refusal)
+        for problem in plan.known.problems:
+            row = f", row {problem.number}: {problem.image_id}" if problem.number else ""
+            if problem.code in REMARKS:
+                self.report.add(problem.file, REMARKS[problem.code], problem.code, problem.detail)
+            else:
+                self._refused(f"{problem.file}{row}", EntryRefused(problem.code, problem.detail), said=problem.values)
+        if plan.code_page:
+            detail = (
+                f"The names in the ZIP are not UTF-8. They were read as code page {plan.code_page}, in which they fit."
             )
+            self.report.add(self.batch.file_name, Outcome.NOTE, "code_page", detail)
+
+    def _take(self, plan: Plan, stream: Stream, task: Task) -> None:
+        """Read one file and send it off; its outcome comes to `_write_report`."""
+        path, said = task.path, task.stated.values if task.stated else {}
+        try:
+            head = plan.source.head(task.entry, META_BYTES) if plan.needs_head(task) else None
+            taken = plan.settle(task, head)
+            if isinstance(taken, Kind):
+                self.report.add(path, Outcome.PASSED_OVER, taken.name.lower(), f"Passed over: {taken}.")
+                return
+            parcel = self._parcel(plan, task, taken)
+            self._remark(path, taken.notes)
+            self._note_folder(plan.unlabelled_folder(task, taken))
             for part in self._parts(parcel) if self.batch.split_frames else [parcel]:
                 if not self.report.is_done(part.tag):
                     stream.add(part)
@@ -184,7 +161,32 @@ class _Walk:
             # No fault of this file: the whole import waits.
             raise
         except (EntryRefused, DomainError) as error:
-            self._refused(path, error, said=task.row.values if task.row else {})
+            self._refused(path, error, said=said)
+
+    def _remark(self, path: str, notes: Sequence[Note]) -> None:
+        """One line for each code: several of a kind are one sentence after the other."""
+        sentences: dict[str, list[str]] = {}
+        for code, detail in notes:
+            sentences.setdefault(code, []).append(detail)
+        for code, details in sentences.items():
+            self.report.add(path, Outcome.WARNING, code, " ".join(details))
+
+    def _note_folder(self, folder: str | None) -> None:
+        if folder is not None and folder not in self.noted:
+            self.noted.add(folder)
+            detail = "This folder is no class, unlike others here: its DICOM files came in without a label."
+            self.report.add(f"{folder}/", Outcome.NOTE, "folder_without_class", detail)
+
+    def _parcel(self, plan: Plan, task: Task, taken: Taken) -> Parcel:
+        return Parcel(
+            data=plan.source.read(task.entry),
+            file_name=file_name(task.path),
+            facts=parse_facts(taken.values),
+            label_class=self.classes[taken.label] if taken.label else None,
+            split=taken.split,
+            external_id=taken.values.get("external_id"),
+            tag=task.path,
+        )
 
     def _parts(self, whole: Parcel) -> Iterator[Parcel]:
         """The frames of a file, each a parcel; the file itself when it has but one."""
@@ -196,25 +198,6 @@ class _Walk:
         common = frames.of_one_patient(self.batch.project, whole)
         for number, data in enumerate(chain((first, second), files), 1):
             yield frames.frame(common, number, data)
-
-    def _class_of(self, task: _Task) -> ProjectClass | None:
-        """The class of a file: its row of the labels file, else its folder. EntryRefused for one the project does not have."""
-        row, folder = task.row, task.place.class_name
-        value = row.values.get("label", "") if row else ""
-        name = manifest.class_of(value, self.active) or (value if value in self.classes else None)
-        if value and name is None:
-            raise self._unknown(f"row {row.number if row else 0} of the labels file says '{value}'")
-        if not value and folder is not None and folder not in self.classes:
-            raise self._unknown(f"its folder is '{folder}'")
-        if name and folder in self.classes and folder != name:
-            detail = f"The folder says '{folder}', the labels file '{name}'. The labels file was followed."
-            self.report.add(task.place.path, Outcome.WARNING, "folder_conflict", detail)
-        chosen = name or folder
-        return self.classes[chosen] if chosen else None
-
-    def _unknown(self, what: str) -> EntryRefused:
-        known = ", ".join(self.active)
-        return EntryRefused("unknown_class", f"The project has no such class: {what}. Its classes are: {known}.")
 
     def _write_report(self, group: Sequence[Delivery]) -> None:
         """In the transaction that saves the scans: a scan is stored and reported, or neither."""

@@ -19,6 +19,8 @@ class Import(WorkItem):
     total = models.PositiveIntegerField(default=0)
     # Each frame of a multi-frame file becomes a scan of its own, all of one patient.
     split_frames = models.BooleanField(default=False)
+    # How its labels files are to be read: a name of `imports.dialects.NAMES`.
+    dialect = models.CharField(max_length=40, default="auto")
 
     class Meta:
         indexes = [models.Index(fields=["status", "heartbeat_at"], name="import_by_status")]
@@ -35,6 +37,10 @@ class ImportFile(models.Model):
         DUPLICATE = "duplicate"
         REJECTED = "rejected"
         WARNING = "warning"
+        # Neither a scan nor a mistake: what lies beside the scans of a CD.
+        PASSED_OVER = "passed_over"
+        # For the record: how something was understood.
+        NOTE = "note"
 
     batch = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="files")
     path = models.CharField(max_length=500)
@@ -66,6 +72,9 @@ class ResumableUpload(models.Model):
     received = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     split_frames = models.BooleanField(default=False)
+    dialect = models.CharField(max_length=40, default="auto")
+    # When it is whole it waits for somebody who has looked at what was understood, and only then becomes an import.
+    preview = models.BooleanField(default=False)
     batch = models.ForeignKey(Import, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:

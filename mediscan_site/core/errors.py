@@ -59,6 +59,11 @@ class Stale(DomainError):
     default_code = "stale_version"
 
 
+class LengthRequired(DomainError):
+    status = HTTPStatus.LENGTH_REQUIRED
+    default_code = "length_required"
+
+
 class TooLarge(DomainError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"

@@ -31,9 +31,9 @@ async function unfinished(file, options) {
     project: options.project, file_name: file.name, size: file.size, finished: false, mine: true,
   });
   const list = await ask(options, "GET", `?${query}`);
-  for (const { id, split_frames: split } of list.data.results) {
+  for (const { id, split_frames: split, preview } of list.data.results) {
     const { data } = await ask(options, "GET", `${id}/`);
-    if (split === options.splitFrames && (await same(file, data.parts))) return data;
+    if (split === options.splitFrames && preview === options.preview && (await same(file, data.parts))) return data;
   }
   return null;
 }
@@ -48,6 +48,7 @@ async function same(file, parts) {
 async function announce(file, options) {
   const body = JSON.stringify({
     project: options.project, file_name: file.name, size: file.size, split_frames: options.splitFrames,
+    preview: options.preview,
   });
   // One key for all attempts: an announcement whose answer was lost is not made twice.
   const headers = { "Content-Type": "application/json", "Idempotency-Key": options.key };
@@ -70,7 +71,13 @@ function resumeAt(upload) {
   return upload.received < upload.size ? upload.received : (upload.parts.at(-1)?.offset ?? 0);
 }
 
-// The import that the file became. Options: url, project, token, key, splitFrames, signal, progress(share), waiting(text).
+function became(status, data) {
+  if (status === 202) return data;
+  return data.preview && data.received === data.size ? { upload: data.id } : null;
+}
+
+// The import that the file became, or {upload} when it waits to be looked at. Options: url, project, token, key, splitFrames,
+// preview, signal, progress(share), waiting(text).
 export async function sendInPieces(file, options) {
   let upload = (await unfinished(file, options)) ?? (await announce(file, options));
   const { id } = upload;
@@ -79,7 +86,8 @@ export async function sendInPieces(file, options) {
       options.progress(first / file.size);
       try {
         const { status, data } = await put(file, upload, first, options);
-        if (status === 202) return data;
+        const made = became(status, data);
+        if (made) return made;
         first = data.received;
       } catch (error) {
         if (error.code !== "wrong_offset") throw error;

@@ -12,11 +12,13 @@ function newKey() {
 }
 
 function isZip(file) {
-  return file.name.toLowerCase().endsWith(".zip");
+  return /\.(zip|npz)$/i.test(file.name);
 }
 
+// `upload`: a ZIP that waits for somebody to look at it.
 function showAnswer({ file, line }, answer) {
-  if (isZip(file)) line.succeeded("queued", "Report of the import", `/imports/${answer.id}/`);
+  if (answer.upload) line.succeeded("waiting", "See what is in it", `/uploads/${answer.upload}/`);
+  else if (isZip(file)) line.succeeded("queued", "Report of the import", `/imports/${answer.id}/`);
   else line.succeeded(answer.duplicate ? "already there" : "created", answer.image_id, `/scans/${answer.id}/`);
 }
 
@@ -39,6 +41,10 @@ function start(form) {
     return Boolean(form.elements.split_frames?.checked);
   }
 
+  function lookFirst() {
+    return Boolean(form.elements.preview?.checked);
+  }
+
   function body(file) {
     const data = new FormData();
     data.append("project", form.dataset.project);
@@ -55,7 +61,8 @@ function start(form) {
   }
 
   async function sendWhole({ file, key, line }) {
-    const url = isZip(file) ? form.dataset.imports : form.dataset.images;
+    const zips = lookFirst() ? form.dataset.preview : form.dataset.imports;
+    const url = isZip(file) ? zips : form.dataset.images;
     const progress = (sent, total) => { if (total) line.progress(sent / total); };
     const { data } = await call("POST", url, { token, body: body(file), headers: { "Idempotency-Key": key }, progress });
     return data;
@@ -68,6 +75,7 @@ function start(form) {
       token,
       key: newKey(),
       splitFrames: splitFrames(),
+      preview: lookFirst(),
       signal: stop.signal,
       progress: line.progress,
       waiting: line.stoppable(() => stop.abort()),
@@ -79,7 +87,7 @@ function start(form) {
     busy += 1;
     try {
       const large = isZip(item.file) && item.file.size > LARGE;
-      showAnswer(item, await (large ? sendLarge(item, stop) : sendWhole(item)));
+      answered(item, await (large ? sendLarge(item, stop) : sendWhole(item)));
     } catch (error) {
       refuse(item, stop.signal.aborted ? "Cancelled." : error.message, stop.signal.aborted || !error.final);
     }
@@ -87,6 +95,12 @@ function start(form) {
     tally.done += 1;
     sum();
     sendWaiting();
+  }
+
+  // Who sends one ZIP is shown at once what is in it.
+  function answered(item, answer) {
+    showAnswer(item, answer);
+    if (answer.upload && tally.sent === 1) setTimeout(() => window.location.assign(`/uploads/${answer.upload}/`));
   }
 
   function refuse(item, why, again) {

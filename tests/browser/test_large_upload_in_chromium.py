@@ -70,7 +70,8 @@ class Line:
         route.continue_()
 
 
-def choose(page, path: Path) -> None:
+def choose(page, path: Path, *, look: bool = False) -> None:
+    page.get_by_label("Look before a ZIP comes in").set_checked(look)
     page.set_input_files("input[type=file]", str(path))
 
 
@@ -163,3 +164,14 @@ def test_what_is_no_zip_is_refused_with_the_reason(page, tmp_path):
     choose(page, path)
     page.get_by_text("This file is not a readable ZIP archive.").wait_for()
     assert not ResumableUpload.objects.exists()
+
+
+def test_a_large_file_is_looked_at_before_it_comes_in_and_is_sent_once(page, big):
+    line, path = Line(page, broken_at=set()), big()
+    choose(page, path, look=True)
+    page.get_by_role("heading", name="What is in big.zip").wait_for()
+    assert line.sent == [0, PIECE, 2 * PIECE] and not Import.objects.exists()
+    page.get_by_role("button", name="Start the import").click()
+    page.get_by_role("heading", name="Import of big.zip").wait_for()
+    worker.run(Import.objects.get().pk)
+    assert Import.objects.get().status == "succeeded"

@@ -5,8 +5,11 @@ from django.conf import settings
 from django.test import Client
 
 from images.models import Image
+from labeling.imports import worker
+from labeling.models import Import, ResumableUpload
 from tests.browser.conftest import Watched
 from tests.conftest import scan_bytes
+from tests.labeling.imports.sets import cd, packed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +30,33 @@ def page(windows, live_server, author, project):
 
 def choose(page, name: str, data: bytes) -> None:
     page.set_input_files("input[type=file]", [{"name": name, "mimeType": "image/jpeg", "buffer": data}])
+
+
+def zipped(page, name: str, files: dict[str, bytes]) -> None:
+    file = {"name": name, "mimeType": "application/zip", "buffer": packed(files).getvalue()}
+    page.set_input_files("input[type=file]", [file])
+    page.get_by_role("heading", name=f"What is in {name}").wait_for()
+
+
+def test_a_patients_cd_is_looked_at_and_comes_in(page):
+    zipped(page, "cd.zip", cd())
+    for words in ("Nothing has come in yet.", "DICOM files are taken from every folder", "program of a viewer"):
+        page.get_by_text(words).wait_for()
+    assert not Image.objects.exists()
+    page.get_by_role("button", name="Start the import").click()
+    page.get_by_role("heading", name="Import of cd.zip").wait_for()
+    worker.run(Import.objects.get().pk)
+    page.get_by_text("succeeded").wait_for()
+    page.get_by_text("neither scans nor mistakes").wait_for()
+    assert Image.objects.count() == 3
+
+
+def test_a_data_set_that_was_misunderstood_is_given_up(page):
+    zipped(page, "set.zip", {"a.jpg": scan_bytes(1), "labels.csv": b"image_id,label,split\na.jpg,ZEBRA,valid\n"})
+    page.get_by_text("no class of the project").wait_for()
+    page.get_by_role("button", name="Give it up").click()
+    page.get_by_text("set.zip was given up. Nothing of it was kept.").wait_for()
+    assert not ResumableUpload.objects.exists() and not Image.objects.exists()
 
 
 def test_a_file_that_is_no_scan_is_refused_with_the_reason_and_not_offered_again(page):

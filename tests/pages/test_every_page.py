@@ -6,9 +6,11 @@ import pytest
 from django.urls import reverse
 
 from images.services import ScanFacts, create_project
+from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
 from labeling.reading.labels import label_scan
 from tests.conftest import scan_bytes
+from tests.labeling.imports.sets import packed
 
 NASTY = "<script>alert(1)</script>"
 
@@ -37,6 +39,7 @@ def rows(project, author, make_scan, answered, made_run, snapshot):
         "model": grade.model_id,
         "dataset": snapshot.pk,
         "import": batch.pk,
+        "held": hold_zip(actor=author, project=project, source=packed({"a.jpg": b"x"}), file_name="held.zip").pk,
         "run": made_run().pk,
     }
 
@@ -52,6 +55,7 @@ PAGES = [
     ("scan_list", "project", "author", ["{scan}", "scan1.jpg", "Download as CSV", "OPACITY"]),
     ("study", "scan", "author", ["Nothing says which study {scan} belongs to", "scan1.jpg"]),
     ("upload", "project", "author", ["A ZIP of many", "labels.csv", "many.zip"]),
+    ("upload_preview", "held", "author", ["What is in held.zip", "Start the import", "Without a label"]),
     ("label_next", "project", "author", ["{graded}", "NORMAL", "Ungradable", "Skip", "1 to label"]),
     ("review", "project", "colleague", ["{scan}", "Approve", "Reject", "by author"]),
     ("review_many", "project", "colleague", ["Approve the ticked", "{scan}"]),

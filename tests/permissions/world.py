@@ -1,10 +1,12 @@
 """One of everything, made once for all cells of the permission matrix."""
 
 import io
+import zipfile
 from dataclasses import dataclass, field
 
 from images.models import Deidentification
 from images.services import ScanFacts, create_project
+from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
 from labeling.imports.uploads import start_upload
 from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapshot, SnapshotMember
@@ -67,6 +69,9 @@ def _scans(world: World, project, author) -> None:
         project=project, created_by=author, file_name="many.zip", status=WorkStatus.SUCCEEDED, total=0
     )
     upload = start_upload(actor=author, project=project, file_name="many.zip", size=100)
+    with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+        archive.writestr("NORMAL/a.jpg", scan_bytes(78))
+    held = hold_zip(actor=author, project=project, source=packed, file_name="held.zip")
     snapshot = Snapshot.objects.create(
         project=project,
         content_hash="0" * 64,
@@ -102,6 +107,7 @@ def _scans(world: World, project, author) -> None:
         review=review.pk,
         batch=batch.pk,
         upload=upload.pk,
+        held=held.pk,
         dataset=snapshot.pk,
         export=export.pk,
     )

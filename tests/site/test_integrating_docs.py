@@ -58,6 +58,7 @@ def _check(folder: Path) -> None:
     assert said["changed"]["external_id"] == "pacs-4712"
     whole, pieces = Import.objects.order_by("pk")
     assert (said["report"]["id"], said["answer"]["id"]) == (whole.pk, pieces.pk)
+    assert said["preview"] == said["held"]["preview"] and said["preview"]["scans"] == 2
     assert "project.create" in {event["action"] for event in said["events"]["results"]}
     for batch in (whole, pieces):
         worker.run(batch.pk)

@@ -88,7 +88,8 @@ def _upload(page, home: str) -> None:
     page.locator(".badge", has_text="already there").wait_for()
     zipped = {"name": "set.zip", "mimeType": "application/zip", "buffer": phantom_zip(PATIENTS, SCANS, seed=11)}
     page.set_input_files("input[type=file]", [zipped])
-    page.get_by_role("link", name="Report of the import").click()
+    page.get_by_role("link", name="See what is in it").click()
+    page.get_by_role("button", name="Start the import").click()
     page.locator("#import .badge", has_text="succeeded").wait_for(timeout=JOB_MS)
     page.wait_for_load_state()
     assert page.locator(".figures dd").nth(1).inner_text() == str(PATIENTS * SCANS)

@@ -9,7 +9,10 @@ from django.core.management.base import CommandError, CommandParser
 from rich.progress import Progress
 
 from images.commands import ProjectCommand
-from labeling.imports import selectors, services, worker
+from labeling.imports import dialects, selectors, services, worker
+from labeling.imports.preview import Preview
+from labeling.imports.previews import preview_path
+from labeling.imports.told import told
 from labeling.models import Import
 from mediscan_site.core.models import ENDED, User, WorkStatus
 
@@ -24,13 +27,30 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--split-frames", action="store_true", help="each frame of a DICOM file or page of a TIFF becomes a scan"
         )
+        parser.add_argument(
+            "--dialect",
+            choices=dialects.NAMES,
+            default=dialects.AUTO,
+            help="how the labels files are read (auto: found out by their columns)",
+        )
+        parser.add_argument("--preview", action="store_true", help="only say what is understood; nothing is stored")
 
     def act(
-        self, actor: User, *, project: str = "", path: Path = Path(), split_frames: bool = False, **options: Any
+        self,
+        actor: User,
+        *,
+        project: str = "",
+        path: Path = Path(),
+        split_frames: bool = False,
+        dialect: str = dialects.AUTO,
+        preview: bool = False,
+        **options: Any,
     ) -> None:
-        common: dict[str, Any] = {
-            "actor": actor, "project": self.project(actor, project), "split_frames": split_frames,
-        }  # fmt: skip
+        common: dict[str, Any] = {"actor": actor, "project": self.project(actor, project), "dialect": dialect}
+        if preview and path.exists():
+            self._preview(preview_path(path=path, **common))
+            return
+        common["split_frames"] = split_frames
         if path.is_dir():
             batch = services.start_folder_import(folder=path, **common)
         elif path.is_file():
@@ -40,6 +60,12 @@ class Command(ProjectCommand):
             raise CommandError(f"There is no folder or file {path}.", returncode=2)
         self._work(batch)
         self._report(actor, batch)
+
+    def _preview(self, found: Preview) -> None:
+        for line in told(found):
+            self.stdout.write(line)
+        if not found.scans:
+            raise CommandError("No file would come in.")
 
     def _work(self, batch: Import) -> None:
         """Do it here, unless a worker was quicker: then watch it."""
@@ -58,5 +84,6 @@ class Command(ProjectCommand):
             raise CommandError(f"Import {done.pk} {done.status}. {done.error}")
         self.stdout.write(
             f"Import {done.pk}: {done.created} created, {done.duplicates} duplicates, "
-            f"{done.rejected} rejected, {done.warnings} warnings."
+            f"{done.rejected} rejected, {done.warnings} warnings"
+            f"{f', {done.passed_over} passed over' if done.passed_over else ''}."
         )

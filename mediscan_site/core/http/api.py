@@ -7,11 +7,15 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from mediscan_site.core.http.once import require_once
+
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you saw, as in "3".')
 NOT_MODIFIED: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
 
 
-def parsed(form: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+def parsed(form: serializers.Serializer[Any]) -> dict[str, Any]:
+    """What the request says, checked: each single thing once."""
+    require_once(form.initial_data, form.fields)
     form.is_valid(raise_exception=True)
     values: dict[str, Any] = form.validated_data
     return values

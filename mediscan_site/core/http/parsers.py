@@ -8,7 +8,7 @@ from typing import IO, Any, NoReturn
 from django.conf import settings
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 
-from mediscan_site.core.errors import Invalid, TooLarge, UnsupportedMedia
+from mediscan_site.core.errors import Invalid, LengthRequired, TooLarge, UnsupportedMedia
 
 MAX_DEPTH = 64
 
@@ -19,6 +19,13 @@ def refuse_packed(parser_context: Mapping[str, Any] | None) -> None:
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "") if request is not None else ""
     if encoding.strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia("Send the body without Content-Encoding.", code="unsupported_encoding")
+
+
+def refuse_unmeasured(request: Any) -> None:
+    """Raises LengthRequired for a body in chunks behind a server that does not put them together: Django would see no body. The
+    site's own web server does (`front/gate/bodies.py`)."""
+    if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+        raise LengthRequired("Send the body with a Content-Length instead of Transfer-Encoding: chunked.")
 
 
 class _Unpacked(BaseParser):
@@ -46,7 +53,9 @@ class GuardedJSONParser(JSONParser):
 def load_object(raw: bytes) -> dict[str, Any]:
     """The JSON object in `raw`. Raises Invalid naming what is wrong with it."""
     try:
-        value = json.loads(raw.decode(), parse_constant=_not_finite, parse_float=_finite)
+        value = json.loads(
+            raw.decode(), parse_constant=_not_finite, parse_float=_finite, object_pairs_hook=_without_contradiction
+        )
     except RecursionError as error:
         raise Invalid(f"The JSON is nested deeper than {MAX_DEPTH} levels.", code="parse_error") from error
     except ValueError as error:
@@ -73,6 +82,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         _not_finite(text[:20])
     return value
+
+
+def _without_contradiction(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name twice in one object (RFC 8259 section 4 leaves open what it means) must say the same twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs) and any(found[name] != value for name, value in pairs):
+        raise ValueError("an object holds the same name twice, with different values")
+    return found
 
 
 def _check(root: Any) -> None:

@@ -13,7 +13,7 @@ from mediscan_site.core.http.codes import CodeLookupMixin
 from mediscan_site.core.http.csv import CsvMixin
 from mediscan_site.core.http.foreign import refuse_foreign_fields
 from mediscan_site.core.http.idempotency import IdempotentMixin
-from mediscan_site.core.http.parsers import refuse_packed
+from mediscan_site.core.http.parsers import refuse_packed, refuse_unmeasured
 from mediscan_site.core.http.repeating import RepeatMixin
 from mediscan_site.core.models import WorkItem
 
@@ -29,6 +29,7 @@ class ApiViewSet(IdempotentMixin, RepeatMixin, CodeLookupMixin, CsvMixin, Generi
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_packed({"request": request})
+        refuse_unmeasured(request)
         super().initial(request, *args, **kwargs)
         refuse_foreign_fields(request, self.settable.get(getattr(self, "action", "") or "", ()))
 

@@ -108,14 +108,17 @@ def test_one_bad_file_never_fails_the_rest_and_each_is_named(author, project):
     assert Image.objects.count() == 1
 
 
-def test_rows_that_are_wrong_are_named_and_their_files_stay_out(author, project):
+def test_rows_that_are_wrong_are_named_and_a_bad_fact_is_left_empty(author, project):
     rows = "image_id,label,age\na.jpg,ZEBRA,\nb.jpg,NORMAL,250\nmissing.jpg,NORMAL,\n"
     batch = bring(author, project, {"a.jpg": NORMAL, "b.jpg": OPACITY, "labels.csv": rows.encode()})
     found = problems(batch)
-    assert found["a.jpg"] == "unknown_class"
-    assert "b.jpg" in found
-    assert found["labels.csv, row 3: missing.jpg"] == "unknown_image"
-    assert not Image.objects.exists()
+    assert found == {
+        "a.jpg": "unknown_class",
+        "b.jpg": "unreadable_value",
+        "labels.csv, row 3: missing.jpg": "unknown_image",
+    }
+    scan = Image.objects.get()
+    assert (scan.file_name, scan.label_class.name, scan.metadata.age) == ("b.jpg", "NORMAL", None)
 
 
 def test_a_labels_file_that_cannot_be_read_is_named_and_the_scans_come_in(author, project):
@@ -124,10 +127,10 @@ def test_a_labels_file_that_cannot_be_read_is_named_and_the_scans_come_in(author
     assert Image.objects.get().label_status == "unlabeled"
 
 
-def test_the_labels_file_beats_the_folder_and_says_so(author, project):
+def test_where_the_labels_file_contradicts_the_folder_neither_counts(author, project):
     batch = bring(author, project, {"NORMAL/a.jpg": NORMAL, "labels.csv": b"image_id,label\na.jpg,OPACITY\n"})
     assert problems(batch) == {"NORMAL/a.jpg": "folder_conflict"}
-    assert Image.objects.get().label_class.name == "OPACITY"
+    assert (Image.objects.get().label_status, Label.objects.count()) == ("unlabeled", 0)
 
 
 def test_an_existing_label_wins_and_the_conflict_is_reported(author, colleague, project):

@@ -2,20 +2,53 @@
 
 import pytest
 
-from labeling.imports.layout import arrange, is_system_file
+from labeling.imports.layout import Place, arrange, is_system_file
 
-CLASSES = ["NORMAL", "PNEUMONIA"]
+CLASSES = ["NORMAL", "PNEUMONIA", "1", "Test"]
+
+
+def places(*paths: str) -> dict[str, Place]:
+    return {place.path: place for place in arrange(paths, CLASSES)}
 
 
 def meaning(*paths: str) -> dict[str, tuple[str | None, str | None]]:
-    return {place.path: (place.split, place.class_name) for place in arrange(paths, CLASSES).places}
+    return {path: (place.split, place.class_name) for path, place in places(*paths).items()}
 
 
-def test_split_and_class_folders():
-    assert meaning("train/NORMAL/a.jpg", "test/PNEUMONIA/b.jpg") == {
-        "train/NORMAL/a.jpg": ("train", "NORMAL"),
-        "test/PNEUMONIA/b.jpg": ("test", "PNEUMONIA"),
-    }
+def problems(*paths: str) -> dict[str, str]:
+    return {path: place.problem[0] for path, place in places(*paths).items() if place.problem}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("train/NORMAL/a.jpg", ("train", "NORMAL")),
+        ("NORMAL/a.jpg", (None, "NORMAL")),
+        ("a.jpg", (None, None)),
+        ("train/a.jpg", ("train", None)),
+        # sides by other words and in any case
+        ("valid/NORMAL/a.jpg", ("val", "NORMAL")),
+        ("Validation/NORMAL/a.jpg", ("val", "NORMAL")),
+        ("DEV/a.jpg", ("val", None)),
+        ("Train/NORMAL/a.jpg", ("train", "NORMAL")),
+        ("TEST/NORMAL/a.jpg", ("test", "NORMAL")),
+        ("NORMAL/test/a.jpg", ("test", "NORMAL")),
+        # folders that mean nothing, around, between and below
+        ("histology/breast/NORMAL/SOB/adenosis/SOB_B_A_14/40X/a.png", (None, "NORMAL")),
+        ("chest_xray/chest_xray/train/NORMAL/a.jpg", ("train", "NORMAL")),
+        ("NORMAL/patient7/b.jpg", (None, "NORMAL")),
+        ("fold 1/train/40X/PNEUMONIA/b.jpg", ("train", "PNEUMONIA")),
+        ("NORMAL/x/NORMAL/a.jpg", (None, "NORMAL")),
+        # a side without a class only right above the file
+        ("test/patient 1/study/a.dcm", (None, None)),
+        # a class that is called like a side
+        ("Test/a.jpg", (None, "Test")),
+        ("train/Test/a.jpg", ("train", "Test")),
+        ("Test/NORMAL/a.jpg", ("test", "NORMAL")),
+    ],
+)
+def test_what_the_folders_of_a_file_say(path, expected):
+    assert meaning(path, "other/x/y.jpg", "z.jpg")[path] == expected
 
 
 @pytest.mark.parametrize("top", ["dataset/", "export of monday/", "a/b/"])
@@ -24,45 +57,49 @@ def test_a_folder_around_everything_means_nothing(top):
     assert list(found.values()) == [("train", "NORMAL"), ("val", "NORMAL")]
 
 
-def test_class_folders_without_splits():
-    assert list(meaning("NORMAL/a.jpg", "PNEUMONIA/b.jpg").values()) == [(None, "NORMAL"), (None, "PNEUMONIA")]
-
-
-def test_a_single_class_folder_is_no_wrapper():
+def test_single_folders_that_mean_something_are_no_wrappers():
     assert list(meaning("NORMAL/a.jpg", "NORMAL/b.jpg").values()) == [(None, "NORMAL")] * 2
     assert list(meaning("data/NORMAL/a.jpg").values()) == [(None, "NORMAL")]
-
-
-def test_a_single_split_folder_is_no_wrapper():
     assert list(meaning("train/NORMAL/a.jpg").values()) == [("train", "NORMAL")]
-    assert list(meaning("train/a.jpg").values()) == [("train", None)]
-
-
-def test_flat_files_with_or_without_a_folder_around():
-    assert list(meaning("a.jpg", "b.jpg").values()) == [(None, None)] * 2
     assert list(meaning("scans/a.jpg", "scans/b.jpg").values()) == [(None, None)] * 2
 
 
-def test_an_unknown_folder_stays_a_class_that_can_be_refused():
-    assert meaning("NORMAL/a.jpg", "ZEBRA/b.jpg")["ZEBRA/b.jpg"] == (None, "ZEBRA")
-    assert meaning("data/ZEBRA/b.jpg")["data/ZEBRA/b.jpg"] == (None, "ZEBRA")
+def test_folders_that_are_no_class_are_kept_to_be_named():
+    assert places("NORMAL/a.jpg", "ZEBRA/b.jpg")["ZEBRA/b.jpg"].strange == ("ZEBRA",)
+    assert places("data/ZEBRA/b.jpg")["data/ZEBRA/b.jpg"].strange == ("ZEBRA",)
+    assert places("normal/b.jpg", "NORMAL/c.jpg")["normal/b.jpg"].near == "NORMAL"
 
 
-def test_the_labels_file_is_found_at_the_top_and_is_no_scan():
-    layout = arrange(["dataset/labels.csv", "dataset/train/NORMAL/a.jpg"], CLASSES)
-    assert layout.labels_file == "dataset/labels.csv"
-    assert [place.path for place in layout.places] == ["dataset/train/NORMAL/a.jpg"]
+def test_two_classes_or_two_sides_in_one_path_are_refused_by_name():
+    wrong = ["NORMAL/x/PNEUMONIA/a.jpg", "train/test/NORMAL/b.jpg", "train/val/c.jpg"]
+    assert problems("NORMAL/ok.jpg", *wrong) == dict.fromkeys(wrong, "contradictory_folders")
 
 
-def test_a_second_labels_file_is_named():
-    layout = arrange(["labels.csv", "labels.json", "a.jpg"], CLASSES)
-    assert [place.problem[0] for place in layout.places if place.problem] == ["unexpected_labels_file"]
+@pytest.mark.parametrize(
+    ("path", "firm"),
+    [
+        ("NORMAL/IM1", True),
+        ("train/NORMAL/p1/IM1", True),
+        ("1/IM1", True),
+        ("patients/NORMAL/IM1", True),
+        ("PAT1/1/IM1", False),  # a series
+        ("CD/NORMAL/IM1", True),
+        ("CD/PAT/NORMAL/IM1", False),
+    ],
+)
+def test_folders_of_dicom_files_may_be_called_like_a_class_by_chance(path, firm):
+    assert places(path, "CD/DICOMDIR", "z.jpg")[path].firm is firm
 
 
-def test_archives_and_deeper_folders_are_refused_by_name():
-    layout = arrange(["NORMAL/a.jpg", "NORMAL/more.zip", "NORMAL/patient7/b.jpg"], CLASSES)
-    problems = {place.path: place.problem[0] for place in layout.places if place.problem}
-    assert problems == {"NORMAL/more.zip": "nested_archive", "NORMAL/patient7/b.jpg": "unexpected_folder"}
+def test_the_labels_file_is_no_scan_and_a_second_one_is_named():
+    found = arrange(["dataset/labels.csv", "dataset/train/NORMAL/a.jpg"], CLASSES, {"dataset/labels.csv"})
+    assert [place.path for place in found] == ["dataset/train/NORMAL/a.jpg"]
+    found = arrange(["labels.csv", "labels.json", "a.jpg"], CLASSES, {"labels.csv"})
+    assert [place.problem[0] for place in found if place.problem] == ["unexpected_labels_file"]
+
+
+def test_archives_are_refused_by_name():
+    assert problems("NORMAL/a.jpg", "NORMAL/more.zip") == {"NORMAL/more.zip": "nested_archive"}
 
 
 def test_a_notice_beside_the_scans_is_ignored():

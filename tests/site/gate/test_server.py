@@ -110,6 +110,18 @@ def test_who_is_signed_in_is_asked_to_send_on(web):
         assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_form_in_chunks_is_read(web):
+    form = b'--b\r\nContent-Disposition: form-data; name="project"\r\n\r\n987654\r\n--b--\r\n'
+    headers = {
+        "Authorization": f"Bearer {web.token()}", "Content-Type": "multipart/form-data; boundary=b",
+    }  # fmt: skip
+    pieces = (form[at : at + 7] for at in range(0, len(form), 7))
+    answer = requests.post(f"{web.root}/api/v1/images/", data=pieces, headers=headers, timeout=PATIENCE_S)
+    assert {error["attr"]: error["code"] for error in answer.json()["errors"]} == {
+        "project": "does_not_exist", "file": "required",
+    }  # fmt: skip
+
+
 def test_more_than_a_route_takes_is_refused_to_anybody(web):
     headers = {"Authorization": f"Bearer {web.token()}"}
     answer = requests.post(f"{web.root}/api/v1/projects/", data=b"x" * 3_000_000, headers=headers, timeout=PATIENCE_S)
