@@ -105,6 +105,9 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     intended_use = serializers.CharField(source="project.intended_use", read_only=True)
     research_use = serializers.SerializerMethodField()
 
+    class Meta:
+        model = Grade
+
     def get_calibrated(self, grade: Grade) -> bool:
         return grade.confidence is not None
 
@@ -195,3 +198,6 @@ class HistorySerializer(AnswerSerializer):
     )
     approval_status = serializers.CharField(source="image.approval_status", read_only=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
+
+    class Meta:
+        model = Grade

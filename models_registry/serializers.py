@@ -101,6 +101,9 @@ class EvaluationSerializer(JobSerializer):
     created_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
+    class Meta:
+        model = Evaluation
+
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_result(self, obj: Any) -> dict[str, Any] | None:
         return obj.metrics or None

@@ -84,6 +84,9 @@ class ImportListSerializer(JobSerializer):
     rejected = serializers.IntegerField(read_only=True)
     warnings = serializers.IntegerField(read_only=True)
 
+    class Meta:
+        model = Import
+
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {"type": "integer"}})
     def get_result(self, obj: Any) -> dict[str, Any] | None:
         if obj.status != WorkStatus.SUCCEEDED:
