@@ -58,6 +58,7 @@ def test_every_module_of_the_client_can_be_imported(made, package):
     assert int(done.stdout) > 100
 
 
+@pytest.mark.usefixtures("deployed")
 @pytest.mark.parametrize("example", CLIENTS)
 def test_the_example_logs_in_uploads_lists_grades_and_sends_feedback(
     made,
@@ -65,9 +66,8 @@ def test_the_example_logs_in_uploads_lists_grades_and_sends_feedback(
     live_server,
     author,
     project,
-    deployed,
     tmp_path,
-    monkeypatch,  # noqa: F811
+    monkeypatch,
 ):
     from mediscan_site.core import work
 

@@ -66,7 +66,7 @@ class AutoSchema(SpectacularAutoSchema):
         return operation
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
-        bodies = super()._get_response_bodies(direction=direction)  # type: ignore[no-untyped-call]
+        bodies = super()._get_response_bodies(direction=direction)
         if direction != "response":
             return bodies
         missing = sorted(str(int(status)) for status in self._refusals() if str(int(status)) not in bodies)
@@ -110,7 +110,7 @@ def _may_be_blank(field: Any) -> bool:
     """DRF takes `allow_blank` from a field that is only read: its column says it then."""
     if not field.read_only:
         return bool(getattr(field, "allow_blank", False))
-    return any(column.blank and not column.null for column in list(_columns(field))[-1:])
+    return any(bool(column.blank and not column.null) for column in list(_columns(field))[-1:])
 
 
 def _offers_csv(parameter: dict[str, Any]) -> bool:
