@@ -114,7 +114,7 @@ def _may_be_blank(field: Any) -> bool:
 
 
 def _offers_csv(parameter: dict[str, Any]) -> bool:
-    return parameter["name"] == "format" and parameter["in"] == "query"
+    return (parameter["name"], parameter["in"]) == ("format", "query")
 
 
 def _columns(field: Any) -> Iterator[Any]:

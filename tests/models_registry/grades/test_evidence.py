@@ -4,6 +4,7 @@ import io
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from PIL import Image as Pillow
 
 from images.models import Image, NearDuplicate
@@ -119,6 +120,13 @@ def test_what_became_of_the_classes_since_the_training_is_said_everywhere(
         assert "does not know the classes EFFUSION, NODULE" in page
         assert "has retired the class OPACITY" in page
     assert "NORMAL is now called Healthy." in version["card_text"]
+
+
+def test_the_command_says_it_beside_the_answer(frozen, admin, project, tmp_path):
+    file, out, beside = tmp_path / "again.jpg", io.StringIO(), io.StringIO()
+    file.write_bytes(scan_bytes(50))
+    call_command("grade", str(project.pk), str(file), stdout=out, stderr=beside)
+    assert f"{member(frozen, 'train').code}: The model was trained on this picture" in beside.getvalue()
 
 
 def test_a_file_that_says_its_modality_is_referred_in_the_call_that_sends_it(
