@@ -102,10 +102,13 @@ def seen_in(model: ModelVersion, image: Image) -> str | None:
 def _sides_of_equal_pixels(members: "QuerySet[SnapshotMember]", image: Image) -> set[str]:
     """A copy that has just come in was not yet compared with the others. Equal pixels have an equal perceptual hash, by which
     few are left to look at."""
-    alike = dict(members.filter(image__phash=image.phash).values_list("image", "split")) if image.phash else {}
-    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in=[image.pk, *alike])
+    alike = list(members.filter(image__phash=image.phash).values_list("image", "split")) if image.phash else []
+    if not alike:
+        return set()
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in={image.pk, *(pk for pk, _ in alike)})
     digests = dict(tiles.values_list("image", "blob__sha256"))
-    return {side for pk, side in alike.items() if digests.get(pk, "") == digests.get(image.pk)}
+    own = digests.get(image.pk)
+    return {side for pk, side in alike if own and digests.get(pk) == own}
 
 
 def is_of_other_modality(model: ModelVersion, image: Image) -> bool:

@@ -91,6 +91,8 @@ class AutoSchema(SpectacularAutoSchema):
             return schema
         if any(column.null for column in _columns(field)) and "type" in schema:
             schema["nullable"] = True
+            if "enum" in schema:
+                schema["enum"] = [*dict.fromkeys([*schema["enum"], None])]
         if _may_be_blank(field) and "enum" in schema:
             schema["enum"] = [*dict.fromkeys([*schema["enum"], ""])]
         return schema
