@@ -159,9 +159,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # One content type for a request: clients are made of the first, and forms can say the same as JSON in other words only.
     "PARSER_WHITELIST": ["mediscan_site.core.http.parsers.GuardedJSONParser"],
-    # Fields that share a name and not their values.
+    # Fields that share a name and not their values, or values and not a name.
     "ENUM_NAME_OVERRIDES": {
         "ReviewStatusEnum": "labeling.models.reading.Review.Status",
+        "SplitEnum": "images.models.scans.Split",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
