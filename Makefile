@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -53,6 +53,9 @@ test-cpu-avx2: OLDER = MEDISCAN_EXPECT_CPU=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_
 test-cpu-default: OLDER = MEDISCAN_EXPECT_CPU=DEFAULT ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 test-cpu-avx2 test-cpu-default: setup-dev
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(OLDER) $(PY) -m pytest -n 2 tests/training/engine tests/models_registry/inference
+
+test-clients: setup-dev ## make clients from the OpenAPI document with two generators (fetched from PyPI) and have them work; minutes
+	MEDISCAN_TEST_CLIENTS=1 $(PY) -m pytest tests/site/test_generated_clients.py
 
 lint: setup-dev ## check format, lint (code, templates, scripts), types, import law, missing migrations
 	$(PY) -m ruff format --check .

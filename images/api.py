@@ -16,9 +16,11 @@ from images import policies, selectors, services
 from images import privacy_serializers as privacy
 from images import project_serializers as projects
 from images import serializers as shapes
+from images.decoding.formats import DECODABLE, FORMATS
 from images.filters import ScanFilter
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
-from mediscan_site.core.http.api import IF_MATCH, NOT_MODIFIED, parsed, versioned
+from images.renditions import CONTENT_TYPES
+from mediscan_site.core.http.api import IF_MATCH, parsed, stored_bytes, versioned
 from mediscan_site.core.http.bytes import blob_response, held_digests
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import DIGITS
@@ -27,6 +29,7 @@ from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.policies import require_admin
 
 USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
+FILE = stored_bytes(*(FORMATS[name].content_type for name in DECODABLE))
 
 
 class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -200,7 +203,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         report = get_object_or_404(selectors.deidentifications(), image=self.get_object())
         return Response(privacy.DeidentificationSerializer(report).data)
 
-    @extend_schema(responses=NOT_MODIFIED)
+    @extend_schema(responses=FILE)
     @action(detail=True)
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """The file as it is stored: DICOM de-identified, every other format bit for bit as it was received."""
@@ -208,13 +211,13 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         stream, blob = services.open_original(actor=caller(request), image=image)
         return blob_response(request, stream, blob, file_name=image.file_name, as_attachment=True)
 
-    @extend_schema(responses=NOT_MODIFIED)
+    @extend_schema(responses=stored_bytes(CONTENT_TYPES[RenditionKind.THUMBNAIL]))
     @action(detail=True)
     def thumbnail(self, request: Request, pk: str) -> HttpResponseBase:
         """A small JPEG, longest side at most 256 pixels."""
         return self._rendition(request, RenditionKind.THUMBNAIL, "jpg")
 
-    @extend_schema(responses=NOT_MODIFIED)
+    @extend_schema(responses=stored_bytes(CONTENT_TYPES[RenditionKind.VIEW]))
     @action(detail=True)
     def rendition(self, request: Request, pk: str) -> HttpResponseBase:
         """The picture as PNG without any of the file's metadata, longest side at most 2,048 pixels."""

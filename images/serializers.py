@@ -11,7 +11,7 @@ from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_
 from images.scan_facts import EXAM_FIELDS, FACTS, METADATA_FIELDS, Fact
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import CodeField, parse_code
+from mediscan_site.core.http.codes import CODE, CodeField, parse_code
 from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.shapes import BuiltOnceMixin
 from mediscan_site.core.models import User
@@ -37,7 +37,7 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
         return granted.get(membership.user_id, [])
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+@extend_schema_field(CODE)
 class UserField(serializers.Field[User, Any, str, Any]):
     """An account by id or user name. For those only who manage a project: the view asks first."""
 

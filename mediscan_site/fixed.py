@@ -157,14 +157,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    # Fields that share a name and not their values.
+    # One content type for a request: clients are made of the first, and forms can say the same as JSON in other words only.
+    "PARSER_WHITELIST": ["mediscan_site.core.http.parsers.GuardedJSONParser"],
+    # Fields that share a name and not their values, or values and not a name.
     "ENUM_NAME_OVERRIDES": {
-        "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum",
-        "ValidationErrorEnum": "drf_standardized_errors.openapi_serializers.ValidationErrorEnum",
         "ReviewStatusEnum": "labeling.models.reading.Review.Status",
+        "SplitEnum": "images.models.scans.Split",
     },
     "POSTPROCESSING_HOOKS": [
-        "drf_standardized_errors.openapi_hooks.postprocess_schema_enums",
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "mediscan_site.front.schema.write_choices_out",
         "mediscan_site.front.schema.tag_protocol",
     ],
 }

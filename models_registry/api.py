@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 
 from images.services import parse_facts
 from labeling.reading.api import ReviewViewSet
-from mediscan_site.core.http.api import NOT_MODIFIED, parsed
+from mediscan_site.core.http.api import parsed, stored_bytes
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.later import when_ready
@@ -102,10 +101,7 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         return super().perform_content_negotiation(request, force or self.action == "heatmap")
 
     @extend_schema(
-        request={
-            "multipart/form-data": grades.GradeRequestSerializer,
-            "application/json": grades.GradeRequestSerializer,
-        },
+        request={"multipart/form-data": grades.GradeRequestSerializer},
         responses={201: grades.GradeSerializer, 202: grades.GradeSerializer},
         parameters=[WAIT],
     )
@@ -123,7 +119,7 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
             return accepted(request, grade, "grade-detail", answer)
         return Response(answer.data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(responses=NOT_MODIFIED | {(200, "image/png"): OpenApiTypes.BINARY}, parameters=[WAIT])
+    @extend_schema(responses=stored_bytes("image/png"), parameters=[WAIT])
     @action(detail=True, filterset_class=None)
     def heatmap(self, request: Request, pk: str) -> HttpResponseBase:
         """What spoke for the prediction: a PNG with transparency, to be laid over the scan. Waits for the answer."""

@@ -4,7 +4,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from images.filters import PATIENT, asked_projects
-from images.models import SCAN_PREFIX
+from images.models import SCAN_PREFIX, Split
 from images.services.naming import find_patients
 from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
@@ -68,10 +68,16 @@ class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
     after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
     patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
+    seen_in = django_filters.ChoiceFilter(
+        choices=[*Split.choices, ("none", "none")], method="by_side", label="side of the model's own data sets"
+    )
 
     class Meta:
         model = Grade
         fields: list[str] = []
+
+    def by_side(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
+        return queryset.filter(seen_in__isnull=True) if value == "none" else queryset.filter(seen_in=value)
 
     def by_patient(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
         projects = asked_projects(self.request.user, self.data.get("project"))

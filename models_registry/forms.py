@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from images.decoding.formats import LISTED
-from images.models import SCAN_PREFIX, Project, ProjectClass
+from images.models import SCAN_PREFIX, Project, ProjectClass, Split
 from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
@@ -94,6 +94,9 @@ class HistoryFilterForm(forms.Form):
     prediction = forms.CharField(required=False)
     model = forms.CharField(required=False)
     decision = forms.ChoiceField(required=False, choices=[("", "any"), *Grade.Decision.choices])
+    seen_in = forms.ChoiceField(
+        required=False, label="In the model's data", choices=[("", "any"), ("none", "no"), *Split.choices]
+    )
     after = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     before = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from images.models import RESEARCH_USE
+from images.models import RESEARCH_USE, Split
 from images.policies import visible_projects
 from images.serializers import FactsSerializer, scan_field
 from labeling.reading.labels import parse_class
@@ -16,6 +16,7 @@ from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
+from models_registry.versions.class_changes import since_training
 
 _SET = (
     "Classes that cannot be ruled out, the most probable first; empty when no class fits, null where there is no set."
@@ -23,6 +24,10 @@ _SET = (
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
 _REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
     f"`{reason}`: {reason.sentence}" for reason in ReferReason
+)
+_SEEN = (
+    "The side of the model's own data sets that has this scan or the same picture. An answer to what is in `train` or `val` is "
+    "no evidence for the model; null: it has not seen it."
 )
 _REASON = "Why there is no set; empty where there is one."
 
@@ -99,6 +104,11 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
+    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
+    unknown_classes = serializers.SerializerMethodField(help_text="Classes in use that the model does not know.")
+    retired_classes = serializers.SerializerMethodField(
+        help_text="Classes that it answers and the project has retired."
+    )
     heatmap = serializers.SerializerMethodField()
     latency_ms = serializers.FloatField(read_only=True, allow_null=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
@@ -106,12 +116,21 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     intended_use = serializers.CharField(source="project.intended_use", read_only=True)
     research_use = serializers.SerializerMethodField()
 
+    class Meta:
+        model = Grade
+
     def get_calibrated(self, grade: Grade) -> bool:
         return grade.confidence is not None
 
     @extend_schema_field(serializers.DictField(child=serializers.FloatField()))
     def get_probabilities(self, grade: Grade) -> dict[str, float]:
         return selectors.named_probabilities(grade)
+
+    def get_unknown_classes(self, grade: Grade) -> list[str]:
+        return list(since_training(grade.model, grade.project).unknown)
+
+    def get_retired_classes(self, grade: Grade) -> list[str]:
+        return list(since_training(grade.model, grade.project).retired)
 
     @extend_schema_field(serializers.URLField())
     def get_heatmap(self, grade: Grade) -> str:
@@ -180,9 +199,13 @@ class HistorySerializer(AnswerSerializer):
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     model = serializers.CharField(source="model.code", read_only=True)
+    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(
         source="image.label_class.name", read_only=True, allow_null=True, default=None
     )
     approval_status = serializers.CharField(source="image.approval_status", read_only=True)
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
+
+    class Meta:
+        model = Grade

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from images.models import Image, Project, ProjectClass
+from images.models import Image, Project, ProjectClass, Split
 from labeling.models import Label, Snapshot
 from mediscan_site.core.models import Blob, WorkItem
 
@@ -121,6 +121,8 @@ class Grade(WorkItem):
     reasons = models.JSONField(default=list)
     latency_ms = models.FloatField(null=True)
     heatmap = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    # The side of the version's own data sets that has this picture; an answer to what was learned from proves nothing.
+    seen_in = models.CharField(max_length=8, choices=Split, null=True, blank=True)
 
     class Meta:
         indexes = [

@@ -46,7 +46,7 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
         policies.visible_models(user)
         .select_related("project", "snapshot", "created_by")
         .annotate(stage=stage)
-        .prefetch_related(Prefetch("evaluations", queryset=finished, to_attr="reports"))
+        .prefetch_related(Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows")
     )
 
 

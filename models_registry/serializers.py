@@ -12,9 +12,12 @@ from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
 from models_registry.models import Deployment, Evaluation, ModelVersion
 from models_registry.versions import cards
+from models_registry.versions.class_changes import since_training
 from models_registry.versions.report import figure
 
 DICT = serializers.DictField()
+UNKNOWN = "Classes in use that it does not know: it gives their scans another class."
+RETIRED = "Classes that it answers and the project has retired."
 # What the list of evaluations gives as the result of each.
 MAIN = ("n", "accuracy", "balanced_accuracy")
 
@@ -28,7 +31,12 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     labeled_dataset = serializers.CharField(source="snapshot.code", read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True)
     stage = serializers.ChoiceField(choices=["candidate", "deployed", "retired"], read_only=True)
-    classes = serializers.SerializerMethodField()
+    classes = serializers.SerializerMethodField(
+        help_text="Its classes in its own order, as the project calls them today."
+    )
+    classes_at_training = serializers.SerializerMethodField(help_text="The same, as they were called at its training.")
+    unknown_classes = serializers.SerializerMethodField(help_text=UNKNOWN)
+    retired_classes = serializers.SerializerMethodField(help_text=RETIRED)
     accuracy = serializers.SerializerMethodField()
     metrics = serializers.SerializerMethodField()
     card = serializers.SerializerMethodField()
@@ -50,6 +58,9 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
             "stage",
             "metrics",
             "classes",
+            "classes_at_training",
+            "unknown_classes",
+            "retired_classes",
             "calibration",
             "card",
             "card_text",
@@ -62,7 +73,16 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
         read_only_fields = fields
 
     def get_classes(self, model: ModelVersion) -> list[str]:
-        return [entry["name"] for entry in model.classes]
+        return list(since_training(model, model.project).names)
+
+    def get_classes_at_training(self, model: ModelVersion) -> list[str]:
+        return list(since_training(model, model.project).trained)
+
+    def get_unknown_classes(self, model: ModelVersion) -> list[str]:
+        return list(since_training(model, model.project).unknown)
+
+    def get_retired_classes(self, model: ModelVersion) -> list[str]:
+        return list(since_training(model, model.project).retired)
 
     def get_accuracy(self, model: ModelVersion) -> float | None:
         report = selectors.latest_evaluation(model)
@@ -100,6 +120,9 @@ class EvaluationSerializer(JobSerializer):
     requested_by = serializers.CharField(source="requested_by.username", read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Evaluation
 
     @extend_schema_field(serializers.DictField(allow_null=True))
     def get_result(self, obj: Any) -> dict[str, Any] | None:

@@ -19,10 +19,12 @@ from models_registry import forms, selectors
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
 from models_registry.filters import HistoryFilter
+from models_registry.grades.evidence import remarks
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Grade, ModelVersion
 from models_registry.versions import cards, confidence
+from models_registry.versions.class_changes import since_training
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
@@ -54,11 +56,18 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "project": found.project,
         "report": report,
         "card": cards.card(found, report),
+        "class_changes": since_training(found, found.project).sentences,
         "confidence": confidence.lines(found),
         "confidence_rows": confidence.rows(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
         "working": any(row.status in ACTIVE for row in evaluations),
+        **_model_forms(request, found),
+    }
+
+
+def _model_forms(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
+    return {
         "deploy_form": forms.DeployForm(),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }
@@ -130,6 +139,7 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "working": grade.status in ACTIVE,
         "shares": selectors.named_probabilities(grade),
         "reasons": selectors.refer_reasons(grade),
+        "remarks": remarks(grade),
         "form": forms.FeedbackForm(grade=grade),
     }
     template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]

@@ -135,6 +135,33 @@ def _nothing_is_left_behind():
     refusals.forget()
 
 
+@cache
+def contract():
+    """What the API says of itself."""
+    from mediscan_site.front.schema_api import OneForAll
+    from tests.contract import Contract
+
+    return Contract(OneForAll().get_schema())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _every_answer_is_as_the_document_says():
+    """Of the API, to whichever test: an answer with a status, content type or field that /api/schema/ does not know fails it."""
+    ask = APIClient.request
+
+    def checked(client: APIClient, **request):
+        answer = ask(client, **request)
+        method, path = answer.request["REQUEST_METHOD"], answer.request["PATH_INFO"]
+        if path.startswith("/api/"):
+            body = None if answer.streaming else answer.content
+            contract().require(method, path, answer.status_code, answer.headers.get("Content-Type", ""), body)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(APIClient, "request", checked)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     """Random weights and noise are those of the test, whichever tests ran in this process before."""

@@ -15,6 +15,7 @@ from models_registry.policies import visible_models
 from training import planning, selectors
 from training.engine.config import ASKABLE
 from training.engine.options import Option
+from training.models import TrainingRun
 
 WHOLE: Final = {"min_value": -(2**31), "max_value": 2**31 - 1}
 DICT = serializers.DictField()
@@ -87,6 +88,9 @@ class RunSerializer(JobSerializer):
     performance_metrics = serializers.SerializerMethodField()
     config = serializers.DictField(read_only=True)
     environment = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = TrainingRun
 
     @extend_schema_field(serializers.ListField(child=DICT))
     def get_metrics(self, run: Any) -> list[dict[str, Any]]:

@@ -73,6 +73,9 @@ class ExportSerializer(JobSerializer):
     done = serializers.IntegerField(read_only=True)
     file_url = serializers.SerializerMethodField()
 
+    class Meta:
+        model = Export
+
     @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_file_url(self, obj: Export) -> str | None:
         if not services.has_file(obj):

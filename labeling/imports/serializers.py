@@ -113,6 +113,9 @@ class ImportListSerializer(JobSerializer):
     passed_over = serializers.IntegerField(read_only=True)
     dialect = serializers.CharField(read_only=True)
 
+    class Meta:
+        model = Import
+
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {"type": "integer"}})
     def get_result(self, obj: Any) -> dict[str, Any] | None:
         if obj.status != WorkStatus.SUCCEEDED:

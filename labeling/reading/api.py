@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -19,12 +19,6 @@ from mediscan_site.core.http.api import IF_MATCH, parsed
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
-
-REVIEWED = PolymorphicProxySerializer(
-    component_name="ReviewAnswer",
-    serializers=[shapes.ReviewSerializer, shapes.ReviewManySerializer],
-    resource_type_field_name=None,
-)
 
 
 class LabelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -80,7 +74,9 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     review_many: ClassVar[Callable[..., list[reviews.ReviewResult]]] = staticmethod(reviews.review_many)
 
     @extend_schema(
-        request=shapes.ReviewCreateSerializer, responses={201: REVIEWED, 200: REVIEWED}, parameters=[IF_MATCH]
+        request=shapes.ReviewCreateSerializer,
+        responses={201: shapes.ReviewSerializer, 200: shapes.ReviewManySerializer},
+        parameters=[IF_MATCH],
     )
     def create(self, request: Request) -> Response:
         """Review one scan (201), or many (200 with a result for each)."""

@@ -13,7 +13,7 @@ from labeling.policies import visible_imports
 from labeling.reading.queue import MAX_N, ORDERS
 from labeling.reading.reviews import MAX_IMAGES, ReviewResult
 from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import CodeField, parse_code
+from mediscan_site.core.http.codes import CODE, CodeField, parse_code
 
 
 class LabelSerializer(serializers.ModelSerializer[Label]):
@@ -85,7 +85,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         read_only_fields = fields
 
 
-@extend_schema_field({"type": "array", "items": {"oneOf": [{"type": "integer"}, {"type": "string"}]}})
+@extend_schema_field({"type": "array", "items": CODE})
 class ScanListField(serializers.Field[Any, Any, Any, Any]):
     """Scans by key or code, found with one query. One that the caller cannot see refuses the whole list."""
 

@@ -4,18 +4,18 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from images.api import FILE
 from images.decoding.formats import is_zip
 from images.models import LabelStatus
 from images.policies import require, visible_projects
-from images.serializers import ScanPatchSerializer, ScanSerializer
+from images.serializers import ScanDetailSerializer, ScanPatchSerializer
 from labeling.imports.api import ImportViewSet
-from labeling.imports.serializers import ImportSerializer, UploadSerializer
+from labeling.imports.serializers import ImportSerializer, UploadedScanSerializer, UploadSerializer
 from labeling.models import Review
 from labeling.reading.serializers import ReviewCreateSerializer, ReviewSerializer
 from mediscan_site.core.errors import Conflict, Invalid
@@ -40,7 +40,8 @@ def plain(data: Any) -> dict[str, Any]:
 
 class ProtocolUploadViewSet(TimelineScanViewSet):
     @extend_schema(
-        request={"multipart/form-data": UploadSerializer}, responses={201: ScanSerializer, 202: ImportSerializer}
+        request={"multipart/form-data": UploadSerializer},
+        responses={201: UploadedScanSerializer, 200: UploadedScanSerializer, 202: ImportSerializer},
     )
     def create(self, request: Request) -> Response:
         """A scan, with or without its label: 201. A ZIP of many: 202 and the import to look at."""
@@ -64,7 +65,7 @@ class ProtocolScanViewSet(TimelineScanViewSet):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002
         return super().perform_content_negotiation(request, force or self.action == "get_image")
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 200: ScanSerializer})
+    @extend_schema(responses={**FILE, 200: ScanDetailSerializer})
     def get_image(self, request: Request, pk: str) -> HttpResponseBase:
         """The file; what is known about it with `Accept: application/json`."""
         wants_json = "application/json" in request.headers.get("Accept", "")
@@ -73,12 +74,12 @@ class ProtocolScanViewSet(TimelineScanViewSet):
         patch_vary_headers(response, ["Accept"])
         return response
 
-    @extend_schema(request=SetImageSerializer, responses=ScanSerializer, parameters=[IF_MATCH])
+    @extend_schema(request=SetImageSerializer, responses=ScanDetailSerializer, parameters=[IF_MATCH])
     def set_image(self, request: Request, pk: str) -> Response:
         """`label_status`, `use_for_training`, `split`: together or not at all."""
         return self._set(request, SetImageSerializer(data=request.data))
 
-    @extend_schema(request=ModifyImageSerializer, responses=ScanSerializer, parameters=[IF_MATCH])
+    @extend_schema(request=ModifyImageSerializer, responses=ScanDetailSerializer, parameters=[IF_MATCH])
     def modify_image(self, request: Request, pk: str) -> Response:
         """A new label, new metadata, or both: together or not at all."""
         return self._set(request, ModifyImageSerializer(data=request.data))

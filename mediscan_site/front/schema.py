@@ -5,6 +5,9 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 VERSIONED = ("/api/v1/", "/api/schema/", "/api/docs/")
+# What drf-spectacular makes of the empty choice and of null. Generators make classes without a name of them.
+NO_CHOICE: dict[str, Any] = {"BlankEnum": "", "NullEnum": None}
+REFERENCE = "#/components/schemas/"
 
 
 def tag_protocol(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -21,6 +24,29 @@ def tag_protocol(result: dict[str, Any], generator: Any, request: Any, public: b
             operation["operationId"] = f"protocol_{name}_{method}"
     result["paths"] = paths
     return result
+
+
+def write_choices_out(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:  # noqa: FBT001
+    """A hook for after those that name enums: a field that may also be empty or null has its choices in place, with `""` and null
+    among them. OpenAPI 3.0 knows null only beside a type: no reference to a named enum could allow it."""
+    schemas = result.get("components", {}).get("schemas", {})
+    for schema in schemas.values():
+        for name, field in schema.get("properties", {}).items():
+            schema["properties"][name] = _written_out(field, schemas)
+    for name in NO_CHOICE:
+        schemas.pop(name, None)
+    return result
+
+
+def _written_out(field: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    names = [part["$ref"].removeprefix(REFERENCE) for part in field.get("oneOf", ()) if "$ref" in part]
+    if not set(names) & set(NO_CHOICE):
+        return field
+    named = [schemas[name] for name in names if name not in NO_CHOICE]
+    values = [value for enum in named for value in enum["enum"]]
+    values += [NO_CHOICE[name] for name in NO_CHOICE if name in names]
+    rest = {key: value for key, value in field.items() if key != "oneOf"}
+    return {"type": "string", **rest, "enum": values}
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

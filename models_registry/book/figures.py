@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from models_registry.book.lettering import Lettering, lettering
 from models_registry.versions.report import figure
 
 if TYPE_CHECKING:
@@ -32,27 +33,27 @@ def drawings(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) ->
     for name, draw in (("roc", roc), ("pr", precision_recall)):
         lines = [entry for entry in stored.get(name, []) if entry["points"]]
         if lines:
-            figures[name] = draw(lines)
+            figures[name] = draw(lines, lettering(metrics.get("classes") or [entry["class"] for entry in lines]))
     if epochs:
         figures["training_curves"] = curves(epochs)
     return figures
 
 
-def roc(lines: Sequence[Mapping[str, Any]]) -> "Figure":
+def roc(lines: Sequence[Mapping[str, Any]], names: Lettering) -> "Figure":
     """One line per class over all thresholds; on the diagonal the model knows nothing."""
     figure, axes = _square("false positive rate", "true positive rate")
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    _plot(axes, lines)
+    _plot(axes, lines, names)
     return figure
 
 
-def precision_recall(lines: Sequence[Mapping[str, Any]]) -> "Figure":
+def precision_recall(lines: Sequence[Mapping[str, Any]], names: Lettering) -> "Figure":
     """One line per class over all thresholds, each with its share among the test scans: what guessing would reach."""
     figure, axes = _square("recall", "precision")
     for entry in lines:
         if entry.get("prevalence") is not None:
             axes.axhline(entry["prevalence"], linestyle=":", color="grey")
-    _plot(axes, lines)
+    _plot(axes, lines, names)
     return figure
 
 
@@ -65,10 +66,10 @@ def _square(x: str, y: str) -> tuple["Figure", Any]:
     return figure, axes
 
 
-def _plot(axes: Any, lines: Sequence[Mapping[str, Any]]) -> None:
+def _plot(axes: Any, lines: Sequence[Mapping[str, Any]], names: Lettering) -> None:
     for entry in lines:
-        axes.plot([x for x, _ in entry["points"]], [y for _, y in entry["points"]], label=entry["class"])
-    axes.legend(fontsize=8)
+        axes.plot([x for x, _ in entry["points"]], [y for _, y in entry["points"]], label=names.of(entry["class"]))
+    axes.legend(title=names.note or None, title_fontsize=7, prop={"family": list(names.families), "size": 8})
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> "Figure":
@@ -82,9 +83,11 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
     for row, entries in enumerate(counts):
         for column, count in enumerate(entries):
             axes.text(column, row, str(count), ha="center", va="center", color="white" if count > half else "black")
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set_xlabel("predicted")
+    names = lettering(classes)
+    labels, fonts = [names.of(name) for name in classes], list(names.families)
+    axes.set_xticks(range(len(classes)), labels, rotation=45, ha="right", fontfamily=fonts)
+    axes.set_yticks(range(len(classes)), labels, fontfamily=fonts)
+    axes.set_xlabel(f"predicted\n({names.note})" if names.note else "predicted")
     axes.set_ylabel("true")
     return figure
 

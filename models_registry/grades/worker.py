@@ -14,7 +14,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
 from models_registry.grades import heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import serving
+from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def warm_up(pk: int) -> None:
 
 def _grades() -> QuerySet[Grade]:
     return Grade.objects.select_related(
-        "image", "image__blob", "model", "model__bundle", "project", "requested_by", "heatmap"
+        "image", "image__blob", "model__project", "model__bundle", "project", "requested_by", "heatmap"
     )
 
 
@@ -61,7 +61,8 @@ def _answer(grade: Grade) -> dict[str, Any]:
     shares = predictions.probabilities[0]
     best = int(predictions.classes[0])
     confidence = float(predictions.confidences[0])
-    verdict = predictor.decide(confidence)
+    verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
+    took_ms = round((time.perf_counter() - started) * 1000, 3)
     ids = [entry["id"] for entry in grade.model.classes]
     return {
         "prediction_id": ids[best],
@@ -69,7 +70,8 @@ def _answer(grade: Grade) -> dict[str, Any]:
         "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
         "decision": verdict.decision,
         "reasons": list(verdict.reasons),
-        "latency_ms": round((time.perf_counter() - started) * 1000, 3),
+        "seen_in": lineage.seen_in(grade.model, grade.image),
+        "latency_ms": took_ms,
     }
 
 

@@ -96,8 +96,11 @@ def mean_logits(
     return np.asarray(np.mean(logits, axis=0, dtype=np.float64), dtype=np.float32)
 
 
-def decide(manifest: Manifest, confidence: float) -> Decision:
-    """Answer when the calibrated confidence reaches the refer threshold; without calibration always refer."""
+def decide(manifest: Manifest, confidence: float, *, other_modality: bool = False) -> Decision:
+    """Answer when the calibrated confidence reaches the refer threshold; without calibration, or for a scan of a modality that
+    is not the model's, always refer."""
+    if other_modality:
+        return Decision(REFER, (ReferReason.OTHER_MODALITY,))
     if not manifest.calibration.available:
         return Decision(REFER, (ReferReason.NOT_CALIBRATED,))
     if confidence < manifest.referral.threshold:
@@ -161,9 +164,9 @@ class Predictor:
         sets = self.manifest.conformal
         return None if sets is None or not predictions.calibrated else sets.prediction_set(predictions.probabilities)
 
-    def decide(self, confidence: float) -> Decision:
+    def decide(self, confidence: float, *, other_modality: bool = False) -> Decision:
         """The decision for one calibrated confidence."""
-        return decide(self.manifest, confidence)
+        return decide(self.manifest, confidence, other_modality=other_modality)
 
     def heatmap(self, tile: Tiles, class_index: int) -> npt.NDArray[np.float32]:
         """Grad-CAM of one tile (256, 256) for one class: float32 (256, 256) in 0..1, all zero when nothing speaks for it.

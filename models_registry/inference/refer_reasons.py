@@ -27,3 +27,8 @@ class ReferReason(StrEnum):
         "The model cannot tell how sure it is, because it could not be calibrated, and so it answers no scan.",
         "Read the scan yourself. Train again with more labelled scans in the validation split.",
     )
+    OTHER_MODALITY = (
+        "other_modality",
+        "The scan is of another modality than the model has learned.",
+        "Read the scan yourself, or grade it in a project of its modality. Correct its modality if that is wrong.",
+    )

@@ -8,6 +8,7 @@ from images.models import RESEARCH_USE, Split
 from labeling.models import Snapshot, SnapshotMember
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.versions import confidence
+from models_registry.versions.class_changes import since_training
 
 _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificity", "f1", "ece", "coverage")
 
@@ -89,6 +90,7 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         "## Data set",
         f"{dataset.get('dataset', model.snapshot.code)}: {sizes} scans; grouped by {dataset.get('grouping', 'nothing')}.",
         f"Classes: {', '.join(entry['name'] for entry in model.classes)}.",
+        *since_training(model, model.project).sentences,
         "",
         *_speed(frozen.get("training", {})),
         "## Figures",

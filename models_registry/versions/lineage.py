@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from images.models import NearDuplicate, Rendition, RenditionKind, Split
+from images.models import Image, NearDuplicate, Rendition, RenditionKind, Split
 from labeling.models import Snapshot, SnapshotMember
+from models_registry.inference import modality
 from models_registry.models import ModelVersion
 
 # For a project (its key): each continued version's key to the key of the version that it was continued from.
@@ -83,6 +84,42 @@ def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
     return test.filter(known).count()
 
 
+def seen_in(model: ModelVersion, image: Image) -> str | None:
+    """The side on which the version's data set, or that of a version it was continued from, has this picture: the scan itself,
+    equal bytes or pixels, or a confirmed near-duplicate. Training goes before validation before test; None: nowhere."""
+    snapshots = {version.snapshot_id for version in ancestry(model)}
+    known = Q(image=image)
+    if image.sha256:
+        known |= Q(sha256=image.sha256)
+    for scans in _near(Image.objects.filter(pk=image.pk).values("pk")):
+        known |= Q(image__in=scans)
+    members = SnapshotMember.objects.filter(snapshot__in=snapshots)
+    sides = set(members.filter(known).values_list("split", flat=True))
+    sides |= _sides_of_equal_pixels(members, image)
+    return next((side.value for side in Split if side in sides), None)
+
+
+def _sides_of_equal_pixels(members: "QuerySet[SnapshotMember]", image: Image) -> set[str]:
+    """A copy that has just come in was not yet compared with the others. Equal pixels have an equal perceptual hash, by which
+    few are left to look at."""
+    alike = list(members.filter(image__phash=image.phash).values_list("image", "split")) if image.phash else []
+    if not alike:
+        return set()
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in={image.pk, *(pk for pk, _ in alike)})
+    digests = dict(tiles.values_list("image", "blob__sha256"))
+    own = digests.get(image.pk)
+    return {side for pk, side in alike if own and digests.get(pk) == own}
+
+
+def is_of_other_modality(model: ModelVersion, image: Image) -> bool:
+    """Whether the scan's modality contradicts the project's, and no scan that the version learned from had such a one."""
+    if not modality.contradict(image.modality, model.project.modality):
+        return False
+    learned = SnapshotMember.objects.filter(snapshot=model.snapshot_id).exclude(split=Split.TEST)
+    known = learned.order_by().values_list("image__modality", flat=True).distinct()
+    return not any(modality.codes(image.modality) & modality.codes(text) for text in known)
+
+
 def _pictures(fitted: "QuerySet[SnapshotMember]") -> "Iterator[QuerySet[Any, Any]]":
     """Keys of the scans that show what these members show, as subqueries."""
     own = fitted.values("image")
@@ -90,5 +127,9 @@ def _pictures(fitted: "QuerySet[SnapshotMember]") -> "Iterator[QuerySet[Any, Any
     tiles = Rendition.objects.filter(kind=RenditionKind.TILE)
     digests = tiles.filter(image__in=own).values("blob__sha256")
     yield tiles.filter(blob__sha256__in=digests).values("image")
+    yield from _near(own)
+
+
+def _near(own: "QuerySet[Any, Any]") -> "Iterator[QuerySet[Any, Any]]":
     yield NearDuplicate.objects.filter(first__in=own).values("second")
     yield NearDuplicate.objects.filter(second__in=own).values("first")

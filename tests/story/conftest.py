@@ -10,6 +10,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from django.conf import settings
 from images import phantoms
 from mediscan_site.front.supervisor import port_is_free
 from tests.conftest import PATIENCE_S
+from tests.contract import Contract
 
 PASSWORD = "a long and private sentence"
 CLASSES = ["NORMAL", "OPACITY"]
@@ -139,7 +141,8 @@ def site(tmp_path_factory):
             for name, role in (("boss", "admin"), ("dr001", "doctor"), ("dr002", "doctor")):
                 done = made.manage("create_user", name, "--role", role, MEDISCAN_PASSWORD=PASSWORD)
                 assert done.returncode == 0, done.stderr
-            yield made
+            with held_to_its_document(made):
+                yield made
         finally:
             process.terminate()
             process.wait(PATIENCE_S)
@@ -147,6 +150,25 @@ def site(tmp_path_factory):
     while made.pids("mediscan_site") and time.monotonic() < deadline:
         time.sleep(0.2)
     assert made.pids("mediscan_site") == [], "processes outlived the site"
+
+
+@contextlib.contextmanager
+def held_to_its_document(site: Site):
+    """Whatever the site's API answers meanwhile, to whichever test, is held against the document that it gives of itself."""
+    contract = Contract(site.as_user("boss")("GET", "/api/schema/"))
+    send = requests.Session.send
+
+    def checked(session: requests.Session, request: requests.PreparedRequest, **options):
+        answer = send(session, request, **options)
+        if request.url.startswith(f"{site.root}/api/"):
+            body = None if options.get("stream") else answer.content
+            kind = answer.headers.get("Content-Type", "")
+            contract.require(request.method, urlsplit(request.url).path, answer.status_code, kind, body)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "send", checked)
+        yield
 
 
 def quiet_port() -> int:

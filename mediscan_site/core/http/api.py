@@ -10,7 +10,11 @@ from rest_framework.response import Response
 from mediscan_site.core.http.once import require_once
 
 IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description='The version you saw, as in "3".')
-NOT_MODIFIED: dict[Any, Any] = {(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None}
+
+
+def stored_bytes(*content_types: str) -> dict[Any, Any]:
+    """The answers of a route that gives a stored object of one of these types."""
+    return {(200, *content_types): OpenApiTypes.BINARY, 304: None}
 
 
 def parsed(form: serializers.Serializer[Any]) -> dict[str, Any]:

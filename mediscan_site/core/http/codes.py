@@ -1,7 +1,7 @@
 """Public codes such as `img000123` as well as plain keys: in paths, in bodies and on the command line."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db.models import Model, QuerySet
 from django.shortcuts import get_object_or_404
@@ -31,7 +31,11 @@ def find_key(value: object, prefix: str = "") -> int | None:
         return None
 
 
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+# A number in JSON is taken too. Clients are made of the one form that both a key and a code have.
+CODE: Final = {"type": "string"}
+
+
+@extend_schema_field(CODE)
 class CodeField(serializers.PrimaryKeyRelatedField[Any]):
     """A reference to a row by key or code, among those `visible_to(user)`. Else 400 `does_not_exist`."""
 

@@ -15,6 +15,7 @@ from mediscan_site.core.management.acting import REFUSED
 from mediscan_site.core.models import User, WorkStatus
 from models_registry import selectors
 from models_registry.grades import prediction_sets, services
+from models_registry.grades.evidence import remarks
 from models_registry.grades.prediction_sets import PredictionSet
 from models_registry.grades.services import require_deployed
 from models_registry.grades.worker import run_grade
@@ -64,6 +65,8 @@ class Command(ProjectCommand):
         if grade.status != WorkStatus.SUCCEEDED or grade.prediction is None:
             return f"error\t{grade.error or grade.status}", False
         confidence = "uncalibrated" if grade.confidence is None else f"{grade.confidence:.4f}"
+        for remark in [*(reason.sentence for reason in selectors.refer_reasons(grade)), *remarks(grade)]:
+            self.stderr.write(f"{grade.image.code}: {remark}")
         told = f"{grade.prediction.name}\t{confidence}\t{grade.decision}\t{grade.image.code}"
         return f"{told}\t{self._set(prediction_sets.of(grade))}", True
 

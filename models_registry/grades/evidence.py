@@ -1,0 +1,20 @@
+"""What has to be said beside an answer: that the model knew the picture, and what became of its classes."""
+
+from typing import Final
+
+from images.models import Split
+from models_registry.models import Grade
+from models_registry.versions.class_changes import since_training
+
+_SEEN: Final = {
+    Split.TRAIN: "The model was trained on this picture: its answer proves nothing about how well it reads new scans.",
+    Split.VAL: "This picture is in the validation split by which the model was chosen and calibrated: its answer proves "
+    "little about how well it reads new scans.",
+    Split.TEST: "This picture is in the test split of the model's own data set.",
+}
+
+
+def remarks(grade: Grade) -> list[str]:
+    """Sentences for people, beside the reasons of a referral; none for a scan that is new to a model whose classes still hold."""
+    seen = [_SEEN[Split(grade.seen_in)]] if grade.seen_in else []
+    return [*seen, *since_training(grade.model, grade.project).gaps]
