@@ -1,0 +1,179 @@
+"""Orthanc: every new instance of its own log of changes."""
+
+import fcntl
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mediscan_bridge.asking import source
+from mediscan_bridge.files import sop_instance_uid
+from mediscan_bridge.mediscan import MediScan, external_id_of
+from mediscan_bridge.running import Failed, Refused, Report, in_parallel, setting, stopping
+
+log = logging.getLogger("bridge")
+LOOK_EVERY_S = 5
+AGAIN_EVERY_S = 900
+
+
+class State:
+    """How far each pair of an archive and a project has come: `last` change that was dealt with, the newest `date` seen, and
+    `again`: identifiers of what failed, with their changes."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self._path, self._key = path, key
+        self._lock = path.with_name(f"{path.name}.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit(f"Another bridge works with {path}. Give each its own STATE_FILE.")
+        text = path.read_text().strip() if path.exists() else ""
+        # A number alone is what older bridges wrote, or somebody who wants to begin there.
+        try:
+            self._all: dict[str, Any] = {key: {"last": int(text)}} if text.isdecimal() else json.loads(text or "{}")
+        except ValueError:
+            sys.exit(f"{path} is damaged. Remove it: everything is sent again, and what MediScan has stays one scan.")
+        if text and key not in self._all:
+            log.warning("%s is of other archives or projects: everything of this one is sent.", path)
+        known = self._all.get(key, {})
+        self.last: int = known.get("last", 0)
+        self.date: str = known.get("date", "")
+        self.again: dict[str, int] = known.get("again", {})
+
+    def keep(self) -> None:
+        self._all[self._key] = {"last": self.last, "date": self.date, "again": self.again}
+        aside = self._path.with_name(f"{self._path.name}.new")
+        aside.write_text(json.dumps(self._all, indent=1))
+        aside.replace(self._path)
+
+
+class Change(NamedTuple):
+    seq: int
+    instance: str
+
+
+class Orthanc:
+    """Every new instance of Orthanc's own log of changes."""
+
+    def __init__(self, report: Report, *, once: bool) -> None:
+        patience_s = float(setting("PATIENCE_S", "600")) if once else math.inf
+        self.server = source("changes?since=0&limit=1", patience_s)
+        self.target, self.report = MediScan(report, patience_s=patience_s), report
+        key = f"{self.server.root} > {self.target.server.root} project {self.target.project}"
+        self.state = State(Path(setting("STATE_FILE")), key)
+        self._reached, self._pending, self._ignored = self.state.last, set[int](), (-1, -1)
+        self.modality = lru_cache(10_000)(self._modality)
+
+    def bring_what_failed(self) -> None:
+        if self.state.last and self._is_another():
+            self._begin_anew()
+        failed = [Change(seq, instance) for instance, seq in self.state.again.items()]
+        in_parallel(failed, self._bring, self._done)
+
+    def bring_what_is_new(self) -> None:
+        in_parallel(self._changes(), self._bring, self._done)
+        self.state.last = self._reached
+        self.state.keep()
+
+    def _changes(self) -> Iterator[Change]:
+        while not stopping.is_set():
+            page = self._page(self._reached, 100)
+            for change in page["Changes"]:
+                self.state.date = max(self.state.date, change.get("Date", ""))
+                if change["ChangeType"] == "NewInstance":
+                    self._pending.add(change["Seq"])
+                    yield Change(change["Seq"], change["ID"])
+                self._reached = max(self._reached, change["Seq"])
+            if not page["Changes"]:
+                seen = (page["Last"], self._reached)
+                if page["Last"] >= self._reached or seen == self._ignored:
+                    return
+                # Once for the same two numbers: some server might count otherwise.
+                self._ignored = seen
+                self._begin_anew()
+
+    def _page(self, since: int, limit: int) -> Any:
+        return self.server.json(f"changes?since={since}&limit={limit}")
+
+    def _is_another(self) -> bool:
+        """Whether the log was begun anew and has already passed our place: up to there it holds what is younger than we were."""
+        pages = [self._page(since, 100)["Changes"] for since in {0, max(0, self.state.last - 100)}]
+        up_to = [change.get("Date", "") for page in pages for change in page if change["Seq"] <= self.state.last]
+        return bool(self.state.date) and max(up_to, default="") > self.state.date
+
+    def _begin_anew(self) -> None:
+        log.warning(
+            "The changes of %s do not fit the place %d that was kept: this archive was built anew. "
+            "Everything in it is sent; what MediScan has stays one scan.",
+            self.server.root,
+            self.state.last,
+        )
+        self._reached, self.state.last, self.state.date, self.state.again = 0, 0, "", {}
+
+    def _bring(self, change: Change) -> None:
+        """Fetch one instance and send it."""
+        self.report.add("found")
+        try:
+            about = self.server.json(f"instances/{change.instance}", also=(404,)) or {}
+            wanted = setting("MODALITIES", "").replace(" ", "")
+            if wanted and self.modality(about.get("ParentSeries", ""), change.instance) not in wanted.split(","):
+                self.report.add("left out")
+            else:
+                answer = self.server.ask(f"instances/{change.instance}/file")
+                self._send(change, about, answer.body)
+            self.state.again.pop(change.instance, None)
+        except (Failed, Refused) as error:
+            if getattr(error, "status", 0) == 404 and not self._is_listed(change):
+                self.state.again.pop(change.instance, None)
+                self.report.add("deleted")
+                log.info("%s was deleted in Orthanc meanwhile.", change.instance)
+                return
+            self.state.again[change.instance] = change.seq
+            self.report.add("failed")
+            log.error("%s did not come in and is tried again at the next run. %s", change.instance, error)
+
+    def _send(self, change: Change, about: dict[str, Any], data: bytes) -> None:
+        uid = about.get("MainDicomTags", {}).get("SOPInstanceUID") or sop_instance_uid(data)
+        older = about.get("ModifiedFrom") or about.get("AnonymizedFrom") or ""
+        made_from = f"Orthanc's instance {older}" if older else ""
+        if tags := older and self.server.json(f"instances/{older}", also=(404,)):
+            made_from += f" ({external_id_of(tags['MainDicomTags']['SOPInstanceUID'])})"
+        self.target.send(external_id_of(uid) if uid else f"orthanc-{change.instance}", data, made_from)
+
+    def _modality(self, series: str, instance: str) -> str:
+        if series:
+            tags = self.server.json(f"series/{series}").get("MainDicomTags", {})
+        else:
+            tags = self.server.json(f"instances/{instance}/simplified-tags")
+        return str(tags.get("Modality", ""))
+
+    def _is_listed(self, change: Change) -> bool:
+        """What is deleted goes from the log of changes too."""
+        page = self._page(change.seq - 1, 1)["Changes"]
+        return any((other["Seq"], other["ID"]) == change for other in page)
+
+    def _done(self, change: Change) -> None:
+        self._pending.discard(change.seq)
+        self.state.last = min(self._pending) - 1 if self._pending else self._reached
+        self.state.keep()
+
+
+def orthanc(report: Report, *, once: bool) -> None:
+    archive = Orthanc(report, once=once)
+    while True:
+        archive.bring_what_failed()
+        tried_at = time.monotonic()
+        while time.monotonic() < tried_at + AGAIN_EVERY_S:
+            before = report.counts["found"]
+            archive.bring_what_is_new()
+            if once:
+                return
+            if report.counts["found"] > before:
+                log.info("So far: %s", report)
+            if stopping.wait(LOOK_EVERY_S):
+                return
