@@ -1,11 +1,12 @@
 """Instances a second that the bridge brings from a real Orthanc into a site: `make bench-bridge BASE=folder`.
 
-`BASE` is another checkout (`git worktree add folder commit`) whose bridge is compared with this one's; both send to the same site,
-which is this checkout's, from the same Orthanc. Rounds are interleaved, each into a project of its own; a figure is the median over
-rounds of instances ÷ seconds from the start of the process until its end, a ratio the median over rounds of new ÷ old.
+`BASE` is another checkout (`git worktree add folder commit`) whose bridge is compared with this one's. Both send to the same whole
+site (`manage.py serve`), which is this checkout's, from the same Orthanc. Rounds are interleaved, each into a project of its own; a
+figure is the median over rounds of instances ÷ seconds from the start of the process until its end, a ratio the median over rounds
+of new ÷ old.
 
-`limit`: the same files sent from memory over as many kept connections as the bridge uses, without an Orthanc: more than the site takes
-no bridge can bring. `cpu_share`: how much of the machine's processors this takes."""
+`limit`: the same files uploaded one by one from memory over as many kept connections as the bridge uses, without an Orthanc: what
+no bridge that uploads can pass. `limit_cpu_share`: how much of the machine's processors this takes."""
 
 import argparse
 import http.client
@@ -21,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from benchmarks import _common
+from benchmarks import _common, _site_process
 from benchmarks._bench import Bench
 from benchmarks.ingest import BOUNDARY, _form
 
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=120, help="instances per round, of about 155 kB")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    with _common.scratch_site(DECODER_PROCESSES="") as folder:
+    with _common.scratch_site(OMP_NUM_THREADS="1") as folder, _served(folder) as site:
         from tests.conftest import make_user
         from tests.site.bridge import real_orthanc
         from tests.site.bridge.files import dicom
@@ -44,13 +45,31 @@ def main() -> None:
         if not real_orthanc.is_installed():
             raise SystemExit(real_orthanc.MISSING)
         files = [dicom(number, side=SIDE) for number in range(given.files)]
-        bench = Bench(folder, files, make_user("bench", role="admin"))
-        (folder / "orthanc").mkdir()
-        with real_orthanc.running(folder / "orthanc") as orthanc, _common.web_process("mediscan_site.front.gate") as port:
+        bench = Bench(site.folder, files, make_user("bench", role="admin"))
+        (site.folder / "orthanc").mkdir()
+        with real_orthanc.running(site.folder / "orthanc") as orthanc:
             for data in files:
                 orthanc.store(data)
-            figures = _Race(bench, orthanc.root, port).run(given.base, given.rounds)
+            figures = _Race(bench, orthanc.root, int(site.env["PORT"])).run(given.base, given.rounds)
     _common.save("bridge", figures)
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[_site_process.Site]:
+    """The scratch site as it is run: web processes, workers and beat."""
+    from mediscan_site.front.supervisor import free_port
+
+    port = free_port()
+    env = {**os.environ, "PORT": str(port)}
+    with (folder / "log").open("wb") as log:
+        serve = [sys.executable, "manage.py", "serve"]
+        process = subprocess.Popen(serve, cwd=_common.ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+    made = _site_process.Site(f"http://127.0.0.1:{port}", env, folder, process)
+    try:
+        made.wait_until_up()
+        yield made
+    finally:
+        _site_process.stop(made)
 
 
 class _Race:
@@ -80,7 +99,9 @@ class _Race:
                     rates.setdefault("limit", []).append(self._limit())
                 rates.setdefault("share", []).append(share[0])
             print({name: round(values[-1], 2) for name, values in rates.items()}, flush=True)
-        figures = {f"instances_per_second_{name}": round(statistics.median(rates[name]), 2) for name in (*runners, "limit")}
+        figures = {
+            f"instances_per_second_{name}": round(statistics.median(rates[name]), 2) for name in (*runners, "limit")
+        }
         figures["limit_cpu_share"] = round(statistics.median(rates["share"]), 2)
         pairs = zip(rates["new"], rates.get("old", []), strict=False)
         ratios = [new / old for new, old in pairs]
@@ -104,7 +125,11 @@ class _Race:
         env = {**self._env, "MEDISCAN_TOKEN": token, "MEDISCAN_PROJECT": str(project.pk), "STATE_FILE": str(state)}
         start = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, str(root / SCRIPT), "orthanc", "--once"], env=env, capture_output=True, text=True, check=False
+            [sys.executable, str(root / SCRIPT), "orthanc", "--once"],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         spent = time.perf_counter() - start
         self._check(project, done.stderr)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from mediscan_bridge.asking import Answer, source
 from mediscan_bridge.files import files_in, sop_instance_uid
-from mediscan_bridge.mediscan import MediScan, external_id_of
+from mediscan_bridge.mediscan import MediScan, Parcel, external_id_of
 from mediscan_bridge.running import Failed, Refused, Report, in_parallel, setting
 
 log = logging.getLogger("bridge")
@@ -48,7 +48,7 @@ class Dicomweb:
         self._accepted = ACCEPTED
 
     def run(self, query: str) -> None:
-        in_parallel(self._found(query), self._bring, lambda _: None)
+        in_parallel(self._found(query), self.target.batch, self._bring, lambda _: None)
 
     def _found(self, query: str) -> Iterator[Found]:
         """Instances by their studies: some archives (Orthanc) know ModalitiesInStudy only there. An instance comes once,
@@ -133,18 +133,18 @@ class Dicomweb:
         except (ValueError, AttributeError):
             raise Failed(f"A search is answered with what is not DICOM JSON: {answer.body[:80]!r}") from None
 
-    def _bring(self, one: Found) -> None:
-        self.report.add("found")
+    def _bring(self, some: list[Found]) -> None:
+        self.target.bring(some, self._fetch, lambda one, error: self._failed(external_id_of(one.instance), error))
+
+    def _fetch(self, one: Found) -> Parcel | None:
         external_id = external_id_of(one.instance)
-        try:
-            if self.wanted and one.modality and one.modality not in self.wanted:
-                self.report.add("left out")
-            elif self.target.has(external_id):
-                self.report.add("known")
-            else:
-                self.target.send(external_id, self._file(one))
-        except (Failed, Refused) as error:
-            self._failed(external_id, error)
+        if self.wanted and one.modality and one.modality not in self.wanted:
+            self.report.add("left out")
+        elif self.target.has(external_id):
+            self.report.add("known")
+        else:
+            return Parcel(external_id, self._file(one))
+        return None
 
     def _file(self, one: Found) -> bytes:
         path = f"studies/{one.study}/series/{one.series}/instances/{one.instance}"

@@ -1,5 +1,6 @@
 """Orthanc: every new instance of its own log of changes."""
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -13,8 +14,8 @@ from typing import Any, NamedTuple
 
 from mediscan_bridge.asking import source
 from mediscan_bridge.files import sop_instance_uid
-from mediscan_bridge.mediscan import MediScan, external_id_of
-from mediscan_bridge.running import Failed, Refused, Report, in_parallel, setting, stopping
+from mediscan_bridge.mediscan import MediScan, Parcel, external_id_of
+from mediscan_bridge.running import Refused, Report, in_parallel, setting, stopping
 
 log = logging.getLogger("bridge")
 LOOK_EVERY_S = 5
@@ -45,6 +46,9 @@ class State:
         self.date: str = known.get("date", "")
         self.again: dict[str, int] = known.get("again", {})
 
+    def close(self) -> None:
+        self._lock.close()
+
     def keep(self) -> None:
         self._all[self._key] = {"last": self.last, "date": self.date, "again": self.again}
         aside = self._path.with_name(f"{self._path.name}.new")
@@ -67,16 +71,18 @@ class Orthanc:
         key = f"{self.server.root} > {self.target.server.root} project {self.target.project}"
         self.state = State(Path(setting("STATE_FILE")), key)
         self._reached, self._pending, self._ignored = self.state.last, set[int](), (-1, -1)
+        self._left: set[str] = set()
+        self.wanted = {name.strip() for name in setting("MODALITIES", "").split(",")} - {""}
         self.modality = lru_cache(10_000)(self._modality)
 
     def bring_what_failed(self) -> None:
         if self.state.last and self._is_another():
             self._begin_anew()
         failed = [Change(seq, instance) for instance, seq in self.state.again.items()]
-        in_parallel(failed, self._bring, self._done)
+        in_parallel(failed, self.target.batch, self._bring, self._done)
 
     def bring_what_is_new(self) -> None:
-        in_parallel(self._changes(), self._bring, self._done)
+        in_parallel(self._changes(), self.target.batch, self._bring, self._done)
         self.state.last = self._reached
         self.state.keep()
 
@@ -115,35 +121,37 @@ class Orthanc:
         )
         self._reached, self.state.last, self.state.date, self.state.again = 0, 0, "", {}
 
-    def _bring(self, change: Change) -> None:
-        """Fetch one instance and send it."""
-        self.report.add("found")
-        try:
-            about = self.server.json(f"instances/{change.instance}", also=(404,)) or {}
-            wanted = setting("MODALITIES", "").replace(" ", "")
-            if wanted and self.modality(about.get("ParentSeries", ""), change.instance) not in wanted.split(","):
-                self.report.add("left out")
-            else:
-                answer = self.server.ask(f"instances/{change.instance}/file")
-                self._send(change, about, answer.body)
-            self.state.again.pop(change.instance, None)
-        except (Failed, Refused) as error:
-            if getattr(error, "status", 0) == 404 and not self._is_listed(change):
-                self.state.again.pop(change.instance, None)
-                self.report.add("deleted")
-                log.info("%s was deleted in Orthanc meanwhile.", change.instance)
-                return
-            self.state.again[change.instance] = change.seq
-            self.report.add("failed")
-            log.error("%s did not come in and is tried again at the next run. %s", change.instance, error)
+    def _bring(self, changes: list[Change]) -> None:
+        self.target.bring(changes, self._fetch, self._failed)
 
-    def _send(self, change: Change, about: dict[str, Any], data: bytes) -> None:
+    def _fetch(self, change: Change) -> Parcel | None:
+        about = self.server.json(f"instances/{change.instance}", also=(404,)) or {}
+        if self.wanted and self.modality(about.get("ParentSeries", ""), change.instance) not in self.wanted:
+            self.report.add("left out")
+            return None
+        data = self.server.ask(f"instances/{change.instance}/file").body
         uid = about.get("MainDicomTags", {}).get("SOPInstanceUID") or sop_instance_uid(data)
-        older = about.get("ModifiedFrom") or about.get("AnonymizedFrom") or ""
-        made_from = f"Orthanc's instance {older}" if older else ""
-        if tags := older and self.server.json(f"instances/{older}", also=(404,)):
-            made_from += f" ({external_id_of(tags['MainDicomTags']['SOPInstanceUID'])})"
-        self.target.send(external_id_of(uid) if uid else f"orthanc-{change.instance}", data, made_from)
+        external_id = external_id_of(uid) if uid else f"orthanc-{change.instance}"
+        return Parcel(
+            external_id, data, self._made_from(about.get("ModifiedFrom") or about.get("AnonymizedFrom") or "")
+        )
+
+    def _made_from(self, older: str) -> str:
+        """What is known of the instance that one was modified from; it may be deleted meanwhile."""
+        if not older:
+            return ""
+        about = self.server.json(f"instances/{older}", also=(404,)) or {}
+        uid = about.get("MainDicomTags", {}).get("SOPInstanceUID")
+        return f"Orthanc's instance {older}{f' ({external_id_of(uid)})' if uid else ''}"
+
+    def _failed(self, change: Change, error: Exception) -> None:
+        if isinstance(error, Refused) and error.status == 404 and not self._is_listed(change):
+            self.report.add("deleted")
+            log.info("%s was deleted in Orthanc meanwhile.", change.instance)
+            return
+        self._left.add(change.instance)
+        self.report.add("failed")
+        log.error("%s did not come in and is tried again at the next run. %s", change.instance, error)
 
     def _modality(self, series: str, instance: str) -> str:
         if series:
@@ -157,14 +165,24 @@ class Orthanc:
         page = self._page(change.seq - 1, 1)["Changes"]
         return any((other["Seq"], other["ID"]) == change for other in page)
 
-    def _done(self, change: Change) -> None:
-        self._pending.discard(change.seq)
+    def _done(self, changes: list[Change]) -> None:
+        for change in changes:
+            self._pending.discard(change.seq)
+            self.state.again.pop(change.instance, None)
+            if change.instance in self._left:
+                self.state.again[change.instance] = change.seq
+                self._left.discard(change.instance)
         self.state.last = min(self._pending) - 1 if self._pending else self._reached
         self.state.keep()
 
 
 def orthanc(report: Report, *, once: bool) -> None:
     archive = Orthanc(report, once=once)
+    with contextlib.closing(archive.state):
+        follow(archive, report, once=once)
+
+
+def follow(archive: Orthanc, report: Report, *, once: bool) -> None:
     while True:
         archive.bring_what_failed()
         tried_at = time.monotonic()

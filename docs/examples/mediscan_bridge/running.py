@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -27,12 +28,11 @@ class Refused(Exception):
     """The server said no, and would say so again. `code`: its word for it, else the HTTP status."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        text = body.decode(errors="replace").strip()
-        self.status, self.code = status, str(status)
+        self.status, self.code, self.detail = status, str(status), body.decode(errors="replace").strip()
         with contextlib.suppress(ValueError, LookupError, TypeError):
             first = json.loads(body)["errors"][0]
-            self.code, text = str(first["code"]), str(first["detail"])
-        super().__init__(f"{self.code}: {text[:300]}" if text else self.code)
+            self.code, self.detail = str(first["code"]), str(first["detail"])
+        super().__init__(f"{self.code}: {self.detail[:300]}" if self.detail else self.code)
 
 
 class Failed(Exception):
@@ -69,9 +69,12 @@ class Report:
         return bool(self.counts["failed"] or refused)
 
 
-def in_parallel(tasks: Iterable[Task], work: Callable[[Task], None], done: Callable[[Task], None]) -> None:
-    """`work` on every task, in a few threads; tasks are taken as they are needed. `done` is called in this thread."""
-    threads, running = int(setting("THREADS", "4")), dict[Future[None], Task]()
+def in_parallel(
+    tasks: Iterable[Task], size: int, work: Callable[[list[Task]], None], done: Callable[[list[Task]], None]
+) -> None:
+    """`work` on all tasks, at most `size` at once, in a few threads; tasks are taken as they are needed. `done` is called in this
+    thread."""
+    threads, running, left = int(setting("THREADS", "4")), dict[Future[None], list[Task]](), iter(tasks)
 
     def collect(most: int) -> None:
         while len(running) > most:
@@ -81,9 +84,9 @@ def in_parallel(tasks: Iterable[Task], work: Callable[[Task], None], done: Calla
 
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for task in tasks:
-                running[pool.submit(work, task)] = task
-                collect(2 * threads)
+            while some := list(islice(left, size)):
+                running[pool.submit(work, some)] = some
+                collect(threads)
             collect(0)
         except BaseException:
             stopping.set()

@@ -1,4 +1,4 @@
-"""A real Orthanc of its own, from Debian's packages orthanc and orthanc-dicomweb, on a free port and over a folder that goes with it."""
+"""A real Orthanc (Debian's packages orthanc and orthanc-dicomweb) on a free port, over a folder of its own."""
 
 import contextlib
 import json
