@@ -130,7 +130,9 @@ class Server:
         try:
             method = "GET" if body is None else "POST"
             size = {} if body is None else {"Content-Length": str(sum(map(len, body)))}
-            connection.request(method, target, body, {"User-Agent": "mediscan-bridge", **headers, **size})
+            # Who refuses does not always read to the end, and has answered all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target, body, {"User-Agent": "mediscan-bridge", **headers, **size})
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, unpacked(response.headers, response.read()))
         except (ConnectionError, http.client.BadStatusLine):

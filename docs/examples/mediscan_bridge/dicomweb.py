@@ -36,6 +36,12 @@ class Found(NamedTuple):
     address: str
     modality: str
 
+    def path(self) -> str:
+        """Of the instance, below the root of DICOMweb."""
+        if not self.series and (at := self.address.find("studies/")) >= 0:
+            return self.address[at:]
+        return f"studies/{self.study}/series/{self.series}/instances/{self.instance}"
+
 
 class Dicomweb:
     """Every instance that a search finds and MediScan does not have."""
@@ -68,9 +74,7 @@ class Dicomweb:
                 )
                 if not one.instance:
                     self.report.add("found")
-                    self._failed(
-                        f"An instance of study {external_id_of(study)}", "The archive does not say its SOPInstanceUID."
-                    )
+                    self._failed(f"An instance of studies/{study}", "The archive does not say its SOPInstanceUID.")
                 elif one.instance not in seen:
                     seen.add(one.instance)
                     yield one
@@ -90,10 +94,10 @@ class Dicomweb:
                 for series in list(self._rows(f"studies/{study}/series", query)):
                     rows += self._rows(f"studies/{study}/series/{text(series, SERIES)}/instances", query)
         except (Failed, Refused) as error:
-            self._failed(f"Study {external_id_of(study)}", error)
+            self._failed(f"studies/{study}", error)
             return []
         if not rows:
-            log.warning("Study %s has no instances that match.", external_id_of(study))
+            log.warning("studies/%s has no instances that match.", study)
         return rows
 
     def _rows(self, path: str, query: str) -> Iterator[dict[str, Any]]:
@@ -134,7 +138,7 @@ class Dicomweb:
             raise Failed(f"A search is answered with what is not DICOM JSON: {answer.body[:80]!r}") from None
 
     def _bring(self, some: list[Found]) -> None:
-        self.target.bring(some, self._fetch, lambda one, error: self._failed(external_id_of(one.instance), error))
+        self.target.bring(some, self._fetch, lambda one, error: self._failed(one.path(), error))
 
     def _fetch(self, one: Found) -> Parcel | None:
         external_id = external_id_of(one.instance)
@@ -143,14 +147,11 @@ class Dicomweb:
         elif self.target.has(external_id):
             self.report.add("known")
         else:
-            return Parcel(external_id, self._file(one))
+            return Parcel(external_id, self._file(one), one.path())
         return None
 
     def _file(self, one: Found) -> bytes:
-        path = f"studies/{one.study}/series/{one.series}/instances/{one.instance}"
-        if not one.series and (at := one.address.find("studies/")) >= 0:
-            path = one.address[at:]
-        answer = self._fetched(path)
+        answer = self._fetched(one.path())
         files = files_in(answer)
         if (
             answer.headers.get_content_type() in ("text/html", "application/json", "application/dicom+json")

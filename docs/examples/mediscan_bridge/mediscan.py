@@ -29,10 +29,12 @@ LABELS = "labels.csv"
 
 
 class Parcel(NamedTuple):
-    """A file on its way. `made_from`: what the archive says it was modified from; empty for most."""
+    """A file on its way. `where`: its place in the archive; `made_from`: what the archive says it was modified from, empty for
+    most."""
 
     external_id: str
     data: bytes
+    where: str
     made_from: str = ""
 
 
@@ -95,18 +97,19 @@ class MediScan:
         if outcome.code == "external_id_taken":
             older = f"{self.has(parcel.external_id)}, which is the same instance with other content"
             version = f"{parcel.external_id}-{hashlib.sha256(parcel.data).hexdigest()[:12]}"
-            parcel = Parcel(version, parcel.data, older)
+            parcel = Parcel(version, parcel.data, parcel.where, older)
             outcome = self._sent(parcel)
+        name = f"{parcel.external_id} ({parcel.where})"
         if outcome.code:
             self.report.add("refused", outcome.code)
-            log.error("%s was refused (%s) and is passed over. %s", parcel.external_id, outcome.code, outcome.detail)
+            log.error("%s was refused (%s) and is passed over. %s", name, outcome.code, outcome.detail)
             return
         self.report.add("sent" if outcome.is_new else "known")
-        log.info("%s is %s%s", parcel.external_id, outcome.scan, "" if outcome.is_new else " (was here)")
+        log.info("%s is %s%s", name, outcome.scan, "" if outcome.is_new else " (was here)")
         if outcome.is_new and parcel.made_from:
             self.report.add("corrected")
-            said = "%s (%s) is a corrected copy of %s. Decide which of the two is used."
-            log.warning(said, outcome.scan, parcel.external_id, parcel.made_from)
+            said = "%s, %s, is a corrected copy of %s. Decide which of the two is used."
+            log.warning(said, outcome.scan, name, parcel.made_from)
 
     def has(self, external_id: str) -> str:
         """Its name here of the scan (or of its first frame) with this external_id, or nothing."""

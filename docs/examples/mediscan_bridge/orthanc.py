@@ -89,13 +89,14 @@ class Orthanc:
     def _changes(self) -> Iterator[Change]:
         while not stopping.is_set():
             page = self._page(self._reached, 100)
-            for change in page["Changes"]:
+            fresh = [change for change in page["Changes"] if change["Seq"] > self._reached]
+            for change in fresh:
                 self.state.date = max(self.state.date, change.get("Date", ""))
                 if change["ChangeType"] == "NewInstance":
                     self._pending.add(change["Seq"])
                     yield Change(change["Seq"], change["ID"])
                 self._reached = max(self._reached, change["Seq"])
-            if not page["Changes"]:
+            if not fresh:
                 seen = (page["Last"], self._reached)
                 if page["Last"] >= self._reached or seen == self._ignored:
                     return
@@ -132,9 +133,8 @@ class Orthanc:
         data = self.server.ask(f"instances/{change.instance}/file").body
         uid = about.get("MainDicomTags", {}).get("SOPInstanceUID") or sop_instance_uid(data)
         external_id = external_id_of(uid) if uid else f"orthanc-{change.instance}"
-        return Parcel(
-            external_id, data, self._made_from(about.get("ModifiedFrom") or about.get("AnonymizedFrom") or "")
-        )
+        older = about.get("ModifiedFrom") or about.get("AnonymizedFrom") or ""
+        return Parcel(external_id, data, f"instances/{change.instance}", self._made_from(older))
 
     def _made_from(self, older: str) -> str:
         """What is known of the instance that one was modified from; it may be deleted meanwhile."""

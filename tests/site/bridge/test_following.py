@@ -158,6 +158,7 @@ def test_a_corrected_instance_comes_in_beside_the_older_one_and_is_named(bridge,
     assert (ran.status, ran.counts) == (0, "found 1, sent 1, known 0, refused 0, failed 0, corrected 1")
     assert [name for name in site.scans if name.startswith(f"{older}-")]
     assert f"img{list(site.scans).index(older):06}, which is the same instance" in ran.log
+    assert "instances/orthanc-3" in ran.log
     stocked.skipped = 40
     assert once(bridge).counts == "found 1, sent 0, known 1, refused 0, failed 0"
 
