@@ -39,7 +39,9 @@ def main() -> int:
     commands.add_parser("dicomweb").add_argument("query")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # To be told to end is how a service ends, and nothing else.
+    told = 0 if chosen.command == "orthanc" and not chosen.once else 128 + signal.SIGTERM
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(told))
     report, ended = Report(), 0
     try:
         if chosen.command == "orthanc":

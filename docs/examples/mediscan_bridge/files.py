@@ -20,8 +20,11 @@ def files_in(answer: Answer) -> list[bytes]:
 
 
 def part_body(part: bytes) -> bytes:
-    head, _, body = (b"", b"", part[2:]) if part.startswith(b"\r\n") else part.partition(b"\r\n\r\n")
-    headers = email.message_from_bytes(head)
+    """What follows the headers of a part. It may have none; then it begins with the empty line that ends them."""
+    ends = re.match(rb"\r?\n", part) or re.search(rb"\r?\n\r?\n", part)
+    if ends is None:
+        return b""
+    headers, body = email.message_from_bytes(part[: ends.start()]), part[ends.end() :]
     if headers.get("Content-Transfer-Encoding", "binary").strip().lower() in ("base64", "quoted-printable"):
         body = bytes(email.message_from_bytes(part).get_payload(decode=True))
     return unpacked(headers, body)

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import secrets
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -49,7 +50,10 @@ class Outcome(NamedTuple):
 
 class MediScan:
     def __init__(self, report: Report, *, patience_s: float) -> None:
-        headers = {"Authorization": f"Token {setting('MEDISCAN_TOKEN')}", "Accept": "application/json"}
+        token = setting("MEDISCAN_TOKEN")
+        if not (token.isascii() and setting("MEDISCAN_PROJECT").isdecimal()):
+            sys.exit("MEDISCAN_TOKEN is a token as MediScan showed it, MEDISCAN_PROJECT a number.")
+        headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
         self.server = Server(setting("MEDISCAN_URL"), headers, probe="healthz", patience_s=patience_s, full=FULL)
         self.project, self.report = setting("MEDISCAN_PROJECT"), report
         self.splits = setting("SPLIT_FRAMES", "0") not in ("0", "no", "false")
@@ -130,7 +134,7 @@ class MediScan:
         if self.splits and frames(parcel.data) > 1:
             outcome = self._imported([parcel]).get(parcel.external_id)
             return outcome or Outcome(
-                code="split_refused", detail="This account may not import, and only imports split."
+                code="split_refused", detail="MediScan takes no import of this account, and only imports split."
             )
         fields = {"project": self.project, "external_id": parcel.external_id}
         try:
@@ -177,10 +181,8 @@ class MediScan:
         try:
             batch, _ = self._post("imports", fields, "bridge.zip", packed(files), secrets.token_hex(16))
         except Refused as error:
-            if error.status not in (403, 404, 405):
-                raise Failed(str(error)) from error
-            self._may_import = False
-            log.warning("Files are sent one by one, which is slower: this account may not import. %s", error)
+            self._may_import = error.status not in (403, 404, 405)
+            log.warning("Files are sent one by one, which is slower: MediScan takes no import. %s", error)
             return {}
         if why := self._ended(batch):
             if self.splits:

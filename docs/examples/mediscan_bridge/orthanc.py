@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mediscan_bridge.asking import source
 from mediscan_bridge.files import sop_instance_uid
 from mediscan_bridge.mediscan import MediScan, Parcel, external_id_of
-from mediscan_bridge.running import Refused, Report, in_parallel, setting, stopping
+from mediscan_bridge.running import Over, Refused, Report, in_parallel, setting, stopping
 
 log = logging.getLogger("bridge")
 LOOK_EVERY_S = 5
@@ -105,7 +105,13 @@ class Orthanc:
                 self._begin_anew()
 
     def _page(self, since: int, limit: int) -> Any:
-        return self.server.json(f"changes?since={since}&limit={limit}")
+        try:
+            page = self.server.json(f"changes?since={since}&limit={limit}")
+        except Refused as error:
+            raise Over(f"{self.server.root} does not answer as Orthanc does. {error}") from error
+        if not isinstance(page, dict) or not {"Changes", "Last"} <= set(page):
+            raise Over(f"{self.server.root} does not answer as Orthanc does. Set SOURCE_URL to the root of Orthanc.")
+        return page
 
     def _is_another(self) -> bool:
         """Whether the log was begun anew and has already passed our place: up to there it holds what is younger than we were."""
@@ -183,15 +189,16 @@ def orthanc(report: Report, *, once: bool) -> None:
 
 
 def follow(archive: Orthanc, report: Report, *, once: bool) -> None:
+    again_at = 0.0
     while True:
-        archive.bring_what_failed()
-        tried_at = time.monotonic()
-        while time.monotonic() < tried_at + AGAIN_EVERY_S:
-            before = report.counts["found"]
-            archive.bring_what_is_new()
-            if once:
-                return
-            if report.counts["found"] > before:
-                log.info("So far: %s", report)
-            if stopping.wait(LOOK_EVERY_S):
-                return
+        before = report.counts["found"]
+        if time.monotonic() >= again_at:
+            archive.bring_what_failed()
+            again_at = time.monotonic() + AGAIN_EVERY_S
+        archive.bring_what_is_new()
+        if once:
+            return
+        if report.counts["found"] > before:
+            log.info("So far: %s", report)
+        if stopping.wait(LOOK_EVERY_S):
+            return

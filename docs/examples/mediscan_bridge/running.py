@@ -18,7 +18,7 @@ stopping = threading.Event()
 
 
 def setting(name: str, default: str | None = None) -> str:
-    value = os.environ.get(name) or default
+    value = os.environ.get(name, "").strip() or default
     if value is None:
         sys.exit(f"Set {name}. The settings are explained at the top of this script.")
     return value

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.site.bridge.files import ROOT_UID, dicom
-from tests.site.bridge.played import NOT_FOUND
+from tests.site.bridge.played import NOT_FOUND, said
 
 FILES = {f"orthanc-{number}": dicom(number) for number in range(5)}
 ALL = "found 5, sent 5, known 0, refused 0, failed 0"
@@ -170,3 +170,39 @@ def test_a_copy_that_orthanc_made_of_another_instance_is_named(bridge, site, sto
     assert ran.counts == f"{ALL}, corrected 1"
     first = next(name for name, data in site.scans.items() if data == FILES["orthanc-0"])
     assert f"Orthanc's instance orthanc-0 ({first})" in ran.log
+
+
+def test_it_follows_until_it_is_told_to_end(bridge, site, stocked, monkeypatch):
+    from mediscan_bridge import orthanc, running
+
+    monkeypatch.setattr(orthanc, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(orthanc, "AGAIN_EVERY_S", 0)
+    bad = [(500, {}, b"damaged")] * 5
+    looks = []
+
+    def changes(asked):
+        looks.append(asked)
+        if len(looks) == 12:
+            stocked.files["orthanc-9"] = dicom(9)
+        if len(looks) == 24:
+            running.stopping.set()
+        return said(stocked.changes(int(asked.query["since"][0]), 100))
+
+    stocked.odd = {"/changes": changes}
+    stocked.odd |= {"orthanc-2/file": lambda asked: bad.pop() if bad else (200, {}, FILES["orthanc-2"])}
+    ran = bridge("orthanc")
+    assert (ran.status, ran.counts) == (1, "found 7, sent 6, known 0, refused 0, failed 1")
+    assert len(site.scans) == 6
+
+
+@pytest.mark.parametrize("reply", [NOT_FOUND, said([]), said({"results": []})], ids=str)
+def test_what_is_no_orthanc_is_named(bridge, site, orthanc, reply):
+    orthanc.odd = {"/changes": lambda asked: reply}
+    ran = once(bridge)
+    assert ran.status == 1
+    assert "does not answer as Orthanc does" in ran.log
+
+
+def test_changes_that_ignore_since_are_not_asked_for_ever(bridge, site, stocked):
+    stocked.odd = {"/changes": lambda asked: said(stocked.changes(0, 3))}
+    assert once(bridge).counts == "found 2, sent 2, known 0, refused 0, failed 0"

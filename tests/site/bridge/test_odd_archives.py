@@ -1,5 +1,6 @@
 """DICOMweb servers as they are: each does something that the standard allows, or that one of them is known to do."""
 
+import base64
 import gzip
 import json
 
@@ -82,6 +83,12 @@ def parts(data: bytes) -> dict[str, object]:
         "preamble": (200, {"Content-Type": related}, b"This is a preamble.\r\n--b" + framed + b"--\r\nepilogue"),
         "empty parts": (200, {"Content-Type": related}, html + b"\r\n\r\n\r\n--b" + framed + b"--"),
         "no last line": (200, {"Content-Type": related}, b"--b" + framed[:-5]),
+        "lines end in LF": (200, {"Content-Type": related}, b"--b\nContent-Type: a/b\n\n" + data + b"\n--b--\n"),
+        "base64": (
+            200,
+            {"Content-Type": related},
+            b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data) + b"\r\n--b--",
+        ),
         "no headers in the part": (200, {"Content-Type": related}, b"--b\r\n\r\n" + data + b"\r\n--b--"),
         "blanks": (200, {"Content-Type": related}, b"--b  " + framed + b"-- \r\n"),
         "gzip": (200, {**alone, "Content-Encoding": "gzip"}, zipped),

@@ -102,6 +102,12 @@ def test_a_site_that_has_moved_is_named(bridge, site):
     assert "has moved to https://mediscan.example/" in ran.log
 
 
+@pytest.mark.parametrize(("name", "value"), [("MEDISCAN_TOKEN", "ms_…"), ("MEDISCAN_PROJECT", "Chest")])
+def test_a_setting_that_cannot_be_right_is_named(bridge, site, name, value):
+    with pytest.raises(SystemExit, match=name):
+        once(bridge, **{name: value})
+
+
 @pytest.mark.parametrize("missing", ["MEDISCAN_URL", "SOURCE_URL", "STATE_FILE"])
 def test_a_missing_setting_is_named(bridge, site, monkeypatch, missing):
     monkeypatch.delenv(missing)
