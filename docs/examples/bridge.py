@@ -11,8 +11,9 @@ Set by the environment:
     STATE_FILE (orthanc only: where to go on after a restart)
 and where needed:
     MODALITIES (such as CR,DX; empty: all), SPLIT_FRAMES (1: each frame of a multi-frame file becomes a scan)
-    ID_KEY (a secret: external_id is then a keyed digest), THREADS (4), TIMEOUT_S (60: silence of a server that ends a request),
-    PATIENCE_S (600: how long --once and dicomweb wait for a server that is away)
+    ID_KEY (a secret: external_id is then a keyed digest), THREADS (4), BATCH (20: files that travel as one ZIP),
+    TIMEOUT_S (60: silence of a server that ends a request), PATIENCE_S (600: how long --once and dicomweb wait for a server that
+    is away)
 
 It ends with a line of counts, and with status 1 when something that could be a scan did not come in.
 """

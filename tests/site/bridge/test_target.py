@@ -1,5 +1,6 @@
 """What MediScan may answer, and what the bridge makes of it."""
 
+import re
 import subprocess
 import sys
 
@@ -113,6 +114,14 @@ def test_a_missing_setting_is_named(bridge, site, monkeypatch, missing):
     monkeypatch.delenv(missing)
     with pytest.raises(SystemExit, match=missing):
         once(bridge)
+
+
+def test_the_script_and_the_document_name_every_setting(script):
+    sources = (settings.BASE_DIR / "docs" / "examples" / "mediscan_bridge").glob("*.py")
+    names = {name for path in sources for name in re.findall(r'setting\("(\w+)"', path.read_text())}
+    assert {"MEDISCAN_URL", "STATE_FILE", "BATCH"} <= names
+    document = (settings.BASE_DIR / "docs" / "orthanc.md").read_text()
+    assert [name for name in sorted(names) if name not in script.__doc__ or name not in document] == []
 
 
 def test_it_runs_wherever_it_is_copied_with_nothing_but_python(tmp_path):
