@@ -115,10 +115,12 @@ def test_many_go_as_one_zip_to_the_same_end(archive, connected):
         assert (ran.status, ran.counts) == (0, "found 10, sent 9, known 0, refused 1 (no_picture 1), failed 0"), ran.log
         assert Import.objects.count() == 1
         assert Image.objects.filter(external_id__startswith="uid-").count() == 9
-        archive.store(dicom(3, PatientID="P0", StudyDescription="corrected"))
-        archive.store(dicom(20))
-        again = connected("dicomweb", QUERY, BATCH="20")
-    assert again.counts == "found 10, sent 1, known 9, refused 0, failed 0"
+        archive.store(dicom(3, StudyDescription="corrected"))
+        for number in range(20, 24):
+            archive.store(dicom(number))
+        ran = connected("orthanc", "--once", BATCH="20")
+        assert (ran.status, ran.counts) == (0, "found 5, sent 5, known 0, refused 0, failed 0, corrected 1"), ran.log
+        assert Import.objects.count() == 2
 
 
 def test_a_site_without_a_worker_gets_them_one_by_one(archive, connected, monkeypatch):
