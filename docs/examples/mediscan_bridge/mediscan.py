@@ -25,7 +25,7 @@ Task = TypeVar("Task")
 FEW = 4
 BATCH_BYTES = 32 * 2**20
 IMPORT_POLL_S = 0.3
-IMPORT_WAIT_S = 15
+IMPORT_WAIT_S = 20
 LABELS = "labels.csv"
 
 
@@ -58,7 +58,7 @@ class MediScan:
         self.project, self.report = setting("MEDISCAN_PROJECT"), report
         self.splits = setting("SPLIT_FRAMES", "0") not in ("0", "no", "false")
         self.batch = int(setting("BATCH", "20"))
-        self._may_import = self.batch > 1 or self.splits
+        self._may_import, self._has_worker = self.batch > 1 or self.splits, False
 
     def bring(
         self, tasks: list[Task], fetch: Callable[[Task], Parcel | None], failed: Callable[[Task, Exception], None]
@@ -196,12 +196,15 @@ class MediScan:
         """Wait for an import. Empty when it succeeded, else what is wrong with it."""
         path, began = f"api/v1/imports/{batch['id']}/", time.monotonic()
         while batch["status"] not in ("succeeded", "failed", "cancelled"):
-            if batch["status"] == "queued" and time.monotonic() > began + IMPORT_WAIT_S and not self.splits:
+            # Who has begun one comes to the others.
+            self._has_worker |= batch["status"] != "queued"
+            if not (self._has_worker or self.splits) and time.monotonic() > began + IMPORT_WAIT_S:
                 self._may_import = False
                 return f"No worker takes import {batch['id']}."
             if stopping.wait(IMPORT_POLL_S):
                 raise Over("It was told to end.")
             batch = self.server.json(path)
+        self._has_worker = True
         return "" if batch["status"] == "succeeded" else f"Import {batch['id']} {batch['status']}: {batch['error']}"
 
     def _outcomes(self, number: int, files: dict[str, Parcel]) -> dict[str, Outcome]:
