@@ -16,10 +16,15 @@ from labeling.imports import worker
 from labeling.models import Import
 from mediscan_site.core import audit
 from mediscan_site.core.services import issue_service_token
+from mediscan_site.front.gate.__main__ import IDLE_S
 from tests.conftest import PATIENCE_S, scan_bytes
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "integrating.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_the_document_says_how_long_a_connection_stays_open():
+    assert f"open for {IDLE_S} seconds" in PAGE.read_text()
 
 
 @pytest.mark.django_db(transaction=True)

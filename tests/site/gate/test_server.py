@@ -1,6 +1,7 @@
 """One client, slow, silent or huge, never holds up the others: against the real web processes."""
 
 import contextlib
+import http.client
 import time
 
 import pytest
@@ -154,7 +155,27 @@ def test_a_foreign_host_is_one_line_of_the_log(web):
 
 
 def test_a_connection_stays_open_between_two_questions(web):
-    with requests.Session() as session:
-        for _ in range(2):
-            assert session.get(f"{web.root}/healthz", timeout=PATIENCE_S).status_code == 200
-            time.sleep(3)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE_S)
+    sockets = []
+    for pause in (0, 5):
+        time.sleep(pause)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()[:1]) == (200, b"{")
+        sockets.append(connection.sock)
+    connection.close()
+    assert sockets[0] is sockets[1] is not None
+
+
+def test_a_form_whose_length_is_not_said_is_read_whole(web):
+    """Orthanc, httpx and Java send files so."""
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="project"\r\n\r\n4711\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.dcm"\r\n\r\n'
+        + b"x" * 300_000
+        + b"\r\n--b--\r\n"
+    )
+    parts = (form[at : at + 10_000] for at in range(0, len(form), 10_000))
+    headers = {"Authorization": f"Bearer {web.token()}", "Content-Type": "multipart/form-data; boundary=b"}
+    answer = requests.post(f"{web.root}/api/v1/images/", data=parts, headers=headers, timeout=PATIENCE_S)
+    assert [(error["code"], error["attr"]) for error in answer.json()["errors"]] == [("does_not_exist", "project")]
