@@ -147,12 +147,15 @@ def contract():
 @pytest.fixture(autouse=True, scope="session")
 def _every_answer_is_as_the_document_says():
     """Of the API, to whichever test: an answer with a status, content type or field that /api/schema/ does not know fails it."""
-    ask = APIClient.request
+    from mediscan_site.core.http.later import Later
+
+    ask, site = APIClient.request, settings.ROOT_URLCONF
 
     def checked(client: APIClient, **request):
         answer = ask(client, **request)
         method, path = answer.request["REQUEST_METHOD"], answer.request["PATH_INFO"]
-        if path.startswith("/api/"):
+        # Neither routes that a test makes for itself nor a marker, in whose place the web server answers later.
+        if path.startswith("/api/") and site == settings.ROOT_URLCONF and not isinstance(answer, Later):
             body = None if answer.streaming else answer.content
             contract().require(method, path, answer.status_code, answer.headers.get("Content-Type", ""), body)
         return answer

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from images.models import Image
 from images.services import ScanFacts, erase_patient, store_scan, update_scan
+from images.services.meaning import Classes
 from mediscan_site.core.errors import Invalid
 from tests.images.decoding.dicoms import INSTANCE, dicom
 
@@ -153,12 +154,13 @@ def test_the_page_of_a_study_shows_its_scans_in_order(take, client, author):
 
 def test_an_export_brings_the_same_examination_back(take, author, project, admin):
     from labeling.exports.text import HEADER, labels_row
-    from labeling.imports import manifest
+    from labeling.imports.understanding import understand
 
     image = take(file(1, SeriesNumber=2))
     text = io.StringIO()
     csv.writer(text).writerows([HEADER, labels_row(image, path="a.dcm", label="", split="")])
-    (row,) = manifest.parse("labels.csv", text.getvalue().encode())
+    known = understand([("labels.csv", text.getvalue().encode())], ["a.dcm", "labels.csv"], Classes.of(project))
+    row = known.by_path["a.dcm"]
     from images.services import parse_facts
 
     again = take(file(2), **{name: getattr(parse_facts(row.values), name) for name in ("study", "series", "instance")})

@@ -91,7 +91,7 @@ class Story:
         with zipfile.ZipFile(out, "w") as archive:
             archive.writestr(f"train/NORMAL/{FILES[1]}", saved(1, "JPEG"))
             archive.writestr(f"train/OPACITY/{FILES[2]}", saved(2, "PNG"))
-            rows = [f"{FILES[1]},OPACITY,{NUMBER}", f"{FILES[1]},NORMAL,x", f"{FILES[2]},,{NUMBER}"]
+            rows = [f"{FILES[1]},OPACITY,{NUMBER}", f"{FILES[1]},NORMAL,{NUMBER}", f"{FILES[2]},,{NUMBER}"]
             rows += [f"{MISSING[0]},,", f"{MISSING[1]},,{NUMBER}"]
             archive.writestr(f"train/NORMAL/{NO_SCAN[0]}", b"no picture at all")
             archive.writestr("labels.csv", "\n".join(["image_id,label,patient", *rows]))
@@ -100,7 +100,7 @@ class Story:
         import_worker.run(batch["id"])
         assert Import.objects.get(pk=batch["id"]).status == "succeeded"
         lines = ImportFile.objects.exclude(code="").count()
-        assert lines == 5, "a row that contradicts, a folder that does, two rows without a file, a file without a scan"
+        assert lines == 4, "rows that contradict each other, two rows without a file, a file without a scan"
         self.codes += [image.code for image in Image.objects.filter(file_name__in=FILES[1:])]
         self.bring_it_in_pieces(out.getvalue())
         self.bring_in_somebody_else()
@@ -150,6 +150,8 @@ class Story:
         ungradable = {"image": self.codes[1], "ungradable": FREE_TEXT[3]}
         self.post(self.author, "labels/", ungradable)
         self.post(self.author, "labels/", {"image": self.codes[0], "label": "NORMAL", "comment": FREE_TEXT[0]})
+        # Its rows contradicted each other, so it came in without a label.
+        self.post(self.author, "labels/", {"image": self.codes[2], "label": "OPACITY"})
         for code in (self.codes[0], *self.codes[2:]):
             self.post(self.colleague, "reviews/", {"image": code, "status": "approved", "comment": FREE_TEXT[1]})
         claim_scans(actor=self.colleague, project=self.project, task="review", n=3)

@@ -83,7 +83,8 @@ def test_scans_that_are_left_out_of_too_few_are_counted_with_the_reason(start, a
         start(snapshot=None)
     assert refused.value.code == "not_enough_data"
     assert (
-        "of at least 1 in val. Approved scans that do not count: 4: Its patient or a copy of it" in refused.value.detail
+        "of at least 1 in val. Approved scans that do not count: 4: Its patient, its study or a copy of it"
+        in refused.value.detail
     )
     assert "Label and approve more scans" in refused.value.detail
     assert not Snapshot.objects.exists()

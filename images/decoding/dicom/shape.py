@@ -12,7 +12,7 @@ from pydicom import Dataset
 from images.decoding.shaping import RENDITION_SIDE, fitting
 
 _SPACINGS: Final = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio")
-_ALIKE: Final = 0.005  # spacings are often rounded
+ALIKE: Final = 0.005  # spacings are often rounded
 _MOST: Final = 20.0
 
 
@@ -22,7 +22,7 @@ def squared(picture: Image.Image, dataset: Dataset, flat: Dataset, notes: list[s
     `flat`: see pixels.settings; its spacing is that of the frame.
     """
     ratio = _ratio(dataset, flat)
-    if abs(ratio - 1.0) <= _ALIKE:
+    if abs(ratio - 1.0) <= ALIKE:
         return picture
     if not 1 / _MOST <= ratio <= _MOST:
         notes.append("The file says that its pixels are extremely long and narrow; this was ignored.")

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydicom import Dataset
 
+from images.decoding.dicom import shape
 from images.decoding.dicom.elements import Unreadable, items, number, pair, text
 from images.scan_facts import FACTS, SPACING_AT_DETECTOR, SPACING_IN_PATIENT, SPACING_ON_FILM
 
@@ -54,7 +55,7 @@ def spacing(dataset: Dataset, groups: Dataset, notes: list[str]) -> Spacing:
     if not (0 < row <= _MAX_MM and 0 < column <= _MAX_MM):
         notes.append(_UNREADABLE.format(keyword))
         return _NONE
-    if not math.isclose(row, column, rel_tol=1e-3):
+    if not math.isclose(row, column, rel_tol=shape.ALIKE):
         notes.append(_UNEQUAL.format(row, column))
         return _NONE
     return Spacing(row, at)

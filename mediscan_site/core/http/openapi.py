@@ -33,6 +33,7 @@ OF_A_ROW: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT})
 WRITING: Final = frozenset(
     {
         HTTPStatus.CONFLICT,
+        HTTPStatus.LENGTH_REQUIRED,
         HTTPStatus.PRECONDITION_FAILED,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.INSUFFICIENT_STORAGE,

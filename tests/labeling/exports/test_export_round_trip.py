@@ -195,14 +195,17 @@ def test_real_scans_come_back(shared_data, admin, author, project, copy):
 @pytest.mark.parametrize("value", ["MRN 0815", "P123", "PABCDEFGH234567Y!", "pABCDEFGH234567YZ"])
 def test_what_is_no_pseudonym_is_not_taken_for_one(value, admin, copy):
     report = imported(admin, copy, f"image_id,label,pseudonym\na.jpg,NORMAL,{value}\n")
-    assert (report.created, report.rejected) == (0, 1)
-    assert "Put patient ids of your own into `patient`" in report.files.get().detail
+    assert (report.created, report.rejected) == (1, 0)
+    said = report.files.get(outcome="warning").detail
+    assert "Put patient ids of your own into `patient`" in said and value not in said
+    assert Image.objects.get(project=copy).patient is None
 
 
 def test_a_patient_and_another_pseudonym_contradict(admin, copy):
     report = imported(admin, copy, "image_id,label,patient,pseudonym\na.jpg,NORMAL,MRN 1,PABCDEFGH234567YZ\n")
-    assert (report.created, report.rejected) == (0, 1)
-    assert "name different patients" in report.files.get().detail
+    assert (report.created, report.rejected) == (1, 0)
+    assert "name different patients" in report.files.get(outcome="warning").detail
+    assert Image.objects.get(project=copy).patient == "PABCDEFGH234567YZ"
 
 
 def imported(actor, project, labels: str):

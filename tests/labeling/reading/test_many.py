@@ -46,7 +46,7 @@ BAD = {
     "NORMAL/page.png": b"<html></html>",
     "NORMAL/inner.zip": b"PK\x05\x06",
     "ZEBRA/other.jpg": small(100_001),
-    "NORMAL/deeper/x.jpg": small(100_002),
+    "ZEBRA/deeper/x.jpg": small(100_002),
     "../escape.jpg": small(100_003),
     "C:\\escape.jpg": small(100_004),
     "NORMAL/zeros.jpg": b"\0" * 5000,

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.urls import reverse
 
+from images.models import Image
 from images.renditions import tile
 from images.services import open_original, rename_class
 from models_registry import selectors
@@ -148,7 +149,8 @@ def answered(model: ModelVersion, scores: np.ndarray, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(predicting, "mean_logits", lambda *_, **__: scores[None].astype(np.float32))
         patch.setattr(serving, "predictor", lambda _: predictor)
-        columns = worker._answer(SimpleNamespace(model=model, image=None))  # type: ignore[arg-type]
+        patch.setattr(worker.lineage, "seen_in", lambda *_: None)
+        columns = worker._answer(SimpleNamespace(model=model, image=Image()))  # type: ignore[arg-type]
     kept = json.loads(json.dumps(columns))
     return prediction_sets.of(Grade(model=model, project=model.project, status="succeeded", **kept))
 
