@@ -22,7 +22,7 @@ class Contract:
         self._paths = [(_pattern(path), operations) for path, operations in paths]
         closed = json.loads(json.dumps(document), object_hook=_closed)
         self._registry: Registry = Registry().with_resource(HERE, DRAFT4.create_resource(closed))
-        self._document = closed
+        self.document = document
         self._validators: dict[str, OAS30Validator] = {}
 
     def faults(self, method: str, path: str, status: int, content_type: str, body: bytes | None) -> list[str]:

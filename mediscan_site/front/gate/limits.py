@@ -50,6 +50,7 @@ LIMITS: dict[tuple[str, str], Callable[[], int]] = {
     ("protocol-grade", "POST"): _scan,
     ("grade", "POST"): _scan,
     ("import-list", "POST"): _import,
+    ("import-preview", "POST"): _import,
     # Many scans in one form; a ZIP through the protocol's one route of uploads.
     ("upload", "POST"): _import,
     ("protocol-upload", "POST"): _import,

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+import re
 import tempfile
 import threading
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve
 
 from mediscan_site.core.http.later import Later, Wait
 from mediscan_site.core.storage.spool import IN_MEMORY, SealedSpool
@@ -17,6 +19,7 @@ from mediscan_site.front.gate import bodies, limits, waiters
 from mediscan_site.front.gate.environ import GATE, environ
 from mediscan_site.front.gate.lanes import Lane, Lanes
 from mediscan_site.front.gate.refusals import Refused
+from tests.conftest import contract
 
 
 def scope(method="GET", path="/", headers=(), **facts):
@@ -54,6 +57,22 @@ def names(patterns):
 
 def test_every_route_of_the_table_exists():
     assert {name for name, _ in limits.LIMITS} <= set(names(get_resolver().url_patterns))
+
+
+def test_every_operation_that_takes_a_file_is_in_the_table():
+    document = contract().document
+    taking = {
+        (resolve(path.replace("{id}", "1")).url_name, method.upper())
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if '"format": "binary"' in json.dumps(operation.get("requestBody", {}))
+        or any(
+            '"format": "binary"' in json.dumps(document["components"]["schemas"][name])
+            for name in re.findall(r"schemas/(\w+)", json.dumps(operation.get("requestBody", {})))
+        )
+    }
+    assert ("image-list", "POST") in taking
+    assert taking <= set(limits.LIMITS)
 
 
 @pytest.mark.parametrize(
