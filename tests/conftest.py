@@ -33,8 +33,19 @@ PASSWORD = "correct horse battery staple"
 CLASSES = ["NORMAL", "OPACITY"]
 
 
-# Modules that set up what takes longer than their tests: a browser, MLflow and its store.
-SETTING_UP = ("_in_chromium.py", "/test_mlflow.py")
+# Modules that set up what takes longer than their tests: a browser, MLflow and its store, servers, whole sites.
+SETTING_UP = (
+    "_in_chromium.py",
+    "/test_mlflow.py",
+    "/gate/test_server.py",
+    "/tls/test_serving.py",
+    "/tls/test_brokers.py",
+    "/tls/test_databases.py",
+    "/tls/test_proxies.py",
+    "/tls/test_store_and_book.py",
+    "/site/test_start.py",
+    "/test_real_orthanc.py",
+)
 
 
 def scope(nodeid: str) -> str:
