@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -136,7 +137,7 @@ def test_what_cannot_be_checked_stops_the_start_with_its_remedy(url, remedy):
 
 def test_the_words_for_mysqls_own_client_differ(monkeypatch):
     """Oracle's mysqldump takes the mode by its name; MariaDB's has two switches."""
-    monkeypatch.setattr(dumps.connection, "settings_dict", {"OPTIONS": {"ssl_mode": "VERIFY_CA"}})
+    monkeypatch.setattr(dumps, "connection", SimpleNamespace(settings_dict={"OPTIONS": {"ssl_mode": "VERIFY_CA"}}))
     for version, words in {
         "mysqldump  Ver 8.0.39 for Linux on x86_64 (MySQL Community Server - GPL)": ["--ssl-mode=VERIFY_CA"],
         "mysqldump  Ver 10.19 Distrib 10.11.19-MariaDB": ["--ssl", "--ssl-verify-server-cert"],
