@@ -6,7 +6,7 @@ import sys
 
 from django.conf import settings
 
-from tests.conftest import scope
+from tests.conftest import SETTING_UP, scope
 
 ASK = """
 import django
@@ -49,11 +49,11 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
     ]
 
 
-def test_tests_of_the_real_site_share_one_worker_and_so_do_those_of_a_browser_or_of_the_book(request):
+def test_tests_of_the_real_site_share_one_worker_and_so_do_those_of_a_browser_or_of_other_servers(request):
     for item in request.session.items:
         module = item.nodeid.split("::")[0]
         expected = item.nodeid
-        if item.path.name == "test_mlflow.py" or item.path.name.endswith("_in_chromium.py"):
+        if item.path.name.endswith("_in_chromium.py") or module.endswith(SETTING_UP):
             expected = module
         if item.get_closest_marker("story"):
             expected = "site"
