@@ -109,11 +109,8 @@ class _Count:
             self.files["passed_over"] += 1
             self.passed.setdefault(found, Group(found.name.lower(), str(found))).add(task.path)
         else:
-            self.taken(
-                task,
-                found,
-                "pictures" if kinds.is_picture_name(task.path) else "dicom" if plan.is_file_set else "pictures",
-            )
+            is_dicom = plan.is_file_set and not kinds.is_picture_name(task.path)
+            self.taken(task, found, "dicom" if is_dicom else "pictures")
 
     def _head(self, plan: Plan, task: Task) -> bytes | None:
         says_nothing = kinds.beside(task.path) is None and not kinds.is_picture_name(task.path)

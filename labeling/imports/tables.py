@@ -25,7 +25,6 @@ MAX_ROWS: Final = 200_000
 MAX_BRACKETS_BESIDE_ROWS: Final = 50_000
 DELIMITERS: Final = (",", ";", "\t", "|")
 TEXTS: Final = (".csv", ".tsv", ".txt")
-TREES: Final = (".json", ".yaml", ".yml")
 # Excel's own first line: which character divides the cells.
 _SEP: Final = "sep="
 _REMEDY: Final = "Keep the rows of the pictures that you send, or split the data set."

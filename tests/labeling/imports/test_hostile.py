@@ -5,7 +5,6 @@ import io
 import json
 import struct
 import time
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from labeling.models import Import
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import Blob
 from tests.conftest import scan_bytes
+from tests.labeling.imports.sets import packed
 
 # An attack that works takes minutes; an old processor takes four times as long as a new one.
 SECONDS, MEBIBYTES = 10.0, 300
@@ -109,15 +109,6 @@ def test_text_that_no_database_stores_is_shown_as_replaced(author, project):
         "labels.json, row 1: \N{REPLACEMENT CHARACTER}a\N{REPLACEMENT CHARACTER}b": "unknown_image",
         "a.jpg": "unknown_class",
     }
-
-
-def packed(files: dict[str, bytes]) -> io.BytesIO:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, data in files.items():
-            made.writestr(name, data)
-    out.seek(0)
-    return out
 
 
 def bring(actor, project, files: dict[str, bytes] | io.BytesIO) -> Import:

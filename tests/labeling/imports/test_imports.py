@@ -18,17 +18,9 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid, TooLarge
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import blobs
 from tests.conftest import scan_bytes
+from tests.labeling.imports.sets import packed
 
 NORMAL, OPACITY = scan_bytes(1), scan_bytes(2, opacity=True)
-
-
-def packed(files: dict[str, bytes]) -> io.BytesIO:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, data in files.items():
-            made.writestr(name, data)
-    out.seek(0)
-    return out
 
 
 def bring(actor, project, files: dict[str, bytes], *, run: bool = True) -> Import:

@@ -60,25 +60,17 @@ def bridge(script, monkeypatch, tmp_path, capsys, caplog):
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture
-def site(monkeypatch):
-    made = played.Site()
-    with played.serving(made.answer) as root:
-        monkeypatch.setenv("MEDISCAN_URL", root)
-        yield made
+def _served(kind, variable):
+    @pytest.fixture
+    def server(monkeypatch):
+        made = kind()
+        with played.serving(made.answer) as root:
+            monkeypatch.setenv(variable, root)
+            yield made
+
+    return server
 
 
-@pytest.fixture
-def pacs(monkeypatch):
-    made = played.Pacs()
-    with played.serving(made.answer) as root:
-        monkeypatch.setenv("SOURCE_URL", root)
-        yield made
-
-
-@pytest.fixture
-def orthanc(monkeypatch):
-    made = played.Orthanc()
-    with played.serving(made.answer) as root:
-        monkeypatch.setenv("SOURCE_URL", root)
-        yield made
+site = _served(played.Site, "MEDISCAN_URL")
+pacs = _served(played.Pacs, "SOURCE_URL")
+orthanc = _served(played.Orthanc, "SOURCE_URL")
