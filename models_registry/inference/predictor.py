@@ -15,14 +15,14 @@ from torch.nn import functional
 from models_registry.statistics.calibration import Floats
 from models_registry.statistics.prior import served_probabilities
 
-from .architectures import Network, cam_layer, features, forward_from, forward_to, restored
+from .architectures import Network, cam_layer, forward_from, forward_to, restored
 from .bundle import Bundle
 from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Preprocess, Tiles
 from .refer_reasons import ReferReason
+from .runtimes import BATCH, Eager, Runtime
 
-BATCH = 32
 ANSWER, REFER = "answer", "refer"
 
 
@@ -36,7 +36,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) float32.
+    """Probabilities (N, K) float64 after temperature scaling, at the expected prevalence; raw logits (N, K) and the pooled
+    features (N, D) that the heads read, those of several networks side by side, both float32.
 
     `calibrated` is False when no temperature could be fitted; the probabilities are then plain softmax values that
     must not be shown as a confidence.
@@ -45,6 +46,7 @@ class Predictions:
     probabilities: Floats
     logits: npt.NDArray[np.float32]
     calibrated: bool
+    features: npt.NDArray[np.float32]
 
     @property
     def classes(self) -> npt.NDArray[np.int64]:
@@ -117,6 +119,9 @@ class Predictor:
         self.digest = bundle.digest
         self._device = device
         self._networks = [self._network(state) for state in bundle.member_states]
+        self._runtime: Runtime = Eager(
+            self._networks, self.manifest.preprocess, flip_tta=self.manifest.flip_tta, device=device
+        )
 
     def _network(self, state: Mapping[str, Tensor]) -> Network:
         manifest = self.manifest
@@ -135,26 +140,14 @@ class Predictor:
 
     def predict(self, tiles: Tiles) -> Predictions:
         """uint8 (N, 256, 256) -> `Predictions`."""
-        manifest = self.manifest
-        logits = mean_logits(
-            self._networks, manifest.preprocess, tiles, flip_tta=manifest.flip_tta, device=self._device
-        )
-        temperature = manifest.calibration.temperature
-        return Predictions(served_probabilities(logits, temperature, manifest.prior), logits, temperature is not None)
+        outputs = self._runtime.run(tiles)
+        temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
+        shares = served_probabilities(outputs.logits, temperature, prior)
+        return Predictions(shares, outputs.logits, temperature is not None, outputs.features)
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
         """The pooled features (N, D) that the heads read, those of several members concatenated."""
-        rows = [self._features(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
-        if not rows:
-            width = sum(network.fc.in_features for network in self._networks)
-            return np.zeros((0, width), dtype=np.float32)
-        return np.concatenate(rows)
-
-    def _features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            x = self._input(tiles)
-            joined = torch.cat([features(network, x) for network in self._networks], dim=1)
-        return np.asarray(joined.float().cpu().numpy(), dtype=np.float32)
+        return self._runtime.run(tiles).features
 
     def _input(self, tiles: Tiles) -> Tensor:
         return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)

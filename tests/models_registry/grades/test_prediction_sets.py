@@ -19,7 +19,7 @@ from models_registry.deployments.services import deploy
 from models_registry.grades import prediction_sets, worker
 from models_registry.grades.prediction_sets import PredictionSet
 from models_registry.grades.services import request_grade
-from models_registry.inference import predictor as predicting
+from models_registry.inference.runtimes import Outputs
 from models_registry.models import Grade, ModelVersion
 from models_registry.statistics.calibration import softmax
 from models_registry.statistics.conformal import Conformal, SetRule
@@ -146,8 +146,9 @@ def answered(model: ModelVersion, scores: np.ndarray, monkeypatch: pytest.Monkey
     """The set of a scan for which the network gives these scores."""
     monkeypatch.setattr(worker, "tile", lambda image: np.zeros((256, 256), dtype=np.uint8))
     predictor = serving.predictor(model)
+    said = Outputs(scores[None].astype(np.float32), np.zeros((1, 192), dtype=np.float32))
     with monkeypatch.context() as patch:
-        patch.setattr(predicting, "mean_logits", lambda *_, **__: scores[None].astype(np.float32))
+        patch.setattr(predictor, "_runtime", SimpleNamespace(run=lambda _: said))
         patch.setattr(serving, "predictor", lambda _: predictor)
         patch.setattr(worker.lineage, "seen_in", lambda *_: None)
         columns = worker._answer(SimpleNamespace(model=model, image=Image()))  # type: ignore[arg-type]

@@ -1,0 +1,6 @@
+"""What a model is and what it says: versions, evaluations, deployments, grades, feedback."""
+
+from models_registry.models.grades import Feedback, Grade
+from models_registry.models.versions import DeployedModel, Deployment, Evaluation, ModelVersion
+
+__all__ = ["DeployedModel", "Deployment", "Evaluation", "Feedback", "Grade", "ModelVersion"]

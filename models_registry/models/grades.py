@@ -1,0 +1,75 @@
+"""What a model says about a scan, and what doctors answer."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from images.models import Image, Project, ProjectClass, Split
+from labeling.models import Label
+from mediscan_site.core.models import Blob, WorkItem
+from models_registry.models.versions import ModelVersion
+
+
+class Grade(WorkItem):
+    """What one model version said about one scan. The version is pinned when the grade is asked for, not when it runs."""
+
+    class Decision(models.TextChoices):
+        ANSWER = "answer"
+        REFER = "refer"
+
+    owner_field = "requested_by"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="grades")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="grades")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="grades")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    prediction = models.ForeignKey(ProjectClass, null=True, on_delete=models.PROTECT, related_name="+")
+    confidence = models.FloatField(null=True)
+    probabilities = models.JSONField(default=dict)
+    decision = models.CharField(max_length=8, choices=Decision, blank=True)
+    reasons = models.JSONField(default=list)
+    latency_ms = models.FloatField(null=True)
+    heatmap = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    # How far the scan lies from what the version learned, as a share of the limit from which on it refers; null: not measured.
+    distance = models.FloatField(null=True)
+    # How far the version's networks disagree about the prediction: the standard deviation of its probability; null: one network.
+    spread = models.FloatField(null=True)
+    # The side of the version's own data sets that has this picture; an answer to what was learned from proves nothing.
+    seen_in = models.CharField(max_length=8, choices=Split, null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "created_at", "id"], name="grade_by_date"),
+            models.Index(fields=["image", "id"], name="grade_by_image"),
+            models.Index(fields=["status", "heartbeat_at"], name="grade_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"grade {self.pk}"
+
+
+class Feedback(models.Model):
+    """A doctor's answer to a grade. Wrong with a class becomes that doctor's label, except on a test scan (`held_for_admin`)."""
+
+    grade = models.ForeignKey(Grade, on_delete=models.CASCADE, related_name="feedback")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    correct = models.BooleanField()
+    correct_class = models.ForeignKey(ProjectClass, null=True, on_delete=models.PROTECT, related_name="+")
+    comment = models.TextField(blank=True)
+    label = models.OneToOneField(Label, null=True, on_delete=models.SET_NULL, related_name="feedback")
+    held_for_admin = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "feedback"
+        constraints = [
+            models.CheckConstraint(
+                name="correct_feedback_names_no_class",
+                condition=models.Q(correct=False) | models.Q(correct_class__isnull=True),
+            )
+        ]
+        indexes = [models.Index(fields=["grade", "id"], name="feedback_by_grade")]
+
+    def __str__(self) -> str:
+        return f"feedback {self.pk} on {self.grade_id}"
