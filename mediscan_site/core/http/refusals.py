@@ -9,9 +9,20 @@ from mediscan_site.core.errors import DomainError
 
 
 def answer(
-    request: HttpRequest, status: int, code: str, detail: str, *, retry_after: int | None = None
+    request: HttpRequest,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    retry_after: int | None = None,
+    greeting: bool | None = None,
 ) -> HttpResponse:
-    response = _json(status, code, detail) if request.path.startswith("/api/") else _page(request, status, detail)
+    """`greeting`: whether a page shows who is signed in; by default where the status says that the site itself is sound."""
+    if request.path.startswith("/api/"):
+        response = _json(status, code, detail)
+    else:
+        known = status < HTTPStatus.INTERNAL_SERVER_ERROR if greeting is None else greeting
+        response = _page(request if known else None, status, detail)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
@@ -26,8 +37,7 @@ def _json(status: int, code: str, detail: str) -> HttpResponse:
     return JsonResponse({"type": kind, "errors": [{"code": code, "detail": detail, "attr": None}]}, status=status)
 
 
-def _page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    """A fault's page greets nobody: who is signed in stands in the database, which may be the one that is away."""
-    known = None if status >= HTTPStatus.INTERNAL_SERVER_ERROR else request
+def _page(request: HttpRequest | None, status: int, detail: str) -> HttpResponse:
+    """Without a request it greets nobody: who is signed in stands in the database, which may be the one that is away."""
     context = {"title": HTTPStatus(status).phrase, "detail": detail}
-    return HttpResponse(render_to_string("error.html", context, request=known), status=status)
+    return HttpResponse(render_to_string("error.html", context, request=request), status=status)

@@ -1,10 +1,18 @@
-"""What the gate itself answers, before Django has seen the request: in the shape of the API's errors, or in plain words."""
+"""What the gate itself answers, before Django has seen the request: as Django would, with the headers of every other answer."""
 
-import json
+import io
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from csp.middleware import CSPMiddleware
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse, HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+
 from mediscan_site.core.errors import StorageFull
+from mediscan_site.core.http import refusals
+from mediscan_site.front.gate.environ import Scope, environ
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -18,21 +26,28 @@ class Refused(Exception):
     detail: str
     headers: dict[str, str] = field(default_factory=dict)
 
-    def answer(self, path: str) -> tuple[Headers, bytes]:
-        if path.startswith("/api/"):
-            kind = "client_error" if self.status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
-            errors = [{"code": self.code, "detail": self.detail, "attr": None}]
-            content_type, body = "application/json", json.dumps({"type": kind, "errors": errors}).encode()
-        else:
-            content_type, body = "text/plain; charset=utf-8", f"{self.detail}\n".encode()
-        headers = {
-            "Content-Type": content_type,
-            "Content-Length": str(len(body)),
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-            **self.headers,
-        }
-        return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()], body
+    def answer(self, scope: Scope) -> tuple[Headers, bytes]:
+        """JSON under /api/, a page elsewhere. Who asks is not looked up."""
+        request = WSGIRequest(environ(scope, io.BytesIO(), 0))
+        response = refusals.answer(request, self.status, self.code, self.detail, greeting=False)
+        _protect(request, response)
+        for name, value in {**self.headers, "Content-Length": str(len(response.content))}.items():
+            response.headers[name] = value
+        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in response.items()]
+        return headers, response.content
+
+
+def _protect(request: WSGIRequest, response: HttpResponse) -> None:
+    """The headers that middleware gives every other answer: of transport, content policy and frames; kept by nobody."""
+    response.headers["Cache-Control"] = "no-store"
+
+    def given(_: object) -> HttpResponseBase:
+        return response
+
+    # Only its second half: a refusal is said where it was asked for, not after a redirection to the secure address.
+    SecurityMiddleware(given).process_response(request, response)
+    CSPMiddleware(given).process_response(request, response)
+    XFrameOptionsMiddleware(given).process_response(request, response)
 
 
 def too_large(limit: int, *, remedy: str) -> Refused:

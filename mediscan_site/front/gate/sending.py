@@ -58,12 +58,12 @@ class Sender:
         await self.part(body[(max(len(body) - 1, 0) // BLOCK) * BLOCK :], last=True)
 
     async def refuse(self, refused: Refused) -> None:
-        headers, body = refused.answer(self._scope["path"])
+        headers, body = refused.answer(self._scope)
         await self.whole(refused.status, headers, b"" if self._scope["method"] == "HEAD" else body)
 
     async def refuse_early(self, refused: Refused) -> None:
         """An answer before the body has been read: the connection ends with it."""
-        headers, body = refused.answer(self._scope["path"])
+        headers, body = refused.answer(self._scope)
         await self.head(refused.status, [*headers, (b"Connection", b"close")])
         await self.part(b"" if self._scope["method"] == "HEAD" else body)
         await self._linger()

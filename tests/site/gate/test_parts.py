@@ -272,3 +272,31 @@ def test_who_was_known_a_moment_ago_is_not_looked_up_again_and_nobody_else_profi
     assert limits.remembered(other) is None
     monkeypatch.setattr(limits, "_known", {key: (user, 0.0) for key, (user, _) in limits._known.items()})
     assert limits.remembered(sent) is None
+
+
+@pytest.mark.parametrize("path", ["/login/", "/api/v1/images/"])
+def test_a_refusal_of_the_gate_has_the_headers_of_every_other_answer(settings, path):
+    settings.SECURE_HSTS_SECONDS = 3600
+    refused = Refused(413, "too_large", "The body is larger than <b>5</b> bytes.", {"Retry-After": "5"})
+    headers, body = refused.answer(scope("POST", path, scheme="https"))
+    said = {name.decode().lower(): value.decode() for name, value in headers}
+    assert said["strict-transport-security"].startswith("max-age=3600")
+    assert "default-src 'none'" in said["content-security-policy"]
+    assert (said["x-frame-options"], said["x-content-type-options"], said["cache-control"]) == (
+        "DENY",
+        "nosniff",
+        "no-store",
+    )
+    assert (said["content-length"], said["retry-after"]) == (str(len(body)), "5")
+    assert all(
+        name != b"Strict-Transport-Security" for name, _ in Refused(408, "too_slow", "x").answer(scope("POST", path))[0]
+    )
+
+
+def test_a_refusal_of_the_gate_is_a_page_for_people_and_json_for_programs():
+    refused = Refused(413, "too_large", "The body is larger than <b>5</b> bytes.")
+    headers, page = refused.answer(scope("POST", "/projects/1/upload/"))
+    assert dict(headers)[b"Content-Type"].startswith(b"text/html")
+    assert b"<h1>" in page
+    assert b"&lt;b&gt;5&lt;/b&gt;" in page
+    assert json.loads(refused.answer(scope("POST", "/api/v1/images/"))[1])["errors"][0]["code"] == "too_large"
