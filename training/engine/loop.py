@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD
-from models_registry.inference.predictor import BATCH, predict_logits
+from models_registry.inference.predictor import predict_logits
+from models_registry.inference.runtimes import BATCH
 from models_registry.statistics.calibration import nll, softmax
 from models_registry.statistics.metrics import macro_auroc
 
