@@ -47,13 +47,13 @@ def scratch_site(**env: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def web_process(module: str, *options: str, root: Path = ROOT) -> Iterator[int]:
-    """A web server of the checkout `root` as `python -m module options --bind …`, up; its port."""
+def web_process(module: str, *options: str, root: Path = ROOT, **env: str) -> Iterator[int]:
+    """A web server of the checkout `root` as `python -m module options --bind …`, up; its port. `env`: beside this process's."""
     from mediscan_site.front.supervisor import free_port
 
     port = free_port()
     command = [sys.executable, "-m", module, *options, "--bind", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    process = subprocess.Popen(command, cwd=root, env={**os.environ, **env, "PYTHONPATH": str(root)})
     try:
         _wait_for(port)
         yield port
