@@ -64,7 +64,7 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
         # FULL: what is committed is on the disk; with NORMAL a power cut takes the last answers back.
         # IMMEDIATE: a deferred transaction that turns into a writer fails at once with "database is locked".
         # secure_delete: what is overwritten or deleted does not stay readable in the free parts of the file.
-        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"
+        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
         options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": pragmas, **options}
     if engine.endswith("postgresql"):
         options = tls.postgres(options)
@@ -81,5 +81,7 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
         }
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": str(options["collation"])}
     config["OPTIONS"] = options
-    config.setdefault("CONN_MAX_AGE", 0 if engine.endswith("sqlite3") else 60)
+    # SQLite too: whoever closes the last connection writes the log back into the file and takes it away, and the next one makes
+    # it anew. What is deleted does not stay in the log: core.storage.scrub.
+    config.setdefault("CONN_MAX_AGE", 60)
     return config

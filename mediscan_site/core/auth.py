@@ -14,6 +14,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import IntegrityError, transaction
+from django.db.models import Exists
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
@@ -65,10 +66,6 @@ class FamilyRefreshToken(RefreshToken):
         """Left to `rotate`, which inserts first: looking first would be the race."""
 
 
-def family_ended(token: Token) -> bool:
-    return OutstandingToken.objects.filter(jti=_tombstone(token)).exists()
-
-
 def end_family(token: Token) -> None:
     """From now on no token of this log-in is valid. A row of its own, so that it also beats a rotation under way."""
     expires = timezone.now() + api_settings.REFRESH_TOKEN_LIFETIME
@@ -81,12 +78,14 @@ def _tombstone(token: Token) -> str:
 
 def _user_of(token: Token) -> User:
     """The active account the token was made for, if its password is unchanged. Raises AuthenticationFailed."""
-    user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM)).first()
+    ended = Exists(OutstandingToken.objects.filter(jti=_tombstone(token)))
+    # One query: every request of the API begins with it.
+    user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM)).annotate(log_in_ended=ended).first()
     if user is None or not user.is_active:
         raise _refused("There is no active account for this token.", "user_inactive")
     if token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
         raise _refused("The password has been changed since. Sign in again.", "password_changed")
-    if family_ended(token):
+    if user.log_in_ended:
         raise _refused()
     return user
 
