@@ -167,6 +167,7 @@ class Stream:
     def _insert(self, group: Sequence[Delivery]) -> None:
         new = [(one, one.kept) for one in group if one.kept]
         try:
+            scans.settle([scan for _, scan in new])
             with transaction.atomic():
                 images = scans.insert(self._actor, self._project, [scan for _, scan in new])
                 for (delivery, _), image in zip(new, images, strict=True):

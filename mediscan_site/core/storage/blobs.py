@@ -4,8 +4,8 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -80,24 +80,53 @@ def namespace(project_id: int) -> str:
     return f"project-{project_id}"
 
 
-def write(data: bytes | BinaryIO, *, namespace: str, content_type: str, reading: bool = False) -> Blob:
+def write(
+    data: bytes | BinaryIO,
+    *,
+    namespace: str,
+    content_type: str,
+    reading: bool = False,
+    known: Callable[[Blob], None] | None = None,
+    flush_folder: bool = True,
+) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away. ForeignStore when the store is another database's, StorageFull without
-    room; `reading`: somebody looks at a scan."""
+    room; `reading`: somebody looks at a scan.
+
+    `known` may hear of the row before the bytes are on the disk: nothing may be committed before this returns. Without
+    `flush_folder` the caller calls `flush_folders` before the row is committed."""
     _require_own()
     room.require(len(data) if isinstance(data, bytes) else 0, reading=reading)
     blob = Blob(id=uuid.uuid4(), content_type=content_type)
     # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
     blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
-    file_key = new_file_key()
+    file_key, storage = new_file_key(), _storage()
+    if isinstance(data, bytes) and len(data) <= WHOLE and isinstance(storage, DurableFileStorage):
+        sealed = _sealed(blob, data, file_key)
+        _wrap(blob, file_key)
+        if known is not None:
+            known(blob)
+        storage.put(blob.path, sealed, flush_folder=flush_folder)
+        return blob
     if isinstance(data, bytes) and len(data) <= WHOLE:
-        _write_whole(blob, data, file_key)
+        blob.path = storage.save(blob.path, ContentFile(_sealed(blob, data, file_key)))
     else:
         _write_stream(blob, io.BytesIO(data) if isinstance(data, bytes) else data, file_key)
     with discarded_on_failure(blob):
         # The ring as it is now: a long upload may outlive a master.
-        blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
+        _wrap(blob, file_key)
     return blob
+
+
+def flush_folders(written: Iterable[Blob]) -> None:
+    """What `write` left to do for objects written without `flush_folder`; for many of them each folder is flushed once."""
+    storage = _storage()
+    if isinstance(storage, DurableFileStorage):
+        storage.flush_folders(blob.path for blob in written)
+
+
+def _wrap(blob: Blob, file_key: bytes) -> None:
+    blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
 
 
 def _require_own() -> None:
@@ -107,15 +136,12 @@ def _require_own() -> None:
     ring.current()
 
 
-def _write_whole(blob: Blob, data: bytes, file_key: bytes) -> None:
+def _sealed(blob: Blob, data: bytes, file_key: bytes) -> bytes:
+    """The envelope, noted in the row."""
     sealed = encrypt(data, file_key=file_key, object_id=str(blob.id))
     blob.size, blob.sha256 = len(data), hashlib.sha256(data).hexdigest()
     blob.stored_size, blob.stored_sha256 = len(sealed), hashlib.sha256(sealed).hexdigest()
-    storage = _storage()
-    if isinstance(storage, DurableFileStorage):
-        storage.put(blob.path, sealed)
-    else:
-        blob.path = storage.save(blob.path, ContentFile(sealed))
+    return sealed
 
 
 def _write_stream(blob: Blob, source: BinaryIO, file_key: bytes) -> None:
@@ -132,10 +158,16 @@ class Pending:
     """An object that is being stored in a thread."""
 
     _work: "Future[Blob]"
+    _known: "Future[Blob]"
 
     def row(self) -> Blob:
-        """The row, unsaved, once the bytes are stored. Raises what went wrong."""
-        return self._work.result()
+        """The row, unsaved, as soon as all of it is known: its bytes may still be on their way. Raises what went wrong."""
+        wait((self._work, self._known), return_when=FIRST_COMPLETED)
+        return self._known.result() if self._known.done() else self._work.result()
+
+    def settle(self) -> None:
+        """Wait until the bytes are on the disk: before the row is committed. Raises what went wrong."""
+        self._work.result()
 
     def discard(self) -> None:
         """Wait for it, and remove the bytes again."""
@@ -144,9 +176,11 @@ class Pending:
 
 
 def write_aside(data: bytes, *, namespace: str, content_type: str) -> Pending:
-    """`write` in a thread: a scan is several objects, and each waits for the disk twice."""
+    """`write` in a thread: a scan is several objects, and each waits for the disk."""
     _require_own()
-    return Pending(_writers().submit(write, data, namespace=namespace, content_type=content_type))
+    known: Future[Blob] = Future()
+    work = _writers().submit(write, data, namespace=namespace, content_type=content_type, known=known.set_result)
+    return Pending(work, known)
 
 
 @cache
