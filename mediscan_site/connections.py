@@ -81,5 +81,5 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
         }
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": str(options["collation"])}
     config["OPTIONS"] = options
-    config.setdefault("CONN_MAX_AGE", 0 if engine.endswith("sqlite3") else 60)
+    config.setdefault("CONN_MAX_AGE", 60)
     return config

@@ -17,7 +17,7 @@ from images import policies
 from images.models import Deidentification, Image, Metadata, Project, Rendition, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
-from images.services.exams import Remark, contradictions
+from images.services.exams import contradictions
 from images.services.incoming import identify
 from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
 from mediscan_site.core import audit, text

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -30,7 +29,7 @@ class DurableFileStorage(FileSystemStorage):
 
     def put(self, name: str, data: bytes, *, flush_folder: bool = True) -> str:
         """`_save` for bytes whose name nobody else has, with few steps, as each scan brings three: written in place, since no row
-        points to it before this returns. Without `flush_folder` the caller calls `flush_folders` before the row is written."""
+        points to it before this returns. Without `flush_folder` the caller calls `flush_folder` before the row is written."""
         target = f"{self.location}/{name}"
         folder = target.rpartition("/")[0]
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -52,10 +51,9 @@ class DurableFileStorage(FileSystemStorage):
             _flush_folder(folder)
         return name
 
-    def flush_folders(self, names: Iterable[str]) -> None:
-        """Make the names of files that were `put` last: each folder once, however many of them it has."""
-        for folder in {f"{self.location}/{name}".rpartition("/")[0] for name in names}:
-            _flush_folder(folder)
+    def flush_folder(self, name: str) -> None:
+        """Make the names of files that were `put` into this folder last."""
+        _flush_folder(f"{self.location}/{name}")
 
 
 def _make_folder(folder: Path) -> None:
