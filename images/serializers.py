@@ -69,7 +69,7 @@ class PermissionSerializer(serializers.Serializer[Any]):
     permission = serializers.ChoiceField(choices=list(policies.PERMISSIONS))
 
 
-class ResolutionSerializer(serializers.Serializer[Any]):
+class ResolutionSerializer(BuiltOnceMixin, serializers.Serializer[Any]):
     width = serializers.IntegerField()
     height = serializers.IntegerField()
 
@@ -188,12 +188,12 @@ def _fact_field(fact: Fact) -> serializers.Field[Any, Any, Any, Any]:
     return serializers.CharField(allow_blank=True, allow_null=fact.kind != "text", **options)
 
 
-class FactsSerializer(serializers.Serializer[Any]):
+class FactsSerializer(BuiltOnceMixin, serializers.Serializer[Any]):
     """What may be said about a scan, flat, next to its file. The rules are in `images.facts`."""
 
-    def get_fields(self) -> dict[str, Any]:
+    def build_fields(self) -> dict[str, Any]:
         facts = {fact.name: _fact_field(fact) for fact in FACTS.values() if fact.kind != "pseudonym"}
-        return {**facts, **super().get_fields()}
+        return {**facts, **super().build_fields()}
 
 
 class ScanPatchSerializer(FactsSerializer):

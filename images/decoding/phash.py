@@ -8,6 +8,7 @@ from PIL import Image
 
 _SIDE: Final = 64  # hash_size 16 * highfreq_factor 4
 _KEPT: Final = 16
+_MIDDLE: Final = _KEPT * _KEPT // 2  # numpy's median does the same at ten times the price
 
 # Rows of the unnormalised type-II DCT that SciPy computes: 2 cos(pi k (2n + 1) / 2N).
 _DCT: Final = 2.0 * np.cos(math.pi * np.arange(_KEPT)[:, None] * (2 * np.arange(_SIDE)[None, :] + 1) / (2 * _SIDE))
@@ -22,4 +23,5 @@ def phash(tile: Image.Image) -> str:
     """
     pixels = np.asarray(tile.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), dtype=np.float64)
     low = np.round(_DCT @ pixels @ _DCT.T, 6)
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    below, above = np.sort(low, axis=None)[[_MIDDLE - 1, _MIDDLE]]
+    return np.packbits(low > (below + above) / 2).tobytes().hex()

@@ -3,12 +3,12 @@
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -39,7 +39,6 @@ class Child:
     def __init__(self, memory_bytes: int) -> None:
         """Start the process. Call it from a thread that outlives the child: the kernel kills it with that thread."""
         self.served = 0
-        self._expired = False
         self._process = subprocess.Popen(  # noqa: S603 - nothing from a user is on this line
             [sys.executable, "-m", "images.decoding.child", _settings(memory_bytes)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -49,6 +48,7 @@ class Child:
         self._out = cast(IO[bytes], self._process.stdout)
         for stream in (self._in, self._out):
             _widen(stream)
+            os.set_blocking(stream.fileno(), False)
 
     @property
     def pid(self) -> int:
@@ -57,25 +57,24 @@ class Child:
     def wait_until_ready(self) -> None:
         """Wait for the child's hello. Raises ChildNotStartedError where it cannot start."""
         try:
-            with self._within(_START_S):
-                wire.receive(self._out)
+            wire.receive(_Within(self._out, _START_S))
         except (OSError, EOFError) as error:
             raise ChildNotStartedError from error
 
     def alive(self) -> bool:
-        return not self._expired and self._process.poll() is None
+        return self._process.poll() is None
 
     def ask(self, options: dict[str, Any], data: bytes, timeout_s: float) -> tuple[dict[str, Any], bytes]:
         """Send one file and return the answer. Raises ChildDiedError or ChildTimeoutError; close() it then."""
         self.served += 1
+        until = time.monotonic() + timeout_s
         try:
-            with self._within(timeout_s):
-                wire.send(self._in, options, data)
-                return wire.receive(self._out)
+            wire.send(_Within(self._in, timeout_s), options, data)
+            return wire.receive(_Within(self._out, until - time.monotonic()))
         except (OSError, EOFError) as error:
             self._process.kill()
             used_up = self._process.wait() == -signal.SIGXCPU
-            raise ChildTimeoutError if self._expired or used_up else ChildDiedError from error
+            raise ChildTimeoutError if used_up or isinstance(error, TimeoutError) else ChildDiedError from error
 
     def close(self) -> None:
         """Kill the process and reap it."""
@@ -89,20 +88,27 @@ class Child:
             with suppress(OSError):
                 stream.close()
 
-    @contextmanager
-    def _within(self, seconds: float) -> Iterator[None]:
-        """Kill the child after `timeout_s` seconds: that ends a blocked write as well as a blocked read."""
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
-    def _expire(self) -> None:
-        self._expired = True
-        self._process.kill()
+class _Within:
+    """One end of a child's pipes, until a moment: a read or write that would have to wait longer is a TimeoutError."""
+
+    def __init__(self, stream: IO[bytes], seconds: float) -> None:
+        self._descriptor, self._until = stream.fileno(), time.monotonic() + seconds
+        self._ready = select.poll()
+        self._ready.register(self._descriptor, select.POLLOUT if stream.writable() else select.POLLIN)
+
+    def read(self, size: int, /) -> bytes:
+        self._wait()
+        return os.read(self._descriptor, size)
+
+    def write(self, data: memoryview, /) -> int:
+        self._wait()
+        return os.write(self._descriptor, data)
+
+    def _wait(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0 or not self._ready.poll(left * 1000):
+            raise TimeoutError
 
 
 def _widen(stream: IO[bytes]) -> None:

@@ -7,6 +7,7 @@ from that one picture.
 import io
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from PIL import Image
@@ -24,6 +25,8 @@ THUMBNAIL_SIDE: Final = 256
 TEXT_LIKE: Final = "text_like_border"
 # By the formats of which FORMATS says that they split.
 _SPLITTERS: Final = {"DICOM": frames.split, "TIFF": pages.split}
+# Somebody waits for an upload: Pillow and numpy let two threads calculate at the same time.
+_beside: Final = ThreadPoolExecutor(1)
 # On radiographs a fifth of the time of level 6, and smaller.
 _RUN_LENGTH: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
@@ -47,9 +50,10 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
     if any("exif" in str(warning.message).lower() for warning in caught):
         facts.notes.append("The EXIF block of the file is damaged and was ignored.")
     grey = picture if picture.mode == "L" else picture.convert("L")
-    if not kept.hold and writing.near_border(grey):
-        kept.hold = TEXT_LIKE
+    looked = None if kept.hold else _beside.submit(writing.near_border, grey)
     header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
+    if looked is not None and looked.result():
+        kept.hold = TEXT_LIKE
     return header | kept.facts(), parts | {"stored": kept.stored}
 
 

@@ -5,6 +5,7 @@ import struct
 from typing import Any, Final, Protocol
 
 _LENGTHS: Final = struct.Struct(">II")
+_READ: Final = 1 << 20
 
 
 class Reader(Protocol):
@@ -22,26 +23,35 @@ class Writer(Protocol):
 def send(stream: Writer, header: dict[str, Any], body: bytes = b"") -> None:
     """Write one frame. Raises OSError when the other side is gone."""
     head = json.dumps(header).encode()
-    for part in (_LENGTHS.pack(len(head), len(body)) + head, body):
+    start = _LENGTHS.pack(len(head), len(body)) + head
+    # In one piece where that costs little: the other side is woken up once.
+    for part in (start + body,) if len(body) < _READ else (start, body):
         rest = memoryview(part)
         while rest:
             rest = rest[stream.write(rest) or 0 :]
 
 
 def receive(stream: Reader) -> tuple[dict[str, Any], bytes]:
-    """Read one frame. Raises EOFError when the stream ends before the frame does."""
-    head_size, body_size = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
-    header: dict[str, Any] = json.loads(_exactly(stream, head_size))
-    return header, _exactly(stream, body_size)
+    """Read one frame. Raises EOFError when the stream ends before the frame does.
+
+    Whatever is there may be taken: the next frame comes only after this one was answered. So most frames are one read."""
+    start = b""
+    while len(start) < _LENGTHS.size:
+        start += _some(stream)
+    head_size, body_size = _LENGTHS.unpack_from(start)
+    body_at = _LENGTHS.size + head_size
+    while len(start) < body_at:
+        start += _some(stream)
+    parts = [start[body_at:]]
+    missing = body_size - len(parts[0])
+    while missing > 0:
+        parts.append(_some(stream))
+        missing -= len(parts[-1])
+    return json.loads(start[_LENGTHS.size : body_at]), b"".join(parts)
 
 
-def _exactly(stream: Reader, size: int) -> bytes:
-    parts: list[bytes] = []
-    missing = size
-    while missing:
-        part = stream.read(min(missing, 1 << 20))
-        if not part:
-            raise EOFError("the stream ended inside a frame")
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+def _some(stream: Reader) -> bytes:
+    part = stream.read(_READ)
+    if not part:
+        raise EOFError("the stream ended inside a frame")
+    return part

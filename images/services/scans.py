@@ -5,68 +5,27 @@ said about it, whose it is), `keep` (decode and store the bytes; needs no databa
 of it for one file.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from images import policies, renditions
-from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
-from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
+from images import policies
+from images.models import Deidentification, Image, Metadata, Project, Rendition, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
-from images.services.exams import Remark, contradictions
-from images.services.incoming import Incoming, decode, identify
+from images.services.exams import contradictions
+from images.services.incoming import identify
+from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import Conflict, TooLarge
 from mediscan_site.core.models import Blob, User
-from mediscan_site.core.storage import blobs
 
 MAX_EXTERNAL_ID = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """One file as it came, and what is said about it, checked. `sha256`: of the received bytes. `patient`: the pseudonym that the
-    scan gets; `facts.patient` is still the raw id. `exam`: the codes of its study, series and instance, and its place there."""
-
-    data: bytes = field(repr=False)
-    sha256: str
-    file_name: str
-    facts: ScanFacts
-    patient: str | None = None
-    split: str | None = None
-    external_id: str | None = None
-    frame: int | None = None
-    exam: Mapping[str, str | int | None] = field(default_factory=dict)
-    remarks: tuple[Remark, ...] = ()
-
-
-@dataclass
-class Kept:
-    """A scan whose bytes are stored and whose rows are not: `insert` saves them, `discard` drops the bytes."""
-
-    arrival: Arrival
-    incoming: Incoming
-    original: Blob
-    derived: dict[RenditionKind, Blob] = field(default_factory=dict)
-
-    def blobs(self) -> list[Blob]:
-        return [self.original, *self.derived.values()]
-
-    def discard(self) -> None:
-        """Drop the bytes, unless their rows are there: an error may come right after they were committed."""
-        if not Blob.objects.filter(pk=self.original.pk).exists():
-            self.destroy()
-
-    def destroy(self) -> None:
-        for blob in self.blobs():
-            blobs.discard(blob)
 
 
 def store_scan(
@@ -89,12 +48,13 @@ def store_scan(
     if existing := received(project, [arrived.sha256]).get(arrived.sha256):
         return _seen_again(project, existing, facts), False
     refuse_taken(project, arrived.external_id)
-    stored = keep(project, identified(project, arrived))
+    stored = keep(project, identified(project, arrived), aside=True)
     try:
-        with _undone_by_error(stored.discard), transaction.atomic():
+        with undone_by_error(stored.discard), transaction.atomic():
             image = insert(actor, project, [stored])[0]
             if then is not None:
                 then(image)
+            settle([stored])
         return image, True
     except IntegrityError:
         if winner := received(project, [arrived.sha256]).get(arrived.sha256):
@@ -170,46 +130,6 @@ def received(project: Project, digests: Sequence[str]) -> dict[str, Image]:
     # First only the keys: nearly always there are none, and then the forty columns of a scan need not be read.
     keys = list(rows.values_list("pk", flat=True))
     return {str(image.received_sha256): image for image in Image.objects.filter(pk__in=keys)} if keys else {}
-
-
-def keep(project: Project, came: Arrival) -> Kept:
-    """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
-
-    Invalid (attr `file`) for what gives no picture; then nothing is stored."""
-    where = blobs.namespace(project.pk)
-    begun: list[blobs.Pending] = []
-
-    def store(data: bytes, content_type: str) -> blobs.Pending:
-        begun.append(blobs.write_aside(data, namespace=where, content_type=content_type))
-        return begun[-1]
-
-    def undo() -> None:
-        for pending in begun:
-            pending.discard()
-
-    with _undone_by_error(undo):
-        fmt = sniff(came.data[:SNIFF_BYTES])
-        # What is stored as it came need not wait for the decoder.
-        original = store(came.data, CONTENT_TYPES[fmt]) if fmt in PICTURES else None
-        incoming = decode(project, came.data, came.facts, came.patient)
-        original = original or store(incoming.stored, incoming.decoded.content_type)
-        # The large picture is made when somebody looks at it first.
-        derived = {
-            kind: store(renditions.part(incoming.decoded, kind), renditions.CONTENT_TYPES[kind])
-            for kind in (RenditionKind.THUMBNAIL, RenditionKind.TILE)
-        }
-        rows = {kind: pending.row() for kind, pending in derived.items()}
-        return Kept(came, incoming, original.row(), rows)
-
-
-@contextlib.contextmanager
-def _undone_by_error(undo: Callable[[], None]) -> Iterator[None]:
-    """Whatever goes wrong, no bytes without a row stay behind."""
-    try:
-        yield
-    except BaseException:
-        undo()
-        raise
 
 
 def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:

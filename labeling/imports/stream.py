@@ -24,8 +24,10 @@ from mediscan_site.core.errors import Conflict, DomainError, Unavailable
 from mediscan_site.core.models import User
 
 GROUP: Final = 16
-# Two groups are in memory: one being decoded, one being saved.
 GROUP_BYTES: Final = 16 * 2**20
+# While one group is saved, two are with the decoders, which so never wait for it; of large files one.
+AHEAD: Final = 2
+AHEAD_BYTES: Final = 2 * GROUP_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +106,11 @@ class Stream:
             if delivery.came:
                 delivery.image = known.get(delivery.came.sha256)
                 _attempt(delivery, self._send_off)
-        if len(self._groups) > 1:
+        while len(self._groups) > AHEAD or (len(self._groups) > 1 and self._in_memory() > AHEAD_BYTES):
             self._write_down()
+
+    def _in_memory(self) -> int:
+        return sum(len(delivery.parcel.data) for group in self._groups for delivery in group)
 
     def _permit(self, group: Sequence[Delivery]) -> None:
         """Asked once per group: a right that is withdrawn while an import runs is gone from the next group on."""
@@ -167,6 +172,7 @@ class Stream:
     def _insert(self, group: Sequence[Delivery]) -> None:
         new = [(one, one.kept) for one in group if one.kept]
         try:
+            scans.settle([scan for _, scan in new])
             with transaction.atomic():
                 images = scans.insert(self._actor, self._project, [scan for _, scan in new])
                 for (delivery, _), image in zip(new, images, strict=True):

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import Storage, storages
@@ -80,24 +80,52 @@ def namespace(project_id: int) -> str:
     return f"project-{project_id}"
 
 
-def write(data: bytes | BinaryIO, *, namespace: str, content_type: str, reading: bool = False) -> Blob:
+def write(
+    data: bytes | BinaryIO,
+    *,
+    namespace: str,
+    content_type: str,
+    reading: bool = False,
+    flush_folder: bool = True,
+) -> Blob:
     """Store the bytes encrypted; returns the row, unsaved. Save it with `force_insert=True` in the transaction that refers to
     it: an object whose row never comes is swept away. ForeignStore when the store is another database's, StorageFull without
-    room; `reading`: somebody looks at a scan."""
+    room; `reading`: somebody looks at a scan. Without `flush_folder` the caller calls `flush_folders` before the row is
+    committed."""
     _require_own()
     room.require(len(data) if isinstance(data, bytes) else 0, reading=reading)
-    blob = Blob(id=uuid.uuid4(), content_type=content_type)
-    # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
-    blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
-    file_key = new_file_key()
+    blob, file_key, storage = _new(namespace, content_type), new_file_key(), _storage()
     if isinstance(data, bytes) and len(data) <= WHOLE:
-        _write_whole(blob, data, file_key)
+        sealed = _sealed(blob, data, file_key)
+        if isinstance(storage, DurableFileStorage):
+            storage.put(blob.path, sealed, flush_folder=flush_folder)
+        else:
+            blob.path = storage.save(blob.path, ContentFile(sealed))
     else:
         _write_stream(blob, io.BytesIO(data) if isinstance(data, bytes) else data, file_key)
     with discarded_on_failure(blob):
         # The ring as it is now: a long upload may outlive a master.
-        blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
+        _wrap(blob, file_key)
     return blob
+
+
+def _new(namespace: str, content_type: str) -> Blob:
+    blob = Blob(id=uuid.uuid4(), content_type=content_type)
+    # Sixteen folders: a new folder costs a file system more than a file, and a small project would make one for each file.
+    blob.path = f"{namespace}/{blob.id.hex[0]}/{blob.id}"
+    return blob
+
+
+def flush_folders(written: Iterable[Blob]) -> None:
+    """What `write` left to do for objects written without `flush_folder`; for many of them each folder is flushed once."""
+    storage = _storage()
+    if isinstance(storage, DurableFileStorage):
+        # At once: the disk puts them together.
+        list(_writers().map(storage.flush_folder, {blob.path.rpartition("/")[0] for blob in written}))
+
+
+def _wrap(blob: Blob, file_key: bytes) -> None:
+    blob.key_id, blob.wrapped_key = ring.current().wrap(file_key, object_id=str(blob.id))
 
 
 def _require_own() -> None:
@@ -107,15 +135,12 @@ def _require_own() -> None:
     ring.current()
 
 
-def _write_whole(blob: Blob, data: bytes, file_key: bytes) -> None:
+def _sealed(blob: Blob, data: bytes, file_key: bytes) -> bytes:
+    """The envelope, noted in the row."""
     sealed = encrypt(data, file_key=file_key, object_id=str(blob.id))
     blob.size, blob.sha256 = len(data), hashlib.sha256(data).hexdigest()
     blob.stored_size, blob.stored_sha256 = len(sealed), hashlib.sha256(sealed).hexdigest()
-    storage = _storage()
-    if isinstance(storage, DurableFileStorage):
-        storage.put(blob.path, sealed)
-    else:
-        blob.path = storage.save(blob.path, ContentFile(sealed))
+    return sealed
 
 
 def _write_stream(blob: Blob, source: BinaryIO, file_key: bytes) -> None:
@@ -129,24 +154,36 @@ def _write_stream(blob: Blob, source: BinaryIO, file_key: bytes) -> None:
 
 @dataclass(frozen=True)
 class Pending:
-    """An object that is being stored in a thread."""
+    """An object that is being stored in a thread. `known`: its row, where all of it is known before the bytes are written."""
 
-    _work: "Future[Blob]"
+    _work: "Future[Any]"
+    _known: Blob | None = None
 
     def row(self) -> Blob:
-        """The row, unsaved, once the bytes are stored. Raises what went wrong."""
-        return self._work.result()
+        """The row, unsaved: its bytes may still be on their way. Raises what went wrong."""
+        return self._known or cast(Blob, self._work.result())
+
+    def settle(self) -> None:
+        """Wait until the bytes are on the disk: before the row is committed. Raises what went wrong."""
+        self._work.result()
 
     def discard(self) -> None:
         """Wait for it, and remove the bytes again."""
         if self._work.exception() is None:
-            discard(self._work.result())
+            discard(self.row())
 
 
 def write_aside(data: bytes, *, namespace: str, content_type: str) -> Pending:
-    """`write` in a thread: a scan is several objects, and each waits for the disk twice."""
+    """`write` that does not wait for the disk: a scan is several objects, and they wait together."""
     _require_own()
-    return Pending(_writers().submit(write, data, namespace=namespace, content_type=content_type))
+    storage = _storage()
+    if len(data) > WHOLE or not isinstance(storage, DurableFileStorage):
+        return Pending(_writers().submit(write, data, namespace=namespace, content_type=content_type))
+    room.require(len(data))
+    blob, file_key = _new(namespace, content_type), new_file_key()
+    sealed = _sealed(blob, data, file_key)
+    _wrap(blob, file_key)
+    return Pending(_writers().submit(storage.put, blob.path, sealed), blob)
 
 
 @cache

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -83,30 +84,37 @@ def allowance(environ: dict[str, Any]) -> tuple[int, int]:
         if request.path_info.startswith("/api/") and not _is_open(match.func):
             raise _unauthorized("Authentication credentials were not provided.", "not_authenticated")
         raise too_large(OPEN_BYTES, remedy=SIGN_IN)
-    _remember(request, user)
+    _remember(environ, user)
     return user, limit(match.url_name, request.method or "")
 
 
 def remembered(environ: dict[str, Any]) -> tuple[int, int] | None:
     """The same without the database, for whoever was known a moment ago. Django judges the request itself anyway."""
-    request = WSGIRequest({**environ, "CONTENT_LENGTH": ""})
-    user, until = _known.get(_who(request), (0, 0.0))
+    user, until = _known.get(_who(environ), (0, 0.0))
     if until < time.monotonic():
         return None
+    # As Django reads it.
+    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
     try:
-        return user, limit(resolve(request.path_info).url_name, request.method or "")
+        return user, limit(_name(path), environ["REQUEST_METHOD"].upper())
     except Resolver404:
         return None
 
 
-def _remember(request: WSGIRequest, user: int) -> None:
+@lru_cache(256)
+def _name(path: str) -> str | None:
+    """The route of an address."""
+    return resolve(path).url_name
+
+
+def _remember(environ: dict[str, Any], user: int) -> None:
     if len(_known) >= MOST_REMEMBERED:
         _known.clear()
-    _known[_who(request)] = (user, time.monotonic() + REMEMBERED_S)
+    _known[_who(environ)] = (user, time.monotonic() + REMEMBERED_S)
 
 
-def _who(request: WSGIRequest) -> bytes:
-    said = f"{request.headers.get('Authorization', '')}\n{request.headers.get('Cookie', '')}"
+def _who(environ: dict[str, Any]) -> bytes:
+    said = f"{environ.get('HTTP_AUTHORIZATION', '')}\n{environ.get('HTTP_COOKIE', '')}"
     return hashlib.sha256(said.encode("latin-1", "replace")).digest()
 
 
