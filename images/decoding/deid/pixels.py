@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pydicom import Dataset, FileDataset, uid
+from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import get_expected_length
 
@@ -27,7 +27,7 @@ _JPEG_FAMILY: Final = frozenset(stored.JPEG_FAMILY)
 _JPEG_2000: Final = frozenset(stored.JPEG_2000)
 
 
-def clean(dataset: FileDataset) -> list[str]:
+def clean(dataset: Dataset) -> list[str]:
     """Clean the pixel data in place: what was found, as keywords for the report. Raises Undecodable where that cannot be done."""
     keyword = next((name for name in reading.PIXELS if name in dataset), "")
     if not keyword:

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileDataset, uid
+from pydicom import Dataset, uid
 
 from images.decoding.dicom import codestream, native, reading, stored
 
 Values = NDArray[Any]
 
 
-def wipe(dataset: FileDataset) -> bool:
+def wipe(dataset: Dataset) -> bool:
     """Clean these bits in place, and say whether there was something. Raises Undecodable for a frame that cannot be read."""
     if dataset.file_meta.TransferSyntaxUID in reading.NATIVE:
         return _native(dataset)
     return _packed(dataset)
 
 
-def _native(dataset: FileDataset) -> bool:
+def _native(dataset: Dataset) -> bool:
     width, odd = divmod(int(dataset.BitsAllocated), 8)
     if odd or width not in (1, 2, 4, 8) or dataset.BitsStored >= dataset.BitsAllocated:
         return False
@@ -37,7 +37,7 @@ def _native(dataset: FileDataset) -> bool:
     return True
 
 
-def _packed(dataset: FileDataset) -> bool:
+def _packed(dataset: Dataset) -> bool:
     """A codec cannot leave out bits, so a file in which there are some is kept unpacked."""
     frames = range(int(dataset.get("NumberOfFrames") or 1))
     if not any(_has_more(dataset, index) for index in frames):
@@ -49,7 +49,7 @@ def _packed(dataset: FileDataset) -> bool:
     return True
 
 
-def _has_more(dataset: FileDataset, index: int) -> bool:
+def _has_more(dataset: Dataset, index: int) -> bool:
     """Whether there is something in the other bits of a packed frame."""
     bits = int(dataset.BitsStored)
     if dataset.file_meta.TransferSyntaxUID == uid.RLELossless:

@@ -3,7 +3,7 @@
 import io
 from typing import Any, Final
 
-from pydicom import FileDataset, uid
+from pydicom import Dataset, FileDataset, uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 
@@ -57,7 +57,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
     return dataset, facts
 
 
-def check_frame(dataset: FileDataset, index: int) -> None:
+def check_frame(dataset: Dataset, index: int) -> None:
     """Raise Undecodable where the codestream of a frame is cut or of another size than the header says."""
     if dataset.file_meta.TransferSyntaxUID in stored.JPEG_FAMILY:
         coded = stored.coded(dataset, index)

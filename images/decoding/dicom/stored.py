@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import FileDataset, uid
+from pydicom import Dataset, uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
@@ -40,7 +40,7 @@ Values = NDArray[Any]
 _FROM_PARTIAL: Final = np.array([[1.1644, 1.1644, 1.1644], [0.0, -0.3917, 2.0173], [1.5960, -0.8129, 0.0]])
 
 
-def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> Values:
+def frame(dataset: Dataset, index: int, notes: list[str] | None = None) -> Values:
     """The stored values of a frame in the machine's byte order: rows by columns, by 3 where it has colour (as RGB).
 
     The value alone: shifted to its place and with its sign, whatever stands in the other bits (PS3.5 8.1.1).
@@ -58,18 +58,18 @@ def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> V
     return used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset)
 
 
-def high_bit(dataset: FileDataset, allocated: int) -> int:
+def high_bit(dataset: Dataset, allocated: int) -> int:
     """Where the highest bit of a value is: HighBit of the file, which is BitsStored - 1 in all newer ones."""
     bits, high = int(dataset.BitsStored), int(dataset.get("HighBit") or 0)
     return high if bits <= high + 1 <= allocated else bits - 1
 
 
-def coded(dataset: FileDataset, index: int) -> bytes:
+def coded(dataset: Dataset, index: int) -> bytes:
     """The codestream of a frame."""
     return get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
 
 
-def _single_bits(dataset: FileDataset, index: int) -> Values:
+def _single_bits(dataset: Dataset, index: int) -> Values:
     """A frame of bits, which need not begin with a byte (PS3.5 8.1.1): pydicom 3.0.2 does not find those."""
     count = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel)
     packed = np.frombuffer(dataset.PixelData, np.uint8)
@@ -89,14 +89,14 @@ def _partial(values: Values) -> Values:
     return eight
 
 
-def _from_rle(dataset: FileDataset, index: int) -> Values:
+def _from_rle(dataset: Dataset, index: int) -> Values:
     values = used_bits(unrolled(dataset, index), dataset)
     if dataset.PhotometricInterpretation == "YBR_FULL":
         return convert_color_space(values, "YBR_FULL", "RGB")
     return values
 
 
-def unrolled(dataset: FileDataset, index: int) -> Values:
+def unrolled(dataset: Dataset, index: int) -> Values:
     """The words of an RLE frame, all of their bits."""
     width, odd = divmod(int(dataset.BitsAllocated), 8)
     if odd or width not in (1, 2, 4):
@@ -105,20 +105,20 @@ def unrolled(dataset: FileDataset, index: int) -> Values:
     return values.view(f"i{width}") if dataset.PixelRepresentation else values
 
 
-def _from_codestream(dataset: FileDataset, index: int, notes: list[str]) -> Values:
+def _from_codestream(dataset: Dataset, index: int, notes: list[str]) -> Values:
     values, stream = decoded(dataset, index)
     if dataset.SamplesPerPixel == 3 and colours(dataset, stream, notes) == YBR:
         return convert_color_space(values, "YBR_FULL", "RGB")
     return used_bits(values, dataset, high_of(dataset, stream, values))
 
 
-def high_of(dataset: FileDataset, stream: codestream.Head, values: Values) -> int:
+def high_of(dataset: Dataset, stream: codestream.Head, values: Values) -> int:
     """Where the highest bit of a decoded value is: a codestream of no more bits than that has them at its lower end."""
     high = high_bit(dataset, 8 * values.dtype.itemsize)
     return high if stream.bits > high else int(dataset.BitsStored) - 1
 
 
-def decoded(dataset: FileDataset, index: int) -> tuple[Values, codestream.Head]:
+def decoded(dataset: Dataset, index: int) -> tuple[Values, codestream.Head]:
     """What the codestream of a frame holds, in the machine's byte order, all of its bits, and what it says of itself."""
     syntax = dataset.file_meta.TransferSyntaxUID
     stream = codestream.head(coded(dataset, index))
@@ -137,7 +137,7 @@ def decoded(dataset: FileDataset, index: int) -> tuple[Values, codestream.Head]:
     return values.astype(values.dtype.newbyteorder("="), copy=False), stream
 
 
-def colours(dataset: FileDataset, stream: codestream.Head, notes: list[str]) -> str:
+def colours(dataset: Dataset, stream: codestream.Head, notes: list[str]) -> str:
     """What the three channels of a decoded codestream are: its own word goes before that of the header."""
     said = YBR if str(dataset.PhotometricInterpretation).startswith("YBR_FULL") else RGB
     if stream.colours and stream.colours != said:
@@ -145,7 +145,7 @@ def colours(dataset: FileDataset, stream: codestream.Head, notes: list[str]) -> 
     return stream.colours or said
 
 
-def used_bits(values: Values, dataset: FileDataset, high: int | None = None) -> Values:
+def used_bits(values: Values, dataset: Dataset, high: int | None = None) -> Values:
     """The values without the bits that are not theirs, which may hold anything, such as an overlay.
 
     `high`: where the highest bit of a value is, if not where the file says.
