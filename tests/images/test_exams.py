@@ -12,6 +12,7 @@ from images.services import ScanFacts, erase_patient, store_scan, update_scan
 from images.services.meaning import Classes
 from mediscan_site.core.errors import Invalid
 from tests.images.decoding.dicoms import INSTANCE, dicom
+from tests.labeling.imports.sets import opened
 
 PIXELS = np.add.outer(np.arange(64), np.arange(80)).astype(np.uint16) * 16
 pytestmark = pytest.mark.django_db
@@ -159,7 +160,7 @@ def test_an_export_brings_the_same_examination_back(take, author, project, admin
     image = take(file(1, SeriesNumber=2))
     text = io.StringIO()
     csv.writer(text).writerows([HEADER, labels_row(image, path="a.dcm", label="", split="")])
-    known = understand([("labels.csv", text.getvalue().encode())], ["a.dcm", "labels.csv"], Classes.of(project))
+    known = understand([("labels.csv", opened(text.getvalue().encode()))], ["a.dcm", "labels.csv"], Classes.of(project))
     row = known.by_path["a.dcm"]
     from images.services import parse_facts
 

@@ -14,6 +14,7 @@ from images.facts import parse_facts
 from images.services.meaning import Classes
 from labeling.imports import arrays, dialects
 from labeling.imports.understanding import Understanding, find_tables, understand
+from tests.labeling.imports.sets import opened
 
 CHEXPERT = "No Finding,Cardiomegaly,Pneumonia,Support Devices"
 
@@ -22,7 +23,7 @@ def known(
     files: dict[str, str], pictures: list[str], classes: list[str], dialect: str = dialects.AUTO
 ) -> Understanding:
     paths = [*files, *pictures]
-    tables = [(path, files[path].encode()) for path in find_tables(paths)]
+    tables = [(path, opened(files[path].encode())) for path in find_tables(paths)]
     return understand(tables, paths, Classes(classes), dialect)
 
 
