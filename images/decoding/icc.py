@@ -98,9 +98,11 @@ def _size(content: bytes) -> int:
         function, reserved = struct.unpack_from(">HH", content, 8)
         return 12 + 4 * _PARAMETERS[function] if function < len(_PARAMETERS) and not reserved else 0
     if kind in (b"mft1", b"mft2") and content[8:10] == b"\3\3" and content[11:12] == b"\0":
-        grid = content[10] ** 3 * 3
-        before, after = struct.unpack_from(">HH", content, 48) if kind == b"mft2" else (256, 256)
-        return 52 + 2 * (3 * before + grid + 3 * after) if kind == b"mft2" else 48 + 3 * before + grid + 3 * after
+        entries = content[10] ** 3 * 3
+        if kind == b"mft1":
+            return 48 + 3 * 256 + entries + 3 * 256
+        before, after = struct.unpack_from(">HH", content, 48)
+        return 52 + 2 * (3 * int(before) + entries + 3 * int(after))
     return 0
 
 
