@@ -202,7 +202,7 @@ class Archive:
         if self._read_total > self._limits.total_bytes:
             raise EntryRefused(
                 "archive_too_large",
-                f"The ZIP unpacks to more than {self._limits.total_bytes} bytes. Split it; this file was not taken.",
+                f"The ZIP unpacks to more than {self._limits.total_bytes} bytes. Split it; this file is not taken.",
             )
 
 

@@ -112,7 +112,7 @@ class Plan:
         values = stated.values if stated else {}
         said, lies = values.get("split"), place.row_split if stated else place.split
         if said and lies and said != lies:
-            detail = f"The folder says '{lies}', the labels file '{said}'. The labels file was followed."
+            detail = f"The folder says '{lies}', the labels file '{said}'. The labels file counts."
             notes.append(("split_conflict", detail))
         return Taken(label, said or lies, values, notes)
 

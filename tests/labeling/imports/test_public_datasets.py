@@ -286,3 +286,11 @@ def test_the_document_has_a_row_for_every_dialect_and_each_has_a_twin():
     names: list[Any] = documented()
     assert sorted(names) == sorted(set(dialects.NAMES) - {dialects.AUTO})
     assert set(names) == {*TWINS, "plain", "medmnist"}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_what_is_said_of_a_scan_holds_before_it_came_in_and_after(name):
+    files, pictures, classes, *_ = TWINS[name]
+    for stated in known(files, pictures, classes).by_path.values():
+        for _, detail in stated.notes:
+            assert not {"came", "was", "were"} & set(detail.split())
