@@ -17,7 +17,7 @@ from images import privacy_serializers as privacy
 from images import project_serializers as projects
 from images import serializers as shapes
 from images.decoding.formats import DECODABLE, FORMATS
-from images.filters import ScanFilter
+from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
 from images.renditions import CONTENT_TYPES
 from mediscan_site.core.http.api import IF_MATCH, parsed, stored_bytes, versioned
@@ -160,7 +160,8 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     visible_to = staticmethod(selectors.scans)
     code_prefix = SCAN_PREFIX
     filterset_class = ScanFilter
-    ordering_fields = ("id", "upload_date", "updated_at", "file_name", "size")
+    ordering_fields = ("id", "upload_date", "updated_at", "file_name", "size", "instance_number")
+    ordering_keys = ORDERING_KEYS
     ordering = "-upload_date"
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's

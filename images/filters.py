@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 
 from images import policies
 from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
@@ -15,6 +15,9 @@ from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
 
 SEARCH_LENGTH = 120
+# A scan that does not say its place comes last.
+LAST = 2**31 - 1
+ORDERING_KEYS = {"instance_number": "instance_place"}
 
 
 PATIENT = "pseudonym; with the right `reidentify` also the patient id as it was sent, which is audited"
@@ -48,6 +51,16 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     class Meta:
         model = Image
         fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        rows = super().filter_queryset(queryset)
+        if str(self.data.get("ordering") or "").removeprefix("-") not in ORDERING_KEYS:
+            return rows
+        if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
+            raise Invalid(
+                "The place of a scan holds within its study: filter by study or series, too.", attr="ordering"
+            )
+        return rows.annotate(instance_place=Coalesce("instance_number", LAST))
 
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.

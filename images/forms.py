@@ -159,7 +159,12 @@ class ScanFilterForm(forms.Form):
     ordering = forms.ChoiceField(
         required=False,
         label="Order",
-        choices=[("", "newest first"), ("upload_date", "oldest first"), ("-updated_at", "last changed")],
+        choices=[
+            ("", "newest first"),
+            ("upload_date", "oldest first"),
+            ("-updated_at", "last changed"),
+            ("instance_number", "by place in the study"),
+        ],
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:

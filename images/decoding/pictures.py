@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import Image, TiffImagePlugin
 
-from images.decoding import containers, deep, formats, tiffs
+from images.decoding import containers, deep, formats, icc, tiffs
 from images.decoding.errors import too_many_pixels
 from images.decoding.facts import Facts
 from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
@@ -58,12 +58,18 @@ def load(data: bytes, fmt: str, max_pixels: int) -> tuple[Image.Image, Facts]:
         picture = (
             plain(shrunk(deep.picture(im, data, facts)), facts) if deep.is_deep(im, facts) else _eight_bit(im, facts)
         )
+        picture = icc.to_srgb(picture, _profile(im) if im.mode != "CMYK" else None, facts.notes)
         if not isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)
             picture = _upright(picture, facts)
     if facts.orientation != 1:
         facts.notes.append(f"The picture was turned upright as its EXIF orientation ({facts.orientation}) says.")
     return picture, facts
+
+
+def _profile(im: Image.Image) -> bytes | None:
+    profile = im.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else None
 
 
 def _facts(im: Image.Image, data: bytes, fmt: str, pages: int) -> Facts:
@@ -111,7 +117,8 @@ def _eight_bit(im: Image.Image, facts: Facts) -> Image.Image:
         return _eight_bit_palette(im, facts)
     if im.mode == "1":
         return shrunk(im.convert("L"))
-    return plain(shrunk(im), facts)
+    small = shrunk(im)
+    return plain(icc.to_srgb(small, _profile(im), facts.notes) if im.mode == "CMYK" else small, facts)
 
 
 def _eight_bit_palette(im: Image.Image, facts: Facts) -> Image.Image:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from images.models import ApprovalStatus, Image, PatientMerge, Project, ProjectClass, Rendition, RenditionKind
-from images.services import duplicates
-from labeling.datasets import splits
+from labeling.datasets import persons, splits
 from labeling.models import Grouping, GroupSide
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.storage import ring
 
 PAIRS_NAMED = 100
+NOBODY: persons.Keys = frozenset()
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
     tiles = dict(
         Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE).values_list("image", "blob__sha256")
     )
-    lookalikes = _lookalikes(project)
+    lookalikes = persons.lookalikes(project)
+    same = persons.one_person(persons.studies_of_several(project))
     for image, label_id in rows:
         # Kept for ever, so keyed: a bare digest would still identify the content of an erased scan.
         digests = {f"bytes {image.sha256}"} | ({f"tile {tiles[image.pk]}"} if image.pk in tiles else set())
@@ -187,38 +188,20 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
         item = splits.Item(
             id=image.pk,
             class_id=image.label_class_id or 0,
-            keys=contents | _bonds(image, lookalikes.get(image.pk, {})),
+            keys=contents | _bonds(image, lookalikes.get(image.pk, {}), same.get(image.patient or "", NOBODY)),
             split=image.split or None,
             locked=image.split_locked,
         )
         yield Candidate(image, label_id, item, contents)
 
 
-def _lookalikes(project: Project) -> dict[int, dict[int, frozenset[str]]]:
-    """For each scan with confirmed near-duplicates: those, each with the keys of its patient and study."""
-    pairs = list(duplicates.pairs_of(project.pk))
-    named = {pk for pair in pairs for pk in pair}
-    rows = Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "patient", "study")
-    persons = {pk: _person(patient, study) for pk, patient, study in rows.iterator() if pk in named}
-    lookalikes: dict[int, dict[int, frozenset[str]]] = defaultdict(dict)
-    for first, second in pairs:
-        if first in persons and second in persons:
-            lookalikes[first][second], lookalikes[second][first] = persons[second], persons[first]
-    return lookalikes
-
-
-def _person(patient: str | None, study: str | None) -> frozenset[str]:
-    """What says who a scan shows: its patient, and its study, which is of one patient (PS3.3 7.3.1)."""
-    return frozenset(f"{kind}:{name}" for kind, name in (("patient", patient), ("study", study)) if name)
-
-
-def _bonds(image: Image, lookalikes: Mapping[int, frozenset[str]]) -> set[str]:
+def _bonds(image: Image, lookalikes: Mapping[int, persons.Keys], same: persons.Keys) -> set[str]:
     """A scan is bound to its patient, its study and its near-duplicates (and they to it), whether they are members or not.
 
-    A newcomer is also bound to patient and study of its near-duplicates, as it shows the same. A scan that already has
-    a side does not take on what a newcomer brings along."""
-    keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)} | _person(image.patient, image.study)
-    return keys if image.split_locked else keys.union(*lookalikes.values())
+    A newcomer is also bound to patient and study of its near-duplicates, as it shows the same, and to the patients that meet
+    its own in a study (`same`). A scan that already has a side does not take on what a newcomer brings along."""
+    keys = {f"scan:{pk}" for pk in (image.pk, *lookalikes)} | persons.person(image.patient, image.study)
+    return keys if image.split_locked else keys.union(same, *lookalikes.values())
 
 
 def _refuse_contradictions(candidates: Iterable[Candidate], names: Mapping[int, str]) -> None:

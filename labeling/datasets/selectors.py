@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from images.services.duplicates import pairs_of
 from labeling import policies
 from labeling.datasets import splits
+from labeling.datasets.persons import BATCH, studies_of_several
 from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
 from mediscan_site.core.models import User
 
@@ -54,6 +55,25 @@ def disagreements(snapshot: Snapshot) -> list[Disagreement]:
     return [
         Disagreement(one, other) for one, other in pairs if one and other and one.label_class_id != other.label_class_id
     ]
+
+
+@dataclass(frozen=True)
+class DoubtfulStudy:
+    """A study whose scans are kept under several patients: one of them is wrong, or all are one person."""
+
+    study: str
+    patients: list[str]
+
+
+def doubtful_studies(snapshot: Snapshot) -> list[DoubtfulStudy]:
+    """The studies of the project that name several patients, of whom some are in the data set; as it is now, by study."""
+    studies = studies_of_several(snapshot.project)
+    named = sorted({patient for patients in studies.values() for patient in patients})
+    here: set[str | None] = set()
+    for start in range(0, len(named), BATCH):
+        members = SnapshotMember.objects.filter(snapshot=snapshot, image__patient__in=named[start : start + BATCH])
+        here.update(members.values_list("image__patient", flat=True))
+    return [DoubtfulStudy(study, patients) for study, patients in sorted(studies.items()) if here & set(patients)]
 
 
 def split_counts(snapshot: Snapshot) -> dict[str, int]:

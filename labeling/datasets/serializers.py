@@ -115,15 +115,23 @@ class DisagreementSerializer(serializers.Serializer[Any]):
         return [pair.first.label_class.name, pair.second.label_class.name]
 
 
+class DoubtfulStudySerializer(serializers.Serializer[Any]):
+    """A study that names several patients: they stay on one side until somebody merges or corrects them."""
+
+    study = serializers.CharField()
+    patients = serializers.ListField(child=serializers.CharField(), min_length=2)
+
+
 class DatasetSerializer(DatasetListSerializer):
     """`members`: null when there are more than 2,000; `members_url` gives them in pages."""
 
     members = serializers.SerializerMethodField()
     left_out = serializers.SerializerMethodField()
     disagreements = serializers.SerializerMethodField()
+    doubtful_studies = serializers.SerializerMethodField()
 
     class Meta(DatasetListSerializer.Meta):
-        fields = [*DatasetListSerializer.Meta.fields, "members", "left_out", "disagreements"]
+        fields = [*DatasetListSerializer.Meta.fields, "members", "left_out", "disagreements", "doubtful_studies"]
         read_only_fields = fields
 
     @extend_schema_field(DatasetMemberSerializer(many=True, allow_null=True))
@@ -139,6 +147,10 @@ class DatasetSerializer(DatasetListSerializer):
     @extend_schema_field(DisagreementSerializer(many=True))
     def get_disagreements(self, snapshot: Snapshot) -> Any:
         return DisagreementSerializer(selectors.disagreements(snapshot), many=True).data
+
+    @extend_schema_field(DoubtfulStudySerializer(many=True))
+    def get_doubtful_studies(self, snapshot: Snapshot) -> Any:
+        return DoubtfulStudySerializer(selectors.doubtful_studies(snapshot), many=True).data
 
 
 class ClassSerializer(serializers.Serializer[Any]):

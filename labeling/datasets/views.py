@@ -45,6 +45,7 @@ def dataset(request: HttpRequest, pk: int) -> HttpResponse:
         "project": snapshot.project,
         "others": others.order_by("-pk")[:OTHERS_SHOWN],
         "disagreements": selectors.disagreements(snapshot)[:ROWS_SHOWN],
+        "doubtful_studies": selectors.doubtful_studies(snapshot)[:ROWS_SHOWN],
         "counts": _counts(snapshot),
         "splits": Split.values,
         "page": keyset_page(left_out, ordering="id", cursor=request.GET.get("cursor"), size=PAGE_SIZE),

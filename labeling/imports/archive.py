@@ -14,8 +14,10 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, Final, cast
 
+from labeling.imports.limited import Limited
 from labeling.imports.zipnames import Names, read_names
 
 CHUNK: Final = 1 << 18
@@ -159,32 +161,40 @@ class Archive:
         except _UNREADABLE:
             return b""
 
-    def read(self, entry: Entry, *, limit: int | None = None) -> bytes:
-        """All bytes of an entry. Raises EntryRefused with `limit` (default: the entry limit) or any other limit passed."""
+    def open(self, entry: Entry) -> BinaryIO:
+        """An entry to be read piece by piece, whatever its size. Raises EntryRefused, also while it is read, with any limit
+        passed."""
         if entry.refusal:
             raise entry.refusal
-        allowed = self._limits.entry_bytes if limit is None else limit
-        if entry.info.file_size > allowed:
-            raise _too_large(allowed)
         try:
-            with self._zip.open(entry.info) as source:
-                return self._take(cast(BinaryIO, source), entry.info, allowed)
+            source = cast(BinaryIO, self._zip.open(entry.info))
         except _UNREADABLE as error:
-            raise EntryRefused("damaged_entry", "This entry of the ZIP is damaged. Pack it again.") from error
+            raise _damaged() from error
+        return cast(
+            BinaryIO,
+            io.BufferedReader(
+                Limited(source, partial(self._count, max(entry.info.compress_size, 1)), _UNREADABLE, _damaged)
+            ),
+        )
 
-    def _take(self, source: BinaryIO, info: zipfile.ZipInfo, allowed: int) -> bytes:
+    def read(self, entry: Entry) -> bytes:
+        """All bytes of an entry. Raises EntryRefused with any limit passed."""
+        allowed = self._limits.entry_bytes
+        if entry.refusal is None and entry.info.file_size > allowed:
+            raise _too_large(allowed)
         # Grows in place and is handed on without a copy: joining parts would take the size twice.
         whole, size = io.BytesIO(), 0
-        while part := source.read(CHUNK):
-            size += len(part)
-            self._read_total += len(part)
-            self._check(size, max(info.compress_size, 1), allowed)
-            whole.write(part)
+        with self.open(entry) as source:
+            while part := source.read(CHUNK):
+                size += len(part)
+                if size > allowed:
+                    raise _too_large(allowed)
+                whole.write(part)
         return whole.getvalue()
 
-    def _check(self, size: int, packed: int, allowed: int) -> None:
-        if size > allowed:
-            raise _too_large(allowed)
+    def _count(self, packed: int, part: int, size: int) -> None:
+        """`part` bytes more have come out of an entry, `size` in all."""
+        self._read_total += part
         if size > self._limits.ratio_from and size > packed * self._limits.ratio:
             raise EntryRefused(
                 "zip_bomb", f"This entry unpacks to over {self._limits.ratio} times its size. It was not read."
@@ -192,8 +202,12 @@ class Archive:
         if self._read_total > self._limits.total_bytes:
             raise EntryRefused(
                 "archive_too_large",
-                f"The ZIP unpacks to more than {self._limits.total_bytes} bytes. Split it; this file was not taken.",
+                f"The ZIP unpacks to more than {self._limits.total_bytes} bytes. Split it; this file is not taken.",
             )
+
+
+def _damaged() -> EntryRefused:
+    return EntryRefused("damaged_entry", "This entry of the ZIP is damaged. Pack it again.")
 
 
 def _too_large(allowed: int) -> EntryRefused:

@@ -1,7 +1,9 @@
 """The pictures of a file of arrays as if each were a file. They are made one after the other, in their order. Pure."""
 
+import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from labeling.imports import arrays
 from labeling.imports.archive import Archive, Entry, EntryRefused
@@ -20,7 +22,10 @@ class ArraySource:
         self._pictures: Iterator[tuple[str, bytes]] = iter(())
         self._next = len(names)
 
-    def read(self, entry: Entry, *, limit: int | None = None) -> bytes:
+    def open(self, entry: Entry) -> BinaryIO:
+        return io.BytesIO(self.read(entry))
+
+    def read(self, entry: Entry) -> bytes:
         """The picture as PNG."""
         wanted = entry.info.header_offset
         if wanted < self._next:

@@ -119,14 +119,14 @@ def _moment(text: str) -> str:
 
 
 def _named(name: str, text: str, error: Invalid) -> str:
-    """A sentence about a cell that was left empty."""
+    """A sentence about a cell that is left empty."""
     shown = "" if name in HIDDEN else f" '{text[:MAX_SHOWN]}{'…' if len(text) > MAX_SHOWN else ''}'"
-    return f"{name}{shown} was left empty: {error.detail}"
+    return f"{name}{shown} is left empty: {error.detail}"
 
 
 def _one_patient(good: dict[str, str], bad: list[str]) -> dict[str, str]:
     if good.get("pseudonym") and good.get("patient") not in (None, good["pseudonym"]):
-        bad.append("patient was left empty: `patient` and `pseudonym` name different patients; the pseudonym is kept.")
+        bad.append("patient is left empty: `patient` and `pseudonym` name different patients; the pseudonym is kept.")
         return {name: text for name, text in good.items() if name != "patient"}
     return good
 

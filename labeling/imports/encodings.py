@@ -23,18 +23,24 @@ class NotText(Exception):
     """The bytes are no text in any form that is known; the message continues "The labels file ..."."""
 
 
-def decoded(data: bytes, words: Iterable[str] = ()) -> tuple[str, str]:
-    """The text, and the encoding where it had to be guessed (else empty). `words`: class and file names that the text probably
-    holds, by which code pages are told from one another. NotText."""
+def encoding_of(data: bytes, words: Iterable[str] = (), *, whole: bool = True) -> tuple[str, str]:
+    """The encoding, and the same where it had to be guessed (else empty). `words`: class and file names that the text probably
+    holds, by which code pages are told from one another. `whole`: whether `data` is all of the text, or only its beginning, which
+    is not tried out: then the text is UTF-8, or says what it is. NotText."""
+    said = _marked(data)
+    if not whole:
+        return said or "utf-8", ""
     try:
-        return data.decode(_marked(data) or "utf-8"), ""
+        data.decode(said or "utf-8")
     except UnicodeDecodeError as error:
-        if _marked(data):
+        if said:
             raise NotText("ends or breaks off in the middle of a character. Save it again as UTF-8.") from error
+    else:
+        return said or "utf-8", ""
     guess = _wide(data) or _code_page(data, [word for word in words if not word.isascii()][:MAX_WORDS])
     if guess is None:
         raise NotText("is not UTF-8 text. Save it again as UTF-8.")
-    return data.decode(guess), guess
+    return guess, guess
 
 
 def _marked(data: bytes) -> str | None:

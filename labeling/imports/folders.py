@@ -5,8 +5,9 @@ import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
-from labeling.imports.archive import Entry, EntryRefused
+from labeling.imports.archive import Entry
 from labeling.zipstream import folder_files
 
 
@@ -28,11 +29,12 @@ class Folder:
         info.header_offset = number
         return Entry(info.filename, info, None)
 
-    def read(self, entry: Entry, *, limit: int | None = None) -> bytes:
-        if limit is not None and entry.size > limit:
-            raise EntryRefused("too_large", f"This file is larger than the allowed {limit} bytes.")
+    def open(self, entry: Entry) -> BinaryIO:
+        return self._paths[entry.info.header_offset].open("rb")
+
+    def read(self, entry: Entry) -> bytes:
         return self._paths[entry.info.header_offset].read_bytes()
 
     def head(self, entry: Entry, size: int) -> bytes:
-        with self._paths[entry.info.header_offset].open("rb") as source:
+        with self.open(entry) as source:
             return source.read(size)

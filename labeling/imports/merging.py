@@ -109,13 +109,13 @@ def _key(label: str, meanings: Mapping[str, str | LabelRefused]) -> str:
 
 def _several(where: str, labels: Sequence[str]) -> str:
     return (
-        f"{where} names several findings ({_listed(labels[:MAX_SENTENCES], len(labels))}), and a scan has one class: it came in "
-        "without a label. Label it, or send a labels file with image_id and one label a row."
+        f"{where} names several findings ({_listed(labels[:MAX_SENTENCES], len(labels))}), and a scan has one class: it gets "
+        "no label. Label it, or send a labels file with image_id and one label a row."
     )
 
 
 def _values(heard: _Heard) -> tuple[dict[str, str], list[Note]]:
-    """The facts that are sure, and what was left empty."""
+    """The facts that are sure, and what is left empty."""
     found: dict[str, dict[str, Voice]] = {}
     bad: dict[str, str] = {}
     for voice in heard.voices:
@@ -142,7 +142,7 @@ def _apart(name: str, texts: Mapping[str, Voice], heard: _Heard) -> str:
         heard.where(voice) + ("" if name in HIDDEN else f" says '{text[:MAX_SHOWN]}'")
         for text, voice in islice(texts.items(), MAX_SENTENCES)
     ]
-    return f"{name} was left empty, because rows contradict each other: {_listed(said, len(texts))}."
+    return f"{name} is left empty, because rows contradict each other: {_listed(said, len(texts))}."
 
 
 def _listed(parts: Sequence[str], count: int, between: str = ", ") -> str:

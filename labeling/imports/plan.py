@@ -3,8 +3,8 @@ worker does it: one home. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Final, Protocol
+from functools import cached_property, partial
+from typing import BinaryIO, Protocol
 
 from images.decoding.formats import PICTURES, SNIFF_BYTES, sniff
 from images.services.meaning import Classes
@@ -14,9 +14,8 @@ from labeling.imports.array_source import ArraySource
 from labeling.imports.doubles import contradictions
 from labeling.imports.kinds import Kind
 from labeling.imports.layout import LABELS_FILES, Place, arrange, file_name, is_system_file
-from labeling.imports.understanding import Stated, Understanding, agreed, find_tables, understand
+from labeling.imports.understanding import INVALID, Stated, Understanding, agreed, find_tables, understand
 
-MAX_TABLE_BYTES: Final = 20 * 2**20
 Note = tuple[str, str]
 
 
@@ -26,7 +25,8 @@ class Source(Protocol):
     entries: list[Entry]
     code_page: str | None
 
-    def read(self, entry: Entry, *, limit: int | None = None) -> bytes: ...
+    def open(self, entry: Entry) -> BinaryIO: ...
+    def read(self, entry: Entry) -> bytes: ...
     def head(self, entry: Entry, size: int) -> bytes: ...
 
 
@@ -112,7 +112,7 @@ class Plan:
         values = stated.values if stated else {}
         said, lies = values.get("split"), place.row_split if stated else place.split
         if said and lies and said != lies:
-            detail = f"The folder says '{lies}', the labels file '{said}'. The labels file was followed."
+            detail = f"The folder says '{lies}', the labels file '{said}'. The labels file counts."
             notes.append(("split_conflict", detail))
         return Taken(label, said or lies, values, notes)
 
@@ -166,8 +166,8 @@ def make_plan(source: Source, classes: Classes, dialect: str, *, exact: bool = T
     paths = [path for path, entry in reversed(entries.items()) if not entry.refusal]
     if isinstance(source, Archive) and arrays.is_array_set(paths):
         return _of_arrays(source, paths, classes)
-    files, unread = _tables(source, entries, find_tables(paths))
-    known = understand(files, paths, classes, dialect)
+    tables = [(path, partial(source.open, entries[path])) for path in find_tables(paths)]
+    known = understand(tables, paths, classes, dialect)
 
     def head(path: str) -> bytes:
         return source.head(entries[path], kinds.META_BYTES)
@@ -176,14 +176,13 @@ def make_plan(source: Source, classes: Classes, dialect: str, *, exact: bool = T
     if is_file_set:
         known = _without_strangers(known)
     # A table that is none is no scan either; it has its line among the problems.
-    tables = {*known.files, *known.unused, *(path for path, _ in unread)}
-    places = arrange(paths, classes.names, tables)
+    places = arrange(paths, classes.names, {*known.files, *known.unused})
     plan = Plan(
         source=source,
         classes=classes,
         known=known,
         tasks=[Task(place, entries[place.path], known.by_path.get(place.path)) for place in places],
-        refused=[*_refused(source.entries), *unread],
+        refused=list(_refused(source.entries)),
         is_file_set=is_file_set,
     )
     return replace(plan, doubles=contradictions(source, plan.tasks, exact=exact))
@@ -203,24 +202,13 @@ def _of_arrays(archive: Archive, paths: Sequence[str], classes: Classes) -> Plan
 
 def _without_strangers(known: Understanding) -> Understanding:
     """On a CD a text that is no labels file is none of our business, unless it is called one."""
-    strangers = {path for path in known.unused if file_name(path).lower() not in LABELS_FILES}
+    none = {problem.file for problem in known.problems if problem.code in (INVALID, "unused_table")}
+    strangers = {path for path in known.unused if path in none and file_name(path).lower() not in LABELS_FILES}
     return replace(
         known,
         unused=[path for path in known.unused if path not in strangers],
         problems=[problem for problem in known.problems if problem.file not in strangers],
     )
-
-
-def _tables(
-    source: Source, entries: Mapping[str, Entry], paths: Sequence[str]
-) -> tuple[list[tuple[str, bytes]], list[tuple[str, EntryRefused]]]:
-    files, unread = [], []
-    for path in paths:
-        try:
-            files.append((path, source.read(entries[path], limit=MAX_TABLE_BYTES)))
-        except EntryRefused as error:
-            unread.append((path, error))
-    return files, unread
 
 
 def _refused(entries: Iterable[Entry]) -> Iterator[tuple[str, EntryRefused]]:

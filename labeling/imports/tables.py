@@ -4,36 +4,33 @@ CSV is read row by row, and of each row only the columns that are asked for: wha
 """
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import yaml
 
 from labeling.imports import plain_yaml
 from labeling.imports.cells import MAX_CELL, plain_text
-from labeling.imports.encodings import NotText, decoded
+from labeling.imports.texts import PACKED, REMEDY, ManifestError, Opener, Text, text_of
 
-MAX_BYTES: Final = 20 * 2**20
+# Enough for the largest public sets (ISIC 2024: 401,059 rows, MIMIC-CXR-JPG: 377,110).
+MAX_ROWS: Final = 1_000_000
+MAX_LINE: Final = 4 * 2**20
 # A tree is held in memory whole, in objects of some 60 bytes for every three of the file.
 MAX_TREE_BYTES: Final = 6 * 2**20
-MAX_ROWS: Final = 200_000
 # Around the rows, and in names of files.
 MAX_BRACKETS_BESIDE_ROWS: Final = 50_000
 DELIMITERS: Final = (",", ";", "\t", "|")
 TEXTS: Final = (".csv", ".tsv", ".txt")
 # Excel's own first line: which character divides the cells.
 _SEP: Final = "sep="
-_REMEDY: Final = "Keep the rows of the pictures that you send, or split the data set."
+_TOO_LONG: Final = f"A line of the labels file is longer than {MAX_LINE} characters. Check that it is a table."
 # Under this name come the cells of a row that has more of them than the first line.
 BEYOND: Final = "\0beyond"
-
-
-class ManifestError(Exception):
-    """The labels file as a whole cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -47,72 +44,85 @@ class Table:
     records: Callable[[Iterable[str]], Iterator[dict[str, str]]]
 
 
-def read_table(name: str, data: bytes, words: Iterable[str] = ()) -> Table:
-    """The table; its kind goes by the ending of the name. Raises ManifestError with the remedy, also while it is read."""
-    kind = PurePosixPath(name.lower()).suffix
-    flat = kind in TEXTS
-    allowed = MAX_BYTES if flat else MAX_TREE_BYTES
-    if len(data) > allowed:
-        remedy = _REMEDY if flat else f"Send it as CSV. {_REMEDY}"
-        raise ManifestError(f"The labels file is larger than {allowed // 2**20} MiB. {remedy}")
-    try:
-        text, guessed = decoded(data, words)
-    except NotText as error:
-        raise ManifestError(f"The labels file {error}") from error
-    return _csv_table(name, text, guessed) if flat else _tree_table(name, _tree(kind, text), guessed)
+def read_table(name: str, open_file: Opener, words: Iterable[str] = ()) -> Table:
+    """The table; its kind goes by the ending of the name, before `.gz` if it is packed. Raises ManifestError with the remedy, also
+    while it is read."""
+    kind = kind_of(name)
+    text = text_of(open_file, words, packed=name.lower().endswith(PACKED))
+    if kind in TEXTS:
+        return _csv_table(name, text)
+    with text.open() as source:
+        whole = source.read(MAX_TREE_BYTES + 1)
+    if len(whole) > MAX_TREE_BYTES:
+        raise ManifestError(
+            f"The labels file is larger than {MAX_TREE_BYTES // 2**20} MiB. Send it as CSV, which is read row by row. {REMEDY}"
+        )
+    return _tree_table(name, _tree(kind, whole), text.guessed)
 
 
-def list_table(name: str, data: bytes, split: str) -> Table:
+def kind_of(name: str) -> str:
+    """The ending that says how a table is written."""
+    return PurePosixPath(name.lower().removesuffix(PACKED)).suffix
+
+
+def list_table(name: str, open_file: Opener, split: str) -> Table:
     """A text with the name of a picture in each line, all of which are on one side."""
-    if len(data) > MAX_BYTES:
-        raise ManifestError(f"The labels file is larger than {MAX_BYTES // 2**20} MiB. {_REMEDY}")
-    try:
-        text, guessed = decoded(data)
-    except NotText as error:
-        raise ManifestError(f"The labels file {error}") from error
-    names = [line for line in map(str.strip, text.splitlines()) if line]
-    require_few(len(names))
-    rows = [{"image_id": name, "split": split} for name in names]
-    return Table(name, ["image_id", "split"], guessed, lambda wanted: _tree_records(rows, list(wanted)))
+    text = text_of(open_file)
+
+    def records(_: Iterable[str]) -> Iterator[dict[str, str]]:
+        with text.open() as source:
+            names = (line.strip() for line in _lines(source))
+            for number, line in enumerate((line for line in names if line), 1):
+                require_few(number)
+                yield {"image_id": _cell(line, number, "image_id"), "split": split}
+
+    return Table(name, ["image_id", "split"], text.guessed, records)
 
 
-def _csv_table(name: str, text: str, guessed: str) -> Table:
-    _require_few_lines(text)
-    source = io.StringIO(text, newline="")
-    first = source.readline()
+def _csv_table(name: str, text: Text) -> Table:
+    with text.open() as source:
+        try:
+            header = [cell.strip() for cell in next(_reader(source), [])]
+        except csv.Error as error:
+            raise ManifestError(f"The labels file {name} is not valid CSV: {error}.") from error
+    return Table(name, header, text.guessed, lambda wanted: _csv_records(text, header, wanted))
+
+
+def _reader(source: TextIO) -> Iterator[list[str]]:
+    """The rows of a CSV, the one of names first."""
+    lines = _lines(source)
+    first = next(lines, "")
     said = first.rstrip("\r\n").strip("\"' ").lower()
     delimiter = said[len(_SEP) :] if said.startswith(_SEP) else ""
-    start = len(first) if delimiter else 0
-    source.seek(start)
-    line = source.readline()
-    delimiter = delimiter if len(delimiter) == 1 else max(DELIMITERS, key=line.count)
-    source.seek(start)
-    reader = csv.reader(source, delimiter=delimiter)
-    header = [cell.strip() for cell in _checked(reader, name)]
-    return Table(name, header, guessed, lambda wanted: _csv_records(reader, header, wanted))
+    if delimiter:
+        first = next(lines, "")
+    delimiter = delimiter if len(delimiter) == 1 else max(DELIMITERS, key=first.count)
+    return csv.reader(chain([first], lines), delimiter=delimiter)
 
 
-def _checked(reader: Iterator[list[str]], name: str) -> list[str]:
-    try:
-        return next(reader, [])
-    except csv.Error as error:
-        raise ManifestError(f"The labels file {name} is not valid CSV: {error}.") from error
+def _lines(source: TextIO) -> Iterator[str]:
+    while line := source.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise ManifestError(_TOO_LONG)
+        yield line
 
 
-def _csv_records(reader: Iterator[list[str]], header: Sequence[str], wanted: Iterable[str]) -> Iterator[dict[str, str]]:
+def _csv_records(text: Text, header: Sequence[str], wanted: Iterable[str]) -> Iterator[dict[str, str]]:
     places = _places([name.lower() for name in header], wanted)
-    number = 0
-    try:
-        for cells in reader:
-            if cells:
-                number += 1
+    with text.open() as source:
+        rows = _reader(source)
+        try:
+            next(rows, None)
+            for number, cells in enumerate(filter(None, rows), 1):
                 require_few(number)
-                record = {name: _cell(cells[at], number, name) for name, at in places.items() if at < len(cells)}
+                record = {
+                    name: _cell(cells[at], number, name) for name, at in places.items() if at < len(cells) and cells[at]
+                }
                 if len(cells) > len(header) and any(map(str.strip, cells[len(header) :])):
                     record[BEYOND] = "more"
                 yield record
-    except csv.Error as error:
-        raise ManifestError(f"The labels file is not valid CSV: {error}.") from error
+        except csv.Error as error:
+            raise ManifestError(f"The labels file is not valid CSV: {error}.") from error
 
 
 def _places(names: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
@@ -134,13 +144,7 @@ def _cell(value: Any, number: int, name: str) -> str:
 
 def require_few(number: int) -> None:
     if number > MAX_ROWS:
-        raise ManifestError(f"The labels file has more than {MAX_ROWS} rows. {_REMEDY}")
-
-
-def _require_few_lines(text: str) -> None:
-    """Counted before they are read: that takes seconds. Within quotes a line is no row."""
-    if text.count("\n") > MAX_ROWS and '"' not in text:
-        require_few(sum(1 for line in text.split("\n") if line.strip()) - 1)
+        raise ManifestError(f"The labels file has more than {MAX_ROWS} rows. {REMEDY}")
 
 
 def _tree(kind: str, text: str) -> Any:

@@ -1,7 +1,7 @@
 """What the labels files of a data set say about its pictures. The preview shows it, the import does it: one home. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
@@ -9,17 +9,19 @@ from typing import Final
 
 from images.services.meaning import Classes
 from labeling.imports import dialects
+from labeling.imports.archive import EntryRefused
+from labeling.imports.hearing import Heard, Room, hear
 from labeling.imports.matching import ENDINGS, Members, file_name
 from labeling.imports.merging import Stated, Voice, agreed, merged
 from labeling.imports.statements import Reading, Statement, label_column, read
-from labeling.imports.tables import ManifestError, list_table, read_table
+from labeling.imports.tables import list_table, read_table
+from labeling.imports.texts import PACKED, ManifestError, Opener
 from labeling.imports.understood import (
     MAX_PROBLEMS,
     ClassCount,
     ColumnMeaning,
     RowProblem,
     Understanding,
-    bounded,
     class_counts,
     summed,
 )
@@ -37,18 +39,17 @@ __all__ = [
 ]
 
 MAX_TABLES: Final = 8
-# A row may be about all pictures of a folder.
-MAX_PAIRS: Final = 800_000
+INVALID: Final = "invalid_labels_file"
 # Before all others; of several, the first one that is there.
-LABELS_FILES: Final = ("labels.csv", "labels.json", "labels.yaml", "labels.yml", "labels.tsv", "labels.txt")
+_PLAIN: Final = ("labels.csv", "labels.json", "labels.yaml", "labels.yml", "labels.tsv", "labels.txt")
+LABELS_FILES: Final = (*_PLAIN, *(f"{name}{PACKED}" for name in _PLAIN))
 _NOT_READ: Final = {
     ".xlsx": "Save it as CSV (UTF-8) in the spreadsheet.",
     ".xls": "Save it as CSV (UTF-8) in the spreadsheet.",
     ".ods": "Save it as CSV (UTF-8) in the spreadsheet.",
-    ".gz": "Unpack it.",
 }
 # By which endings a file under another name may be a labels file.
-_TABLES: Final = (".csv", ".tsv", ".csv.gz", ".xlsx", ".xls", ".ods")
+_TABLES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".xls", ".ods")
 
 
 def find_tables(paths: Iterable[str]) -> list[str]:
@@ -71,118 +72,96 @@ def _is_note(path: str) -> bool:
 
 
 def understand(
-    files: Sequence[tuple[str, bytes]], paths: Sequence[str], classes: Classes, dialect: str = dialects.AUTO
+    files: Sequence[tuple[str, Opener]], paths: Sequence[str], classes: Classes, dialect: str = dialects.AUTO
 ) -> Understanding:
-    """What the labels files `files` (path, bytes) say about the pictures among `paths`. Whatever is in them, an answer."""
+    """What the labels files `files` say about the pictures among `paths`. Whatever is in them, an answer."""
     if not files:
         return _by_paths(paths, classes, dialect)
-    problems: list[RowProblem] = []
-    readings: list[Reading] = []
-    for name, data in files:
-        try:
-            readings.append(_read(name, data, paths, classes, dialect))
-        except ManifestError as error:
-            problems.append(RowProblem(name, 0, "", "invalid_labels_file", str(error)))
-    try:
-        columns = label_column(readings, classes)
-    except ManifestError as error:
-        problems += [RowProblem(reading.table.name, 0, "", "invalid_labels_file", str(error)) for reading in readings]
-        readings = []
-    if not readings:
-        unused = [problem.file for problem in problems]
-        return replace(_by_paths(paths, classes, dialect), problems=problems, unused=unused)
+    heard, problems = _hear_all(files, paths, classes, dialect)
+    found, unsure = _with_columns(heard, classes)
+    unused = [problem.file for problem in (*problems, *unsure)]
+    if not found:
+        return replace(_by_paths(paths, classes, dialect), problems=[*problems, *unsure], unused=unused)
     # Beside a labels file that was read, another table is no mistake.
-    problems = [replace(problem, code="unused_table") for problem in problems]
-    return _together(readings, columns, paths, classes, problems)
+    problems = [replace(one, code="unused_table") if one.code == INVALID else one for one in problems]
+    return replace(_together(found, classes), problems=[*problems, *_problems(found), *unsure], unused=unused)
 
 
-def _read(name: str, data: bytes, paths: Sequence[str], classes: Classes, dialect: str) -> Reading:
+def _hear_all(
+    files: Sequence[tuple[str, Opener]], paths: Sequence[str], classes: Classes, dialect: str
+) -> tuple[list[Heard], list[RowProblem]]:
+    """The files that can be read, and why the others cannot."""
+    tables = {name for name, _ in files}
+    members, room = Members([path for path in paths if path not in tables]), Room()
+    heard: list[Heard] = []
+    problems: list[RowProblem] = []
+    for name, open_file in files:
+        try:
+            heard.append(hear(_read(name, open_file, paths, classes, dialect), members, room))
+        except ManifestError as error:
+            problems.append(RowProblem(name, 0, "", INVALID, str(error)))
+        except EntryRefused as error:
+            problems.append(RowProblem(name, 0, "", error.code, error.detail))
+    return heard, problems
+
+
+def _with_columns(heard: Iterable[Heard], classes: Classes) -> tuple[list[tuple[Heard, int | None]], list[RowProblem]]:
+    """Each file with the place of its label column, and those of which nobody can say which it is."""
+    found: list[tuple[Heard, int | None]] = []
+    unsure: list[RowProblem] = []
+    for one in heard:
+        try:
+            found.append((one, label_column(one.reading.labels, one.written, classes)))
+        except ManifestError as error:
+            unsure.append(RowProblem(one.reading.table.name, 0, "", INVALID, str(error)))
+    return found, unsure
+
+
+def _read(name: str, open_file: Opener, paths: Sequence[str], classes: Classes, dialect: str) -> Reading:
     if remedy := _NOT_READ.get(PurePosixPath(name.lower()).suffix):
         raise ManifestError(f"The labels file {name} is of a kind that is not read. {remedy}")
     if "submission" in file_name(name).lower():
         raise ManifestError(f"The labels file {name} is a form for predictions: what it says are no labels.")
     if _is_list(name):
-        return read(list_table(name, data, dialects.LISTS[file_name(name).lower()]), dialects.LISTED, classes)
+        return read(list_table(name, open_file, dialects.LISTS[file_name(name).lower()]), dialects.LISTED, classes)
     words = [*classes.names, *(file_name(path) for path in paths if not path.isascii())]
-    table = read_table(name, data, words)
+    table = read_table(name, open_file, words)
     return read(table, dialects.choose(table.header, dialect, classes.active), classes)
 
 
-def _together(
-    readings: Sequence[Reading],
-    columns: Mapping[int, int],
-    paths: Sequence[str],
-    classes: Classes,
-    problems: list[RowProblem],
-) -> Understanding:
-    tables = {reading.table.name for reading in readings} | {problem.file for problem in problems}
-    members = Members([path for path in paths if path not in tables])
+def _together(found: Sequence[tuple[Heard, int | None]], classes: Classes) -> Understanding:
     voices: dict[str, list[Voice]] = {}
     counted: Counter[str] = Counter()
-    pairs = 0
-    for place, reading in enumerate(readings):
-        for said in reading.statements:
-            labels = _labels(reading, said, columns.get(place))
-            counted.update(labels)
-            voice = Voice(reading.table.name, said, tuple(labels))
-            found = _found(members, reading, said, problems)
-            pairs += len(found)
-            if pairs > MAX_PAIRS:
-                return Understanding(says="No labels file could be read.", problems=[_too_many(reading)])
-            for path in found:
+    for heard, column in found:
+        counted.update(heard.marked if column is None else heard.written[column])
+        for said, paths in heard.kept:
+            voice = Voice(heard.reading.table.name, said, tuple(_labels(heard.reading, said, column)))
+            for path in paths:
                 voices.setdefault(path, []).append(voice)
-        if reading.table.guessed:
-            problems.append(_guess(reading))
-    meanings = classes.meanings(counted)
+    spoken = {label for heard in voices.values() for voice in heard for label in voice.labels}
+    meanings = classes.meanings({**counted, **dict.fromkeys(spoken)})
     by_path = {path: merged(heard, meanings) for path, heard in voices.items()}
+    readings = [heard.reading for heard, _ in found]
     return Understanding(
         dialect=readings[0].dialect.name,
-        says=_says(readings, len(by_path)),
+        says=_says(found, len(by_path)),
         files=[reading.table.name for reading in readings],
-        unused=[problem.file for problem in problems if problem.code == "unused_table"],
-        columns=[one for place, reading in enumerate(readings) for one in _columns(reading, columns.get(place))],
+        columns=[one for heard, column in found for one in _columns(heard.reading, column)],
         classes=class_counts(counted, meanings),
-        rows=sum(len(reading.statements) for reading in readings),
-        problems=bounded(problems),
+        rows=sum(heard.rows for heard, _ in found),
         **summed(by_path),
     )
 
 
-def _labels(reading: Reading, said: Statement, column: int | None) -> list[str]:
-    if reading.marks:
-        return list(said.marked)
-    return reading.split_labels(said.texts[column]) if column is not None else []
+def _labels(reading: Reading, said: Statement, column: int | None) -> Sequence[str]:
+    return said.marked if column is None else reading.split_labels(said.texts[column])
 
 
-def _found(members: Members, reading: Reading, said: Statement, problems: list[RowProblem]) -> list[str]:
-    """The files that a row is about; a row without any is a problem."""
-    if said.folder:
-        found = members.in_folder(said.folder)
-        problem = None if found else ("unknown_image", f"No file lies in a folder {said.folder}.")
-    else:
-        found = members.find(said.image_id)
-        if len(found) != 1 and reading.dialect.top_folder:
-            found = members.in_folder(said.image_id.split("/")[0]) or found
-        problem = _problem(said, found)
-    if problem:
-        problems.append(RowProblem(reading.table.name, said.number, said.image_id, *problem, said.values))
-        return []
-    return found
-
-
-def _problem(said: Statement, found: Sequence[str]) -> tuple[str, str] | None:
-    if not said.image_id:
-        return "missing_image_id", "This row names no scan. Fill in image_id."
-    if not found:
-        return "unknown_image", "No file of the data set has this path or name."
-    if len(found) > 1:
-        return "ambiguous_image", f"{len(found)} files have this name. Give the path instead."
-    return None
-
-
-def _too_many(reading: Reading) -> RowProblem:
-    detail = "The rows of the labels file are about more files than can be kept apart. Split the data set."
-    return RowProblem(reading.table.name, 0, "", "invalid_labels_file", detail)
+def _problems(found: Sequence[tuple[Heard, int | None]]) -> Iterator[RowProblem]:
+    for heard, _ in found:
+        yield from heard.problems.listed()
+        if heard.reading.table.guessed:
+            yield _guess(heard.reading)
 
 
 def _guess(reading: Reading) -> RowProblem:
@@ -206,10 +185,11 @@ def _columns(reading: Reading, column: int | None) -> Iterable[ColumnMeaning]:
         yield ColumnMeaning(reading.table.name, name, meaning)
 
 
-def _says(readings: Sequence[Reading], matched: int) -> str:
+def _says(found: Sequence[tuple[Heard, int | None]], matched: int) -> str:
+    readings = [heard.reading for heard, _ in found]
     titles = " and ".join(dict.fromkeys(reading.dialect.title for reading in readings))
     names = ", ".join(reading.table.name for reading in readings)
-    rows = sum(len(reading.statements) for reading in readings)
+    rows = sum(heard.rows for heard, _ in found)
     return f"{names} read as {titles}: {rows} rows about {matched} files."
 
 

@@ -1,8 +1,8 @@
 """What was understood of the labels files of a data set: what the preview shows and the import follows. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -80,19 +80,29 @@ def summed(by_path: Mapping[str, Stated]) -> dict[str, Any]:
     }
 
 
-def bounded(problems: Sequence[RowProblem]) -> list[RowProblem]:
+class Problems:
     """At most MAX_PROBLEMS of a kind in each file; the rest is counted."""
-    kept: list[RowProblem] = []
-    counts: Counter[tuple[str, str]] = Counter()
-    for problem in problems:
-        counts[problem.file, problem.code] += 1
-        if counts[problem.file, problem.code] <= MAX_PROBLEMS:
-            kept.append(problem)
-    for (file, code), count in counts.items():
-        if count > MAX_PROBLEMS:
-            detail = f"{count - MAX_PROBLEMS} more rows of this file have the same problem ({code})."
-            kept.append(RowProblem(file, 0, "", code, detail))
-    return kept
+
+    def __init__(self) -> None:
+        self._kept: list[RowProblem] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, problem: RowProblem, values: Callable[[], Mapping[str, str]] | None = None) -> None:
+        """`values`: of a problem that is kept, what its row says."""
+        self._counts[problem.file, problem.code] += 1
+        if self._counts[problem.file, problem.code] <= MAX_PROBLEMS:
+            self._kept.append(replace(problem, values=values()) if values else problem)
+
+    def listed(self) -> list[RowProblem]:
+        """Those that were kept, and a line for the others of each kind."""
+        more = [
+            RowProblem(
+                file, 0, "", code, f"{count - MAX_PROBLEMS} more rows of this file have the same problem ({code})."
+            )
+            for (file, code), count in self._counts.items()
+            if count > MAX_PROBLEMS
+        ]
+        return [*self._kept, *more]
 
 
 def _counted(label: str, rows: int, meaning: str | LabelRefused) -> ClassCount:

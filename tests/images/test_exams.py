@@ -12,6 +12,7 @@ from images.services import ScanFacts, erase_patient, store_scan, update_scan
 from images.services.meaning import Classes
 from mediscan_site.core.errors import Invalid
 from tests.images.decoding.dicoms import INSTANCE, dicom
+from tests.labeling.imports.sets import opened
 
 PIXELS = np.add.outer(np.arange(64), np.arange(80)).astype(np.uint16) * 16
 pytestmark = pytest.mark.django_db
@@ -152,6 +153,35 @@ def test_the_page_of_a_study_shows_its_scans_in_order(take, client, author):
     assert reverse("study", args=[late.pk]) in client.get(reverse("scan", args=[late.pk])).content.decode()
 
 
+def test_scans_of_a_study_are_listed_by_their_place_page_by_page(take, api, author, client, project):
+    places = {
+        take(file(number, InstanceNumber=place)).code: place for number, place in ((1, 9), (2, 10), (3, 2), (4, 9))
+    }
+    last = take(file(5))
+    Image.objects.filter(pk=last.pk).update(instance_number=None)
+    take(file(6, StudyInstanceUID="1.2.3.4.5"))
+    study = last.study
+    found, url = [], f"/api/v1/images/?study={study}&ordering=instance_number&page_size=2"
+    while url:
+        page = api(author).get(url).json()
+        found += [row["image_id"] for row in page["results"]]
+        url = page["next"]
+    assert len(found) == 5 and [places.get(code) for code in found] == [2, 9, 9, 10, None]
+    table = api(author).get(f"/api/v1/images/?study={study}&ordering=-instance_number&format=csv")
+    lines = b"".join(table.streaming_content).decode().splitlines()[1:]
+    assert [code for line in lines for code in found if code in line] == found[::-1]
+    client.force_login(author)
+    shown = client.get(reverse("scan_list", args=[project.pk]), {"study": study, "ordering": "instance_number"})
+    text = shown.content.decode()
+    assert sorted(found, key=lambda code: text.index(f"<strong>{code}</strong>")) == found
+
+
+def test_the_place_of_a_scan_says_nothing_without_its_study(api, author):
+    answer = api(author).get("/api/v1/images/?ordering=instance_number")
+    assert answer.status_code == 400 and answer.json()["errors"][0]["attr"] == "ordering"
+    assert "filter by study or series" in answer.json()["errors"][0]["detail"]
+
+
 def test_an_export_brings_the_same_examination_back(take, author, project, admin):
     from labeling.exports.text import HEADER, labels_row
     from labeling.imports.understanding import understand
@@ -159,7 +189,7 @@ def test_an_export_brings_the_same_examination_back(take, author, project, admin
     image = take(file(1, SeriesNumber=2))
     text = io.StringIO()
     csv.writer(text).writerows([HEADER, labels_row(image, path="a.dcm", label="", split="")])
-    known = understand([("labels.csv", text.getvalue().encode())], ["a.dcm", "labels.csv"], Classes.of(project))
+    known = understand([("labels.csv", opened(text.getvalue().encode()))], ["a.dcm", "labels.csv"], Classes.of(project))
     row = known.by_path["a.dcm"]
     from images.services import parse_facts
 

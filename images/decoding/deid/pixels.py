@@ -1,19 +1,19 @@
-"""What the pixel data itself may hold besides the pixels: comments of codecs, bytes after the last pixel, overlay bits.
+"""What the pixel data itself may hold besides the pixels: comments of codecs, bytes after the last pixel, unused bits.
 
 The picture stays as it is. A text in a codestream is overwritten with zeros in place, so no length or offset changes.
-Sources: T.81 annex B, T.87 annex C, T.800 annex A, PS3.5 section 8.
+Sources: T.81 annex B, T.87 annex C, T.800 annex A, PS3.5 section 8 and annex G.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import numpy as np
 from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.utils import get_expected_length
 
-from images.decoding.dicom import stored
+from images.decoding.deid import spare
+from images.decoding.dicom import reading, rle, stored
 
 _COMMENT: Final = 0xFE
 _APPLICATION: Final = range(0xE0, 0xF0)
@@ -23,27 +23,30 @@ _SCAN, _END = 0xDA, 0xD9
 _NEEDED: Final = ((0xE0, b"JFIF\0", 12), (0xE8, b"mrfx", 5), (0xEE, b"Adobe", 12))
 _START_2000: Final = b"\xff\x4f\xff\x51"
 _COMMENT_2000, _TILE_PART, _DATA, _END_2000 = 0xFF64, 0xFF90, 0xFF93, 0xFFD9
-_JPEG: Final = frozenset((*stored.JPEG, *stored.PROGRESSIVE, *stored.JPEG_LS))
+_JPEG_FAMILY: Final = frozenset(stored.JPEG_FAMILY)
 _JPEG_2000: Final = frozenset(stored.JPEG_2000)
-_OVERLAYS: Final = range(0x6000, 0x6100, 2)
-_BIT_POSITION: Final = 0x0102
 
 
 def clean(dataset: Dataset) -> list[str]:
-    """Clean the pixel data in place: what was found, as keywords for the report. Call while the overlays are still there."""
-    if "PixelData" not in dataset:
+    """Clean the pixel data in place: what was found, as keywords for the report. Raises Undecodable where that cannot be done."""
+    keyword = next((name for name in reading.PIXELS if name in dataset), "")
+    if not keyword:
         return []
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _JPEG or syntax in _JPEG_2000:
-        return ["codec comments"] if _clean_frames(dataset, is_2000=syntax in _JPEG_2000) else []
-    if syntax.is_compressed and syntax != uid.DeflatedExplicitVRLittleEndian:
-        return []
-    return [name for name, found in (("padding", _cut(dataset)), ("overlay bits", _mask(dataset))) if found]
+    if syntax in _JPEG_FAMILY:
+        found = {"codec comments": _clean_frames(dataset, _blanked_2000 if syntax in _JPEG_2000 else _blanked)}
+    elif syntax == uid.RLELossless:
+        found = {"padding": _clean_rle(dataset)}
+    else:
+        found = {"padding": _cut(dataset, keyword)}
+    found["unused bits"] = keyword == "PixelData" and spare.wipe(dataset)
+    return [name for name, is_there in found.items() if is_there]
 
 
-def _clean_frames(dataset: Dataset, *, is_2000: bool) -> bool:
+def _clean_frames(dataset: Dataset, blanked: Callable[[bytes], bytes]) -> bool:
+    """Whether `blanked` changed a frame of packed pixels."""
     frames = list(generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1)))
-    cleaned = [_blanked_2000(frame) if is_2000 else _blanked(frame) for frame in frames]
+    cleaned = [blanked(frame) for frame in frames]
     if cleaned == frames:
         return False
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
@@ -104,6 +107,8 @@ def _blanked_2000(frame: bytes) -> bytes:
         elif marker == _COMMENT_2000:
             out[at + 6 : at + 2 + length] = bytes(max(0, min(len(out), at + 2 + length) - at - 6))
         at += 2 + length
+    if out[at : at + 2] == _END_2000.to_bytes(2, "big"):
+        out[at + 2 :] = bytes(max(0, len(out) - at - 2))
     return bytes(out)
 
 
@@ -113,27 +118,21 @@ def _tile_end(out: bytearray, at: int) -> int:
     return max(at + 12, at + size) if size else len(out)
 
 
-def _cut(dataset: Dataset) -> bool:
+def _cut(dataset: Dataset, keyword: str) -> bool:
     """Nothing may follow the last pixel but the one byte that makes the length even."""
     expected = get_expected_length(dataset)
-    data = dataset.PixelData
+    data = dataset[keyword].value
     padded = data[:expected] + bytes(expected % 2)
+    if expected % 2 and dataset[keyword].VR == "OW" and not dataset.file_meta.TransferSyntaxUID.is_little_endian:
+        # Bytes in big-endian words: the last one stands behind the one that is left over.
+        padded = data[: expected - 1] + b"\0" + data[expected : expected + 1]
     if len(data) < expected or data == padded:
         return False
-    dataset["PixelData"].value = padded
+    dataset[keyword].value = padded
     return len(data) > len(padded) or any(data[expected:])
 
 
-def _mask(dataset: Dataset) -> bool:
-    """Old files keep overlays in the pixels' unused bits; without their group nothing would show them, but they stay there."""
-    stored, allocated = dataset.get("BitsStored", 16), dataset.get("BitsAllocated", 16)
-    embedded = any(dataset.get((group, _BIT_POSITION)) for group in _OVERLAYS)
-    if not embedded or allocated != 16 or stored >= 16 or dataset.get("HighBit") != stored - 1:
-        return False
-    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-    values = np.frombuffer(dataset.PixelData, dtype=f"{order}i2" if dataset.PixelRepresentation else f"{order}u2")
-    spare = 16 - stored
-    # Up and down again: what is left of the value's own bits, with its sign where it has one.
-    masked = ((values << spare) >> spare).astype(values.dtype)
-    dataset["PixelData"].value = masked.tobytes()
-    return True
+def _clean_rle(dataset: Dataset) -> bool:
+    """Whether something stood between the segments of RLE frames, or behind their last pixel, where no decoder looks."""
+    rows, columns = dataset.Rows, dataset.Columns
+    return _clean_frames(dataset, lambda frame: rle.without_rest(frame, rows * columns))

@@ -11,6 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
+from images.decoding import icc
 from images.decoding.ages import OLDER, OLDEST_KEPT
 from images.decoding.deid import conformance, pixels, table, values
 from images.decoding.deid.options import DeidOptions, Report
@@ -136,6 +137,8 @@ class _Pass:
             action = table.action_for(tag, keyword, element.VR, self._kept)
             if depth > MAX_DEPTH or not keyword or not _type_is_right(tag, element.VR):
                 return keyword, "removed"
+            if keyword == "ICCProfile" and (colours := icc.numbers_of(element.value or b"")):
+                return keyword, _replaced(element, colours)
             demanded = conformance.demand(self._sop_class, parent, keyword)
             if element.VR == "SQ" and _stays(keyword, action, demanded):
                 for item in element.value:
@@ -222,6 +225,13 @@ class _Pass:
 
     def _checked(self, element: DataElement) -> str:
         return "" if _fits(element) else "removed"
+
+
+def _replaced(element: DataElement, value: bytes) -> str:
+    if element.value == value:
+        return ""
+    element.value = value
+    return "replaced"
 
 
 def _stays(keyword: str, action: table.Action, demanded: conformance.Demand) -> bool:

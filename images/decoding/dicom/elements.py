@@ -39,6 +39,15 @@ def text(dataset: Dataset, keyword: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in plain).split())
 
 
+def binary(dataset: Dataset, keyword: str) -> bytes:
+    """The bytes of an element; none where it is absent or cannot be read."""
+    try:
+        found = value(dataset, keyword)
+    except Unreadable:
+        return b""
+    return found if isinstance(found, bytes) else b""
+
+
 def in_foreign_letters(dataset: Dataset, keyword: str) -> bool:
     """Whether a text switches to a character set that the file does not name, so that its letters are a guess."""
     try:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from copy import copy
 from typing import Final
 
-from pydicom import DataElement, Dataset, FileDataset, dcmwrite, uid
+from pydicom import Dataset, FileDataset, dcmwrite, uid
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import FileMetaDataset
 
-from images.decoding.dicom import groups, pixels, reading, slides, stored
+from images.decoding.dicom import groups, native, pixels, reading, slides, stored
 from images.decoding.job import Job
 from images.decoding.parts import Parts
 
@@ -73,26 +73,10 @@ def _file(header: Dataset, source: FileDataset, index: int, origin: str) -> byte
     number = int.from_bytes(hashlib.sha256(f"{origin}/{index + 1}".encode()).digest()[:16], "big")
     part.SOPInstanceUID, part.InstanceNumber = f"2.25.{number}", index + 1
     part.SOPClassUID = _SINGLE.get(part.get("SOPClassUID"), part.get("SOPClassUID") or uid.SecondaryCaptureImageStorage)
-    _put_pixels(part, source, index)
+    reading.check_frame(source, index)
+    native.put(part, [stored.frame(source, index)])
     part.file_meta = FileMetaDataset()
     part.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     buffer = io.BytesIO()
     dcmwrite(buffer, part, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def _put_pixels(part: Dataset, source: FileDataset, index: int) -> None:
-    reading.check_frame(source, index)
-    values = stored.frame(source, index)
-    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    content = values.tobytes()
-    if values.dtype.kind == "f":
-        keyword, kind = ("FloatPixelData", "OF") if values.dtype.itemsize == 4 else ("DoubleFloatPixelData", "OD")
-    else:
-        keyword, kind = "PixelData", "OB" if values.dtype.itemsize == 1 else "OW"
-    part.add(DataElement(keyword, kind, content + b"\x00" * (len(content) % 2)))
-    part.BitsAllocated = 8 * values.dtype.itemsize
-    part.BitsStored = min(part.BitsStored, part.BitsAllocated)
-    part.HighBit = part.BitsStored - 1
-    if values.ndim == 3:
-        part.PhotometricInterpretation, part.PlanarConfiguration = "RGB", 0

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from PIL import Image
-from pydicom import FileDataset, dcmwrite
+from pydicom import Dataset, FileDataset, dcmwrite
 
+from images.decoding import icc
 from images.decoding.deid.options import DeidOptions
 from images.decoding.deid.sweep import deidentify
-from images.decoding.dicom import pixels, reading, shape
+from images.decoding.dicom import elements, pixels, reading, shape
 from images.decoding.dicom.identity import Identity, identity
 from images.decoding.dicom.tags import tags
 from images.decoding.facts import Facts
@@ -53,6 +54,7 @@ def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
     dataset, facts = reading.read(data, job.max_bytes, job.max_pixels)
     flat = pixels.settings(dataset, facts.shown)
     picture = plain(shrunk(pixels.picture(dataset, flat, facts)), facts)
+    picture = icc.to_srgb(picture, colours(dataset), facts.notes)
     picture = shape.squared(picture, dataset, flat, facts.notes)
     if job.deid is None:
         return picture, facts, Kept()
@@ -61,6 +63,14 @@ def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
     kept.profile, kept.actions, kept.shift_days = report.profile, report.actions, report.shift_days
     kept.stored = _written(dataset)
     return picture, facts, kept
+
+
+def colours(dataset: Dataset) -> bytes:
+    """The colour profile as it is kept, so that the scan has the same colours whenever it is shown (PS3.3 C.11.15, C.8.12.5)."""
+    for source in (dataset, *elements.items(dataset, "OpticalPathSequence")[:1]):
+        if profile := elements.binary(source, "ICCProfile"):
+            return icc.numbers_of(profile) or icc.NONE
+    return b""
 
 
 def _options(given: Mapping[str, Any]) -> DeidOptions:

@@ -3,7 +3,7 @@
 import io
 from typing import Any, Final
 
-from pydicom import FileDataset, uid
+from pydicom import Dataset, FileDataset, uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 
@@ -21,7 +21,7 @@ NATIVE: Final = (
 )
 SYNTAXES: Final = frozenset((*NATIVE, *stored.JPEG_FAMILY, uid.RLELossless))
 
-_PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _OTHER_SYNTAX: Final = (
     "The picture in this DICOM file is packed in a way that is not supported (such as a video). "
     "Export the scan uncompressed, or as PNG, and upload that file."
@@ -43,7 +43,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
         raise Undecodable("unsupported_format", _OTHER_SYNTAX)
     dataset = _dataset(parts)
     require_picture(dataset)
-    if not parts.has_pixels or not any(keyword in dataset for keyword in _PIXELS):
+    if not parts.has_pixels or not any(keyword in dataset for keyword in PIXELS):
         raise Undecodable("no_picture")
     notes = [note for note, is_true in ((_OTHER_ENCODING, parts.is_other), (_TAIL, parts.tail)) if is_true]
     notes += readable.leave_out(dataset)
@@ -57,7 +57,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
     return dataset, facts
 
 
-def check_frame(dataset: FileDataset, index: int) -> None:
+def check_frame(dataset: Dataset, index: int) -> None:
     """Raise Undecodable where the codestream of a frame is cut or of another size than the header says."""
     if dataset.file_meta.TransferSyntaxUID in stored.JPEG_FAMILY:
         coded = stored.coded(dataset, index)

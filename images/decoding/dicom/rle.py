@@ -49,3 +49,28 @@ def _segment(packed: bytes, pixels: int) -> bytearray:
     if len(out) < pixels:
         raise Undecodable("truncated")
     return out
+
+
+def without_rest(frame: bytes, pixels: int) -> bytes:
+    """The frame with zeros wherever no decoder looks: in its header, between its segments and behind the last one."""
+    if len(frame) < _HEADER:
+        return frame
+    count, *offsets = struct.unpack_from(f"<{_MAX_SEGMENTS + 1}I", frame)
+    if not 1 <= count <= _MAX_SEGMENTS:
+        return frame
+    out = bytearray(len(frame))
+    struct.pack_into(f"<{count + 1}I", out, 0, count, *offsets[:count])
+    for start, end in zip(offsets[:count], [*offsets[1:count], len(frame)], strict=True):
+        used = start + _used(frame[start:end], pixels)
+        out[start:used] = frame[start:used]
+    return bytes(out)
+
+
+def _used(packed: bytes, pixels: int) -> int:
+    """How many bytes of a segment are read for as many pixels."""
+    found, position, end = 0, 0, len(packed)
+    while found < pixels and position + 1 < end:
+        control = packed[position]
+        found += control + 1 if control < _NOTHING else 257 - control if control > _NOTHING else 0
+        position += 2 + control if control < _NOTHING else 2 if control > _NOTHING else 1
+    return min(position, end)

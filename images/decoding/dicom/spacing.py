@@ -11,14 +11,11 @@ from typing import Final
 
 from pydicom import Dataset
 
-from images.decoding.dicom import shape
-from images.decoding.dicom.elements import Unreadable, items, number, pair, text
+from images.decoding.dicom import shape, ultrasound
+from images.decoding.dicom.elements import Unreadable, number, pair, text
 from images.scan_facts import FACTS, SPACING_AT_DETECTOR, SPACING_IN_PATIENT, SPACING_ON_FILM
 
 _MAX_MM: Final = FACTS["pixel_spacing"].high
-_MM_PER_CM: Final = 10.0
-_CENTIMETRE: Final = 3.0  # of the units of a region's axes
-_TWO_DIMENSIONAL: Final = 1.0  # of the formats of a region: M-mode, spectra and curves have other axes
 _CALIBRATED: Final = ("GEOMETRY", "FIDUCIAL")
 # Rays from a point: PixelSpacing alone does not say at which depth it holds.
 _PROJECTION: Final = ("CR", "DX", "DR", "RG", "MG", "PX", "IO", "RF", "XA", "RTIMAGE")
@@ -63,7 +60,7 @@ def spacing(dataset: Dataset, groups: Dataset, notes: list[str]) -> Spacing:
 
 def _candidates(dataset: Dataset, groups: Dataset, notes: list[str]) -> Iterator[_Found]:
     """(element, row, column, where), the one that counts first."""
-    if regions := _regions(dataset):
+    if regions := ultrasound.scales(dataset):
         if len(regions) > 1:
             notes.append(_REGIONS)
             return
@@ -101,21 +98,3 @@ def _at_detector(keyword: str, row: float, column: float, dataset: Dataset, note
         notes.append(_ENLARGED)
         return keyword, row, column, SPACING_AT_DETECTOR
     return keyword, row / factor, column / factor, SPACING_IN_PATIENT
-
-
-def _regions(dataset: Dataset) -> set[tuple[float, float]]:
-    """The distinct scales, millimetres a row and a column, of the regions that show the patient in two dimensions."""
-    found: set[tuple[float, float]] = set()
-    for region in items(dataset, "SequenceOfUltrasoundRegions"):
-        units = (number(region, "PhysicalUnitsXDirection"), number(region, "PhysicalUnitsYDirection"))
-        if number(region, "RegionSpatialFormat") != _TWO_DIMENSIONAL or units != (_CENTIMETRE, _CENTIMETRE):
-            continue
-        row, column = number(region, "PhysicalDeltaY"), number(region, "PhysicalDeltaX")
-        if row and column:
-            # An axis that runs up or to the left has a negative step. Digits beyond the sixth are rounding of the machine's.
-            found.add((_millimetres(row), _millimetres(column)))
-    return found
-
-
-def _millimetres(step: float) -> float:
-    return float(f"{abs(step) * _MM_PER_CM:.6g}")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import FileDataset, uid
+from pydicom import Dataset, uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
@@ -40,7 +40,7 @@ Values = NDArray[Any]
 _FROM_PARTIAL: Final = np.array([[1.1644, 1.1644, 1.1644], [0.0, -0.3917, 2.0173], [1.5960, -0.8129, 0.0]])
 
 
-def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> Values:
+def frame(dataset: Dataset, index: int, notes: list[str] | None = None) -> Values:
     """The stored values of a frame in the machine's byte order: rows by columns, by 3 where it has colour (as RGB).
 
     The value alone: shifted to its place and with its sign, whatever stands in the other bits (PS3.5 8.1.1).
@@ -55,15 +55,21 @@ def frame(dataset: FileDataset, index: int, notes: list[str] | None = None) -> V
     if dataset.PhotometricInterpretation == "YBR_PARTIAL_422":
         return _partial(pixel_array(dataset, index=index, raw=True, photometric_interpretation="YBR_FULL_422"))
     values = pixel_array(dataset, index=index, correct_unused_bits=False)
-    return _used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset)
+    return used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset)
 
 
-def coded(dataset: FileDataset, index: int) -> bytes:
+def high_bit(dataset: Dataset, allocated: int) -> int:
+    """Where the highest bit of a value is: HighBit of the file, which is BitsStored - 1 in all newer ones."""
+    bits, high = int(dataset.BitsStored), int(dataset.get("HighBit") or 0)
+    return high if bits <= high + 1 <= allocated else bits - 1
+
+
+def coded(dataset: Dataset, index: int) -> bytes:
     """The codestream of a frame."""
     return get_frame(dataset.PixelData, index, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
 
 
-def _single_bits(dataset: FileDataset, index: int) -> Values:
+def _single_bits(dataset: Dataset, index: int) -> Values:
     """A frame of bits, which need not begin with a byte (PS3.5 8.1.1): pydicom 3.0.2 does not find those."""
     count = int(dataset.Rows) * int(dataset.Columns) * int(dataset.SamplesPerPixel)
     packed = np.frombuffer(dataset.PixelData, np.uint8)
@@ -83,20 +89,40 @@ def _partial(values: Values) -> Values:
     return eight
 
 
-def _from_rle(dataset: FileDataset, index: int) -> Values:
+def _from_rle(dataset: Dataset, index: int) -> Values:
+    values = used_bits(unrolled(dataset, index), dataset)
+    if dataset.PhotometricInterpretation == "YBR_FULL":
+        return convert_color_space(values, "YBR_FULL", "RGB")
+    return values
+
+
+def unrolled(dataset: Dataset, index: int) -> Values:
+    """The words of an RLE frame, all of their bits."""
     width, odd = divmod(int(dataset.BitsAllocated), 8)
     if odd or width not in (1, 2, 4):
         raise Undecodable("corrupt")
     values = rle.decode(coded(dataset, index), dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, width)
-    if dataset.PhotometricInterpretation == "YBR_FULL":
+    return values.view(f"i{width}") if dataset.PixelRepresentation else values
+
+
+def _from_codestream(dataset: Dataset, index: int, notes: list[str]) -> Values:
+    values, stream = decoded(dataset, index)
+    if dataset.SamplesPerPixel == 3 and colours(dataset, stream, notes) == YBR:
         return convert_color_space(values, "YBR_FULL", "RGB")
-    return _used_bits(values.view(f"i{width}") if dataset.PixelRepresentation else values, dataset)
+    return used_bits(values, dataset, high_of(dataset, stream, values))
 
 
-def _from_codestream(dataset: FileDataset, index: int, notes: list[str]) -> Values:
+def high_of(dataset: Dataset, stream: codestream.Head, values: Values) -> int:
+    """Where the highest bit of a decoded value is: a codestream of no more bits than that has them at its lower end."""
+    high = high_bit(dataset, 8 * values.dtype.itemsize)
+    return high if stream.bits > high else int(dataset.BitsStored) - 1
+
+
+def decoded(dataset: Dataset, index: int) -> tuple[Values, codestream.Head]:
+    """What the codestream of a frame holds, in the machine's byte order, all of its bits, and what it says of itself."""
     syntax = dataset.file_meta.TransferSyntaxUID
     stream = codestream.head(coded(dataset, index))
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"correct_unused_bits": False}
     if syntax in (*JPEG, *PROGRESSIVE):
         # Their decoder gives bytes for up to 8 bits, whatever the header allocates.
         options["bits_allocated"] = 8 if stream.bits <= 8 else 16
@@ -108,15 +134,10 @@ def _from_codestream(dataset: FileDataset, index: int, notes: list[str]) -> Valu
         source.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit if stream.bits <= 8 else uid.JPEGExtended12Bit
     decoder = get_decoder(source.file_meta.TransferSyntaxUID)
     values, _ = decoder.as_array(source, index=index, raw=True, decoding_plugin="pylibjpeg", **options)
-    if dataset.SamplesPerPixel == 3 and _colours(dataset, stream, notes) == YBR:
-        return convert_color_space(values, "YBR_FULL", "RGB")
-    # A codestream of no more bits than are stored has them at its lower end, wherever the header puts them.
-    high = int(dataset.get("HighBit") or 0)
-    high = high if stream.bits > high else int(dataset.BitsStored) - 1
-    return _used_bits(values.astype(values.dtype.newbyteorder("="), copy=False), dataset, high)
+    return values.astype(values.dtype.newbyteorder("="), copy=False), stream
 
 
-def _colours(dataset: FileDataset, stream: codestream.Head, notes: list[str]) -> str:
+def colours(dataset: Dataset, stream: codestream.Head, notes: list[str]) -> str:
     """What the three channels of a decoded codestream are: its own word goes before that of the header."""
     said = YBR if str(dataset.PhotometricInterpretation).startswith("YBR_FULL") else RGB
     if stream.colours and stream.colours != said:
@@ -124,15 +145,14 @@ def _colours(dataset: FileDataset, stream: codestream.Head, notes: list[str]) ->
     return stream.colours or said
 
 
-def _used_bits(values: Values, dataset: FileDataset, high: int | None = None) -> Values:
+def used_bits(values: Values, dataset: Dataset, high: int | None = None) -> Values:
     """The values without the bits that are not theirs, which may hold anything, such as an overlay.
 
-    `high`: where the highest bit of a value is; HighBit of the file, which is BitsStored - 1 in all newer ones.
+    `high`: where the highest bit of a value is, if not where the file says.
     """
-    allocated, stored = 8 * values.dtype.itemsize, int(dataset.BitsStored)
-    if values.dtype.kind not in "iu" or stored >= allocated:
+    allocated, bits = 8 * values.dtype.itemsize, int(dataset.BitsStored)
+    if values.dtype.kind not in "iu" or bits >= allocated:
         return values
-    high = int(dataset.get("HighBit") or 0) if high is None else high
-    high = high if stored <= high + 1 <= allocated else stored - 1
+    high = high_bit(dataset, allocated) if high is None else high
     # An arithmetic shift: the sign of signed values is kept.
-    return (values << (allocated - 1 - high)) >> (allocated - stored)
+    return (values << (allocated - 1 - high)) >> (allocated - bits)

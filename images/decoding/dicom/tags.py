@@ -26,7 +26,7 @@ def tags(dataset: Dataset, groups: Dataset, notes: list[str]) -> Tags:
     texts: Tags = {fact.name: _said((groups, dataset), fact, notes) for fact in FACTS.values() if fact.keywords}
     return texts | {
         "patient": patient(dataset),
-        "view": texts["view"] or codes.view(dataset)[: FACTS["view"].max_length],
+        "view": codes.modified(str(texts["view"] or codes.view(dataset)), dataset)[: FACTS["view"].max_length].strip(),
         "body_part": texts["body_part"] or codes.body_part(dataset, groups)[: FACTS["body_part"].max_length],
         "pixel_spacing": gaps.mm,
         "pixel_spacing_at": gaps.at,

@@ -5,7 +5,7 @@ from typing import Final
 
 from labeling.imports.dialects.paths import PATH_DIALECTS
 from labeling.imports.dialects.table import DIALECTS, IMAGE_COLUMNS, ONE_HOT, PLAIN, Dialect
-from labeling.imports.tables import ManifestError
+from labeling.imports.texts import ManifestError
 
 AUTO: Final = "auto"
 NPZ: Final = ("medmnist", "MedMNIST (.npz)")

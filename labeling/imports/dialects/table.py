@@ -126,6 +126,7 @@ DIALECTS: Final = (
         marks="classes",
         from_path={
             "patient": re.compile(r"\b(patient\d+)/"),
+            "study": re.compile(r"\bpatient\d+/(study\d+)/"),
             "split": re.compile(r"(?:^|/)(train|valid|test)/"),
         },
     ),
@@ -138,7 +139,7 @@ DIALECTS: Final = (
             _needs("dicom_id", "study_id", "viewposition"),
         ],
         ["dicom_id"],
-        columns={"subject_id": "patient", "split": "split", "viewposition": "view"},
+        columns={"subject_id": "patient", "study_id": "study", "split": "split", "viewposition": "view"},
         marks="classes",
         study=("study_id", "s"),
     ),
@@ -158,7 +159,13 @@ DIALECTS: Final = (
         [_needs("image_id", "breast_birads", "breast_density")],
         ["image_id"],
         ["breast_birads", "breast_density"],
-        {"study_id": "patient", "split": "split", "laterality": "laterality", "view_position": "view"},
+        {
+            "study_id": "study",
+            "series_id": "series",
+            "split": "split",
+            "laterality": "laterality",
+            "view_position": "view",
+        },
     ),
     Dialect(
         "vindr-cxr",
@@ -184,7 +191,7 @@ DIALECTS: Final = (
         [_needs("imageid", "labels", "patientid")],
         ["imageid"],
         ["labels"],
-        {"patientid": "patient", "projection": "view", "patientsex_dicom": "sex"},
+        {"patientid": "patient", "studyid": "study", "projection": "view", "patientsex_dicom": "sex"},
         several="list",
     ),
 )

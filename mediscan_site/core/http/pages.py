@@ -4,7 +4,7 @@ DRF's own cursor pagination loops or stops on long runs of equal values (3,000 s
 findings/drf_cursor_pages_never_end.sh.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,11 +86,18 @@ def chosen_ordering(raw: str | None, *, allowed: Sequence[str], default: str) ->
 
 
 def view_ordering(request: Request, view: Any) -> str:
-    return chosen_ordering(
+    chosen = chosen_ordering(
         request.query_params.get("ordering"),
         allowed=getattr(view, "ordering_fields", ("id",)),
         default=getattr(view, "ordering", "-id"),
     )
+    return standing_in(chosen, getattr(view, "ordering_keys", {}))
+
+
+def standing_in(ordering: str, keys: Mapping[str, str]) -> str:
+    """The ordering by what stands in for a field that may be null: `keys` names it."""
+    name = ordering.removeprefix("-")
+    return f"{ordering[: -len(name)]}{keys.get(name, name)}"
 
 
 def _beyond(at: _Cursor, ordering: str) -> Q:
@@ -130,7 +137,8 @@ def _field(queryset: QuerySet[Any], name: str) -> Any:
 
 
 class KeysetPagination(BasePagination):
-    """`{"next", "previous", "results"}`. The view names `ordering_fields` (never null) and its default `ordering`."""
+    """`{"next", "previous", "results"}`. The view names `ordering_fields`, its default `ordering`, and in `ordering_keys` what
+    stands in for a field that may be null."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         size = page_size(request.query_params.get("page_size"))

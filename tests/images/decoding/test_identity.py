@@ -51,6 +51,15 @@ def region(step: float, *, kind: int = 1, unit: int = 3, across: float | None = 
     )  # fmt: skip
 
 
+def with_modifiers(view: tuple[str, str], *modifiers: Dataset) -> Dataset:
+    made = code(*view)
+    made.ViewModifierCodeSequence = list(modifiers)
+    return made
+
+
+MLO, CC = ("399368009", "medio-lateral oblique"), ("399162004", "cranio-caudal")
+
+
 def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
     return item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
 
@@ -122,6 +131,24 @@ def test_a_spacing_with_a_comma_in_a_functional_group_is_named_too():
         ({"ViewCodeSequence": [code("272479007", "postero-anterior")]}, "PA"),
         ({"ViewCodeSequence": [code("99", "a rare view", "99X")]}, "a rare view"),
         ({"ViewCodeSequence": []}, ""),
+        ({"ViewCodeSequence": [with_modifiers(MLO, code("399209000", "Implant Displaced"))]}, "MLO ID"),
+        (
+            {
+                "ViewPosition": "CC",
+                "ViewCodeSequence": [
+                    with_modifiers(
+                        CC, code("R-102D6", "Magnification", "SRT"), code("R-102D7", "Spot Compression", "SRT")
+                    )
+                ],
+            },
+            "CC M S",
+        ),
+        ({"ViewPosition": "MLO ID", "ViewCodeSequence": [with_modifiers(MLO, code("399209000", "x"))]}, "MLO ID"),
+        ({"ViewPosition": "PA", "ViewModifierCodeSequence": [code("286866000", "Mouth closed")]}, "PA mouth closed"),
+        (
+            {"ViewCodeSequence": [with_modifiers(MLO, code("9", "a modifier with far too many words in it", "99X"))]},
+            "MLO a modifier with far too many",
+        ),
     ],
 )
 def test_a_view_is_read_from_its_code(said, expected):

@@ -20,6 +20,18 @@ def measures(*spacing: str) -> dict:
     return {"SharedFunctionalGroupsSequence": [group]}
 
 
+def regions(*deltas: tuple[float, float], units: int = 3) -> dict:
+    """Regions of ultrasound: centimetres a row and a column."""
+    items = []
+    for down, across in deltas:
+        item = Dataset()
+        item.RegionSpatialFormat, item.RegionDataType, item.RegionFlags = 1, 1, 0
+        item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = units
+        item.PhysicalDeltaY, item.PhysicalDeltaX = down, across
+        items.append(item)
+    return {"SequenceOfUltrasoundRegions": items}
+
+
 def sides(pixels: np.ndarray) -> tuple[int, int]:
     """The height and width of what is bright."""
     rows, columns = (np.flatnonzero((pixels > 100).any(axis=axis)) for axis in (1, 0))
@@ -36,6 +48,10 @@ def sides(pixels: np.ndarray) -> tuple[int, int]:
         (FLAT, {"NominalScannedPixelSpacing": ["0.2", "0.1"]}),
         (FLAT, {"PixelSpacing": ["1.0", "0.5"], "PixelAspectRatio": [1, 2]}),
         (FLAT, measures("0.8", "0.4")),
+        (FLAT, regions((0.02, 0.01))),
+        (FLAT, regions((-0.02, 0.01), (0.04, 0.02))),
+        (FLAT, regions((0.02, 0.01)) | {"PixelSpacing": ["1.0", "1.0"]}),
+        (NARROW, regions((0.01, 0.02))),
         (NARROW, {"PixelAspectRatio": [1, 2]}),
         (NARROW, {"PixelSpacing": ["0.5", "1.0"]}),
     ],
@@ -53,6 +69,19 @@ def test_a_circle_is_shown_as_a_circle(pool, values, tags, colour):
     assert any("not square" in note for note in decoded.notes)
     assert opened(decoded.thumbnail).size == (200, 200)
     assert pool.decode(decoded.stored, own=True).rendition == decoded.rendition
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        regions((0.01, 0.01)),
+        regions((0.02, 0.01), (0.01, 0.02)),
+        regions((0.02, 0.01), units=4),
+    ],
+)
+def test_regions_that_are_square_of_several_shapes_or_of_no_length_stretch_nothing(pool, tags):
+    decoded = decode(pool, dicom(FLAT, **tags))
+    assert opened(decoded.rendition).size == FLAT.shape[::-1]
 
 
 @pytest.mark.parametrize("tags", [{}, {"PixelAspectRatio": [2, 1]}])

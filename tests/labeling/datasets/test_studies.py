@@ -1,10 +1,14 @@
 """Data sets keep a study on one side, say what they are grouped by, and say when all scans are of one patient."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from images.models import Image
+from images.models import Image, NearDuplicate
+from images.services.patients import merge_patients
 from labeling.datasets import selectors
 from labeling.datasets.freezing import freeze_snapshot
+from labeling.datasets.persons import lookalikes, studies_of_several
 from mediscan_site.core.errors import Conflict
 
 
@@ -48,6 +52,82 @@ def test_two_patients_of_one_study_stay_on_one_side(approved_scans, admin, proje
     assert len(set(members.values_list("split", flat=True))) == 1
     body = api(admin).get(f"/api/v1/datasets/{snapshot.pk}/").json()
     assert (body["grouping"], body["grouped_by"]["patient"]) == ("patient", 12)
+
+
+def test_patients_who_meet_in_a_study_stay_on_one_side_with_all_their_scans(
+    approved_scans, admin, project, api, client
+):
+    scans = approved_scans(16)
+    patients = [letter * 16 for letter in "ABCDEFGH"]
+    for place, scan in enumerate(scans):
+        Image.objects.filter(pk=scan.pk).update(patient=f"P{patients[place // 2]}", study=f"ST{place:016d}")
+    # A and B meet in one study, B and C in another one; of each, one scan alone, and nobody has approved it.
+    for place, letter, study in ((0, "A", "1"), (2, "B", "1"), (3, "B", "2"), (4, "C", "2")):
+        scan = scans[place]
+        Image.objects.filter(pk=scan.pk).update(
+            patient=f"P{letter * 16}", study=f"ST{study * 16}", approval_status="pending"
+        )
+    snapshot = freeze_snapshot(actor=admin, project=project)
+    sides = dict(selectors.snapshot_members(snapshot).values_list("image__patient", "split"))
+    assert len({sides[f"P{letter * 16}"] for letter in "AC"}) == 1 and set(sides.values()) == {"train", "val", "test"}
+    body = api(admin).get(f"/api/v1/datasets/{snapshot.pk}/").json()
+    assert body["doubtful_studies"] == [
+        {"study": f"ST{number * 16}", "patients": [f"P{one * 16}" for one in pair]}
+        for number, pair in (("1", "AB"), ("2", "BC"))
+    ]
+    client.force_login(admin)
+    page = client.get(f"/datasets/{snapshot.pk}/").content.decode()
+    assert "Studies of several patients" in page and f"ST{'1' * 16}" in page
+
+
+def test_a_newcomer_follows_whoever_met_its_patient_in_a_study(approved_scans, admin, project):
+    scans = approved_scans(17)
+    Image.objects.filter(pk=scans[16].pk).update(approval_status="pending", patient="P" + "N" * 16)
+    sides = dict(
+        selectors.snapshot_members(freeze_snapshot(actor=admin, project=project)).values_list("image", "split")
+    )
+    known = next(scan for scan in scans if sides.get(scan.pk) == "test")
+    Image.objects.filter(pk=known.pk).update(study="ST" + "N" * 16)
+    Image.objects.filter(pk=scans[15].pk).update(
+        study="ST" + "N" * 16, patient="P" + "N" * 16, approval_status="pending"
+    )
+    Image.objects.filter(pk=scans[16].pk).update(approval_status="approved")
+    snapshot = freeze_snapshot(actor=admin, project=project)
+    assert selectors.snapshot_members(snapshot).get(image=scans[16]).split == "test"
+
+
+def test_a_newcomer_whose_study_joins_patients_of_two_sides_is_left_out(approved_scans, admin, project):
+    scans = approved_scans(18)
+    Image.objects.filter(pk__in=[scans[16].pk, scans[17].pk]).update(approval_status="pending")
+    first = freeze_snapshot(actor=admin, project=project)
+    sides = dict(selectors.snapshot_members(first).values_list("image", "split"))
+    train, test = (next(scan for scan in scans if sides.get(scan.pk) == side) for side in ("train", "test"))
+    Image.objects.filter(pk=test.pk).update(study="ST" + "N" * 16)
+    train.refresh_from_db()
+    Image.objects.filter(pk=scans[16].pk).update(
+        approval_status="approved", patient=train.patient, study="ST" + "N" * 16
+    )
+    Image.objects.filter(pk=scans[17].pk).update(approval_status="approved")
+    second = freeze_snapshot(actor=admin, project=project)
+    assert dict(selectors.snapshot_left_out(second).values_list("image", "reason")) == {scans[16].pk: "joins_two_sides"}
+    assert dict(selectors.snapshot_members(second).values_list("image", "split")).items() > sides.items()
+
+
+def test_patients_that_were_merged_are_no_doubt(approved_scans, admin, project):
+    scans = approved_scans(12)
+    for scan, letter in zip(scans[:2], "AB", strict=True):
+        Image.objects.filter(pk=scan.pk).update(study="ST" + "M" * 16, patient=f"P{letter * 16}")
+    merge_patients(actor=admin, project=project, source="P" + "A" * 16, target="P" + "B" * 16)
+    assert studies_of_several(project) == {}
+
+
+def test_lookalikes_are_read_without_the_other_scans(approved_scans, project):
+    scans = approved_scans(12)
+    NearDuplicate.objects.create(project=project, first=scans[0], second=scans[1], distance=3, correlation=0.999)
+    with CaptureQueriesContext(connection) as queries:
+        found = lookalikes(project)
+    assert set(found) == {scans[0].pk, scans[1].pk} and scans[1].pk in found[scans[0].pk]
+    assert all("IN (" in query["sql"] for query in queries if '"images_image"."patient"' in query["sql"])
 
 
 @pytest.mark.parametrize("column", ["patient", "study"])

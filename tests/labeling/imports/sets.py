@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,11 @@ def packed(files: dict[str, bytes]) -> io.BytesIO:
             made.writestr(name, data)
     out.seek(0)
     return out
+
+
+def opened(data: bytes) -> Callable[[], io.BytesIO]:
+    """A file that can be read several times."""
+    return lambda: io.BytesIO(data)
 
 
 def written(dataset: FileDataset) -> bytes:

@@ -1,6 +1,7 @@
 """Files made to harm: each is refused with a reason, quickly, in little memory, and leaves nothing behind."""
 
 import gc
+import gzip
 import io
 import json
 import struct
@@ -22,7 +23,7 @@ from labeling.models import Import
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import Blob
 from tests.conftest import scan_bytes
-from tests.labeling.imports.sets import packed
+from tests.labeling.imports.sets import opened, packed
 
 # An attack that works takes minutes; an old processor takes four times as long as a new one.
 SECONDS, MEBIBYTES = 10.0, 300
@@ -66,7 +67,8 @@ LABELS = {
     "a cell of 10 MB": ("labels.csv", b"image_id,label\na.jpg," + b"x" * (10 * 2**20)),
     "a quote that never ends": ("labels.csv", b'image_id,label\na.jpg,"' + b"x\n" * (5 * 2**20)),
     "a line of 5,000 characters": ("labels.csv", b"image_id,label\na.jpg," + b"x" * 5000),
-    "too many rows": ("labels.csv", b"image_id,label\n" + b"a,\n" * 200_001),
+    "too many rows": ("labels.csv", b"image_id,label\n" + b"a,\n" * 1_000_001),
+    "a packed line of 64 MB": ("labels.csv.gz", gzip.compress(b"image_id,label\n" + bytes(2**26), 1)),
     "half of UTF-16": ("labels.csv", "image_id,label\na.jpg,NORMAL\n".encode("utf-16")[:-1]),
     "UTF-16 of no text": ("labels.csv", b"\xff\xfe" + b"\x00\xd8" * 2**20),
     "bytes of no code page": ("labels.csv", bytes(range(256)) * 2**16),
@@ -76,7 +78,7 @@ LABELS = {
 
 
 def understood(name: str, data: bytes):
-    return understand([(name, data)], ["a.jpg"], Classes(["NORMAL", "OPACITY"]))
+    return understand([(name, opened(data))], ["a.jpg"], Classes(["NORMAL", "OPACITY"]))
 
 
 @pytest.mark.parametrize(("name", "data"), LABELS.values(), ids=LABELS)

@@ -18,7 +18,7 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid, TooLarge
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import blobs
 from tests.conftest import scan_bytes
-from tests.labeling.imports.sets import packed
+from tests.labeling.imports.sets import opened, packed
 
 NORMAL, OPACITY = scan_bytes(1), scan_bytes(2, opacity=True)
 
@@ -249,6 +249,6 @@ def test_real_scans_come_in_with_splits_and_labels(author, admin, shared_data):
 def test_the_labels_files_beside_real_scans_fit_them(name, classes, shared_data):
     folder = shared_data / "dataset"
     paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")]
-    known = understand([("labels.csv", (shared_data / name).read_bytes())], paths, Classes(classes))
+    known = understand([("labels.csv", opened((shared_data / name).read_bytes()))], paths, Classes(classes))
     assert all(stated.label in classes and not stated.notes for stated in known.by_path.values())
     assert len(known.by_path) == len(paths) and {problem.code for problem in known.problems} <= {"unknown_image"}

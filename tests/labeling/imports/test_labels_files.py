@@ -1,5 +1,6 @@
 """Labels files as people really write them."""
 
+import gzip
 import json
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from images.facts import parse_facts
 from images.services.meaning import Classes
-from labeling.imports.tables import MAX_ROWS
 from labeling.imports.understanding import Understanding, agreed, find_tables, understand
+from tests.labeling.imports.sets import opened
 
 CLASSES = Classes(["NORMAL", "PNEUMONIA"])
 PATHS = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
@@ -17,7 +18,7 @@ KINDS = ["labels.csv", "labels.json", "labels.yaml"]
 
 
 def said(data: bytes | str, name: str = "labels.csv", *, paths=PATHS, classes=CLASSES, dialect="auto") -> Understanding:
-    return understand([(name, data.encode() if isinstance(data, str) else data)], paths, classes, dialect)
+    return understand([(name, opened(data.encode() if isinstance(data, str) else data))], paths, classes, dialect)
 
 
 def labels(known: Understanding) -> dict[str, str | None]:
@@ -100,7 +101,12 @@ def test_optional_columns_are_kept_and_unknown_ones_left():
         ("labels.yaml", b"!!python/object/apply:os.system ['true']", "must be a list of rows"),
         ("labels.csv", b"image_id,label\na.jpg," + b"x" * 5000 + b"\n", "longer than"),
         ("HAM10000_metadata.xlsx", b"PK", "Save it as CSV"),
-        ("mimic.csv.gz", b"\x1f\x8b", "Unpack it"),
+        ("mimic.csv.gz", b"\x1f\x8b", "damaged or cut off"),
+        ("mimic.csv.gz", b"image_id,label\n", "damaged or cut off"),
+        ("mimic.csv.gz", gzip.compress(b"image_id,label\na.jpg,NORMAL\n")[:-12], "damaged or cut off"),
+        ("labels.json.gz", gzip.compress(b" " * (7 * 2**20)), "larger than 6 MiB. Send it as CSV"),
+        ("labels.csv", b"image_id,label\n" + b"a" * 2**22 + b"\n", "longer than 4194304 characters"),
+        ("labels.csv", b"image_id,label\n" + (b"z" * 200 + b",\n") * 110_000 + b"\xe9,\n", "not UTF-8"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(name, data, remedy):
@@ -200,7 +206,7 @@ def test_facts_that_contradict_each_other_are_left_empty_and_people_are_not_name
     assert (stated.label, stated.values) == ("NORMAL", {"sex": "F"})
     text = " ".join(detail for _, detail in stated.notes)
     assert [code for code, _ in stated.notes] == ["contradictory_value"] * 2
-    assert "'40'" in text and "Patient was left empty" in text and "Jane" not in text
+    assert "'40'" in text and "Patient is left empty" in text and "Jane" not in text
 
 
 @pytest.mark.parametrize("word", ["", "nan", "NaN", "NA", "N/A", "#N/A", "null", "<NA>", "None", "NaT", " "])
@@ -356,6 +362,38 @@ def test_any_tree_gives_facts_that_a_database_can_store(tree, name):
         text.encode()
 
 
-def test_more_rows_than_allowed_are_refused():
-    known = said(b"image_id,label\n" + b"a,\n" * (MAX_ROWS + 1))
-    assert codes(known) == [(0, "invalid_labels_file")]
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("labels.csv.gz", b"image_id,label\na.jpg,NORMAL\nb.jpg,1\n"),
+        ("mimic-cxr.tsv.gz", b"image_id\tlabel\na.jpg\tNORMAL\nb.jpg\t1\n"),
+        ("LABELS.JSON.GZ", b'{"a.jpg": "NORMAL", "b.jpg": 1}'),
+        ("labels.yml.gz", b"a.jpg: NORMAL\nb.jpg: 1\n"),
+    ],
+)
+def test_packed_labels_files_are_read_as_they_are_published(name, data):
+    packed = gzip.compress(data[:10]) + gzip.compress(data[10:])  # several members are one file (RFC 1952 2.2)
+    assert labels(said(packed, name)) == BOTH
+    assert find_tables(["a.jpg", f"set/{name}"]) == [f"set/{name}"]
+
+
+def test_a_whole_public_set_is_read_when_a_part_of_its_pictures_came():
+    rows = 250_000
+    text = "image_id,label,patient,age\n" + "".join(
+        f"images/{number:08d}.jpg,{'NORMAL' if number % 2 else 'PNEUMONIA'},p{number // 3},{number % 90}\n"
+        for number in range(rows)
+    )
+    paths = [f"images/{number:08d}.jpg" for number in range(0, rows, 2500)]
+    known = said(text, paths=paths)
+    assert (known.rows, len(known.by_path), sum(count.rows for count in known.classes)) == (rows, 100, rows)
+    assert {stated.label for stated in known.by_path.values()} == {"PNEUMONIA"}
+    listed = [problem for problem in known.problems if problem.number]
+    assert len(listed) == 200 and f"{rows - 100 - 200} more rows" in known.problems[-1].detail
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.csv.gz"])
+def test_a_table_is_read_up_to_its_limit_however_small_it_is_packed(monkeypatch, name):
+    monkeypatch.setattr("labeling.imports.texts.MAX_BYTES", 2**20)
+    text = b"image_id,label\n" + b"a.jpg,NORMAL\n" * 100_000
+    known = said(gzip.compress(text) if name.endswith("gz") else text, name)
+    assert codes(known) == [(0, "invalid_labels_file")] and "larger than 1 MiB" in known.problems[0].detail

@@ -14,6 +14,7 @@ from images.facts import parse_facts
 from images.services.meaning import Classes
 from labeling.imports import arrays, dialects
 from labeling.imports.understanding import Understanding, find_tables, understand
+from tests.labeling.imports.sets import opened
 
 CHEXPERT = "No Finding,Cardiomegaly,Pneumonia,Support Devices"
 
@@ -22,7 +23,7 @@ def known(
     files: dict[str, str], pictures: list[str], classes: list[str], dialect: str = dialects.AUTO
 ) -> Understanding:
     paths = [*files, *pictures]
-    tables = [(path, files[path].encode()) for path in find_tables(paths)]
+    tables = [(path, opened(files[path].encode())) for path in find_tables(paths)]
     return understand(tables, paths, Classes(classes), dialect)
 
 
@@ -85,7 +86,8 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
          "CheXpert-v1.0-small/valid/patient64541/study1/view1_frontal.jpg"],
         ["No Finding", "Pneumonia"],
         ["No Finding", None, "Pneumonia", None],
-        {0: {"patient": "patient00001", "split": "train", "age": "68", "view": "AP"}, 3: {"split": "val"}},
+        {0: {"patient": "patient00001", "study": "study1", "split": "train", "age": "68", "view": "AP"},
+         2: {"patient": "patient00002", "study": "study2"}, 3: {"split": "val"}},
     ),
     "mimic-cxr": (
         {
@@ -101,7 +103,8 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
          "files/p10/p10000032/s53189527/2a2277a9.jpg", "files/p10/p10000764/s57375967/096052b7.jpg"],
         ["No Finding", "Pneumonia"],
         ["No Finding", "No Finding", "Pneumonia", None],
-        {0: {"patient": "10000032", "split": "train", "view": "PA"}, 3: {"patient": "10000764", "split": "val"}},
+        {0: {"patient": "10000032", "study": "50414267", "split": "train", "view": "PA"},
+         2: {"study": "53189527"}, 3: {"patient": "10000764", "split": "val"}},
     ),
     "rsna-pneumonia": (
         {
@@ -141,7 +144,7 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
         ["images/b8d273e8/d8205a09.dicom", "images/8269f5ec/3c22491b.dicom"],
         [f"BI-RADS {number}" for number in range(1, 6)],
         ["BI-RADS 2", "BI-RADS 4"],
-        {0: {"patient": "b8d273e8", "split": "train", "laterality": "L", "view": "CC"}, 1: {"split": "test"}},
+        {0: {"study": "b8d273e8", "series": "dac39351", "split": "train", "laterality": "L", "view": "CC"}, 1: {"split": "test"}},
     ),
     "vindr-cxr": (
         {
@@ -181,7 +184,7 @@ TWINS: dict[str, tuple[dict[str, str], list[str], list[str], list[str | None], d
         ["0/2049_a.png", "0/1147_b.png", "0/1147_c.png"],
         ["normal", "cardiomegaly"],
         [None, "normal", None],
-        {1: {"patient": "1216", "sex": "F", "view": "L"}},
+        {1: {"patient": "1216", "study": "1147", "sex": "F", "view": "L"}, 2: {"study": "1147"}},
     ),
     "one-hot": (
         {"ground_truth.csv": "file_name,healthy,ill,age\n1.png,1,0,50\n2.png,0,1,60\n"},
@@ -283,3 +286,11 @@ def test_the_document_has_a_row_for_every_dialect_and_each_has_a_twin():
     names: list[Any] = documented()
     assert sorted(names) == sorted(set(dialects.NAMES) - {dialects.AUTO})
     assert set(names) == {*TWINS, "plain", "medmnist"}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_what_is_said_of_a_scan_holds_before_it_came_in_and_after(name):
+    files, pictures, classes, *_ = TWINS[name]
+    for stated in known(files, pictures, classes).by_path.values():
+        for _, detail in stated.notes:
+            assert not {"came", "was", "were"} & set(detail.split())
