@@ -65,7 +65,9 @@ def _both(**shape: Any) -> tuple[Predictor, graph.Graph]:
 
 def _on_tiles(pair: tuple[Predictor, graph.Graph]) -> tuple[Job, Job]:
     predictor, exported = pair
-    tile = np.random.default_rng(0).integers(0, 256, (1, 256, 256), dtype=np.uint8)
+    # Of its own size already: shrinking is no part of the network.
+    size = predictor.manifest.preprocess.size
+    tile = np.random.default_rng(0).integers(0, 256, (1, size, size), dtype=np.uint8)
     return lambda: predictor.eager.run(tile), lambda: exported.run(tile)
 
 

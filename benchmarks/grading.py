@@ -6,11 +6,8 @@ turns; milliseconds are this machine's. What was not measured is null.
 """
 
 import argparse
-import base64
 import contextlib
-import http.client
 import importlib.util
-import io
 import itertools
 import json
 import os
@@ -20,71 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import _common, _grading_network, _site_process
 from benchmarks._grading_load import Load, stored_batch
-from benchmarks.ingest import BOUNDARY, _form
+from benchmarks._grading_sides import CLIENTS, Side, grades, mlflow, p95
 
-CLIENTS = 8
 KEYS = (
     "fp32_vs_eager", "int8_vs_eager", "committee_vs_eager", "full_grade_vs_usual", "stack_added_ms_median",
     "stack_added_ms_median_redis", "stack_throughput_share", "throughput_vs_mlflow_serve", "throughput_vs_153c71b",
     "batch_vs_mlflow_serve", "p95_vs_153c71b", "p95_ms_while_training", "p95_training_vs_without", "cold_start_ms",
     "cold_start_vs_warm", "deploys", "deploys_failed_requests",
 )  # fmt: skip
-Ask = Callable[[http.client.HTTPConnection, int], None]
-
-
-@dataclass
-class Side:
-    """Who is asked. `seconds`: of each request; `rates`: requests a second of each turn; `cpu`: processor seconds of its
-    processes for each request of a turn."""
-
-    port: int
-    ask: Ask
-    pids: Callable[[], list[int]]
-    seconds: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    count: Iterator[int] = field(default_factory=itertools.count)
-
-    def turn(self, requests: int, clients: int = CLIENTS) -> list[float]:
-        """The seconds of each request."""
-
-        def client(_number: int) -> list[float]:
-            connection, spent = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300), []
-            for _ in range(max(1, requests // clients)):
-                began = time.perf_counter()
-                self.ask(connection, next(self.count))
-                spent.append(time.perf_counter() - began)
-            connection.close()
-            return spent
-
-        before, began = _cpu(self.pids()), time.perf_counter()
-        with ThreadPoolExecutor(clients) as pool:
-            spent = [one for part in pool.map(client, range(clients)) for one in part]
-        self.rates.append(len(spent) / (time.perf_counter() - began))
-        self.cpu.append((_cpu(self.pids()) - before) / len(spent))
-        self.seconds += spent
-        return spent
-
-
-def _cpu(pids: list[int]) -> float:
-    """Processor seconds that these processes have spent, and those of theirs that have ended."""
-    ticks = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def p95(seconds: list[float]) -> float:
-    return sorted(seconds)[int(0.95 * (len(seconds) - 1))]
 
 
 def main() -> None:
@@ -123,88 +69,11 @@ def _set_up(site: _site_process.Site, folder: Path, *more: str) -> dict[str, Any
     return dict(json.loads((folder / "made.json").read_text()))
 
 
-def _grades(site: _site_process.Site, made: dict[str, Any]) -> Side:
-    files = _common.jpegs(None, 24)
-    headers = {"Authorization": f"Bearer {made['token']}", "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-
-    def ask(connection: http.client.HTTPConnection, number: int) -> None:
-        # The same bytes twice would be a duplicate: what follows the picture's end makes another file of it.
-        body = _form({"project": made["project"]}, number, files[number % len(files)] + f"{number}".encode())
-        connection.request("POST", "/api/v1/grades/?wait=60", body, headers)
-        _checked(connection, 201)
-
-    return Side(int(site.root.rpartition(":")[2]), ask, site.pids)
-
-
-def _checked(connection: http.client.HTTPConnection, status: int) -> bytes:
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status != status:
-        raise SystemExit(f"Answered with {answer.status}: {text[:500]!r}")
-    return text
-
-
-@contextlib.contextmanager
-def _mlflow(folder: Path) -> Iterator[Side]:
-    from PIL import Image
-
-    from mediscan_site.front.supervisor import free_port
-
-    bodies = []
-    for data in _common.jpegs(None, 24):
-        target = io.BytesIO()
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.convert("L").resize((256, 256), Image.Resampling.BILINEAR).save(target, "PNG")
-        rows = {"columns": ["image"], "data": [[base64.b64encode(target.getvalue()).decode()]]}
-        bodies.append(json.dumps({"dataframe_split": rows}).encode())
-
-    def ask(connection: http.client.HTTPConnection, number: int) -> None:
-        connection.request("POST", "/invocations", bodies[number % len(bodies)], {"Content-Type": "application/json"})
-        _checked(connection, 200)
-
-    port = free_port()
-    serve = [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", str(folder / "mlflow0")]
-    serve += ["--env-manager", "local", "-p", str(port)]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    with (folder / "mlflow.log").open("wb") as log:
-        process = subprocess.Popen(serve, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            _wait_for(port, "/ping", folder / "mlflow.log")
-            yield Side(port, ask, lambda: _group(process.pid))
-        finally:
-            for pid in _group(process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, 15)
-            process.wait(60)
-
-
-def _group(leader: int) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.getpgid(int(path.name)) == leader:
-                found.append(int(path.name))
-    return found
-
-
-def _wait_for(port: int, path: str, log: Path) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", path)
-            if connection.getresponse().status == 200:
-                return
-        time.sleep(0.3)
-    raise SystemExit(f"mlflow models serve did not start:\n{log.read_text()[-2000:]}")
-
-
 def _served(
     site: _site_process.Site, made: dict[str, Any], folder: Path, given: argparse.Namespace, parts: list[str]
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    ours = _grades(site, made)
+    ours = grades(site, made)
     ours.turn(16)
     if "serving" in parts:
         found |= _compared(site, ours, made, folder, given)
@@ -226,8 +95,8 @@ def _compared(
     site: _site_process.Site, ours: Side, made: dict[str, Any], folder: Path, given: argparse.Namespace
 ) -> dict[str, Any]:
     """Eight clients in turns with every side; stored scans in a batch; one client beside the network alone."""
-    with _mlflow(folder) as mlflow, _older(given.base, folder) as older:
-        sides = {"ours": ours, "mlflow": mlflow, **({"base": older} if older else {})}
+    with mlflow(folder) as peer, _older(given.base, folder) as older:
+        sides = {"ours": ours, "mlflow": peer, **({"base": older} if older else {})}
         batches, alone = [], []
         for number in range(given.rounds + 1):
             for name, side in sides.items():
@@ -255,14 +124,14 @@ def _compared(
 
 
 def _ratios(sides: dict[str, Side], batches: list[float]) -> dict[str, float | None]:
-    ours, mlflow, base = sides["ours"], sides["mlflow"], sides.get("base")
+    ours, peer, base = sides["ours"], sides["mlflow"], sides.get("base")
 
     def over(one: list[float], other: list[float]) -> float:
         return round(statistics.median(a / b for a, b in zip(one, other, strict=True)), 3)
 
     return {
-        "throughput_vs_mlflow_serve": over(ours.rates, mlflow.rates),
-        "batch_vs_mlflow_serve": over(batches, mlflow.rates),
+        "throughput_vs_mlflow_serve": over(ours.rates, peer.rates),
+        "batch_vs_mlflow_serve": over(batches, peer.rates),
         "throughput_vs_153c71b": over(ours.rates, base.rates) if base else None,
         "p95_vs_153c71b": round(p95(ours.seconds) / p95(base.seconds), 3) if base else None,
     }
@@ -274,7 +143,7 @@ def _older(checkout: Path | None, folder: Path) -> Iterator[Side | None]:
         yield None
         return
     with _site_process.site(checkout=checkout, MAX_WAITING_GRADES="100000") as site:
-        yield _grades(site, _set_up(site, folder, "--onto"))
+        yield grades(site, _set_up(site, folder, "--onto"))
 
 
 def _network_ms(folder: Path) -> float:
@@ -298,7 +167,7 @@ def _network_ms(folder: Path) -> float:
 
 def _with_redis(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     with _site_process.site(MAX_WAITING_GRADES="100000", CELERY_BROKER_URL=given.redis) as site:
-        side = _grades(site, _set_up(site, folder, "--onto"))
+        side = grades(site, _set_up(site, folder, "--onto"))
         side.turn(16, clients=1)
         spent = side.turn(12 * given.rounds, clients=1)
     return {"stack_added_ms_median_redis": round(1000 * statistics.median(spent) - _network_ms(folder), 1)}
