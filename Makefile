@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-bridge bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -69,7 +69,7 @@ lint: setup-dev ## check format, lint (code, templates, scripts), types, import 
 
 check: lint test ## lint and test, as CI runs them
 
-bench: bench-ingest bench-training ## run every benchmark; figures go to benchmarks/results/ (DATA=folder: on real scans)
+bench: bench-ingest bench-training bench-grading ## run every benchmark; figures go to benchmarks/results/ (DATA=folder: on real scans)
 
 bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that nobody can avoid; a few minutes
 	@# Each process calculates with one thread, on both sides of the ratio.
@@ -77,6 +77,9 @@ bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that no
 
 bench-training: setup-dev ## compare the quality, speed and honesty of training with peers; up to two hours with DATA=folder, minutes without
 	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
+
+bench-grading: setup-dev ## compare grades with mlflow models serve, PyTorch as it is, and an older checkout (BASE=folder REDIS=url); half an hour
+	$(PY) -m benchmarks.grading $(if $(BASE),--base "$(BASE)") $(if $(REDIS),--redis "$(REDIS)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
 	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")

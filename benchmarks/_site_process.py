@@ -19,7 +19,7 @@ import requests
 from benchmarks._common import FOREIGN, ROOT
 
 START_LIMIT_S = 300
-WORDS = ("front.gate", "spawn_main", "celery", "mediscan_site", "images.decoding")
+WORDS = ("front.gate", "gunicorn", "spawn_main", "celery", "mediscan_site", "images.decoding")
 
 
 @dataclass
@@ -30,11 +30,14 @@ class Site:
     env: dict[str, str]
     folder: Path
     process: "subprocess.Popen[bytes]"
+    checkout: Path = ROOT
 
     def manage(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "manage.py", *arguments]
         given = {**self.env, **env}
-        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=1800, check=False)
+        return subprocess.run(
+            command, cwd=self.checkout, env=given, capture_output=True, text=True, timeout=1800, check=False
+        )
 
     def pids(self) -> list[int]:
         """Its processes but the supervisor, which has nobody to start it again; nobody else's on this machine."""
@@ -59,13 +62,15 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(database: str = "", broker: str = "", **extra: str) -> Iterator[Site]:
-    """`manage.py serve`, up and ready. `database`: a server's address, on which it gets a database of its own; empty: SQLite."""
+def site(database: str = "", broker: str = "", checkout: Path = ROOT, **extra: str) -> Iterator[Site]:
+    """`manage.py serve`, up and ready. `database`: a server's address, on which it gets a database of its own; empty: SQLite.
+    `checkout`: whose site; another one than this is an older commit's."""
     from mediscan_site.front.supervisor import free_port
 
     folder = Path(tempfile.mkdtemp(prefix="mediscan-site-"))
     port = free_port()
     env = {**os.environ, **dict.fromkeys(FOREIGN, "")}
+    env["PYTHONPATH"] = str(checkout)
     env |= {
         "MEDISCAN_DATA_DIR": str(folder / "data"),
         "MEDISCAN_KEYS_FILE": str(folder / "keys" / "keys.json"),
@@ -80,11 +85,11 @@ def site(database: str = "", broker: str = "", **extra: str) -> Iterator[Site]:
                 env |= {"DATABASE_URL": address, "SECRET_KEY": secrets.token_urlsafe(64)}
                 env |= {"ALLOWED_HOSTS": "127.0.0.1,localhost", "CELERY_BROKER_URL": broker}
                 making = [sys.executable, "-m", "mediscan_site.core.storage.keys", env["MEDISCAN_KEYS_FILE"]]
-                subprocess.run(making, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+                subprocess.run(making, cwd=checkout, check=True, stdout=subprocess.DEVNULL)
             with (folder / "log").open("wb") as log:
                 serve = [sys.executable, "manage.py", "serve"]
-                process = subprocess.Popen(serve, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
-                made = Site(f"http://127.0.0.1:{port}", env, folder, process)
+                process = subprocess.Popen(serve, cwd=checkout, env=env, stdout=log, stderr=log, start_new_session=True)
+                made = Site(f"http://127.0.0.1:{port}", env, folder, process, checkout)
                 try:
                     made.wait_until_up()
                     yield made

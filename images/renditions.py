@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
 
 from images.decoding import Decoded, DecoderUnavailableError, Undecodable, default_pool
 from images.decoding.deid.options import DeidOptions
@@ -20,6 +21,8 @@ CONTENT_TYPES = {
     RenditionKind.VIEW: "image/png",
     RenditionKind.TILE: "application/octet-stream",
 }
+
+_TILES = "stored_tile"
 
 
 def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, rendition: bool = True) -> Decoded:
@@ -71,7 +74,7 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     """The stored derivative, made from the original when it is missing, as the large picture is until somebody looks at it.
 
     NotFound for an erased scan."""
-    existing = Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
+    existing = _known(image, kind)
     if existing is not None:
         return existing.blob
     if image.blob is None:
@@ -90,6 +93,17 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
         # Another process made it at the same time.
         return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
     return blob
+
+
+def stored_tiles(prefix: str) -> "Prefetch[str]":
+    """For the `prefetch_related` of rows that have an image as `prefix`: the tiles of all with one query."""
+    rows = Rendition.objects.filter(kind=RenditionKind.TILE).select_related("blob")
+    return Prefetch(f"{prefix}__renditions", queryset=rows, to_attr=_TILES)
+
+
+def _known(image: Image, kind: RenditionKind) -> Rendition | None:
+    fetched: list[Rendition] = getattr(image, _TILES, []) if kind is RenditionKind.TILE else []
+    return fetched[0] if fetched else Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
 
 
 def tile(image: Image) -> npt.NDArray[np.uint8]:

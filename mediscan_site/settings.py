@@ -1,6 +1,7 @@
 """All settings, from the environment (documented in .env.example). Without DATABASE_URL the site runs embedded: SQLite, a
 broker in files, a local MLflow store and keys of its own. With it, nothing is made up: what is missing stops the start."""
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -155,6 +156,9 @@ MLFLOW_ARTIFACTS = DATA_DIR / "mlflow-artifacts"
 WEIGHTS_DIR = env.str("WEIGHTS_DIR", default="")
 # What trainings are planned for, by the web process too, and run on: "auto" is what this machine has.
 TRAINING_DEVICE = site_env.one_of(env, "TRAINING_DEVICE", ("auto", "cpu", "cuda"))
+# Processes that grade on this machine (`make serve` starts so many), and the threads of each; 0: its share of the cores.
+GRADE_WORKERS = max(1, site_env.count(env, "GRADE_WORKERS", default=1))
+GRADE_THREADS = site_env.count(env, "GRADE_THREADS", default=0) or max(1, (os.cpu_count() or 1) // GRADE_WORKERS)
 TRAINING_SUBPROCESS_THREADS = site_env.count(env, "TRAINING_THREADS", default=0)
 # How much a training gives way to other programs, 0 to 19: grades and pages come first.
 TRAINING_NICENESS = site_env.count(env, "TRAINING_NICENESS", default=10)

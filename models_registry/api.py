@@ -15,7 +15,7 @@ from labeling.reading.api import ReviewViewSet
 from mediscan_site.core.http.api import parsed, stored_bytes
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
-from mediscan_site.core.http.later import when_ready
+from mediscan_site.core.http.later import GATE, when_ready
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from mediscan_site.core.models import ACTIVE, User
 from models_registry import filters, selectors
@@ -27,6 +27,7 @@ from models_registry.grades import accepting, waiting
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.versions import graphs
 
 WAIT = OpenApiParameter("wait", float, OpenApiParameter.QUERY, description="Seconds to wait for the answer, 0 to 60.")
 
@@ -58,6 +59,20 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         reason = parsed(shapes.DeployRequestSerializer(data=request.data)).get("override_reason", "")
         deployment = deploying.deploy(actor=caller(request), model=model, override_reason=reason)
         return Response(shapes.DeploymentSerializer(deployment).data)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
+        return super().perform_content_negotiation(request, force or self.action == "graph")
+
+    @extend_schema(responses=stored_bytes(graphs.CONTENT_TYPE))
+    @action(detail=True, filterset_class=None)
+    def graph(self, request: Request, pk: str) -> HttpResponseBase:
+        """The version as an ONNX file, with its card in the file's metadata; 409 `no_graph` where there is none."""
+        return _graph(request, self.get_object())
+
+
+def _graph(request: Request, model: ModelVersion) -> HttpResponseBase:
+    stream, blob = graphs.open_graph(actor=caller(request), model=model)
+    return blob_response(request, stream, blob, file_name=f"{model.code}.onnx", as_attachment=True)
 
 
 class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
@@ -125,8 +140,13 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         """What spoke for the prediction: a PNG with transparency, to be laid over the scan. Waits for the answer."""
         wait_s = waiting.seconds(request.query_params.get("wait"))
         grade: Grade = self.get_object()
-        drawing = partial(when_ready, self, request, waiting.for_drawing(grade), partial(_heatmap, request, grade.pk))
-        return when_ready(self, request, waiting.for_answer(grade, wait_s), drawing)
+        answered = partial(self._drawn, request, grade)
+        return when_ready(self, request, waiting.for_answer(grade, wait_s), answered)
+
+    def _drawn(self, request: Request, grade: Grade) -> HttpResponseBase:
+        drawn = partial(_heatmap, request, grade.pk)
+        # Who holds a thread while it waits draws in that time.
+        return when_ready(self, request, waiting.for_drawing(grade), drawn) if GATE in request.META else drawn()
 
 
 def _heatmap(request: Request, pk: int) -> HttpResponseBase:

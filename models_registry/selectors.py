@@ -11,6 +11,8 @@ from models_registry import policies
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import DeployedModel, Deployment, Evaluation, Feedback, Grade, ModelVersion
 
+# Of a grade's version, what answers do not need and takes long to read.
+LONG_COLUMNS = ("model__card", "model__reference")
 CANDIDATE, DEPLOYED, RETIRED = "candidate", "deployed", "retired"
 
 
@@ -44,7 +46,7 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
     finished = Evaluation.objects.filter(status=WorkStatus.SUCCEEDED).select_related("snapshot").order_by("-pk")
     return (
         policies.visible_models(user)
-        .select_related("project", "snapshot", "created_by")
+        .select_related("project", "snapshot", "created_by", "graph__blob")
         .annotate(stage=stage)
         .prefetch_related(Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows")
     )
@@ -81,6 +83,7 @@ def grades(user: Any) -> QuerySet[Grade]:
     return (
         policies.visible_grades(user)
         .select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
+        .defer(*LONG_COLUMNS)
         .prefetch_related(
             Prefetch("feedback", queryset=Feedback.objects.select_related("author", "correct_class").order_by("pk")),
             "project__class_rows",

@@ -11,13 +11,14 @@ from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
 from models_registry.models import Deployment, Evaluation, ModelVersion
-from models_registry.versions import cards
+from models_registry.versions import cards, graphs
 from models_registry.versions.class_changes import since_training
 from models_registry.versions.report import figure
 
 DICT = serializers.DictField()
 UNKNOWN = "Classes in use that it does not know: it gives their scans another class."
 RETIRED = "Classes that it answers and the project has retired."
+GRAPH = "Digest of the exported graph (ONNX) that serves the version; null: PyTorch serves it."
 # What the list of evaluations gives as the result of each.
 MAIN = ("n", "accuracy", "balanced_accuracy")
 
@@ -41,6 +42,10 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     metrics = serializers.SerializerMethodField()
     card = serializers.SerializerMethodField()
     card_text = serializers.SerializerMethodField()
+    graph_sha256 = serializers.SerializerMethodField(help_text=GRAPH)
+    graph_note = serializers.SerializerMethodField(
+        help_text="What runs the networks, and why where it is not the graph."
+    )
     research_use = serializers.SerializerMethodField()
 
     class Meta:
@@ -66,6 +71,8 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
             "card_text",
             "created_by",
             "bundle_sha256",
+            "graph_sha256",
+            "graph_note",
             "mlflow_run_id",
             "mlflow_version",
             "research_use",
@@ -98,6 +105,13 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 
     def get_card_text(self, model: ModelVersion) -> str:
         return cards.text(model, selectors.latest_evaluation(model))
+
+    def get_graph_sha256(self, model: ModelVersion) -> str | None:
+        row = graphs.of(model)
+        return row.sha256 if row and row.sha256 else None
+
+    def get_graph_note(self, model: ModelVersion) -> str:
+        return graphs.sentence(model)
 
     def get_research_use(self, model: ModelVersion) -> str:
         return RESEARCH_USE

@@ -4,20 +4,30 @@ from typing import Any, Final
 
 from celery.signals import worker_ready
 
-from mediscan_site.core import work
+from mediscan_site.core import batches, work
 from mediscan_site.core.work import durable_task, register_sweep
-from models_registry.deployments.services import WARM
+from models_registry.grades.waiting import DRAW
 from models_registry.models import Evaluation, Grade
+from models_registry.versions import graphs
 from models_registry.versions.services import MIRROR
+from models_registry.versions.serving import WARM
 
 GRADE_QUEUE: Final = "grade"
 
 
 @durable_task(name="models_registry.grade", queue=GRADE_QUEUE, soft_limit_s=120)
 def grade(pk: int) -> None:
-    from models_registry.grades.worker import run_grade
+    from models_registry.grades.worker import MOST_TOGETHER, run_grades
 
-    work.in_turn(Grade, pk, run_grade)
+    batches.in_turn(Grade, pk, run_grades, alike="model", most=MOST_TOGETHER)
+
+
+@durable_task(name=DRAW, queue=GRADE_QUEUE, soft_limit_s=120)
+def draw(pk: int) -> None:
+    """The heat map of a grade, which somebody has asked for."""
+    from models_registry.grades.worker import draw as drawn
+
+    drawn(pk)
 
 
 @durable_task(name=WARM, queue=GRADE_QUEUE, soft_limit_s=120)
@@ -40,6 +50,14 @@ def evaluate(pk: int) -> None:
     from models_registry.evaluations.worker import run_evaluation
 
     work.in_turn(Evaluation, pk, run_evaluation)
+
+
+@durable_task(name=graphs.MAKE, queue="io", soft_limit_s=1800)
+def graph(pk: int) -> None:
+    """The exported graph of a version that has none; then it is loaded where it will serve."""
+    from models_registry.versions.exporting import make_missing
+
+    make_missing(pk)
 
 
 @durable_task(name=MIRROR, queue="io", soft_limit_s=600)

@@ -9,6 +9,7 @@ urlpatterns = [
     path("projects/<int:pk>/rollback/", views.rollback, name="rollback"),
     path("projects/<int:pk>/grade/", views.grade, name="grade"),
     path("models/<int:pk>/", views.model, name="model"),
+    path("models/<int:pk>/graph/", views.graph, name="model_graph"),
     path("models/<int:pk>/deploy/", views.deploy, name="deploy"),
     path("models/<int:pk>/evaluate/", views.evaluate, name="evaluate"),
     path("grades/<int:pk>/", views.grade_detail, name="grade_detail"),

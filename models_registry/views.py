@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -11,6 +12,7 @@ from images.models import Project
 from images.policies import require, visible_projects
 from images.searching import by_pseudonym
 from images.services import parse_facts
+from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
@@ -23,7 +25,7 @@ from models_registry.grades.evidence import remarks
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Grade, ModelVersion
-from models_registry.versions import cards, confidence
+from models_registry.versions import cards, confidence, graphs
 from models_registry.versions.class_changes import since_training
 
 PAGE_SIZE = 50
@@ -59,6 +61,8 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "class_changes": since_training(found, found.project).sentences,
         "confidence": confidence.lines(found),
         "confidence_rows": confidence.rows(found),
+        "runtime": graphs.sentence(found),
+        "has_graph": graphs.has_one(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
         "working": any(row.status in ACTIVE for row in evaluations),
@@ -71,6 +75,17 @@ def _model_forms(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "deploy_form": forms.DeployForm(),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }
+
+
+@read_page
+def graph(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The ONNX file."""
+    version = _model(request, pk)
+    opened = attempt(request, graphs.open_graph, model=version)
+    if not opened.ok:
+        return redirect("model", pk)
+    stream, blob = opened.result
+    return blob_response(request, stream, blob, file_name=f"{version.code}.onnx", as_attachment=True)
 
 
 @action

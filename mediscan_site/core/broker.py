@@ -15,12 +15,18 @@ from kombu.transport import filesystem
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps, loads
 
+from mediscan_site.core.bell import Bell
 from mediscan_site.core.careful import CarefulTransport, set_aside
 
 
 class Channel(filesystem.Channel):
     """kombu's own opens the file under its final name before it writes: a worker that picked it up in between read nothing,
     and died. So it did of any file that is not JSON."""
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's
+        super().basic_ack(delivery_tag, multiple)
+        # There is room for the next message now: it need not wait for the next look.
+        self.connection.rouse()
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # two names in its bases
         folder = Path(self.data_folder_out)
@@ -59,4 +65,40 @@ def _taken(path: Path) -> bytes | None:
 
 
 class Transport(CarefulTransport, filesystem.Transport):
+    """kombu's own looks into the folder every `polling_interval`. This one rests as long at most, and looks at once when a
+    message came in or one was done with: of a grade of a few milliseconds, looking took most of the time."""
+
     Channel = Channel
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        self._bell: Bell | None = None
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        began = time.monotonic()
+        while True:
+            try:
+                self.cycle.get(self._deliver, timeout=timeout)
+            except Empty:
+                if timeout is not None and time.monotonic() - began >= timeout:
+                    raise TimeoutError from None
+                self._rest(timeout)
+            else:
+                return
+
+    def rouse(self) -> None:
+        """From any thread: look now."""
+        if self._bell is not None:
+            self._bell.rouse()
+
+    def _rest(self, timeout: float | None) -> None:
+        longest = min(self.polling_interval or 0.0, self.polling_interval if timeout is None else timeout)
+        if self._bell is None:
+            self._bell = Bell(Path(self.client.transport_options["data_folder_in"]))
+        self._bell.wait(longest)
+
+    def close_connection(self, connection: Any) -> None:
+        super().close_connection(connection)
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None

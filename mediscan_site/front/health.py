@@ -25,6 +25,7 @@ from mediscan_site.core.storage import room
 from mediscan_site.front import figures
 from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
+from models_registry.versions import graphs
 
 SCRAPER = "scraper"
 figures.register()
@@ -68,6 +69,12 @@ def _model() -> str:
     if bundles.damaged().exists():
         raise readiness.NotReady("damaged")
     return "ok" if DeployedModel.objects.exists() else "none deployed"
+
+
+@readiness.part("graph")
+def _graph() -> str:
+    # More slowly, with the same answers: no reason to send nobody here.
+    return "PyTorch serves" if graphs.deployed_without().exists() else "ok"
 
 
 @require_safe

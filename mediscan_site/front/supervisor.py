@@ -27,6 +27,7 @@ def environment(port: int) -> dict[str, str]:
         "MEDISCAN_WEB_TLS": web_tls(),
         "MEDISCAN_DATA_DIR": str(settings.DATA_DIR),
         "MEDISCAN_KEYS_FILE": str(settings.KEYS_FILE),
+        "GRADE_WORKERS": str(settings.GRADE_WORKERS),
         "PORT": str(port),
         "PYTHONUNBUFFERED": "1",
     }

@@ -25,6 +25,7 @@ READS: Final[dict[str, Scope | None]] = {
     "metrics": Scope.MANAGE,
     "dataset-export": Scope.EXPORT,
     "export-file": Scope.EXPORT,
+    "model-graph": Scope.MANAGE,
 }
 WRITES: Final[dict[str, Scope | None]] = {
     "user-list": NEVER,

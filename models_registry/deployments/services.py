@@ -13,9 +13,7 @@ from models_registry.selectors import current_deployment, latest_evaluation
 from models_registry.versions import serving
 from models_registry.versions.lineage import why_flattered
 from models_registry.versions.services import MIRROR
-
-# The task that loads a version in the grade workers.
-WARM = "models_registry.warm"
+from models_registry.versions.serving import WARM
 
 
 def deploy(*, actor: User, model: ModelVersion, override_reason: str = "") -> Deployment:

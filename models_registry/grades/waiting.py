@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import BinaryIO, Final
 
-from django.db.models import Q
-from django.utils import timezone
-
 from images.policies import VIEW, require
+from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.http.later import Wait
 from mediscan_site.core.models import ACTIVE, Blob, User, WorkStatus
@@ -19,8 +17,10 @@ from models_registry.versions import serving
 
 DEFAULT_S: Final = 20.0
 LONGEST_S: Final = 60.0
-# The worker draws right after it has answered; only then is it worth waiting for.
-DRAWING = timedelta(seconds=2)
+# A worker draws within a second, unless it has much to answer or is away: then the request draws.
+DRAWING = timedelta(seconds=5)
+# The task that draws. By name: the task's module is above this one.
+DRAW: Final = "models_registry.draw"
 
 
 def seconds(raw: str | None) -> float:
@@ -40,7 +40,9 @@ def for_answer(grade: Grade, wait_s: float) -> Wait:
 
 
 def for_drawing(grade: Grade) -> Wait:
-    """Until the worker has drawn the heat map, or would have."""
+    """Ask a worker for the heat map that is missing, and wait until it has drawn it, or would have."""
+    if not drawn([grade.pk]):
+        work.send_named(DRAW, grade.pk)
     return Wait(drawn, grade.pk, DRAWING.total_seconds())
 
 
@@ -51,14 +53,15 @@ def ended(keys: Iterable[int]) -> set[int]:
 
 
 def drawn(keys: Iterable[int]) -> set[int]:
+    """Those of the grades that have their heat map, or will not get one."""
     asked = set(keys)
-    fresh = Q(heatmap=None, finished_at__gt=timezone.now() - DRAWING)
-    return asked - set(Grade.objects.filter(fresh, pk__in=asked).values_list("pk", flat=True))
+    missing = Grade.objects.filter(pk__in=asked, heatmap=None, status=WorkStatus.SUCCEEDED)
+    return asked - set(missing.values_list("pk", flat=True))
 
 
 def read(pk: int) -> Grade:
     """The grade as it is now."""
-    related = ("project", "image", "image__blob", "model", "model__bundle", "heatmap")
+    related = ("project", "image", "image__blob", "model", "model__bundle", "model__graph__blob", "heatmap")
     return Grade.objects.select_related(*related).get(pk=pk)
 
 

@@ -1,68 +1,146 @@
-"""The worker side of a grade. Only the attempt that holds the row writes."""
+"""The worker side of grades: what waits for one version is answered together. Only the attempt that holds a row writes it."""
 
 import logging
 import time
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from django.db import transaction
+import numpy.typing as npt
+from django.conf import settings
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
-from images.renditions import tile
-from mediscan_site.core import audit, work
+from images.renditions import stored_tiles, tile
+from mediscan_site.core import audit, batches, bell, work
 from mediscan_site.core.again import done_again
+from mediscan_site.core.batches import Taken
 from mediscan_site.core.models import WorkStatus
+from models_registry import selectors
 from models_registry.grades import heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
 from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
 
+if TYPE_CHECKING:
+    from models_registry.inference.predictor import Predictions, Predictor
+
 log = logging.getLogger(__name__)
+
+# Scans that go through the networks together. More gain nothing, and let whoever comes next wait longer.
+MOST_TOGETHER: Final = 16
+Pixels = npt.NDArray[np.uint8]
+Columns = dict[str, Any]
+
+
+def run_grades(taken: Sequence[Taken]) -> None:
+    """Answer the grades, all of one version. Whatever goes wrong with one ends in its own failed row that says so."""
+    rows = _grades().in_bulk([one.pk for one in taken])
+    answers: dict[int, Columns | Exception]
+    try:
+        with batches.keep_alive(Grade, taken):
+            answers = _answers([rows[one.pk] for one in taken])
+    except Exception as error:
+        answers = {one.pk: error for one in taken}
+    good = [one for one in taken if isinstance(answers[one.pk], dict)]
+    unwritten = _written(good, rows, answers)
+    for one in taken:
+        error = unwritten.get(one.pk) or answers[one.pk]
+        if isinstance(error, Exception):
+            fail(rows[one.pk], one.attempt, error)
+    bell.answered()
 
 
 def run_grade(pk: int) -> None:
-    """Claim the grade, answer it, then draw its heat map. Whatever goes wrong ends in a failed row that says so."""
-    attempt = work.claim(Grade, pk)
-    if attempt is None:
-        return
-    grade = _grades().get(pk=pk)
-    try:
-        with work.keep_alive(Grade, pk, attempt):
-            answer = _answer(grade)
-    except Exception as error:
-        fail(grade, attempt, error)
-        return
-    if _finish(grade, attempt, answer):
-        _draw(pk)
+    """Claim one grade and answer it."""
+    if taken := batches.claim(Grade, [pk]):
+        run_grades(taken)
 
 
 def warm_up(pk: int) -> None:
     """Bring a version into memory, or (0) those deployed last. One that cannot be loaded says so when it is asked."""
+    _fit_threads()
     serving_now = DeployedModel.objects.order_by("-deployment").values("deployment__model")[: serving.CAPACITY]
     wanted = [pk] if pk else [row["deployment__model"] for row in serving_now]
-    for model in ModelVersion.objects.filter(pk__in=wanted).select_related("bundle"):
+    for model in ModelVersion.objects.filter(pk__in=wanted).select_related("bundle", "graph__blob"):
         try:
-            serving.predictor(model)
+            serving.predictor(model).warm(MOST_TOGETHER)
         except serving.BundleDamaged as error:
             log.warning("Not loaded in advance: %s", error)
 
 
+def draw(pk: int) -> None:
+    """The heat map of an answered grade, for somebody who waits for it. It can be asked for again, and is drawn then."""
+    _fit_threads()
+    grade = _grades().filter(pk=pk, status=WorkStatus.SUCCEEDED, heatmap=None, image__erased_at=None).first()
+    if grade is None:
+        return
+    try:
+        heatmaps.draw(grade)
+    except Exception:
+        log.exception("No heat map for grade %s", pk)
+    bell.answered()
+
+
+def _fit_threads() -> None:
+    """PyTorch takes all cores by itself, in each of several grade workers."""
+    import torch
+
+    if torch.get_num_threads() != settings.GRADE_THREADS:
+        torch.set_num_threads(settings.GRADE_THREADS)
+
+
 def _grades() -> QuerySet[Grade]:
-    return Grade.objects.select_related(
-        "image", "image__blob", "model__project", "model__bundle", "project", "requested_by", "heatmap"
-    )
+    related = ("image", "image__blob", "model__project", "model__bundle", "model__graph__blob", "project")
+    rows = Grade.objects.select_related(*related, "requested_by", "heatmap").defer(*selectors.LONG_COLUMNS)
+    return rows.prefetch_related(stored_tiles("image"))
 
 
-def _answer(grade: Grade) -> dict[str, Any]:
-    """The columns of the answer. `confidence` stays null without calibration: an uncalibrated number is not shown as one."""
+def _answers(grades: Sequence[Grade]) -> dict[int, Columns | Exception]:
+    """The columns of each answer, or why there is none."""
     started = time.perf_counter()
-    predictor = serving.predictor(grade.model)
-    predictions = predictor.predict(np.stack([tile(grade.image)]))
+    predictor = serving.predictor(grades[0].model)
+    answers: dict[int, Columns | Exception] = {}
+    pictures: dict[int, Pixels] = {}
+    for grade in grades:
+        try:
+            pictures[grade.pk] = tile(grade.image)
+        except Exception as error:
+            answers[grade.pk] = error
+    readable = [grade for grade in grades if grade.pk in pictures]
+    seen = lineage.seen_in_all(grades[0].model, [grade.image for grade in readable]) if readable else {}
+    for grade, found in zip(readable, _predicted(predictor, [pictures[one.pk] for one in readable]), strict=True):
+        try:
+            columns = _answer(grade, predictor, found) if not isinstance(found, Exception) else found
+            if isinstance(columns, dict):
+                columns["seen_in"] = seen[grade.image_id]
+                columns["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+            answers[grade.pk] = columns
+        except Exception as error:
+            answers[grade.pk] = error
+    return answers
+
+
+def _predicted(predictor: "Predictor", pictures: Sequence[Pixels]) -> "Iterable[Predictions | Exception]":
+    """One after the other where they do not go through together: one that cannot must not take the others along."""
+    if not pictures:
+        return []
+    try:
+        return predictor.predict(np.stack(pictures)).each()
+    except Exception as error:
+        if len(pictures) == 1:
+            return [error]
+        log.warning("%s grades are answered one by one", len(pictures), exc_info=error)
+        return [one for picture in pictures for one in _predicted(predictor, [picture])]
+
+
+def _answer(grade: Grade, predictor: "Predictor", predictions: "Predictions") -> Columns:
+    """The columns of the answer from the predictions of this one scan. `confidence` stays null without calibration: an
+    uncalibrated number is not shown as one."""
     shares = predictions.probabilities[0]
     best = int(predictions.classes[0])
     confidence = float(predictions.confidences[0])
     verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
-    took_ms = round((time.perf_counter() - started) * 1000, 3)
     ids = [entry["id"] for entry in grade.model.classes]
     return {
         "prediction_id": ids[best],
@@ -70,24 +148,37 @@ def _answer(grade: Grade) -> dict[str, Any]:
         "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
         "decision": verdict.decision,
         "reasons": list(verdict.reasons),
-        "seen_in": lineage.seen_in(grade.model, grade.image),
-        "latency_ms": took_ms,
     }
 
 
-@done_again
-def _finish(grade: Grade, attempt: int, answer: dict[str, Any]) -> bool:
-    with transaction.atomic():
-        if not work.finish(Grade, grade.pk, attempt, status=WorkStatus.SUCCEEDED, **answer):
-            return False
-        details = {"model": grade.model_id, "decision": answer["decision"]}
-        audit.record("grade.finish", actor=grade.requested_by, obj=grade, project=grade.project_id, details=details)
-    return True
-
-
-def _draw(pk: int) -> None:
-    """The grade is kept without its picture: it is drawn for whoever asks for it later."""
+def _written(
+    good: Sequence[Taken], rows: dict[int, Grade], answers: dict[int, Columns | Exception]
+) -> dict[int, Exception]:
+    """Write the answers; the errors of those that could not be. Together they cost one write to the disk."""
+    pairs = [(one, rows[one.pk], answers[one.pk]) for one in good]
     try:
-        heatmaps.draw(_grades().get(pk=pk))
-    except Exception:
-        log.exception("No heat map for grade %s", pk)
+        _finish(pairs)
+    except OperationalError:
+        # The database is away: the rows fall silent, and are given out again.
+        log.exception("%s answers could not be written", len(good))
+        return {}
+    except Exception as error:
+        if len(good) == 1:
+            return {good[0].pk: error}
+        log.warning("%s answers are written one by one", len(good), exc_info=error)
+        return {pk: why for one in good for pk, why in _written([one], rows, answers).items()}
+    return {}
+
+
+@done_again
+def _finish(answered: Sequence[tuple[Taken, Grade, Any]]) -> None:
+    with transaction.atomic():
+        for one, grade, columns in answered:
+            if not work.finish(Grade, grade.pk, one.attempt, status=WorkStatus.SUCCEEDED, **columns):
+                continue
+            details = {"model": grade.model_id, "decision": columns["decision"]}
+            with batches.acting(one):
+                audit.record(
+                    "grade.finish", actor=grade.requested_by, obj=grade, project=grade.project_id, details=details
+                )
+        bell.answered()

@@ -48,6 +48,11 @@ class Predictions:
     calibrated: bool
     features: npt.NDArray[np.float32]
 
+    def each(self) -> list[Predictions]:
+        """Those of every scan by itself."""
+        parts = zip(self.probabilities, self.logits, self.features, strict=True)
+        return [Predictions(p[None], one[None], self.calibrated, f[None]) for p, one, f in parts]
+
     @property
     def classes(self) -> npt.NDArray[np.int64]:
         """The most probable class index (N,)."""
@@ -113,15 +118,15 @@ def decide(manifest: Manifest, confidence: float, *, other_modality: bool = Fals
 class Predictor:
     """A loaded bundle, ready to answer; safe to share between threads, as nothing changes after construction."""
 
-    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+    def __init__(self, bundle: Bundle, device: str = "cpu", runtime: Runtime | None = None) -> None:
+        """`runtime`: what computes the outputs instead of PyTorch; heat maps are always PyTorch's."""
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.digest = bundle.digest
         self._device = device
-        self._networks = [self._network(state) for state in bundle.member_states]
-        self._runtime: Runtime = Eager(
-            self._networks, self.manifest.preprocess, flip_tta=self.manifest.flip_tta, device=device
-        )
+        self.networks = [self._network(state) for state in bundle.member_states]
+        self.eager = Eager(self.networks, self.manifest.preprocess, flip_tta=self.manifest.flip_tta, device=device)
+        self._runtime: Runtime = runtime or self.eager
 
     def _network(self, state: Mapping[str, Tensor]) -> Network:
         manifest = self.manifest
@@ -131,12 +136,18 @@ class Predictor:
         return network.to(self._device).to(memory_format=torch.channels_last).eval()
 
     @property
+    def has_graph(self) -> bool:
+        """Whether something else than PyTorch computes the outputs."""
+        return self._runtime is not self.eager
+
+    @property
     def class_names(self) -> list[str]:
         return self.bundle.class_names
 
-    def warm(self) -> None:
-        """Run one blank scan, so that the first real one does not pay for lazy initialisation."""
-        self.predict(np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
+    def warm(self, most: int = 1) -> None:
+        """Run one blank scan, and `most` together, so that the first real ones do not pay for lazy initialisation."""
+        for count in sorted({1, most}):
+            self.predict(np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
 
     def predict(self, tiles: Tiles) -> Predictions:
         """uint8 (N, 256, 256) -> `Predictions`."""
@@ -171,7 +182,7 @@ class Predictor:
         if not 0 <= class_index < len(self.manifest.classes):
             raise ValueError(f"class_index must be 0..{len(self.manifest.classes) - 1}, got {class_index}")
         x = self._input(tile[None])
-        maps = [self._heatmap(network, x, class_index) for network in self._networks]
+        maps = [self._heatmap(network, x, class_index) for network in self.networks]
         return maps[0] if len(maps) == 1 else _scaled(np.mean(maps, axis=0))
 
     def _heatmap(self, network: Network, x: Tensor, class_index: int) -> npt.NDArray[np.float32]:

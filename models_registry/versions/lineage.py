@@ -1,7 +1,7 @@
 """What a version has learned from: its own training, validation and calibration scans, and those of every version that it was
 continued from. Which version that was is known one floor up: `training` registers it here when the site starts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,30 +85,51 @@ def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
 
 
 def seen_in(model: ModelVersion, image: Image) -> str | None:
-    """The side on which the version's data set, or that of a version it was continued from, has this picture: the scan itself,
-    equal bytes or pixels, or a confirmed near-duplicate. Training goes before validation before test; None: nowhere."""
-    snapshots = {version.snapshot_id for version in ancestry(model)}
-    known = Q(image=image)
-    if image.sha256:
-        known |= Q(sha256=image.sha256)
-    for scans in _near(Image.objects.filter(pk=image.pk).values("pk")):
-        known |= Q(image__in=scans)
-    members = SnapshotMember.objects.filter(snapshot__in=snapshots)
-    sides = set(members.filter(known).values_list("split", flat=True))
-    sides |= _sides_of_equal_pixels(members, image)
-    return next((side.value for side in Split if side in sides), None)
+    """`seen_in_all` of one scan."""
+    return seen_in_all(model, [image])[image.pk]
 
 
-def _sides_of_equal_pixels(members: "QuerySet[SnapshotMember]", image: Image) -> set[str]:
-    """A copy that has just come in was not yet compared with the others. Equal pixels have an equal perceptual hash, by which
-    few are left to look at."""
-    alike = list(members.filter(image__phash=image.phash).values_list("image", "split")) if image.phash else []
-    if not alike:
-        return set()
-    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in={image.pk, *(pk for pk, _ in alike)})
+def seen_in_all(model: ModelVersion, images: Sequence[Image]) -> dict[int, str | None]:
+    """The side on which the version's data set, or that of a version it was continued from, has each picture: the scan itself,
+    equal bytes or pixels, or a confirmed near-duplicate. Training goes before validation before test; None: nowhere. The same
+    few queries for any number of scans."""
+    members = SnapshotMember.objects.filter(snapshot__in={version.snapshot_id for version in ancestry(model)})
+    alike = _alike(images)
+    digests = {image.sha256 for image in images if image.sha256}
+    known = Q(image__in=set().union(*alike.values())) | Q(sha256__in=digests)
+    rows = list(members.filter(known).values_list("image", "sha256", "split"))
+    copies = _equal_pixels(members, images)
+    found = {}
+    for image in images:
+        own = {split for pk, sha256, split in rows if pk in alike[image.pk] or (sha256 and sha256 == image.sha256)}
+        sides = own | copies.get(image.pk, set())
+        found[image.pk] = next((side.value for side in Split if side in sides), None)
+    return found
+
+
+def _alike(images: Sequence[Image]) -> dict[int, set[int]]:
+    """The keys of each scan itself and of its confirmed near-duplicates, by its key."""
+    alike = {image.pk: {image.pk} for image in images}
+    pairs = NearDuplicate.objects.filter(Q(first__in=alike) | Q(second__in=alike)).values_list("first", "second")
+    for one, other in pairs:
+        for pk, near in ((one, other), (other, one)):
+            if pk in alike:
+                alike[pk].add(near)
+    return alike
+
+
+def _equal_pixels(members: "QuerySet[SnapshotMember]", images: Sequence[Image]) -> dict[int, set[str]]:
+    """The sides of copies that have just come in and were not yet compared with the others, by the key of the scan. Equal
+    pixels have an equal perceptual hash, by which few are left to look at."""
+    hashes = {image.phash for image in images if image.phash}
+    rows = list(members.filter(image__phash__in=hashes).values_list("image", "split")) if hashes else []
+    if not rows:
+        return {}
+    wanted = {image.pk for image in images} | {pk for pk, _ in rows}
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in=wanted)
     digests = dict(tiles.values_list("image", "blob__sha256"))
-    own = digests.get(image.pk)
-    return {side for pk, side in alike if own and digests.get(pk) == own}
+    owns = {image.pk: digests.get(image.pk) for image in images}
+    return {pk: {side for other, side in rows if own and digests.get(other) == own} for pk, own in owns.items()}
 
 
 def is_of_other_modality(model: ModelVersion, image: Image) -> bool:

@@ -12,13 +12,16 @@ import numpy as np
 
 from mediscan_site.core.storage import blobs, ring
 from mediscan_site.core.storage.envelope import DamagedObject
-from models_registry.inference.names import TILE_SIDE
 from models_registry.models import ModelVersion
+from models_registry.versions import graphs
 
 if TYPE_CHECKING:
+    from models_registry.inference.bundle import Bundle
     from models_registry.inference.predictor import Predictor
 
 CAPACITY: Final = 3
+# The task that loads a version in the grade workers. By name: the task's module is above this one.
+WARM: Final = "models_registry.warm"
 
 _cache: "OrderedDict[str, Predictor]" = OrderedDict()
 _lock = threading.Lock()
@@ -37,21 +40,24 @@ class Sealed:
     manifest: dict[str, Any]
 
 
-def seal(bundle: bytes) -> Sealed:
+def seal(data: bytes) -> Sealed:
     """Check and sign a bundle that is about to be registered; BundleDamaged when it could not be loaded again."""
     from models_registry.inference.bundle import BundleError, sign, unpack
 
     try:
-        opened = unpack(bundle)
+        opened = unpack(data)
     except BundleError as error:
         raise BundleDamaged(f"This is not a bundle: {error}") from error
-    return Sealed(opened.digest, sign(bundle, ring.current().signing_seed), opened.manifest.to_dict())
+    return Sealed(opened.digest, sign(data, ring.current().signing_seed), opened.manifest.to_dict())
 
 
 def predictor(model: ModelVersion) -> "Predictor":
     """The version's predictor, from memory when it was loaded before. Raises BundleDamaged."""
     with _lock:
-        known = _cache.get(model.bundle_sha256) or _load(model)
+        known = _cache.get(model.bundle_sha256)
+        # One that PyTorch serves is loaded again once its graph is there.
+        if known is None or (not known.has_graph and graphs.has_one(model)):
+            known = _load(model)
         _cache[model.bundle_sha256] = known
         _cache.move_to_end(model.bundle_sha256)
         while len(_cache) > CAPACITY:
@@ -69,6 +75,8 @@ def warm(model: ModelVersion) -> None:
     """Proves that the version can serve: loads the stored bytes afresh, verifies them, and predicts reference tiles."""
     with _lock:
         loaded = _load(model)
+    from models_registry.inference.pictures import reference_tiles
+
     shares = loaded.predict(reference_tiles()).probabilities
     if not (np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1.0)):
         raise BundleDamaged(f"{model.code} gives no probabilities for the reference pictures.")
@@ -76,17 +84,9 @@ def warm(model: ModelVersion) -> None:
         _cache[model.bundle_sha256] = loaded
 
 
-def reference_tiles() -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
-    """uint8 (4, 256, 256), always the same: black, a ramp, a checkerboard and noise."""
-    ramp = np.tile(np.arange(TILE_SIDE, dtype=np.uint8), (TILE_SIDE, 1))
-    board = (np.indices((TILE_SIDE, TILE_SIDE)).sum(axis=0) // 16 % 2 * 255).astype(np.uint8)
-    noise = np.random.default_rng(0).integers(0, 256, (TILE_SIDE, TILE_SIDE), dtype=np.uint8)
-    return np.stack([np.zeros_like(ramp), ramp, board, noise])
-
-
-def _load(model: ModelVersion) -> "Predictor":
+def bundle(model: ModelVersion) -> "Bundle":
+    """The stored bundle, verified. Raises BundleDamaged."""
     from models_registry.inference.bundle import BundleError, bundle_digest, unpack, verify_signature
-    from models_registry.inference.predictor import Predictor
 
     try:
         data = blobs.read(model.bundle)
@@ -97,11 +97,18 @@ def _load(model: ModelVersion) -> "Predictor":
     if not verify_signature(data, model.bundle_signature, ring.current().signing_public):
         raise BundleDamaged(f"The signature of {model.code} does not verify with this site's key.")
     try:
-        bundle = unpack(data)
+        opened = unpack(data)
     except BundleError as error:
         raise BundleDamaged(f"The bundle of {model.code} cannot be loaded: {error}") from error
-    if [c.id for c in bundle.manifest.classes] != [entry["id"] for entry in model.classes]:
+    if [c.id for c in opened.manifest.classes] != [entry["id"] for entry in model.classes]:
         raise BundleDamaged(f"The classes of {model.code}'s bundle are not those of its row.")
-    loaded = Predictor(bundle)
+    return opened
+
+
+def _load(model: ModelVersion) -> "Predictor":
+    from models_registry.inference.predictor import Predictor
+
+    opened = bundle(model)
+    loaded = Predictor(opened, runtime=graphs.load(model, opened.manifest))
     loaded.warm()
     return loaded

@@ -19,7 +19,7 @@ from labeling.reading.reviews import review_scan
 from mediscan_site.core import tidy
 from mediscan_site.core.models import IdempotencyRecord
 from models_registry.deployments.services import deploy
-from models_registry.grades.worker import run_grade
+from models_registry.grades.worker import draw, run_grade
 from models_registry.models import Grade
 from tests.conftest import scan_bytes
 from tests.images.decoding.dicoms import dicom
@@ -171,6 +171,7 @@ class Story:
         for image in self.scans():
             grade = self.post(self.author, "grades/?wait=0", {"image": image.code})
             run_grade(grade["id"])
+            draw(grade["id"])
             body = {"grade": grade["id"], "correct": True, "comment": FREE_TEXT[2]}
             self.post(self.author, "feedback/", body)
         assert Grade.objects.filter(heatmap__isnull=False).count() == 4

@@ -22,7 +22,7 @@ from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.predictor import Predictor
 from models_registry.models import ModelVersion
 from models_registry.statistics.calibration import softmax
-from models_registry.versions import serving
+from models_registry.versions import exporting, serving
 from models_registry.versions.lineage import ancestry
 from models_registry.versions.services import register_version
 from training import planning, selectors
@@ -102,7 +102,8 @@ class Training:
         report = measuring.measure(self.run, packed.predictor, self.recorder)
         self.recorder.check()
         model = self._register(packed, report)
-        self.recorder.stage(0.97, 1.0, "scoring unlabelled scans for the queue")
+        self._export(model, packed.predictor)
+        self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
         self._doubt(packed)
         return model, f"{self._best(packed)} {self.run.config['initialisation_note']}"
@@ -259,6 +260,14 @@ class Training:
             metrics=report,
             mlflow_run_id=self.book.run_id(),
         )
+
+    def _export(self, model: ModelVersion, predictor: Predictor) -> None:
+        self.recorder.stage(0.97, 0.98, "exporting the graph that will serve")
+        try:
+            exporting.make(model, predictor)
+        except Exception:
+            # The version stands, and PyTorch serves it until the graph is made in the background.
+            log.exception("No graph after %s", self.run.code)
 
     def _score(self, predictor: Predictor) -> None:
         try:

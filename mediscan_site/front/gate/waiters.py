@@ -1,10 +1,17 @@
-"""Those who wait for a worker's answer: held by the event loop, with one look at the database for all of them."""
+"""Those who wait for a worker's answer: held by the event loop, with one look at the database for all of them.
+
+A worker of this machine rings (`core.bell`) when it has answered. Where workers may be elsewhere, the rows are looked at
+twenty times a second as well."""
 
 import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 
+from django.conf import settings
+
+from mediscan_site.core.bell import Bell, answers, touch
 from mediscan_site.core.http.later import POLL_S, Ready, Wait
 from mediscan_site.front.gate.lanes import Lane, with_database
 
@@ -12,6 +19,8 @@ log = logging.getLogger(__name__)
 # Beyond, a caller is answered at once as one whose time is up, and asks again.
 MOST_WAITING = 500
 FAILED_S = 1.0
+# Between looks where every worker is on this machine and rings: only what was answered without a ring waits so long.
+RUNG_S = 0.5
 
 
 class Waiters:
@@ -22,6 +31,8 @@ class Waiters:
         self._waiting: dict[asyncio.Event, Wait] = {}
         self._polling: asyncio.Task[None] | None = None
         self._stopping = False
+        self._rung = asyncio.Event()
+        self._bell: Bell | None = None
 
     async def over(self, wait: Wait) -> None:
         """Returns once the wait is over, and for too many at once right away."""
@@ -29,6 +40,8 @@ class Waiters:
             return
         event = asyncio.Event()
         self._waiting[event] = wait
+        # What was answered before somebody waited for it has rung already.
+        self._rung.set()
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._poll())
         try:
@@ -46,8 +59,38 @@ class Waiters:
             event.set()
 
     async def _poll(self) -> None:
+        interval = self._listen()
+        try:
+            await self._look_again_and_again(interval)
+        finally:
+            self._stop_listening()
+
+    def _listen(self) -> float:
+        """Have the bell end the pauses; the seconds between looks that remain."""
+        if self._bell is None:
+            touch(answers())
+            self._bell = Bell(answers())
+        heard = self._bell.fileno()
+        if heard is None:
+            return POLL_S
+        asyncio.get_running_loop().add_reader(heard, self._ring)
+        return RUNG_S if settings.CELERY_BROKER_URL.startswith("filesystem") else POLL_S
+
+    def _ring(self) -> None:
+        if self._bell is not None:
+            self._bell.quiet()
+        self._rung.set()
+
+    def _stop_listening(self) -> None:
+        heard = self._bell.fileno() if self._bell is not None else None
+        if heard is not None:
+            asyncio.get_running_loop().remove_reader(heard)
+
+    async def _look_again_and_again(self, interval: float) -> None:
         while self._waiting:
-            await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._rung.wait(), interval)
+            self._rung.clear()
             try:
                 await self._look()
             except Exception:

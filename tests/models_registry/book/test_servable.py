@@ -15,6 +15,7 @@ from PIL import Image
 from mediscan_site.core.storage import blobs
 from models_registry.book import loader, servable
 from models_registry.inference.bundle import BundleError
+from models_registry.inference.pictures import reference_tiles
 from models_registry.versions import serving
 
 # Run by an interpreter that knows nothing of this checkout.
@@ -55,7 +56,7 @@ def folder(make_version, tmp_path):
 @pytest.mark.django_db
 def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(folder, tmp_path):
     model, place = folder
-    tiles = serving.reference_tiles()
+    tiles = reference_tiles()
     sent = tmp_path / "sent.json"
     sent.write_text(json.dumps({"pictures": {"image": [as_png(tile) for tile in tiles]}, "numbers": tiles.tolist()}))
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}
@@ -93,7 +94,7 @@ def test_a_folder_that_was_changed_is_not_loaded(folder):
 @pytest.mark.django_db
 def test_an_uncalibrated_model_gives_no_confidence_and_refers(make_version):
     model = make_version(calibrated=False)
-    (answer,) = loader.Servable(serving.predictor(model)).predict(serving.reference_tiles()[0])
+    (answer,) = loader.Servable(serving.predictor(model)).predict(reference_tiles()[0])
     assert (answer["confidence"], answer["decision"], answer["reasons"]) == (None, "refer", ["not_calibrated"])
 
 

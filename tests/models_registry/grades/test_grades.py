@@ -40,7 +40,8 @@ def test_a_grade_has_prediction_confidence_decision_and_heat_map(answered):
     assert shares[grade.prediction.name] == pytest.approx(grade.confidence)
     assert (grade.decision, grade.reasons) == ("answer", [])
     assert grade.latency_ms > 0
-    picture = Pillow.open(blobs.open_blob(grade.heatmap))
+    assert grade.heatmap is None
+    picture = Pillow.open(blobs.open_blob(heatmaps.draw(grade)))
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", (256, 256))
 
 
@@ -192,7 +193,7 @@ def test_a_heat_map_is_transparent_where_nothing_speaks():
 
 def test_two_drawings_at_once_keep_one_object(answered):
     grade = answered()
-    kept = grade.heatmap_id
+    kept = heatmaps.draw(grade).pk
     unaware = Grade.objects.select_related("model", "image", "heatmap").get(pk=grade.pk)
     unaware.heatmap = None
     objects = Blob.objects.count()
@@ -204,7 +205,7 @@ def test_erasing_a_scan_destroys_its_heat_maps_and_hides_its_grades(
     answered, admin, django_capture_on_commit_callbacks
 ):
     grade = answered()
-    blob = grade.heatmap
+    blob = heatmaps.draw(grade)
     with django_capture_on_commit_callbacks(execute=True):
         delete_scan(actor=admin, image=grade.image)
     blob.refresh_from_db()
