@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 Meant = frozenset[str]
@@ -70,18 +71,27 @@ _VIEWS: Final = _table(
     }
 )
 _SIDES: Final = _table(
-    {"l, left, links, gauche": "left", "r, right, rechts, droite": "right", "b, both, bilateral": "both", "u, unpaired": "unpaired"}
+    {
+        "l, left, links, gauche": "left",
+        "r, right, rechts, droite": "right",
+        "b, both, bilateral": "both",
+        "u, unpaired": "unpaired",
+    }
 )
 _EVERY: Final = {"body_part": _PARTS, "view": _VIEWS, "laterality": _SIDES}
 # What a message suggests where nothing of a text is known.
-EXAMPLES: Final = {"body_part": "chest, hand, breast, fundus", "view": "PA, AP, lateral, MLO", "laterality": "left or right"}
+EXAMPLES: Final = {
+    "body_part": "chest, hand, breast, fundus",
+    "view": "PA, AP, lateral, MLO",
+    "laterality": "left or right",
+}
 
 
 def meanings(kind: str, text: str) -> Meant:
     """What a text says of "body_part", "view" or "laterality"; nothing where no word of it is known."""
     words = re.findall(r"[a-zà-ÿ]+", text.lower())
     table = _EVERY[kind]
-    pairs = ["".join(pair) for pair in zip(words, words[1:], strict=False)]
+    pairs = ["".join(pair) for pair in pairwise(words)]
     known = [word for word in pairs if word in table]
     # "left lateral" is one view, and not the side and any lateral.
     single = [] if known else [part for word in words for part in _known_parts(word, table)]

@@ -22,7 +22,8 @@ _API_REFERS: Final = "words or DICOM codes; a scan that is said to be of another
 class Option:
     """`label`, `help`: in the form, where `shown` is its place; `api_help`: in the API's document.
 
-    max_length: of a line. low, high: of a share or of years. deidentifies: an option of the DICOM profile, named as in `DeidOptions`.
+    max_length: of a line. low, high: of a share or of years. deidentifies: an option of the DICOM profile, named as in
+    `DeidOptions`.
     kind shares: a share of each class, written once the classes stand, by `services.prevalence`. kind years: an age, or none.
     kind meaning: a line that must say something of the fact of a scan that is named in `of` (images.anatomy)."""
 
@@ -202,7 +203,8 @@ def _years(value: Any, option: Option) -> float | None:
     years = text.number(value)
     if not option.low <= years <= option.high:
         raise Invalid(
-            f"{option.name} must be a number of years from {option.low:g} to {option.high:g}, or left out.", attr=option.name
+            f"{option.name} must be a number of years from {option.low:g} to {option.high:g}, or left out.",
+            attr=option.name,
         )
     return years
 

@@ -6,40 +6,61 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('images', '0006_exams'),
+        ("images", "0006_exams"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='project',
-            name='intended_age_max',
-            field=models.FloatField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(130.0)]),
+            model_name="project",
+            name="intended_age_max",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.0),
+                    django.core.validators.MaxValueValidator(130.0),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='intended_age_min',
-            field=models.FloatField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(130.0)]),
+            model_name="project",
+            name="intended_age_min",
+            field=models.FloatField(
+                blank=True,
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.0),
+                    django.core.validators.MaxValueValidator(130.0),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='intended_body_part',
+            model_name="project",
+            name="intended_body_part",
             field=models.CharField(blank=True, max_length=64),
         ),
         migrations.AddField(
-            model_name='project',
-            name='intended_laterality',
+            model_name="project",
+            name="intended_laterality",
             field=models.CharField(blank=True, max_length=16),
         ),
         migrations.AddField(
-            model_name='project',
-            name='intended_view',
+            model_name="project",
+            name="intended_view",
             field=models.CharField(blank=True, max_length=32),
         ),
         migrations.AddConstraint(
-            model_name='project',
-            constraint=models.CheckConstraint(condition=models.Q(('intended_age_min__isnull', True), ('intended_age_max__isnull', True), ('intended_age_max__gte', models.F('intended_age_min')), _connector='OR'), name='intended_ages_are_in_order'),
+            model_name="project",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("intended_age_min__isnull", True),
+                    ("intended_age_max__isnull", True),
+                    ("intended_age_max__gte", models.F("intended_age_min")),
+                    _connector="OR",
+                ),
+                name="intended_ages_are_in_order",
+            ),
         ),
     ]

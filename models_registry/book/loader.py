@@ -51,13 +51,9 @@ class Servable:
         predictions = self._predictor.predict(tiles(model_input))
         sets = self._predictor.prediction_set(predictions)
         inside = [None] * len(predictions.probabilities) if sets is None else list(sets)
-        return [
-            self._answer(predictions, index, members) for index, members in enumerate(inside)
-        ]
+        return [self._answer(predictions, index, members) for index, members in enumerate(inside)]
 
-    def _answer(
-        self, predictions: Predictions, index: int, members: npt.NDArray[np.bool_] | None
-    ) -> dict[str, Any]:
+    def _answer(self, predictions: Predictions, index: int, members: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
         shares, known = predictions.probabilities[index], predictions.resemblance
         names, sets = self._predictor.class_names, self._predictor.manifest.conformal
         decision = self._predictor.decide(predictions, index)

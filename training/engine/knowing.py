@@ -7,7 +7,7 @@ foreign picture is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,15 +17,20 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
+from models_registry.inference.architectures import restored
+from models_registry.inference.bundle import split_members
 from models_registry.inference.knowing import lowlevel
-from models_registry.inference.knowing.detector import Detector, Eyes, Scores
+from models_registry.inference.knowing.detector import Eyes, Scores
 from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
 from models_registry.inference.knowing.gauss import Gauss
 from models_registry.inference.knowing.posture import PUT, Posture
 from models_registry.inference.knowing.views import kinds_of, views
-from models_registry.inference.preprocess import Tiles
+from models_registry.inference.preprocess import Tiles, shrink
+from models_registry.inference.runtimes import Eager
 
-from .data import Labels
+from .config import TrainConfig
+from .data import Labels, TrainData
+from .report import FitResult
 from .shrunk import fit_gauss
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +43,7 @@ MIN_VALIDATION: Final = 10
 TARGET, MILD_TARGET = 0.05, 0.1
 # Pictures that pass through the networks for it, at most; and as a share of those that the training passes through.
 MOST_POINTS: Final = 3000
-SHARE_OF_TRAINING: Final = 0.1
+SHARE_OF_TRAINING: Final = 0.05
 FOLDS: Final = 5
 # The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
 LEAST_TOLD: Final = 0.9
@@ -66,9 +71,31 @@ def points_for(scans: int, epochs: int) -> int:
     return int(min(MOST_POINTS, max(2 * scans, SHARE_OF_TRAINING * 3 * scans * epochs)))
 
 
+def material(
+    result: FitResult, data: TrainData, config: TrainConfig, smallest_side: int = 0, device: str = "cpu"
+) -> Material:
+    """What a finished run has to learn its limits from. Features are those that serve: of the scan as it is, from every network
+    of the run."""
+    states = split_members(result.state_dict, result.members)
+    networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
+    eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
+    return Material(
+        shrink(data.train_tiles, config.image_size),
+        data.train_labels,
+        shrink(data.val_tiles, config.image_size),
+        lambda tiles: eager.run(tiles).features,
+        config.allow_flips,
+        points_for(len(data.train_tiles), config.epochs),
+        smallest_side,
+    )
+
+
 def why_not(material: Material) -> str:
     """Why nothing can be said of limits; empty where it can."""
-    for tiles, least, name in ((material.train, MIN_TRAINING, "training"), (material.val, MIN_VALIDATION, "validation")):
+    for tiles, least, name in (
+        (material.train, MIN_TRAINING, "training"),
+        (material.val, MIN_VALIDATION, "validation"),
+    ):
         if len(tiles) < least:
             return f"only {len(tiles)} {name} scans, at least {least} are needed to tell what a scan must look like"
     return ""
@@ -79,14 +106,16 @@ def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
     the bit for the same input on the same machine."""
     reason = why_not(material)
     if reason:
-        few = Knowing(reason, n=len(material.train), n_validation=len(material.val), smallest_side=material.smallest_side)
+        few = Knowing(
+            reason, n=len(material.train), n_validation=len(material.val), smallest_side=material.smallest_side
+        )
         return few, {}
     points = _points(material)
     eyes = _exact(_eyes(points, np.ones(len(points.scan), dtype=np.bool_), _told(points)))
     val = eyes.scores(points.val_features, points.val)
     mild = eyes.scores(points.mild_features, points.mild)
-    limits = _limits([val, _cross_fitted(points, eyes)], mild)
-    facts = _facts(material, points, eyes, limits)
+    limits, widths = _limits([val, _cross_fitted(points, eyes)], mild)
+    facts = _facts(material, points, eyes, limits, widths)
     return replace(facts, measured=_measured(facts, eyes, points, val, mild)), _tensors(eyes)
 
 
@@ -96,6 +125,9 @@ class _Points:
     views of these."""
 
     tiles: Tiles
+    look: Floats
+    # Coarse pictures (1 + P, N, D): as they are, then in each posture of PUT.
+    thumbs: Floats
     features: Floats
     labels: Labels
     scan: Labels
@@ -119,9 +151,20 @@ def _points(material: Material) -> _Points:
     def read(pictures: Tiles) -> Floats:
         return np.asarray(material.features(pictures), dtype=np.float64)
 
-    again = rounds + 1
-    scan = np.tile(np.arange(len(train)), again)
-    return _Points(tiles, read(tiles), np.tile(labels, again), scan, val, read(val), mild, read(mild))
+    side, again = lowlevel.side_for(tiles.shape[1]), rounds + 1
+    seen = [lowlevel.unit(pictures, side) for pictures in (tiles, *(put(tiles) for put in PUT.values()))]
+    return _Points(
+        tiles,
+        lowlevel.describe(seen[0]),
+        np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
+        read(tiles),
+        np.tile(labels, again),
+        np.tile(np.arange(len(train)), again),
+        val,
+        read(val),
+        mild,
+        read(mild),
+    )
 
 
 def _some(n: int, most: int) -> Labels:
@@ -132,28 +175,22 @@ def _some(n: int, most: int) -> Labels:
 
 
 def _eyes(points: _Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ...]) -> Eyes:
-    tiles = points.tiles[chosen]
-    side = lowlevel.side_for(tiles.shape[1])
-    look = lowlevel.describe(lowlevel.unit(tiles, side))
+    look = points.look[chosen]
     return Eyes(
         fit_gauss(points.features[chosen], points.labels[chosen]),
         fit_gauss(look, np.zeros(len(look), dtype=np.int64)),
-        _posture(tiles, side, postures),
-        side,
+        _posture(points.thumbs[:, chosen], postures),
+        lowlevel.side_for(points.tiles.shape[1]),
     )
 
 
-def _thumbs(tiles: Tiles, side: int) -> Floats:
-    return lowlevel.thumbs(lowlevel.unit(tiles, side))
-
-
-def _posture(tiles: Tiles, side: int, names: tuple[str, ...]) -> Posture | None:
+def _posture(thumbs: Floats, names: tuple[str, ...]) -> Posture | None:
     """Friedman, "Regularized Discriminant Analysis", 1989, with the shrinkage of Ledoit and Wolf."""
     if not names:
         return None
-    parts = [_thumbs(tiles, side), *(_thumbs(PUT[name](tiles), side) for name in names)]
-    kind = np.repeat(np.arange(len(parts)), len(tiles))
-    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(np.concatenate(parts), kind)
+    parts = thumbs[[0, *(1 + list(PUT).index(name) for name in names)]]
+    kind = np.repeat(np.arange(len(parts)), parts.shape[1])
+    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(parts.reshape(len(kind), -1), kind)
     weights, bias = np.asarray(fitted.coef_), np.asarray(fitted.intercept_)
     if len(names) == 1:
         return Posture(names, weights, bias)
@@ -162,20 +199,23 @@ def _posture(tiles: Tiles, side: int, names: tuple[str, ...]) -> Posture | None:
 
 def _told(points: _Points) -> tuple[str, ...]:
     """The postures that training fixes: which a fit without a scan tells from upright. Cells lie any way."""
-    side = lowlevel.side_for(points.tiles.shape[1])
-    names, n = tuple(PUT), int(points.scan.max()) + 1
+    names, n = tuple(PUT), _scans(points)
     fold = _folds(n)
     upright, told = np.zeros((n, len(names))), np.zeros((n, len(names)))
     for part in range(FOLDS):
         held = np.flatnonzero(fold == part)
-        fitted = _posture(points.tiles[fold[points.scan] != part], side, names)
+        fitted = _posture(points.thumbs[:, fold[points.scan] != part], names)
         if fitted is None:
             return ()
-        upright[held] = fitted.odds(_thumbs(points.tiles[held], side))
-        for column, name in enumerate(names):
-            told[held, column] = fitted.odds(_thumbs(PUT[name](points.tiles[held]), side))[:, column]
+        upright[held] = fitted.odds(points.thumbs[0, held])
+        for column in range(len(names)):
+            told[held, column] = fitted.odds(points.thumbs[1 + column, held])[:, column]
     right = np.minimum((told > 0).mean(axis=0), (upright < 0).mean(axis=0))
     return tuple(name for name, share in zip(names, right, strict=True) if share >= LEAST_TOLD)
+
+
+def _scans(points: _Points) -> int:
+    return int(points.scan.max()) + 1
 
 
 def _folds(n: int) -> Labels:
@@ -185,44 +225,43 @@ def _folds(n: int) -> Labels:
 def _cross_fitted(points: _Points, eyes: Eyes) -> Scores:
     """Of each training scan as it is, by a fit on the others."""
     names = eyes.posture.names if eyes.posture else ()
-    n = int(points.scan.max()) + 1
+    n = _scans(points)
     fold = _folds(n)
     found = Scores(np.zeros(n), np.zeros(n), np.zeros((n, len(names))))
     for part in range(FOLDS):
         held = np.flatnonzero(fold == part)
-        scores = _eyes(points, fold[points.scan] != part, names).scores(points.features[held], points.tiles[held])
-        found.features[held], found.look[held], found.odds[held] = scores.features, scores.look, scores.odds
+        fitted = _eyes(points, fold[points.scan] != part, names)
+        found.features[held] = fitted.features.distances(points.features[held])
+        found.look[held] = fitted.look.distances(points.look[held])
+        if fitted.posture:
+            found.odds[held] = fitted.posture.odds(points.thumbs[0, held])
     return found
 
 
-def _limits(true: list[Scores], mild: Scores) -> dict[str, float]:
-    """One limit for each raw distance, all equally far out: so many standard deviations of its logarithm above its mean that
-    no more than the target is beyond any of them, a scan that seems turned included."""
-    logs = {name: np.concatenate([np.log(_raw(scores, name)) for scores in true]) for name in (FEATURES, LOOK)}
-    mean = {name: float(values.mean()) for name, values in logs.items()}
-    width = {name: max(float(values.std()), 1e-3) for name, values in logs.items()}
+def _limits(true: list[Scores], mild: Scores) -> tuple[dict[str, float], dict[str, float]]:
+    """Limits and widths. The two distances get limits that are equally far out: so many standard deviations above the mean of
+    their logarithms that no more than the target is beyond any limit. A posture is believed where no true scan has such odds."""
+    known = {name: np.concatenate([scores.levels[name] for scores in true]) for name in mild.levels}
+    mean = {name: float(values.mean()) for name, values in known.items()}
+    width = {name: max(float(values.std()), 1e-3) for name, values in known.items()}
+    turned = max(0.0, float(known[POSTURE].max())) if POSTURE in known else 0.0
 
     def outness(scores: Scores) -> Floats:
-        parts = [(np.log(_raw(scores, name)) - mean[name]) / width[name] for name in (FEATURES, LOOK)]
-        turned = scores.odds.max(axis=1, initial=-np.inf) > 0
-        return np.where(turned, np.inf, np.max(parts, axis=0))
+        return np.asarray(
+            np.max([(scores.levels[name] - mean[name]) / width[name] for name in (FEATURES, LOOK)], axis=0)
+        )
 
     least = _quantile(np.concatenate([outness(scores) for scores in true]), TARGET)
     far = max(least, _quantile(outness(mild), MILD_TARGET))
-    return {name: float(np.exp(mean[name] + width[name] * far)) for name in (FEATURES, LOOK)}
-
-
-def _raw(scores: Scores, name: str) -> Floats:
-    return np.maximum(scores.features if name == FEATURES else scores.look, 1e-6)
+    limits = {name: float(np.exp(mean[name] + width[name] * far)) for name in (FEATURES, LOOK)}
+    return ({**limits, POSTURE: turned} if POSTURE in known else limits), width
 
 
 def _quantile(values: Floats, beyond: float) -> float:
-    """What at most the share `beyond` of further scans of the same kind exceeds (Vovk et al., conformal prediction); the largest
-    finite value where more than that share has none."""
-    ordered = np.sort(values)
-    rank = min(int(np.ceil((len(values) + 1) * (1 - beyond))), len(values)) - 1
-    finite = ordered[np.isfinite(ordered)]
-    return float(min(ordered[rank], finite[-1]))
+    """What at most the share `beyond` of further scans of the same kind is expected to exceed (Vovk, Gammerman and Shafer,
+    "Algorithmic Learning in a Random World", 2005)."""
+    rank = min(int(np.ceil((len(values) + 1) * (1 - beyond))), len(values))
+    return float(np.sort(values)[rank - 1])
 
 
 def _exact(eyes: Eyes) -> Eyes:
@@ -249,8 +288,10 @@ def _tensors(eyes: Eyes) -> Tensors:
     return {name: torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for name, values in arrays.items()}
 
 
-def _facts(material: Material, points: _Points, eyes: Eyes, limits: Mapping[str, float]) -> Knowing:
-    n = int(points.scan.max()) + 1
+def _facts(
+    material: Material, points: _Points, eyes: Eyes, limits: dict[str, float], widths: dict[str, float]
+) -> Knowing:
+    n = _scans(points)
     return Knowing(
         n=n,
         n_validation=len(points.val),
@@ -261,7 +302,8 @@ def _facts(material: Material, points: _Points, eyes: Eyes, limits: Mapping[str,
         means=len(eyes.features.means),
         side=eyes.side,
         smallest_side=material.smallest_side,
-        limits=dict(limits),
+        limits=limits,
+        widths=widths,
         rests={FEATURES: eyes.features.rest, LOOK: eyes.look.rest},
         postures=eyes.posture.names if eyes.posture else (),
     )
@@ -280,7 +322,4 @@ def _measured(facts: Knowing, eyes: Eyes, points: _Points, val: Scores, mild: Sc
 
 
 def _beyond(facts: Knowing, scores: Scores) -> float:
-    return float((scores.ratios(facts.limits) > 1).mean())
-
-
-__all__ = ["Detector", "Material", "fit_knowing", "points_for", "why_not"]
+    return float((scores.ratios(facts) > 1).mean())

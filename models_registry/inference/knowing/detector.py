@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ from .gauss import Gauss
 from .posture import BACK, Posture
 
 Floats = npt.NDArray[np.float64]
+LEAST: Final = 1e-6
+# Spreads beyond which nothing becomes clearer.
+MOST: Final = 12.0
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,17 @@ class Scores:
     look: Floats
     odds: Floats
 
-    def ratios(self, limits: Mapping[str, float]) -> Floats:
-        """The largest share (N,) of a limit. The posture's is twice the probability that the picture is not upright."""
-        shares = [self.features / limits[FEATURES], self.look / limits[LOOK]]
-        if self.odds.shape[1]:
-            shares.append(2 / (1 + np.exp(-np.clip(self.odds.max(axis=1), -50, 50))))
-        return np.asarray(np.max(shares, axis=0))
+    @property
+    def levels(self) -> dict[str, Floats]:
+        """What limits hold for, on a scale on which true scans spread evenly: (N,) by sight."""
+        found = {FEATURES: np.log(np.maximum(self.features, LEAST)), LOOK: np.log(np.maximum(self.look, LEAST))}
+        return {**found, POSTURE: self.odds.max(axis=1)} if self.odds.shape[1] else found
+
+    def ratios(self, facts: Knowing) -> Floats:
+        """The largest share (N,) of a limit: e where a scan lies one spread of true scans beyond it."""
+        limits = {name: limit if name == POSTURE else math.log(limit) for name, limit in facts.limits.items()}
+        beyond = [(level - limits[name]) / facts.widths[name] for name, level in self.levels.items()]
+        return np.asarray(np.exp(np.clip(np.max(beyond, axis=0), -MOST, MOST)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,9 @@ class Detector:
         arrays = {name: state[name].double().numpy() for name in facts.shapes}
 
         def gauss(name: str) -> Gauss:
-            centre, scale, means, axes = (arrays[f"{PREFIX}{name}/{part}"] for part in ("centre", "scale", "means", "axes"))
+            centre, scale, means, axes = (
+                arrays[f"{PREFIX}{name}/{part}"] for part in ("centre", "scale", "means", "axes")
+            )
             return Gauss(centre, scale, means, axes, facts.rests[name])
 
         posture = None
@@ -93,13 +105,13 @@ class Detector:
         """Features (N, D) of tiles uint8 (N, 256, 256), or what `shrink` made of them."""
         small = shrink(tiles, self._size)
         scores = self._eyes.scores(features, small)
-        ratios = scores.ratios(self.facts.limits)
+        ratios = scores.ratios(self.facts)
         names = [self._posture(scores.odds[i], small[i : i + 1]) if ratios[i] > 1 else "" for i in range(len(small))]
         return Resemblance(ratios, tuple(names))
 
     def _posture(self, odds: Floats, tile: Tiles) -> str:
         """A turned film looks like the others once it is turned back; a photograph does not."""
-        if not len(odds) or odds.max() <= 0:
+        if not len(odds) or odds.max() <= self.facts.limits[POSTURE]:
             return ""
         name = self.facts.postures[int(odds.argmax())]
         return name if self._eyes.looks(BACK[name](tile))[0] <= self.facts.limits[LOOK] else ""

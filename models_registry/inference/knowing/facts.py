@@ -22,9 +22,10 @@ class Knowing:
 
     `n`, `n_validation`, `n_views`: training and validation scans and changed views of them that it was fitted on. `dimension`
     and `axes`: of the features' `Gauss`; `look_axes`: of the other one; `means`: classes. `side`: pixels a side of what is
-    looked at without a network. `limits`: distances from which on a scan is referred; `rests`: of the two `Gauss`. `postures`:
-    those that the training tells from upright, in the order of their tensors. `smallest_side`: the shortest side in pixels of any scan that it learned from; 0: not known.
-    `measured`: shares (0..1) referred of validation scans, of their mild views, and of made-up foreign pictures.
+    looked at without a network. `smallest_side`: the shortest side in pixels of any scan that it learned from; 0: not known.
+    `limits`: raw scores from which on a scan is referred; `widths`: how far true scans spread about theirs (see `Scores`);
+    `rests`: of the two `Gauss`. `postures`: those that the training tells from upright, in the order of their tensors.
+    `measured`: shares (0..1) referred of validation scans, of their mild views, and of the same in other postures.
     """
 
     reason: str = ""
@@ -38,6 +39,7 @@ class Knowing:
     side: int = 0
     smallest_side: int = 0
     limits: Mapping[str, float] = field(default_factory=dict)
+    widths: Mapping[str, float] = field(default_factory=dict)
     rests: Mapping[str, float] = field(default_factory=dict)
     postures: tuple[str, ...] = ()
     measured: Mapping[str, float] = field(default_factory=dict)
@@ -47,10 +49,14 @@ class Knowing:
             raise ValueError("knowing must have limits, or the reason why there are none")
         if not self.limits:
             return
-        if set(self.limits) != {FEATURES, LOOK} or set(self.rests) != {FEATURES, LOOK}:
-            raise ValueError(f"knowing.limits and rests must be of {FEATURES} and {LOOK}")
-        if not all(math.isfinite(value) and value > 0 for value in (*self.limits.values(), *self.rests.values())):
-            raise ValueError("knowing.limits and rests must be positive and finite")
+        sights = {FEATURES, LOOK, POSTURE} if self.postures else {FEATURES, LOOK}
+        if set(self.limits) != sights or set(self.widths) != sights or set(self.rests) != {FEATURES, LOOK}:
+            raise ValueError(f"knowing.limits, widths and rests must be of {', '.join(sorted(sights))}")
+        numbers = (self.limits[FEATURES], self.limits[LOOK], *self.widths.values(), *self.rests.values())
+        if not all(math.isfinite(value) and value > 0 for value in numbers) or not all(
+            map(math.isfinite, self.limits.values())
+        ):
+            raise ValueError("knowing.limits, widths and rests must be positive and finite")
         if min(self.dimension, self.means, self.side) < 1 or min(self.axes, self.look_axes) < 0:
             raise ValueError("knowing: dimension, means and side must be positive")
         if not set(self.postures) <= set(PUT):
@@ -82,13 +88,14 @@ class Knowing:
             return cls(
                 str(data["reason"]),
                 **{name: int(data[name]) for name in _COUNTS},
-                **{name: {str(k): float(v) for k, v in data[name].items()} for name in ("limits", "rests", "measured")},
+                **{name: {str(k): float(v) for k, v in data[name].items()} for name in _MAPS},
                 postures=tuple(map(str, data["postures"])),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"knowing is incomplete: {error}") from error
 
 
+_MAPS: Final = ("limits", "widths", "rests", "measured")
 _COUNTS: Final = (
     "n", "n_validation", "n_views", "dimension", "axes", "look_axes", "means", "side", "smallest_side",
 )  # fmt: skip
