@@ -49,7 +49,14 @@ def warm_up(pk: int) -> None:
 
 def _grades() -> QuerySet[Grade]:
     return Grade.objects.select_related(
-        "image", "image__blob", "model__project", "model__bundle", "project", "requested_by", "heatmap"
+        "image",
+        "image__blob",
+        "image__metadata",
+        "model__project",
+        "model__bundle",
+        "project",
+        "requested_by",
+        "heatmap",
     )
 
 

@@ -189,10 +189,11 @@ class Predictor:
     def decide(self, predictions: Predictions, index: int = 0, against: Sequence[ReferReason] = ()) -> Decision:
         """The decision for one scan of `predictions`. `against`: what is known against it besides its pixels, as from a scan's
         metadata; it comes first, then what the pixels say; how sure the model is counts where neither says anything."""
-        found = [*against, *self._found(predictions, index)]
+        found = [*against, *self.found(predictions, index)]
         return decide(self.manifest, float(predictions.confidences[index]), found)
 
-    def _found(self, predictions: Predictions, index: int) -> tuple[ReferReason, ...]:
+    def found(self, predictions: Predictions, index: int) -> tuple[ReferReason, ...]:
+        """What the pixels of one scan say against answering it, however sure the model is."""
         if predictions.unreadable and predictions.unreadable[index]:
             return predictions.unreadable[index]
         return () if predictions.resemblance is None else reasons(predictions.resemblance, index)

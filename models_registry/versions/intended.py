@@ -17,7 +17,7 @@ _BY_MEANING: Final = {
 
 def contradictions(project: Project, image: Image) -> tuple[ReferReason, ...]:
     """In the order of `ReferReason`; one query where the scan came without its metadata."""
-    known = Metadata.objects.filter(image=image).first()
+    known: Metadata | None = getattr(image, "metadata", None)
     return tuple(_contradictions(project, known)) if known else ()
 
 
