@@ -17,7 +17,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
-from models_registry.grades import heatmaps
+from models_registry.grades import against, heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
 from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
@@ -91,7 +91,7 @@ def _fit_threads() -> None:
 
 
 def _grades() -> QuerySet[Grade]:
-    related = ("image", "image__blob", "model__project", "model__bundle", "model__graph__blob", "project")
+    related = ("image__blob", "image__metadata", "model__project", "model__bundle", "model__graph__blob", "project")
     rows = Grade.objects.select_related(*related, "requested_by", "heatmap").defer(*selectors.LONG_COLUMNS)
     return rows.prefetch_related(stored_tiles("image"))
 
@@ -140,7 +140,8 @@ def _answer(grade: Grade, predictor: "Predictor", predictions: "Predictions") ->
     shares = predictions.probabilities[0]
     best = int(predictions.classes[0])
     confidence = float(predictions.confidences[0])
-    verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
+    verdict = predictor.decide(predictions, against=against.reasons(grade.model, grade.image, predictor.manifest))
+    known, spread = predictions.resemblance, predictions.spread
     ids = [entry["id"] for entry in grade.model.classes]
     return {
         "prediction_id": ids[best],
@@ -148,6 +149,8 @@ def _answer(grade: Grade, predictor: "Predictor", predictions: "Predictions") ->
         "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
         "decision": verdict.decision,
         "reasons": list(verdict.reasons),
+        "distance": None if known is None else float(known.distances[0]),
+        "spread": None if spread is None else float(spread[0]),
     }
 
 
