@@ -1,7 +1,7 @@
 """The encrypted derivatives of a scan: thumbnail, view and the tile that models are fed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +92,14 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     return blob
 
 
-def tile(image: Image) -> npt.NDArray[np.uint8]:
-    """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing."""
-    data = blobs.read(ensure(image, RenditionKind.TILE))
+def tile(image: Image, stored: Blob | None = None) -> npt.NDArray[np.uint8]:
+    """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing.
+    `stored`: the tile of the scan, where `stored_tiles` found it."""
+    data = blobs.read(stored or ensure(image, RenditionKind.TILE))
     return np.frombuffer(data, dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)
+
+
+def stored_tiles(images: Sequence[Image]) -> dict[int, Blob]:
+    """The tiles that these scans have, by the key of the scan: one query for many."""
+    rows = Rendition.objects.filter(kind=RenditionKind.TILE, image__in=images).select_related("blob")
+    return {row.image_id: row.blob for row in rows}

@@ -18,7 +18,7 @@ from images import policies, renditions
 from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
 from images.models import Deidentification, Image, Metadata, Project, Rendition, RenditionKind, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
-from images.services import identities
+from images.services import arrivals, identities
 from images.services.exams import Remark, contradictions
 from images.services.incoming import Incoming, decode, identify
 from mediscan_site.core import audit, text
@@ -243,6 +243,7 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
         project=project.pk,
         about=[(image, _said(image)) for image in images],
     )
+    arrivals.tell(actor, project, images)
     return images
 
 
