@@ -2,17 +2,20 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from django.db import transaction
 from django.db.models import QuerySet
 
+from images.models import Image
 from images.renditions import tile
 from mediscan_site.core import audit, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
-from models_registry.grades import heatmaps
+from models_registry.grades import heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
 from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
@@ -54,25 +57,37 @@ def _grades() -> QuerySet[Grade]:
 
 
 def _answer(grade: Grade) -> dict[str, Any]:
-    """The columns of the answer. `confidence` stays null without calibration: an uncalibrated number is not shown as one."""
+    """The columns of the answer."""
+    return answers(grade.model, [grade.image], [tile(grade.image)])[0]
+
+
+def answers(
+    model: ModelVersion, images: Sequence[Image], tiles: Sequence[npt.NDArray[np.uint8]]
+) -> list[dict[str, Any]]:
+    """The columns of the answer to each scan, read from its tile in one go. `confidence` stays null without calibration: an
+    uncalibrated number is not shown as one. `latency_ms` is each scan's part of the time that all of them took."""
     started = time.perf_counter()
-    predictor = serving.predictor(grade.model)
-    predictions = predictor.predict(np.stack([tile(grade.image)]))
-    shares = predictions.probabilities[0]
-    best = int(predictions.classes[0])
-    confidence = float(predictions.confidences[0])
-    verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
-    took_ms = round((time.perf_counter() - started) * 1000, 3)
-    ids = [entry["id"] for entry in grade.model.classes]
-    return {
-        "prediction_id": ids[best],
-        "confidence": confidence if predictions.calibrated else None,
-        "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
-        "decision": verdict.decision,
-        "reasons": list(verdict.reasons),
-        "seen_in": lineage.seen_in(grade.model, grade.image),
-        "latency_ms": took_ms,
-    }
+    predictor = serving.predictor(model)
+    predictions = predictor.predict(np.stack(tiles))
+    seen = lineage.seen_sides(model, images)
+    ids = [entry["id"] for entry in model.classes]
+    rows = []
+    for place, image in enumerate(images):
+        confidence = float(predictions.confidences[place])
+        verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(model, image))
+        shares = predictions.probabilities[place]
+        rows.append(
+            {
+                "prediction_id": ids[int(predictions.classes[place])],
+                "confidence": confidence if predictions.calibrated else None,
+                "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
+                "decision": verdict.decision,
+                "reasons": list(verdict.reasons),
+                "seen_in": seen.get(image.pk),
+            }
+        )
+    took_ms = round((time.perf_counter() - started) * 1000 / len(images), 3)
+    return [{**row, "latency_ms": took_ms} for row in rows]
 
 
 @done_again
@@ -80,6 +95,8 @@ def _finish(grade: Grade, attempt: int, answer: dict[str, Any]) -> bool:
     with transaction.atomic():
         if not work.finish(Grade, grade.pk, attempt, status=WorkStatus.SUCCEEDED, **answer):
             return False
+        if answer["decision"] == Grade.Decision.REFER:
+            referrals.open_for(grade.project_id, {grade.image_id: grade.pk})
         details = {"model": grade.model_id, "decision": answer["decision"]}
         audit.record("grade.finish", actor=grade.requested_by, obj=grade, project=grade.project_id, details=details)
     return True

@@ -1,7 +1,8 @@
 """What a version has learned from: its own training, validation and calibration scans, and those of every version that it was
 continued from. Which version that was is known one floor up: `training` registers it here when the site starts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,30 +86,68 @@ def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
 
 
 def seen_in(model: ModelVersion, image: Image) -> str | None:
-    """The side on which the version's data set, or that of a version it was continued from, has this picture: the scan itself,
-    equal bytes or pixels, or a confirmed near-duplicate. Training goes before validation before test; None: nowhere."""
+    """The side of `seen_sides` that has this picture; None: nowhere."""
+    return seen_sides(model, [image]).get(image.pk)
+
+
+def seen_sides(model: ModelVersion, images: Sequence[Image]) -> dict[int, str]:
+    """For each of the scans that the version has seen: the side on which its data set, or that of a version it was continued
+    from, has this picture: the scan itself, equal bytes or pixels, or a confirmed near-duplicate. Training goes before
+    validation before test. A fixed number of queries, however many scans."""
     snapshots = {version.snapshot_id for version in ancestry(model)}
-    known = Q(image=image)
-    if image.sha256:
-        known |= Q(sha256=image.sha256)
-    for scans in _near(Image.objects.filter(pk=image.pk).values("pk")):
-        known |= Q(image__in=scans)
     members = SnapshotMember.objects.filter(snapshot__in=snapshots)
-    sides = set(members.filter(known).values_list("split", flat=True))
-    sides |= _sides_of_equal_pixels(members, image)
-    return next((side.value for side in Split if side in sides), None)
+    sides: dict[int, set[str]] = {image.pk: set() for image in images}
+    for found in (_sides_of_bytes, _sides_of_near, _sides_of_equal_pixels):
+        for pk, side in found(members, images):
+            sides[pk].add(side)
+    return {pk: next(side.value for side in Split if side in known) for pk, known in sides.items() if known}
 
 
-def _sides_of_equal_pixels(members: "QuerySet[SnapshotMember]", image: Image) -> set[str]:
+_Sides = Iterator[tuple[int, str]]
+
+
+def _sides_of_bytes(members: "QuerySet[SnapshotMember]", images: Sequence[Image]) -> _Sides:
+    """Of the scans themselves and of equal bytes."""
+    own, by_digest = {image.pk for image in images}, _grouped(images, "sha256")
+    known = Q(image__in=own) | Q(sha256__in=list(by_digest))
+    for pk, digest, side in members.filter(known).values_list("image", "sha256", "split"):
+        yield from ((copy, side) for copy in {*({pk} & own), *by_digest.get(digest, ())})
+
+
+def _sides_of_near(members: "QuerySet[SnapshotMember]", images: Sequence[Image]) -> _Sides:
+    own = {image.pk for image in images}
+    pairs = NearDuplicate.objects.filter(Q(first__in=own) | Q(second__in=own)).values_list("first", "second")
+    others: dict[int, set[int]] = defaultdict(set)
+    for first, second in pairs:
+        others[second].update({first} & own)
+        others[first].update({second} & own)
+    if others:
+        for pk, side in members.filter(image__in=list(others)).values_list("image", "split"):
+            yield from ((near, side) for near in others[pk])
+
+
+def _sides_of_equal_pixels(members: "QuerySet[SnapshotMember]", images: Sequence[Image]) -> _Sides:
     """A copy that has just come in was not yet compared with the others. Equal pixels have an equal perceptual hash, by which
     few are left to look at."""
-    alike = list(members.filter(image__phash=image.phash).values_list("image", "split")) if image.phash else []
+    by_hash = _grouped(images, "phash")
+    alike = list(members.filter(image__phash__in=list(by_hash)).values_list("image__phash", "image", "split"))
     if not alike:
-        return set()
-    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in={image.pk, *(pk for pk, _ in alike)})
+        return
+    compared = {pk for _, pk, _ in alike}.union(*(by_hash[phash] for phash, _, _ in alike))
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in=compared)
     digests = dict(tiles.values_list("image", "blob__sha256"))
-    own = digests.get(image.pk)
-    return {side for pk, side in alike if own and digests.get(pk) == own}
+    for phash, pk, side in alike:
+        there = digests.get(pk)
+        yield from ((copy, side) for copy in by_hash[phash] if there and digests.get(copy) == there)
+
+
+def _grouped(images: Sequence[Image], column: str) -> dict[str, list[int]]:
+    """The scans by what they have in this column; without those that have nothing there."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for image in images:
+        if value := getattr(image, column):
+            groups[value].append(image.pk)
+    return dict(groups)
 
 
 def is_of_other_modality(model: ModelVersion, image: Image) -> bool:
