@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 from mediscan_site.core import work
 from mediscan_site.core.work import durable_task, register_sweep
 from models_registry.deployments.services import WARM
-from models_registry.models import Evaluation, Grade
+from models_registry.models import Evaluation, Grade, GradeBatch
 from models_registry.versions.services import MIRROR
 
 GRADE_QUEUE: Final = "grade"
@@ -18,6 +18,13 @@ def grade(pk: int) -> None:
     from models_registry.grades.worker import run_grade
 
     work.in_turn(Grade, pk, run_grade)
+
+
+@durable_task(name="models_registry.grade_batch", queue=GRADE_QUEUE, soft_limit_s=300)
+def grade_batch(pk: int) -> None:
+    from models_registry.batches.worker import run_batch
+
+    work.in_turn(GradeBatch, pk, run_batch)
 
 
 @durable_task(name=WARM, queue=GRADE_QUEUE, soft_limit_s=120)
@@ -51,4 +58,5 @@ def mirror(pk: int) -> None:
 
 
 register_sweep(Grade, grade)
+register_sweep(GradeBatch, grade_batch)
 register_sweep(Evaluation, evaluate)
