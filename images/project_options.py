@@ -150,6 +150,14 @@ _ROWS: Final = (
         shown=15,
         deidentifies=True,
     ),
+    Option(
+        name="grade_on_arrival",
+        kind="flag",
+        label="Grade each new scan when it comes in",
+        help="By the deployed model, in the background, asked for by whoever uploads; without a deployed model nothing happens.",
+        api_help="the deployed model grades each new scan, asked for by whoever uploads it",
+        shown=11,
+    ),
 )
 
 OPTIONS: Final = {row.name: row for row in _ROWS}

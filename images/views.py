@@ -194,7 +194,7 @@ def member_right(request: HttpRequest, pk: int) -> HttpResponse:
 @by_pseudonym
 def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
+    asked = {key: str(value) for key, value in request.GET.items() if value and key not in ("cursor", "choose")}
     query = {**asked, "project": str(pk)}
     rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
     ordering = chosen_ordering(request.GET.get("ordering"), allowed=ORDERINGS, default="-upload_date")
@@ -203,7 +203,7 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     csv_url = f"{reverse('image-list')}?{urlencode({**query, 'format': 'csv'})}"
     form = forms.ScanFilterForm(request.GET, project=project)
     context = {"project": project, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
-    return respond(request, "images/scan_list.html", context)
+    return respond(request, "images/scan_list.html", {**context, "choosing": "choose" in request.GET})
 
 
 @read_page

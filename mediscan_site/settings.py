@@ -141,6 +141,7 @@ WORK_MAX_ATTEMPTS = 3
 # The most that one person, administrators too, may have waiting or running (core.shares).
 WAITING_PER_PERSON = {
     "models_registry.Grade": site_env.count(env, "MAX_WAITING_GRADES", default=100),
+    "models_registry.GradeBatch": site_env.count(env, "MAX_WAITING_GRADE_BATCHES", default=10),
     "models_registry.Evaluation": site_env.count(env, "MAX_WAITING_EVALUATIONS", default=20),
     "labeling.Import": site_env.count(env, "MAX_WAITING_IMPORTS", default=20),
     "labeling.Export": site_env.count(env, "MAX_WAITING_EXPORTS", default=10),

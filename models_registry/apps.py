@@ -7,7 +7,10 @@ class ModelsRegistryConfig(AppConfig):
     name = "models_registry"
 
     def ready(self) -> None:
-        # They register what is removed when a scan is erased, what damage means, and which task does the work of a row.
+        # They register what is removed when a scan is erased, what damage means, which task does the work of a row, what a
+        # decision about a referred scan ends, and what follows when a new scan comes in.
         import_module("models_registry.erasure")
         import_module("models_registry.deployments.bundles")
         import_module("models_registry.tasks")
+        import_module("models_registry.grades.referrals")
+        import_module("models_registry.batches.arrivals")

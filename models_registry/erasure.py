@@ -4,18 +4,25 @@ from images.models import Image
 from images.services import on_erase
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
-from models_registry.models import Feedback, Grade
+from models_registry.grades.referrals import close_for
+from models_registry.models import Feedback, Grade, GradeBatchItem, Referral, ReferralRead
 
 ERASED = "(erased)"
 
 
 @on_erase
 def forget(image: Image) -> list[Blob]:
-    """Drop the heat maps of the scan and return them for destruction; doctors' remarks are removed too."""
+    """Drop the heat maps of the scan and return them for destruction; doctors' remarks are removed too, and nobody is asked to
+    read it any more."""
     grades = Grade.objects.filter(image=image)
     drawn = grades.filter(heatmap__isnull=False).select_related("heatmap")
     doomed = [grade.heatmap for grade in drawn if grade.heatmap]
     forget_answers(*(f'"grade":{pk},' for pk in grades.values_list("pk", flat=True)))
     grades.update(heatmap=None)
     Feedback.objects.filter(grade__image=image).exclude(comment="").update(comment=ERASED)
+    close_for(image.pk, Referral.Outcome.ERASED)
+    reads = ReferralRead.objects.filter(referral__image=image)
+    reads.exclude(comment="").update(comment=ERASED)
+    reads.exclude(ungradable_reason="").update(ungradable_reason=ERASED)
+    GradeBatchItem.objects.filter(image=image).exclude(detail="").update(detail=ERASED)
     return doomed

@@ -22,10 +22,10 @@ _SET = (
     "Classes that cannot be ruled out, the most probable first; empty when no class fits, null where there is no set."
 )
 _COVERAGE = "Share of scans, 0 to 1, whose sets are to hold the true class; null where there is no set."
-_REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
+REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".join(
     f"`{reason}`: {reason.sentence}" for reason in ReferReason
 )
-_SEEN = (
+SEEN = (
     "The side of the model's own data sets that has this scan or the same picture. An answer to what is in `train` or `val` is "
     "no evidence for the model; null: it has not seen it."
 )
@@ -35,6 +35,8 @@ _DISTANCE = (
     "cannot tell, and `distance_reason` says why."
 )
 _SPREAD = "How far the networks of the model disagree: the standard deviation of their probabilities of `prediction`; null for one."
+BEFORE = "The newest earlier grade of the same scan by the same model, which says the same again; null: there is none."
+BEFORE_AT = "When that one was answered."
 _REASON = "Why there is no set; empty where there is one."
 
 
@@ -117,12 +119,14 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     probabilities = serializers.SerializerMethodField()
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
+    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=REASONS)
     reason_sentences = serializers.SerializerMethodField(help_text=_SENTENCES)
     distance = serializers.FloatField(read_only=True, allow_null=True, help_text=_DISTANCE)
     distance_reason = serializers.SerializerMethodField(help_text="Why there is no distance; empty where there is one.")
     spread = serializers.FloatField(read_only=True, allow_null=True, help_text=_SPREAD)
-    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
+    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
+    graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
+    graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)
     unknown_classes = serializers.SerializerMethodField(help_text="Classes in use that the model does not know.")
     retired_classes = serializers.SerializerMethodField(
         help_text="Classes that it answers and the project has retired."
@@ -224,9 +228,11 @@ class HistorySerializer(AnswerSerializer):
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
-    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
+    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=REASONS)
     model = serializers.CharField(source="model.code", read_only=True)
-    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
+    seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
+    graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
+    graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")
     reference_label = serializers.CharField(
         source="image.label_class.name", read_only=True, allow_null=True, default=None

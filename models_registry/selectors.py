@@ -1,8 +1,8 @@
 """Read queries of the registry, for pages and API."""
 
-from typing import Any
+from typing import Any, Final
 
-from django.db.models import Case, CharField, Exists, OuterRef, Prefetch, QuerySet, Value, When
+from django.db.models import Case, CharField, Exists, OuterRef, Prefetch, QuerySet, Subquery, Value, When
 
 from images.models import Project
 from labeling.models import Snapshot
@@ -78,10 +78,22 @@ def deployments(user: Any) -> QuerySet[Deployment]:
     return policies.visible_deployments(user).select_related("model", "project", "previous__model", "deployed_by")
 
 
+# What `Grade` has under these names, and the column of the earlier grade that it is.
+EARLIER: Final = {"graded_before": "pk", "graded_before_at": "finished_at"}
+
+
+def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
+    """With `graded_before` and `graded_before_at`: the newest answered grade of the same scan by the same version before it."""
+    same = {"image": OuterRef("image"), "model": OuterRef("model"), "pk__lt": OuterRef("pk")}
+    before = Grade.objects.filter(**same, status=WorkStatus.SUCCEEDED).order_by("-pk")
+    found = {name: Subquery(before.values(column)[:1]) for name, column in EARLIER.items()}
+    return grades.annotate(**found)
+
+
 def grades(user: Any) -> QuerySet[Grade]:
     """With all that a line of the history shows, in a fixed number of queries."""
     return (
-        policies.visible_grades(user)
+        with_earlier(policies.visible_grades(user))
         .select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
         .defer(*LONG_COLUMNS)
         .prefetch_related(

@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 from mediscan_site.core import batches, work
 from mediscan_site.core.work import durable_task, register_sweep
 from models_registry.grades.waiting import DRAW
-from models_registry.models import Evaluation, Grade
+from models_registry.models import Evaluation, Grade, GradeBatch
 from models_registry.versions import graphs
 from models_registry.versions.services import MIRROR
 from models_registry.versions.serving import WARM
@@ -28,6 +28,13 @@ def draw(pk: int) -> None:
     from models_registry.grades.worker import draw as drawn
 
     drawn(pk)
+
+
+@durable_task(name="models_registry.grade_batch", queue=GRADE_QUEUE, soft_limit_s=300)
+def grade_batch(pk: int) -> None:
+    from models_registry.batches.worker import run_batch
+
+    work.in_turn(GradeBatch, pk, run_batch)
 
 
 @durable_task(name=WARM, queue=GRADE_QUEUE, soft_limit_s=120)
@@ -69,4 +76,5 @@ def mirror(pk: int) -> None:
 
 
 register_sweep(Grade, grade)
+register_sweep(GradeBatch, grade_batch)
 register_sweep(Evaluation, evaluate)

@@ -34,6 +34,8 @@ class Project(models.Model):
     keep_patient_characteristics = models.BooleanField(default=True)
     keep_institution = models.BooleanField(default=False)
     shift_dates = models.BooleanField(default=True)
+    # Whoever uploads asks the deployed version about each new scan.
+    grade_on_arrival = models.BooleanField(default=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     version = models.PositiveIntegerField(default=1)

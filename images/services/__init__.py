@@ -2,6 +2,7 @@
 
 from images.facts import parse_facts, pseudonym
 from images.scan_facts import ScanFacts
+from images.services.arrivals import on_arrival
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
@@ -23,6 +24,7 @@ __all__ = [
     "forget_unused",
     "grant",
     "merge_patients",
+    "on_arrival",
     "on_erase",
     "on_erase_patient",
     "open_original",

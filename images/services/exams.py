@@ -45,10 +45,12 @@ _WAS_HERE: Final = "The scan was already here under another patient, which it ke
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about a scan that a person should look at; nothing was refused for it."""
+    """Something about a scan that a person should look at; nothing was refused for it. `of_all`: it holds for whatever came
+    with the scan as well, so that a report of many files says it once."""
 
     code: str
     detail: str
+    of_all: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from images import policies
 from images.models import Deidentification, Image, Metadata, Project, Rendition, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
-from images.services import identities
+from images.services import arrivals, identities
 from images.services.exams import contradictions
 from images.services.incoming import identify
 from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
@@ -163,6 +163,7 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
         project=project.pk,
         about=[(image, _said(image)) for image in images],
     )
+    arrivals.tell(actor, project, images)
     return images
 
 

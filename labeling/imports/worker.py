@@ -225,7 +225,8 @@ class _Walk:
     def _taken(self, delivery: Delivery, image: Image) -> None:
         path, wanted = delivery.parcel.tag, delivery.parcel.label_class
         for remark in self._remarks(delivery, image):
-            self.report.add(path, Outcome.WARNING, remark.code, remark.detail, image)
+            about, scan = (self.batch.file_name, None) if remark.of_all else (path, image)
+            self.report.add(about, Outcome.WARNING, remark.code, remark.detail, scan)
         if delivery.created:
             self.report.add(path, Outcome.CREATED, "", "", image)
             return

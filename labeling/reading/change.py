@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.models import Image, ProjectClass
+from images.models import ApprovalStatus, Image, ProjectClass
 from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
@@ -20,6 +20,18 @@ from mediscan_site.core.models import User
 T = TypeVar("T")
 TRIES = 5
 CHANGED = "The scan was changed meanwhile. Load it again and repeat your change."
+
+
+# What later apps do when a person has decided what a scan is, in the transaction of the decision.
+DecisionHook = Callable[[Image], None]
+_decision_hooks: list[DecisionHook] = []
+
+
+def on_decision(hook: DecisionHook) -> DecisionHook:
+    """Register (also as a decorator) what follows when somebody gives a scan a new label or approves the one it has."""
+    if hook not in _decision_hooks:
+        _decision_hooks.append(hook)
+    return hook
 
 
 class _Lost(Exception):
@@ -88,14 +100,18 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     rows = Image.objects.filter(pk=image.pk, version=image.version, erased_at__isnull=True)
     if not rows.update(version=F("version") + 1, **columns):
         raise _Lost
+    new = label is not None and label._state.adding
     if label is None:
         Reference.objects.filter(image=image).delete()
-    elif label._state.adding:
+    elif new:
         label.save(force_insert=True)
         Reference.objects.update_or_create(image=image, defaults={"label": label})
     Lease.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
     _show(image, columns)
+    if new or (label is not None and state.approval == ApprovalStatus.APPROVED):
+        for hook in _decision_hooks:
+            hook(image)
 
 
 def settle_doubt(image: Image, actor: User) -> None:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, connection, models
 
@@ -25,6 +25,19 @@ def save_all(rows: Sequence[Row]) -> None:
         return
     for row in rows:
         row.save(force_insert=True)
+
+
+def insert_selected(model: type[models.Model], fields: Sequence[str], chosen: "models.QuerySet[Any, Any]") -> int:
+    """Insert a row for each row of a query that gives the values of `fields` in their order; returns how many. One statement,
+    which moves no row through this process, however many there are: INSERT … SELECT, which Django's ORM does not have."""
+    quote = connection.ops.quote_name
+    by_name = {field.name: str(field.column) for field in model._meta.concrete_fields}
+    columns = ", ".join(quote(by_name[name]) for name in fields)
+    select, values = chosen.query.sql_with_params()
+    with connection.cursor() as cursor:
+        # The names are our own models', and the values go as parameters.
+        cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {select}", values)
+        return int(cursor.rowcount)
 
 
 def patiently(write: Callable[[], Answer]) -> Answer:

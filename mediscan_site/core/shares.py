@@ -16,11 +16,13 @@ from mediscan_site.core.models import ACTIVE, User, WorkItem, WorkStatus
 RETRY_AFTER_S: Final = 30
 
 
-def take_turn(row: WorkItem) -> None:
-    """Give a new row its turn, before it is saved in the same transaction. TooMany when its owner has enough waiting."""
+def take_turn(row: WorkItem, *, limited: bool = True) -> None:
+    """Give a new row its turn, before it is saved in the same transaction. TooMany when its owner has enough waiting; with
+    `limited` False that is not asked, for what the site itself asks for in somebody's name."""
     owner: User = getattr(row, row.owner_field)
     hold(owner.pk)
-    require_room(type(row), owner)
+    if limited:
+        require_room(type(row), owner)
     queued = type(row)._default_manager.filter(status=WorkStatus.QUEUED)
     found = queued.aggregate(round=Min("turn"), last=Max("turn", filter=Q(**{row.owner_field: owner.pk})))
     row.turn = max(found["round"] or 0, 0 if found["last"] is None else found["last"] + 1)

@@ -21,6 +21,8 @@ from models_registry.api import (
     HistoryViewSet,
     ModelViewSet,
 )
+from models_registry.batches.api import GradeBatchViewSet
+from models_registry.worklists.api import ReferralViewSet
 from training.api import TrainingRunViewSet
 
 router = SimpleRouter()
@@ -39,6 +41,8 @@ router.register("models", ModelViewSet, basename="model")
 router.register("evaluations", EvaluationViewSet, basename="evaluation")
 router.register("deployments", DeploymentViewSet, basename="deployment")
 router.register("grades", GradeViewSet, basename="grade")
+router.register("grade-batches", GradeBatchViewSet, basename="grade-batch")
+router.register("referrals", ReferralViewSet, basename="referral")
 router.register("feedback", FeedbackViewSet, basename="feedback")
 router.register("history", HistoryViewSet, basename="history")
 router.register("audit", AuditViewSet, basename="audit")

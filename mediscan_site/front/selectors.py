@@ -21,8 +21,10 @@ from mediscan_site.core.http.pages import Page, keyset_page
 from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, WorkStatus
 from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
+from models_registry.batches.policies import visible_batches
 from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
+from models_registry.worklists.selectors import counts as waiting_referrals
 from training.models import TrainingRun
 from training.policies import visible_runs
 
@@ -88,6 +90,11 @@ def _grade_job(row: Any) -> Job:
     return _job("grade", f"{row.image.code} by {row.model.code}", url, row.project, row.requested_by, row)
 
 
+def _batch_job(row: Any) -> Job:
+    name = f"{row.total} scan{'' if row.total == 1 else 's'} by {row.model.code}"
+    return _job("grade batch", name, reverse("grade_batch", args=[row.pk]), row.project, row.requested_by, row)
+
+
 def _imports(user: Any) -> QuerySet[Any]:
     return visible_imports(user).select_related("project", "created_by")
 
@@ -105,7 +112,13 @@ def _evaluations(user: Any) -> QuerySet[Any]:
 
 
 def _grades(user: Any) -> QuerySet[Any]:
-    return visible_grades(user).select_related("project", "image", "model", "requested_by")
+    """What was asked for one by one: a batch is a job of its own."""
+    single = visible_grades(user).filter(batch_item__isnull=True)
+    return single.select_related("project", "image", "model", "requested_by")
+
+
+def _batches(user: Any) -> QuerySet[Any]:
+    return visible_batches(user).select_related("project", "model", "requested_by")
 
 
 _KINDS: dict[str, tuple[Callable[[Any], QuerySet[Any]], Callable[[Any], Job]]] = {
@@ -114,6 +127,7 @@ _KINDS: dict[str, tuple[Callable[[Any], QuerySet[Any]], Callable[[Any], Job]]] =
     "runs": (_runs, _run_job),
     "evaluations": (_evaluations, _evaluation_job),
     "grades": (_grades, _grade_job),
+    "batches": (_batches, _batch_job),
 }
 JOB_KINDS = tuple(_KINDS)
 
@@ -142,13 +156,15 @@ class ProjectCard:
     scans: int
     to_label: int
     to_review: int
+    referred: int
     deployed: str
 
 
 def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them for this user: four queries, however many there are."""
+    """The newest projects with the work that waits in them for this user: five queries, however many there are."""
     projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
     counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
+    referred = waiting_referrals(projects)
     serving = dict(
         DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
     )
@@ -158,6 +174,7 @@ def dashboard(user: Any) -> list[ProjectCard]:
             scans=counts.get(project.pk, 0),
             to_label=waiting[project.pk][Lease.Task.LABEL],
             to_review=waiting[project.pk][Lease.Task.REVIEW],
+            referred=referred[project.pk],
             deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
         )
         for project in projects

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
+from images.models import Image
 from images.renditions import stored_tiles, tile
 from mediscan_site.core import audit, batches, bell, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
-from models_registry.grades import against, heatmaps
+from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
 from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
@@ -97,28 +98,44 @@ def _grades() -> QuerySet[Grade]:
 
 
 def _answers(grades: Sequence[Grade]) -> dict[int, Columns | Exception]:
-    """The columns of each answer, or why there is none."""
+    """By the key of the grade, all of one version."""
+    found = answers(grades[0].model, [grade.image for grade in grades])
+    return {grade.pk: one for grade, one in zip(grades, found, strict=True)}
+
+
+def answers(model: ModelVersion, images: Sequence[Image]) -> list[Columns | Exception]:
+    """Of each scan, in their order: the columns of the version's answer, or why there is none."""
     started = time.perf_counter()
-    predictor = serving.predictor(grades[0].model)
-    answers: dict[int, Columns | Exception] = {}
-    pictures: dict[int, Pixels] = {}
-    for grade in grades:
-        try:
-            pictures[grade.pk] = tile(grade.image)
-        except Exception as error:
-            answers[grade.pk] = error
-    readable = [grade for grade in grades if grade.pk in pictures]
-    seen = lineage.seen_in_all(grades[0].model, [grade.image for grade in readable]) if readable else {}
-    for grade, found in zip(readable, _predicted(predictor, [pictures[one.pk] for one in readable]), strict=True):
-        try:
-            columns = _answer(grade, predictor, found) if not isinstance(found, Exception) else found
-            if isinstance(columns, dict):
-                columns["seen_in"] = seen[grade.image_id]
-                columns["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
-            answers[grade.pk] = columns
-        except Exception as error:
-            answers[grade.pk] = error
-    return answers
+    predictor = serving.predictor(model)
+    pictures = [_picture(image) for image in images]
+    readable = [picture for picture in pictures if not isinstance(picture, Exception)]
+    predicted = iter(_predicted(predictor, readable))
+    seen = lineage.seen_in_all(model, images) if readable else {}
+    found: list[Columns | Exception] = []
+    for image, picture in zip(images, pictures, strict=True):
+        said = picture if isinstance(picture, Exception) else next(predicted)
+        columns = said if isinstance(said, Exception) else _tried(model, image, predictor, said)
+        if isinstance(columns, dict):
+            columns["seen_in"] = seen[image.pk]
+            columns["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        found.append(columns)
+    return found
+
+
+def _picture(image: Image) -> Pixels | Exception:
+    try:
+        return tile(image)
+    except Exception as error:
+        return error
+
+
+def _tried(
+    model: ModelVersion, image: Image, predictor: "Predictor", predictions: "Predictions"
+) -> Columns | Exception:
+    try:
+        return _answer(model, image, predictor, predictions)
+    except Exception as error:
+        return error
 
 
 def _predicted(predictor: "Predictor", pictures: Sequence[Pixels]) -> "Iterable[Predictions | Exception]":
@@ -134,15 +151,15 @@ def _predicted(predictor: "Predictor", pictures: Sequence[Pixels]) -> "Iterable[
         return [one for picture in pictures for one in _predicted(predictor, [picture])]
 
 
-def _answer(grade: Grade, predictor: "Predictor", predictions: "Predictions") -> Columns:
+def _answer(model: ModelVersion, image: Image, predictor: "Predictor", predictions: "Predictions") -> Columns:
     """The columns of the answer from the predictions of this one scan. `confidence` stays null without calibration: an
     uncalibrated number is not shown as one."""
     shares = predictions.probabilities[0]
     best = int(predictions.classes[0])
     confidence = float(predictions.confidences[0])
-    verdict = predictor.decide(predictions, against=against.reasons(grade.model, grade.image, predictor.manifest))
+    verdict = predictor.decide(predictions, against=against.reasons(model, image, predictor.manifest))
     known, spread = predictions.resemblance, predictions.spread
-    ids = [entry["id"] for entry in grade.model.classes]
+    ids = [entry["id"] for entry in model.classes]
     return {
         "prediction_id": ids[best],
         "confidence": confidence if predictions.calibrated else None,
@@ -179,6 +196,8 @@ def _finish(answered: Sequence[tuple[Taken, Grade, Any]]) -> None:
         for one, grade, columns in answered:
             if not work.finish(Grade, grade.pk, one.attempt, status=WorkStatus.SUCCEEDED, **columns):
                 continue
+            if columns["decision"] == Grade.Decision.REFER:
+                referrals.open_for(grade.project_id, {grade.image_id: grade.pk})
             details = {"model": grade.model_id, "decision": columns["decision"]}
             with batches.acting(one):
                 audit.record(

@@ -1,5 +1,7 @@
 """What a model says about a scan, and what doctors answer."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -37,6 +39,9 @@ class Grade(WorkItem):
     spread = models.FloatField(null=True)
     # The side of the version's own data sets that has this picture; an answer to what was learned from proves nothing.
     seen_in = models.CharField(max_length=8, choices=Split, null=True, blank=True)
+    # The newest earlier grade of the scan by the same version, and when it was answered: what `selectors.with_earlier` found.
+    graded_before: int | None = None
+    graded_before_at: datetime | None = None
 
     class Meta:
         indexes = [

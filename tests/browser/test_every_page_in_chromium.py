@@ -32,20 +32,46 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
         detail="This is a PDF.",
     )
     run = made_run(epochs=6)
+    graded, waiting, read = graded_and_referred(project, author, grade)
     by_project = (
         "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
         "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts",
+        "referrals", "grade_batches",
     )  # fmt: skip
     others = {
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
-        "dataset": snapshot, "import": batch, "run": run,
+        "dataset": snapshot, "import": batch, "run": run, "grade_batch": graded, "referral": read,
     }  # fmt: skip
     plain = ("dashboard", "project_list", "project_create", "history", "jobs", "audit", "password_change")
     return {
         **{name: reverse(name) for name in plain},
         **{name: reverse(name, args=[project.pk]) for name in by_project},
         **{name: reverse(name, args=[row.pk]) for name, row in others.items()},
+        "referral_waiting": reverse("referral", args=[waiting.pk]),
+        "scan_list_choosing": f"{reverse('scan_list', args=[project.pk])}?choose=1",
     }
+
+
+def graded_and_referred(project, reader, grade):
+    """A batch with scans of every outcome; a referral that waits, and one that was read."""
+    from images.models import Image
+    from models_registry.batches.services import start_batch
+    from models_registry.models import Grade, GradeBatchItem, Referral
+    from models_registry.worklists.services import read_referral
+
+    batch = start_batch(actor=reader, project=project)
+    Grade.objects.filter(pk=grade.pk).update(decision="refer", reasons=["below_threshold"])
+    items = batch.items.order_by("pk")
+    items.filter(image=grade.image_id).update(outcome="referred", grade=grade)
+    others = list(items.exclude(image=grade.image_id).values_list("pk", flat=True))
+    for pk, outcome in zip(others, ("failed", "left_out"), strict=False):
+        detail = {"failed": "A stored scan is damaged and was not read.", "left_out": "The scan is held back."}[outcome]
+        GradeBatchItem.objects.filter(pk=pk).update(outcome=outcome, code=outcome, detail=detail)
+    read = Referral.objects.create(project=project, image=grade.image, grade=grade)
+    read_referral(actor=reader, referral=read, label_class=project.class_rows.first(), comment="Seen twice.")
+    unread = Image.objects.filter(project=project, label_status="unlabeled").first()
+    waiting = Referral.objects.create(project=project, image=unread, grade=grade)
+    return batch, waiting, Referral.objects.select_related("image").get(pk=read.pk)
 
 
 def signed_in(windows, live_server, user, size: dict[str, int]):

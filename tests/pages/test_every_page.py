@@ -19,6 +19,8 @@ NASTY = "<script>alert(1)</script>"
 def rows(project, author, make_scan, answered, made_run, snapshot):
     """Keys of one of everything."""
     from labeling.models import Import, LabelDoubt
+    from models_registry.batches.services import start_batch
+    from models_registry.models import Referral
 
     labelled = make_scan(seed=1, label="OPACITY", patient="p1")
     LabelDoubt.objects.create(
@@ -31,8 +33,11 @@ def rows(project, author, make_scan, answered, made_run, snapshot):
     )
     grade = answered(seed=2)
     batch = Import.objects.create(project=project, created_by=author, file_name="many.zip", status="succeeded", total=3)
+    referral = Referral.objects.create(project=project, image=grade.image, grade=grade)
     return {
         "project": project.pk,
+        "referral": referral.pk,
+        "batch": start_batch(actor=author, project=project, images=[grade.image]).pk,
         "scan": labelled.pk,
         "grade": grade.pk,
         "graded": grade.image_id,
@@ -81,6 +86,10 @@ PAGES = [
     ("model", "model", "admin", ["Confusion matrix", "40 scans", "read 1 time", "grouped by patient", "Model card"]),
     ("grade", "project", "author", ["{model}", "Look at the scan yourself first", "Research use only"]),
     ("grade_detail", "grade", "author", ["Is this right?", "Show what spoke for", "Research use only"]),
+    ("grade_batches", "project", "author", ["Grade all scans", "Selection", "{model}", "many.zip"]),
+    ("grade_batch", "batch", "author", ["{graded}", "{model}", "Cancel", "Results as CSV", "waiting"]),
+    ("referrals", "project", "colleague", ["{graded}", "1 referred scan waits", "NORMAL", "Ungradable", "Skip"]),
+    ("referral", "referral", "author", ["{graded}", "This scan waits to be read"]),
     ("history", None, "author", ["{graded}", "{model}", "Research use only"]),
     ("scan", "scan", "author", ["scan1.jpg", "pseudonym", "labelled OPACITY", "Withdraw the label"]),
     ("scan_timeline", "scan", "author", ["uploaded as scan1.jpg", "labelled OPACITY", "author"]),
@@ -150,7 +159,19 @@ def test_a_list_without_rows_says_what_to_do_next(browser, outsider, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["label_next", "review", "doubts", "dataset_list", "training", "model_list", "grade", "scan_list", "project"],
+    [
+        "label_next",
+        "review",
+        "doubts",
+        "dataset_list",
+        "training",
+        "model_list",
+        "grade",
+        "grade_batches",
+        "referrals",
+        "scan_list",
+        "project",
+    ],
 )
 def test_an_empty_project_says_what_to_do_next(browser, author, project, name):
     page = browser(author).get(reverse(name, args=[project.pk])).content.decode()
@@ -164,6 +185,7 @@ def test_an_empty_project_says_what_to_do_next(browser, author, project, name):
         ("label_next", "project", "{graded}"),
         ("grade_detail", "grade", "Is this right?"),
         ("jobs", None, "{run}"),
+        ("grade_batch", "batch", "{graded}"),
         ("import", "import", "Already there"),
         ("model", "model", "Evaluations"),
     ],

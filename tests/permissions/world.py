@@ -12,7 +12,16 @@ from labeling.imports.uploads import start_upload
 from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapshot, SnapshotMember
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.services import issue_service_token
-from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import (
+    Deployment,
+    Evaluation,
+    Feedback,
+    Grade,
+    GradeBatch,
+    GradeBatchItem,
+    ModelVersion,
+    Referral,
+)
 from tests.conftest import CLASSES, make_user, member, scan_bytes
 from training.models import TrainingRun
 
@@ -134,6 +143,17 @@ def _models(world: World, project, admin) -> None:
     evaluation = Evaluation.objects.create(snapshot=model.snapshot, origin="request", **common)
     deployment = Deployment.objects.create(project=project, model=model, kind="deploy", deployed_by=admin)
     grade = Grade.objects.create(project=project, image_id=world.ids["scan"], **common)
+    batch = GradeBatch.objects.create(project=project, origin="selection", total=1, **common)
+    GradeBatchItem.objects.create(batch=batch, image_id=world.ids["scan"], outcome="failed", code="damaged")
+    given_back = Grade.objects.create(
+        project=project,
+        image_id=world.ids["bare"],
+        prediction=project.class_rows.first(),
+        decision="refer",
+        reasons=["below_threshold"],
+        **{**common, "status": WorkStatus.SUCCEEDED},
+    )
+    referral = Referral.objects.create(project=project, image_id=world.ids["bare"], grade=given_back)
     feedback = Feedback.objects.create(grade=grade, author=admin, correct=True)
     run = TrainingRun.objects.create(
         project=project,
@@ -149,5 +169,7 @@ def _models(world: World, project, admin) -> None:
         deployment=deployment.pk,
         grade=grade.pk,
         feedback=feedback.pk,
+        grade_batch=batch.pk,
+        referral=referral.pk,
         run=run.pk,
     )

@@ -21,6 +21,8 @@ FORGOTTEN = {
     "labeling.ImportFile": {"path", "path_digest", "code", "detail", "patient"},
     "labeling.ResumableUpload": {"file_name", "sha256", "dialect"},
     "models_registry.Feedback": {"comment"},
+    "models_registry.GradeBatchItem": {"code", "detail"},
+    "models_registry.ReferralRead": {"ungradable_reason", "comment"},
     "core.Blob": {"path", "content_type", "sha256", "stored_sha256", "key_id", "wrapped_key"},
 }
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
@@ -49,6 +51,7 @@ HARMLESS = {
     "models_registry.ModelGraph": {"sha256", "signature", "note"},
     "models_registry.Evaluation": {"error", "metrics"},
     "models_registry.Deployment": {"gate", "override_reason"},
+    "models_registry.GradeBatch": {"error", "filters"},
     "models_registry.Grade": {"error", "probabilities", "reasons"},
     "training.TrainingRun": {"error", "config", "message", "mlflow_run_id", "environment"},
     "training.EpochMetrics": {"phase", "metrics"},

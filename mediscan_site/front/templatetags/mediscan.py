@@ -13,10 +13,12 @@ from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
 from labeling.reading.selectors import queue_counts
 from models_registry import selectors
+from models_registry.batches.selectors import on_arrival
 from models_registry.grades import prediction_sets
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Grade
 from models_registry.versions.fairness import test_reads as readings
+from models_registry.worklists.selectors import counts as waiting_referrals
 
 register = template.Library()
 
@@ -30,10 +32,11 @@ NAVIGATION = (
     ("training", "Training", "training", None),
     ("models", "Models", "model_list", None),
     ("grade", "Grade", "grade", "grade_image"),
+    ("referrals", "Referred", "referrals", "label_image"),
 )
-GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
+GOOD = {"approved", "answered", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
 BAD = {"rejected", "failed", "wrong"}
-CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+CARE = {"modified", "pending", "refer", "referred", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
 
 
 @register.simple_tag
@@ -46,6 +49,18 @@ def rights(user: Any, project: Project) -> dict[str, bool]:
 def queue(user: Any, project: Project) -> dict[str, int]:
     """`queue.label`, `queue.review`: how many scans wait for the viewer, as the desks count them."""
     return queue_counts(user=user, projects=[project])[project.pk]
+
+
+@register.simple_tag
+def referred(project: Project) -> int:
+    """How many scans that a model gave back wait for somebody to read them."""
+    return waiting_referrals([project])[project.pk]
+
+
+@register.simple_tag
+def arrivals(user: Any, project: Project) -> str:
+    """What a project whose new scans are graded when they come in says about it."""
+    return on_arrival(user, project)
 
 
 @register.simple_tag

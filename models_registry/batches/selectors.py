@@ -1,0 +1,77 @@
+"""Read queries about grade batches."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from images.models import Project
+from images.policies import can
+from mediscan_site.core import text
+from mediscan_site.core.models import User
+from models_registry.batches.policies import visible_batches
+from models_registry.models import GradeBatch, GradeBatchItem
+from models_registry.selectors import deployed_model, with_earlier
+
+CHUNK: Final = 500
+
+
+def _number(outcome: GradeBatchItem.Outcome) -> Coalesce:
+    """A subquery for each: a joined count would read the same rows again and again."""
+    items = GradeBatchItem.objects.filter(batch=OuterRef("pk"), outcome=outcome).order_by()
+    return Coalesce(Subquery(items.values("batch").annotate(number=Count("pk")).values("number")), 0)
+
+
+def batches(user: Any) -> QuerySet[GradeBatch]:
+    """The user's batches with how many scans of each ended how: `number_answered`, `number_referred` and so on."""
+    numbers = {f"number_{outcome.value}": _number(outcome) for outcome in GradeBatchItem.Outcome}
+    related = ("project", "model", "requested_by", "source_import")
+    return visible_batches(user).select_related(*related).annotate(**numbers)
+
+
+def reasons(batch: GradeBatch) -> list[dict[str, Any]]:
+    """Why scans were left out or failed: outcome, code, number, and the sentence of one of them; most frequent first."""
+    items = GradeBatchItem.objects.filter(batch=batch).exclude(code="")
+    counted = items.values("outcome", "code").annotate(number=Count("pk"), first=Min("pk")).order_by("-number", "code")
+    firsts = GradeBatchItem.objects.in_bulk([row["first"] for row in counted])
+    return [{**row, "detail": firsts[row["first"]].detail} for row in counted]
+
+
+def results(batch: GradeBatch, outcome: str | None = None) -> QuerySet[GradeBatchItem]:
+    """Every scan of the batch, or those that ended so, in its order. Erased ones are a number of the batch, not a line.
+    Invalid for an outcome that there is not."""
+    rows = GradeBatchItem.objects.filter(batch=batch, image__erased_at__isnull=True).select_related("image")
+    wanted = text.choice(outcome, attr="outcome", choices=GradeBatchItem.Outcome.values)
+    return rows.filter(outcome=wanted) if wanted else rows
+
+
+def with_grades(items: list[GradeBatchItem], batch: GradeBatch) -> list[GradeBatchItem]:
+    """The items with their grades and all that a line says about them: three queries, however many there are."""
+    grades = with_earlier(batch.project.grades.filter(batch_item__in=items)).select_related("prediction", "image")
+    found = {grade.pk: grade for grade in grades}
+    for item in items:
+        grade = found.get(item.grade_id or 0)
+        if grade is not None:
+            grade.model, grade.project, grade.image = batch.model, batch.project, item.image
+            item.grade = grade
+    return items
+
+
+def in_chunks(batch: GradeBatch) -> Iterator[list[GradeBatchItem]]:
+    """All results, some at a time: a batch may have more than fit into memory."""
+    after = 0
+    while items := list(results(batch).filter(pk__gt=after).order_by("pk")[:CHUNK]):
+        after = items[-1].pk
+        yield with_grades(items, batch)
+
+
+def on_arrival(user: User, project: Project) -> str:
+    """What a project with the rule says about it; nothing without the rule."""
+    if not project.grade_on_arrival:
+        return ""
+    model = deployed_model(project)
+    if model is None:
+        return "New scans shall be graded when they come in, but no model is deployed: none is graded until one is."
+    told = f"Each new scan is graded by {model.code} when it comes in."
+    return told if can(user, "grade_image", project) else f"{told} Yours are not: you may not grade in this project."

@@ -1,0 +1,47 @@
+"""A referred scan becomes somebody's task, and a decision of a person ends it: both in the transaction of what causes them."""
+
+from collections.abc import Mapping
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from images.models import Image
+from labeling.reading.change import on_decision
+from models_registry.models import Referral
+
+_NOBODY = {"active": None, "holder": None, "expires_at": None}
+
+
+def open_for(project_id: int, referred: Mapping[int, int]) -> None:
+    """`referred`: scan to the grade that referred it. A scan that waits already keeps its place, and the newest grade counts."""
+    if not referred:
+        return
+    waiting = Referral.objects.filter(image__in=list(referred), active=True)
+    known = set(waiting.values_list("image", flat=True))
+    for image in known:
+        waiting.filter(image=image).update(grade=referred[image])
+    new = [
+        Referral(project_id=project_id, image_id=image, grade_id=grade)
+        for image, grade in referred.items()
+        if image not in known
+    ]
+    # Two workers may refer one scan at the same moment: it is one task.
+    Referral.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def close_for(image_id: int, outcome: Referral.Outcome) -> None:
+    """End the task of this scan, if it has one."""
+    waiting = Referral.objects.filter(image=image_id, active=True)
+    waiting.update(**_NOBODY, closed_at=Now(), outcome=outcome)
+
+
+def close_as_read(referrals: "QuerySet[Referral]") -> bool:
+    """End the task by a read, if it still waits and is among these."""
+    waiting = referrals.filter(active=True)
+    return bool(waiting.update(**_NOBODY, closed_at=Now(), outcome=Referral.Outcome.READ))
+
+
+@on_decision
+def _decided(image: Image) -> None:
+    """Somebody labelled the scan or approved its label, wherever they did it: nobody need be asked again."""
+    close_for(image.pk, Referral.Outcome.DECIDED)
