@@ -16,6 +16,7 @@ from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
+from models_registry.versions import conditions
 from models_registry.versions.class_changes import since_training
 
 _SET = (
@@ -28,6 +29,10 @@ _REASONS = "Why the scan is referred, as codes; empty for an answer. " + " ".joi
 _SEEN = (
     "The side of the model's own data sets that has this scan or the same picture. An answer to what is in `train` or `val` is "
     "no evidence for the model; null: it has not seen it."
+)
+_STANDING = (
+    "What was known of the model at the place where the scan was taken: it `learned` from it, was tested there and `accepted` or "
+    "`refused`, or is `untested`; null before there is an answer."
 )
 _REASON = "Why there is no set; empty where there is one."
 
@@ -105,6 +110,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
+    standing = serializers.ChoiceField(
+        choices=Grade.Standing.choices, read_only=True, allow_null=True, source="standing_or_none", help_text=_STANDING
+    )
+    warnings = serializers.SerializerMethodField(help_text="Sentences that belong beside the answer; empty for none.")
     unknown_classes = serializers.SerializerMethodField(help_text="Classes in use that the model does not know.")
     retired_classes = serializers.SerializerMethodField(
         help_text="Classes that it answers and the project has retired."
@@ -118,6 +127,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
 
     class Meta:
         model = Grade
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_warnings(self, grade: Grade) -> list[str]:
+        return conditions.warnings(grade)
 
     def get_calibrated(self, grade: Grade) -> bool:
         return grade.confidence is not None

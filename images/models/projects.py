@@ -9,6 +9,20 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
 
 
+class UnacceptedSite(models.TextChoices):
+    """What becomes of scans of a place that the version neither learned from nor was accepted for."""
+
+    WARN = "warn", "answer with a warning"
+    REFER = "refer", "refer to a doctor"
+
+
+class OnAlarm(models.TextChoices):
+    """What an alarm of the watching does until somebody has looked at it."""
+
+    TELL = "tell", "tell administrators"
+    REFER = "refer", "tell them, and refer every scan until one has decided"
+
+
 class Project(models.Model):
     name = models.CharField(max_length=120, unique=True)
     modality = models.CharField(max_length=40, blank=True)
@@ -25,6 +39,10 @@ class Project(models.Model):
     keep_patient_characteristics = models.BooleanField(default=True)
     keep_institution = models.BooleanField(default=False)
     shift_dates = models.BooleanField(default=True)
+    unaccepted_site = models.CharField(max_length=8, choices=UnacceptedSite, default=UnacceptedSite.WARN)
+    on_alarm = models.CharField(max_length=8, choices=OnAlarm, default=OnAlarm.TELL)
+    # The share of answered grades that a doctor reads without seeing the answer.
+    blind_read_share = models.FloatField(default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     version = models.PositiveIntegerField(default=1)
@@ -50,6 +68,10 @@ class Project(models.Model):
             models.CheckConstraint(
                 name="conformal_target_is_a_share",
                 condition=models.Q(conformal_target__gt=0) & models.Q(conformal_target__lt=1),
+            ),
+            models.CheckConstraint(
+                name="blind_read_share_is_a_share",
+                condition=models.Q(blind_read_share__gte=0) & models.Q(blind_read_share__lte=1),
             ),
         ]
 

@@ -14,7 +14,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
 from models_registry.grades import heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import lineage, serving
+from models_registry.versions import blind_reads, conditions, lineage, serving
 from models_registry.versions.failures import fail
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def run_grade(pk: int) -> None:
     except Exception as error:
         fail(grade, attempt, error)
         return
-    if _finish(grade, attempt, answer):
+    if _finish(grade, attempt, answer) and not grade.blind:
         _draw(pk)
 
 
@@ -64,12 +64,12 @@ def _answer(grade: Grade) -> dict[str, Any]:
     verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
     took_ms = round((time.perf_counter() - started) * 1000, 3)
     ids = [entry["id"] for entry in grade.model.classes]
+    held = conditions.of(grade.model, grade.image, blind=grade.blind)
     return {
         "prediction_id": ids[best],
         "confidence": confidence if predictions.calibrated else None,
         "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
-        "decision": verdict.decision,
-        "reasons": list(verdict.reasons),
+        **held.applied(verdict.decision, list(verdict.reasons)),
         "seen_in": lineage.seen_in(grade.model, grade.image),
         "latency_ms": took_ms,
     }
@@ -80,8 +80,11 @@ def _finish(grade: Grade, attempt: int, answer: dict[str, Any]) -> bool:
     with transaction.atomic():
         if not work.finish(Grade, grade.pk, attempt, status=WorkStatus.SUCCEEDED, **answer):
             return False
-        details = {"model": grade.model_id, "decision": answer["decision"]}
+        # The trail is read by people who may be reading the scan for the test.
+        said = {} if grade.blind else {"decision": answer["decision"]}
+        details = {"model": grade.model_id, **said}
         audit.record("grade.finish", actor=grade.requested_by, obj=grade, project=grade.project_id, details=details)
+        blind_reads.draw(grade, answer["decision"])
     return True
 
 

@@ -32,3 +32,13 @@ class ReferReason(StrEnum):
         "The scan is of another modality than the model has learned.",
         "Read the scan yourself, or grade it in a project of its modality. Correct its modality if that is wrong.",
     )
+    SITE_NOT_ACCEPTED = (
+        "site_not_accepted",
+        "The model was not accepted for the place where this scan was taken.",
+        "Read the scan yourself. An administrator can have the model tested there (acceptance test).",
+    )
+    WATCH_ALARM = (
+        "watch_alarm",
+        "The scans of this place no longer look like those the model was validated on.",
+        "Read the scan yourself until an administrator has looked at the alarm and decided.",
+    )

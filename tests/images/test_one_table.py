@@ -127,7 +127,9 @@ def test_every_column_of_a_project_is_an_option_or_is_nobodys_to_choose():
 def test_a_column_holds_what_its_option_allows_and_has_a_default_that_it_allows(option):
     column = Project._meta.get_field(option.name)
     kinds = {"line": "CharField", "flag": "BooleanField", "statement": "TextField", "share": "FloatField"}
+    kinds["choice"] = "CharField"
     assert column.get_internal_type() == kinds[option.kind]
+    assert option.kind != "choice" or [value for value, _ in column.choices] == list(option.choices)
     assert option.kind != "line" or column.max_length == option.max_length > 0
     bounds = {type(rule): rule.limit_value for rule in column.validators}
     if option.kind == "share":

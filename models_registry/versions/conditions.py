@@ -1,0 +1,64 @@
+"""What may keep a version from answering, whatever it says about the scan: the place, and an alarm of the watching."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from images.models import Image, OnAlarm, UnacceptedSite
+from models_registry.inference.refer_reasons import ReferReason
+from models_registry.models import Alarm, AlarmDecision, Grade, ModelVersion
+from models_registry.versions import places
+
+WARNINGS = {
+    Grade.Standing.UNTESTED: (
+        "The model neither learned from the place where this scan was taken nor was it tested there: how well it reads such "
+        "scans is not known."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """`columns` of the grade, and the reasons to refer it all the same."""
+
+    columns: dict[str, Any]
+    reasons: list[str] = field(default_factory=list)
+
+    def applied(self, decision: str, reasons: list[str]) -> dict[str, Any]:
+        """The columns of an answer after them: its decision, and its reasons with those of the place behind."""
+        if not self.reasons:
+            return {"decision": decision, "reasons": reasons, **self.columns}
+        return {"decision": Grade.Decision.REFER, "reasons": [*reasons, *self.reasons], **self.columns}
+
+
+def of(model: ModelVersion, image: Image, *, blind: bool) -> Conditions:
+    """For a scan that this version answers now. `blind`: part of an acceptance test, which is to find out what the version says
+    without them."""
+    place = places.place_of(model.project_id, places.where(image))
+    standing = places.standing(model, place)
+    columns = {"site": place.site, "standing": standing}
+    if blind:
+        return Conditions(columns)
+    reasons = []
+    refers_untested = model.project.unaccepted_site == UnacceptedSite.REFER and standing == Grade.Standing.UNTESTED
+    if standing == Grade.Standing.REFUSED or refers_untested:
+        reasons.append(ReferReason.SITE_NOT_ACCEPTED)
+    if alarm_refers(model, place.site):
+        reasons.append(ReferReason.WATCH_ALARM)
+    return Conditions(columns, list(reasons))
+
+
+def alarm_refers(model: ModelVersion, site: str) -> bool:
+    """Whether the newest alarm of this version at this place has its scans referred: open under the rule to refer, or decided so."""
+    alarm = Alarm.objects.filter(model=model, site=site).order_by("-pk").first()
+    if alarm is None:
+        return False
+    decision = AlarmDecision.objects.filter(alarm=alarm).order_by("-pk").first()
+    if decision is None:
+        return alarm.rule == OnAlarm.REFER
+    return decision.decision != AlarmDecision.Decision.GO_ON
+
+
+def warnings(grade: Grade) -> list[str]:
+    """What a doctor has to know about an answer at this place; empty for none."""
+    said = WARNINGS.get(Grade.Standing(grade.standing)) if grade.standing else None
+    return [said] if said else []
