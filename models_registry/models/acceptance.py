@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from images.models import Image, Project
+from labeling.models import Label
 from models_registry.models.grades import Grade
 from models_registry.models.versions import ModelVersion
 
@@ -37,19 +38,24 @@ class AcceptanceTest(models.Model):
     wanted = models.PositiveIntegerField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    # True until it is decided, then null: a place has at most one open test of a version.
+    active = models.BooleanField(null=True, default=True)
 
     class Meta:
-        indexes = [models.Index(fields=["model", "site"], name="acceptance_by_site")]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "site", "device", "active"], name="one_open_test_per_place")
+        ]
 
     def __str__(self) -> str:
         return f"acceptance test {self.pk}"
 
 
 class AcceptanceCase(models.Model):
-    """A scan of a test and its grade. Drawn once; what cannot count is named by `why_left_out` when the figures are made."""
+    """A scan of a test, how a doctor had read it when it was drawn, and its grade."""
 
     test = models.ForeignKey(AcceptanceTest, on_delete=models.CASCADE, related_name="cases")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="+")
     grade = models.OneToOneField(Grade, on_delete=models.CASCADE, related_name="acceptance_case")
 
     class Meta:

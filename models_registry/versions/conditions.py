@@ -48,7 +48,7 @@ def of(model: ModelVersion, image: Image, *, blind: bool) -> Conditions:
 
 
 def alarm_refers(model: ModelVersion, site: str) -> bool:
-    """Whether the newest alarm of this version at this place has its scans referred: open under the rule to refer, or decided so."""
+    """Whether the newest alarm of this version at this place has its scans referred: open under that rule, or decided so."""
     alarm = Alarm.objects.filter(model=model, site=site).order_by("-pk").first()
     if alarm is None:
         return False

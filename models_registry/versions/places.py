@@ -60,9 +60,8 @@ def where(image: Image) -> Where:
 
 def names(project_id: int) -> dict[str, str]:
     """Code -> name of every institution and device that a scan of the project names now, and of the unnamed place."""
-    facts = _facts(project_id)
     found = {code(project_id, "S", ""): UNNAMED}
-    for institution, device in facts.order_by().values_list("institution", "device").distinct():
+    for institution, device in named_pairs(project_id):
         place = place_of(project_id, Where(institution, device))
         found[place.site] = institution or UNNAMED
         if place.device:
@@ -70,11 +69,14 @@ def names(project_id: int) -> dict[str, str]:
     return found
 
 
+def named_pairs(project_id: int) -> list[tuple[str, str]]:
+    """(institution, device) as the project's scans name them, either may be empty."""
+    return list(_facts(project_id).order_by().values_list("institution", "device").distinct())
+
+
 def scans_of(project_id: int, place: Place) -> Q:
     """What makes a scan one of this place; any device where the place has none."""
-    facts = _facts(project_id)
-    pairs = facts.order_by().values_list("institution", "device").distinct()
-    here = [pair for pair in pairs if _is_at(place_of(project_id, Where(*pair)), place)]
+    here = [pair for pair in named_pairs(project_id) if _is_at(place_of(project_id, Where(*pair)), place)]
     found = Q(pk__in=())
     for institution in {institution for institution, _ in here}:
         devices = {device for named, device in here if named == institution}
