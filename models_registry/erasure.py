@@ -4,7 +4,7 @@ from images.models import Image
 from images.services import on_erase
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
-from models_registry.models import Feedback, Grade
+from models_registry.models import BlindRead, Feedback, Grade
 
 ERASED = "(erased)"
 
@@ -18,4 +18,5 @@ def forget(image: Image) -> list[Blob]:
     forget_answers(*(f'"grade":{pk},' for pk in grades.values_list("pk", flat=True)))
     grades.update(heatmap=None)
     Feedback.objects.filter(grade__image=image).exclude(comment="").update(comment=ERASED)
+    BlindRead.objects.filter(grade__image=image).exclude(ungradable_reason="").update(ungradable_reason=ERASED)
     return doomed

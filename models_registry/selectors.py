@@ -11,6 +11,8 @@ from models_registry import policies
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import DeployedModel, Deployment, Evaluation, Feedback, Grade, ModelVersion
 
+# What a card says of where a version is used.
+CONDUCT = ("acceptance_tests__decisions__decided_by", "alarms__told__user", "alarms__decisions__decided_by")
 CANDIDATE, DEPLOYED, RETIRED = "candidate", "deployed", "retired"
 
 
@@ -46,7 +48,9 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
         policies.visible_models(user)
         .select_related("project", "snapshot", "created_by")
         .annotate(stage=stage)
-        .prefetch_related(Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows")
+        .prefetch_related(
+            Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows", *CONDUCT
+        )
     )
 
 

@@ -30,8 +30,8 @@ def card(model: ModelVersion) -> dict[str, Any]:
 
 
 def _decisions(model: ModelVersion) -> list[AcceptanceDecision]:
-    rows = AcceptanceDecision.objects.filter(test__model=model).select_related("test", "decided_by")
-    return list(rows.order_by("-pk")[:SHOWN])
+    rows = [row for test in model.acceptance_tests.all() for row in test.decisions.all()]
+    return sorted(rows, key=lambda row: -row.pk)[:SHOWN]
 
 
 def _decision(row: AcceptanceDecision) -> dict[str, Any]:
@@ -47,8 +47,7 @@ def _decision(row: AcceptanceDecision) -> dict[str, Any]:
 
 
 def _alarms(model: ModelVersion) -> list[Alarm]:
-    rows = Alarm.objects.filter(model=model).prefetch_related("told__user", "decisions__decided_by")
-    return list(rows.order_by("-pk")[:SHOWN])
+    return sorted(model.alarms.all(), key=lambda row: -row.pk)[:SHOWN]
 
 
 def _alarm(row: Alarm) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "labeling.Import=labeling.run_import",
         "models_registry.Evaluation=models_registry.evaluate",
         "models_registry.Grade=models_registry.grade",
+        "models_registry.Watch=models_registry.watch",
         "training.TrainingRun=training.train",
     ]
 

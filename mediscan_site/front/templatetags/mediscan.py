@@ -29,9 +29,24 @@ NAVIGATION = (
     ("models", "Models", "model_list", None),
     ("grade", "Grade", "grade", "grade_image"),
 )
-GOOD = {"approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
+GOOD = {"accept", "approved", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
 BAD = {"rejected", "failed", "wrong"}
-CARE = {"modified", "pending", "refer", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+CARE = {
+    "open",
+    "complete",
+    "untested",
+    "refer_all",
+    "retrain",
+    "modified",
+    "pending",
+    "refer",
+    "warning",
+    "duplicate",
+    "running",
+    "rollback",
+    "ungradable",
+    "held",
+}
 
 
 @register.simple_tag
