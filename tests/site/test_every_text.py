@@ -46,7 +46,7 @@ HARMLESS = {
     "labeling.SnapshotLeftOut": {"reason", "detail"},
     "labeling.WatchedFile": {"digest", "code"},
     "models_registry.ModelVersion": {"name", "architecture", "bundle_sha256", "bundle_signature", "source", "classes"}
-    | {"calibration", "card", "mlflow_run_id", "mlflow_version"},
+    | {"calibration", "card", "mlflow_run_id", "mlflow_version", "reference"},
     "models_registry.Evaluation": {"error", "metrics"},
     "models_registry.Deployment": {"gate", "override_reason"},
     "models_registry.Grade": {"error", "probabilities", "reasons", "site"},
