@@ -29,6 +29,9 @@ SHARES_HELP = (
 )
 CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS) if name != VIEW]
 
+# Options that came later than the form: whoever sends it without them changes nothing.
+MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share")
+
 
 class ProjectSettingsForm(forms.ModelForm[Project]):
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -44,7 +47,8 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["conformal_target"].required = False
+        for name in MAY_BE_LEFT_OUT:
+            self.fields[name].required = False
         self._share_fields: dict[str, str] = {}
         if self.instance.pk:
             self._ask_for_shares()
@@ -64,10 +68,11 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
             self.fields[name].help_text = SHARES_HELP
             self.aliases = {"expected_prevalence": name}
 
-    def clean_conformal_target(self) -> float:
-        """Left out, it stays as it is."""
-        given: float | None = self.cleaned_data["conformal_target"]
-        return self.instance.conformal_target if given is None else given
+    def clean(self) -> dict[str, Any]:
+        """What was left out stays as it is."""
+        data = super().clean() or self.cleaned_data
+        kept = {name: getattr(self.instance, name) for name in MAY_BE_LEFT_OUT if data.get(name) in (None, "")}
+        return {**data, **kept}
 
     def validate_unique(self) -> None:
         """The service refuses a name that is taken, with its own words."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from images import anatomy
 from images.decoding.ages import OLDEST_BELIEVED
-from images.models import RESEARCH_USE
+from images.models import RESEARCH_USE, OnAlarm, UnacceptedSite
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
@@ -23,16 +23,17 @@ class Option:
     """`label`, `help`: in the form, where `shown` is its place; `api_help`: in the API's document.
 
     max_length: of a line. low, high: of a share or of years. deidentifies: an option of the DICOM profile, named as in
-    `DeidOptions`.
+    `DeidOptions`. choices: all that a choice may be.
     kind shares: a share of each class, written once the classes stand, by `services.prevalence`. kind years: an age, or none.
     kind meaning: a line that must say something of the fact of a scan that is named in `of` (images.anatomy)."""
 
     name: str
-    kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years"]
+    kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years", "choice"]
     label: str | None = None
     help: str = ""
     api_help: str | None = None
     max_length: int = 0
+    choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
     shown: int = _LAST
@@ -127,6 +128,30 @@ _ROWS: Final = (
     ),
     Option(name="expected_prevalence", kind="shares"),
     Option(
+        name="unaccepted_site",
+        kind="choice",
+        choices=tuple(UnacceptedSite.values),
+        label="Scans of a place where the model was not tested",
+        help="A place: an institution or a device that the model has not learned from. An acceptance test there settles it.",
+        shown=20,
+    ),
+    Option(
+        name="on_alarm",
+        kind="choice",
+        choices=tuple(OnAlarm.values),
+        label="When the scans of a place no longer look like those the model was validated on",
+        help="The watching raises an alarm; it stays open until somebody who may deploy has decided.",
+        shown=21,
+    ),
+    Option(
+        name="blind_read_share",
+        kind="share",
+        low=0.0,
+        label="Share of answers that a doctor reads again without seeing them",
+        help="0.05: one answer of twenty, drawn by chance. Only these reads count for the live accuracy; 0 measures nothing.",
+        shown=22,
+    ),
+    Option(
         name="keep_patient_characteristics",
         kind="flag",
         label="DICOM: keep sex, age, size and weight",
@@ -198,6 +223,13 @@ def _statement(value: Any, option: Option) -> str:
     return text.paragraphs(value, attr=option.name) or RESEARCH_USE
 
 
+def _choice(value: Any, option: Option) -> str:
+    chosen = text.choice(value, attr=option.name, choices=option.choices)
+    if chosen is None:
+        raise Invalid(f"{option.name} must be one of: {', '.join(option.choices)}.", attr=option.name, code="required")
+    return chosen
+
+
 def _share(value: Any, option: Option) -> float:
     share = text.number(value)
     if not option.low <= share <= option.high:
@@ -224,6 +256,7 @@ _PARSERS: Final[dict[str, Callable[[Any, Option], Any]]] = {
     "statement": _statement,
     "share": _share,
     "years": _years,
+    "choice": _choice,
 }
 
 

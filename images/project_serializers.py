@@ -58,6 +58,8 @@ def _option_field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
         return serializers.BooleanField(**options)
     if option.kind == "years":
         return NumberField(allow_null=True, **options)
+    if option.kind == "choice":
+        return serializers.ChoiceField(choices=option.choices, **options)
     return NumberField(**options) if option.kind == "share" else serializers.CharField(allow_blank=True, **options)
 
 

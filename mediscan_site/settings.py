@@ -127,6 +127,9 @@ CELERY_BEAT_SCHEDULE = {
     # 0: every scan that waits to be compared; every version that MLflow has not seen yet.
     "compare-scans": site_env.every(5, "images.compare_pending", 0, expires=5),
     "mirror": site_env.every(300, "models_registry.mirror", 0, expires=240),
+    # The online tests every minute, and a look at what is deployed every night.
+    "watch-streams": site_env.every(60, "models_registry.watch_streams", 0, expires=50),
+    "watch-deployed": site_env.every(86_400, "models_registry.watch", 0, expires=80_000),
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "keep-journal": site_env.every(60, "core.keep_journal", expires=50),
     "request-drill": site_env.every(3600, "core.request_drill", expires=3000),
@@ -143,6 +146,7 @@ WAITING_PER_PERSON = {
     "models_registry.Grade": site_env.count(env, "MAX_WAITING_GRADES", default=100),
     "models_registry.GradeBatch": site_env.count(env, "MAX_WAITING_GRADE_BATCHES", default=10),
     "models_registry.Evaluation": site_env.count(env, "MAX_WAITING_EVALUATIONS", default=20),
+    "models_registry.Watch": site_env.count(env, "MAX_WAITING_WATCHES", default=20),
     "labeling.Import": site_env.count(env, "MAX_WAITING_IMPORTS", default=20),
     "labeling.Export": site_env.count(env, "MAX_WAITING_EXPORTS", default=10),
     "training.TrainingRun": site_env.count(env, "MAX_WAITING_TRAININGS", default=10),

@@ -5,7 +5,7 @@ from images.services import on_erase
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
 from models_registry.grades.referrals import close_for
-from models_registry.models import Feedback, Grade, GradeBatchItem, Referral, ReferralRead
+from models_registry.models import BlindRead, Feedback, Grade, GradeBatchItem, Referral, ReferralRead
 
 ERASED = "(erased)"
 
@@ -25,4 +25,5 @@ def forget(image: Image) -> list[Blob]:
     reads.exclude(comment="").update(comment=ERASED)
     reads.exclude(ungradable_reason="").update(ungradable_reason=ERASED)
     GradeBatchItem.objects.filter(image=image).exclude(detail="").update(detail=ERASED)
+    BlindRead.objects.filter(grade__image=image).exclude(ungradable_reason="").update(ungradable_reason=ERASED)
     return doomed

@@ -9,7 +9,17 @@ from images.services.naming import find_patients
 from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
-from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import (
+    AcceptanceTest,
+    Alarm,
+    BlindRead,
+    Deployment,
+    Evaluation,
+    Feedback,
+    Grade,
+    ModelVersion,
+    Watch,
+)
 
 
 class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
@@ -82,3 +92,46 @@ class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
     def by_patient(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
         projects = asked_projects(self.request.user, self.data.get("project"))
         return queryset.filter(image__patient__in=find_patients(self.request.user, value, projects))
+
+
+class AcceptanceFilter(django_filters.FilterSet):  # type: ignore[misc]
+    project = CodeFilter()
+    model = CodeFilter(prefix="model")
+    site = django_filters.CharFilter(label="code of the institution")
+
+    class Meta:
+        model = AcceptanceTest
+        fields: list[str] = []
+
+
+class WatchFilter(django_filters.FilterSet):  # type: ignore[misc]
+    project = CodeFilter()
+    model = CodeFilter(prefix="model")
+    status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
+
+    class Meta:
+        model = Watch
+        fields: list[str] = []
+
+
+class AlarmFilter(django_filters.FilterSet):  # type: ignore[misc]
+    project = CodeFilter()
+    model = CodeFilter(prefix="model")
+    site = django_filters.CharFilter(label="code of the institution")
+    is_open = django_filters.BooleanFilter(method="by_open", label="not decided yet")
+
+    class Meta:
+        model = Alarm
+        fields: list[str] = []
+
+    def by_open(self, queryset: QuerySet[Alarm], name: str, value: bool) -> QuerySet[Alarm]:  # noqa: FBT001 -- a filter's
+        return queryset.filter(active=True) if value else queryset.filter(active__isnull=True)
+
+
+class BlindReadFilter(django_filters.FilterSet):  # type: ignore[misc]
+    project = CodeFilter()
+    waiting = django_filters.BooleanFilter(field_name="read_at", lookup_expr="isnull", label="not read yet")
+
+    class Meta:
+        model = BlindRead
+        fields: list[str] = []

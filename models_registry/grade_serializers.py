@@ -16,6 +16,7 @@ from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Feedback, Grade
+from models_registry.versions import conditions
 from models_registry.versions.class_changes import since_training
 
 _SET = (
@@ -37,6 +38,10 @@ _DISTANCE = (
 _SPREAD = "How far the networks of the model disagree: the standard deviation of their probabilities of `prediction`; null for one."
 BEFORE = "The newest earlier grade of the same scan by the same model, which says the same again; null: there is none."
 BEFORE_AT = "When that one was answered."
+_STANDING = (
+    "What was known of the model at the place where the scan was taken: it `learned` from it, was tested there and `accepted` or "
+    "`refused`, or is `untested`; null before there is an answer."
+)
 _REASON = "Why there is no set; empty where there is one."
 
 
@@ -127,6 +132,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
     graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
     graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)
+    standing = serializers.ChoiceField(
+        choices=Grade.Standing.choices, read_only=True, allow_null=True, source="standing_or_none", help_text=_STANDING
+    )
+    warnings = serializers.SerializerMethodField(help_text="Sentences that belong beside the answer; empty for none.")
     unknown_classes = serializers.SerializerMethodField(help_text="Classes in use that the model does not know.")
     retired_classes = serializers.SerializerMethodField(
         help_text="Classes that it answers and the project has retired."
@@ -140,6 +149,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
 
     class Meta:
         model = Grade
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_warnings(self, grade: Grade) -> list[str]:
+        return conditions.warnings(grade)
 
     def get_calibrated(self, grade: Grade) -> bool:
         return grade.confidence is not None

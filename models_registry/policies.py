@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from images.policies import visible_projects
 from labeling.models import Snapshot
-from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import (
+    AcceptanceTest,
+    Alarm,
+    BlindRead,
+    Deployment,
+    Evaluation,
+    Feedback,
+    Grade,
+    ModelVersion,
+    Watch,
+)
 
 
 def visible_models(user: Any) -> QuerySet[ModelVersion]:
@@ -22,8 +33,15 @@ def visible_deployments(user: Any) -> QuerySet[Deployment]:
 
 
 def visible_grades(user: Any) -> QuerySet[Grade]:
-    """Not those of erased scans: what a model said about a person goes with the picture."""
-    return Grade.objects.filter(project__in=visible_projects(user), image__erased_at__isnull=True)
+    """Not those of erased scans: what a model said about a person goes with the picture. Nor those of an acceptance test that is
+    not decided, nor of a scan that this user is reading blind."""
+    reading = BlindRead.objects.filter(holder=user.pk or 0, held_until__gt=timezone.now(), read_at__isnull=True)
+    return Grade.objects.filter(
+        ~Exists(reading.filter(grade__image=OuterRef("image"))),
+        project__in=visible_projects(user),
+        image__erased_at__isnull=True,
+        blind=False,
+    )
 
 
 def visible_feedback(user: Any) -> QuerySet[Feedback]:
@@ -32,3 +50,19 @@ def visible_feedback(user: Any) -> QuerySet[Feedback]:
 
 def visible_snapshots(user: Any) -> QuerySet[Snapshot]:
     return Snapshot.objects.filter(project__in=visible_projects(user))
+
+
+def visible_acceptance_tests(user: Any) -> QuerySet[AcceptanceTest]:
+    return AcceptanceTest.objects.filter(project__in=visible_projects(user))
+
+
+def visible_watches(user: Any) -> QuerySet[Watch]:
+    return Watch.objects.filter(project__in=visible_projects(user))
+
+
+def visible_alarms(user: Any) -> QuerySet[Alarm]:
+    return Alarm.objects.filter(project__in=visible_projects(user))
+
+
+def visible_blind_reads(user: Any) -> QuerySet[BlindRead]:
+    return BlindRead.objects.filter(project__in=visible_projects(user), grade__image__erased_at__isnull=True)

@@ -13,6 +13,8 @@ from models_registry.models import DeployedModel, Deployment, Evaluation, Feedba
 
 # Of a grade's version, what answers do not need and takes long to read.
 LONG_COLUMNS = ("model__card", "model__reference")
+# What a card says of where a version is used.
+CONDUCT = ("acceptance_tests__decisions__decided_by", "alarms__told__user", "alarms__decisions__decided_by")
 CANDIDATE, DEPLOYED, RETIRED = "candidate", "deployed", "retired"
 
 
@@ -48,7 +50,9 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
         policies.visible_models(user)
         .select_related("project", "snapshot", "created_by", "graph__blob")
         .annotate(stage=stage)
-        .prefetch_related(Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows")
+        .prefetch_related(
+            Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows", *CONDUCT
+        )
     )
 
 
@@ -85,7 +89,7 @@ EARLIER: Final = {"graded_before": "pk", "graded_before_at": "finished_at"}
 def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
     """With `graded_before` and `graded_before_at`: the newest answered grade of the same scan by the same version before it."""
     same = {"image": OuterRef("image"), "model": OuterRef("model"), "pk__lt": OuterRef("pk")}
-    before = Grade.objects.filter(**same, status=WorkStatus.SUCCEEDED).order_by("-pk")
+    before = Grade.objects.filter(**same, status=WorkStatus.SUCCEEDED, blind=False).order_by("-pk")
     found = {name: Subquery(before.values(column)[:1]) for name, column in EARLIER.items()}
     return grades.annotate(**found)
 

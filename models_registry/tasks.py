@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 from mediscan_site.core import batches, work
 from mediscan_site.core.work import durable_task, register_sweep
 from models_registry.grades.waiting import DRAW
-from models_registry.models import Evaluation, Grade, GradeBatch
+from models_registry.models import Evaluation, Grade, GradeBatch, Watch
 from models_registry.versions import graphs
 from models_registry.versions.services import MIRROR
 from models_registry.versions.serving import WARM
@@ -75,6 +75,24 @@ def mirror(pk: int) -> None:
     mirror_version(pk) if pk else mirror_pending()
 
 
+@durable_task(name="models_registry.watch", queue="io", soft_limit_s=3600)
+def watch(pk: int) -> None:
+    """One look at a version; 0 (the nightly call): asks for one at each that is deployed."""
+    from models_registry.watch import services
+    from models_registry.watch.worker import deployed, run_watch
+
+    work.in_turn(Watch, pk, run_watch) if pk else services.watch_all(deployed())
+
+
+@durable_task(name="models_registry.watch_streams", queue="io", soft_limit_s=600)
+def watch_streams(pk: int) -> None:
+    """The online test of one version; 0 (the call of every minute): of all that are deployed."""
+    from models_registry.watch import worker
+
+    worker.watch_streams(pk)
+
+
 register_sweep(Grade, grade)
 register_sweep(GradeBatch, grade_batch)
+register_sweep(Watch, watch)
 register_sweep(Evaluation, evaluate)

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from models_registry import views
+from models_registry.acceptance import views as acceptance
 from models_registry.batches import views as batches
+from models_registry.watch import views as watch
 from models_registry.worklists import views as worklists
 
 urlpatterns = [
@@ -26,4 +28,15 @@ urlpatterns = [
     path("grade-batches/<int:pk>/", batches.grade_batch, name="grade_batch"),
     path("grade-batches/<int:pk>/cancel/", batches.grade_batch_cancel, name="grade_batch_cancel"),
     path("history/", views.history, name="history"),
+    path("projects/<int:pk>/acceptance/", acceptance.test_list, name="acceptance_list"),
+    path("acceptance/<int:pk>/", acceptance.acceptance, name="acceptance"),
+    path("acceptance/<int:pk>/draw/", acceptance.draw, name="acceptance_draw"),
+    path("acceptance/<int:pk>/decide/", acceptance.decide, name="acceptance_decide"),
+    path("models/<int:pk>/watching/", watch.watching, name="watching"),
+    path("models/<int:pk>/watching/look/", watch.look, name="watching_look"),
+    path("alarms/<int:pk>/decide/", watch.decide_alarm, name="alarm_decide"),
+    path("projects/<int:pk>/blind-reads/", watch.blind_reads, name="blind_reads"),
+    path("projects/<int:pk>/blind-reads/claim/", watch.claim_read, name="blind_read_claim"),
+    path("projects/<int:pk>/blind-reads/release/", watch.release_read, name="blind_read_release"),
+    path("blind-reads/<int:pk>/read/", watch.read, name="blind_read_read"),
 ]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('images', '0006_exams'),
+        ('images', '0008_unaccepted_site_and_alarms'),
     ]
 
     operations = [

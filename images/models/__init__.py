@@ -4,10 +4,12 @@ from images.models.patients import Deidentification, PatientIdentity, PatientMer
 from images.models.projects import (
     RESEARCH_USE,
     Membership,
+    OnAlarm,
     Project,
     ProjectClass,
     ProjectGroupObjectPermission,
     ProjectUserObjectPermission,
+    UnacceptedSite,
 )
 from images.models.scans import (
     SCAN_PREFIX,
@@ -34,6 +36,7 @@ __all__ = [
     "Membership",
     "Metadata",
     "NearDuplicate",
+    "OnAlarm",
     "PatientIdentity",
     "PatientMerge",
     "Project",
@@ -43,5 +46,6 @@ __all__ = [
     "Rendition",
     "RenditionKind",
     "Split",
+    "UnacceptedSite",
     "scan_code",
 ]

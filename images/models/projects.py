@@ -12,6 +12,20 @@ RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
 _AGE = [MinValueValidator(0.0), MaxValueValidator(float(OLDEST_BELIEVED))]
 
 
+class UnacceptedSite(models.TextChoices):
+    """What becomes of scans of a place that the version neither learned from nor was accepted for."""
+
+    WARN = "warn", "answer with a warning"
+    REFER = "refer", "refer to a doctor"
+
+
+class OnAlarm(models.TextChoices):
+    """What an alarm of the watching does until somebody has looked at it."""
+
+    TELL = "tell", "tell administrators"
+    REFER = "refer", "tell them, and refer every scan until one has decided"
+
+
 class Project(models.Model):
     name = models.CharField(max_length=120, unique=True)
     modality = models.CharField(max_length=40, blank=True)
@@ -36,6 +50,10 @@ class Project(models.Model):
     shift_dates = models.BooleanField(default=True)
     # Whoever uploads asks the deployed version about each new scan.
     grade_on_arrival = models.BooleanField(default=False)
+    unaccepted_site = models.CharField(max_length=8, choices=UnacceptedSite, default=UnacceptedSite.WARN)
+    on_alarm = models.CharField(max_length=8, choices=OnAlarm, default=OnAlarm.TELL)
+    # The share of answered grades that a doctor reads without seeing the answer.
+    blind_read_share = models.FloatField(default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     version = models.PositiveIntegerField(default=1)
@@ -67,6 +85,10 @@ class Project(models.Model):
                 condition=models.Q(intended_age_min__isnull=True)
                 | models.Q(intended_age_max__isnull=True)
                 | models.Q(intended_age_max__gte=models.F("intended_age_min")),
+            ),
+            models.CheckConstraint(
+                name="blind_read_share_is_a_share",
+                condition=models.Q(blind_read_share__gte=0) & models.Q(blind_read_share__lte=1),
             ),
         ]
 

@@ -12,6 +12,7 @@ from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView
 from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
 from mediscan_site.front.scan_api import TimelineScanViewSet
 from mediscan_site.front.trail_api import AuditViewSet, EventViewSet
+from models_registry.acceptance.api import AcceptanceTestViewSet
 from models_registry.api import (
     DeploymentViewSet,
     EvaluationViewSet,
@@ -22,6 +23,7 @@ from models_registry.api import (
     ModelViewSet,
 )
 from models_registry.batches.api import GradeBatchViewSet
+from models_registry.watch.api import AlarmViewSet, BlindReadViewSet, WatchViewSet
 from models_registry.worklists.api import ReferralViewSet
 from training.api import TrainingRunViewSet
 
@@ -45,6 +47,10 @@ router.register("grade-batches", GradeBatchViewSet, basename="grade-batch")
 router.register("referrals", ReferralViewSet, basename="referral")
 router.register("feedback", FeedbackViewSet, basename="feedback")
 router.register("history", HistoryViewSet, basename="history")
+router.register("acceptance-tests", AcceptanceTestViewSet, basename="acceptance-test")
+router.register("watches", WatchViewSet, basename="watch")
+router.register("alarms", AlarmViewSet, basename="alarm")
+router.register("blind-reads", BlindReadViewSet, basename="blind-read")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("events", EventViewSet, basename="event")
 

@@ -68,7 +68,7 @@ def _snapshots(image: Image) -> Iterator[Moment]:
 
 
 def _grades(image: Image) -> Iterator[Moment]:
-    for row in Grade.objects.filter(image=image).select_related("model", "prediction", "requested_by"):
+    for row in Grade.objects.filter(image=image, blind=False).select_related("model", "prediction", "requested_by"):
         at = row.finished_at or row.created_at
         yield Moment(at, "grade", _grade_text(row), row.requested_by.username, row.error, object=str(row.pk))
 

@@ -22,6 +22,7 @@ from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.grades import referrals
 from models_registry.grades.worker import answers
 from models_registry.models import Grade, GradeBatch, GradeBatchItem
+from models_registry.versions import blind_reads
 from models_registry.versions.failures import describe, fail
 
 log = logging.getLogger(__name__)
@@ -207,6 +208,8 @@ class _Slice:
             project=self.batch.project_id,
             about=[(grade, {**said, "decision": grade.decision}) for grade in grades],
         )
+        for grade in grades:
+            blind_reads.draw(grade, grade.decision)
 
     @done_again
     def _finish(self) -> bool:

@@ -53,7 +53,7 @@ def _acceptable_grade(image: Image) -> Grade | None:
     """The newest answer about a scan that has no label of its own."""
     if Image.objects.filter(pk=image.pk, label_status=LabelStatus.LABELED).exists():
         return None
-    answers = Grade.objects.filter(image=image, status=WorkStatus.SUCCEEDED).select_related("prediction")
+    answers = Grade.objects.filter(image=image, status=WorkStatus.SUCCEEDED, blind=False).select_related("prediction")
     return answers.order_by("-pk").first()
 
 

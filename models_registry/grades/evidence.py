@@ -6,6 +6,7 @@ from django.utils.timezone import localtime
 
 from images.models import Split
 from models_registry.models import Grade
+from models_registry.versions import conditions
 from models_registry.versions.class_changes import since_training
 
 _SEEN: Final = {
@@ -19,7 +20,7 @@ _SEEN: Final = {
 def remarks(grade: Grade) -> list[str]:
     """Sentences for people, beside the reasons of a referral; none for a scan that is new to a model whose classes still hold."""
     seen = [_SEEN[Split(grade.seen_in)]] if grade.seen_in else []
-    return [*seen, *_said_before(grade), *since_training(grade.model, grade.project).gaps]
+    return [*seen, *_said_before(grade), *conditions.warnings(grade), *since_training(grade.model, grade.project).gaps]
 
 
 def _said_before(grade: Grade) -> list[str]:

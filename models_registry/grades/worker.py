@@ -20,7 +20,7 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import lineage, serving
+from models_registry.versions import blind_reads, conditions, lineage, serving
 from models_registry.versions.failures import fail
 
 if TYPE_CHECKING:
@@ -99,23 +99,28 @@ def _grades() -> QuerySet[Grade]:
 
 def _answers(grades: Sequence[Grade]) -> dict[int, Columns | Exception]:
     """By the key of the grade, all of one version."""
-    found = answers(grades[0].model, [grade.image for grade in grades])
+    found = answers(grades[0].model, [grade.image for grade in grades], [grade.blind for grade in grades])
     return {grade.pk: one for grade, one in zip(grades, found, strict=True)}
 
 
-def answers(model: ModelVersion, images: Sequence[Image]) -> list[Columns | Exception]:
-    """Of each scan, in their order: the columns of the version's answer, or why there is none."""
+def answers(
+    model: ModelVersion, images: Sequence[Image], blind: Sequence[bool] | None = None
+) -> list[Columns | Exception]:
+    """Of each scan, in their order: the columns of the version's answer, or why there is none. `blind`: whether each is for an
+    acceptance test (by default none is)."""
     started = time.perf_counter()
     predictor = serving.predictor(model)
     pictures = [_picture(image) for image in images]
     readable = [picture for picture in pictures if not isinstance(picture, Exception)]
     predicted = iter(_predicted(predictor, readable))
     seen = lineage.seen_in_all(model, images) if readable else {}
+    held = conditions.of_all(model, images, blind or [False] * len(images))
     found: list[Columns | Exception] = []
-    for image, picture in zip(images, pictures, strict=True):
+    for image, picture, condition in zip(images, pictures, held, strict=True):
         said = picture if isinstance(picture, Exception) else next(predicted)
         columns = said if isinstance(said, Exception) else _tried(model, image, predictor, said)
         if isinstance(columns, dict):
+            columns |= condition.applied(columns["decision"], columns["reasons"])
             columns["seen_in"] = seen[image.pk]
             columns["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
         found.append(columns)
@@ -196,11 +201,14 @@ def _finish(answered: Sequence[tuple[Taken, Grade, Any]]) -> None:
         for one, grade, columns in answered:
             if not work.finish(Grade, grade.pk, one.attempt, status=WorkStatus.SUCCEEDED, **columns):
                 continue
-            if columns["decision"] == Grade.Decision.REFER:
+            # The trail and the worklist are seen by people who may be reading the scan for an acceptance test.
+            if columns["decision"] == Grade.Decision.REFER and not grade.blind:
                 referrals.open_for(grade.project_id, {grade.image_id: grade.pk})
-            details = {"model": grade.model_id, "decision": columns["decision"]}
+            said = {} if grade.blind else {"decision": columns["decision"]}
+            details = {"model": grade.model_id, **said}
             with batches.acting(one):
                 audit.record(
                     "grade.finish", actor=grade.requested_by, obj=grade, project=grade.project_id, details=details
                 )
+                blind_reads.draw(grade, columns["decision"])
         bell.answered()

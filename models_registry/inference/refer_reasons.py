@@ -87,3 +87,13 @@ class ReferReason(StrEnum):
         "The scan does not resemble the scans that the model has learned from.",
         "Read the scan yourself. If it is of the kind that the project is for, label it: the next model can learn from it.",
     )
+    SITE_NOT_ACCEPTED = (
+        "site_not_accepted",
+        "The model was not accepted for the place where this scan was taken.",
+        "Read the scan yourself. An administrator can have the model tested there (acceptance test).",
+    )
+    WATCH_ALARM = (
+        "watch_alarm",
+        "The scans of this place no longer look like those the model was validated on.",
+        "Read the scan yourself until an administrator has looked at the alarm and decided.",
+    )

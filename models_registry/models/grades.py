@@ -19,6 +19,14 @@ class Grade(WorkItem):
         ANSWER = "answer"
         REFER = "refer"
 
+    class Standing(models.TextChoices):
+        """What was known, when the grade was answered, of the version at the place where the scan was taken."""
+
+        LEARNED = "learned", "it learned from this place"
+        ACCEPTED = "accepted", "it was tested there and accepted"
+        UNTESTED = "untested", "it was not tested there"
+        REFUSED = "refused", "it was tested there and not accepted"
+
     owner_field = "requested_by"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="grades")
@@ -39,12 +47,19 @@ class Grade(WorkItem):
     spread = models.FloatField(null=True)
     # The side of the version's own data sets that has this picture; an answer to what was learned from proves nothing.
     seen_in = models.CharField(max_length=8, choices=Split, null=True, blank=True)
+    # The keyed code of the institution (`versions.places`), by which grades are watched; empty: answered before there were any.
+    site = models.CharField(max_length=24, blank=True)
+    standing = models.CharField(max_length=8, choices=Standing, blank=True)
+    # Part of an acceptance test that is not decided: shown to nobody until then.
+    blind = models.BooleanField(default=False)
+
     # The newest earlier grade of the scan by the same version, and when it was answered: what `selectors.with_earlier` found.
     graded_before: int | None = None
     graded_before_at: datetime | None = None
 
     class Meta:
         indexes = [
+            models.Index(fields=["model", "site", "finished_at", "id"], name="grade_by_site"),
             models.Index(fields=["project", "created_at", "id"], name="grade_by_date"),
             models.Index(fields=["image", "id"], name="grade_by_image"),
             models.Index(fields=["status", "heartbeat_at"], name="grade_by_status"),
@@ -52,6 +67,10 @@ class Grade(WorkItem):
 
     def __str__(self) -> str:
         return f"grade {self.pk}"
+
+    @property
+    def standing_or_none(self) -> str | None:
+        return self.standing or None
 
 
 class Feedback(models.Model):

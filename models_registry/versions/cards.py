@@ -7,7 +7,7 @@ from typing import Any
 from images.models import RESEARCH_USE, Split
 from labeling.models import Snapshot, SnapshotMember
 from models_registry.models import Evaluation, ModelVersion
-from models_registry.versions import confidence
+from models_registry.versions import conduct, confidence
 from models_registry.versions.class_changes import since_training
 
 _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificity", "f1", "ece", "coverage")
@@ -52,6 +52,7 @@ def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
         **model.card,
         "calibration": model.calibration,
         "metrics": report(evaluation),
+        **conduct.card(model),
         "bundle_sha256": model.bundle_sha256,
     }
 
@@ -100,6 +101,7 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         *(line for sentence in confidence.limits(model) for line in (sentence, "")),
         "## Calibration",
         *(line for sentence in confidence.lines(model) for line in (sentence, "")),
+        *conduct.lines(model),
     ]
     return "\n".join(lines) + "\n"
 

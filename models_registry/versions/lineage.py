@@ -84,6 +84,17 @@ def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
     return test.filter(known).count()
 
 
+def learned_scans(model: ModelVersion) -> Q:
+    """What makes a scan one that the version, or one it was continued from, has learned from: by itself, a copy or its patient."""
+    snapshots = {version.snapshot_id for version in ancestry(model)}
+    fitted = SnapshotMember.objects.filter(snapshot__in=snapshots).exclude(split=Split.TEST)
+    known = Q(sha256__in=fitted.exclude(sha256="").values("sha256"))
+    known |= Q(patient__in=fitted.filter(image__patient__isnull=False).values("image__patient"))
+    for scans in _pictures(fitted):
+        known |= Q(pk__in=scans)
+    return known
+
+
 def seen_in(model: ModelVersion, image: Image) -> str | None:
     """`seen_in_all` of one scan."""
     return seen_in_all(model, [image])[image.pk]

@@ -129,10 +129,12 @@ def test_a_column_holds_what_its_option_allows_and_has_a_default_that_it_allows(
     kinds = {
         "line": "CharField",
         "meaning": "CharField",
+        "choice": "CharField",
         "flag": "BooleanField",
         "statement": "TextField",
     } | dict.fromkeys(("share", "years"), "FloatField")
     assert column.get_internal_type() == kinds[option.kind]
+    assert option.kind != "choice" or [value for value, _ in column.choices] == list(option.choices)
     assert option.kind not in ("line", "meaning") or column.max_length == option.max_length > 0
     bounds = {type(rule): rule.limit_value for rule in column.validators}
     if option.kind in ("share", "years"):

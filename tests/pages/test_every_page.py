@@ -16,7 +16,7 @@ NASTY = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def rows(project, author, make_scan, answered, made_run, snapshot):
+def rows(project, author, make_scan, answered, made_run, snapshot, admin):
     """Keys of one of everything."""
     from labeling.models import Import, LabelDoubt
     from models_registry.batches.services import start_batch
@@ -35,6 +35,7 @@ def rows(project, author, make_scan, answered, made_run, snapshot):
     batch = Import.objects.create(project=project, created_by=author, file_name="many.zip", status="succeeded", total=3)
     referral = Referral.objects.create(project=project, image=grade.image, grade=grade)
     return {
+        **watched_rows(project, author, grade, admin),
         "project": project.pk,
         "referral": referral.pk,
         "batch": start_batch(actor=author, project=project, images=[grade.image]).pk,
@@ -47,6 +48,35 @@ def rows(project, author, make_scan, answered, made_run, snapshot):
         "held": hold_zip(actor=author, project=project, source=packed({"a.jpg": b"x"}), file_name="held.zip").pk,
         "run": made_run().pk,
     }
+
+
+def watched_rows(project, author, grade, admin) -> dict[str, int]:
+    """An acceptance test, a look at the version with an alarm, and an answer for the colleague to read blind."""
+    from models_registry.acceptance.services import begin_test
+    from models_registry.models import Alarm, BlindRead, Watch
+    from models_registry.watch import reads, worker
+    from tests.models_registry.watch.conftest import reference
+
+    model = grade.model
+    model.reference = reference() | {"prediction": [model.classes[i % 2]["id"] for i in range(200)]}
+    model.save()
+    type(grade).objects.filter(pk=grade.pk).update(distance=1.4, spread=0.1)
+    look = Watch.objects.create(project=project, model=model)
+    worker.run_watch(look.pk)
+    alarm = Alarm.objects.create(
+        project=project,
+        model=model,
+        site=grade.site,
+        score="distance",
+        rule="tell",
+        limit=1000,
+        log_capital=7.1,
+        seen=9,
+    )
+    BlindRead.objects.create(project=project, grade=grade, share=0.1)
+    reads.claim(actor=admin, project=project)
+    test = begin_test(actor=admin, model=model, institution="Klinik Nord", wanted=10)
+    return {"acceptance": test.pk, "alarm": alarm.pk}
 
 
 # Name, argument, who opens it, and words that only a page with its rows has.
@@ -90,6 +120,21 @@ PAGES = [
     ("grade_batch", "batch", "author", ["{graded}", "{model}", "Cancel", "Results as CSV", "waiting"]),
     ("referrals", "project", "colleague", ["{graded}", "1 referred scan waits", "NORMAL", "Ungradable", "Skip"]),
     ("referral", "referral", "author", ["{graded}", "This scan waits to be read"]),
+    ("acceptance_list", "project", "admin", ["Begin a test", "0 of 10", "answered with a"]),
+    ("acceptance", "acceptance", "admin", ["{model}", "0 of 10", "Record the decision", "Left out"]),
+    (
+        "watching",
+        "model",
+        "admin",
+        [
+            "Alarm at no institution named",
+            "Record the decision",
+            "Online test of how far",
+            "Share referred",
+            "polyline",
+        ],
+    ),
+    ("blind_reads", "project", "admin", ["{graded}", "What you see", "Record", "Give it back"]),
     ("history", None, "author", ["{graded}", "{model}", "Research use only"]),
     ("scan", "scan", "author", ["scan1.jpg", "pseudonym", "labelled OPACITY", "Withdraw the label"]),
     ("scan_timeline", "scan", "author", ["uploaded as scan1.jpg", "labelled OPACITY", "author"]),

@@ -41,6 +41,10 @@ ROWS = {
     "labels": "label",
     "reviews": "review",
     "feedback": "feedback",
+    "acceptance-tests": "acceptance",
+    "watches": "watch",
+    "alarms": "alarm",
+    "blind-reads": "blind_read",
 }
 
 

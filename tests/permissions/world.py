@@ -3,6 +3,9 @@
 import io
 import zipfile
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.utils import timezone
 
 from images.models import Deidentification
 from images.services import ScanFacts, create_project
@@ -13,6 +16,9 @@ from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapsh
 from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.services import issue_service_token
 from models_registry.models import (
+    AcceptanceTest,
+    Alarm,
+    BlindRead,
     Deployment,
     Evaluation,
     Feedback,
@@ -21,6 +27,7 @@ from models_registry.models import (
     GradeBatchItem,
     ModelVersion,
     Referral,
+    Watch,
 )
 from tests.conftest import CLASSES, make_user, member, scan_bytes
 from training.models import TrainingRun
@@ -173,3 +180,31 @@ def _models(world: World, project, admin) -> None:
         referral=referral.pk,
         run=run.pk,
     )
+    _watching(world, project, model, admin)
+
+
+def _watching(world: World, project, model, admin) -> None:
+    """An acceptance test, a look, an alarm, and an answer to be read blind that the author holds."""
+    place = {"model": model, "site": "S0123456789abcdef"}
+    test = AcceptanceTest.objects.create(project=project, wanted=10, created_by=admin, **place)
+    look = Watch.objects.create(project=project, model=model, status=WorkStatus.FAILED)
+    alarm = Alarm.objects.create(
+        project=project, score="distance", rule="tell", limit=1000, log_capital=7.0, seen=9, **place
+    )
+    answer = Grade.objects.create(
+        project=project,
+        image_id=world.ids["bare"],
+        model=model,
+        requested_by=admin,
+        status=WorkStatus.SUCCEEDED,
+        decision="answer",
+        prediction_id=model.classes[0]["id"],
+    )
+    read = BlindRead.objects.create(
+        project=project,
+        grade=answer,
+        share=0.1,
+        holder=world.people["author"],
+        held_until=timezone.now() + timedelta(hours=1),
+    )
+    world.ids.update(acceptance=test.pk, watch=look.pk, alarm=alarm.pk, blind_read=read.pk)

@@ -23,6 +23,7 @@ FORGOTTEN = {
     "models_registry.Feedback": {"comment"},
     "models_registry.GradeBatchItem": {"code", "detail"},
     "models_registry.ReferralRead": {"ungradable_reason", "comment"},
+    "models_registry.BlindRead": {"ungradable_reason"},
     "core.Blob": {"path", "content_type", "sha256", "stored_sha256", "key_id", "wrapped_key"},
 }
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
@@ -47,12 +48,19 @@ HARMLESS = {
     "labeling.SnapshotLeftOut": {"reason", "detail"},
     "labeling.WatchedFile": {"digest", "code"},
     "models_registry.ModelVersion": {"name", "architecture", "bundle_sha256", "bundle_signature", "source", "classes"}
-    | {"calibration", "card", "mlflow_run_id", "mlflow_version"},
+    | {"calibration", "card", "mlflow_run_id", "mlflow_version", "reference"},
     "models_registry.ModelGraph": {"sha256", "signature", "note"},
     "models_registry.Evaluation": {"error", "metrics"},
     "models_registry.Deployment": {"gate", "override_reason"},
     "models_registry.GradeBatch": {"error", "filters"},
-    "models_registry.Grade": {"error", "probabilities", "reasons"},
+    "models_registry.Grade": {"error", "probabilities", "reasons", "site"},
+    "models_registry.LearnedPlaces": {"institutions", "devices"},
+    "models_registry.AcceptanceTest": {"site", "device"},
+    "models_registry.AcceptanceDecision": {"reason", "figures"},
+    "models_registry.WatchStream": {"site", "score", "bets"},
+    "models_registry.Watch": {"error", "result"},
+    "models_registry.Alarm": {"site", "score"},
+    "models_registry.AlarmDecision": {"reason"},
     "training.TrainingRun": {"error", "config", "message", "mlflow_run_id", "environment"},
     "training.EpochMetrics": {"phase", "metrics"},
 }

@@ -46,6 +46,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "models_registry.Evaluation=models_registry.evaluate",
         "models_registry.Grade=models_registry.grade",
         "models_registry.GradeBatch=models_registry.grade_batch",
+        "models_registry.Watch=models_registry.watch",
         "training.TrainingRun=training.train",
     ]
 

@@ -1,6 +1,8 @@
 """Figures and small charts as inline SVG, drawn on the server: they need no script and no library."""
 
+import math
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from django import template
@@ -52,6 +54,19 @@ def figures(metrics: Any) -> list[tuple[str, Any]]:
     """The figures of a report that are there, with their names for people."""
     known = metrics if isinstance(metrics, dict) else {}
     return [(title, known[name]) for name, title in FIGURES if name in known]
+
+
+@register.filter
+def of_class(measured: Any, name: str) -> dict[str, Any]:
+    """The row of a class among measured figures, or an empty one."""
+    rows = measured.get("per_class", []) if isinstance(measured, dict) else []
+    return next((row for row in rows if row["class"] == name), {})
+
+
+@register.filter
+def log10(natural: Any) -> str:
+    """A natural logarithm as a power of ten, with one decimal."""
+    return f"{natural / math.log(10):.1f}" if _is_number(natural) else "not available"
 
 
 @register.filter
@@ -139,3 +154,28 @@ def _is_number(value: object) -> bool:
 def _range(values: Sequence[float]) -> tuple[float, float]:
     """The axis: shares are drawn on 0 to 1, anything larger on 0 to its maximum."""
     return (0.0, max(1.0, max(values))) if values else (0.0, 1.0)
+
+
+@register.inclusion_tag("parts/days.html")
+def day_chart(days: Sequence[dict[str, Any]], name: str, title: str, reference: float | None = None) -> dict[str, Any]:
+    """One figure day by day, each day as far to the right as it is later; the reference's as a dashed line."""
+    rows = [(date.fromisoformat(row["day"]), row[name], row["n"]) for row in days if _is_number(row.get(name))]
+    low, high = _range([*(value for _, value, _ in rows), *([reference] if reference is not None else [])])
+    first, last = (rows[0][0], rows[-1][0]) if rows else (None, None)
+    span = max((last - first).days, 1) if first and last else 1
+
+    def place(value: float) -> float:
+        return _y((value - low) / (high - low))
+
+    points = [(_x((day - rows[0][0]).days / span), place(value), day, value, n) for day, value, n in rows]
+    ticks = (
+        [(_x(0), f"{first}", "start"), (_x(1), f"{last}", "end")] if first != last else [(_x(0), f"{first}", "start")]
+    )
+    return {
+        "frame": frame(low, high),
+        "title": title,
+        "points": points,
+        "path": " ".join(f"{x},{y}" for x, y, *_ in points),
+        "ideal": None if reference is None else f"{_x(0)},{place(reference)} {_x(1)},{place(reference)}",
+        "ticks": ticks if rows else [],
+    }

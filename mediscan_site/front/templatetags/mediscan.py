@@ -34,9 +34,37 @@ NAVIGATION = (
     ("grade", "Grade", "grade", "grade_image"),
     ("referrals", "Referred", "referrals", "label_image"),
 )
-GOOD = {"approved", "answered", "succeeded", "deployed", "created", "answer", "labeled", "deploy", "active", "correct"}
+GOOD = {
+    "accept",
+    "approved",
+    "answered",
+    "succeeded",
+    "deployed",
+    "created",
+    "answer",
+    "labeled",
+    "deploy",
+    "active",
+    "correct",
+}
 BAD = {"rejected", "failed", "wrong"}
-CARE = {"modified", "pending", "refer", "referred", "warning", "duplicate", "running", "rollback", "ungradable", "held"}
+CARE = {
+    "open",
+    "complete",
+    "untested",
+    "refer_all",
+    "retrain",
+    "modified",
+    "pending",
+    "refer",
+    "referred",
+    "warning",
+    "duplicate",
+    "running",
+    "rollback",
+    "ungradable",
+    "held",
+}
 
 
 @register.simple_tag

@@ -1,0 +1,31 @@
+"""What the pages of watching take. Parsing only."""
+
+from typing import Any
+
+from django import forms
+
+from images.models import Project, ProjectClass
+from models_registry.models import AlarmDecision
+from models_registry.watch.reads import MAX_REASON
+
+
+class AlarmForm(forms.Form):
+    decision = forms.ChoiceField(choices=AlarmDecision.Decision.choices, widget=forms.RadioSelect)
+    reason = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label="Because")
+
+
+class ReadForm(forms.Form):
+    label_class = forms.ModelChoiceField(
+        queryset=ProjectClass.objects.none(),
+        required=False,
+        label="What you see",
+        widget=forms.RadioSelect,
+        empty_label=None,
+    )
+    ungradable = forms.CharField(required=False, max_length=MAX_REASON, label="Or why nobody can tell")
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+        self.fields["label_class"].queryset = rows  # type: ignore[attr-defined]
+        self.fields["label_class"].label_from_instance = lambda row: row.name  # type: ignore[attr-defined]
