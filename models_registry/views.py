@@ -58,16 +58,23 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "project": found.project,
         "report": report,
         "card": cards.card(found, report),
+        "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
+        "evaluations": evaluations,
+        "working": any(row.status in ACTIVE for row in evaluations),
+        **_model_facts(found),
+        **_model_forms(request, found),
+    }
+
+
+def _model_facts(found: ModelVersion) -> dict[str, Any]:
+    """What the version knows of itself, in words."""
+    return {
         "class_changes": since_training(found, found.project).sentences,
         "confidence": confidence.lines(found),
         "limits": confidence.limits(found),
         "confidence_rows": confidence.rows(found),
         "runtime": graphs.sentence(found),
         "has_graph": graphs.has_one(found),
-        "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
-        "evaluations": evaluations,
-        "working": any(row.status in ACTIVE for row in evaluations),
-        **_model_forms(request, found),
     }
 
 

@@ -48,6 +48,10 @@ def _encoded(fmt: str, mode: str) -> bytes:
 def _samples() -> list[Dataset]:
     plain = _dataset()
     plain.WindowCenter, plain.WindowWidth, plain.RescaleSlope, plain.RescaleIntercept = "30", "60", "1", "0"
+    # Without a window one is chosen from the values; numpy loads a part of itself for that.
+    deep = _dataset()
+    deep.BitsAllocated, deep.BitsStored, deep.HighBit = 16, 12, 11
+    deep.PixelData = (_PATTERN.astype("<u2") * 60).tobytes()
     packed = _dataset()
     packed.compress(uid.RLELossless)
     jpeg_2000 = _dataset()
@@ -55,7 +59,7 @@ def _samples() -> list[Dataset]:
     jpeg = _dataset()
     jpeg.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
     jpeg.PixelData = encapsulate([_encoded("JPEG", "L")])
-    return [plain, packed, jpeg_2000, jpeg]
+    return [plain, deep, packed, jpeg_2000, jpeg]
 
 
 def _dataset() -> Dataset:

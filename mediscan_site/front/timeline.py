@@ -8,13 +8,13 @@ from typing import Any
 from images.models import Image
 from labeling.models import ImportFile, Label, Review, SnapshotMember
 from mediscan_site.core.models import WorkStatus
-from models_registry.models import Feedback, Grade
+from models_registry.models import Feedback, Grade, ReferralRead
 from models_registry.selectors import refer_reasons
 
 
 @dataclass(frozen=True)
 class Moment:
-    """`kind` is one of upload, import, label, review, dataset, grade, feedback; `actor` a user name or empty."""
+    """`kind` is one of upload, import, label, review, dataset, grade, read, feedback; `actor` a user name or empty."""
 
     at: datetime
     kind: str
@@ -31,7 +31,7 @@ def of_scan(image: Image) -> list[Moment]:
             image.upload_date, "upload", f"uploaded as {image.file_name}", image.uploaded_by.username, object=image.code
         )
     ]
-    for part in (_imports, _labels, _reviews, _snapshots, _grades, _feedback):
+    for part in (_imports, _labels, _reviews, _snapshots, _grades, _reads, _feedback):
         moments.extend(part(image))
     return sorted(moments, key=lambda moment: moment.at)
 
@@ -81,6 +81,15 @@ def _grade_text(row: Grade) -> str:
         return f"graded by {row.model.code}: {answer}, answered"
     why = " ".join(reason.sentence for reason in refer_reasons(row))
     return f"graded by {row.model.code}: {answer}, referred. {why}".rstrip()
+
+
+def _reads(image: Image) -> Iterator[Moment]:
+    """Of referrals. A read that became a label is told with it; here also what became none."""
+    for row in ReferralRead.objects.filter(referral__image=image).select_related("reader", "label_class"):
+        reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
+        held = " (a scan of a test split: held for an administrator)" if row.held_for_admin else ""
+        text = f"referred scan read as {reading}{held}"
+        yield Moment(row.created_at, "read", text, row.reader.username, row.comment, object=str(row.referral_id))
 
 
 def _feedback(image: Image) -> Iterator[Moment]:

@@ -42,7 +42,7 @@ class GradeBatchStartSerializer(serializers.Serializer[Any]):
         return {"project": project, "images": images, "source_import": batch, "filters": attrs.get("filters")}
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class BatchReasonSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=GradeBatchItem.Outcome.choices)
     code = serializers.CharField()
     number = serializers.IntegerField()
@@ -87,9 +87,9 @@ class GradeBatchDetailSerializer(GradeBatchSerializer):
 
     reasons = serializers.SerializerMethodField()
 
-    @extend_schema_field(ReasonSerializer(many=True))
+    @extend_schema_field(BatchReasonSerializer(many=True))
     def get_reasons(self, batch: GradeBatch) -> list[dict[str, Any]]:
-        return list(ReasonSerializer(selectors.reasons(batch), many=True).data)
+        return list(BatchReasonSerializer(selectors.reasons(batch), many=True).data)
 
 
 class ItemSerializer(serializers.Serializer[Any]):

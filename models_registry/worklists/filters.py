@@ -15,6 +15,7 @@ class ReferralFilter(django_filters.FilterSet):  # type: ignore[misc]  # the lib
     image = CodeFilter(prefix=SCAN_PREFIX)
     state = django_filters.ChoiceFilter(choices=[(WAITING, WAITING), (CLOSED, CLOSED)], method="by_state")
     outcome = django_filters.ChoiceFilter(choices=Referral.Outcome.choices)
+    held_for_admin = django_filters.BooleanFilter(field_name="read__held_for_admin")
     after = django_filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="gte")
     before = django_filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="lt")
 

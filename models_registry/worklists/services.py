@@ -35,7 +35,8 @@ def claim_referrals(*, actor: User, project: Project, n: int = 1, without: Colle
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
         raise Invalid(f"n must be a whole number from 1 to {MAX_N}.", attr="n")
     mine = selectors.held_by(actor, project).exclude(pk__in=list(without))
-    offered = list(mine.values_list("pk", flat=True)[:n])
+    held = list(mine.values_list("pk", flat=True)[:n])
+    offered = list(held)
     if len(offered) < n:
         others = selectors.free(project).exclude(pk__in=list(without))
         offered += list(others.values_list("pk", flat=True)[: _SPARE * n])
@@ -43,12 +44,13 @@ def claim_referrals(*, actor: User, project: Project, n: int = 1, without: Colle
     for pk in offered:
         if len(taken) == n:
             break
-        taken += _take(actor, project, pk)
+        taken += _take(actor, project, pk, anew=pk not in held)
     return taken
 
 
-def _take(actor: User, project: Project, pk: int) -> list[Referral]:
-    """The referral, or nothing when somebody else was quicker: the row count of one conditional UPDATE decides."""
+def _take(actor: User, project: Project, pk: int, *, anew: bool) -> list[Referral]:
+    """The referral, or nothing when somebody else was quicker: the row count of one conditional UPDATE decides. Taking it `anew`
+    is on record; going on with it is not."""
     now = timezone.now()
     with transaction.atomic():
         if not Referral.objects.filter(_free_for(actor), pk=pk, active=True).update(
@@ -56,9 +58,9 @@ def _take(actor: User, project: Project, pk: int) -> list[Referral]:
         ):
             return []
         referral = Referral.objects.select_related("project", "image", "holder").get(pk=pk)
-        audit.record(
-            "referral.claim", actor=actor, obj=referral, project=project.pk, details={"image": referral.image_id}
-        )
+        if anew:
+            details = {"image": referral.image_id}
+            audit.record("referral.claim", actor=actor, obj=referral, project=project.pk, details=details)
     return [referral]
 
 

@@ -18,6 +18,7 @@ from models_registry.batches import selectors, services, worker
 from models_registry.batches.services import cancel_batch, start_batch
 from models_registry.batches.worker import run_batch
 from models_registry.deployments.services import deploy
+from models_registry.grades import worker as grading
 from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade, GradeBatch, GradeBatchItem, Referral
@@ -107,14 +108,14 @@ def test_what_cannot_be_graded_is_left_out_or_failed_and_says_why(deployed, auth
     Image.objects.filter(pk=held.pk).update(hold="burned_in_annotation")
     Image.objects.filter(pk=many.pk).update(frames=3)
     delete_scan(actor=admin, image=gone)
-    real = worker.tile
+    real = grading.tile
 
-    def unreadable(image, stored=None):
+    def unreadable(image):
         if image.pk == broken.pk:
             raise RuntimeError("/secret/path of patient Smith")
-        return real(image, stored)
+        return real(image)
 
-    monkeypatch.setattr(worker, "tile", unreadable)
+    monkeypatch.setattr(grading, "tile", unreadable)
     finished(batch)
     assert batch.status == "succeeded"
     assert outcomes(batch) == {"left_out": 3, "failed": 1}
@@ -331,10 +332,10 @@ def test_the_command_exits_with_one_when_a_scan_failed(deployed, project, scans,
     from django.core.management import call_command
     from django.core.management.base import CommandError
 
-    def unreadable(image, stored=None):
+    def unreadable(image):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(worker, "tile", unreadable)
+    monkeypatch.setattr(grading, "tile", unreadable)
     with pytest.raises(CommandError, match="4 of 4 scans got no answer") as caught:
         call_command("grade_batch", project.name, stdout=io.StringIO(), stderr=io.StringIO())
     assert caught.value.returncode == 1

@@ -78,6 +78,7 @@ def test_tasks_come_oldest_first_to_one_reader_only_and_a_reload_shows_the_same(
     assert claimed(colleague, project, n=2) == [second, third]
     assert claimed(author, project) == [first]
     assert claimed(admin, project) == []
+    assert AuditEvent.objects.filter(action="referral.claim", actor=author).count() == 1, "a reload takes nothing anew"
 
 
 def test_a_lease_lasts_ten_minutes_and_then_the_task_is_somebody_elses(referred, author, colleague, project):
@@ -227,11 +228,11 @@ def test_two_readers_who_reach_for_one_scan_get_it_once(referred, author, collea
 
     take = services._take
 
-    def slow(actor, of, pk):
+    def slow(actor, of, pk, *, anew):
         if actor == author:
             monkeypatch.setattr(services, "_take", take)
             assert claimed(colleague, project) == [task]
-        return take(actor, of, pk)
+        return take(actor, of, pk, anew=anew)
 
     monkeypatch.setattr(services, "_take", slow)
     assert claimed(author, project) == []

@@ -112,6 +112,20 @@ def test_a_referred_scan_is_claimed_read_and_told_about(api, author, colleague, 
     assert over.json()["errors"][0]["code"] == "referral_over"
 
 
+def test_a_read_that_is_held_for_an_administrator_is_found_and_told_in_the_timeline(api, author, unsure, make_scan):
+    scan = make_scan(seed=1, split="test")
+    made = api(author).post("/api/v1/grade-batches/", {"images": [scan.code]}, format="json").data
+    run_batch(made["id"])
+    assert api(author).get("/api/v1/referrals/?held_for_admin=true").json()["results"] == []
+    (waiting,) = api(author).get("/api/v1/referrals/").json()["results"]
+    api(author).post(f"/api/v1/referrals/{waiting['id']}/read/", {"ungradable": "wrong view"}, format="json")
+    (held,) = api(author).get("/api/v1/referrals/?held_for_admin=true").json()["results"]
+    assert (held["held_for_admin"], held["label"], held["ungradable"]) == (True, None, "wrong view")
+    moments = api(author).get(f"/api/v1/images/{scan.code}/timeline/").json()["results"]
+    (told,) = [moment["text"] for moment in moments if moment["kind"] == "read"]
+    assert told == "referred scan read as ungradable: wrong view (a scan of a test split: held for an administrator)"
+
+
 def test_nothing_waits_is_204_and_giving_back_says_how_many(api, author, colleague, project, batch):
     body = {"project": project.pk, "n": 2}
     assert api(author).post("/api/v1/referrals/claim/", body, format="json").status_code == 200
