@@ -1,5 +1,6 @@
 """A file coming in: decoded, de-identified if it is DICOM, and all that is known about it combined. docs/privacy.md is the rule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,12 +36,15 @@ def identify(project: Project, data: bytes, facts: ScanFacts) -> Identified:
     return belonging(project, facts, told)
 
 
-def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
-    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database.
+def decode(
+    project: Project, data: bytes, facts: ScanFacts, patient: str | None, *, meanwhile: Callable[[], None] | None = None
+) -> Incoming:
+    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database. `meanwhile` is done
+    while a picture that is no DICOM file is decoded.
 
     Invalid (attr `file`) for a file without a picture."""
     if not _is_dicom(data):
-        return Incoming(renditions.decode(data, rendition=False), data, facts)
+        return Incoming(renditions.decode(data, rendition=False, meanwhile=meanwhile), data, facts)
     decoded = renditions.decode(data, deid=_options(project, patient), rendition=False)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 
-
 class BuiltOnceMixin(serializers.Serializer[Any]):
     """Works its fields out once per class; each serializer gets copies. Most of the cost of a small answer."""
 
