@@ -29,11 +29,19 @@ class Incoming:
     facts: ScanFacts
 
 
-def identify(project: Project, data: bytes, facts: ScanFacts) -> Identified:
-    """Whose scan it is and of which study: what is stated, and what a DICOM file says. Invalid (attr `file`) for one that
-    cannot be read."""
-    told = renditions.identity(data, deid=_options(project)) if _is_dicom(data) else {}
-    return belonging(project, facts, told)
+Told = dict[str, str | int | None]
+
+
+def told_by(project: Project, data: bytes) -> Told:
+    """What a DICOM file says of whose scan it is and of which study; nothing for others. Touches no database. Invalid (attr
+    `file`) for one that cannot be read."""
+    return renditions.identity(data, deid=_options(project)) if _is_dicom(data) else {}
+
+
+def identify(project: Project, data: bytes, facts: ScanFacts, told: Told | None = None) -> Identified:
+    """Whose scan it is and of which study: what is stated, and what a DICOM file says (`told`, where it was asked already).
+    Invalid (attr `file`) for one that cannot be read."""
+    return belonging(project, facts, told_by(project, data) if told is None else told)
 
 
 def decode(

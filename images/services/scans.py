@@ -18,7 +18,7 @@ from images.models import Deidentification, Image, Metadata, Project, Rendition,
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import identities
 from images.services.exams import contradictions
-from images.services.incoming import identify
+from images.services.incoming import Told, identify
 from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import insert_all, save_all
@@ -85,9 +85,9 @@ def arrival(
     return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **stated)
 
 
-def identified(project: Project, came: Arrival) -> Arrival:
-    """The same with its patient. Invalid (attr `file`) for a DICOM file that cannot be read."""
-    found = identify(project, came.data, came.facts)
+def identified(project: Project, came: Arrival, told: Told | None = None) -> Arrival:
+    """The same with its patient. `told`: what `told_by` gave. Invalid (attr `file`) for a DICOM file that cannot be read."""
+    found = identify(project, came.data, came.facts, told)
     return replace(came, facts=found.facts, patient=found.patient, exam=found.exam, remarks=found.remarks)
 
 
