@@ -35,7 +35,7 @@ Told = dict[str, str | int | None]
 def told_by(project: Project, data: bytes) -> Told:
     """What a DICOM file says of whose scan it is and of which study; nothing for others. Touches no database. Invalid (attr
     `file`) for one that cannot be read."""
-    return renditions.identity(data, deid=_options(project)) if _is_dicom(data) else {}
+    return renditions.identity(data, deid=_options(project)) if is_dicom(data) else {}
 
 
 def identify(project: Project, data: bytes, facts: ScanFacts, told: Told | None = None) -> Identified:
@@ -51,7 +51,7 @@ def decode(
     while a picture that is no DICOM file is decoded.
 
     Invalid (attr `file`) for a file without a picture."""
-    if not _is_dicom(data):
+    if not is_dicom(data):
         return Incoming(renditions.decode(data, rendition=False, meanwhile=meanwhile), data, facts)
     decoded = renditions.decode(data, deid=_options(project, patient), rendition=False)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
@@ -65,7 +65,7 @@ def _options(project: Project, patient: str | None = None) -> DeidOptions:
     )
 
 
-def _is_dicom(data: bytes) -> bool:
+def is_dicom(data: bytes) -> bool:
     return sniff(data[:SNIFF_BYTES]) == "DICOM"
 
 

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 
 from images.models import Image, LabelStatus, Project, ProjectClass
 from images.services import ScanFacts, scans
-from images.services.incoming import Told, told_by
+from images.services.incoming import Told, is_dicom, told_by
 from labeling.models import Label
 from labeling.policies import require, require_class
 from labeling.reading.labels import label_fresh, label_scan
@@ -152,13 +152,14 @@ class Stream:
 
     def _ask(self, delivery: Delivery) -> None:
         """Whose scans they are is asked for all of a group at once: each question waits for a decoder."""
-        if delivery.came is not None and delivery.image is None and delivery.error is None:
+        if delivery.came is not None and delivery.image is None and is_dicom(delivery.came.data):
             delivery.told = self._askers.submit(told_by, self._project, delivery.came.data)
 
     def _send_off(self, delivery: Delivery) -> None:
-        if delivery.came is not None and delivery.told is not None:
+        if delivery.came is not None and delivery.image is None:
             scans.refuse_taken(self._project, delivery.came.external_id)
-            identified = scans.identified(self._project, delivery.came, delivery.told.result())
+            told = delivery.told.result() if delivery.told else {}
+            identified = scans.identified(self._project, delivery.came, told)
             delivery.work = self._threads.submit(scans.keep, self._project, identified)
 
     def _write_down(self) -> None:
