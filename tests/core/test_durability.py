@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections as all_connections
+from django.db import connection
+from django.db import connections as all_connections
 
 from images.models import Image, Metadata, Rendition
 from images.services import ScanFacts
@@ -167,7 +168,7 @@ def test_the_objects_of_a_scan_and_their_folders_are_on_the_disk_before_its_rows
 
     def sync(descriptor):
         real_sync(descriptor)
-        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
 
     def commit(self):
         root = Path(settings.STORAGES["blobs"]["OPTIONS"]["location"])
