@@ -23,11 +23,12 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from PIL import Image as Picture
 
-from benchmarks import _common, _many
+from benchmarks import _common, _dicom, _many
 from benchmarks._bench import Bench, Worker, worker_process
 
 BOUNDARY = "mediscan-benchmark"
 SMALL_IMAGES = 20_000
+FEW_IMAGES = 100
 
 
 def main() -> None:
@@ -38,12 +39,15 @@ def main() -> None:
     parser.add_argument(
         "--small", type=int, default=SMALL_IMAGES, help="small images for the memory figure; 0: leave out"
     )
+    parser.add_argument("--dicom", type=int, default=_dicom.COUNT, help="DICOM files for their ratio; 0: leave out")
     given = parser.parse_args()
     with _common.scratch_site(DECODER_PROCESSES="", WORK_LEASE_S="5") as folder:
         from tests.conftest import make_user
 
         bench = Bench(folder, _common.jpegs(given.data, given.files), make_user("bench", role="admin"))
-        figures = {**_ratios(bench, given.rounds), **_two_workers(bench), **_many_small(bench, given.small)}
+        figures = {**_ratios(bench, given.rounds), **_two_workers(bench)}
+        figures["dicom_ratio"] = _dicom.run(bench, given.dicom, min(2, given.rounds)) if given.dicom else None
+        figures |= _many_small(bench, given.small)
     _common.save("ingest", figures)
 
 
@@ -162,8 +166,15 @@ def _two_workers(bench: Bench) -> dict[str, Any]:
 
 
 def _many_small(bench: Bench, count: int) -> dict[str, Any]:
-    """Many small images in one ZIP; the worker is killed half-way and another one finishes. Peak memory of worker and decoder."""
-    return {f"peak_rss_mb_{SMALL_IMAGES}": _many.run(bench, count) if count else None}
+    """Many small images in one ZIP; the worker is killed half-way and another one finishes. Peak memory of worker and decoders,
+    also beside that of a small ZIP."""
+    few = _many.few(bench, FEW_IMAGES) if count else None
+    many = _many.run(bench, count) if count else None
+    return {
+        f"peak_rss_mb_{FEW_IMAGES}": few,
+        f"peak_rss_mb_{SMALL_IMAGES}": many,
+        f"peak_rss_ratio_{SMALL_IMAGES}": round(many / few, 3) if many and few else None,
+    }
 
 
 @contextmanager

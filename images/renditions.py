@@ -1,7 +1,7 @@
 """The encrypted derivatives of a scan: thumbnail, view and the tile that models are fed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,17 @@ CONTENT_TYPES = {
 _TILES = "stored_tile"
 
 
-def decode(data: bytes, *, deid: DeidOptions | None = None, own: bool = False, rendition: bool = True) -> Decoded:
+def decode(
+    data: bytes,
+    *,
+    deid: DeidOptions | None = None,
+    own: bool = False,
+    rendition: bool = True,
+    meanwhile: Callable[[], None] | None = None,
+) -> Decoded:
     """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
     with _explained():
-        return default_pool().decode(data, deid=deid, own=own, rendition=rendition)
+        return default_pool().decode(data, deid=deid, own=own, rendition=rendition, meanwhile=meanwhile)
 
 
 def identity(data: bytes, *, deid: DeidOptions | None = None) -> dict[str, str | int | None]:

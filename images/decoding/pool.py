@@ -4,7 +4,7 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,18 @@ class Limits:
 _DEFAULTS = Limits()
 
 
+class _Once:
+    """Work that is done the first time it is called."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+
+    def __call__(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            work()
+
+
 class DecoderPool:
     """Decodes untrusted files in child processes that may die. Thread-safe; nothing is started before the first decode().
 
@@ -63,20 +75,27 @@ class DecoderPool:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="decoder-starter")
 
     def decode(
-        self, data: bytes, *, deid: "DeidOptions | None" = None, own: bool = False, rendition: bool = True
+        self,
+        data: bytes,
+        *,
+        deid: "DeidOptions | None" = None,
+        own: bool = False,
+        rendition: bool = True,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Decoded:
         """Decode one whole file. Raises Undecodable; blocks while all children are busy.
 
         A DICOM file from outside needs `deid`, and the answer then has the file to keep in `stored`: ValueError
         without, so that nothing is kept as it came. `own` is for a file that was kept that way: only its pictures
-        are made. With `rendition` False the PNG, the most expensive part, is left out.
+        are made. With `rendition` False the PNG, the most expensive part, is left out. `meanwhile` is done once, by this
+        thread, while a child works on the file; an error of its own is raised.
         """
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:
             raise ValueError("A DICOM file is decoded either with the options of its de-identification or as our own.")
         limits = self.limits
         job = Job(fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, deid_as_json(deid))
-        return _result(*self._done(job, data))
+        return _result(*self._done(job, data, _Once(meanwhile) if meanwhile else None))
 
     def identity(self, data: bytes, *, deid: "DeidOptions | None" = None) -> dict[str, str | int | None]:
         """Whose picture a DICOM file is and which one: `dicom.identity.identity` says what. Raises Undecodable.
@@ -115,14 +134,14 @@ class DecoderPool:
         if count == 1:
             yield data
 
-    def _done(self, job: Job, data: bytes) -> tuple[dict[str, Any], bytes]:
+    def _done(self, job: Job, data: bytes, meanwhile: "_Once | None" = None) -> tuple[dict[str, Any], bytes]:
         """The answer of a child; a second child is asked when the first one dies. DecoderUnavailableError when none got as far
         as the file."""
         options, reached = job.as_json(), False
         with self._slots:
             for _ in range(_ATTEMPTS):
                 try:
-                    return self._ask(options, data)
+                    return self._ask(options, data, meanwhile)
                 except ChildTimeoutError:
                     logger.warning("A decoder used up its time and was stopped.")
                     raise Undecodable("decoder_timeout") from None
@@ -166,11 +185,11 @@ class DecoderPool:
             raise unsupported(fmt)
         return fmt
 
-    def _ask(self, options: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, options: dict[str, Any], data: bytes, meanwhile: "_Once | None") -> tuple[dict[str, Any], bytes]:
         child = self._take()
         in_step = False  # any exception, a task's soft time limit too, leaves the child in the middle of a frame
         try:
-            answer = child.ask(options, data, self.limits.timeout_s)
+            answer = child.ask(options, data, self.limits.timeout_s, **({"meanwhile": meanwhile} if meanwhile else {}))
             in_step = True
             return answer
         finally:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -17,8 +18,13 @@ from images.decoding import wire
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 _START_S: Final = 60.0
+_LEFT_S: Final = 1.0
 # What an unprivileged process may ask for on Linux.
 _PIPE_BYTES: Final = 1 << 20
+
+
+def _nothing() -> None:
+    pass
 
 
 class ChildDiedError(Exception):
@@ -64,17 +70,29 @@ class Child:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, options: dict[str, Any], data: bytes, timeout_s: float) -> tuple[dict[str, Any], bytes]:
-        """Send one file and return the answer. Raises ChildDiedError or ChildTimeoutError; close() it then."""
+    def ask(
+        self, options: dict[str, Any], data: bytes, timeout_s: float, meanwhile: Callable[[], None] = _nothing
+    ) -> tuple[dict[str, Any], bytes]:
+        """Send one file and return the answer; `meanwhile` is done while the child works. Raises ChildDiedError or
+        ChildTimeoutError; close() it then."""
         self.served += 1
         until = time.monotonic() + timeout_s
         try:
             wire.send(_Within(self._in, timeout_s), options, data)
-            return wire.receive(_Within(self._out, until - time.monotonic()))
         except (OSError, EOFError) as error:
-            self._process.kill()
-            used_up = self._process.wait() == -signal.SIGXCPU
-            raise ChildTimeoutError if used_up or isinstance(error, TimeoutError) else ChildDiedError from error
+            raise self._ended(error) from error
+        meanwhile()
+        # What took the time may have been the other work.
+        left = max(until - time.monotonic(), _LEFT_S)
+        try:
+            return wire.receive(_Within(self._out, left))
+        except (OSError, EOFError) as error:
+            raise self._ended(error) from error
+
+    def _ended(self, error: Exception) -> ChildTimeoutError | ChildDiedError:
+        self._process.kill()
+        used_up = self._process.wait() == -signal.SIGXCPU
+        return ChildTimeoutError() if used_up or isinstance(error, TimeoutError) else ChildDiedError()
 
     def close(self) -> None:
         """Kill the process and reap it."""

@@ -50,9 +50,10 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
     if any("exif" in str(warning.message).lower() for warning in caught):
         facts.notes.append("The EXIF block of the file is damaged and was ignored.")
     grey = picture if picture.mode == "L" else picture.convert("L")
-    looked = None if kept.hold else _beside.submit(writing.near_border, grey)
+    beside = _beside.submit(_looked_at, picture, grey, is_held=bool(kept.hold))
     header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
-    if looked is not None and looked.result():
+    has_writing, parts["thumbnail"] = beside.result()
+    if has_writing:
         kept.hold = TEXT_LIKE
     return header | kept.facts(), parts | {"stored": kept.stored}
 
@@ -67,6 +68,14 @@ def _load(data: bytes, job: Job) -> tuple[Image.Image, Facts, loading.Kept]:
     if job.format == "DICOM":
         return loading.load(data, job)
     return *pictures.load(data, job.format, job.max_pixels), loading.Kept()
+
+
+def _looked_at(picture: Image.Image, grey: Image.Image, *, is_held: bool) -> tuple[bool, bytes]:
+    """Whether there is writing near the border, unless the scan is held anyway, and the thumbnail."""
+    small = fit(picture, THUMBNAIL_SIDE, gap=1.0)
+    if small is picture:
+        small = picture.copy()  # saving leaves its marks on an image, and the other thread saves this one too
+    return not is_held and writing.near_border(grey), _encoded(small, "JPEG", quality=85)
 
 
 def _outputs(
@@ -84,7 +93,6 @@ def _outputs(
         "rendition_width": shown_size[0], "rendition_height": shown_size[1],
     }  # fmt: skip
     return header, {
-        "thumbnail": _encoded(fit(picture, THUMBNAIL_SIDE, gap=1.0), "JPEG", quality=85),
         "rendition": _encoded(fit(picture, RENDITION_SIDE), "PNG", **_RUN_LENGTH) if rendition else b"",
         "tile": tile.tobytes(),
     }

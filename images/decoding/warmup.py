@@ -26,6 +26,8 @@ def warm_up() -> None:
     """Decode the samples; any failure ends the child, which is then known not to start."""
     for name in set(python_encoding.values()):
         codecs.lookup(name)
+    # numpy imports its masked arrays when a value is first looked for among others, as windows of grey values do.
+    np.percentile(_PATTERN, (1, 99))
     for fmt in PICTURES:
         for mode in ("RGB", "L"):
             _decode(_encoded(fmt, mode), fmt)

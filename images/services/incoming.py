@@ -1,5 +1,6 @@
 """A file coming in: decoded, de-identified if it is DICOM, and all that is known about it combined. docs/privacy.md is the rule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,19 +29,30 @@ class Incoming:
     facts: ScanFacts
 
 
-def identify(project: Project, data: bytes, facts: ScanFacts) -> Identified:
-    """Whose scan it is and of which study: what is stated, and what a DICOM file says. Invalid (attr `file`) for one that
-    cannot be read."""
-    told = renditions.identity(data, deid=_options(project)) if _is_dicom(data) else {}
-    return belonging(project, facts, told)
+Told = dict[str, str | int | None]
 
 
-def decode(project: Project, data: bytes, facts: ScanFacts, patient: str | None) -> Incoming:
-    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database.
+def told_by(project: Project, data: bytes) -> Told:
+    """What a DICOM file says of whose scan it is and of which study; nothing for others. Touches no database. Invalid (attr
+    `file`) for one that cannot be read."""
+    return renditions.identity(data, deid=_options(project)) if is_dicom(data) else {}
+
+
+def identify(project: Project, data: bytes, facts: ScanFacts, told: Told | None = None) -> Identified:
+    """Whose scan it is and of which study: what is stated, and what a DICOM file says (`told`, where it was asked already).
+    Invalid (attr `file`) for one that cannot be read."""
+    return belonging(project, facts, told_by(project, data) if told is None else told)
+
+
+def decode(
+    project: Project, data: bytes, facts: ScanFacts, patient: str | None, *, meanwhile: Callable[[], None] | None = None
+) -> Incoming:
+    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database. `meanwhile` is done
+    while a picture that is no DICOM file is decoded.
 
     Invalid (attr `file`) for a file without a picture."""
-    if not _is_dicom(data):
-        return Incoming(renditions.decode(data, rendition=False), data, facts)
+    if not is_dicom(data):
+        return Incoming(renditions.decode(data, rendition=False, meanwhile=meanwhile), data, facts)
     decoded = renditions.decode(data, deid=_options(project, patient), rendition=False)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
 
@@ -53,7 +65,7 @@ def _options(project: Project, patient: str | None = None) -> DeidOptions:
     )
 
 
-def _is_dicom(data: bytes) -> bool:
+def is_dicom(data: bytes) -> bool:
     return sniff(data[:SNIFF_BYTES]) == "DICOM"
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from images import renditions
 from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
@@ -51,34 +52,33 @@ class Kept:
             self.destroy()
 
     def destroy(self) -> None:
-        if self.pending:
-            for pending in self.pending:
-                pending.discard()
-        else:
-            for blob in self.blobs():
-                blobs.discard(blob)
+        for pending in self.pending:
+            pending.wait()
+        for blob in self.blobs():
+            blobs.discard(blob)
 
 
 def keep(project: Project, came: Arrival, *, aside: bool = False) -> Kept:
     """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
 
-    `aside`: each object is written in a thread of its own, and the answer does not wait for the disk; else in this one, as many
+    `aside`: what is made of it is written in threads, and the answer does not wait for the disk; else in this one, as many
     scans are kept at the same time anyway. Invalid (attr `file`) for what gives no picture; then nothing is stored."""
     made = _Aside(project) if aside else _Here(project)
     with undone_by_error(made.undo):
         fmt = sniff(came.data[:SNIFF_BYTES])
-        # What is stored as it came need not wait for the decoder.
         if fmt in PICTURES:
-            made.store(came.data, CONTENT_TYPES[fmt])
-        incoming = decode(project, came.data, came.facts, came.patient)
-        if fmt not in PICTURES:
+            # What is stored as it came need not wait for the decoder.
+            original = partial(made.write, came.data, CONTENT_TYPES[fmt])
+            incoming = decode(project, came.data, came.facts, came.patient, meanwhile=original)
+        else:
+            incoming = decode(project, came.data, came.facts, came.patient)
             made.store(incoming.stored, incoming.decoded.content_type)
         # The large picture is made when somebody looks at it first.
         kinds = (RenditionKind.THUMBNAIL, RenditionKind.TILE)
         for kind in kinds:
             made.store(renditions.part(incoming.decoded, kind), renditions.CONTENT_TYPES[kind])
         original, *derived = made.rows()
-        return Kept(came, incoming, original, dict(zip(kinds, derived, strict=True)), tuple(made.pending))
+        return Kept(came, incoming, original, dict(zip(kinds, derived, strict=True)), made.pending)
 
 
 def settle(scans: Sequence[Kept]) -> None:
@@ -92,33 +92,35 @@ def settle(scans: Sequence[Kept]) -> None:
 class _Here:
     """Objects written one after the other, whose folders are flushed by `settle`."""
 
+    flush_folder = False
+
     def __init__(self, project: Project) -> None:
         self._namespace = blobs.namespace(project.pk)
-        self._rows: list[Blob] = []
-        self.pending: list[blobs.Pending] = []
+        self._objects: list[Blob | blobs.Pending] = []
 
-    def store(self, data: bytes, content_type: str) -> None:
+    @property
+    def pending(self) -> tuple[blobs.Pending, ...]:
+        return tuple(one for one in self._objects if isinstance(one, blobs.Pending))
+
+    def write(self, data: bytes, content_type: str) -> None:
         options = {"namespace": self._namespace, "content_type": content_type}
-        self._rows.append(blobs.write(data, **options, flush_folder=False))
+        self._objects.append(blobs.write(data, **options, flush_folder=self.flush_folder))
+
+    store = write
 
     def rows(self) -> list[Blob]:
-        return self._rows
+        return [one if isinstance(one, Blob) else one.row() for one in self._objects]
 
     def undo(self) -> None:
-        for blob in self._rows:
-            blobs.discard(blob)
+        for one in self._objects:
+            blobs.discard(one) if isinstance(one, Blob) else one.discard()
 
 
 class _Aside(_Here):
+    flush_folder = True
+
     def store(self, data: bytes, content_type: str) -> None:
-        self.pending.append(blobs.write_aside(data, namespace=self._namespace, content_type=content_type))
-
-    def rows(self) -> list[Blob]:
-        return [pending.row() for pending in self.pending]
-
-    def undo(self) -> None:
-        for pending in self.pending:
-            pending.discard()
+        self._objects.append(blobs.write_aside(data, namespace=self._namespace, content_type=content_type))
 
 
 @contextlib.contextmanager

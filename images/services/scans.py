@@ -18,12 +18,12 @@ from images.models import Deidentification, Image, Metadata, Project, Rendition,
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import arrivals, identities
 from images.services.exams import contradictions
-from images.services.incoming import identify
+from images.services.incoming import Told, identify
 from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
 from mediscan_site.core import audit, text
-from mediscan_site.core.database import save_all
+from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.errors import Conflict, TooLarge
-from mediscan_site.core.models import Blob, User
+from mediscan_site.core.models import User
 
 MAX_EXTERNAL_ID = 128
 
@@ -85,9 +85,9 @@ def arrival(
     return Arrival(data=data, sha256=digest, file_name=text.file_name(file_name), facts=facts, frame=frame, **stated)
 
 
-def identified(project: Project, came: Arrival) -> Arrival:
-    """The same with its patient. Invalid (attr `file`) for a DICOM file that cannot be read."""
-    found = identify(project, came.data, came.facts)
+def identified(project: Project, came: Arrival, told: Told | None = None) -> Arrival:
+    """The same with its patient. `told`: what `told_by` gave. Invalid (attr `file`) for a DICOM file that cannot be read."""
+    found = identify(project, came.data, came.facts, told)
     return replace(came, facts=found.facts, patient=found.patient, exam=found.exam, remarks=found.remarks)
 
 
@@ -136,26 +136,28 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
     """Save scans whose bytes are stored, with one audit event each, inside the caller's transaction.
 
     IntegrityError when one of them is already here or its external id is taken: then none may stay."""
-    Blob.objects.bulk_create([blob for scan in scans for blob in scan.blobs()])
+    insert_all([blob for scan in scans for blob in scan.blobs()])
     images = [_new_row(actor, project, scan) for scan in scans]
     save_all(images)
-    Metadata.objects.bulk_create(
-        Metadata(image=image, **{name: getattr(scan.incoming.facts, name) for name in METADATA_FIELDS})
-        for image, scan in zip(images, scans, strict=True)
+    pairs = list(zip(images, scans, strict=True))
+    insert_all(
+        [
+            Metadata(image=image, **{name: getattr(scan.incoming.facts, name) for name in METADATA_FIELDS})
+            for image, scan in pairs
+        ],
+        keys=True,
     )
-    Deidentification.objects.bulk_create(
-        Deidentification(
-            image=image, profile=scan.incoming.decoded.profile, actions=list(scan.incoming.decoded.actions)
-        )
-        for image, scan in zip(images, scans, strict=True)
-        if scan.incoming.decoded.profile
+    insert_all(
+        [
+            Deidentification(image=image, profile=made.profile, actions=list(made.actions))
+            for image, made in ((image, scan.incoming.decoded) for image, scan in pairs)
+            if made.profile
+        ]
     )
     for scan in scans:
         identities.remember(project.pk, scan.arrival.patient, scan.arrival.facts.patient)
-    Rendition.objects.bulk_create(
-        Rendition(image=image, kind=kind, blob=blob)
-        for image, scan in zip(images, scans, strict=True)
-        for kind, blob in scan.derived.items()
+    insert_all(
+        [Rendition(image=image, kind=kind, blob=blob) for image, scan in pairs for kind, blob in scan.derived.items()]
     )
     audit.record_many(
         "scan.upload",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from images.models import Image
 from labeling.models import Import, ImportFile
+from mediscan_site.core.database import insert_all
 from mediscan_site.core.storage import ring
 
 Outcome = ImportFile.Outcome
@@ -50,4 +51,5 @@ class Report:
     def flush(self) -> None:
         """Write the rows. What an earlier attempt said about a path remains."""
         rows, self._rows = self._rows, []
-        ImportFile.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
+        for start in range(0, len(rows), BATCH):
+            insert_all(rows[start : start + BATCH], ignore_conflicts=True)

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from images.models import Image, LabelStatus, Project, ProjectClass
 from images.services import ScanFacts, scans
+from images.services.incoming import Told, is_dicom, told_by
 from labeling.models import Label
 from labeling.policies import require, require_class
 from labeling.reading.labels import label_fresh, label_scan
@@ -24,10 +25,8 @@ from mediscan_site.core.errors import Conflict, DomainError, Unavailable
 from mediscan_site.core.models import User
 
 GROUP: Final = 16
+# Two groups are in memory: one being decoded, one being saved.
 GROUP_BYTES: Final = 16 * 2**20
-# While one group is saved, two are with the decoders, which so never wait for it; of large files one.
-AHEAD: Final = 2
-AHEAD_BYTES: Final = 2 * GROUP_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +52,7 @@ class Delivery:
     created: bool = False
     error: DomainError | None = None
     came: scans.Arrival | None = None
+    told: "Future[Told] | None" = None
     work: "Future[scans.Kept] | None" = None
     kept: scans.Kept | None = None
 
@@ -70,12 +70,14 @@ class Stream:
         self._in_work: set[str] = set()
         # More threads than decoders: while one decodes, others encrypt and wait for the disk.
         self._threads = ThreadPoolExecutor(settings.DECODER_PROCESSES + 2, thread_name_prefix="intake")
+        self._askers = ThreadPoolExecutor(settings.DECODER_PROCESSES, thread_name_prefix="intake-whose")
 
     def __enter__(self) -> "Stream":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._askers, self._threads):
+            threads.shutdown(wait=True, cancel_futures=True)
         for delivery in (delivery for group in self._groups for delivery in group):
             if delivery.work and not delivery.work.cancelled() and not delivery.work.exception():
                 delivery.work.result().discard()
@@ -105,12 +107,11 @@ class Stream:
         for delivery in self._groups[-1]:
             if delivery.came:
                 delivery.image = known.get(delivery.came.sha256)
-                _attempt(delivery, self._send_off)
-        while len(self._groups) > AHEAD or (len(self._groups) > 1 and self._in_memory() > AHEAD_BYTES):
+                self._ask(delivery)
+        for delivery in self._groups[-1]:
+            _attempt(delivery, self._send_off)
+        if len(self._groups) > 1:
             self._write_down()
-
-    def _in_memory(self) -> int:
-        return sum(len(delivery.parcel.data) for group in self._groups for delivery in group)
 
     def _permit(self, group: Sequence[Delivery]) -> None:
         """Asked once per group: a right that is withdrawn while an import runs is gone from the next group on."""
@@ -149,10 +150,16 @@ class Stream:
         self._waiting.append(delivery.parcel)
         return True
 
+    def _ask(self, delivery: Delivery) -> None:
+        """Whose scans they are is asked for all of a group at once: each question waits for a decoder."""
+        if delivery.came is not None and delivery.image is None and is_dicom(delivery.came.data):
+            delivery.told = self._askers.submit(told_by, self._project, delivery.came.data)
+
     def _send_off(self, delivery: Delivery) -> None:
         if delivery.came is not None and delivery.image is None:
             scans.refuse_taken(self._project, delivery.came.external_id)
-            identified = scans.identified(self._project, delivery.came)
+            told = delivery.told.result() if delivery.told else {}
+            identified = scans.identified(self._project, delivery.came, told)
             delivery.work = self._threads.submit(scans.keep, self._project, identified)
 
     def _write_down(self) -> None:

@@ -11,7 +11,7 @@ from labeling.policies import require, require_class
 from labeling.reading.change import Current, change, step, write, write_fresh
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text
-from mediscan_site.core.database import save_all
+from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
@@ -75,7 +75,7 @@ def label_fresh(
     given = {"reader": actor, "through_id": token_maker(), "source": source}
     labels = [Label(image=image, label_class=label_class, **given) for image, label_class in pairs]
     save_all(labels)
-    Reference.objects.bulk_create(Reference(image=label.image, label=label) for label in labels)
+    insert_all([Reference(image=label.image, label=label) for label in labels])
     about = [(label.image, _label_details(label)) for label in labels]
     audit.record_many("label.create", actor=actor, project=project.pk, about=about)
 

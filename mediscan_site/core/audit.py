@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from mediscan_site.core import notices
 from mediscan_site.core.again import done_again
+from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.http.context import current_context
 from mediscan_site.core.models import AuditEvent, AuditSeal, User
 from mediscan_site.core.trail import checking, macs
@@ -64,9 +65,10 @@ def record_many(
         event.mac = macs.mac(event)
     if len(events) == 1:
         # Alone it also gets its key where the database does not return those of many.
-        events[0].save(force_insert=True)
-        return events
-    return AuditEvent.objects.bulk_create(events)
+        save_all(events)
+    else:
+        insert_all(events)
+    return events
 
 
 def seal_pending() -> int:

@@ -2,10 +2,14 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from django.db import OperationalError, connection, models
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models, transaction
+from django.db.models.constants import OnConflict
 
 from mediscan_site.core.errors import ended_by_database
 
@@ -17,11 +21,9 @@ PAUSE_S: Final = 0.1
 
 
 def save_all(rows: Sequence[Row]) -> None:
-    """Insert rows in one statement, and get their keys. MySQL does not return the keys of many: there each is a statement."""
-    if not rows:
-        return
+    """Insert rows of one table, and get their keys. MySQL does not return the keys of many: there each is a statement."""
     if connection.features.can_return_rows_from_bulk_insert:
-        type(rows[0])._default_manager.bulk_create(rows)
+        insert_all(rows, keys=True)
         return
     for row in rows:
         row.save(force_insert=True)
@@ -38,6 +40,80 @@ def insert_selected(model: type[models.Model], fields: Sequence[str], chosen: "m
         # The names are our own models', and the values go as parameters.
         cursor.execute(f"INSERT INTO {quote(model._meta.db_table)} ({columns}) {select}", values)
         return int(cursor.rowcount)
+
+
+def insert_all(rows: Sequence[models.Model], *, ignore_conflicts: bool = False, keys: bool = False) -> None:
+    """Insert rows of one table: `bulk_create` for plain values, at a third of its price. MySQL gets `bulk_create` itself.
+
+    `keys`: those that the database makes are known afterwards; MySQL does not say them. `ignore_conflicts`: a row that the
+    database refuses as a second one is left out."""
+    if not rows:
+        return
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor == "mysql":
+        type(rows[0])._default_manager.bulk_create(rows, ignore_conflicts=ignore_conflicts)
+        return
+    is_new = rows[0].pk is None
+    table = _table(type(rows[0]), database.vendor, is_new, keys and is_new, ignore_conflicts)
+    most = max(1, database.ops.bulk_batch_size(table.fields, rows))
+    with transaction.atomic(savepoint=False), database.cursor() as cursor:
+        for start in range(0, len(rows), most):
+            _insert(cursor, database, table, rows[start : start + most])
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+@dataclass(frozen=True)
+class _Table:
+    """How rows of one table are written. `plain`: the type that goes to the database as it is, for each field."""
+
+    fields: list[Any]
+    readers: list[Callable[[Any], Any]]
+    plain: list[type | None]
+    start: str
+    end: str
+    gives_keys: bool
+
+    def values(self, row: models.Model, database: Any) -> Iterator[Any]:
+        for field, read, plain in zip(self.fields, self.readers, self.plain, strict=True):
+            value = read(row)
+            yield value if type(value) is plain else field.get_db_prep_save(value, database)
+
+
+_PLAIN: Final = {"CharField": str, "TextField": str, "IntegerField": int, "BigIntegerField": int, "FloatField": float}
+
+
+@lru_cache
+def _table(model: type[models.Model], vendor: str, is_new: bool, keys: bool, ignore: bool) -> _Table:  # noqa: FBT001 -- keys of the cache
+    """`is_new`: the database makes the keys."""
+    meta, ops = model._meta, connection.ops
+    fields = [field for field in meta.local_concrete_fields if not (is_new and field.primary_key)]
+    columns = ", ".join(ops.quote_name(field.column) for field in fields)
+    conflict = OnConflict.IGNORE if ignore else None
+    end = ops.on_conflict_suffix_sql(fields, conflict, [], [])
+    if keys:
+        end = f"{end} RETURNING {ops.quote_name(meta.pk.column)}"
+    start = f"{ops.insert_statement(on_conflict=conflict)} {ops.quote_name(meta.db_table)} ({columns}) VALUES "
+    readers = [_reader(field) for field in fields]
+    plain = [_PLAIN.get(field.get_internal_type()) for field in fields]
+    return _Table(fields, readers, plain, start, f" {end}" if end else "", keys)
+
+
+def _reader(field: Any) -> Callable[[Any], Any]:
+    if type(field).pre_save is models.Field.pre_save:
+        return attrgetter(field.attname)
+    return partial(field.pre_save, add=True)
+
+
+def _insert(cursor: Any, database: Any, table: _Table, rows: Sequence[models.Model]) -> None:
+    one = f"({', '.join(['%s'] * len(table.fields))})"
+    if not table.gives_keys:
+        cursor.executemany(f"{table.start}{one}{table.end}", [list(table.values(row, database)) for row in rows])
+        return
+    values = [value for row in rows for value in table.values(row, database)]
+    cursor.execute(f"{table.start}{', '.join([one] * len(rows))}{table.end}", values)
+    for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+        row.pk = key
 
 
 def patiently(write: Callable[[], Answer]) -> Answer:

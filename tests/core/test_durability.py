@@ -5,17 +5,24 @@ import re
 import shutil
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db import connections as all_connections
 
+from images.models import Image, Metadata, Rendition
+from images.services import ScanFacts
+from labeling.imports.services import upload_scan
+from labeling.models import ImportFile, Label, Reference
 from mediscan_site import connections
-from mediscan_site.core import durability, notices
-from mediscan_site.core.models import Notice
-from tests.conftest import PATIENCE_S
+from mediscan_site.core import database, durability, notices
+from mediscan_site.core.models import Blob, Notice
+from tests.conftest import PATIENCE_S, scan_bytes
+from tests.labeling.imports.test_imports import bring
 
 TIGHT = {
     "mysql": {
@@ -148,3 +155,47 @@ def test_each_commit_is_synced_before_it_is_answered(tmp_path):
     for lines in asked:
         before_the_answer = lines.split('"ANSWERED')[0]
         assert re.search(r"f(data)?sync\(\d+<[^>]*db\.sqlite3-wal>\)\s*= 0", before_the_answer), before_the_answer
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["upload", "import"])
+def test_the_objects_of_a_scan_and_their_folders_are_on_the_disk_before_its_rows_are_committed(
+    way, author, project, monkeypatch
+):
+    """Seen by the calls: every file and folder was synced when the transaction with its row ends."""
+    synced, late = set(), []
+    real_sync, real_commit = os.fsync, type(all_connections["default"])._commit
+
+    def sync(descriptor):
+        real_sync(descriptor)
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    def commit(self):
+        root = Path(settings.STORAGES["blobs"]["OPTIONS"]["location"])
+        paths = [*Image.objects.values_list("blob__path", flat=True)]
+        for path in [*paths, *Rendition.objects.values_list("blob__path", flat=True)]:
+            late.extend({str(root / path), str((root / path).parent)} - synced)
+        return real_commit(self)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(type(all_connections["default"]), "_commit", commit)
+    if way == "upload":
+        upload_scan(actor=author, project=project, source=BytesIO(scan_bytes(1)), file_name="a.jpg", facts=ScanFacts())
+    else:
+        bring(author, project, {"NORMAL/a.jpg": scan_bytes(1), "NORMAL/b.jpg": scan_bytes(2)})
+    assert Image.objects.count() == (1 if way == "upload" else 2)
+    assert len(synced) >= 3 and late == []
+
+
+@pytest.mark.django_db
+def test_rows_written_with_prepared_columns_are_those_that_django_would_write(author, project):
+    """Each column of each table that an import fills, beside `bulk_create`."""
+    bring(author, project, {"NORMAL/a.jpg": scan_bytes(1), "OPACITY/b.jpg": scan_bytes(2)})
+    for model in (Blob, Metadata, Rendition, Label, Reference, ImportFile):
+        table = database._table(model, connection.vendor, False, False, False)
+        for row in model.objects.all():
+            django = [
+                field.get_db_prep_save(field.pre_save(row, add=False), connection)
+                for field in model._meta.local_concrete_fields
+            ]
+            assert list(table.values(row, connection)) == django

@@ -167,6 +167,10 @@ class Pending:
         """Wait until the bytes are on the disk: before the row is committed. Raises what went wrong."""
         self._work.result()
 
+    def wait(self) -> None:
+        """The same, whatever went wrong."""
+        self._work.exception()
+
     def discard(self) -> None:
         """Wait for it, and remove the bytes again."""
         if self._work.exception() is None:

@@ -3,6 +3,7 @@
 A file is compared with the database once and whenever it changes, before any of its keys is used: a master added or removed
 elsewhere takes effect at once, and a file that is another site's, even one put in place under a running site, seals nothing."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,7 +32,7 @@ def current() -> KeyRing:
 def _stamp() -> object:
     """What changes with the file; None when it cannot be seen, which loading it explains."""
     try:
-        facts = settings.KEYS_FILE.stat()
+        facts = os.stat(settings.KEYS_FILE)  # noqa: PTH116 -- before each object that is written
     except OSError:
         return None
     return facts.st_mtime_ns, facts.st_ino, facts.st_size

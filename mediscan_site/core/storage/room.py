@@ -1,6 +1,7 @@
 """Room on the disks of the site. Below a floor nothing large is stored any more: what is left is for signing in, reading and
 the audit trail, which write little. Work that needs room waits for it."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,20 +28,25 @@ GIB: Final = 2**30
 class Disk:
     """Where the site writes: how much is left to us, and how much must stay."""
 
-    path: Path
+    path: Path | str
     free: int
     floor: int
 
 
 def disks() -> list[Disk]:
     """The disks of DATA_DIR and of the stored objects (none for S3)."""
-    storage, folders = storages["blobs"], [Path(settings.DATA_DIR)]
+    storage, folders = storages["blobs"], [str(settings.DATA_DIR)]
     if isinstance(storage, FileSystemStorage):
-        folders.append(Path(storage.location))
-    return [disk(folder) for folder in folders if folder.is_dir()]
+        folders.append(storage.location)
+    found = []
+    for folder in folders:
+        # A folder that is not there yet. Asked before each object that is written, so without a question of its own.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found.append(disk(folder))
+    return found
 
 
-def disk(folder: Path) -> Disk:
+def disk(folder: Path | str) -> Disk:
     """The disk that a folder is on."""
     found = os.statvfs(folder)
     floor = settings.DISK_FLOOR_BYTES
