@@ -61,17 +61,17 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "class_changes": since_training(found, found.project).sentences,
         "confidence": confidence.lines(found),
         "confidence_rows": confidence.rows(found),
-        "runtime": graphs.sentence(found),
-        "has_graph": graphs.has_one(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
         "working": any(row.status in ACTIVE for row in evaluations),
-        **_model_forms(request, found),
+        **_model_actions(request, found),
     }
 
 
-def _model_forms(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
+def _model_actions(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
     return {
+        "runtime": graphs.sentence(found),
+        "has_graph": graphs.has_one(found),
         "deploy_form": forms.DeployForm(),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }

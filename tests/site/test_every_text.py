@@ -45,7 +45,7 @@ HARMLESS = {
     "labeling.SnapshotLeftOut": {"reason", "detail"},
     "labeling.WatchedFile": {"digest", "code"},
     "models_registry.ModelVersion": {"name", "architecture", "bundle_sha256", "bundle_signature", "source", "classes"}
-    | {"calibration", "card", "mlflow_run_id", "mlflow_version"},
+    | {"calibration", "card", "reference", "mlflow_run_id", "mlflow_version"},
     "models_registry.ModelGraph": {"sha256", "signature", "note"},
     "models_registry.Evaluation": {"error", "metrics"},
     "models_registry.Deployment": {"gate", "override_reason"},

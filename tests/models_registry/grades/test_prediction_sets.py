@@ -144,14 +144,13 @@ def test_sets_of_fresh_scans_hold_the_true_class_as_often_as_they_say(expected, 
 
 def answered(model: ModelVersion, scores: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> PredictionSet:
     """The set of a scan for which the network gives these scores."""
-    monkeypatch.setattr(worker, "tile", lambda image: np.zeros((256, 256), dtype=np.uint8))
     predictor = serving.predictor(model)
     said = Outputs(scores[None].astype(np.float32), np.zeros((1, 192), dtype=np.float32))
     with monkeypatch.context() as patch:
         patch.setattr(predictor, "_runtime", SimpleNamespace(run=lambda _: said))
-        patch.setattr(serving, "predictor", lambda _: predictor)
-        patch.setattr(worker.lineage, "seen_in", lambda *_: None)
-        columns = worker._answer(SimpleNamespace(model=model, image=Image()))  # type: ignore[arg-type]
+        found = predictor.predict(np.zeros((1, 256, 256), dtype=np.uint8))
+        grade = SimpleNamespace(model=model, image=Image())
+        columns = worker._answer(grade, predictor, found)  # type: ignore[arg-type]
     kept = json.loads(json.dumps(columns))
     return prediction_sets.of(Grade(model=model, project=model.project, status="succeeded", **kept))
 
