@@ -102,6 +102,10 @@ def _compared(
             for name, side in sides.items():
                 requests = max(CLIENTS, given.requests // 4) if name == "base" else given.requests
                 side.turn(requests)
+                print(
+                    f"round {number}, {name}: {side.rates[-1]:.1f}/s, {1000 * side.cpu[-1]:.0f} ms of processor each",
+                    flush=True,
+                )
             batches.append(stored_batch(site, made, given.requests))
             alone.append(ours.turn(12, clients=1))
             ours.rates.pop(), ours.cpu.pop()

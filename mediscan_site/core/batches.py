@@ -5,7 +5,8 @@ that finds its row taken finds nothing to do, as ever."""
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,12 +47,11 @@ def in_turn(model: type[WorkItem], pk: int, run: Callable[[list[Taken]], None], 
 
 
 def _next(model: type[WorkItem], pk: int, alike: str, most: int) -> list[int]:
+    """Those among the next so many in turn that are equal to the first: whoever is left out is among the first next time."""
     waiting = model._default_manager.filter(status=WorkStatus.QUEUED)
     ranked = waiting.order_by("turn", Case(When(pk=pk, then=0), default=1), "pk")
-    first = ranked.values_list(alike, flat=True).first()
-    if first is None:
-        return []
-    return list(ranked.filter(**{alike: first}).values_list("pk", flat=True)[:most])
+    rows = list(ranked.values_list("pk", alike)[:most])
+    return [found for found, kind in rows if kind == rows[0][1]]
 
 
 def claim(model: type[WorkItem], wanted: Sequence[int]) -> list[Taken]:
@@ -99,7 +99,7 @@ def keep_alive(model: type[WorkItem], taken: Sequence[Taken]) -> Iterator[None]:
             try:
                 model._default_manager.filter(mine, cancel_requested=False).update(heartbeat_at=Now())
             except DatabaseError as error:
-                log.warning("No heartbeat for %s %s of %s", len(taken), model._meta.verbose_name_plural, error)
+                log.warning("No heartbeat for %s %s: %s", len(taken), model._meta.verbose_name_plural, error)
             finally:
                 connection.close()
 
@@ -114,10 +114,10 @@ def keep_alive(model: type[WorkItem], taken: Sequence[Taken]) -> Iterator[None]:
 
 def held(taken: Sequence[Taken]) -> Q:
     """Those of the rows whose attempt still stands."""
-    mine = Q(pk__in=[])
-    by_attempt: Mapping[int, list[int]] = {}
+    by_attempt: dict[int, list[int]] = defaultdict(list)
     for one in taken:
-        by_attempt = {**by_attempt, one.attempt: [*by_attempt.get(one.attempt, []), one.pk]}
+        by_attempt[one.attempt].append(one.pk)
+    mine = Q(pk__in=[])
     for attempt, keys in by_attempt.items():
         mine |= Q(pk__in=keys, attempt=attempt)
     return mine & Q(status=WorkStatus.RUNNING)

@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, cast
 
 from kombu.transport import filesystem
 from kombu.utils.encoding import str_to_bytes
@@ -26,7 +26,7 @@ class Channel(filesystem.Channel):
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:  # noqa: FBT001, FBT002 -- kombu's
         super().basic_ack(delivery_tag, multiple)
         # There is room for the next message now: it need not wait for the next look.
-        self.connection.rouse()
+        cast(Transport, self.connection).rouse()
 
     def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]  # two names in its bases
         folder = Path(self.data_folder_out)
@@ -74,11 +74,11 @@ class Transport(CarefulTransport, filesystem.Transport):
         super().__init__(client, **kwargs)
         self._bell: Bell | None = None
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+    def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
         began = time.monotonic()
         while True:
             try:
-                self.cycle.get(self._deliver, timeout=timeout)
+                cast(Any, self.cycle).get(self._deliver, timeout=timeout)
             except Empty:
                 if timeout is not None and time.monotonic() - began >= timeout:
                     raise TimeoutError from None
@@ -92,10 +92,10 @@ class Transport(CarefulTransport, filesystem.Transport):
             self._bell.rouse()
 
     def _rest(self, timeout: float | None) -> None:
-        longest = min(self.polling_interval or 0.0, self.polling_interval if timeout is None else timeout)
+        longest = float(self.polling_interval or 0.0)
         if self._bell is None:
-            self._bell = Bell(Path(self.client.transport_options["data_folder_in"]))
-        self._bell.wait(longest)
+            self._bell = Bell(Path(cast(Any, self.client).transport_options["data_folder_in"]))
+        self._bell.wait(longest if timeout is None else min(longest, timeout))
 
     def close_connection(self, connection: Any) -> None:
         super().close_connection(connection)

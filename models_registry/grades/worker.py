@@ -46,9 +46,9 @@ def run_grades(taken: Sequence[Taken]) -> None:
     good = [one for one in taken if isinstance(answers[one.pk], dict)]
     unwritten = _written(good, rows, answers)
     for one in taken:
-        error = unwritten.get(one.pk) or answers[one.pk]
-        if isinstance(error, Exception):
-            fail(rows[one.pk], one.attempt, error)
+        why = unwritten.get(one.pk) or answers[one.pk]
+        if isinstance(why, Exception):
+            fail(rows[one.pk], one.attempt, why)
     bell.answered()
 
 

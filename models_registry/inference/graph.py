@@ -98,9 +98,7 @@ def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, 
             "card": card,
         }
     )
-    target = io.BytesIO()
-    program.save(target, external_data=False)
-    return target.getvalue()
+    return bytes(program.model_proto.SerializeToString())
 
 
 @contextlib.contextmanager

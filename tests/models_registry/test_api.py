@@ -129,6 +129,7 @@ def test_the_heat_map_is_a_picture_with_its_digest(api, answered, author):
     body = b"".join(response.streaming_content)
     assert response["Content-Type"] == "image/png"
     assert body.startswith(b"\x89PNG")
+    grade.refresh_from_db()
     assert response["ETag"] == f'"{grade.heatmap.sha256}"'
     assert response["Cache-Control"] == "private, no-store"
     assert AuditEvent.objects.filter(action="scan.open", details__kind="heatmap").count() == 1
