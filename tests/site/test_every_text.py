@@ -17,9 +17,9 @@ FORGOTTEN = {
     "labeling.LabelDoubt": {"source"},
     "labeling.SnapshotMember": {"group", "sha256"},
     "labeling.Export": {"error", "filters"},
-    "labeling.Import": {"error", "file_name", "dialect"},
+    "labeling.Import": {"error", "file_name", "dialect", "finding"},
     "labeling.ImportFile": {"path", "path_digest", "code", "detail", "patient"},
-    "labeling.ResumableUpload": {"file_name", "sha256", "dialect"},
+    "labeling.ResumableUpload": {"file_name", "sha256", "dialect", "finding"},
     "models_registry.Feedback": {"comment"},
     "core.Blob": {"path", "content_type", "sha256", "stored_sha256", "key_id", "wrapped_key"},
 }
