@@ -54,7 +54,7 @@ def tiff(values, *, deflated):
         (339, SHORT, FORMATS[values.dtype.kind]),
     ]
     entries = b"".join(
-        struct.pack(">HHI", tag, kind, 1) + (struct.pack(">HH", value, 0) if kind == SHORT else struct.pack(">I", value))
+        struct.pack(">HHIHH" if kind == SHORT else ">HHII", tag, kind, 1, value, *([0] * (kind == SHORT)))
         for tag, kind, value in tags
     )
     return struct.pack(">2sHIH", b"MM", 42, 8, len(tags)) + entries + bytes(4) + strip
