@@ -53,14 +53,15 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        rows = super().filter_queryset(queryset)
+        rows: QuerySet[Image] = super().filter_queryset(queryset)
         if str(self.data.get("ordering") or "").removeprefix("-") not in ORDERING_KEYS:
             return rows
         if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
             raise Invalid(
                 "The place of a scan holds within its study: filter by study or series, too.", attr="ordering"
             )
-        return rows.annotate(instance_place=Coalesce("instance_number", LAST))
+        placed: QuerySet[Image] = rows.annotate(instance_place=Coalesce("instance_number", LAST))
+        return placed
 
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.

@@ -8,6 +8,7 @@ from images.decoding.formats import LISTED
 from images.models import Split
 from labeling.forms import ClassField, ProjectForm
 from labeling.imports import dialects
+from labeling.imports.asked import FINDING_HELP, MAX_FINDING
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -53,6 +54,9 @@ class DialectForm(forms.Form):
     """How the labels files of a ZIP that waits are read."""
 
     dialect = forms.ChoiceField(choices=dialects.CHOICES, label="Labels file written like")
+    finding = forms.CharField(
+        required=False, max_length=MAX_FINDING, label="Ask for one finding", help_text=FINDING_HELP
+    )
 
 
 class StartForm(DialectForm):

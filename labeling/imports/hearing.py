@@ -31,6 +31,8 @@ class Heard:
     written: list[Counter[str]] = field(default_factory=list)
     marked: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    # Where a finding is asked for: the findings that the rows name.
+    named: Counter[str] = field(default_factory=Counter)
     problems: Problems = field(default_factory=Problems)
 
 
@@ -61,11 +63,19 @@ def hear(reading: Reading, members: Members, room: Room) -> Heard:
         else:
             room.take(len(found))
             heard.kept.append((reading.statement(number, record), found))
+    if reading.finding and not reading.marks and not any(map(reading.finding.is_named, heard.named)):
+        # A misspelt name would make every scan one without it.
+        raise ManifestError(reading.finding.missing([name for name, _ in heard.named.most_common()]))
     return heard
 
 
 def _count(heard: Heard, record: Mapping[str, str]) -> None:
     reading = heard.reading
+    if reading.finding:
+        for column in reading.labels:
+            heard.named.update(
+                reading.labels_of(record.get(column, ""))[:MAX_TEXTS] if len(heard.named) < MAX_TEXTS else ()
+            )
     for texts, column in zip(heard.written, reading.labels, strict=True):
         for label in reading.split_labels(record.get(column, "")):
             if label in texts or len(texts) < MAX_TEXTS:

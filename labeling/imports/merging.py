@@ -110,7 +110,7 @@ def _key(label: str, meanings: Mapping[str, str | LabelRefused]) -> str:
 def _several(where: str, labels: Sequence[str]) -> str:
     return (
         f"{where} names several findings ({_listed(labels[:MAX_SENTENCES], len(labels))}), and a scan has one class: it gets "
-        "no label. Label it, or send a labels file with image_id and one label a row."
+        "no label. Label it, or send a labels file with image_id and one label a row; or ask for one finding (`finding`)."
     )
 
 

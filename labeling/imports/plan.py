@@ -11,6 +11,7 @@ from images.services.meaning import Classes
 from labeling.imports import arrays, kinds, zipnames
 from labeling.imports.archive import Archive, ArchiveError, Entry, EntryRefused
 from labeling.imports.array_source import ArraySource
+from labeling.imports.asked import Asked
 from labeling.imports.doubles import contradictions
 from labeling.imports.kinds import Kind
 from labeling.imports.layout import LABELS_FILES, Place, arrange, file_name, is_system_file
@@ -160,14 +161,14 @@ class Plan:
         return EntryRefused("unknown_class", f"The project has no such class: {what}. Its classes are: {known}.")
 
 
-def make_plan(source: Source, classes: Classes, dialect: str, *, exact: bool = True) -> Plan:
+def make_plan(source: Source, classes: Classes, asked: Asked, *, exact: bool = True) -> Plan:
     """`exact`: compare files that seem to be equal byte by byte; else their checksums in the directory have to do."""
     entries = {entry.path: entry for entry in reversed(source.entries) if not is_system_file(entry.path)}
     paths = [path for path, entry in reversed(entries.items()) if not entry.refusal]
     if isinstance(source, Archive) and arrays.is_array_set(paths):
         return _of_arrays(source, paths, classes)
     tables = [(path, partial(source.open, entries[path])) for path in find_tables(paths)]
-    known = understand(tables, paths, classes, dialect)
+    known = understand(tables, paths, classes, asked.dialect, asked.finding)
 
     def head(path: str) -> bytes:
         return source.head(entries[path], kinds.META_BYTES)

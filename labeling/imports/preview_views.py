@@ -17,13 +17,13 @@ def upload_preview(request: HttpRequest, pk: int) -> HttpResponse:
     if held.batch_id is not None:
         return redirect("import", held.batch_id)
     asked = DialectForm(request.GET)
-    dialect = asked.cleaned_data["dialect"] if asked.is_valid() else held.dialect
+    options = asked.cleaned_data if asked.is_valid() else {"dialect": held.dialect, "finding": held.finding}
     context = {
         "held": held,
         "project": held.project,
-        "found": preview_upload(actor=caller(request), upload=held, dialect=dialect),
+        "found": preview_upload(actor=caller(request), upload=held, **options),
         "expires_at": held.updated_at + KEPT,
-        "start": StartForm(initial={"dialect": dialect, "split_frames": held.split_frames}),
+        "start": StartForm(initial={**options, "split_frames": held.split_frames}),
     }
     return respond(request, "labeling/preview.html", context)
 

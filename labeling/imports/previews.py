@@ -10,10 +10,11 @@ from images.models import Project
 from images.services.meaning import Classes
 from labeling.imports import dialects
 from labeling.imports.archive import Archive, ArchiveError
+from labeling.imports.asked import Asked
 from labeling.imports.folders import Folder
 from labeling.imports.plan import Source, make_plan
 from labeling.imports.preview import Preview, describe
-from labeling.imports.services import require_import, require_zip
+from labeling.imports.services import parse_finding, require_import, require_zip
 from labeling.imports.uploads import PART_TYPE, require_own, require_share
 from labeling.imports.zipfiles import limits, open_pieces, pieces_of
 from labeling.models import ResumableUpload, UploadPart
@@ -32,6 +33,7 @@ def hold_zip(
     file_name: str,
     split_frames: bool = False,
     dialect: str = dialects.AUTO,
+    finding: str = "",
 ) -> ResumableUpload:
     """Keep a ZIP that came whole, to be looked at. What is not a ZIP is refused at once: Invalid, attr `file`."""
     require_import(actor, project)
@@ -42,6 +44,7 @@ def hold_zip(
         file_name=text.file_name(file_name),
         split_frames=split_frames,
         dialect=dialect,
+        finding=parse_finding(project, finding),
         preview=True,
     )
     blob = blobs.write(source, namespace=blobs.namespace(project.pk), content_type=PART_TYPE)
@@ -55,7 +58,9 @@ def hold_zip(
     return upload
 
 
-def preview_upload(*, actor: User, upload: ResumableUpload, dialect: str | None = None) -> Preview:
+def preview_upload(
+    *, actor: User, upload: ResumableUpload, dialect: str | None = None, finding: str | None = None
+) -> Preview:
     """What is understood of a ZIP that is here. Conflict while pieces are missing, or when its import was started."""
     require_own(actor, upload)
     if upload.batch is not None:
@@ -64,28 +69,31 @@ def preview_upload(*, actor: User, upload: ResumableUpload, dialect: str | None 
         detail = f"{upload.received} of {upload.size} bytes have arrived. Send the rest first."
         raise Conflict(detail, code="upload_incomplete")
     classes = Classes.of(upload.project)
+    asked = Asked(dialect or upload.dialect, upload.finding if finding is None else finding)
     try:
         with open_pieces(pieces_of(pk=upload.pk)) as source:
-            return preview_source(Archive(source, limits(), classes.names), classes, dialect or upload.dialect)
+            return preview_source(Archive(source, limits(), classes.names), classes, asked)
     except ArchiveError as error:
         raise Invalid(str(error), code="not_a_zip") from error
     except DamagedObject as error:
         raise Invalid("The stored ZIP is damaged. Send it again.", code="not_a_zip") from error
 
 
-def preview_path(*, actor: User, project: Project, path: Path, dialect: str = dialects.AUTO) -> Preview:
+def preview_path(
+    *, actor: User, project: Project, path: Path, dialect: str = dialects.AUTO, finding: str = ""
+) -> Preview:
     """The same for a folder or ZIP that this machine can read. Nothing is stored."""
     require_import(actor, project)
-    classes = Classes.of(project)
+    classes, asked = Classes.of(project), Asked(dialect, finding)
     if path.is_dir():
-        return preview_source(Folder(path), classes, dialect)
+        return preview_source(Folder(path), classes, asked)
     with path.open("rb") as source:
         require_zip(source)
         try:
-            return preview_source(Archive(source, limits(), classes.names), classes, dialect)
+            return preview_source(Archive(source, limits(), classes.names), classes, asked)
         except ArchiveError as error:
             raise Invalid(str(error), code="not_a_zip") from error
 
 
-def preview_source(source: Source, classes: Classes, dialect: str) -> Preview:
-    return describe(make_plan(source, classes, dialect, exact=False))
+def preview_source(source: Source, classes: Classes, asked: Asked) -> Preview:
+    return describe(make_plan(source, classes, asked, exact=False))

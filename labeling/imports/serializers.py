@@ -8,6 +8,7 @@ from rest_framework import serializers
 from images.models import Split
 from images.serializers import FactsSerializer, ScanSerializer, project_field
 from labeling.imports import dialects, selectors
+from labeling.imports.asked import FINDING_HELP, MAX_FINDING
 from labeling.models import Import, ImportFile
 from mediscan_site.core.http.viewsets import JobSerializer
 from mediscan_site.core.models import WorkStatus
@@ -56,6 +57,12 @@ class UploadedScanSerializer(ScanSerializer):
         read_only_fields = fields
 
 
+def finding_field(**options: Any) -> Any:
+    return serializers.CharField(
+        required=False, allow_blank=True, max_length=MAX_FINDING, help_text=FINDING_HELP, **options
+    )
+
+
 class ImportOptionsSerializer(serializers.Serializer[Any]):
     """How a ZIP is read; what is left out is as it was announced."""
 
@@ -63,6 +70,7 @@ class ImportOptionsSerializer(serializers.Serializer[Any]):
     dialect = serializers.ChoiceField(
         choices=dialects.CHOICES, required=False, help_text="How its labels files are read."
     )
+    finding = finding_field()
 
 
 class ImportStartSerializer(serializers.Serializer[Any]):
@@ -73,6 +81,7 @@ class ImportStartSerializer(serializers.Serializer[Any]):
     file = serializers.FileField()
     split_frames = serializers.BooleanField(required=False, default=False)
     dialect = serializers.ChoiceField(choices=dialects.CHOICES, required=False, default=dialects.AUTO)
+    finding = finding_field(default="")
 
 
 class ImportFileSerializer(serializers.ModelSerializer[ImportFile]):
@@ -112,6 +121,7 @@ class ImportListSerializer(JobSerializer):
     warnings = serializers.IntegerField(read_only=True)
     passed_over = serializers.IntegerField(read_only=True)
     dialect = serializers.CharField(read_only=True)
+    finding = serializers.CharField(read_only=True)
 
     class Meta:
         model = Import

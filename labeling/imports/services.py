@@ -8,8 +8,11 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus, Project, ProjectClass
 from images.services import ScanFacts, store_scan
+from images.services.meaning import Classes
 from labeling.imports import dialects
 from labeling.imports.archive import Archive, ArchiveError
+from labeling.imports.asked import MAX_FINDING, Finding
+from labeling.imports.texts import ManifestError
 from labeling.imports.zipfiles import limits
 from labeling.models import Import, Label
 from labeling.policies import require, require_class
@@ -72,6 +75,7 @@ def start_import(
     file_name: str,
     split_frames: bool = False,
     dialect: str = dialects.AUTO,
+    finding: str = "",
 ) -> Import:
     """Store the ZIP (encrypted) and queue the work on it. What is not a ZIP is refused at once: Invalid, attr `file`."""
     require_import(actor, project)
@@ -83,12 +87,19 @@ def start_import(
         file_name=text.file_name(file_name),
         split_frames=split_frames,
         dialect=dialect,
+        finding=parse_finding(project, finding),
     )
     return _keep(batch, source)
 
 
 def start_folder_import(
-    *, actor: User, project: Project, folder: Path, split_frames: bool = False, dialect: str = dialects.AUTO
+    *,
+    actor: User,
+    project: Project,
+    folder: Path,
+    split_frames: bool = False,
+    dialect: str = dialects.AUTO,
+    finding: str = "",
 ) -> Import:
     """Like `start_import`, for a folder that this machine can read: it is packed on the way in."""
     require_import(actor, project)
@@ -96,7 +107,8 @@ def start_folder_import(
     if not any(path.is_file() for path in folder.rglob("*")):
         raise Invalid(f"The folder {folder} holds no files.", attr="path", code="empty")
     name = text.file_name(f"{folder.name}.zip")
-    batch = Import(project=project, created_by=actor, file_name=name, split_frames=split_frames, dialect=dialect)
+    options = {"split_frames": split_frames, "dialect": dialect, "finding": parse_finding(project, finding)}
+    batch = Import(project=project, created_by=actor, file_name=name, **options)
     return _keep(batch, reader(folder_zip(folder)))
 
 
@@ -104,6 +116,16 @@ def require_import(actor: User, project: Project) -> None:
     """An import uploads and labels."""
     require(actor, "upload_image", project)
     require(actor, "label_image", project)
+
+
+def parse_finding(project: Project, value: str) -> str:
+    """The finding that labels files are asked for; empty for none. Invalid where the project's classes cannot hold the answer."""
+    finding = text.line(value, attr="finding", max_length=MAX_FINDING) or ""
+    try:
+        Finding.of(finding, Classes.of(project))
+    except ManifestError as error:
+        raise Invalid(str(error), attr="finding") from error
+    return finding
 
 
 def require_zip(source: BinaryIO) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from images.services.meaning import Classes
+from labeling.imports.asked import Finding
 from labeling.imports.cells import is_nothing
 from labeling.imports.dialects.table import Dialect, path_facts
 from labeling.imports.tables import BEYOND, Table
@@ -45,6 +46,7 @@ class Reading:
     meanings: Mapping[str, str]
     image: str
     about_folder: bool
+    finding: Finding | None = None
 
     def records(self) -> Iterator[Mapping[str, str]]:
         """The columns that mean something, row by row. ManifestError for a file that breaks off."""
@@ -56,7 +58,12 @@ class Reading:
         return f"{self.dialect.study[1]}{said}" if self.about_folder and self.dialect.study and said else ""
 
     def split_labels(self, text: str) -> list[str]:
-        """The labels in one cell."""
+        """The labels in one cell; where a finding is asked for, whether it is among them."""
+        labels = self.labels_of(text)
+        return [self.finding.answer(labels)] if self.finding and labels else labels
+
+    def labels_of(self, text: str) -> list[str]:
+        """The labels in one cell, as written."""
         if self.dialect.several == "bars":
             return [part.strip() for part in text.split("|") if part.strip()]
         if self.dialect.several == "list" and text.startswith("["):
@@ -65,7 +72,10 @@ class Reading:
         return [] if is_nothing(text) and self.classes.named(text) is None else [text]
 
     def marked(self, record: Mapping[str, str]) -> list[str]:
-        """The classes that a row marks."""
+        """The classes that a row marks; where a finding is asked for, the one that its mark means."""
+        if self.finding:
+            said = (record.get(column, "").lower() for column in self.marks)
+            return [self.finding.marked(mark in _YES) for mark in said if mark in _YES or mark in _NO][:1]
         return [label for column, label in self.marks.items() if record.get(column, "").lower() in _YES]
 
     def values(self, record: Mapping[str, str]) -> dict[str, str]:
@@ -93,17 +103,17 @@ class Reading:
         )
 
 
-def read(table: Table, dialect: Dialect, classes: Classes) -> Reading:
-    """What the columns of a table mean. ManifestError for one without a column for the picture."""
+def read(table: Table, dialect: Dialect, classes: Classes, finding: Finding | None = None) -> Reading:
+    """What the columns of a table mean. ManifestError for one without a column for the picture, or for the finding."""
     present = {name.lower(): name for name in reversed(table.header)}
     image = next((name for name in dialect.image if name in present), "")
     study = dialect.study[0] if dialect.study and dialect.study[0] in present else ""
     if not image and not study:
         raise ManifestError(f"The labels file has no column that names the picture ({', '.join(dialect.image)}).")
-    marks = _marks(dialect, present, classes)
+    marks = _marks(dialect, present, classes) if finding is None else _mark_of(finding, dialect, present)
     labels = [] if marks else [name for name in dialect.labels if name in present]
     meanings = {name: meaning for name, meaning in dialect.columns.items() if name in present}
-    return Reading(table, dialect, classes, labels, marks, meanings, image or study, about_folder=not image)
+    return Reading(table, dialect, classes, labels, marks, meanings, image or study, not image, finding)
 
 
 def _marks(dialect: Dialect, present: Mapping[str, str], classes: Classes) -> dict[str, str]:
@@ -113,6 +123,18 @@ def _marks(dialect: Dialect, present: Mapping[str, str], classes: Classes) -> di
     taken = {*dialect.image, *dialect.labels, *dialect.columns}
     named = {name: classes.named(written) for name, written in present.items() if name not in taken}
     return {name: label for name, label in named.items() if label is not None}
+
+
+def _mark_of(finding: Finding, dialect: Dialect, present: Mapping[str, str]) -> dict[str, str]:
+    """The column of the finding, where the dialect has a column for each."""
+    if not dialect.marks:
+        return {}
+    named = {column: finding.positive for column, written in present.items() if finding.is_named(written)}
+    if not named and not any(column in present for column in dialect.labels):
+        raise ManifestError(
+            finding.missing([written for column, written in present.items() if column not in dialect.columns])
+        )
+    return named
 
 
 def _unsure(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from images.services.meaning import Classes
 from labeling.imports import dialects
 from labeling.imports.archive import EntryRefused
+from labeling.imports.asked import Asked, Finding
 from labeling.imports.hearing import Heard, Room, hear
 from labeling.imports.matching import ENDINGS, Members, file_name
 from labeling.imports.merging import Stated, Voice, agreed, merged
@@ -72,12 +73,19 @@ def _is_note(path: str) -> bool:
 
 
 def understand(
-    files: Sequence[tuple[str, Opener]], paths: Sequence[str], classes: Classes, dialect: str = dialects.AUTO
+    files: Sequence[tuple[str, Opener]],
+    paths: Sequence[str],
+    classes: Classes,
+    dialect: str = dialects.AUTO,
+    finding: str = "",
 ) -> Understanding:
-    """What the labels files `files` say about the pictures among `paths`. Whatever is in them, an answer."""
+    """What the labels files `files` say about the pictures among `paths`. Whatever is in them, an answer. `finding`: see
+    `asked.Finding`."""
     if not files:
-        return _by_paths(paths, classes, dialect)
-    heard, problems = _hear_all(files, paths, classes, dialect)
+        known = _by_paths(paths, classes, dialect)
+        lost = RowProblem("labels file", 0, "", INVALID, f"No labels file was found that could name '{finding}'.")
+        return replace(known, problems=[lost]) if finding else known
+    heard, problems = _hear_all(files, paths, classes, Asked(dialect, finding))
     found, unsure = _with_columns(heard, classes)
     unused = [problem.file for problem in (*problems, *unsure)]
     if not found:
@@ -88,7 +96,7 @@ def understand(
 
 
 def _hear_all(
-    files: Sequence[tuple[str, Opener]], paths: Sequence[str], classes: Classes, dialect: str
+    files: Sequence[tuple[str, Opener]], paths: Sequence[str], classes: Classes, asked: Asked
 ) -> tuple[list[Heard], list[RowProblem]]:
     """The files that can be read, and why the others cannot."""
     tables = {name for name, _ in files}
@@ -97,7 +105,7 @@ def _hear_all(
     problems: list[RowProblem] = []
     for name, open_file in files:
         try:
-            heard.append(hear(_read(name, open_file, paths, classes, dialect), members, room))
+            heard.append(hear(_read(name, open_file, paths, classes, asked), members, room))
         except ManifestError as error:
             problems.append(RowProblem(name, 0, "", INVALID, str(error)))
         except EntryRefused as error:
@@ -117,7 +125,7 @@ def _with_columns(heard: Iterable[Heard], classes: Classes) -> tuple[list[tuple[
     return found, unsure
 
 
-def _read(name: str, open_file: Opener, paths: Sequence[str], classes: Classes, dialect: str) -> Reading:
+def _read(name: str, open_file: Opener, paths: Sequence[str], classes: Classes, asked: Asked) -> Reading:
     if remedy := _NOT_READ.get(PurePosixPath(name.lower()).suffix):
         raise ManifestError(f"The labels file {name} is of a kind that is not read. {remedy}")
     if "submission" in file_name(name).lower():
@@ -126,7 +134,8 @@ def _read(name: str, open_file: Opener, paths: Sequence[str], classes: Classes, 
         return read(list_table(name, open_file, dialects.LISTS[file_name(name).lower()]), dialects.LISTED, classes)
     words = [*classes.names, *(file_name(path) for path in paths if not path.isascii())]
     table = read_table(name, open_file, words)
-    return read(table, dialects.choose(table.header, dialect, classes.active), classes)
+    dialect = dialects.choose(table.header, asked.dialect, classes.active)
+    return read(table, dialect, classes, Finding.of(asked.finding, classes))
 
 
 def _together(found: Sequence[tuple[Heard, int | None]], classes: Classes) -> Understanding:
@@ -190,7 +199,8 @@ def _says(found: Sequence[tuple[Heard, int | None]], matched: int) -> str:
     titles = " and ".join(dict.fromkeys(reading.dialect.title for reading in readings))
     names = ", ".join(reading.table.name for reading in readings)
     rows = sum(heard.rows for heard, _ in found)
-    return f"{names} read as {titles}: {rows} rows about {matched} files."
+    asked = next((f" {reading.finding.says()}" for reading in readings if reading.finding), "")
+    return f"{names} read as {titles}: {rows} rows about {matched} files.{asked}"
 
 
 def _by_paths(paths: Sequence[str], classes: Classes, wanted: str) -> Understanding:

@@ -17,7 +17,7 @@ from labeling import filters
 from labeling.imports import dialects, selectors, uploads
 from labeling.imports.preview_serializers import PreviewSerializer
 from labeling.imports.previews import preview_upload
-from labeling.imports.serializers import ImportOptionsSerializer, ImportSerializer
+from labeling.imports.serializers import ImportOptionsSerializer, ImportSerializer, finding_field
 from labeling.imports.uploads import give_up_upload, receive_part, start_held, start_upload
 from labeling.models import Import, ResumableUpload
 from mediscan_site.core.errors import Invalid
@@ -41,6 +41,7 @@ class UploadStartSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField(required=False, allow_blank=True, help_text="SHA-256 (hex) of the whole ZIP.")
     split_frames = serializers.BooleanField(required=False, default=False)
     dialect = serializers.ChoiceField(choices=dialects.CHOICES, required=False, default=dialects.AUTO)
+    finding = finding_field(default="")
     preview = serializers.BooleanField(
         required=False, default=False, help_text="When all is here, wait: look at preview/, then POST to start/."
     )
@@ -66,6 +67,7 @@ class UploadListSerializer(serializers.ModelSerializer[ResumableUpload]):
             "sha256",
             "split_frames",
             "dialect",
+            "finding",
             "preview",
             "created_by",
             "created_at",
@@ -155,14 +157,16 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     @extend_schema(
         responses=PreviewSerializer,
         parameters=[
-            OpenApiParameter("dialect", str, enum=[*dialects.NAMES], description="Read the labels files like this.")
+            OpenApiParameter("dialect", str, enum=[*dialects.NAMES], description="Read the labels files like this."),
+            OpenApiParameter("finding", str, description="Ask the labels files for this finding."),
         ],
     )
     @action(detail=True, filterset_class=None)
     def preview(self, request: Request, pk: str) -> Response:
         """What is understood of a ZIP that is here, before anything is stored."""
         asked = parsed(ImportOptionsSerializer(data=request.query_params))
-        found = preview_upload(actor=caller(request), upload=self.get_object(), dialect=asked.get("dialect"))
+        options = {name: asked.get(name) for name in ("dialect", "finding")}
+        found = preview_upload(actor=caller(request), upload=self.get_object(), **options)
         return Response(PreviewSerializer(found).data)
 
     @extend_schema(request=ImportOptionsSerializer, responses={202: ImportSerializer})
@@ -170,7 +174,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     def start(self, request: Request, pk: str) -> Response:
         """Begin the import of a ZIP that was looked at."""
         values = parsed(ImportOptionsSerializer(data=request.data))
-        options = {name: values.get(name) for name in ("dialect", "split_frames")}
+        options = {name: values.get(name) for name in ("dialect", "finding", "split_frames")}
         return self._complete(request, start_held(actor=caller(request), upload=self.get_object(), **options))
 
     @extend_schema(responses={204: None})

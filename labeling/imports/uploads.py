@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from images.models import Project
 from labeling.imports import dialects
-from labeling.imports.services import queue_import, require_import, require_zip
+from labeling.imports.services import parse_finding, queue_import, require_import, require_zip
 from labeling.imports.zipfiles import open_pieces, pieces_of
 from labeling.models import Import, ResumableUpload, UploadPart
 from labeling.policies import visible_uploads
@@ -46,6 +46,7 @@ def start_upload(
     sha256: str = "",
     split_frames: bool = False,
     dialect: str = dialects.AUTO,
+    finding: str = "",
     preview: bool = False,
 ) -> ResumableUpload:
     """Announce a ZIP of `size` bytes. `sha256` (hex), when given, is checked once all of it is there. With `preview` it then
@@ -64,6 +65,7 @@ def start_upload(
         sha256=sha256_hex(sha256, what="sha256", attr="sha256") if sha256 else "",
         split_frames=split_frames,
         dialect=dialect,
+        finding=parse_finding(project, finding),
         preview=preview,
     )
     with transaction.atomic():
@@ -111,7 +113,14 @@ def receive_part(
     return _finish(upload) if last + 1 == upload.size else None
 
 
-def start_held(*, actor: User, upload: ResumableUpload, dialect: str | None, split_frames: bool | None) -> Import:
+def start_held(
+    *,
+    actor: User,
+    upload: ResumableUpload,
+    dialect: str | None,
+    split_frames: bool | None,
+    finding: str | None = None,
+) -> Import:
     """The import of a ZIP that is here and waits. None: as it was announced."""
     require_own(actor, upload)
     if upload.batch is not None:
@@ -120,6 +129,7 @@ def start_held(*, actor: User, upload: ResumableUpload, dialect: str | None, spl
         detail = f"{upload.received} of {upload.size} bytes have arrived. Send the rest first."
         raise Conflict(detail, code="upload_incomplete")
     upload.dialect = upload.dialect if dialect is None else dialect
+    upload.finding = upload.finding if finding is None else parse_finding(upload.project, finding)
     upload.split_frames = upload.split_frames if split_frames is None else split_frames
     return _queued(upload)
 
@@ -228,6 +238,7 @@ def _queued(upload: ResumableUpload) -> Import:
         file_name=upload.file_name,
         split_frames=upload.split_frames,
         dialect=upload.dialect,
+        finding=upload.finding,
     )
     waiting = ResumableUpload.objects.filter(pk=upload.pk, batch__isnull=True)
     try:

@@ -19,6 +19,7 @@ from images.services import exams, parse_facts
 from images.services.meaning import Classes
 from labeling.imports import frames, zipfiles
 from labeling.imports.archive import Archive, ArchiveError, EntryRefused
+from labeling.imports.asked import Asked
 from labeling.imports.kinds import META_BYTES, Kind
 from labeling.imports.layout import file_name
 from labeling.imports.plan import Note, Plan, Taken, Task, make_plan
@@ -99,7 +100,8 @@ class _Walk:
             raise ArchiveError("The stored ZIP is gone. Send it again.")
         with stream as source:
             classes = Classes.of(self.batch.project)
-            self._walk(make_plan(Archive(source, zipfiles.limits(), classes.names), classes, self.batch.dialect))
+            asked = Asked(self.batch.dialect, self.batch.finding)
+            self._walk(make_plan(Archive(source, zipfiles.limits(), classes.names), classes, asked))
 
     def _walk(self, plan: Plan) -> None:
         self._report_plan(plan)

@@ -21,6 +21,8 @@ class Import(WorkItem):
     split_frames = models.BooleanField(default=False)
     # How its labels files are to be read: a name of `imports.dialects.NAMES`.
     dialect = models.CharField(max_length=40, default="auto")
+    # Which finding of those that its labels files name is asked for: a scan has it or has not.
+    finding = models.CharField(max_length=100, blank=True, default="")
 
     class Meta:
         indexes = [models.Index(fields=["status", "heartbeat_at"], name="import_by_status")]
@@ -73,6 +75,7 @@ class ResumableUpload(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     split_frames = models.BooleanField(default=False)
     dialect = models.CharField(max_length=40, default="auto")
+    finding = models.CharField(max_length=100, blank=True, default="")
     # When it is whole it waits for somebody who has looked at what was understood, and only then becomes an import.
     preview = models.BooleanField(default=False)
     batch = models.ForeignKey(Import, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -33,6 +33,7 @@ class Command(ProjectCommand):
             default=dialects.AUTO,
             help="how the labels files are read (auto: found out by their columns)",
         )
+        parser.add_argument("--finding", default="", help="of several findings a scan the one that is asked for")
         parser.add_argument("--preview", action="store_true", help="only say what is understood; nothing is stored")
 
     def act(
@@ -43,10 +44,12 @@ class Command(ProjectCommand):
         path: Path = Path(),
         split_frames: bool = False,
         dialect: str = dialects.AUTO,
+        finding: str = "",
         preview: bool = False,
         **options: Any,
     ) -> None:
-        common: dict[str, Any] = {"actor": actor, "project": self.project(actor, project), "dialect": dialect}
+        common: dict[str, Any] = {"actor": actor, "project": self.project(actor, project)}
+        common |= {"dialect": dialect, "finding": finding}
         if preview and path.exists():
             self._preview(preview_path(path=path, **common))
             return
