@@ -155,5 +155,5 @@ class BlindReadSerializer(serializers.ModelSerializer[BlindRead]):
         return row.grade_id if row.read_at else None
 
 
-class ReleasedSerializer(serializers.Serializer[Any]):
+class BlindReadsReleasedSerializer(serializers.Serializer[Any]):
     released = serializers.IntegerField(read_only=True)
