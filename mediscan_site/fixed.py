@@ -163,6 +163,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ReviewStatusEnum": "labeling.models.reading.Review.Status",
         "SplitEnum": "images.models.scans.Split",
+        "UnacceptedSiteEnum": "images.models.projects.UnacceptedSite",
+        "OnAlarmEnum": "images.models.projects.OnAlarm",
+        "DecisionEnum": "models_registry.models.grades.Grade.Decision",
+        "AcceptanceDecisionEnum": "models_registry.models.acceptance.AcceptanceDecision.Decision",
+        "AlarmDecisionEnum": "models_registry.models.watch.AlarmDecision.Decision",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -77,7 +77,7 @@ def _refusals(test: AcceptanceTest) -> list[tuple[str, Q]]:
         ("it was found ungradable", Q(reference__label__label_class__isnull=True)),
         ("it has a class that the version does not know", ~Q(reference__label__label_class__in=known)),
         ("it was neither approved nor read after the test was begun", ~in_time),
-        ("an answer about it was shown before it was read", Exists(seen)),
+        ("an answer about it was shown before it was read", Q(Exists(seen))),
     ]
 
 

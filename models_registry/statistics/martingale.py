@@ -100,13 +100,12 @@ class Bets:
         self.kept += math.log1p(-part)
 
     def to_json(self) -> dict[str, Any]:
-        starts = [[start, [round(x, 9) for x in bets.tolist()]] for start, bets in self.starts]
         return {
             "n_reference": self.n_reference,
             "seen": self.seen,
-            "powers": [round(x, 9) for x in self.powers.tolist()],
-            "starts": starts,
-            "kept": round(self.kept, 9),
+            "powers": self.powers.tolist(),
+            "starts": [[start, bets.tolist()] for start, bets in self.starts],
+            "kept": self.kept,
         }
 
     @classmethod

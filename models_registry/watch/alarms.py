@@ -19,7 +19,7 @@ from mediscan_site.core.models import User
 from models_registry.models import Alarm, AlarmDecision, AlarmTold, Grade, WatchStream
 from models_registry.statistics.martingale import ALARM
 from models_registry.versions import places
-from models_registry.watch.streams import Standing
+from models_registry.watch.streams import LIMIT, Standing
 
 NOTICE: Final = "watch:alarms"
 SUBJECT: Final = "MediScan: the scans of a place no longer look like what a model was validated on"
@@ -37,8 +37,10 @@ log = logging.getLogger(__name__)
 
 def raise_if_due(row: WatchStream, standing: Standing) -> Alarm | None:
     """The alarm of a stream that has reached its limit, unless one stands: open, or decided otherwise than to go on."""
-    if standing.alarm_at is None or _stands(row):
+    if row.highest < LIMIT or _stands(row):
         return None
+    # A worker that was killed before it could raise the alarm left the stream beyond its limit.
+    at = standing.alarm_at or standing.last
     project = row.model.project
     alarm = Alarm(
         project=project,
@@ -47,9 +49,9 @@ def raise_if_due(row: WatchStream, standing: Standing) -> Alarm | None:
         score=row.score,
         rule=project.on_alarm,
         limit=ALARM,
-        log_capital=standing.alarm_log,
-        seen=standing.seen,
-        grade=Grade.objects.filter(pk=standing.alarm_at.grade).first(),
+        log_capital=row.highest,
+        seen=standing.seen_at_alarm or standing.seen,
+        grade=Grade.objects.filter(pk=at.grade).first() if at else None,
     )
     try:
         with transaction.atomic():

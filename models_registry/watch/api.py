@@ -74,7 +74,7 @@ class BlindReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiView
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(shapes.BlindReadSerializer(row).data)
 
-    @extend_schema(request=shapes.BlindReadClaimSerializer, responses=shapes.ReleasedSerializer)
+    @extend_schema(request=shapes.BlindReadClaimSerializer, responses=shapes.BlindReadsReleasedSerializer)
     @action(detail=False, methods=["post"], filterset_class=None)
     def release(self, request: Request) -> Response:
         """Give back what you hold."""

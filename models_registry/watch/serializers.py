@@ -113,7 +113,9 @@ class BlindReadClaimSerializer(serializers.Serializer[Any]):
 class BlindReadRequestSerializer(serializers.Serializer[Any]):
     """`label`, a class of the project, or `ungradable`: why nobody can tell."""
 
-    label = serializers.CharField(required=False, allow_blank=True, max_length=120)
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name
+        required=False, allow_blank=True, max_length=120
+    )
     ungradable = serializers.CharField(required=False, allow_blank=True, max_length=reads.MAX_REASON)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -155,5 +157,5 @@ class BlindReadSerializer(serializers.ModelSerializer[BlindRead]):
         return row.grade_id if row.read_at else None
 
 
-class ReleasedSerializer(serializers.Serializer[Any]):
+class BlindReadsReleasedSerializer(serializers.Serializer[Any]):
     released = serializers.IntegerField(read_only=True)

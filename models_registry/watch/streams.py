@@ -7,7 +7,7 @@ import hashlib
 import math
 from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,28 +48,30 @@ class Counted:
 
 @dataclass
 class Standing:
-    """Where a stream stands: its bets, all scores so far in order of size, and where it first reached the limit, if it did."""
+    """Where a stream stands: its bets, all scores so far in order of size, the highest log of its capital since somebody let the
+    version go on, how many grades were counted, and the grade at which it reached the limit just now, if it did."""
 
     bets: Bets
     pool: list[float]
     highest: float = 0.0
-    alarm_at: Counted | None = None
-    alarm_log: float = 0.0
     seen: int = 0
-    logs: list[float] = field(default_factory=list)
+    restarts: int = 0
+    last: Counted | None = None
+    alarm_at: Counted | None = None
+    seen_at_alarm: int = 0
 
     def take(self, one: Counted, chance: float) -> None:
         log = self.bets.step(p_value(self.pool, one.score, chance))
         insort(self.pool, one.score)
-        self.seen += 1
-        self.logs.append(log)
-        if self.alarm_at is None and log >= LIMIT:
-            self.alarm_at, self.alarm_log = one, log
+        self.seen, self.last = self.seen + 1, one
+        if self.highest < LIMIT <= log:
+            self.alarm_at, self.seen_at_alarm = one, self.seen
         self.highest = max(self.highest, log)
 
     def begin_anew(self) -> None:
         """Somebody has looked and lets the version go on: what came in so far belongs to what is normal."""
         self.bets, self.highest, self.alarm_at = Bets.new(len(self.pool)), 0.0, None
+        self.restarts += 1
 
 
 def yardstick(model: ModelVersion) -> Yardstick | None:
@@ -122,37 +124,48 @@ def restarts(model: ModelVersion, site: str) -> list[datetime]:
     return list(rows.order_by("created_at").values_list("created_at", flat=True))
 
 
-def replay(model: ModelVersion, site: str, stick: Yardstick) -> tuple[Standing, Counted | None]:
-    """The whole stream from its grades, and the last one that counts."""
-    standing = Standing(Bets.new(len(stick.values)), sorted(stick.values))
-    ahead, last = restarts(model, site), None
-    for one in counted(model, site, stick.score):
-        while ahead and one.finished_at > ahead[0]:
+def replay(model: ModelVersion, site: str, stick: Yardstick, row: WatchStream | None = None) -> Standing:
+    """The whole stream from its grades; or from where `row` stands, if that is a place in it, to the same end."""
+    rows, ahead = list(counted(model, site, stick.score)), restarts(model, site)
+    standing = _resumed(row, rows, stick) if row else None
+    if standing is None:
+        standing = Standing(Bets.new(len(stick.values)), sorted(stick.values))
+    for one in rows[standing.seen :]:
+        while len(ahead) > standing.restarts and one.finished_at > ahead[standing.restarts]:
             standing.begin_anew()
-            ahead = ahead[1:]
         standing.take(one, chance(model, one.grade))
-        last = one
-    for _ in ahead:
+    while len(ahead) > standing.restarts:
         standing.begin_anew()
-    return standing, last
+    return standing
 
 
-def advance(model: ModelVersion, site: str) -> tuple[WatchStream, Standing] | None:
-    """Count in what has been answered since, and keep where the stream stands. None when the version cannot be watched, or
-    another worker was quicker."""
+def _resumed(row: WatchStream, rows: list[Counted], stick: Yardstick) -> Standing | None:
+    """Where the row stands; None when it is not what the grades up to there give: another score, or one came in between."""
+    if not row.bets or row.score != stick.score or not 0 < row.seen <= len(rows):
+        return None
+    last = rows[row.seen - 1]
+    if (last.grade, last.finished_at) != (row.last_grade, row.last_finished_at):
+        return None
+    pool = sorted([*stick.values, *(one.score for one in rows[: row.seen])])
+    return Standing(Bets.of(row.bets), pool, row.highest, row.seen, row.bets["restarts"], last)
+
+
+def advance(model: ModelVersion, site: str, *, whole: bool = False) -> tuple[WatchStream, Standing] | None:
+    """Count in what has been answered since (`whole`: compute all of it again), and keep where the stream stands. None when the
+    version cannot be watched, or another worker was quicker."""
     stick = yardstick(model)
     if stick is None:
         return None
-    row, _ = _row(model, site, stick)
-    standing, last = replay(model, site, stick)
+    row = _row(model, site, stick)
+    standing = replay(model, site, stick, None if whole else row)
     columns: dict[str, Any] = {
         "score": stick.score,
         "seen": standing.seen,
-        "last_finished_at": last.finished_at if last else None,
-        "last_grade": last.grade if last else 0,
+        "last_finished_at": standing.last.finished_at if standing.last else None,
+        "last_grade": standing.last.grade if standing.last else 0,
         "log_capital": standing.bets.log_capital,
         "highest": standing.highest,
-        "bets": standing.bets.to_json(),
+        "bets": {**standing.bets.to_json(), "restarts": standing.restarts},
         "updated_at": timezone.now(),
     }
     if not WatchStream.objects.filter(pk=row.pk, updated_at=row.updated_at).update(**columns):
@@ -162,9 +175,9 @@ def advance(model: ModelVersion, site: str) -> tuple[WatchStream, Standing] | No
     return row, standing
 
 
-def _row(model: ModelVersion, site: str, stick: Yardstick) -> tuple[WatchStream, bool]:
+def _row(model: ModelVersion, site: str, stick: Yardstick) -> WatchStream:
     try:
         with transaction.atomic():
-            return WatchStream.objects.get_or_create(model=model, site=site, defaults={"score": stick.score})
+            return WatchStream.objects.get_or_create(model=model, site=site, defaults={"score": stick.score})[0]
     except IntegrityError:
-        return WatchStream.objects.get(model=model, site=site), False
+        return WatchStream.objects.get(model=model, site=site)

@@ -32,10 +32,10 @@ def watch_streams(pk: int = 0) -> None:
     drawing.draw_for_all()
 
 
-def advance(model: ModelVersion, site: str) -> None:
-    """One stream; what goes wrong with one does not keep the others from being watched."""
+def advance(model: ModelVersion, site: str, *, whole: bool = False) -> None:
+    """One stream (`whole`: from its beginning); what goes wrong with one does not keep the others from being watched."""
     try:
-        found = streams.advance(model, site)
+        found = streams.advance(model, site, whole=whole)
         if found is not None:
             alarms.raise_if_due(*found)
     except Exception:
@@ -63,7 +63,7 @@ def run_watch(pk: int) -> None:
     try:
         with work.keep_alive(Watch, pk, attempt):
             for site in looking.sites(row.model):
-                advance(row.model, site)
+                advance(row.model, site, whole=True)
             result = looking.result(row.model)
     except Exception as error:
         log.exception("Watch %s failed", pk)

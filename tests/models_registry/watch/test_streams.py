@@ -88,6 +88,24 @@ def test_a_stream_is_the_same_computed_at_once_or_piece_by_piece(watched, graded
     assert (whole.seen, whole.log_capital, whole.bets) == (pieces.seen, pieces.log_capital, pieces.bets)
 
 
+def test_a_row_that_does_not_fit_its_grades_is_computed_again(watched, graded):
+    graded(usual(20))
+    worker.advance(watched, SITE)
+    right = WatchStream.objects.get()
+    WatchStream.objects.update(last_grade=0, log_capital=99.0, bets={**right.bets, "kept": 50.0})
+    worker.advance(watched, SITE)
+    again = WatchStream.objects.get()
+    assert (again.log_capital, again.bets) == (right.log_capital, right.bets)
+
+
+def test_an_alarm_that_a_killed_worker_did_not_raise_is_raised_by_the_next(watched, graded, admin):
+    graded(foreign(8))
+    streams.advance(watched, SITE)
+    assert not Alarm.objects.exists()
+    worker.advance(watched, SITE)
+    assert Alarm.objects.count() == 1
+
+
 def test_a_version_without_a_reference_is_not_watched_and_says_why(deployed, graded):
     deployed.reference = {}
     deployed.save()
