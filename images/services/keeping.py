@@ -68,8 +68,8 @@ def keep(project: Project, came: Arrival, *, aside: bool = False) -> Kept:
         fmt = sniff(came.data[:SNIFF_BYTES])
         if fmt in PICTURES:
             # What is stored as it came need not wait for the decoder.
-            original = partial(made.write, came.data, CONTENT_TYPES[fmt])
-            incoming = decode(project, came.data, came.facts, came.patient, meanwhile=original)
+            as_it_came = partial(made.write, came.data, CONTENT_TYPES[fmt])
+            incoming = decode(project, came.data, came.facts, came.patient, meanwhile=as_it_came)
         else:
             incoming = decode(project, came.data, came.facts, came.patient)
             made.store(incoming.stored, incoming.decoded.content_type)
@@ -103,8 +103,8 @@ class _Here:
         return tuple(one for one in self._objects if isinstance(one, blobs.Pending))
 
     def write(self, data: bytes, content_type: str) -> None:
-        options = {"namespace": self._namespace, "content_type": content_type}
-        self._objects.append(blobs.write(data, **options, flush_folder=self.flush_folder))
+        where, flush = self._namespace, self.flush_folder
+        self._objects.append(blobs.write(data, namespace=where, content_type=content_type, flush_folder=flush))
 
     store = write
 

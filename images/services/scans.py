@@ -25,6 +25,18 @@ from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.errors import Conflict, TooLarge
 from mediscan_site.core.models import User
 
+__all__ = [
+    "Arrival",
+    "Kept",
+    "arrival",
+    "identified",
+    "insert",
+    "keep",
+    "received",
+    "refuse_taken",
+    "settle",
+    "store_scan",
+]
 MAX_EXTERNAL_ID = 128
 
 

@@ -86,7 +86,8 @@ _PLAIN: Final = {"CharField": str, "TextField": str, "IntegerField": int, "BigIn
 @lru_cache
 def _table(model: type[models.Model], vendor: str, is_new: bool, keys: bool, ignore: bool) -> _Table:  # noqa: FBT001 -- keys of the cache
     """`is_new`: the database makes the keys."""
-    meta, ops = model._meta, connection.ops
+    meta: Any = model._meta
+    ops = connection.ops
     fields = [field for field in meta.local_concrete_fields if not (is_new and field.primary_key)]
     columns = ", ".join(ops.quote_name(field.column) for field in fields)
     conflict = OnConflict.IGNORE if ignore else None

@@ -37,7 +37,7 @@ def disks() -> list[Disk]:
     """The disks of DATA_DIR and of the stored objects (none for S3)."""
     storage, folders = storages["blobs"], [str(settings.DATA_DIR)]
     if isinstance(storage, FileSystemStorage):
-        folders.append(storage.location)
+        folders.append(str(storage.location))
     found = []
     for folder in folders:
         # A folder that is not there yet. Asked before each object that is written, so without a question of its own.
