@@ -17,6 +17,8 @@ from benchmarks import _training_data as sets
 from benchmarks._training_quality import PNEUMONIAMNIST, XRAY, configuration
 
 RESPLITS = 20
+# Test scans that are turned, changed and compared, at most about so many.
+MOST_SHOWN = 200
 COVERED = 0.8
 
 
@@ -61,7 +63,8 @@ def _go_on() -> bool:
 def packed(learning: sets.Learning, data: Any, config: Any, fitted: Any) -> bytes:
     from models_registry.inference.bundle import ClassRef
     from training.engine.calibrating import divide, scans_of
-    from training.engine.knowing import fit_knowing, material
+    from training.engine.knowing import fit_knowing
+    from training.engine.material import material
     from training.engine.package import make_bundle
 
     val = learning.val
@@ -148,7 +151,6 @@ def confidence(model: Any, val: sets.Part, test: sets.Part) -> dict[str, float]:
 
 def resplit(model: Any, val: sets.Part, test: sets.Part) -> dict[str, float]:
     """Coverage of prediction sets on scans that are exchangeable with those that calibrate: both splits mixed and halved again."""
-    from models_registry.statistics import conformal
     from models_registry.statistics.prior import served_probabilities
     from training.engine.calibrating import HELD_OUT, CalibrationScans
     from training.engine.crossfit import CONFORMAL_TARGET, Targets, calibrate
@@ -163,10 +165,10 @@ def resplit(model: Any, val: sets.Part, test: sets.Part) -> dict[str, float]:
         scans = CalibrationScans(logits[fit], labels[fit], tuple(names[fit]), HELD_OUT)
         found = calibrate(scans, model.manifest.prevalence, Targets(0.9), str(seed))
         shares = served_probabilities(logits[rest], found.calibration.temperature, found.prior)
-        rule = found.conformal.rule
-        if rule is None:
+        sets_of = found.conformal.prediction_set(shares)
+        if sets_of is None:
             continue
-        inside = conformal.members(shares, rule)[np.arange(len(rest)), labels[rest]]
+        inside = sets_of[np.arange(len(rest)), labels[rest]]
         covered.append(inside.mean())
         by_class.append([inside[labels[rest] == k].mean() for k in np.unique(labels)])
     return {
@@ -187,7 +189,8 @@ def figures(data: Path | None, kept: Path | None = None) -> dict[str, Any]:
     ):
         learning, test = learn(data), read(data)
         model = predictor(name, learning, kept)
-        known = referrals(model, test.tiles, _foreign.foreign(data, test.tiles))
+        shown = test.tiles[:: max(1, len(test) // MOST_SHOWN)]
+        known = referrals(model, shown, _foreign.foreign(data, shown))
         found |= {
             f"ood_auroc_min{end}": min(known["auroc"].values()),
             f"ood_referred_min{end}": min(known["referred"].values()),

@@ -70,9 +70,7 @@ def _model_facts(found: ModelVersion) -> dict[str, Any]:
     """What the version knows of itself, in words."""
     return {
         "class_changes": since_training(found, found.project).sentences,
-        "confidence": confidence.lines(found),
-        "limits": confidence.limits(found),
-        "confidence_rows": confidence.rows(found),
+        **confidence.told(found),
         "runtime": graphs.sentence(found),
         "has_graph": graphs.has_one(found),
     }

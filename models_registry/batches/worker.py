@@ -163,7 +163,9 @@ class _Slice:
         """Of arrivals: what somebody has asked of this version by name. Who chooses scans wants them graded, once more too."""
         if self.batch.origin != GradeBatch.Origin.ARRIVAL:
             return set()
-        known = Grade.objects.filter(model=self.batch.model_id, image__in=[item.image_id for item in items])
+        known = Grade.objects.filter(
+            model=self.batch.model_id, image__in=[item.image_id for item in items], blind=False
+        )
         return set(known.filter(status__in=(*ACTIVE, WorkStatus.SUCCEEDED)).values_list("image", flat=True))
 
     @done_again
