@@ -7,22 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from images import anatomy
+from images.decoding.ages import OLDEST_BELIEVED
 from images.models import RESEARCH_USE
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
 _LAST: Final = 99
+_REFERS: Final = "A scan that is said to be of another one is referred to a doctor, whatever the model answers."
+_API_REFERS: Final = "words or DICOM codes; a scan that is said to be of another one is referred; empty: not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """`label`, `help`: in the form, where `shown` is its place; `api_help`: in the API's document.
 
-    max_length: of a line. low, high: of a share. deidentifies: an option of the DICOM profile, named as in `DeidOptions`.
-    kind shares: a share of each class, written once the classes stand, by `services.prevalence`."""
+    max_length: of a line. low, high: of a share or of years. deidentifies: an option of the DICOM profile, named as in
+    `DeidOptions`.
+    kind shares: a share of each class, written once the classes stand, by `services.prevalence`. kind years: an age, or none.
+    kind meaning: a line that must say something of the fact of a scan that is named in `of` (images.anatomy)."""
 
     name: str
-    kind: Literal["line", "flag", "statement", "share", "shares"]
+    kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years"]
     label: str | None = None
     help: str = ""
     api_help: str | None = None
@@ -31,6 +37,7 @@ class Option:
     high: float = 1.0
     shown: int = _LAST
     deidentifies: bool = False
+    of: str = ""
 
 
 _ROWS: Final = (
@@ -49,7 +56,56 @@ _ROWS: Final = (
         shown=3,
     ),
     Option(name="intended_use", kind="statement", shown=6),
-    Option(name="limitations", kind="statement", shown=7),
+    # What a scan may be said to be without being referred. What is left out, or what nobody says of a scan, refers nothing.
+    Option(
+        name="intended_body_part",
+        kind="meaning",
+        of="body_part",
+        max_length=64,
+        label="Intended body part",
+        help=f"For example chest. {_REFERS}",
+        api_help=_API_REFERS,
+        shown=7,
+    ),
+    Option(
+        name="intended_view",
+        kind="meaning",
+        of="view",
+        max_length=32,
+        label="Intended view",
+        help="For example frontal, PA, lateral, MLO.",
+        api_help=_API_REFERS,
+        shown=8,
+    ),
+    Option(
+        name="intended_laterality",
+        kind="meaning",
+        of="laterality",
+        max_length=16,
+        label="Intended side",
+        help="Left or right, where the project is for one side alone.",
+        api_help=_API_REFERS,
+        shown=9,
+    ),
+    Option(
+        name="intended_age_min",
+        kind="years",
+        high=OLDEST_BELIEVED,
+        label="Youngest intended patient (years)",
+        help="Whole or part years; leave it empty for no limit.",
+        api_help="years; null: no limit",
+        shown=10,
+    ),
+    Option(
+        name="intended_age_max",
+        kind="years",
+        high=OLDEST_BELIEVED,
+        label="Oldest intended patient (years)",
+        help="5: children up to their sixth birthday.",
+        api_help="years, that year included; null: no limit",
+        shown=11,
+    ),
+    Option(name="limitations", kind="statement", shown=12),
     Option(
         name="coverage_target",
         kind="share",
@@ -75,14 +131,14 @@ _ROWS: Final = (
         kind="flag",
         label="DICOM: keep sex, age, size and weight",
         api_help="sex, age, size, weight",
-        shown=8,
+        shown=13,
         deidentifies=True,
     ),
     Option(
         name="keep_institution",
         kind="flag",
         label="DICOM: keep the institution in the stored file",
-        shown=9,
+        shown=14,
         deidentifies=True,
     ),
     Option(
@@ -91,7 +147,7 @@ _ROWS: Final = (
         label="DICOM: move each patient's dates by the same number of days",
         help="Without this dates are removed. The three options hold for files that come in from now on.",
         api_help="move a patient's dates; false removes them",
-        shown=10,
+        shown=15,
         deidentifies=True,
     ),
 )
@@ -113,6 +169,18 @@ def _line(value: Any, option: Option) -> str:
     return text.line(value, attr=option.name, max_length=option.max_length)
 
 
+def _meaning(value: Any, option: Option) -> str:
+    """A word that is not known would never contradict a scan, and nobody would notice."""
+    line = _line(value, option)
+    if line and not anatomy.meanings(option.of, line):
+        raise Invalid(
+            f"'{line}' is no {option.of.replace('_', ' ')} that is known here. Use a plain word or a DICOM code, for example "
+            f"{anatomy.EXAMPLES[option.of]}; or leave it empty.",
+            attr=option.name,
+        )
+    return line
+
+
 def _flag(value: Any, option: Option) -> bool:
     return text.flag(value, attr=option.name)
 
@@ -129,9 +197,29 @@ def _share(value: Any, option: Option) -> float:
     return share
 
 
+def _years(value: Any, option: Option) -> float | None:
+    if value is None or value == "":
+        return None
+    years = text.number(value)
+    if not option.low <= years <= option.high:
+        raise Invalid(
+            f"{option.name} must be a number of years from {option.low:g} to {option.high:g}, or left out.",
+            attr=option.name,
+        )
+    return years
+
+
 _PARSERS: Final[dict[str, Callable[[Any, Option], Any]]] = {
     "line": _line,
+    "meaning": _meaning,
     "flag": _flag,
     "statement": _statement,
     "share": _share,
+    "years": _years,
 }
+
+
+def require_ages_in_order(low: float | None, high: float | None) -> None:
+    """Invalid where nobody could be old enough and young enough."""
+    if low is not None and high is not None and low > high:
+        raise Invalid("The youngest intended patient must not be older than the oldest.", attr="intended_age_min")

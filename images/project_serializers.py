@@ -56,6 +56,8 @@ def _option_field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
     options: dict[str, Any] = {"required": False, "help_text": option.api_help}
     if option.kind == "flag":
         return serializers.BooleanField(**options)
+    if option.kind == "years":
+        return NumberField(allow_null=True, **options)
     return NumberField(**options) if option.kind == "share" else serializers.CharField(allow_blank=True, **options)
 
 

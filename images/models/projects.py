@@ -6,7 +6,10 @@ from django.db import models
 from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from images.decoding.ages import OLDEST_BELIEVED
+
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
+_AGE = [MinValueValidator(0.0), MaxValueValidator(float(OLDEST_BELIEVED))]
 
 
 class Project(models.Model):
@@ -15,6 +18,12 @@ class Project(models.Model):
     four_eyes = models.BooleanField(default=True)
     laterality_matters = models.BooleanField(default=True)
     intended_use = models.TextField(default=RESEARCH_USE)
+    # What a scan is meant to show; another one is referred. Empty and null: not stated. Ages in years.
+    intended_body_part = models.CharField(max_length=64, blank=True)
+    intended_view = models.CharField(max_length=32, blank=True)
+    intended_laterality = models.CharField(max_length=16, blank=True)
+    intended_age_min = models.FloatField(null=True, blank=True, validators=_AGE)
+    intended_age_max = models.FloatField(null=True, blank=True, validators=_AGE)
     limitations = models.TextField(default=RESEARCH_USE)
     coverage_target = models.FloatField(default=0.9, validators=[MinValueValidator(0.05), MaxValueValidator(1.0)])
     # The share of scans whose prediction set should hold the true class.
@@ -50,6 +59,12 @@ class Project(models.Model):
             models.CheckConstraint(
                 name="conformal_target_is_a_share",
                 condition=models.Q(conformal_target__gt=0) & models.Q(conformal_target__lt=1),
+            ),
+            models.CheckConstraint(
+                name="intended_ages_are_in_order",
+                condition=models.Q(intended_age_min__isnull=True)
+                | models.Q(intended_age_max__isnull=True)
+                | models.Q(intended_age_max__gte=models.F("intended_age_min")),
             ),
         ]
 

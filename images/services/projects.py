@@ -27,6 +27,7 @@ def create_project(*, actor: User, name: str, classes: list[str], **options: Any
     if unknown := options.keys() - project_options.PLAIN.keys():
         raise TypeError(f"A project has no option {', '.join(sorted(unknown))}.")
     values = _parsed({"name": name, **options})
+    project_options.require_ages_in_order(values.get("intended_age_min"), values.get("intended_age_max"))
     names = project_classes.parse_names(classes)
     try:
         with transaction.atomic():
@@ -59,6 +60,8 @@ def update_project(
     values = _parsed(changes)
     if not values and not changes.keys() & _LATER:
         return project
+    low, high = (values.get(name, getattr(project, name)) for name in ("intended_age_min", "intended_age_max"))
+    project_options.require_ages_in_order(low, high)
     if "four_eyes" in values and values["four_eyes"] != project.four_eyes:
         require_admin(actor)
     try:

@@ -126,11 +126,16 @@ def test_every_column_of_a_project_is_an_option_or_is_nobodys_to_choose():
 @pytest.mark.parametrize("option", PLAIN.values(), ids=lambda option: option.name)
 def test_a_column_holds_what_its_option_allows_and_has_a_default_that_it_allows(option):
     column = Project._meta.get_field(option.name)
-    kinds = {"line": "CharField", "flag": "BooleanField", "statement": "TextField", "share": "FloatField"}
+    kinds = {
+        "line": "CharField",
+        "meaning": "CharField",
+        "flag": "BooleanField",
+        "statement": "TextField",
+    } | dict.fromkeys(("share", "years"), "FloatField")
     assert column.get_internal_type() == kinds[option.kind]
-    assert option.kind != "line" or column.max_length == option.max_length > 0
+    assert option.kind not in ("line", "meaning") or column.max_length == option.max_length > 0
     bounds = {type(rule): rule.limit_value for rule in column.validators}
-    if option.kind == "share":
+    if option.kind in ("share", "years"):
         assert (bounds[MinValueValidator], bounds[MaxValueValidator]) == (option.low, option.high)
     assert column.default is not NOT_PROVIDED or column.blank
 
