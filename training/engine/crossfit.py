@@ -25,6 +25,7 @@ from models_registry.statistics.calibration import (
     expected_calibration_error,
     fit_temperature,
     log_loss,
+    softmax,
 )
 from models_registry.statistics.conformal import Conformal, SetRule
 from models_registry.statistics.prior import Prior, Shares, case_weights, served_probabilities, shares_of
@@ -80,6 +81,12 @@ def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: 
     if not fitted.available:
         return Confidence(calibration, whole.prior, referral, sets)
     held = _left_out(scans, training, targets, key)
+    if held is not None and not _gains(held, scans):
+        # A temperature that does not help scans that it has not seen is none: say what the network says.
+        calibration = replace(calibration, temperature=1.0)
+        whole = _fit(scans.logits, scans.labels, 1.0, training, targets)
+        referral = replace(referral, threshold=whole.threshold)
+        held = _left_out(scans, training, targets, key, _as_it_is)
     if held is None:
         sets = replace(
             sets,
@@ -98,6 +105,19 @@ def calibrate(scans: CalibrationScans, training: Shares, targets: Targets, key: 
             held.judged_sets(whole.by_class, held.by_class, scans.labels, weights),
         ),
     )
+
+
+def _as_it_is(z: Floats, y: Ints) -> float:
+    del z, y
+    return 1.0
+
+
+def _gains(held: _Held, scans: CalibrationScans) -> bool:
+    """Whether temperatures of fits on others lower the loss, classes counting equally as in the fit: what a project expects of
+    their shares is no part of it."""
+    z, y = scans.logits, scans.labels
+    weights = 1 / np.bincount(y, minlength=z.shape[1])[y]
+    return log_loss(softmax(z / held.temperatures[:, None]), y, weights) < log_loss(softmax(z), y, weights)
 
 
 def _fit(z: Floats, y: Ints, temperature: float | None, training: Shares, targets: Targets) -> _Fit:
@@ -128,8 +148,10 @@ def _rules(p: Floats, y: Ints, temperature: float | None, targets: Targets, weig
 
 @dataclass(frozen=True)
 class _Held:
-    """What fits on other groups say of each scan: probabilities (N, K), the refer threshold (N,), sets (N, K) or None."""
+    """What fits on other groups say of each scan: temperature (N,), probabilities (N, K), the refer threshold (N,), sets (N, K)
+    or None."""
 
+    temperatures: Floats
     probabilities: Floats
     thresholds: Floats
     marginal: conformal.Mask | None
@@ -157,8 +179,15 @@ class _Held:
         )
 
 
-def _left_out(scans: CalibrationScans, training: Shares, targets: Targets, key: str) -> _Held | None:
-    """Every scan by a fit on the other parts; None where some part holds all scans of a class, or there are no parts."""
+def _left_out(
+    scans: CalibrationScans,
+    training: Shares,
+    targets: Targets,
+    key: str,
+    temperature_of: Callable[[Floats, Ints], float] = best_temperature,
+) -> _Held | None:
+    """Every scan by a fit on the other parts, its temperature included; None where some part holds all scans of a class, or
+    there are no parts."""
     z, y = scans.logits, scans.labels
     folds = min(FOLDS, scans.n_groups)
     parts = group_parts(y, scans.groups, folds, key)
@@ -167,13 +196,18 @@ def _left_out(scans: CalibrationScans, training: Shares, targets: Targets, key: 
         others = parts != part
         if len(np.unique(y[others])) < z.shape[1]:
             return None
-        fits.append(_fit(z[others], y[others], best_temperature(z[others], y[others]), training, targets))
-    p, thresholds = np.zeros(z.shape), np.zeros(len(y))
+        fits.append(_fit(z[others], y[others], temperature_of(z[others], y[others]), training, targets))
+    p, thresholds, temperatures = np.zeros(z.shape), np.zeros(len(y)), np.ones(len(y))
     for part, fit in enumerate(fits):
         p[parts == part] = served_probabilities(z[parts == part], fit.temperature, fit.prior)
         thresholds[parts == part] = fit.threshold
+        temperatures[parts == part] = fit.temperature
     return _Held(
-        p, thresholds, _sets(p, parts, fits, lambda f: f.marginal), _sets(p, parts, fits, lambda f: f.by_class)
+        temperatures,
+        p,
+        thresholds,
+        _sets(p, parts, fits, lambda f: f.marginal),
+        _sets(p, parts, fits, lambda f: f.by_class),
     )
 
 
