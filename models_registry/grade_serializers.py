@@ -29,6 +29,12 @@ _SEEN = (
     "The side of the model's own data sets that has this scan or the same picture. An answer to what is in `train` or `val` is "
     "no evidence for the model; null: it has not seen it."
 )
+_SENTENCES = "The reasons in their order, with the sentence for a doctor and what helps."
+_DISTANCE = (
+    "How far the scan lies from what the model learned, as a share of the limit from which on it is referred; null where the model "
+    "cannot tell, and `distance_reason` says why."
+)
+_SPREAD = "How far the networks of the model disagree: the standard deviation of their probabilities of `prediction`; null for one."
 _REASON = "Why there is no set; empty where there is one."
 
 
@@ -90,6 +96,14 @@ class AnswerSerializer(serializers.Serializer[Any]):
         return grade.prediction.name if grade.prediction and grade.decision == Grade.Decision.ANSWER else None
 
 
+class ReasonSerializer(serializers.Serializer[Any]):
+    """One reason to refer, in words."""
+
+    code = serializers.ChoiceField(choices=[(reason.value, reason.sentence) for reason in ReferReason])
+    sentence = serializers.CharField()
+    remedy = serializers.CharField()
+
+
 class GradeSerializer(AnswerSerializer, JobSerializer):
     """An answer, or the job that will give it. `confidence` is null where the model could not be calibrated."""
 
@@ -104,6 +118,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
+    reason_sentences = serializers.SerializerMethodField(help_text=_SENTENCES)
+    distance = serializers.FloatField(read_only=True, allow_null=True, help_text=_DISTANCE)
+    distance_reason = serializers.SerializerMethodField(help_text="Why there is no distance; empty where there is one.")
+    spread = serializers.FloatField(read_only=True, allow_null=True, help_text=_SPREAD)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
     unknown_classes = serializers.SerializerMethodField(help_text="Classes in use that the model does not know.")
     retired_classes = serializers.SerializerMethodField(
@@ -121,6 +139,14 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
 
     def get_calibrated(self, grade: Grade) -> bool:
         return grade.confidence is not None
+
+    @extend_schema_field(ReasonSerializer(many=True))
+    def get_reason_sentences(self, grade: Grade) -> list[dict[str, str]]:
+        found = selectors.refer_reasons(grade)
+        return [{"code": one.value, "sentence": one.sentence, "remedy": one.remedy} for one in found]
+
+    def get_distance_reason(self, grade: Grade) -> str:
+        return selectors.why_no_distance(grade)
 
     @extend_schema_field(serializers.DictField(child=serializers.FloatField()))
     def get_probabilities(self, grade: Grade) -> dict[str, float]:
@@ -198,6 +224,7 @@ class HistorySerializer(AnswerSerializer):
     confidence = serializers.FloatField(read_only=True, allow_null=True)
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
+    reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_REASONS)
     model = serializers.CharField(source="model.code", read_only=True)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=_SEEN)
     feedback = FeedbackSerializer(many=True, read_only=True, source="feedback.all")

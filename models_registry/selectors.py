@@ -97,6 +97,14 @@ def refer_reasons(grade: Grade) -> list[ReferReason]:
     return [ReferReason(code) for code in grade.reasons]  # type: ignore[call-arg]  # looks a member up by its code
 
 
+def why_no_distance(grade: Grade) -> str:
+    """Why nobody measured how far the scan lies from what the version learned; empty where somebody did, or before an answer."""
+    if grade.status != WorkStatus.SUCCEEDED or grade.distance is not None:
+        return ""
+    stored = grade.model.calibration.get("knowing")
+    return (stored and stored["reason"]) or "the model was made before this was measured"
+
+
 def named_probabilities(grade: Grade) -> dict[str, float]:
     """{class name: p} in the model's order; classes are stored by id, so a renamed one shows its name of today."""
     names = {row.pk: row.name for row in grade.project.class_rows.all()}

@@ -58,6 +58,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
         "card": cards.card(found, report),
         "class_changes": since_training(found, found.project).sentences,
         "confidence": confidence.lines(found),
+        "limits": confidence.limits(found),
         "confidence_rows": confidence.rows(found),
         "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
@@ -139,6 +140,7 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "working": grade.status in ACTIVE,
         "shares": selectors.named_probabilities(grade),
         "reasons": selectors.refer_reasons(grade),
+        "unmeasured": selectors.why_no_distance(grade),
         "remarks": remarks(grade),
         "form": forms.FeedbackForm(grade=grade),
     }

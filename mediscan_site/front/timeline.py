@@ -9,6 +9,7 @@ from images.models import Image
 from labeling.models import ImportFile, Label, Review, SnapshotMember
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import Feedback, Grade
+from models_registry.selectors import refer_reasons
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,10 @@ def _grade_text(row: Grade) -> str:
     if row.status != WorkStatus.SUCCEEDED:
         return f"grade by {row.model.code}: {row.status}"
     answer = row.prediction.name if row.prediction else "nothing"
-    return (
-        f"graded by {row.model.code}: {answer}, {'answered' if row.decision == Grade.Decision.ANSWER else 'referred'}"
-    )
+    if row.decision == Grade.Decision.ANSWER:
+        return f"graded by {row.model.code}: {answer}, answered"
+    why = " ".join(reason.sentence for reason in refer_reasons(row))
+    return f"graded by {row.model.code}: {answer}, referred. {why}".rstrip()
 
 
 def _feedback(image: Image) -> Iterator[Moment]:

@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from models_registry.inference.bundle import BundleError, unpack, verify_signature
 from models_registry.inference.names import TILE_SIDE
-from models_registry.inference.predictor import Predictor
+from models_registry.inference.predictor import Predictions, Predictor
 
 BUNDLE: Final = "bundle.mediscan"
 SEAL: Final = "seal.json"
@@ -44,28 +44,25 @@ class Servable:
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One answer per tile: `prediction`, `confidence` (null when not calibrated), `decision` (answer or refer), its `reasons`,
+        `distance` from what was learned, as a share of the limit from which on it refers (null where the version cannot tell),
         `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the share of
         scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotTiles."""
         del params
         predictions = self._predictor.predict(tiles(model_input))
         sets = self._predictor.prediction_set(predictions)
         inside = [None] * len(predictions.probabilities) if sets is None else list(sets)
-        return [
-            self._answer(shares, members, calibrated=predictions.calibrated)
-            for shares, members in zip(predictions.probabilities, inside, strict=True)
-        ]
+        return [self._answer(predictions, index, members) for index, members in enumerate(inside)]
 
-    def _answer(
-        self, shares: npt.NDArray[np.float64], members: npt.NDArray[np.bool_] | None, *, calibrated: bool
-    ) -> dict[str, Any]:
+    def _answer(self, predictions: Predictions, index: int, members: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
+        shares, known = predictions.probabilities[index], predictions.resemblance
         names, sets = self._predictor.class_names, self._predictor.manifest.conformal
-        confidence = float(shares.max())
-        decision = self._predictor.decide(confidence)
+        decision = self._predictor.decide(predictions, index)
         return {
             "prediction": names[int(shares.argmax())],
-            "confidence": confidence if calibrated else None,
+            "confidence": float(shares.max()) if predictions.calibrated else None,
             "decision": decision.decision,
             "reasons": list(decision.reasons),
+            "distance": None if known is None else float(known.distances[index]),
             "probabilities": dict(zip(names, shares.tolist(), strict=True)),
             "prediction_set": None if members is None else [names[k] for k in np.argsort(-shares) if members[k]],
             "prediction_set_coverage": None if members is None or sets is None else sets.target,

@@ -19,7 +19,7 @@ from models_registry.models import ModelVersion
 
 APP: Final = Path(__file__).parents[1]
 # What answers with a bundle: the pure packages, and what MLflow loads.
-CODE: Final = ("inference/*.py", "statistics/*.py", "book/__init__.py", "book/loader.py")
+CODE: Final = ("inference/*.py", "inference/knowing/*.py", "statistics/*.py", "book/__init__.py", "book/loader.py")
 PACKAGES: Final = ("mlflow", "torch", "torchvision", "numpy", "safetensors", "cryptography", "pillow")
 INIT: Final = b'"""Of MediScan, only what is needed to answer with a bundle."""\n'
 

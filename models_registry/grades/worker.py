@@ -12,7 +12,7 @@ from images.renditions import tile
 from mediscan_site.core import audit, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.models import WorkStatus
-from models_registry.grades import heatmaps
+from models_registry.grades import against, heatmaps
 from models_registry.models import DeployedModel, Grade, ModelVersion
 from models_registry.versions import lineage, serving
 from models_registry.versions.failures import fail
@@ -49,7 +49,14 @@ def warm_up(pk: int) -> None:
 
 def _grades() -> QuerySet[Grade]:
     return Grade.objects.select_related(
-        "image", "image__blob", "model__project", "model__bundle", "project", "requested_by", "heatmap"
+        "image",
+        "image__blob",
+        "image__metadata",
+        "model__project",
+        "model__bundle",
+        "project",
+        "requested_by",
+        "heatmap",
     )
 
 
@@ -61,7 +68,8 @@ def _answer(grade: Grade) -> dict[str, Any]:
     shares = predictions.probabilities[0]
     best = int(predictions.classes[0])
     confidence = float(predictions.confidences[0])
-    verdict = predictor.decide(confidence, other_modality=lineage.is_of_other_modality(grade.model, grade.image))
+    verdict = predictor.decide(predictions, against=against.reasons(grade.model, grade.image, predictor.manifest))
+    known, spread = predictions.resemblance, predictions.spread
     took_ms = round((time.perf_counter() - started) * 1000, 3)
     ids = [entry["id"] for entry in grade.model.classes]
     return {
@@ -70,6 +78,8 @@ def _answer(grade: Grade) -> dict[str, Any]:
         "probabilities": {str(pk): float(share) for pk, share in zip(ids, shares, strict=True)},
         "decision": verdict.decision,
         "reasons": list(verdict.reasons),
+        "distance": None if known is None else float(known.distances[0]),
+        "spread": None if spread is None else float(spread[0]),
         "seen_in": lineage.seen_in(grade.model, grade.image),
         "latency_ms": took_ms,
     }

@@ -21,6 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from .architectures import build
+from .knowing.facts import PREFIX
 from .manifest import BundleError, ClassRef, Manifest, package_versions
 
 __all__ = [
@@ -58,7 +59,12 @@ class Bundle:
     @property
     def member_states(self) -> list[dict[str, Tensor]]:
         """The weights of each network, under the names that the network itself gives them."""
-        return split_members(self.state_dict, self.manifest.members)
+        return split_members(self.weights, self.manifest.members)
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What the networks are made of, without what the version knows of its limits."""
+        return {name: value for name, value in self.state_dict.items() if not name.startswith(PREFIX)}
 
 
 def join_members(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -80,10 +86,12 @@ def split_members(state: Mapping[str, Tensor], members: int) -> list[dict[str, T
 
 
 def expected_state(manifest: Manifest) -> dict[str, Tensor]:
-    """The names, shapes and dtypes of the manifest's networks, without allocating memory for them."""
+    """The names, shapes and dtypes of the manifest's networks, and of what it knows of its limits, without allocating memory."""
     with torch.device("meta"):
         network = build(manifest.architecture, len(manifest.classes), manifest.preprocess.channels)
-    return join_members([network.state_dict()] * manifest.members)
+        shapes = manifest.knowing.shapes if manifest.knowing else {}
+        known = {name: torch.empty(shape) for name, shape in shapes.items()}
+    return join_members([network.state_dict()] * manifest.members) | known
 
 
 def pack(manifest: Manifest, state_dict: Mapping[str, Tensor]) -> bytes:

@@ -12,6 +12,7 @@ from models_registry.statistics.calibration import Calibration, Referral
 from models_registry.statistics.conformal import Conformal
 from models_registry.statistics.prior import Prior
 
+from .knowing.facts import Knowing
 from .names import ARCHITECTURES
 from .preprocess import Preprocess
 
@@ -42,7 +43,8 @@ class Manifest:
     """What a bundle says about itself. `prevalence` is the share of each class among the training scans, in class order.
 
     `members`: networks of this architecture whose logits are averaged. A bundle of one network does not mention them.
-    `prior` and `conformal` are None in a bundle that does not mention them: no correction, no prediction sets.
+    `prior`, `conformal` and `knowing` are None in a bundle that does not mention them: no correction, no prediction sets, no
+    distance from what was learned.
     """
 
     architecture: str
@@ -60,6 +62,7 @@ class Manifest:
     members: int = 1
     prior: Prior | None = None
     conformal: Conformal | None = None
+    knowing: Knowing | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -86,6 +89,7 @@ class Manifest:
             **({"members": self.members} if self.members > 1 else {}),
             **({"prior": self.prior.to_dict()} if self.prior else {}),
             **({"conformal": self.conformal.to_dict()} if self.conformal else {}),
+            **({"knowing": self.knowing.to_dict()} if self.knowing else {}),
         }
 
     @classmethod
@@ -114,6 +118,7 @@ class Manifest:
                 members=_typed({"members": 1, **data}, "members", int),
                 prior=Prior.from_dict(_typed(data, "prior", dict)) if "prior" in data else None,
                 conformal=Conformal.from_dict(_typed(data, "conformal", dict)) if "conformal" in data else None,
+                knowing=Knowing.from_dict(_typed(data, "knowing", dict)) if "knowing" in data else None,
             )
         except BundleError:
             raise
@@ -143,6 +148,7 @@ def _problem(m: Manifest) -> str:
         (1 <= m.members <= MAX_MEMBERS, f"members must be 1 to {MAX_MEMBERS}"),
         (m.prior is None or m.prior.n_classes == len(names), "prior must have one share per class"),
         (m.conformal is None or m.conformal.n_classes == len(names), "conformal must have one threshold per class"),
+        (m.knowing is None or m.knowing.means in (0, len(names)), "knowing must have one mean per class"),
         (bool(m.dataset_hash), "dataset_hash must not be empty"),
         (bool(m.intended_use), "intended_use must not be empty"),
     )

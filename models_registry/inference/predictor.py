@@ -17,6 +17,9 @@ from models_registry.statistics.prior import served_probabilities
 
 from .architectures import Network, cam_layer, forward_from, forward_to, restored
 from .bundle import Bundle
+from .knowing import rules
+from .knowing.detector import Detector, Resemblance
+from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Preprocess, Tiles
@@ -40,13 +43,18 @@ class Predictions:
     features (N, D) that the heads read, those of several networks side by side, both float32.
 
     `calibrated` is False when no temperature could be fitted; the probabilities are then plain softmax values that
-    must not be shown as a confidence.
+    must not be shown as a confidence. `resemblance`: how far each scan lies from what was learned, None where the version cannot
+    tell. `spread` (N,): the standard deviation, over the networks, of the probability of the predicted class; None of one
+    network. `unreadable`: of each scan, why nobody could read the picture.
     """
 
     probabilities: Floats
     logits: npt.NDArray[np.float32]
     calibrated: bool
     features: npt.NDArray[np.float32]
+    resemblance: Resemblance | None = None
+    spread: Floats | None = None
+    unreadable: tuple[tuple[ReferReason, ...], ...] = ()
 
     @property
     def classes(self) -> npt.NDArray[np.int64]:
@@ -98,11 +106,11 @@ def mean_logits(
     return np.asarray(np.mean(logits, axis=0, dtype=np.float64), dtype=np.float32)
 
 
-def decide(manifest: Manifest, confidence: float, *, other_modality: bool = False) -> Decision:
-    """Answer when the calibrated confidence reaches the refer threshold; without calibration, or for a scan of a modality that
-    is not the model's, always refer."""
-    if other_modality:
-        return Decision(REFER, (ReferReason.OTHER_MODALITY,))
+def decide(manifest: Manifest, confidence: float, against: Sequence[ReferReason] = ()) -> Decision:
+    """Answer when nothing speaks against it and the calibrated confidence reaches the refer threshold; without calibration always
+    refer. `against`: what was found about this scan; then its confidence means nothing, and is no reason of its own."""
+    if against:
+        return Decision(REFER, tuple(dict.fromkeys(against)))
     if not manifest.calibration.available:
         return Decision(REFER, (ReferReason.NOT_CALIBRATED,))
     if confidence < manifest.referral.threshold:
@@ -122,6 +130,7 @@ class Predictor:
         self._runtime: Runtime = Eager(
             self._networks, self.manifest.preprocess, flip_tta=self.manifest.flip_tta, device=device
         )
+        self._detector = _detector(bundle)
 
     def _network(self, state: Mapping[str, Tensor]) -> Network:
         manifest = self.manifest
@@ -143,7 +152,27 @@ class Predictor:
         outputs = self._runtime.run(tiles)
         temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
         shares = served_probabilities(outputs.logits, temperature, prior)
-        return Predictions(shares, outputs.logits, temperature is not None, outputs.features)
+        return Predictions(
+            shares,
+            outputs.logits,
+            temperature is not None,
+            outputs.features,
+            resemblance=self._detector.judge(outputs.features, tiles) if self._detector else None,
+            spread=self._spread(outputs.features, shares.argmax(axis=1)),
+            unreadable=tuple(rules.quality(tiles)),
+        )
+
+    def _spread(self, features: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> Floats | None:
+        """From the heads alone: they read the features of the scan as it is, whatever ran the networks."""
+        if len(self._networks) == 1:
+            return None
+        parts = np.split(features, len(self._networks), axis=1)
+        temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
+        each = [
+            served_probabilities(_head(network, part), temperature, prior)
+            for network, part in zip(self._networks, parts, strict=True)
+        ]
+        return np.asarray(np.std([shares[np.arange(len(classes)), classes] for shares in each], axis=0))
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
         """The pooled features (N, D) that the heads read, those of several members concatenated."""
@@ -157,9 +186,17 @@ class Predictor:
         sets = self.manifest.conformal
         return None if sets is None or not predictions.calibrated else sets.prediction_set(predictions.probabilities)
 
-    def decide(self, confidence: float, *, other_modality: bool = False) -> Decision:
-        """The decision for one calibrated confidence."""
-        return decide(self.manifest, confidence, other_modality=other_modality)
+    def decide(self, predictions: Predictions, index: int = 0, against: Sequence[ReferReason] = ()) -> Decision:
+        """The decision for one scan of `predictions`. `against`: what is known against it besides its pixels, as from a scan's
+        metadata; it comes first, then what the pixels say; how sure the model is counts where neither says anything."""
+        found = [*against, *self.found(predictions, index)]
+        return decide(self.manifest, float(predictions.confidences[index]), found)
+
+    def found(self, predictions: Predictions, index: int) -> tuple[ReferReason, ...]:
+        """What the pixels of one scan say against answering it, however sure the model is."""
+        if predictions.unreadable and predictions.unreadable[index]:
+            return predictions.unreadable[index]
+        return () if predictions.resemblance is None else reasons(predictions.resemblance, index)
 
     def heatmap(self, tile: Tiles, class_index: int) -> npt.NDArray[np.float32]:
         """Grad-CAM of one tile (256, 256) for one class: float32 (256, 256) in 0..1, all zero when nothing speaks for it.
@@ -187,6 +224,19 @@ class Predictor:
             others = (logits.sum() - logits[class_index]) / (len(logits) - 1)
             (gradient,) = torch.autograd.grad(logits[class_index] - others, activations)
         return _cam(activations.detach(), gradient)
+
+
+def _detector(bundle: Bundle) -> Detector | None:
+    facts = bundle.manifest.knowing
+    if facts is None or not facts.available:
+        return None
+    return Detector.of(facts, bundle.state_dict, bundle.manifest.preprocess.size)
+
+
+def _head(network: Network, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    with torch.inference_mode():
+        logits = network.fc(torch.from_numpy(features).to(network.fc.weight.device))
+    return np.asarray(logits.float().cpu().numpy())
 
 
 def _cam(activations: Tensor, gradient: Tensor) -> npt.NDArray[np.float32]:

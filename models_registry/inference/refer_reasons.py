@@ -32,3 +32,58 @@ class ReferReason(StrEnum):
         "The scan is of another modality than the model has learned.",
         "Read the scan yourself, or grade it in a project of its modality. Correct its modality if that is wrong.",
     )
+    OTHER_BODY_PART = (
+        "other_body_part",
+        "The scan is of another body part than the project is for.",
+        "Read the scan yourself, or grade it in a project of its body part. Correct the body part if that is wrong.",
+    )
+    OTHER_VIEW = (
+        "other_view",
+        "The scan was taken in another view than the project is for.",
+        "Read the scan yourself. Correct the view if that is wrong.",
+    )
+    OTHER_LATERALITY = (
+        "other_laterality",
+        "The scan shows the other side of the body than the project is for.",
+        "Read the scan yourself. Correct the side if that is wrong.",
+    )
+    OTHER_AGE = (
+        "other_age",
+        "The patient is younger or older than those the project is for.",
+        "Read the scan yourself: bodies of other ages look different, and the model has not learned how.",
+    )
+    TOO_SMALL = (
+        "too_small",
+        "The picture has far fewer pixels than those the model has learned from, so details may be missing.",
+        "Read the scan yourself, or send it again in its original size.",
+    )
+    BLANK = (
+        "blank",
+        "The picture is of one grey, or almost: it shows nothing.",
+        "Look at the file that was sent, and export the scan again.",
+    )
+    NOISE = (
+        "noise",
+        "The picture is noise: neighbouring pixels have nothing to do with each other.",
+        "Look at the file that was sent, and export the scan again.",
+    )
+    MOSTLY_EMPTY = (
+        "mostly_empty",
+        "Nearly all of the picture is empty: the scan may be cut off, or a small picture on a large page.",
+        "Read the scan yourself, or cut the picture out and send it again.",
+    )
+    INVERTED = (
+        "inverted",
+        "The picture seems to be a negative of what the model has learned: dark and bright are exchanged.",
+        "Read the scan yourself, or invert it and send it again.",
+    )
+    TURNED = (
+        "turned",
+        "The picture seems to be turned or upside down.",
+        "Read the scan yourself, or turn it upright and send it again.",
+    )
+    UNLIKE_TRAINING = (
+        "unlike_training",
+        "The scan does not resemble the scans that the model has learned from.",
+        "Read the scan yourself. If it is of the kind that the project is for, label it: the next model can learn from it.",
+    )

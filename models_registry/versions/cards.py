@@ -96,6 +96,8 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         "## Figures",
         *figure_lines(evaluation),
         "",
+        "## What it knows of its limits",
+        *(line for sentence in confidence.limits(model) for line in (sentence, "")),
         "## Calibration",
         *(line for sentence in confidence.lines(model) for line in (sentence, "")),
     ]

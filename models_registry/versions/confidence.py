@@ -14,6 +14,41 @@ _AS_SERVED: Final = "as many as serve"
 _SINGLE: Final = "one for each: what serves is the mean of several, which is less sure of itself"
 
 
+_SAID: Final = {
+    "validation": "validation scans",
+    "mild": "the same, mildly changed",
+    "turned_left": "turned to the left",
+    "upside_down": "upside down",
+    "turned_right": "turned to the right",
+    "inverted": "inverted",
+}
+
+
+def limits(model: ModelVersion) -> list[str]:
+    """Sentences about what the version knows of its own limits: whether it notices a scan unlike those it learned from."""
+    found = model.calibration.get("knowing")
+    if not found:
+        return [
+            "It does not tell whether a scan resembles those it learned from: it was made before this was measured."
+        ]
+    if found["reason"]:
+        head = f"It cannot tell whether a scan resembles those it learned from: {found['reason']}."
+        return [f"{head} It may answer pictures that it cannot know; only pictures of nothing are noticed."]
+    shares = ", ".join(f"{_SAID[name]} {_percent(share)}" for name, share in found["measured"].items() if name in _SAID)
+    postures = [name.replace("_", " ") for name in found["postures"]]
+    told = (
+        f"It notices a scan that is {', '.join(postures)}."
+        if postures
+        else "Its scans lie any way: none looks turned to it."
+    )
+    return [
+        f"It refers scans that do not resemble the {found['n']} that it learned from, as measured on {found['n_validation']} "
+        "validation scans.",
+        f"Referred for it: {shares}.",
+        told,
+    ]
+
+
 def lines(model: ModelVersion) -> list[str]:
     """Sentences about temperature, prevalence, calibration error, refer threshold and prediction sets."""
     calibration = model.calibration
@@ -58,6 +93,9 @@ def _temperature(model: ModelVersion) -> str:
     groups = f" of {calibration['n_groups']} {unit}" if calibration.get("n_groups") else ""
     origin = _ORIGINS.get(str(calibration.get("origin")), "").format(as_served=_as_served(model))
     where = f" ({origin})" if origin else ""
+    if calibration["temperature"] == 1:
+        fitted = f"as fitted ones did not help scans that they had not seen; measured on {calibration.get('n')} scans"
+        return f"Temperature 1, {fitted}{groups}{where}."
     return f"Temperature {calibration['temperature']:.3f}, fitted on {calibration.get('n')} scans{groups}{where}."
 
 

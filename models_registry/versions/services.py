@@ -36,6 +36,7 @@ def register_version(
     calibration: Mapping[str, Any],
     card: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    reference: Mapping[str, Any] | None = None,
     mlflow_run_id: str = "",
 ) -> ModelVersion:
     """The version made by one training (`source`); called again for the same source, it gives the same version.
@@ -43,7 +44,8 @@ def register_version(
     The run that calls this was authorised when it was requested. `classes`: the ids of its classes in the bundle's order.
     `calibration` adds to what the bundle's manifest says. `card`: facts of the training that the card shows (`params`: a
     dict, `epochs`: dicts with `epoch` and numbers, …). `metrics`, the one reading of the test split, become the version's
-    first evaluation. The bundle is signed here, over exactly the bytes that are stored.
+    first evaluation. `reference`: what it says of its validation scans (`versions.reference`). The bundle is
+    signed here, over exactly the bytes that are stored.
     """
     known = ModelVersion.objects.filter(source=source).first()
     if known:
@@ -67,8 +69,10 @@ def register_version(
             "prevalence": sealed.manifest["prevalence"],
             "prior": sealed.manifest.get("prior"),
             "conformal": sealed.manifest.get("conformal"),
+            "knowing": sealed.manifest.get("knowing"),
             **calibration,
         },
+        reference=dict(reference or {}),
         training_date=timezone.now(),
         created_by=actor,
         mlflow_run_id=mlflow_run_id,

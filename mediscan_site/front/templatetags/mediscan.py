@@ -12,7 +12,9 @@ from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
 from labeling.reading.selectors import queue_counts
+from models_registry import selectors
 from models_registry.grades import prediction_sets
+from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Grade
 from models_registry.versions.fairness import test_reads as readings
 
@@ -87,6 +89,12 @@ def fact_lines(metadata: object) -> list[tuple[str, str]]:
 def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
     """Which classes cannot be ruled out; `.sentence` says it to a doctor."""
     return prediction_sets.of(grade)
+
+
+@register.filter
+def refer_reasons(grade: Grade) -> list[ReferReason]:
+    """Why a scan was given back, in sentences for a doctor."""
+    return selectors.refer_reasons(grade)
 
 
 @register.filter

@@ -73,10 +73,10 @@ def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(folder,
     for answers in (told["pictures"], told["numbers"]):
         shares = [[answer["probabilities"][name] for name in names] for answer in answers]
         np.testing.assert_allclose(shares, expected.probabilities, atol=1e-6, rtol=0)
-        for answer, share in zip(answers, expected.probabilities, strict=True):
+        for place_of, (answer, share) in enumerate(zip(answers, expected.probabilities, strict=True)):
             assert answer["prediction"] == names[int(share.argmax())]
             assert answer["confidence"] == pytest.approx(share.max(), abs=1e-6)
-            assert answer["decision"] == predictor.decide(float(share.max())).decision
+            assert answer["decision"] == predictor.decide(expected, place_of).decision
 
 
 @pytest.mark.django_db

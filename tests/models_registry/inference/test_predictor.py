@@ -60,8 +60,9 @@ def test_a_confident_scan_is_answered_and_a_doubtful_one_referred():
 
 def test_without_calibration_every_scan_is_referred():
     model = Predictor(unpack(make_bundle(calibration=Calibration(None, 3, "only 3 validation scans"))))
-    assert not model.predict(make_tiles(1)[0]).calibrated
-    assert model.decide(0.999).reasons == ("not_calibrated",)
+    said = model.predict(make_tiles(1)[0])
+    assert not said.calibrated
+    assert model.decide(said).reasons == ("not_calibrated",)
 
 
 def test_a_heat_map_covers_the_tile_and_peaks_at_one(predictor):

@@ -1,0 +1,116 @@
+"""What a picture looks like without any network: grey levels, frequencies, edges, borders, and where it is bright.
+
+A network may map two very different pictures onto one point. These numbers are of the picture itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from models_registry.inference.preprocess import CHUNK, Tiles
+
+# Finer detail than this differs between devices more than between subjects.
+MOST_SIDE: Final = 64
+LEVELS, BANDS, ANGLES, GRID, THUMB = 16, 9, 6, 4, 16
+Floats = npt.NDArray[np.float64]
+
+
+def side_for(size: int) -> int:
+    """The side in pixels on which the numbers are taken for a network that sees `size` pixels."""
+    return min(size, MOST_SIDE)
+
+
+def unit(tiles: Tiles, side: int) -> Floats:
+    """uint8 (N, S, S) -> float64 (N, side, side) in 0..1, in whole grey levels as `shrink` leaves them."""
+    rows = [_unit(tiles[start : start + CHUNK], side) for start in range(0, len(tiles), CHUNK)]
+    return np.concatenate(rows) if rows else np.zeros((0, side, side))
+
+
+def _unit(tiles: Tiles, side: int) -> Floats:
+    x = torch.from_numpy(tiles.astype(np.float32)).unsqueeze(1)
+    if tiles.shape[1] != side:
+        x = functional.interpolate(x, (side, side), mode="bilinear", antialias=True)
+    return np.asarray(x.round_().clamp_(0, 255)[:, 0].numpy(), dtype=np.float64) / 255
+
+
+def describe(pictures: Floats) -> Floats:
+    """float64 (N, S, S) in 0..1 -> (N, WIDTH)."""
+    parts = (_levels, _spectrum, _edges, _borders, _where, _symmetry)
+    return np.concatenate([part(pictures) for part in parts], axis=1)
+
+
+def thumbs(pictures: Floats) -> Floats:
+    """(N, S, S) -> (N, THUMB * THUMB): coarse pictures of mean 0 and standard deviation 1, so that neither exposure nor contrast
+    tells which way up a picture is."""
+    small = _means(pictures, THUMB).reshape(len(pictures), -1)
+    centred = small - small.mean(axis=1, keepdims=True)
+    return np.asarray(centred / (centred.std(axis=1, keepdims=True) + 1e-3))
+
+
+def _means(x: Floats, cells: int) -> Floats:
+    """Means over cells x cells fields of about equal size: (N, cells, cells)."""
+    edges = np.linspace(0, x.shape[1], cells + 1).round().astype(int)
+    rows = np.add.reduceat(x, edges[:-1], axis=1) / np.diff(edges)[None, :, None]
+    return np.asarray(np.add.reduceat(rows, edges[:-1], axis=2) / np.diff(edges)[None, None, :])
+
+
+def _levels(x: Floats) -> Floats:
+    flat = x.reshape(len(x), -1)
+    bins = np.minimum((flat * LEVELS).astype(int), LEVELS - 1)
+    counts = np.stack([np.bincount(row, minlength=LEVELS) for row in bins]) if len(x) else np.zeros((0, LEVELS))
+    # Square roots: the few pixels of a rare grey level vary as much as the many of a common one.
+    return np.concatenate([np.sqrt(counts / flat.shape[1]), flat.mean(1)[:, None], flat.std(1)[:, None]], axis=1)
+
+
+def _spectrum(x: Floats) -> Floats:
+    """Logarithm of the power in bands of frequency, and in sectors of direction."""
+    side = x.shape[1]
+    window = np.hanning(side)[:, None] * np.hanning(side)[None, :]
+    centred = (x - x.mean(axis=(1, 2), keepdims=True)) * window
+    power = np.abs(np.fft.fftshift(np.fft.fft2(centred), axes=(1, 2))) ** 2
+    axis = np.arange(side) - side // 2
+    radius, angle = np.hypot(axis[:, None], axis[None, :]), np.arctan2(axis[:, None], axis[None, :]) % np.pi
+    band = np.minimum(np.log2(np.maximum(radius, 1)) / np.log2(side / 2) * BANDS, BANDS - 1).astype(int)
+    sector = np.minimum(angle / np.pi * ANGLES, ANGLES - 1).astype(int)
+    inside = (radius >= 1) & (radius <= side / 2)
+    rows = [_log_mean(power[:, inside & (band == k)]) for k in range(BANDS)]
+    far = inside & (radius > side / 8)
+    rows += [_log_mean(power[:, far & (sector == k)]) for k in range(ANGLES)]
+    return np.stack(rows, axis=1)
+
+
+def _log_mean(values: Floats) -> Floats:
+    if values.shape[1] == 0:
+        return np.zeros(len(values))
+    return np.asarray(np.log10(values.mean(axis=1) + 1e-4))
+
+
+def _edges(x: Floats) -> Floats:
+    across, down = np.abs(np.diff(x, axis=2)), np.abs(np.diff(x, axis=1))
+    rows = [np.log10(part.mean(axis=(1, 2)) + 1e-3) for part in (across, down)]
+    flat = np.concatenate([part.reshape(len(x), -1) for part in (across, down)], axis=1)
+    rows += [np.log10(np.quantile(flat, share, axis=1) + 1e-3) for share in (0.5, 0.9, 0.99)]
+    return np.stack(rows, axis=1)
+
+
+def _borders(x: Floats) -> Floats:
+    wide = max(1, x.shape[1] // 16)
+    strips = (x[:, :wide], x[:, -wide:], x[:, :, :wide], x[:, :, -wide:])
+    return np.stack([f(strip.reshape(len(x), -1), axis=1) for strip in strips for f in (np.mean, np.std)], axis=1)
+
+
+def _where(x: Floats) -> Floats:
+    return _means(x, GRID).reshape(len(x), -1)
+
+
+def _symmetry(x: Floats) -> Floats:
+    """How much the picture differs from its mirror images, left and right and up and down."""
+    return np.stack([np.abs(x - flipped).mean(axis=(1, 2)) for flipped in (x[:, :, ::-1], x[:, ::-1])], axis=1)
+
+
+WIDTH: Final = describe(np.zeros((1, MOST_SIDE, MOST_SIDE))).shape[1]
