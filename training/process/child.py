@@ -31,10 +31,11 @@ from training.engine.checkpoint import CheckpointError
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import Trained, train
+from training.engine.package import Knowledge
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
-from training.process import cores, doubts, ending, measuring, packing, provenance, scores, tiles
+from training.process import cores, doubts, ending, knowing, measuring, packing, provenance, scores, tiles
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
@@ -121,7 +122,13 @@ class Training:
     def make(self) -> packing.Packed:
         data, trained = self.train()
         self.out_of_fold = trained.out_of_fold
-        return packing.pack_affordable(self.run, self.config, data, trained.members, self._calibration_scans)
+        return packing.pack_affordable(
+            self.run, self.config, data, trained.members, self._calibration_scans, self.knowledge_of
+        )
+
+    def knowledge_of(self, fitted: FitResult) -> Knowledge:
+        """What the version knows of its own limits: from all of validation, whatever else a part of it decided."""
+        return knowing.knowledge(self.run, self.config, self.learning, self.validation, fitted)
 
     def train(self) -> tuple[TrainData, Trained]:
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
@@ -257,6 +264,7 @@ class Training:
             calibration={},
             card=facts,
             metrics=report,
+            reference=knowing.reference(packed.predictor, self.validation).to_json(),
             mlflow_run_id=self.book.run_id(),
         )
 

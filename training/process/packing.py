@@ -13,7 +13,7 @@ from training.engine.calibrating import CalibrationScans
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import merged
-from training.engine.package import make_bundle
+from training.engine.package import Knowledge, make_bundle
 from training.engine.report import FitResult
 from training.models import TrainingRun
 from training.process import provenance
@@ -37,12 +37,14 @@ def pack_affordable(
     data: TrainData,
     members: Sequence[FitResult],
     scans_of: Callable[[FitResult], CalibrationScans],
+    known_of: Callable[[FitResult], Knowledge],
 ) -> Packed:
     """The bundle of as many networks as answer within TRAINING_LATENCY_BUDGET_MS on this machine, at least one: the last one
-    trained is left out first. Each attempt is calibrated again, on `scans_of` what it holds."""
+    trained is left out first. Each attempt is calibrated again, on `scans_of` what it holds, and learns its own limits,
+    `known_of` what it holds."""
     for count in range(len(members), 0, -1):
         fitted = merged(members[:count])
-        bundle, predictor = pack(run, config, data, fitted, scans_of(fitted))
+        bundle, predictor = pack(run, config, data, fitted, scans_of(fitted), known_of(fitted))
         took = latency_ms(predictor)
         if took <= settings.TRAINING_LATENCY_BUDGET_MS:
             break
@@ -50,7 +52,12 @@ def pack_affordable(
 
 
 def pack(
-    run: TrainingRun, config: TrainConfig, data: TrainData, fitted: FitResult, scans: CalibrationScans
+    run: TrainingRun,
+    config: TrainConfig,
+    data: TrainData,
+    fitted: FitResult,
+    scans: CalibrationScans,
+    known: Knowledge | None = None,
 ) -> tuple[bytes, Predictor]:
     """The bundle, calibrated on `scans`, and the predictor that it will be when it serves."""
     classes, stated = run.snapshot.classes, planning.stated(run.config)
@@ -65,5 +72,6 @@ def pack(
         code_version=provenance.code_version(),
         expected_prevalence=stated.shares(classes),
         conformal_target=stated.conformal_target,
+        knowledge=known,
     )
     return bundle, Predictor(unpack(bundle))

@@ -14,7 +14,7 @@ from images.policies import require
 from labeling.models import SnapshotMember
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
-from models_registry.inference.bundle import Bundle
+from models_registry.inference.bundle import Bundle, Manifest
 from models_registry.models import ModelVersion
 from models_registry.versions import serving
 from training.engine.ensemble import merged
@@ -77,7 +77,7 @@ def reproduce(*, actor: User, run: TrainingRun, show: Callable[[float, str], Non
     stored = _stored(run)
     with _threads(run.environment.get("threads")):
         environment = differences(run.environment, provenance.of(run))
-        made = _made_again(run, stored.manifest.members, show)
+        made = _made_again(run, stored.manifest, show)
     differing, largest = compare(stored.state_dict, made)
     return Comparison(len(stored.state_dict), differing, largest, environment)
 
@@ -109,17 +109,20 @@ def _stored(run: TrainingRun) -> Bundle:
         raise _cannot(str(error)) from error
 
 
-def _made_again(run: TrainingRun, networks: int, show: Callable[[float, str], None]) -> dict[str, Tensor]:
-    """The weights of the first `networks`: how many of them serve depends on how quick a machine is, and is no part of the
-    comparison."""
-    book = NoBook(run)
+def _made_again(run: TrainingRun, manifest: Manifest, show: Callable[[float, str], None]) -> dict[str, Tensor]:
+    """The weights of as many networks as serve, and what the version knows of its limits, if it does. How many networks serve
+    depends on how quick a machine is, and is no part of the comparison."""
+    book, networks, limits = NoBook(run), manifest.members, manifest.knowing is not None
     try:
-        _, trained = Training(run, Rehearsal(run, show), book).train()
+        training = Training(run, Rehearsal(run, show), book)
+        _, trained = training.train()
+        fitted = merged(trained.members[:networks])
+        known = training.knowledge_of(fitted)[1] if limits else {}
     except Exception as error:
         raise _cannot(f"{run.code} could not be trained again. {explain(run, error)}") from error
     finally:
         book.close()
-    return merged(trained.members[:networks]).state_dict
+    return {**fitted.state_dict, **known}
 
 
 @contextmanager

@@ -1,0 +1,326 @@
+"""From the scans of a run to what its version knows of its own limits: see `models_registry.inference.knowing`.
+
+Fitted on training scans and on mild views of them; limited on validation scans, which no network learned from, and on training
+scans by a fit on the others. Outliers, where one is needed to tell postures apart or to measure, are made of these scans: no
+foreign picture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from torch import Tensor
+
+from models_registry.inference.architectures import restored
+from models_registry.inference.bundle import split_members
+from models_registry.inference.knowing import lowlevel
+from models_registry.inference.knowing.detector import Eyes, Scores
+from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
+from models_registry.inference.knowing.gauss import Gauss
+from models_registry.inference.knowing.posture import PUT, Posture
+from models_registry.inference.knowing.views import kinds_of, views
+from models_registry.inference.preprocess import Tiles, shrink
+from models_registry.inference.runtimes import Eager
+
+from .config import TrainConfig
+from .data import Labels, TrainData
+from .report import FitResult
+from .shrunk import fit_gauss
+
+Floats = npt.NDArray[np.float64]
+Features = Callable[[Tiles], npt.NDArray[np.float32]]
+Tensors = dict[str, Tensor]
+
+MIN_TRAINING: Final = 100
+MIN_VALIDATION: Final = 10
+# The shares of true scans, and of mildly changed ones, that may be referred for their distance.
+TARGET, MILD_TARGET = 0.05, 0.1
+# Pictures that pass through the networks for it, at most; and as a share of those that the training passes through.
+MOST_POINTS: Final = 3000
+SHARE_OF_TRAINING: Final = 0.05
+FOLDS: Final = 5
+# The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
+LEAST_TOLD: Final = 0.9
+SEED: Final = 31
+
+
+@dataclass(frozen=True)
+class Material:
+    """Tiles uint8 (N, S, S) as the network sees them, and the class (N,) of each training one; `features` gives what the
+    networks read from tiles. `mirrored`: whether a mirror image is still the same kind of scan. `points`: about how many
+    pictures may pass through the networks. `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
+
+    train: Tiles
+    labels: Labels
+    val: Tiles
+    features: Features
+    mirrored: bool
+    points: int = MOST_POINTS
+    smallest_side: int = 0
+
+
+def points_for(scans: int, epochs: int) -> int:
+    """How many pictures may pass: training passes each scan in every epoch, there and back, which takes about three times as
+    long as there alone."""
+    return int(min(MOST_POINTS, max(2 * scans, SHARE_OF_TRAINING * 3 * scans * epochs)))
+
+
+def material(
+    result: FitResult, data: TrainData, config: TrainConfig, smallest_side: int = 0, device: str = "cpu"
+) -> Material:
+    """What a finished run has to learn its limits from. Features are those that serve: of the scan as it is, from every network
+    of the run."""
+    states = split_members(result.state_dict, result.members)
+    networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
+    eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
+    return Material(
+        shrink(data.train_tiles, config.image_size),
+        data.train_labels,
+        shrink(data.val_tiles, config.image_size),
+        lambda tiles: eager.run(tiles).features,
+        config.allow_flips,
+        points_for(len(data.train_tiles), config.epochs),
+        smallest_side,
+    )
+
+
+def why_not(material: Material) -> str:
+    """Why nothing can be said of limits; empty where it can."""
+    for tiles, least, name in (
+        (material.train, MIN_TRAINING, "training"),
+        (material.val, MIN_VALIDATION, "validation"),
+    ):
+        if len(tiles) < least:
+            return f"only {len(tiles)} {name} scans, at least {least} are needed to tell what a scan must look like"
+    return ""
+
+
+def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
+    """The facts and the tensors for a bundle; facts with a reason, and no tensors, where there are too few scans. The same to
+    the bit for the same input on the same machine."""
+    reason = why_not(material)
+    if reason:
+        few = Knowing(
+            reason, n=len(material.train), n_validation=len(material.val), smallest_side=material.smallest_side
+        )
+        return few, {}
+    points = _points(material)
+    eyes = _exact(_eyes(points, np.ones(len(points.scan), dtype=np.bool_), _told(points)))
+    val = eyes.scores(points.val_features, points.val)
+    mild = eyes.scores(points.mild_features, points.mild)
+    limits, widths = _limits([val, _cross_fitted(points, eyes)], mild)
+    facts = _facts(material, points, eyes, limits, widths)
+    return replace(facts, measured=_measured(facts, eyes, points, val, mild)), _tensors(eyes)
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Training pictures, changed views of them included, with the number of the scan that each shows; validation scans and
+    views of these."""
+
+    tiles: Tiles
+    look: Floats
+    # Coarse pictures (1 + P, N, D): as they are, then in each posture of PUT.
+    thumbs: Floats
+    features: Floats
+    labels: Labels
+    scan: Labels
+    val: Tiles
+    val_features: Floats
+    mild: Tiles
+    mild_features: Floats
+
+
+def _points(material: Material) -> _Points:
+    kinds = kinds_of(mirrored=material.mirrored)
+    # Half of what may pass is unchanged, at most; the scans that are left out then are many and alike.
+    chosen = _some(len(material.train), material.points // 2)
+    train, labels = material.train[chosen], material.labels[chosen]
+    rounds = int(np.clip(material.points // len(train) - 1, 1, len(kinds)))
+    tiles = np.concatenate([train, views(train, rounds, SEED, kinds)])
+    val = material.val[_some(len(material.val), material.points // 4)]
+    some = val[_some(len(val), material.points // 4 // len(kinds))]
+    mild = views(some, len(kinds), SEED + 1, kinds)
+
+    def read(pictures: Tiles) -> Floats:
+        return np.asarray(material.features(pictures), dtype=np.float64)
+
+    side, again = lowlevel.side_for(tiles.shape[1]), rounds + 1
+    seen = [lowlevel.unit(pictures, side) for pictures in (tiles, *(put(tiles) for put in PUT.values()))]
+    return _Points(
+        tiles,
+        lowlevel.describe(seen[0]),
+        np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
+        read(tiles),
+        np.tile(labels, again),
+        np.tile(np.arange(len(train)), again),
+        val,
+        read(val),
+        mild,
+        read(mild),
+    )
+
+
+def _some(n: int, most: int) -> Labels:
+    """Positions of at most `most` of n, spread evenly by chance, in rising order."""
+    if n <= max(1, most):
+        return np.arange(n)
+    return np.sort(np.random.default_rng(SEED).permutation(n)[: max(1, most)])
+
+
+def _eyes(points: _Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ...]) -> Eyes:
+    look = points.look[chosen]
+    return Eyes(
+        fit_gauss(points.features[chosen], points.labels[chosen]),
+        fit_gauss(look, np.zeros(len(look), dtype=np.int64)),
+        _posture(points.thumbs[:, chosen], postures),
+        lowlevel.side_for(points.tiles.shape[1]),
+    )
+
+
+def _posture(thumbs: Floats, names: tuple[str, ...]) -> Posture | None:
+    """Friedman, "Regularized Discriminant Analysis", 1989, with the shrinkage of Ledoit and Wolf."""
+    if not names:
+        return None
+    parts = thumbs[[0, *(1 + list(PUT).index(name) for name in names)]]
+    kind = np.repeat(np.arange(len(parts)), parts.shape[1])
+    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(parts.reshape(len(kind), -1), kind)
+    weights, bias = np.asarray(fitted.coef_), np.asarray(fitted.intercept_)
+    if len(names) == 1:
+        return Posture(names, weights, bias)
+    return Posture(names, weights[1:] - weights[0], bias[1:] - bias[0])
+
+
+def _told(points: _Points) -> tuple[str, ...]:
+    """The postures that training fixes: which a fit without a scan tells from upright. Cells lie any way."""
+    names, n = tuple(PUT), _scans(points)
+    fold = _folds(n)
+    upright, told = np.zeros((n, len(names))), np.zeros((n, len(names)))
+    for part in range(FOLDS):
+        held = np.flatnonzero(fold == part)
+        fitted = _posture(points.thumbs[:, fold[points.scan] != part], names)
+        if fitted is None:
+            return ()
+        upright[held] = fitted.odds(points.thumbs[0, held])
+        for column in range(len(names)):
+            told[held, column] = fitted.odds(points.thumbs[1 + column, held])[:, column]
+    right = np.minimum((told > 0).mean(axis=0), (upright < 0).mean(axis=0))
+    return tuple(name for name, share in zip(names, right, strict=True) if share >= LEAST_TOLD)
+
+
+def _scans(points: _Points) -> int:
+    return int(points.scan.max()) + 1
+
+
+def _folds(n: int) -> Labels:
+    return np.asarray(np.random.default_rng(SEED).permutation(n) % FOLDS, dtype=np.int64)
+
+
+def _cross_fitted(points: _Points, eyes: Eyes) -> Scores:
+    """Of each training scan as it is, by a fit on the others."""
+    names = eyes.posture.names if eyes.posture else ()
+    n = _scans(points)
+    fold = _folds(n)
+    found = Scores(np.zeros(n), np.zeros(n), np.zeros((n, len(names))))
+    for part in range(FOLDS):
+        held = np.flatnonzero(fold == part)
+        fitted = _eyes(points, fold[points.scan] != part, names)
+        found.features[held] = fitted.features.distances(points.features[held])
+        found.look[held] = fitted.look.distances(points.look[held])
+        if fitted.posture:
+            found.odds[held] = fitted.posture.odds(points.thumbs[0, held])
+    return found
+
+
+def _limits(true: list[Scores], mild: Scores) -> tuple[dict[str, float], dict[str, float]]:
+    """Limits and widths. The two distances get limits that are equally far out: so many standard deviations above the mean of
+    their logarithms that no more than the targets are beyond any limit, of true scans and of their mild views. A posture is
+    believed where no true scan has such odds."""
+    known = {name: np.concatenate([scores.levels[name] for scores in true]) for name in mild.levels}
+    mean = {name: float(values.mean()) for name, values in known.items()}
+    width = {name: max(float(values.std()), 1e-3) for name, values in known.items()}
+    turned = max(0.0, float(known[POSTURE].max())) if POSTURE in known else 0.0
+
+    def outness(scores: Scores) -> Floats:
+        return np.asarray(
+            np.max([(scores.levels[name] - mean[name]) / width[name] for name in (FEATURES, LOOK)], axis=0)
+        )
+
+    least = _quantile(np.concatenate([outness(scores) for scores in true]), TARGET)
+    far = max(least, _quantile(outness(mild), MILD_TARGET))
+    limits = {name: float(np.exp(mean[name] + width[name] * far)) for name in (FEATURES, LOOK)}
+    return ({**limits, POSTURE: turned} if POSTURE in known else limits), width
+
+
+def _quantile(values: Floats, beyond: float) -> float:
+    """What at most the share `beyond` of further scans of the same kind is expected to exceed (Vovk, Gammerman and Shafer,
+    "Algorithmic Learning in a Random World", 2005)."""
+    rank = min(int(np.ceil((len(values) + 1) * (1 - beyond))), len(values))
+    return float(np.sort(values)[rank - 1])
+
+
+def _exact(eyes: Eyes) -> Eyes:
+    """As a bundle keeps it: limits are those of what serves."""
+
+    def single(values: Floats) -> Floats:
+        return values.astype(np.float32).astype(np.float64)
+
+    def gauss(one: Gauss) -> Gauss:
+        return Gauss(single(one.centre), single(one.scale), single(one.means), single(one.axes), one.rest)
+
+    posture = eyes.posture
+    kept = Posture(posture.names, single(posture.weights), single(posture.bias)) if posture else None
+    return Eyes(gauss(eyes.features), gauss(eyes.look), kept, eyes.side)
+
+
+def _tensors(eyes: Eyes) -> Tensors:
+    arrays: dict[str, Floats] = {}
+    for name, one in ((FEATURES, eyes.features), (LOOK, eyes.look)):
+        parts = {"centre": one.centre, "scale": one.scale, "means": one.means, "axes": one.axes}
+        arrays |= {f"{PREFIX}{name}/{part}": values for part, values in parts.items()}
+    if eyes.posture:
+        arrays |= {f"{PREFIX}{POSTURE}/weights": eyes.posture.weights, f"{PREFIX}{POSTURE}/bias": eyes.posture.bias}
+    return {name: torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)) for name, values in arrays.items()}
+
+
+def _facts(
+    material: Material, points: _Points, eyes: Eyes, limits: dict[str, float], widths: dict[str, float]
+) -> Knowing:
+    n = _scans(points)
+    return Knowing(
+        n=n,
+        n_validation=len(points.val),
+        n_views=len(points.tiles) - n,
+        dimension=points.features.shape[1],
+        axes=len(eyes.features.axes),
+        look_axes=len(eyes.look.axes),
+        means=len(eyes.features.means),
+        side=eyes.side,
+        smallest_side=material.smallest_side,
+        limits=limits,
+        widths=widths,
+        rests={FEATURES: eyes.features.rest, LOOK: eyes.look.rest},
+        postures=eyes.posture.names if eyes.posture else (),
+    )
+
+
+def _measured(facts: Knowing, eyes: Eyes, points: _Points, val: Scores, mild: Scores) -> dict[str, float]:
+    """Shares that are referred: of validation scans and their mild views, of the same turned and inverted by the picture alone, of
+    noise with their brightness."""
+    known = {"validation": _beyond(facts, val), "mild": _beyond(facts, mild)}
+    for name, put in PUT.items():
+        turned = put(points.val)
+        # Without the networks: they would only find more.
+        scores = replace(eyes.scores(points.val_features, turned), features=np.zeros(len(turned)))
+        known[name] = _beyond(facts, scores)
+    return {name: round(share, 4) for name, share in known.items()}
+
+
+def _beyond(facts: Knowing, scores: Scores) -> float:
+    return float((scores.ratios(facts) > 1).mean())
