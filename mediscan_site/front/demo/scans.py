@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
 from images import phantoms
 from images.decoding import formats
 
@@ -39,9 +42,7 @@ class DemoData:
 
 
 def _jpeg(item: phantoms.Phantom) -> SingleScan:
-    out = io.BytesIO()
-    item.image.save(out, "JPEG", quality=92)
-    return SingleScan(item.image_id, out.getvalue(), item.label, item.split, item.patient)
+    return SingleScan(item.image_id, _jpeg_bytes(item.image), item.label, item.split, item.patient)
 
 
 def _zip_of(entries: Iterator[tuple[str, bytes]]) -> BinaryIO:
@@ -70,6 +71,28 @@ def sample_data(single_count: int = 12) -> DemoData:
     rest = [scan for scan in scans if scan not in singles]
     new = [_jpeg(item) for item in phantoms.iterate(4, 1, seed=NEW_PATIENTS_SEED)]
     return DemoData("chest phantoms", list(phantoms.CLASSES), singles, _zip_of(_phantom_entries(rest)), new)
+
+
+def noise() -> bytes:
+    """A picture of nothing, always the same."""
+    grey = np.random.default_rng(NEW_PATIENTS_SEED).integers(0, 256, (256, 256), dtype=np.uint8)
+    return _jpeg_bytes(Image.fromarray(grey))
+
+
+def negative(data: bytes) -> bytes:
+    """The same scan with dark and bright exchanged, as a wrong export makes it. What is no picture that Pillow reads, such as
+    DICOM, stays as it is."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return _jpeg_bytes(ImageOps.invert(picture.convert("L")))
+    except UnidentifiedImageError:
+        return data
+
+
+def _jpeg_bytes(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92)
+    return out.getvalue()
 
 
 def own_data(path: Path) -> DemoData:

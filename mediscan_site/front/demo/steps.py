@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mediscan_site.front.demo.client import POLL_S, Api, ApiError, Json
-from mediscan_site.front.demo.scans import DemoData, SingleScan
+from mediscan_site.front.demo.scans import DemoData, SingleScan, negative, noise
 
 IMPORT_LIMIT_S = 900
 COMPARE_LIMIT_S = 900
@@ -198,6 +198,17 @@ def _answer(row: Json) -> str:
     return f"{verdict} ({row['confidence']:.2f})"
 
 
+def refer(story: Story) -> str:
+    """Pictures that no model can know: the doctor gets them back, and reads why."""
+    first = story.data.to_grade[0]
+    told = []
+    for what, data in (("noise", noise()), ("a negative", negative(first.data))):
+        row = _grade_one(story, replace(first, name=f"{what}.jpg", data=data))
+        why = " ".join(entry["sentence"] for entry in row["reason_sentences"])
+        told.append(f"{what}: {'referred. ' + why if row['decision'] == 'refer' else row['label']}")
+    return "; ".join(told)
+
+
 def feedback(story: Story) -> str:
     """Right where the grade agrees with what the scan is; wrong with the class where it does not."""
     wrong = 0
@@ -226,6 +237,7 @@ STEPS: list[tuple[str, Callable[[Story], str]]] = [
     ("evaluate", evaluate),
     ("deploy", deploy),
     ("grade", grade),
+    ("refer", refer),
     ("feedback", feedback),
     ("history", history),
 ]
