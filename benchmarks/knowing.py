@@ -63,7 +63,8 @@ def _go_on() -> bool:
 def packed(learning: sets.Learning, data: Any, config: Any, fitted: Any) -> bytes:
     from models_registry.inference.bundle import ClassRef
     from training.engine.calibrating import divide, scans_of
-    from training.engine.knowing import fit_knowing, material
+    from training.engine.knowing import fit_knowing
+    from training.engine.material import material
     from training.engine.package import make_bundle
 
     val = learning.val

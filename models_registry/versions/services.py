@@ -63,21 +63,19 @@ def register_version(
         bundle_signature=sealed.signature,
         source=source,
         classes=rows,
-        calibration={
-            **sealed.manifest["calibration"],
-            "referral": sealed.manifest["referral"],
-            "prevalence": sealed.manifest["prevalence"],
-            "prior": sealed.manifest.get("prior"),
-            "conformal": sealed.manifest.get("conformal"),
-            "knowing": sealed.manifest.get("knowing"),
-            **calibration,
-        },
+        calibration={**_said(sealed.manifest), **calibration},
         reference=dict(reference or {}),
         training_date=timezone.now(),
         created_by=actor,
         mlflow_run_id=mlflow_run_id,
     )
     return _save(model, blob, facts=card, metrics=metrics)
+
+
+def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of confidence and of its limits, for the version's row."""
+    named = {name: manifest.get(name) for name in ("prior", "conformal", "knowing")}
+    return {**manifest["calibration"], "referral": manifest["referral"], "prevalence": manifest["prevalence"], **named}
 
 
 def _class_rows(project: Project, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ foreign picture is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,88 +16,27 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from models_registry.inference.architectures import restored
-from models_registry.inference.bundle import split_members
 from models_registry.inference.knowing import lowlevel
 from models_registry.inference.knowing.detector import Eyes, Scores
 from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
 from models_registry.inference.knowing.gauss import Gauss
 from models_registry.inference.knowing.posture import PUT, Posture
 from models_registry.inference.knowing.views import kinds_of, views
-from models_registry.inference.preprocess import Tiles, shrink
-from models_registry.inference.runtimes import Eager
+from models_registry.inference.preprocess import Tiles
 
-from .config import TrainConfig
-from .data import Labels, TrainData
-from .report import FitResult
+from .data import Labels
+from .material import Material, why_not
 from .shrunk import fit_gauss
 
 Floats = npt.NDArray[np.float64]
-Features = Callable[[Tiles], npt.NDArray[np.float32]]
 Tensors = dict[str, Tensor]
 
-MIN_TRAINING: Final = 100
-MIN_VALIDATION: Final = 10
 # The shares of true scans, and of mildly changed ones, that may be referred for their distance.
 TARGET, MILD_TARGET = 0.05, 0.1
-# Pictures that pass through the networks for it, at most; and as a share of those that the training passes through.
-MOST_POINTS: Final = 3000
-SHARE_OF_TRAINING: Final = 0.05
 FOLDS: Final = 5
 # The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
 LEAST_TOLD: Final = 0.9
 SEED: Final = 31
-
-
-@dataclass(frozen=True)
-class Material:
-    """Tiles uint8 (N, S, S) as the network sees them, and the class (N,) of each training one; `features` gives what the
-    networks read from tiles. `mirrored`: whether a mirror image is still the same kind of scan. `points`: about how many
-    pictures may pass through the networks. `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
-
-    train: Tiles
-    labels: Labels
-    val: Tiles
-    features: Features
-    mirrored: bool
-    points: int = MOST_POINTS
-    smallest_side: int = 0
-
-
-def points_for(scans: int, epochs: int) -> int:
-    """How many pictures may pass: training passes each scan in every epoch, there and back, which takes about three times as
-    long as there alone."""
-    return int(min(MOST_POINTS, max(2 * scans, SHARE_OF_TRAINING * 3 * scans * epochs)))
-
-
-def material(
-    result: FitResult, data: TrainData, config: TrainConfig, smallest_side: int = 0, device: str = "cpu"
-) -> Material:
-    """What a finished run has to learn its limits from. Features are those that serve: of the scan as it is, from every network
-    of the run."""
-    states = split_members(result.state_dict, result.members)
-    networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
-    eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
-    return Material(
-        shrink(data.train_tiles, config.image_size),
-        data.train_labels,
-        shrink(data.val_tiles, config.image_size),
-        lambda tiles: eager.run(tiles).features,
-        config.allow_flips,
-        points_for(len(data.train_tiles), config.epochs),
-        smallest_side,
-    )
-
-
-def why_not(material: Material) -> str:
-    """Why nothing can be said of limits; empty where it can."""
-    for tiles, least, name in (
-        (material.train, MIN_TRAINING, "training"),
-        (material.val, MIN_VALIDATION, "validation"),
-    ):
-        if len(tiles) < least:
-            return f"only {len(tiles)} {name} scans, at least {least} are needed to tell what a scan must look like"
-    return ""
 
 
 def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:

@@ -11,7 +11,8 @@ from training import planning
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.device import Device
-from training.engine.knowing import fit_knowing, material
+from training.engine.knowing import fit_knowing
+from training.engine.material import material
 from training.engine.package import Knowledge
 from training.engine.report import FitResult
 from training.models import TrainingRun

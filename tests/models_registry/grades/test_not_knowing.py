@@ -103,7 +103,7 @@ def test_history_its_table_and_the_timeline_show_the_reasons(knows, author, make
     assert api(author).get("/api/v1/history/").json()["results"][0]["reasons"] == ["unlike_training"]
     table = api(author).get("/api/v1/history/?format=csv")
     text = b"".join(table.streaming_content).decode() if table.streaming else table.content.decode()
-    assert next(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))["reasons"] == "unlike_training"
+    assert next(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))["reasons"] == '["unlike_training"]'
     told = [row["text"] for row in api(author).get(f"/api/v1/images/{grade.image.code}/timeline/").json()["results"]]
     assert any("referred. The scan does not resemble" in line for line in told)
     client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")

@@ -14,7 +14,8 @@ from models_registry.inference.knowing.facts import Knowing
 from models_registry.inference.knowing.views import CHANGES, kinds_of, views
 from models_registry.inference.predictor import Predictor
 from tests.training.engine.builders import make_manifest
-from training.engine.knowing import MIN_TRAINING, Material, fit_knowing, points_for
+from training.engine.knowing import fit_knowing
+from training.engine.material import MIN_TRAINING, Material, points_for
 from training.engine.setup import initial_network
 from training.engine.shrunk import fit_gauss
 
