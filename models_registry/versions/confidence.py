@@ -24,6 +24,11 @@ _SAID: Final = {
 }
 
 
+def told(model: ModelVersion) -> dict[str, Any]:
+    """All of it, by the names that the page of a version knows."""
+    return {"confidence": lines(model), "confidence_rows": rows(model), "limits": limits(model)}
+
+
 def limits(model: ModelVersion) -> list[str]:
     """Sentences about what the version knows of its own limits: whether it notices a scan unlike those it learned from."""
     found = model.calibration.get("knowing")
