@@ -30,7 +30,7 @@ def open_referrals(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_registry', '0008_batches'),
+        ('models_registry', '0007_batches'),
     ]
 
     operations = [

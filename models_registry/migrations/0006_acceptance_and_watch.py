@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         ('core', '0014_turns'),
         ('images', '0008_unaccepted_site_and_alarms'),
         ('labeling', '0011_import_dialects'),
-        ('models_registry', '0006_graphs'),
+        ('models_registry', '0005_graphs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

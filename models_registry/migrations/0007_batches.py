@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('images', '0009_grade_on_arrival'),
         ('labeling', '0011_import_dialects'),
-        ('models_registry', '0007_acceptance_and_watch'),
+        ('models_registry', '0006_acceptance_and_watch'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
