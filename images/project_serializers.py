@@ -1,6 +1,6 @@
 """JSON of projects and their classes: parsing and shape, no rules."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -59,7 +59,7 @@ def _option_field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
     if option.kind == "years":
         return NumberField(allow_null=True, **options)
     if option.kind == "choice":
-        return serializers.ChoiceField(choices=Project._meta.get_field(option.name).choices, **options)
+        return serializers.ChoiceField(choices=cast(Any, Project._meta.get_field(option.name)).choices, **options)
     return NumberField(**options) if option.kind == "share" else serializers.CharField(allow_blank=True, **options)
 
 

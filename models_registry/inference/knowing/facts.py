@@ -85,12 +85,9 @@ class Knowing:
     def from_dict(cls, data: Mapping[str, Any]) -> Knowing:
         """Inverse of `to_dict`; `ValueError` when something is missing or wrong."""
         try:
-            return cls(
-                str(data["reason"]),
-                **{name: int(data[name]) for name in _COUNTS},
-                **{name: {str(k): float(v) for k, v in data[name].items()} for name in _MAPS},
-                postures=tuple(map(str, data["postures"])),
-            )
+            values: dict[str, Any] = {name: int(data[name]) for name in _COUNTS}
+            values |= {name: {str(k): float(v) for k, v in data[name].items()} for name in _MAPS}
+            return cls(str(data["reason"]), postures=tuple(map(str, data["postures"])), **values)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"knowing is incomplete: {error}") from error
 
