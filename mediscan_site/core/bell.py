@@ -39,8 +39,12 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Until something came in, `rouse` was called, or the time is up."""
-        sources = [self._woken, *([self._kernel.fileno()] if self._kernel is not None else [])]
-        if select.select(sources, [], [], max(0.0, seconds))[0]:
+        # Not `select`, which takes no file of a number over 1023.
+        sources = select.poll()
+        sources.register(self._woken, select.POLLIN)
+        if self._kernel is not None:
+            sources.register(self._kernel.fileno(), select.POLLIN)
+        if sources.poll(max(0.0, seconds) * 1000):
             self.quiet()
 
     def quiet(self) -> None:

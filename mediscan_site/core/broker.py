@@ -76,13 +76,16 @@ class Transport(CarefulTransport, filesystem.Transport):
 
     def drain_events(self, connection: Any, timeout: float | None = None, **kwargs: Any) -> None:
         began = time.monotonic()
+        # Before the first look: what comes in after it rings.
+        bell = self._listening()
         while True:
             try:
                 cast(Any, self.cycle).get(self._deliver, timeout=timeout)
             except Empty:
                 if timeout is not None and time.monotonic() - began >= timeout:
                     raise TimeoutError from None
-                self._rest(timeout)
+                longest = float(self.polling_interval or 0.0)
+                bell.wait(longest if timeout is None else min(longest, timeout))
             else:
                 return
 
@@ -91,11 +94,10 @@ class Transport(CarefulTransport, filesystem.Transport):
         if self._bell is not None:
             self._bell.rouse()
 
-    def _rest(self, timeout: float | None) -> None:
-        longest = float(self.polling_interval or 0.0)
+    def _listening(self) -> Bell:
         if self._bell is None:
             self._bell = Bell(Path(cast(Any, self.client).transport_options["data_folder_in"]))
-        self._bell.wait(longest if timeout is None else min(longest, timeout))
+        return self._bell
 
     def close_connection(self, connection: Any) -> None:
         super().close_connection(connection)
