@@ -167,6 +167,10 @@ SPECTACULAR_SETTINGS = {
         "OnAlarmEnum": "images.models.projects.OnAlarm",
         "DecisionEnum": "models_registry.models.grades.Grade.Decision",
         "AcceptanceDecisionEnum": "models_registry.models.acceptance.AcceptanceDecision.Decision",
+        "GradeBatchOriginEnum": "models_registry.models.batches.GradeBatch.Origin",
+        "GradeBatchOutcomeEnum": "models_registry.models.batches.GradeBatchItem.Outcome",
+        "EvaluationOriginEnum": "models_registry.models.versions.Evaluation.Origin",
+        "ReferralOutcomeEnum": "models_registry.models.worklists.Referral.Outcome",
         "AlarmDecisionEnum": "models_registry.models.watch.AlarmDecision.Decision",
     },
     "POSTPROCESSING_HOOKS": [

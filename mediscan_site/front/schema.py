@@ -35,6 +35,11 @@ def write_choices_out(result: dict[str, Any], generator: Any, request: Any, publ
             schema["properties"][name] = _written_out(field, schemas)
     for name in NO_CHOICE:
         schemas.pop(name, None)
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                # An address has no null: who filters by a column that may be null leaves the parameter out.
+                parameter["schema"].pop("nullable", None)
     return result
 
 

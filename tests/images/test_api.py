@@ -17,6 +17,7 @@ PROJECT_NAMES = (
     "id name classes class_rows modality four_eyes laterality_matters intended_use "
     "intended_body_part intended_view intended_laterality intended_age_min intended_age_max limitations coverage_target "
     "conformal_target expected_prevalence "
+    "grade_on_arrival unaccepted_site on_alarm blind_read_share "
     "keep_patient_characteristics keep_institution shift_dates version created_at"
 )
 SCAN_NAMES = (

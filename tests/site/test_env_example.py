@@ -23,7 +23,7 @@ OF_LIBRARIES = {
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 }
 # Read by the Makefile (demo), by the tests, and set by Django's own entry points, or a name of WSGI: no settings.
-NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "REQUEST_METHOD"}
+NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "REQUEST_METHOD", "PATH_INFO", "HTTP_AUTHORIZATION", "HTTP_COOKIE"}
 
 
 def read_by_the_source() -> set[str]:

@@ -17,6 +17,7 @@ NOISE_CORRELATION: Final = 0.35
 # What differs from an even border takes up less than this share of the area.
 EMPTY_SHARE: Final = 0.12
 BORDER_LEVELS: Final = 12
+EVEN_BORDER: Final = 0.6
 # Of the shortest side that the version learned from: below it, detail that it relies on was never recorded.
 SMALL_SHARE: Final = 0.5
 
@@ -53,7 +54,8 @@ def _shown(tile: npt.NDArray[np.float64]) -> float:
     """The share of the area of the smallest box that holds all that differs from the border; 1 where the border is not even."""
     border = np.concatenate([tile[0], tile[-1], tile[:, 0], tile[:, -1]])
     grey = np.median(border)
-    if np.quantile(np.abs(border - grey), 0.95) > BORDER_LEVELS:
+    # What is shown may touch the border.
+    if np.quantile(np.abs(border - grey), EVEN_BORDER) > BORDER_LEVELS:
         return 1.0
     differs = np.abs(tile - grey) > BORDER_LEVELS
     # Lines that differ in single pixels are dust.

@@ -94,7 +94,7 @@ def test_a_folder_that_was_changed_is_not_loaded(folder):
 @pytest.mark.django_db
 def test_an_uncalibrated_model_gives_no_confidence_and_refers(make_version):
     model = make_version(calibrated=False)
-    (answer,) = loader.Servable(serving.predictor(model)).predict(reference_tiles()[0])
+    (answer,) = loader.Servable(serving.predictor(model)).predict(reference_tiles()[1])
     assert (answer["confidence"], answer["decision"], answer["reasons"]) == (None, "refer", ["not_calibrated"])
 
 

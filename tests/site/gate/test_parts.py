@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from django.core.handlers.wsgi import WSGIRequest
 from django.urls import get_resolver, resolve
 
 from mediscan_site.core.http.later import Later, Wait
@@ -267,7 +266,7 @@ def test_who_was_known_a_moment_ago_is_not_looked_up_again_and_nobody_else_profi
     sent = environ(scope("POST", "/api/v1/images/", [(b"authorization", b"Bearer one")]), io.BytesIO(), 0)
     other = environ(scope("POST", "/api/v1/images/", [(b"authorization", b"Bearer two")]), io.BytesIO(), 0)
     assert limits.remembered(sent) is None
-    limits._remember(WSGIRequest(sent), 7)
+    limits._remember(sent, 7)
     assert limits.remembered(sent) == (7, limits.limit("image-list", "POST"))
     assert limits.remembered(other) is None
     monkeypatch.setattr(limits, "_known", {key: (user, 0.0) for key, (user, _) in limits._known.items()})

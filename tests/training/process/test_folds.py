@@ -83,12 +83,13 @@ def test_networks_beyond_the_latency_budget_are_left_out_one_by_one(monkeypatch,
 
     settings.TRAINING_LATENCY_BUDGET_MS = budget
     monkeypatch.setattr(packing, "latency_ms", lambda predictor: 100.0 * predictor)
-    monkeypatch.setattr(packing, "pack", lambda run, config, data, fitted, scans: (b"bundle", fitted.members))
+    monkeypatch.setattr(packing, "pack", lambda run, config, data, fitted, scans, known: (b"bundle", fitted.members))
     member = FitResult({}, (), 1, np.zeros((2, 2), dtype=np.float32), Preprocess(28, 0.5, 0.2), False, 1.0)
     calibrated: list[int] = []
     packed = packing.pack_affordable(
         SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), [member] * 3,  # type: ignore[arg-type]
         lambda fitted: calibrated.append(fitted.members),  # type: ignore[arg-type,return-value]
+        lambda fitted: None,  # type: ignore[arg-type,return-value]
     )  # fmt: skip
     assert (packed.fitted.members, packed.left_out, packed.latency_ms) == (kept, 3 - kept, 100.0 * kept)
     assert calibrated == list(range(3, kept - 1, -1))
