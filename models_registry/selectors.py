@@ -116,6 +116,12 @@ def refer_reasons(grade: Grade) -> list[ReferReason]:
     return [ReferReason(code) for code in grade.reasons]  # type: ignore[call-arg]  # looks a member up by its code
 
 
+def confidence_holds(grade: Grade) -> bool:
+    """Whether its confidence means anything: it was calibrated on scans like those that the version learned from, so it says
+    nothing about a scan that was referred for being another kind of scan, or of a place that is not known."""
+    return grade.confidence is not None and set(grade.reasons) <= {ReferReason.BELOW_THRESHOLD.value}
+
+
 def why_no_distance(grade: Grade) -> str:
     """Why nobody measured how far the scan lies from what the version learned; empty where somebody did, or before an answer."""
     if grade.status != WorkStatus.SUCCEEDED or grade.distance is not None:

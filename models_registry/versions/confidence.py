@@ -39,7 +39,8 @@ def limits(model: ModelVersion) -> list[str]:
     if found["reason"]:
         head = f"It cannot tell whether a scan resembles those it learned from: {found['reason']}."
         return [f"{head} It may answer pictures that it cannot know; only pictures of nothing are noticed."]
-    shares = ", ".join(f"{_SAID[name]} {_percent(share)}" for name, share in found["measured"].items() if name in _SAID)
+    measured = found["measured"]
+    shares = ", ".join(f"{said} {_percent(measured[name])}" for name, said in _SAID.items() if name in measured)
     postures = [name.replace("_", " ") for name in found["postures"]]
     told = (
         f"It notices a scan that is {', '.join(postures)}."

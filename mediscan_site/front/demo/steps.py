@@ -205,7 +205,7 @@ def refer(story: Story) -> str:
     for what, data in (("noise", noise()), ("a negative", negative(first.data))):
         row = _grade_one(story, replace(first, name=f"{what}.jpg", data=data))
         why = " ".join(entry["sentence"] for entry in row["reason_sentences"])
-        told.append(f"{what}: {'referred. ' + why if row['decision'] == 'refer' else row['label']}")
+        told.append(f"{what}: {'referred: ' + why.rstrip('.') if row['decision'] == 'refer' else row['label']}")
     return "; ".join(told)
 
 

@@ -135,6 +135,12 @@ def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
 
 
 @register.filter
+def is_sure(grade: Grade) -> bool:
+    """Whether its confidence and its prediction set mean anything."""
+    return selectors.confidence_holds(grade)
+
+
+@register.filter
 def refer_reasons(grade: Grade) -> list[ReferReason]:
     """Why a scan was given back, in sentences for a doctor."""
     return selectors.refer_reasons(grade)

@@ -94,7 +94,9 @@ def test_the_page_says_first_that_a_doctor_should_read_and_shows_nothing_green(k
     )
     assert read < why < guess
     assert "badge good" not in page[read:guess]
-    assert "bars muted" in page
+    assert "<meter" not in page
+    assert "With 90 % coverage" not in page
+    assert "measured on scans of the kind" in page
 
 
 def test_history_its_table_and_the_timeline_show_the_reasons(knows, author, make_scan, api, client):
