@@ -4,6 +4,7 @@ where the online test stands, what it was day by day, and what blind reads say."
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta
+from statistics import median
 from typing import Any, Final
 
 from django.utils import timezone
@@ -134,8 +135,9 @@ def _by_day(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
 
 def _of_day(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
     decisions = Counter(row[COLUMNS.index("decision")] for row in rows)
-    means = {}
+    middle = {}
     for name in MEASURES:
         known = [row[COLUMNS.index(name)] for row in rows if row[COLUMNS.index(name)] is not None]
-        means[name] = sum(known) / len(known) if known else None
-    return {"n": len(rows), "referred": decisions[Grade.Decision.REFER] / len(rows), **means}
+        # One foreign scan lies further away than a thousand others together.
+        middle[name] = median(known) if known else None
+    return {"n": len(rows), "referred": decisions[Grade.Decision.REFER] / len(rows), **middle}
