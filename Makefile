@@ -78,8 +78,8 @@ bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that no
 bench-training: setup-dev ## compare the quality, speed and honesty of training with peers; up to two hours with DATA=folder, minutes without
 	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
 
-bench-grading: setup-dev ## compare grades with mlflow models serve, PyTorch as it is, and an older checkout (BASE=folder REDIS=url); half an hour
-	$(PY) -m benchmarks.grading $(if $(BASE),--base "$(BASE)") $(if $(REDIS),--redis "$(REDIS)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
+bench-grading: setup-dev ## compare grades with mlflow models serve, PyTorch as it is, and an older checkout (DATA=folder BASE=folder REDIS=url); half an hour
+	$(PY) -m benchmarks.grading $(if $(DATA),--data "$(DATA)") $(if $(BASE),--base "$(BASE)") $(if $(REDIS),--redis "$(REDIS)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
 	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")

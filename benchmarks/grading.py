@@ -7,7 +7,7 @@ turns; milliseconds are this machine's. What was not measured is null.
 
 import argparse
 import contextlib
-import importlib.util
+import importlib
 import itertools
 import json
 import os
@@ -25,6 +25,7 @@ from benchmarks import _common, _grading_network, _site_process
 from benchmarks._grading_load import Load, stored_batch
 from benchmarks._grading_sides import CLIENTS, Side, grades, mlflow, p95
 
+PARTS = ("network", "serving", "redis", "training", "deploys", "cold", "knowing", "watching")
 KEYS = (
     "fp32_vs_eager", "int8_vs_eager", "committee_vs_eager", "full_grade_vs_usual", "stack_added_ms_median",
     "stack_added_ms_median_redis", "stack_throughput_share", "throughput_vs_mlflow_serve", "throughput_vs_153c71b",
@@ -41,22 +42,46 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=80, help="for each side and turn; an older checkout gets a quarter"
     )
-    parser.add_argument("--only", default="network,serving,redis,training,deploys,cold,knowing")
+    parser.add_argument("--data", type=Path, help="a folder of real scans, for the figures of not knowing and watching")
+    parser.add_argument("--only", default=",".join(PARTS), help="some of the parts; the others keep their figures")
     given = parser.parse_args()
-    parts, figures = given.only.split(","), dict.fromkeys(KEYS)
+    parts = given.only.split(",")
+    # What part of it was measured is kept as soon as it is: all of it takes long.
+    figures: dict[str, Any] = dict.fromkeys(KEYS) | _known(whole=parts == list(PARTS))
     if "network" in parts:
-        figures |= _grading_network.figures(4 * given.rounds)
+        _keep(figures, _grading_network.figures(4 * given.rounds))
     folder = Path(tempfile.mkdtemp(prefix="mediscan-grading-"))
     try:
-        with _site_process.site(MAX_WAITING_GRADES="100000") as ours:
-            made = _set_up(ours, folder)
-            figures |= _served(ours, made, folder, given, parts)
+        if {"serving", "training", "deploys", "cold"} & set(parts):
+            with _site_process.site(MAX_WAITING_GRADES="100000") as ours:
+                made = _set_up(ours, folder)
+                _served(ours, made, folder, given, parts, figures)
         if "redis" in parts and given.redis:
-            figures |= _with_redis(folder, given)
+            _keep(figures, _with_redis(folder, given))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if "knowing" in parts and importlib.util.find_spec("benchmarks.knowing"):
-        figures |= importlib.import_module("benchmarks.knowing").figures()
+    if {"knowing", "watching"} & set(parts):
+        _keep(figures, _of_data(given.data, parts))
+    _common.save("grading", figures)
+
+
+def _of_data(data: Path | None, parts: list[str]) -> dict[str, Any]:
+    """What real scans show; both parts look at the same models."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="mediscan-models-") as kept, _common.scratch_site():
+        for part in ("knowing", "watching"):
+            if part in parts:
+                found |= importlib.import_module(f"benchmarks.{part}").figures(data, Path(kept))
+    return found
+
+
+def _known(*, whole: bool) -> dict[str, Any]:
+    path = _common.RESULTS / "grading.json"
+    return {} if whole or not path.exists() else dict(json.loads(path.read_text()))
+
+
+def _keep(figures: dict[str, Any], more: dict[str, Any]) -> None:
+    figures |= more
     _common.save("grading", figures)
 
 
@@ -70,25 +95,29 @@ def _set_up(site: _site_process.Site, folder: Path, *more: str) -> dict[str, Any
 
 
 def _served(
-    site: _site_process.Site, made: dict[str, Any], folder: Path, given: argparse.Namespace, parts: list[str]
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    site: _site_process.Site,
+    made: dict[str, Any],
+    folder: Path,
+    given: argparse.Namespace,
+    parts: list[str],
+    figures: dict[str, Any],
+) -> None:
     ours = grades(site, made)
     ours.turn(16)
     if "serving" in parts:
-        found |= _compared(site, ours, made, folder, given)
+        _keep(figures, _compared(site, ours, made, folder, given))
     if "training" in parts:
         quiet = p95(ours.turn(given.requests))
         with Load(site.env):
             busy = p95(ours.turn(given.requests))
-        found |= {"p95_ms_while_training": round(1000 * busy, 1), "p95_training_vs_without": round(busy / quiet, 3)}
+        found = {"p95_ms_while_training": round(1000 * busy, 1), "p95_training_vs_without": round(busy / quiet, 3)}
+        _keep(figures, found)
     if "deploys" in parts:
         from benchmarks import _grading_deploys
 
-        found |= _grading_deploys.figures(site, made)
+        _keep(figures, _grading_deploys.figures(site, made))
     if "cold" in parts:
-        found |= _cold(site)
-    return found
+        _keep(figures, _cold(site))
 
 
 def _compared(
