@@ -52,7 +52,7 @@ def main() -> None:
         _keep(figures, _grading_network.figures(4 * given.rounds))
     folder = Path(tempfile.mkdtemp(prefix="mediscan-grading-"))
     try:
-        if {"serving", "training", "deploys", "cold"} & set(parts):
+        if {"serving", "redis", "training", "deploys", "cold"} & set(parts):
             with _site_process.site(MAX_WAITING_GRADES="100000") as ours:
                 made = _set_up(ours, folder)
                 _served(ours, made, folder, given, parts, figures)
