@@ -22,7 +22,7 @@ from .knowing.detector import Detector, Resemblance
 from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
-from .preprocess import Preprocess, Tiles
+from .preprocess import Preprocess, Tiles, shrink
 from .refer_reasons import ReferReason
 from .runtimes import BATCH, Eager, Runtime
 
@@ -170,7 +170,9 @@ class Predictor:
 
     def predict(self, tiles: Tiles) -> Predictions:
         """uint8 (N, 256, 256) -> `Predictions`."""
-        outputs = self._runtime.run(tiles)
+        # Once, for the networks and for the detector, which look at the same small picture.
+        small = shrink(tiles, self.manifest.preprocess.size)
+        outputs = self._runtime.run(small)
         temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
         shares = served_probabilities(outputs.logits, temperature, prior)
         return Predictions(
@@ -178,7 +180,7 @@ class Predictor:
             outputs.logits,
             temperature is not None,
             outputs.features,
-            resemblance=self._detector.judge(outputs.features, tiles) if self._detector else None,
+            resemblance=self._detector.judge(outputs.features, small) if self._detector else None,
             spread=self._spread(outputs.features, shares.argmax(axis=1)),
             unreadable=tuple(rules.quality(tiles)),
         )
