@@ -46,8 +46,7 @@ def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: 
     """Up to `n` scans for the actor alone, for ten minutes; none when nothing waits. Raises Invalid for bad arguments."""
     job = _parse_task(task)
     require(actor, RIGHTS[job], project)
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
-        raise Invalid(f"n must be a whole number from 1 to {MAX_N}.", attr="n")
+    require_number(n)
     if order not in ORDERS:
         raise Invalid(f"order must be one of: {', '.join(ORDERS)}.", attr="order", code="invalid_choice")
     leases: list[Lease] = []
@@ -59,6 +58,12 @@ def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: 
         seen.update(offered)
         leases += _take(actor, project, job, offered, n - len(leases))
     return leases
+
+
+def require_number(n: object) -> None:
+    """Invalid for anything but a number of scans that one reader may have on the desk."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
+        raise Invalid(f"n must be a whole number from 1 to {MAX_N}.", attr="n")
 
 
 def _parse_task(task: str) -> Lease.Task:

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 
 from images.models import Project, ProjectClass
+from labeling.reading.labels import MAX_REASON
 from models_registry.models import AlarmDecision
-from models_registry.watch.reads import MAX_REASON
 
 
 class AlarmForm(forms.Form):

@@ -1,6 +1,5 @@
 """Blind reads as a task: taken one at a time under a lease, read without the answer, kept for good."""
 
-from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
@@ -9,13 +8,13 @@ from django.utils import timezone
 
 from images.models import Project, ProjectClass
 from images.policies import require
+from labeling.reading.labels import MAX_REASON
+from labeling.reading.queue import LEASE
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import User
 from models_registry.models import BlindRead, Feedback, Grade
 
-LEASE: Final = timedelta(minutes=10)
-MAX_REASON: Final = 200
 OFFERED: Final = 8
 
 

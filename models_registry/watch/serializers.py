@@ -5,12 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from images.policies import visible_projects
-from labeling.reading.labels import parse_class
+from labeling.reading.labels import MAX_REASON, parse_class
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies
 from models_registry.models import Alarm, AlarmDecision, BlindRead, Watch
-from models_registry.watch import alarms, reads
+from models_registry.watch import alarms
 
 _RESULT = (
     "`reference` and each of `sites`: n, the share of each class and of referrals with 95 % intervals, confidence, distance and "
@@ -116,7 +116,7 @@ class BlindReadRequestSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name
         required=False, allow_blank=True, max_length=120
     )
-    ungradable = serializers.CharField(required=False, allow_blank=True, max_length=reads.MAX_REASON)
+    ungradable = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REASON)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         name = attrs.pop("label", "")

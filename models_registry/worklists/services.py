@@ -14,7 +14,7 @@ from images.services import require_free
 from labeling.models import Label
 from labeling.policies import require_class
 from labeling.reading.labels import MAX_REASON, label_scan, mark_ungradable
-from labeling.reading.queue import LEASE, MAX_N
+from labeling.reading.queue import LEASE, require_number
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
@@ -32,8 +32,7 @@ def claim_referrals(*, actor: User, project: Project, n: int = 1, without: Colle
     """Up to `n` referred scans for the actor alone, for ten minutes, oldest first; those they hold already come first, and their
     ten minutes begin anew. `without`: what they do not want now. None when nothing waits."""
     require(actor, RIGHT, project)
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
-        raise Invalid(f"n must be a whole number from 1 to {MAX_N}.", attr="n")
+    require_number(n)
     mine = selectors.held_by(actor, project).exclude(pk__in=list(without))
     held = list(mine.values_list("pk", flat=True)[:n])
     offered = list(held)
