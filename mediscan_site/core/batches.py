@@ -3,25 +3,21 @@
 Each row keeps its own attempt, lease and end: one that is taken over, cancelled or fails is nobody else's business. A wake-up
 that finds its row taken finds nothing to do, as ever."""
 
-import logging
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import start
 from mediscan_site.core.again import done_again
+from mediscan_site.core.beating import beating
 from mediscan_site.core.http.context import UsedToken, use_token
 from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
 from mediscan_site.core.work import CLAIM_TRIES
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,25 +87,9 @@ def acting(taken: Taken) -> Iterator[None]:
 @contextmanager
 def keep_alive(model: type[WorkItem], taken: Sequence[Taken]) -> Iterator[None]:
     """Renew the leases of all in one thread while the body works. Who lost a row learns it when it writes its end."""
-    ended = threading.Event()
-    mine = held(taken)
-
-    def run() -> None:
-        while not ended.wait(settings.WORK_LEASE_S / 5):
-            try:
-                model._default_manager.filter(mine, cancel_requested=False).update(heartbeat_at=Now())
-            except DatabaseError as error:
-                log.warning("No heartbeat for %s %s: %s", len(taken), model._meta.verbose_name_plural, error)
-            finally:
-                connection.close()
-
-    thread = threading.Thread(target=run, name=f"pulse-{model._meta.model_name}s", daemon=True)
-    thread.start()
-    try:
+    mine = model._default_manager.filter(held(taken), cancel_requested=False)
+    with beating(f"{len(taken)} {model._meta.verbose_name_plural}", lambda: mine.update(heartbeat_at=Now())):
         yield
-    finally:
-        ended.set()
-        thread.join(timeout=5)
 
 
 def held(taken: Sequence[Taken]) -> Q:

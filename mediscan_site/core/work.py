@@ -14,12 +14,13 @@ from typing import Any
 from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import start, waking
 from mediscan_site.core.again import done_again
+from mediscan_site.core.beating import beating
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
@@ -215,26 +216,14 @@ class Pulse:
 @contextmanager
 def keep_alive(model: type[WorkItem], pk: int, attempt: int) -> Iterator[Pulse]:
     """Renew the lease in a thread of its own while the body works."""
-    pulse, ended = Pulse(), threading.Event()
+    pulse = Pulse()
 
-    def run() -> None:
-        while not ended.wait(settings.WORK_LEASE_S / 5):
-            try:
-                if not beat(model, pk, attempt, progress=pulse._progress):
-                    pulse._stop.set()
-            except DatabaseError as error:
-                # A lease outlives a short absence of the database; a long one ends in a fenced attempt.
-                log.warning("No heartbeat for %s %s: %s", model._meta.label, pk, error)
-            finally:
-                connection.close()
+    def renew() -> None:
+        if not beat(model, pk, attempt, progress=pulse._progress):
+            pulse._stop.set()
 
-    thread = threading.Thread(target=run, name=f"pulse-{model._meta.model_name}-{pk}", daemon=True)
-    thread.start()
-    try:
+    with beating(f"{model._meta.label} {pk}", renew):
         yield pulse
-    finally:
-        ended.set()
-        thread.join(timeout=5)
 
 
 @dataclass(frozen=True)
