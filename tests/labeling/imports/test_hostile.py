@@ -68,7 +68,7 @@ LABELS = {
     "a quote that never ends": ("labels.csv", b'image_id,label\na.jpg,"' + b"x\n" * (5 * 2**20)),
     "a line of 5,000 characters": ("labels.csv", b"image_id,label\na.jpg," + b"x" * 5000),
     "too many rows": ("labels.csv", b"image_id,label\n" + b"a,\n" * 1_000_001),
-    "a packed line of 64 MB": ("labels.csv.gz", gzip.compress(b"image_id,label\n" + bytes(2**26), 1)),
+    "a packed line of 64 MB": ("labels.csv.gz", gzip.compress(b"image_id,label\n" + bytes(2**26), 1, mtime=0)),
     "half of UTF-16": ("labels.csv", "image_id,label\na.jpg,NORMAL\n".encode("utf-16")[:-1]),
     "UTF-16 of no text": ("labels.csv", b"\xff\xfe" + b"\x00\xd8" * 2**20),
     "bytes of no code page": ("labels.csv", bytes(range(256)) * 2**16),
