@@ -20,6 +20,7 @@ CONTENT_TYPES = {
     RenditionKind.THUMBNAIL: "image/jpeg",
     RenditionKind.VIEW: "image/png",
     RenditionKind.TILE: "application/octet-stream",
+    RenditionKind.LEARNING: "application/octet-stream",
 }
 
 _TILES = "stored_tile"
@@ -31,11 +32,14 @@ def decode(
     deid: DeidOptions | None = None,
     own: bool = False,
     rendition: bool = True,
+    learning: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> Decoded:
     """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
     with _explained():
-        return default_pool().decode(data, deid=deid, own=own, rendition=rendition, meanwhile=meanwhile)
+        return default_pool().decode(
+            data, deid=deid, own=own, rendition=rendition, learning=learning, meanwhile=meanwhile
+        )
 
 
 def identity(data: bytes, *, deid: DeidOptions | None = None) -> dict[str, str | int | None]:
@@ -68,6 +72,7 @@ def part(decoded: Decoded, kind: RenditionKind) -> bytes:
         RenditionKind.THUMBNAIL: decoded.thumbnail,
         RenditionKind.VIEW: decoded.rendition,
         RenditionKind.TILE: decoded.tile,
+        RenditionKind.LEARNING: decoded.learning,
     }[kind]
 
 
@@ -87,7 +92,8 @@ def ensure(image: Image, kind: RenditionKind) -> Blob:
     if image.blob is None:
         raise NotFound("This scan was erased.")
     own = image.image_format == "DICOM"
-    decoded = decode(blobs.read(image.blob), own=own, rendition=kind is RenditionKind.VIEW)
+    data = blobs.read(image.blob)
+    decoded = decode(data, own=own, rendition=kind is RenditionKind.VIEW, learning=kind is RenditionKind.LEARNING)
     blob = write(decoded, kind, project_id=image.project_id)
     try:
         with blobs.discarded_on_failure(blob), transaction.atomic():

@@ -20,6 +20,7 @@ class Job:
     max_bytes: int
     timeout_s: float
     rendition: bool = True
+    learning: bool = False
     deid: Mapping[str, Any] | None = None
     only_identity: bool = False
     split_from: int | None = None

@@ -81,20 +81,22 @@ class DecoderPool:
         deid: "DeidOptions | None" = None,
         own: bool = False,
         rendition: bool = True,
+        learning: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Decoded:
         """Decode one whole file. Raises Undecodable; blocks while all children are busy.
 
         A DICOM file from outside needs `deid`, and the answer then has the file to keep in `stored`: ValueError
         without, so that nothing is kept as it came. `own` is for a file that was kept that way: only its pictures
-        are made. With `rendition` False the PNG, the most expensive part, is left out. `meanwhile` is done once, by this
+        are made. With `rendition` False the PNG, the most expensive part, is left out; with
+        `learning` there is a view for learning. `meanwhile` is done once, by this
         thread, while a child works on the file; an error of its own is raised.
         """
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:
             raise ValueError("A DICOM file is decoded either with the options of its de-identification or as our own.")
         limits = self.limits
-        job = Job(fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, deid_as_json(deid))
+        job = Job(fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, learning, deid_as_json(deid))
         return _result(*self._done(job, data, _Once(meanwhile) if meanwhile else None))
 
     def identity(self, data: bytes, *, deid: "DeidOptions | None" = None) -> dict[str, str | int | None]:

@@ -18,8 +18,9 @@ from images.decoding.errors import Undecodable
 from images.decoding.facts import Facts
 from images.decoding.job import Job
 from images.decoding.phash import phash
-from images.decoding.result import TILE_SIDE
+from images.decoding.result import TILE_SIDE, VIEW_SIDE
 from images.decoding.shaping import RENDITION_SIDE, fit, fitting
+from images.decoding.viewing import packed
 
 THUMBNAIL_SIDE: Final = 256
 TEXT_LIKE: Final = "text_like_border"
@@ -52,6 +53,8 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
     grey = picture if picture.mode == "L" else picture.convert("L")
     beside = _beside.submit(_looked_at, picture, grey, is_held=bool(kept.hold))
     header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
+    if job.learning:
+        parts["learning"] = learned(picture)
     has_writing, parts["thumbnail"] = beside.result()
     if has_writing:
         kept.hold = TEXT_LIKE
@@ -96,6 +99,13 @@ def _outputs(
         "rendition": _encoded(fit(picture, RENDITION_SIDE), "PNG", **_RUN_LENGTH) if rendition else b"",
         "tile": tile.tobytes(),
     }
+
+
+def learned(picture: Image.Image) -> bytes:
+    """The view for learning, as `images.learning` reads it."""
+    small = fit(picture, VIEW_SIDE)
+    pixels = _encoded(small.copy() if small is picture else small, "PNG", **_RUN_LENGTH)
+    return packed({"slope": 1.0, "intercept": 0.0, "window": [0.0, 255.0]}, pixels)
 
 
 def _encoded(im: Image.Image, fmt: str, **options: Any) -> bytes:

@@ -8,6 +8,8 @@ from images.decoding.formats import CONTENT_TYPES
 
 # The side in pixels of what models are fed; the pure packages of the registry know it as `inference.names.TILE_SIDE`.
 TILE_SIDE: Final = 256
+# The longest side in pixels of the view for learning; there it is `inference.names.VIEW_SIDE`.
+VIEW_SIDE: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Decoded:
     notes: sentences for the reader about what was changed or left out.
     thumbnail: JPEG, longest side at most 256. rendition: PNG, grey or RGB, 8 bit, longest side at most 2048.
     Neither carries metadata. tile: 65,536 bytes, uint8 grey, 256 rows of 256, squashed to the square.
+    learning: the view for learning (`images.learning`), where it was asked for.
     phash: 64 hex digits, the 256-bit perceptual hash of the grey picture.
 
     Only for a DICOM file that was de-identified:
@@ -48,6 +51,7 @@ class Decoded:
     thumbnail: bytes
     rendition: bytes
     tile: bytes
+    learning: bytes = b""
     stored: bytes = b""
     tags: Mapping[str, str | float | None] = field(default_factory=dict)
     actions: tuple[dict[str, str], ...] = ()

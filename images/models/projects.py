@@ -26,11 +26,22 @@ class OnAlarm(models.TextChoices):
     REFER = "refer", "tell them, and refer every scan until one has decided"
 
 
+class PictureShape(models.TextChoices):
+    """How a scan that is no square becomes one; `inference.names.SHAPES` are the same words."""
+
+    SQUASH = "squash", "squashed to the square"
+    LETTERBOX = "letterbox", "at its own shape, with a margin"
+
+
 class Project(models.Model):
     name = models.CharField(max_length=120, unique=True)
     modality = models.CharField(max_length=40, blank=True)
     four_eyes = models.BooleanField(default=True)
     laterality_matters = models.BooleanField(default=True)
+    # False: a scan shows the same whichever way it is turned (cells, tissue, skin), and may be learned from at any angle.
+    orientation_matters = models.BooleanField(default=True)
+    # How a scan becomes the square that a network takes.
+    picture_shape = models.CharField(max_length=12, choices=PictureShape, default=PictureShape.SQUASH)
     intended_use = models.TextField(default=RESEARCH_USE)
     # What a scan is meant to show; another one is referred. Empty and null: not stated. Ages in years.
     intended_body_part = models.CharField(max_length=64, blank=True)

@@ -135,6 +135,7 @@ class RenditionKind(models.TextChoices):
     THUMBNAIL = "thumbnail"
     VIEW = "rendition"
     TILE = "tile"
+    LEARNING = "learning"
 
 
 class Rendition(models.Model):
@@ -142,10 +143,12 @@ class Rendition(models.Model):
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="renditions")
     kind = models.CharField(max_length=16, choices=RenditionKind)
+    # 0: of the scan as a whole; from 1: of this frame of it.
+    frame = models.PositiveIntegerField(default=0)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["image", "kind"], name="rendition_once")]
+        constraints = [models.UniqueConstraint(fields=["image", "kind", "frame"], name="rendition_of_frame_once")]
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.image_id}"

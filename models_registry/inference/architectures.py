@@ -1,4 +1,4 @@
-"""The allow-list of architectures for grey input: torchvision's ResNets and a compact one."""
+"""The allow-list of architectures: torchvision's ResNets and a compact one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ Network: TypeAlias = models.ResNet | CompactResNet
 
 HEAD = "fc"
 FIRST_CONV = "conv1.weight"
+# Channels of the pictures that published weights were trained on.
+RGB = 3
 # Pixels of input per cell of a stage's map, for each stage in its order.
 _STRIDES: dict[str, int] = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 _COMPACT_STRIDES: dict[str, int] = {"layer1": 2, "layer2": 4, "layer3": 8}
@@ -59,15 +61,17 @@ def strides(network: Network) -> dict[str, int]:
     return _COMPACT_STRIDES if isinstance(network, CompactResNet) else _STRIDES
 
 
-def grey_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights made for RGB, for one grey channel, without the head.
+def fitted_state(state: Mapping[str, Tensor], channels: int) -> dict[str, Tensor]:
+    """Weights made for RGB, for so many channels, without the head.
 
     A grey picture shown to an RGB network has three equal channels, so the sum of the first convolution over its
-    input channels answers exactly as the original does.
+    input channels answers exactly as the original does; two channels that agree do so with half of the sum each.
     """
-    grey = {name: value for name, value in state.items() if not name.startswith(HEAD + ".")}
-    grey[FIRST_CONV] = state[FIRST_CONV].sum(dim=1, keepdim=True)
-    return grey
+    fitted = {name: value for name, value in state.items() if not name.startswith(HEAD + ".")}
+    if channels != RGB:
+        total = state[FIRST_CONV].sum(dim=1, keepdim=True)
+        fitted[FIRST_CONV] = (total / channels).repeat(1, channels, 1, 1)
+    return fitted
 
 
 def cam_layer(network: Network, size: int) -> str:

@@ -1,6 +1,6 @@
 """A bundle's networks as one ONNX graph, and ONNX Runtime as what runs it: the same answers as PyTorch's, in less time.
 
-The graph takes uint8 (n, size, size), what `preprocess.shrink` makes of tiles, and has two outputs, those of
+The graph takes `preprocess.Pixels`, uint8 (n, size, size) or with the channels last, and has two outputs, those of
 `runtimes.Outputs`: normalisation, every network, the mirror image where the manifest wants it, and the mean are inside.
 """
 
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from .architectures import Network, features
 from .manifest import Manifest
-from .preprocess import Tiles, shrink
+from .preprocess import Tiles, blank, planes, shrink
 from .runtimes import BATCH, Outputs, Runtime
 
 PIXELS: Final = "pixels"
@@ -43,7 +43,7 @@ class GraphError(ValueError):
 
 
 class _Whole(nn.Module):
-    """Pixels (n, size, size) -> mean logits (n, K) and joined features (n, D), as `runtimes.Eager` computes them."""
+    """`Pixels` of n scans -> mean logits (n, K) and joined features (n, D), as `runtimes.Eager` computes them."""
 
     def __init__(self, networks: Sequence[Network], manifest: Manifest) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _Whole(nn.Module):
         self.preprocess, self.flip_tta = manifest.preprocess, manifest.flip_tta
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.preprocess.normalise(pixels.unsqueeze(1).to(torch.float32) / 255)
+        x = self.preprocess.normalise(planes(pixels).to(torch.float32) / 255)
         found = [self._one(network, x) for network in self.networks]
         logits = [one for one, _ in found]
         mean = logits[0] if len(logits) == 1 else torch.stack(logits).mean(dim=0)
@@ -70,8 +70,7 @@ def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, 
 
     Takes seconds. GraphError when PyTorch cannot export the networks.
     """
-    size = manifest.preprocess.size
-    sample = torch.zeros((2, size, size), dtype=torch.uint8)
+    sample = torch.from_numpy(blank(manifest.preprocess, 2))
     count = torch.export.Dim("n", min=1, max=BATCH)
     try:
         with _quiet():

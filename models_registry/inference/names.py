@@ -11,3 +11,10 @@ ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, COMPACT)
 TILE_SIDE = 256
 # The side in pixels below which nothing is left of a picture.
 MIN_SIZE = 28
+# The longest side in pixels of a scan's view for learning: `images.decoding.result.VIEW_SIDE`.
+VIEW_SIDE = 1024
+# What a network is given of a scan (`preprocess`), and how a scan that is no square becomes one.
+TILE, GREY, COLOUR, WINDOWS = "tile", "grey", "colour", "windows"
+SEES: tuple[str, ...] = (TILE, GREY, COLOUR, WINDOWS)
+SQUASH, LETTERBOX = "squash", "letterbox"
+SHAPES: tuple[str, ...] = (SQUASH, LETTERBOX)

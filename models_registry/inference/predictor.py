@@ -22,7 +22,7 @@ from .knowing.detector import Detector, Resemblance
 from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
-from .preprocess import Preprocess, Tiles, shrink
+from .preprocess import Pixels, Preprocess, Tiles, blank, shrink
 from .refer_reasons import ReferReason
 from .runtimes import BATCH, Eager, Runtime
 
@@ -163,15 +163,22 @@ class Predictor:
     def class_names(self) -> list[str]:
         return self.bundle.class_names
 
+    @property
+    def needs_views(self) -> bool:
+        """Whether it sees more of a scan than its tile."""
+        return self.manifest.preprocess.needs_views
+
     def warm(self, most: int = 1) -> None:
         """Run one blank scan, and `most` together, so that the first real ones do not pay for lazy initialisation."""
+        preprocess = self.manifest.preprocess
         for count in sorted({1, most}):
-            self.predict(np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8))
+            tiles = np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
+            self.predict(tiles, blank(preprocess, count) if preprocess.needs_views else None)
 
-    def predict(self, tiles: Tiles) -> Predictions:
-        """uint8 (N, 256, 256) -> `Predictions`."""
+    def predict(self, tiles: Tiles, pixels: Pixels | None = None) -> Predictions:
+        """Tiles uint8 (N, 256, 256), and for what `needs_views` the `Pixels` of the same scans -> `Predictions`."""
         # Once, for the networks and for the detector, which look at the same small picture.
-        small = shrink(tiles, self.manifest.preprocess.size)
+        small = shrink(tiles, self.manifest.preprocess.size) if pixels is None else pixels
         outputs = self._runtime.run(small)
         temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
         shares = served_probabilities(outputs.logits, temperature, prior)

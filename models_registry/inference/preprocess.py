@@ -1,16 +1,21 @@
-"""The only preprocessing of the project: validation, test and grading all turn tiles into tensors here.
+"""The only preprocessing of the project: training, validation, test and grading all turn scans into tensors here.
 
-A tile is a grey uint8 array of 256 x 256 (aspect squashed, antialiased) made once at ingest. A network sees it shrunk to
-its own size, in whole grey levels again: so a training keeps its scans in size x size bytes each, and they are exactly
-the pixels that the network will see when it serves.
+What a network sees of a scan is one of these (`looks.Look`):
+
+- TILE: a grey uint8 array of 256 x 256 (aspect squashed, antialiased) made once at ingest, shrunk to the network's size.
+- GREY, COLOUR, WINDOWS: made of the scan's view for learning (`View`), which has the scan's own shape, up to 1,024 pixels, and
+  its colours or its 16 bits. WINDOWS: several ranges of the scan's own values, such as Hounsfield units, one a channel.
+
+Both ways end in `Pixels`: whole levels of 0..255, size x size, grey or with the channels last. A training keeps them as they
+are, and they are exactly what the network will see when it serves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,22 +23,46 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .names import MIN_SIZE, TILE_SIDE
-
-MAX_SIZE = TILE_SIDE
+from .looks import MAX_CHANNELS, TILES, Look
+from .names import GREY, LETTERBOX, MIN_SIZE, TILE_SIDE, WINDOWS
 
 Tiles = npt.NDArray[np.uint8]
+# uint8 (N, S, S), or (N, S, S, C) with 2 or 3 channels.
+Pixels = npt.NDArray[np.uint8]
 # Scans processed as float32 at a time: 32 MiB of tiles.
 CHUNK = 128
 
 
-def check_tiles(tiles: Tiles, size: int = TILE_SIDE) -> None:
-    """Raise `ValueError` unless `tiles` is uint8 of shape (N, 256, 256), or (N, size, size) as `shrink` leaves it."""
-    if tiles.dtype != np.uint8 or tiles.ndim != 3 or tiles.shape[1:] not in {(TILE_SIDE, TILE_SIDE), (size, size)}:
-        raise ValueError(f"tiles must be uint8 (N, {TILE_SIDE}, {TILE_SIDE}), got {tiles.dtype} {tiles.shape}")
+class View(Protocol):
+    """A scan as it is learned from: what `images` keeps of it under this name has these parts.
+
+    `pixels`: grey uint8 or uint16 (H, W), or colour uint8 (H, W, 3), at the scan's own shape. `slope`, `intercept`: a pixel p of
+    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: low and high in the
+    scan's own values, between which its grey levels lie when pages show it.
+    """
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]: ...
+    @property
+    def slope(self) -> float: ...
+    @property
+    def intercept(self) -> float: ...
+    @property
+    def window(self) -> tuple[float, float]: ...
 
 
-def shrink(tiles: Tiles, size: int) -> Tiles:
+def check_tiles(tiles: Pixels, size: int = TILE_SIDE) -> None:
+    """Raise `ValueError` unless `tiles` is uint8 of shape (N, 256, 256), or (N, size, size), or (N, size, size, 2 or 3)."""
+    grey = tiles.ndim == 3 and tiles.shape[1:] in {(TILE_SIDE, TILE_SIDE), (size, size)}
+    coloured = tiles.ndim == 4 and tiles.shape[1:3] == (size, size) and 2 <= tiles.shape[3] <= MAX_CHANNELS
+    if tiles.dtype != np.uint8 or not (grey or coloured):
+        raise ValueError(
+            f"tiles must be uint8 (N, {TILE_SIDE}, {TILE_SIDE}), or (N, {size}, {size}) with or without channels, "
+            f"got {tiles.dtype} {tiles.shape}"
+        )
+
+
+def shrink(tiles: Pixels, size: int) -> Pixels:
     """uint8 (N, 256, 256) -> uint8 (N, size, size): antialiased bilinear, rounded to whole grey levels.
 
     What has that size already comes back as it is.
@@ -49,53 +78,158 @@ def shrink(tiles: Tiles, size: int) -> Tiles:
     return result
 
 
+def planes(pixels: Tensor) -> Tensor:
+    """(N, S, S) or (N, S, S, C) -> (N, C, S, S), C is 1 for grey; no copy."""
+    return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
+
+
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize to `size` pixels a side, scale to 0..1, subtract `mean`, divide by `std`, repeat over `channels`."""
+    """Resize to `size` pixels a side, scale to 0..1, subtract `mean`, divide by `std`, repeat grey over `channels`.
+
+    `mean`, `std`: one number, or one for each channel of what is seen, which is `look`.
+    """
 
     size: int
-    mean: float
-    std: float
+    mean: float | tuple[float, ...]
+    std: float | tuple[float, ...]
     channels: int = 1
+    look: Look = TILES
 
     def __post_init__(self) -> None:
-        if not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise ValueError(f"preprocess.size must be {MIN_SIZE}..{MAX_SIZE}, got {self.size}")
-        if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
+        if not MIN_SIZE <= self.size <= self.look.most_size:
+            raise ValueError(f"preprocess.size must be {MIN_SIZE}..{self.look.most_size}, got {self.size}")
+        for values in (self.mean, self.std):
+            if isinstance(values, tuple) and len(values) != self.look.channels:
+                raise ValueError(f"preprocess.mean and std must be numbers, or {self.look.channels} of them")
+        means, stds = np.atleast_1d(self.mean), np.atleast_1d(self.std)
+        if not (np.isfinite(means).all() and np.isfinite(stds).all() and (stds > 0).all()):
             raise ValueError(f"preprocess.mean and std must be finite and std positive, got {self.mean}, {self.std}")
-        if self.channels not in (1, 3):
-            raise ValueError(f"preprocess.channels must be 1 or 3, got {self.channels}")
+        if self.channels not in ({1, 3} if self.look.channels == 1 else {self.look.channels}):
+            raise ValueError(f"preprocess.channels must fit what is seen, got {self.channels}")
+
+    @property
+    def needs_views(self) -> bool:
+        """Whether pixels are made of views for learning; else of tiles."""
+        return self.look.needs_views
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain JSON types."""
+        mean, std = (list(values) if isinstance(values, tuple) else values for values in (self.mean, self.std))
+        return {"size": self.size, "mean": mean, "std": std, "channels": self.channels, **self.look.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocess:
         """Inverse of `to_dict`; `ValueError` names what is missing or wrong."""
         try:
-            return cls(int(data["size"]), float(data["mean"]), float(data["std"]), int(data["channels"]))
+            levels = _numbers(data["mean"]), _numbers(data["std"])
+            return cls(int(data["size"]), *levels, int(data["channels"]), Look.from_dict(data))
         except (KeyError, TypeError) as error:
             raise ValueError(f"preprocess is incomplete: {error}") from error
 
     @classmethod
-    def fitted(cls, tiles: Tiles, size: int) -> Preprocess:
-        """Grey preprocessing with the mean and standard deviation of the shrunk `tiles` on the 0..1 scale."""
-        counts = np.zeros(256, dtype=np.int64)
+    def fitted(cls, tiles: Pixels, size: int, look: Look = TILES) -> Preprocess:
+        """With the mean and standard deviation, for each channel, of the shrunk `tiles` on the 0..1 scale."""
+        channels = look.channels
+        counts = np.zeros((channels, 256), dtype=np.int64)
         for start in range(0, len(tiles), CHUNK):
-            counts += np.bincount(shrink(tiles[start : start + CHUNK], size).ravel(), minlength=256)
-        levels = np.arange(256) / 255
-        mean = float((counts * levels).sum() / counts.sum())
-        std = math.sqrt(float((counts * (levels - mean) ** 2).sum() / counts.sum()))
-        return cls(size, round(mean, 6), max(round(std, 6), 1e-3), 1)
+            seen = shrink(tiles[start : start + CHUNK], size).reshape(-1, channels)
+            for channel in range(channels):
+                counts[channel] += np.bincount(seen[:, channel], minlength=256)
+        mean, std = zip(*map(_moments, counts), strict=True)
+        return cls(size, mean[0], std[0], 1, look) if channels == 1 else cls(size, mean, std, channels, look)
 
-    def resize(self, tiles: Tiles) -> Tensor:
-        """uint8 (N, 256, 256), or what `shrink` made of it -> float32 (N, 1, size, size) in 0..1."""
-        return torch.from_numpy(shrink(tiles, self.size)).unsqueeze(1).to(torch.float32).div_(255)
+    def pixels(self, views: Sequence[View]) -> Pixels:
+        """What the network sees of scans: uint8 (N, size, size), or (N, size, size, C). Not for what sees tiles."""
+        if not self.needs_views:
+            raise ValueError("pixels of tiles are made by `shrink`")
+        made = [self._pixels_of(view) for view in views]
+        if made:
+            return np.stack(made)
+        return blank(self, 0)
+
+    def _pixels_of(self, view: View) -> Pixels:
+        levels = _levels(view, self.look)
+        fitted = _fitted(levels, self.size, self.look.shape)
+        rounded = fitted.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(rounded[:, :, 0] if self.look.channels == 1 else rounded)
+
+    def resize(self, tiles: Pixels) -> Tensor:
+        """uint8 tiles (N, 256, 256), or `Pixels` -> float32 (N, C, size, size) in 0..1, C is 1 for grey."""
+        return planes(torch.from_numpy(shrink(tiles, self.size))).to(torch.float32).div_(255)
 
     def normalise(self, unit: Tensor) -> Tensor:
-        """float32 (N, 1, size, size) in 0..1 -> float32 (N, channels, size, size), zero mean and unit variance."""
-        return ((unit - self.mean) / self.std).expand(-1, self.channels, -1, -1)
+        """float32 (N, C, size, size) in 0..1 -> float32 (N, channels, size, size), zero mean and unit variance."""
+        mean, std = (_broadcast(values, unit) for values in (self.mean, self.std))
+        return ((unit - mean) / std).expand(-1, self.channels, -1, -1)
 
-    def to_tensor(self, tiles: Tiles) -> Tensor:
-        """uint8 (N, 256, 256), or what `shrink` made of it -> float32 (N, channels, size, size)."""
+    def to_tensor(self, tiles: Pixels) -> Tensor:
+        """uint8 tiles (N, 256, 256), or `Pixels` -> float32 (N, channels, size, size)."""
         return self.normalise(self.resize(tiles))
+
+
+def blank(preprocess: Preprocess, count: int) -> Pixels:
+    """Black `Pixels` of `count` scans."""
+    square = (count, preprocess.size, preprocess.size)
+    return np.zeros(square if preprocess.look.channels == 1 else (*square, preprocess.look.channels), dtype=np.uint8)
+
+
+def _numbers(values: Any) -> float | tuple[float, ...]:
+    return tuple(float(value) for value in values) if isinstance(values, list | tuple) else float(values)
+
+
+def _broadcast(values: float | tuple[float, ...], like: Tensor) -> float | Tensor:
+    if isinstance(values, float):
+        return values
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+
+
+def _moments(counts: npt.NDArray[np.int64]) -> tuple[float, float]:
+    levels = np.arange(256) / 255
+    mean = float((counts * levels).sum() / counts.sum())
+    std = math.sqrt(float((counts * (levels - mean) ** 2).sum() / counts.sum()))
+    return round(mean, 6), max(round(std, 6), 1e-3)
+
+
+def _levels(view: View, look: Look) -> Tensor:
+    """float32 (C, H, W) in 0..255."""
+    x = torch.from_numpy(np.asarray(view.pixels, dtype=np.float32))
+    if look.sees == WINDOWS:
+        values = (_grey(x) * view.slope + view.intercept).unsqueeze(0)
+        low = torch.tensor([centre - width / 2 for centre, width in look.windows]).view(-1, 1, 1)
+        span = torch.tensor([width for _, width in look.windows]).view(-1, 1, 1)
+        return ((values - low) / span * 255).clamp_(0, 255)
+    if view.pixels.dtype == np.uint16:
+        darkest, brightest = view.window
+        shown = (x * view.slope + view.intercept - darkest) / max(brightest - darkest, 1e-6)
+        x = (shown * 255).clamp_(0, 255)
+    if look.sees == GREY:
+        return _grey(x).unsqueeze(0)
+    return x.permute(2, 0, 1) if x.ndim == 3 else x.unsqueeze(0).expand(3, -1, -1)
+
+
+def _grey(x: Tensor) -> Tensor:
+    """(H, W), or (H, W, 3) weighted as ITU-R BT.601 does."""
+    return x if x.ndim == 2 else x @ torch.tensor([0.299, 0.587, 0.114])
+
+
+def _fitted(levels: Tensor, size: int, shape: str) -> Tensor:
+    """(C, H, W) -> (C, size, size): antialiased bilinear; a margin continues the border's median level."""
+    height, width = levels.shape[1:]
+    inner = content_box(width, height, size) if shape == LETTERBOX else (0, 0, size, size)
+    left, top, right, bottom = inner
+    x = functional.interpolate(levels[None], (bottom - top, right - left), mode="bilinear", antialias=True)[0]
+    if (right - left, bottom - top) == (size, size):
+        return x
+    edge = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).median(dim=1).values
+    whole = edge.view(-1, 1, 1).expand(-1, size, size).clone()
+    whole[:, top:bottom, left:right] = x
+    return whole
+
+
+def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """Where a scan of this shape lies in a square of `size` pixels that it is fitted into: left, top, right, bottom."""
+    scale = size / max(width, height)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    return left, top, left + inner[0], top + inner[1]

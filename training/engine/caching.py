@@ -23,7 +23,7 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     setting = state.setting
     state.network.eval()
     sets: list[tuple[Tiles, bool]] = [
-        (setting.inputs.pixels[:, 0].cpu().numpy(), False),
+        (setting.data.train_tiles, False),
         (setting.data.val_tiles, False),
     ]
     if setting.config.flip_tta:

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models_registry.inference.names import ARCHITECTURES, COMPACT, MIN_SIZE, TILE_SIDE
+from models_registry.inference.looks import Look
+from models_registry.inference.names import (
+    ARCHITECTURES,
+    COLOUR,
+    COMPACT,
+    GREY,
+    MIN_SIZE,
+    SHAPES,
+    SQUASH,
+    VIEW_SIDE,
+    WINDOWS,
+)
 
 from .options import API, PAGE, described, options_of
 
@@ -60,7 +71,33 @@ class TrainConfig:
         ),
     )
     image_size: int = field(
-        default=64, metadata=described("Picture size", "Pixels a side.", low=MIN_SIZE, high=TILE_SIDE, asked=PAGE)
+        default=64, metadata=described("Picture size", "Pixels a side.", low=MIN_SIZE, high=VIEW_SIDE, asked=PAGE)
+    )
+    sees: str = field(
+        default=GREY,
+        metadata=described(
+            "What it sees",
+            "Of each scan: its grey levels, its colours, or several ranges of its own values (windows), one a channel.",
+            choices=(GREY, COLOUR, WINDOWS),
+            asked=PAGE,
+        ),
+    )
+    windows: str = field(
+        default="",
+        metadata=described(
+            "Windows",
+            "Centre and width of one to three ranges, as -600/1500, 40/400: Hounsfield units of a CT. With sees windows alone.",
+            asked=API,
+        ),
+    )
+    shape: str = field(
+        default=SQUASH,
+        metadata=described(
+            "Shape",
+            "How a scan becomes the network's square: squashed, or at its own shape with a margin (letterbox).",
+            choices=SHAPES,
+            asked=PAGE,
+        ),
     )
     batch_size: int = field(
         default=32, metadata=described("Batch size", "Scans in one step.", low=2, high=512, asked=API)
@@ -103,6 +140,13 @@ class TrainConfig:
         default=False,
         metadata=described(
             "Mirroring", "Learn from mirror images too, where the project says that left and right do not matter."
+        ),
+    )
+    any_angle: bool = field(
+        default=False,
+        metadata=described(
+            "Any angle",
+            "Learn from every rotation, where the project says that orientation does not matter (cells, skin, tissue).",
         ),
     )
     flip_tta: bool = field(
@@ -163,8 +207,19 @@ class TrainConfig:
             raise ConfigError("frozen_epochs", f"must not exceed epochs ({self.epochs}), got {self.frozen_epochs}")
         if self.folds == 1:
             raise ConfigError("folds", "must be 0 for none, or 2 to 10: one fold leaves nothing to learn from")
+        try:
+            look = self.look
+        except ValueError as error:
+            raise ConfigError("windows", str(error)) from error
+        if self.image_size > look.most_size:
+            raise ConfigError("image_size", f"must be at most {look.most_size} for what it sees, got {self.image_size}")
         if self.flip_tta and not self.allow_flips:
             raise ConfigError("flip_tta", "must be false unless allow_flips is true")
+
+    @property
+    def look(self) -> Look:
+        """What the network is given of a scan."""
+        return Look.of(self.sees, self.shape, self.windows, self.image_size)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models_registry.inference.names import MIN_SIZE
-from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles, shrink
+from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles, planes, shrink
 
 from .config import ConfigError
 from .device import Device
@@ -20,7 +20,8 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainData:
-    """Tiles uint8 (N, 256, 256) and labels int64 (N,) in 0..n_classes-1 for training and validation.
+    """Tiles uint8 (N, 256, 256), or `Pixels` of the run's size, and labels int64 (N,) in 0..n_classes-1 for training and
+    validation.
 
     Tiles may have been shrunk to the picture size of the run already (`preprocess.shrink`): that saves memory and
     changes nothing else.
@@ -50,7 +51,7 @@ class TrainData:
 
 def _check_part(part: str, tiles: Tiles, labels: Labels, n_classes: int) -> None:
     try:
-        check_tiles(tiles, max(MIN_SIZE, *tiles.shape[1:]))
+        check_tiles(tiles, max(MIN_SIZE, *tiles.shape[1:3]))
     except ValueError as error:
         raise ConfigError(f"{part}_tiles", str(error)) from error
     if len(tiles) == 0:
@@ -105,7 +106,7 @@ class UnitInputs:
     no more than a share of what is free there, else in this machine's, from where each batch goes over as bytes."""
 
     def __init__(self, tiles: Tiles, preprocess: Preprocess, device: Device) -> None:
-        pixels = torch.from_numpy(shrink(tiles, preprocess.size)).unsqueeze(1)
+        pixels = planes(torch.from_numpy(shrink(tiles, preprocess.size)))
         self.pixels = pixels.to(device.name) if device.has_room_for(pixels.nbytes) else pixels
         self._device = device
 
@@ -113,6 +114,6 @@ class UnitInputs:
         return len(self.pixels)
 
     def batch(self, index: Labels) -> Tensor:
-        """The inputs of `index` in its order: float32 (N, 1, size, size) in 0..1, on the device."""
+        """The inputs of `index` in its order: float32 (N, C, size, size) in 0..1, C is 1 for grey, on the device."""
         chosen = self.pixels[torch.from_numpy(index).to(self.pixels.device)]
         return self._device.place(chosen).to(torch.float32).div_(255)

@@ -19,7 +19,7 @@ from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
 from .report import EpochReport, FitResult
 from .setting import Setting
 from .setup import initial_network
-from .weights import IMAGENET_GREY
+from .weights import imagenet_levels
 
 CHECKPOINT_INTERVAL_S = 15.0
 
@@ -118,12 +118,13 @@ def _prepare(
 ) -> State:
     if resume is not None:
         # The checkpoint holds every weight: nothing pre-trained is needed to go on.
-        network = initial_network(config.architecture, data.n_classes, config.seed)
+        network = initial_network(config.architecture, data.n_classes, config.seed, channels=preprocess.channels)
     else:
         network = initial_network(
             config.architecture,
             data.n_classes,
             config.seed,
+            channels=preprocess.channels,
             initial_state=initial_state,
             pretrained=config.pretrained,
             weights_dir=weights_dir,
@@ -142,9 +143,10 @@ def _preprocess(data: TrainData, config: TrainConfig, known: Preprocess | None, 
     would see every scan shifted."""
     if known is not None:
         return replace(known, size=config.image_size)
+    look = config.look
     if config.pretrained and not continued:
-        return Preprocess(config.image_size, *IMAGENET_GREY, 1)
-    return Preprocess.fitted(data.train_tiles, config.image_size)
+        return Preprocess(config.image_size, *imagenet_levels(look.channels), look.channels, look)
+    return Preprocess.fitted(data.train_tiles, config.image_size, look)
 
 
 def _result(state: State, calls: Callbacks, began: float, *, stopped: bool) -> FitResult:

@@ -19,22 +19,23 @@ def initial_network(
     n_classes: int,
     seed: int,
     *,
+    channels: int = 1,
     initial_state: Mapping[str, Tensor] | None = None,
     pretrained: bool = False,
     weights_dir: str | os.PathLike[str] | None = None,
     allow_download: bool = True,
 ) -> Network:
-    """A grey network initialised from `seed`, then from a version's weights or from pre-trained ones.
+    """A network for so many channels, initialised from `seed`, then from a version's weights or from pre-trained ones.
 
     The global random state is left as it was. `ConfigError` when `initial_state` belongs to another network.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = build(architecture, n_classes)
+        network = build(architecture, n_classes, channels)
     if initial_state is not None:
         _load_version(network, architecture, initial_state)
     elif pretrained:
-        state = load_pretrained(architecture, weights_dir=weights_dir, allow_download=allow_download)
+        state = load_pretrained(architecture, channels=channels, weights_dir=weights_dir, allow_download=allow_download)
         network.load_state_dict(state, strict=False)
     return network
 

@@ -17,12 +17,13 @@ from torch import Tensor
 from torchvision import models
 from torchvision.models import WeightsEnum
 
-from models_registry.inference.architectures import FIRST_CONV, HEAD, UnknownArchitecture, build, grey_state
+from models_registry.inference.architectures import FIRST_CONV, HEAD, RGB, UnknownArchitecture, build, fitted_state
 from models_registry.inference.names import COMPACT, PRETRAINABLE
 
 DOWNLOAD_TIMEOUT_S = 10.0
 # Grey equivalent of torchvision's ImageNet normalisation: the means over its three channels.
 IMAGENET_GREY = (0.449, 0.226)
+IMAGENET_COLOUR = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _ENUMS: dict[str, WeightsEnum] = {
     "resnet18": models.ResNet18_Weights.IMAGENET1K_V1,
@@ -43,6 +44,11 @@ class WeightsMissing(RuntimeError):
 
 class WeightsInvalid(RuntimeError):
     """A weights file is there but is not what it claims to be."""
+
+
+def imagenet_levels(channels: int) -> tuple[float | tuple[float, ...], float | tuple[float, ...]]:
+    """Mean and standard deviation that pre-trained weights expect of so many channels."""
+    return IMAGENET_COLOUR if channels == RGB else IMAGENET_GREY
 
 
 def file_name(architecture: str) -> str:
@@ -70,17 +76,21 @@ def find(architecture: str, weights_dir: str | os.PathLike[str] | None = None) -
 
 
 def load_pretrained(
-    architecture: str, *, weights_dir: str | os.PathLike[str] | None = None, allow_download: bool = True
+    architecture: str,
+    *,
+    channels: int = 1,
+    weights_dir: str | os.PathLike[str] | None = None,
+    allow_download: bool = True,
 ) -> dict[str, Tensor]:
-    """The network's weights for one grey channel, without the head; `WeightsMissing` or `WeightsInvalid` otherwise."""
+    """The network's weights for so many channels, without the head; `WeightsMissing` or `WeightsInvalid` otherwise."""
     if architecture == COMPACT:
         raise WeightsMissing(_NEVER)
     path = find(architecture, weights_dir)
     if path is not None:
-        return _checked(architecture, _read(path), path.name)
+        return _checked(architecture, _read(path), path.name, channels)
     if not allow_download:
         raise _missing(architecture, "there is no file")
-    return _checked(architecture, _download(architecture), file_name(architecture))
+    return _checked(architecture, _download(architecture), file_name(architecture), channels)
 
 
 def _download(architecture: str) -> Mapping[str, Any]:
@@ -126,19 +136,21 @@ def _read(path: Path) -> Mapping[str, Any]:
     return state
 
 
-def _checked(architecture: str, state: Mapping[str, Any], name: str) -> dict[str, Tensor]:
-    """`state` cut to one grey channel without head, after every shape has been compared with the network's."""
+def _checked(architecture: str, state: Mapping[str, Any], name: str, channels: int) -> dict[str, Tensor]:
+    """`state` cut to so many channels without head, after every shape has been compared with the network's."""
     first = state.get(FIRST_CONV) if isinstance(state, Mapping) else None
     if not isinstance(first, Tensor) or first.ndim != 4:
         raise WeightsInvalid(f"{name} does not hold the weights of a ResNet")
-    grey = grey_state(state)
+    fitted = fitted_state(state, channels)
     with torch.device("meta"):
-        expected = {k: v for k, v in build(architecture, 2).state_dict().items() if not k.startswith(HEAD + ".")}
+        expected = {
+            k: v for k, v in build(architecture, 2, channels).state_dict().items() if not k.startswith(HEAD + ".")
+        }
     for key, value in expected.items():
-        if key.endswith("num_batches_tracked") and key not in grey:
-            grey[key] = torch.zeros((), dtype=torch.long)
-        if key not in grey or grey[key].shape != value.shape:
+        if key.endswith("num_batches_tracked") and key not in fitted:
+            fitted[key] = torch.zeros((), dtype=torch.long)
+        if key not in fitted or fitted[key].shape != value.shape:
             raise WeightsInvalid(f"{name} does not fit {architecture}: {key} is missing or has another shape")
-        if grey[key].is_floating_point() and not bool(grey[key].isfinite().all()):
+        if fitted[key].is_floating_point() and not bool(fitted[key].isfinite().all()):
             raise WeightsInvalid(f"{name} is damaged: {key} holds values that are not finite. Fetch it again.")
-    return {key: grey[key] for key in expected}
+    return {key: fitted[key] for key in expected}

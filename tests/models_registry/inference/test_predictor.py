@@ -6,9 +6,9 @@ from models_registry.inference.architectures import (
     COMPACT,
     build,
     cam_layer,
+    fitted_state,
     forward_from,
     forward_to,
-    grey_state,
     strides,
 )
 from models_registry.inference.bundle import unpack
@@ -115,7 +115,7 @@ def test_the_heat_map_is_taken_where_it_still_has_some_resolution(architecture, 
 
 def test_a_grey_network_answers_as_the_colour_network_it_came_from():
     colour, grey = build("resnet18", 2, channels=3).eval(), build("resnet18", 2).eval()
-    grey.load_state_dict(grey_state(colour.state_dict()), strict=False)
+    grey.load_state_dict(fitted_state(colour.state_dict(), 1), strict=False)
     grey.fc.load_state_dict(colour.fc.state_dict())
     x = torch.randn(2, 1, 64, 64)
     with torch.no_grad():

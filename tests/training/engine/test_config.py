@@ -15,7 +15,7 @@ from training.engine.data import TrainData, balanced_order, batches
         ("epochs", 2.5),
         ("epochs", True),
         ("image_size", 27),
-        ("image_size", 257),
+        ("image_size", 1025),
         ("learning_rate", 0),
         ("learning_rate", float("nan")),
         ("batch_size", 1),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models_registry.inference.architectures import Network, build, grey_state
+from models_registry.inference.architectures import Network, build, fitted_state
 from training.engine import weights
 from training.engine.setup import initial_network
 
@@ -137,8 +137,8 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
         weights.load_pretrained("resnet18", weights_dir=tmp_path, allow_download=False)
 
 
-def test_a_grey_state_has_no_head():
-    assert "fc.weight" not in grey_state(colour_state())
+def test_a_fitted_state_has_no_head():
+    assert "fc.weight" not in fitted_state(colour_state(), 1)
 
 
 def test_the_compact_network_never_has_weights(tmp_path):
