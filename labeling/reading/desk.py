@@ -7,8 +7,8 @@ from django.http import HttpRequest
 
 from images.models import Image, Project
 from images.selectors import scans
-from labeling.models import Label
-from labeling.reading.queue import LEASE, claim_scans, waiting
+from labeling.models import Label, Lease
+from labeling.reading.queue import LEASE, ORDERS, claim_scans, release_scans, waiting
 from labeling.reading.selectors import held_leases
 from mediscan_site.core.http.callers import caller
 
@@ -23,6 +23,22 @@ class Desk:
     after: Image | None
     left: int
     skipped: int
+
+
+def order_of(request: HttpRequest, project: Project) -> str:
+    """The order in which this reader labels: as asked for now, else as before. Another one empties the desk, which is filled
+    anew: the scans on it were chosen in the old order."""
+    known = request.session.get(_order_key(project), ORDERS[0])
+    asked = request.POST.get("order") or request.GET.get("order")
+    if asked not in ORDERS or asked == known:
+        return str(known)
+    request.session[_order_key(project)] = asked
+    release_scans(actor=caller(request), project=project, task=Lease.Task.LABEL)
+    return str(asked)
+
+
+def _order_key(project: Project) -> str:
+    return f"order:{project.pk}"
 
 
 def open_desk(request: HttpRequest, project: Project, task: str, order: str) -> Desk:

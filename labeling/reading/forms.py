@@ -80,7 +80,11 @@ class KeepForm(SkipForm, VersionForm):
 
 
 class ReviewManyForm(forms.Form):
-    status = forms.ChoiceField(choices=[("approved", "approve"), ("rejected", "reject")])
+    status = forms.ChoiceField(
+        choices=[("approved", "approve"), ("rejected", "reject")],
+        label="Decision",
+        error_messages={"required": "Press Approve or Reject: nothing was decided."},
+    )
     comment = forms.CharField(required=False)
 
     def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:

@@ -69,7 +69,7 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
         earlier = desk.previous_label(request, project, before=back.pk)
         image = get_object_or_404(scans(request.user), pk=back.image_id)
         return {**known, "scan": image, "earlier": earlier, "going_back": True}
-    order = "uncertain" if request.GET.get("order") == "uncertain" else "oldest"
+    order = desk.order_of(request, project)
     opened = desk.open_desk(request, project, Lease.Task.LABEL, order)
     earlier = desk.previous_label(request, project)
     return {**known, "desk": opened, "scan": opened.scan, "after": opened.after, "earlier": earlier, "order": order}

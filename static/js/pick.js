@@ -23,6 +23,10 @@ if (form) {
       count();
     });
   });
+  // Enter would send the form, with none of its decisions, and the ticks would be gone.
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && boxes.includes(event.target)) event.preventDefault();
+  });
   all.addEventListener("click", () => {
     const tick = boxes.some((box) => !box.checked);
     boxes.forEach((box) => { box.checked = tick; });

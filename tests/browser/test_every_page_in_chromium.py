@@ -74,10 +74,10 @@ def graded_and_referred(project, reader, grade):
     return batch, waiting, Referral.objects.select_related("image").get(pk=read.pk)
 
 
-def signed_in(windows, live_server, user, size: dict[str, int]):
+def signed_in(windows, live_server, user, size: dict[str, int], **options):
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    context = windows(viewport=size)
+    context = windows(viewport=size, **options)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
     return context

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from images.models import Image
-from labeling.models import Label, Lease, Review
+from labeling.models import Label, Lease, QueueScore, Review
 from tests.pages.conftest import texts
 
 HTMX = {"HX-Request": "true"}
@@ -121,3 +121,19 @@ def test_without_the_script_each_desk_says_once_what_was_saved(browser, author, 
     said = {"image": scan.pk, "version": scan.version, "status": "approved"}
     reviewed = browser(colleague).post(reverse("review", args=[project.pk]), said, follow=True)
     assert texts(reviewed).count(f"Saved: {scan.code} approved.") == 1
+
+
+def test_the_order_that_was_asked_for_survives_a_save_and_a_visit_elsewhere(browser, author, project, make_scan):
+    oldest, surer, unsure = (make_scan(seed=seed) for seed in range(3))
+    QueueScore.objects.create(image=surer, score=0.2)
+    QueueScore.objects.create(image=unsure, score=0.9)
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    assert client.get(url).context["scan"] == oldest
+    # What was put on the desk in the other order goes back into the queue.
+    assert client.get(f"{url}?order=uncertain").context["scan"] == unsure
+    wanted = project.class_rows.get(name="OPACITY").pk
+    answer = client.post(url, label_post(unsure, label_class=wanted, order="uncertain"), headers=HTMX)
+    assert (answer.context["scan"], answer.context["order"]) == (surer, "uncertain")
+    assert client.get(url).context["scan"] == surer
+    assert client.get(f"{url}?order=oldest").context["scan"] == oldest
+    assert client.get(f"{url}?order=nonsense").context["order"] == "oldest"

@@ -1,6 +1,7 @@
 """Every page opens for those who may see it, with real rows, and for nobody else."""
 
 import io
+from html.parser import HTMLParser
 
 import pytest
 from django.urls import reverse
@@ -172,6 +173,35 @@ def test_every_page_shows_its_rows(request, rows, browser):
         if answer.status_code != 200 or missing or forbidden:
             wrong[name] = (answer.status_code, missing, forbidden)
     assert wrong == {}
+
+
+class Forms(HTMLParser):
+    """`buttons`: of each form, in their order, what each of its buttons that send it says; nothing of one that is disabled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buttons: list[list[str]] = []
+
+    def handle_starttag(self, tag, attrs) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self.buttons.append([])
+        elif tag == "button" and given.get("type", "submit") == "submit" and "form" not in given:
+            self.buttons[-1].append("" if "disabled" in given else given.get("name", "send"))
+
+
+def test_enter_in_a_field_never_chooses_among_buttons(rows, request, browser):
+    """Enter presses a form's first button. Where several mean different things it must be one that does nothing: a comment that
+    ends with Enter once gave a scan the first class, and approved a label that the reviewer had written against."""
+    wrong, several = [], 0
+    for name, argument, persona, _ in PAGES:
+        page = browser(request.getfixturevalue(persona)).get(address(rows, name, argument)).content.decode()
+        found = Forms()
+        found.feed(page)
+        choosing = [says for says in found.buttons if len(says) > 1]
+        several += len(choosing)
+        wrong += [(name, says) for says in choosing if says[:2] != ["", "nothing"]]
+    assert several >= 4 and wrong == []
 
 
 def test_the_pages_of_a_project_do_not_exist_for_an_outsider(rows, browser, outsider):
