@@ -204,7 +204,7 @@ def test_each_frame_of_a_dicom_file_is_given_and_0_is_the_one_that_stands_for_it
         assert np.array_equal(own(view(pool, data, frame=asked)), frames()[there])
     with pytest.raises(Undecodable) as refused:
         view(pool, data, frame=4)
-    assert refused.value.code == "no_frame" and "3" in refused.value.detail
+    assert refused.value.code == "does_not_exist" and "3" in refused.value.detail
 
 
 def test_a_frame_has_the_window_and_slope_of_its_own(pool):
