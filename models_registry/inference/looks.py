@@ -52,6 +52,10 @@ class Look:
         return self.sees != TILE
 
     @property
+    def is_colour(self) -> bool:
+        return self.sees == COLOUR
+
+    @property
     def most_size(self) -> int:
         """The most pixels a side that a network can be given."""
         return VIEW_SIDE if self.needs_views else TILE_SIDE
