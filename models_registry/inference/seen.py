@@ -25,8 +25,8 @@ class View(Protocol):
     """A scan as it is learned from: what `images` keeps of it under this name has these parts.
 
     `pixels`: grey uint8 or uint16 (H, W), or colour uint8 (H, W, 3), at the scan's own shape. `slope`, `intercept`: a pixel p of
-    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: in the scan's own
-    values, which one is black and which one white when pages show it.
+    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: the values, of
+    this kind, that are black and white when pages show the scan; the first one is the larger where small values are bright.
     """
 
     @property
@@ -91,9 +91,7 @@ def _windowed(view: View, black: float, white: float) -> Image.Image:
 @lru_cache(maxsize=64)
 def _table(count: int, slope: float, intercept: float, black: float, white: float) -> Levels:
     """The level of each value that a pixel can have, between black and white."""
-    width = white - black
-    if abs(width) < LEAST_WIDTH:
-        width = LEAST_WIDTH
+    width = (white - black) or LEAST_WIDTH
     shares = (np.arange(count, dtype=np.float64) * slope + intercept - black) / width
     table = np.rint(np.clip(shares * 255, 0, 255)).astype(np.uint8)
     table.setflags(write=False)
