@@ -47,9 +47,9 @@ def see(view: View, look: Look, size: int) -> Levels:
         planes = [_fitted(picture, size, look.shape) for picture in pictures]
         return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
     if look.sees == COLOUR:
-        found = _fitted(_shown(view), size, look.shape)
+        found = _fitted(shown(view), size, look.shape)
         return found if found.ndim == 3 else np.repeat(found[:, :, None], 3, axis=2)
-    return _fitted(_grey(_shown(view)), size, look.shape)
+    return _fitted(_grey(shown(view)), size, look.shape)
 
 
 def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
@@ -69,7 +69,7 @@ def _check(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
         )
 
 
-def _shown(view: View) -> Image.Image:
+def shown(view: View) -> Image.Image:
     """Its 8 bits as pages show it."""
     if view.pixels.dtype == np.uint16:
         black, white = view.window
