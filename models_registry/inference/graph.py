@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from .architectures import Network, features
 from .manifest import Manifest
-from .preprocess import Pixels, blank, planes
+from .preprocess import Pixels, Preprocess, blank, planes
 from .runtimes import BATCH, Outputs, Runtime
 
 PIXELS: Final = "pixels"
@@ -94,10 +94,17 @@ def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, 
             "bundle_sha256": bundle_digest,
             "manifest": json.dumps(manifest.to_dict()),
             "intended_use": manifest.intended_use,
+            "input": described(manifest.preprocess),
             "card": card,
         }
     )
     return bytes(program.model_proto.SerializeToString())
+
+
+def described(preprocess: Preprocess) -> str:
+    """What the graph takes, for people."""
+    sides = ", ".join(map(str, blank(preprocess, 0).shape[1:]))
+    return f"uint8 (n, {sides}): {preprocess.look.words(preprocess.size)}"
 
 
 @contextlib.contextmanager
