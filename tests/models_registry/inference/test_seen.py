@@ -10,6 +10,7 @@ from PIL import Image
 from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS, Look
 from models_registry.inference.pictures import ReferenceView, reference_views
 from models_registry.inference.preprocess import Preprocess, content_box, shrink
+from models_registry.inference.runtimes import batch_of
 from models_registry.inference.seen import see
 
 LUNG_AND_BONE = ((-600.0, 1500.0), (300.0, 1500.0))
@@ -153,3 +154,8 @@ def test_tiles_are_never_taken_for_what_is_made_of_views():
 )
 def test_a_look_says_what_it_sees(look, words):
     assert look.words(64) == words
+
+
+@pytest.mark.parametrize(("size", "most"), [(28, 32), (256, 32), (512, 8), (1024, 2)])
+def test_large_pictures_go_through_the_networks_in_smaller_batches(size, most):
+    assert batch_of(of(Look(COLOUR), size)) == most
