@@ -241,3 +241,16 @@ def alpha() -> bytes:
 def test_what_the_servable_cannot_read_is_refused_with_what_would_be(sent, told):
     with pytest.raises(given.NotReadable, match=told):
         given.inputs(sent, IN_COLOUR)
+
+
+def test_a_heat_map_of_what_sees_tiles_has_the_shape_that_pages_show(deployed, make_long_scan, author, project):
+    scan = make_long_scan(4)
+    grade = request_grade(actor=author, project=project, image=scan)
+    run_grade(grade.pk)
+    drawn = Pillow.open(blobs.open_blob(heatmaps.draw(Grade.objects.get(pk=grade.pk))))
+    assert drawn.size == (512, 171)
+    # A file whose pixels are no squares: pages show it at its true shape.
+    Image.objects.filter(pk=scan.pk).update(height=50)
+    Grade.objects.filter(pk=grade.pk).update(heatmap=None)
+    again = Pillow.open(blobs.open_blob(heatmaps.draw(Grade.objects.get(pk=grade.pk))))
+    assert again.size == pytest.approx((512, 171), abs=2)
