@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from .architectures import Network, features
 from .manifest import Manifest
-from .preprocess import Tiles, blank, planes, shrink
-from .runtimes import BATCH, Outputs, Runtime
+from .preprocess import Pixels, Preprocess, blank, planes
+from .runtimes import BATCH, Outputs, Runtime, batch_of
 
 PIXELS: Final = "pixels"
 OUTPUTS: Final = ("logits", "features")
@@ -94,10 +94,17 @@ def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, 
             "bundle_sha256": bundle_digest,
             "manifest": json.dumps(manifest.to_dict()),
             "intended_use": manifest.intended_use,
+            "input": described(manifest.preprocess),
             "card": card,
         }
     )
     return bytes(program.model_proto.SerializeToString())
+
+
+def described(preprocess: Preprocess) -> str:
+    """What the graph takes, for people."""
+    sides = ", ".join(map(str, blank(preprocess, 0).shape[1:]))
+    return f"uint8 (n, {sides}): {preprocess.look.words(preprocess.size)}"
 
 
 @contextlib.contextmanager
@@ -134,17 +141,18 @@ class Graph:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise GraphError(f"ONNX Runtime cannot load the graph ({type(error).__name__})") from error
-        self._size = manifest.preprocess.size
+        self._preprocess = manifest.preprocess
         self._widths = [int(output.shape[1]) for output in self._session.get_outputs()]
 
-    def run(self, tiles: Tiles) -> Outputs:
-        rows = [self._batch(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+    def run(self, tiles: Pixels) -> Outputs:
+        most = batch_of(self._preprocess)
+        rows = [self._batch(tiles[start : start + most]) for start in range(0, len(tiles), most)]
         if not rows:
             return Outputs(*(np.zeros((0, width), np.float32) for width in self._widths))
         return Outputs(np.concatenate([row.logits for row in rows]), np.concatenate([row.features for row in rows]))
 
-    def _batch(self, tiles: Tiles) -> Outputs:
-        pixels = np.ascontiguousarray(shrink(tiles, self._size))
+    def _batch(self, tiles: Pixels) -> Outputs:
+        pixels = np.ascontiguousarray(self._preprocess.sized(tiles))
         logits, joined = self._session.run(list(OUTPUTS), {PIXELS: pixels})
         return Outputs(np.asarray(logits, dtype=np.float32), np.asarray(joined, dtype=np.float32))
 
@@ -161,7 +169,7 @@ class Parity:
         return max(self.logits, self.features) <= PARITY
 
 
-def parity(one: Runtime, other: Runtime, tiles: Tiles) -> Parity:
+def parity(one: Runtime, other: Runtime, tiles: Pixels) -> Parity:
     """Compares all tiles at once and the first alone: a batch of one takes other ways through a runtime than many."""
     pairs = [(one.run(part), other.run(part)) for part in (tiles, tiles[:1])]
     return Parity(

@@ -42,7 +42,9 @@ def test_a_grade_has_prediction_confidence_decision_and_heat_map(answered):
     assert grade.latency_ms > 0
     assert grade.heatmap is None
     picture = Pillow.open(blobs.open_blob(heatmaps.draw(grade)))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", (256, 256))
+    width, height = grade.image.width, grade.image.height
+    assert (picture.format, picture.mode) == ("PNG", "RGBA")
+    assert picture.size == (512, round(512 * height / width))
 
 
 def test_below_the_threshold_the_scan_is_referred(make_version, admin, author, make_scan):
@@ -166,12 +168,12 @@ def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed, author, make
 
 
 def test_an_unforeseen_failure_is_told_without_details(deployed, author, make_scan, monkeypatch):
-    from models_registry.grades import worker
+    from models_registry.versions import reading
 
     def broken(image):
         raise RuntimeError("/secret/path of patient Smith")
 
-    monkeypatch.setattr(worker, "tile", broken)
+    monkeypatch.setattr(reading, "tile", broken)
     grade = ask(author, make_scan())
     run_grade(grade.pk)
     grade.refresh_from_db()
