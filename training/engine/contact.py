@@ -16,14 +16,16 @@ from .data import Labels, balanced_order, generator
 CONTACT_PURPOSE = 20
 MOST_SCANS, FEWEST_SCANS = 18, 6
 # So many numbers are changed in a tenth of a second.
-AFFORDABLE = 3_000_000
+AFFORDABLE = 2_000_000
 
 
 def chosen(labels: Labels, n_classes: int, config: TrainConfig) -> Labels:
     """Which training scans are shown (indices): the first that the run learns from, of every class. Of large pictures fewer."""
     most = AFFORDABLE // (config.image_size**2 * config.look.channels)
     order = list(dict.fromkeys(balanced_order(labels, n_classes, config.seed, 0).tolist()))
-    return np.asarray(order[: min(MOST_SCANS, max(FEWEST_SCANS, most))], dtype=np.int64)
+    # Whole rows of six.
+    count = min(MOST_SCANS, max(FEWEST_SCANS, most // FEWEST_SCANS * FEWEST_SCANS))
+    return np.asarray(order[:count], dtype=np.int64)
 
 
 def before_and_after(pixels: Pixels, config: TrainConfig) -> tuple[Pixels, Pixels]:

@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 COLUMNS: Final = 6
 # Small pictures are enlarged by whole pixels, larger ones brought down to this many.
 CELL: Final = 128
-GAP, MARGIN = 4, 60
+GAP, MARGIN = 4, 72
 GROUND, WRITING = (13, 18, 22), (208, 216, 222)
+LETTERS: Final = 15
 ROWS: Final = ("as it is", "changed")
 # Photographs of noise gain nothing from a slower one.
 COMPRESSION: Final = 3
@@ -51,12 +52,12 @@ def drawn(before: Pixels, after: Pixels) -> bytes:
     strips = -(-len(before) // COLUMNS)
     size = MARGIN + COLUMNS * (cell + GAP), GAP + strips * (2 * cell + 3 * GAP)
     sheet = Pillow.new("RGB", size, GROUND)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(LETTERS)
     for strip in range(strips):
         some = slice(strip * COLUMNS, (strip + 1) * COLUMNS)
         for row, pixels in enumerate((before, after)):
             top = GAP + strip * (2 * cell + 3 * GAP) + row * (cell + GAP)
-            pen.text((GAP, top + cell // 2 - 6), ROWS[row], WRITING, font)
+            pen.text((GAP, top + cell // 2 - LETTERS // 2), ROWS[row], WRITING, font)
             for column, one in enumerate(pixels[some]):
                 sheet.paste(_picture(one, cell), (MARGIN + column * (cell + GAP), top))
     target = io.BytesIO()

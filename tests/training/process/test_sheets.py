@@ -240,4 +240,4 @@ def test_the_picture_that_is_logged_is_the_sheet(monkeypatch):
     monkeypatch.setattr(gateway, "_client", lambda: client)
     config = TrainConfig(image_size=32)
     gateway.log_picture("run", "inputs_sheet", sheets.drawn(inputs(config), inputs(config)))
-    assert told == {"figures/inputs_sheet.png": ("run", (852, 540))}
+    assert told == {"figures/inputs_sheet.png": ("run", (864, 540))}
