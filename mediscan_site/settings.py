@@ -171,6 +171,8 @@ TRAINING_NICENESS = site_env.count(env, "TRAINING_NICENESS", default=10)
 TRAINING_LATENCY_BUDGET_MS = site_env.count(env, "TRAINING_LATENCY_BUDGET_MS", default=500)
 # Compiling takes a minute, which long trainings on a GPU earn back; a CPU never compiles.
 TRAINING_COMPILE = site_env.switch(env, "TRAINING_COMPILE")
+# Pictures of patients' scans in a store that is not encrypted: docs/decisions.md.
+TRAINING_SHEET_IN_MLFLOW = site_env.switch(env, "TRAINING_SHEET_IN_MLFLOW")
 TRAINING_CHECKPOINT_S = site_env.count(env, "TRAINING_CHECKPOINT_S", default=15)
 # More than core.work.LONGEST_TASK_S has no effect.
 TRAINING_TIME_LIMIT_S = site_env.count(env, "TRAINING_TIME_LIMIT_S", default=6 * 3600)

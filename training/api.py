@@ -1,12 +1,16 @@
 """The API of training runs."""
 
+from typing import Any
+
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mediscan_site.core.http.api import parsed
+from mediscan_site.core.http.api import parsed, stored_bytes
+from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet, accepted
 from training import selectors, services
@@ -24,6 +28,9 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
     filterset_class = RunFilter
     ordering_fields = ("id", "created_at")
     ordering = "-id"
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
+        return super().perform_content_negotiation(request, force or self.action == "inputs_sheet")
 
     @extend_schema(request=shapes.RunRequestSerializer, responses={202: shapes.RunSerializer})
     def create(self, request: Request) -> Response:
@@ -44,6 +51,14 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
         """Stop the run: at once while it is queued, within seconds while it is running."""
         run = services.cancel_run(actor=caller(request), run=self.get_object())
         return self._accepted(request, run)
+
+    @extend_schema(responses=stored_bytes("image/png"))
+    @action(detail=True, filterset_class=None, url_path="inputs-sheet")
+    def inputs_sheet(self, request: Request, pk: str) -> HttpResponseBase:
+        """What the network sees: some training scans as it is given them, each above itself as changed in learning. PNG."""
+        run = self.get_object()
+        stream, blob = services.open_inputs_sheet(actor=caller(request), run=run)
+        return blob_response(request, stream, blob, file_name=f"{run.code}_inputs.png")
 
     def _accepted(self, request: Request, run: TrainingRun) -> Response:
         shown = self.get_serializer(selectors.runs(request.user).get(pk=run.pk))

@@ -7,6 +7,8 @@ class TrainingConfig(AppConfig):
     name = "training"
 
     def ready(self) -> None:
-        # They register what versions were continued from, and which task does the work of a run.
+        # They register what is removed when a scan is erased, what versions were continued from, and which task does the work of
+        # a run.
+        import_module("training.erasure")
         import_module("training.lineage")
         import_module("training.tasks")

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from images.models import Project
+from images.models import Image, Project
 from labeling.models import Snapshot
 from mediscan_site.core.models import Blob, WorkItem
 from models_registry.models import ModelVersion
@@ -22,6 +22,8 @@ class TrainingRun(WorkItem):
     # True while queued or running, else null. MySQL has no conditional unique index; nulls never clash.
     active = models.BooleanField(null=True, default=True)
     checkpoint = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    # A picture of training scans as the network is given them; which ones, ShownScan says.
+    inputs_sheet = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     mlflow_run_id = models.CharField(max_length=64, blank=True)
     environment = models.JSONField(default=dict)
 
@@ -63,3 +65,16 @@ class EpochMetrics(models.Model):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch} of {self.run_id}"
+
+
+class ShownScan(models.Model):
+    """A scan that is to be seen on a run's contact sheet: erasing it destroys the sheet."""
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="shown_scans")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "image"], name="scan_once_per_sheet")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} on the contact sheet of {self.run_id}"

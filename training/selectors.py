@@ -35,7 +35,7 @@ def runs(user: User | AnonymousUser) -> QuerySet[TrainingRun]:
     first = Evaluation.objects.filter(origin=Evaluation.Origin.TRAINING).order_by("pk")
     return (
         policies.visible_runs(user)
-        .select_related("project", "snapshot", "base_model", "model", "created_by")
+        .select_related("project", "snapshot", "base_model", "model", "created_by", "inputs_sheet")
         .prefetch_related("epochs", Prefetch("model__evaluations", queryset=first, to_attr="first_readings"))
     )
 

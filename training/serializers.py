@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.reverse import reverse
 
 from images.serializers import project_field
 from labeling.policies import visible_snapshots
@@ -88,9 +89,16 @@ class RunSerializer(JobSerializer):
     performance_metrics = serializers.SerializerMethodField()
     config = serializers.DictField(read_only=True)
     environment = serializers.DictField(read_only=True)
+    inputs_sheet = serializers.SerializerMethodField()
 
     class Meta:
         model = TrainingRun
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_inputs_sheet(self, run: Any) -> str | None:
+        if run.inputs_sheet_id is None:
+            return None
+        return reverse("training-run-inputs-sheet", kwargs={"pk": run.pk}, request=self.context.get("request"))
 
     @extend_schema_field(serializers.ListField(child=DICT))
     def get_metrics(self, run: Any) -> list[dict[str, Any]]:

@@ -1,20 +1,21 @@
-"""The use cases of training: start a run, cancel a run."""
+"""The use cases of training: start a run, cancel a run, look at what its network sees."""
 
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count
 
 from images.models import Project, Split
-from images.policies import require
+from images.policies import VIEW, require
 from labeling.datasets import splits
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
-from mediscan_site.core.models import User
+from mediscan_site.core.models import Blob, User
+from mediscan_site.core.storage.opening import open_audited
 from models_registry.models import ModelVersion
 from models_registry.versions.fairness import require_fair, require_separated
 from training import planning
@@ -166,3 +167,17 @@ def cancel_run(*, actor: User, run: TrainingRun) -> TrainingRun:
         audit.record("run.cancel", actor=actor, obj=run, project=run.project_id)
     run.refresh_from_db()
     return run
+
+
+def open_inputs_sheet(*, actor: User, run: TrainingRun) -> tuple[BinaryIO, Blob]:
+    """The contact sheet of a run. Audited as opening the scans on it. Conflict `no_inputs_sheet` where there is none."""
+    require(actor, VIEW, run.project)
+    if run.inputs_sheet is None:
+        raise Conflict(
+            f"{run.code} has no contact sheet: it has not read its scans yet, or one of those on it was erased.",
+            code="no_inputs_sheet",
+        )
+    details = {"kind": "inputs_sheet", "scans": sorted(run.shown_scans.values_list("image_id", flat=True))}
+    return open_audited(
+        run.inputs_sheet, action="scan.open", actor=actor, obj=run, project=run.project_id, details=details
+    )

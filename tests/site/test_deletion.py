@@ -26,6 +26,7 @@ from tests.images.decoding.dicoms import dicom
 from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa: F401 -- a fixture of this file too
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
+from training.models import TrainingRun
 from training.planning import Wishes
 from training.process import runner
 from training.services import start_run
@@ -167,6 +168,7 @@ class Story:
         runner.run(run.pk)
         run.refresh_from_db()
         assert run.status == "succeeded", run.error
+        assert run.shown_scans.filter(image__in=self.scans()).exists()
         deploy(actor=self.admin, model=run.model, override_reason="the only one there is")
         for image in self.scans():
             grade = self.post(self.author, "grades/?wait=0", {"image": image.code})
@@ -238,6 +240,7 @@ def test_nothing_of_an_erased_patient_is_found_anywhere(story):
         export_worker.run(export.pk)
     assert Export.objects.filter(blob__isnull=False).count() == 1
     assert word_hits(WORDS) + picture_hits(PICTURES) == []
+    assert not TrainingRun.objects.filter(inputs_sheet__isnull=False).exists()
     others = Image.objects.filter(erased_at__isnull=True)
     assert others.count() == 13
     assert ImportFile.objects.filter(path__endswith="keeps-it.png").exists(), "what is somebody else's stays"

@@ -3,7 +3,7 @@
 To read it from the outside to the inside:
 
 1. `options`, `config`: what a run may be told, and the recipe for what it is not told.
-2. `data`, `augment`: scans as arrays, balanced batches, random changes.
+2. `data`, `augment`: scans as arrays, balanced batches, random changes; `contact`: what comes of them, to look at.
 3. `fit`: one network from the first epoch to the last. Start here if you read one module.
 4. `loop`, `caching`: one epoch, its steps and its validation; the frozen phase on cached features.
 5. `setting`, `state`: what stays and what changes in a run; `checkpoint`: the state as bytes, for an exact resume.

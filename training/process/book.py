@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection
 
 from models_registry.book import gateway, mirroring
@@ -16,6 +17,7 @@ from training.models import TrainingRun
 log = logging.getLogger(__name__)
 
 ANSWER_S: Final = 20.0
+INPUTS_SHEET: Final = "inputs_sheet"
 
 
 class Book:
@@ -32,6 +34,11 @@ class Book:
 
     def epoch(self, number: int, metrics: Mapping[str, Any]) -> None:
         self._later(lambda: gateway.log_epoch(self._run_id, number, metrics))
+
+    def inputs_sheet(self, picture: bytes) -> None:
+        """Pictures of patients leave the encrypted store only where the site says so."""
+        if settings.TRAINING_SHEET_IN_MLFLOW:
+            self._later(lambda: gateway.log_picture(self._run_id, INPUTS_SHEET, picture))
 
     def run_id(self) -> str:
         """The page's id once all entries so far are written; empty when MLflow is away or slow."""

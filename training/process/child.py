@@ -35,7 +35,7 @@ from training.engine.package import Knowledge
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
-from training.process import cores, doubts, ending, knowing, measuring, packing, provenance, scores, tiles
+from training.process import cores, doubts, ending, knowing, measuring, packing, provenance, scores, sheets, tiles
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
@@ -135,6 +135,7 @@ class Training:
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
         self.recorder.stage(0.0, 0.05, "reading scans")
         data = self._data()
+        sheets.keep(self.recorder, self.book, data, self.config, self.learning.images)
         self.recorder.stage(0.05, 0.93, "training")
         trained = self._fit(data)
         if trained.stopped:

@@ -3,18 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
+from images.models import Image
 from mediscan_site.core import work
+from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from training.engine.report import EpochReport
-from training.models import EpochMetrics, TrainingRun
+from training.models import EpochMetrics, ShownScan, TrainingRun
 from training.process import ending
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ WRITE_INTERVAL_S: Final = 0.5
 MEASURED_S: Final = 3.0
 MEASURED_SHARE: Final = 0.01
 CHECKPOINT_TYPE: Final = "application/octet-stream"
+PNG: Final = "image/png"
 
 
 @dataclass
@@ -121,6 +124,22 @@ class Recorder:
         before, self.run.checkpoint = self.run.checkpoint, blob
         if before is not None:
             ending.drop(before)
+
+    def has_inputs_sheet(self) -> bool:
+        """Whether an attempt before has drawn it."""
+        return self._mine().filter(inputs_sheet__isnull=False).exists()
+
+    def inputs_sheet(self, picture: bytes, scans: Collection[int]) -> None:
+        """Keep the contact sheet, on which these scans are to be seen; not when one of them has been erased meanwhile."""
+        blob = blobs.write(picture, namespace=blobs.namespace(self.run.project_id), content_type=PNG)
+        with blobs.discarded_on_failure(blob), transaction.atomic():
+            # An erased scan takes the sheet along. Its erasure holds its row too: none may appear after it.
+            there = Image.objects.select_for_update().filter(pk__in=scans, erased_at__isnull=True).order_by("pk")
+            if len(there) < len(scans):
+                raise NotFound("A scan of the contact sheet has been erased.")
+            blob.save(force_insert=True)
+            self._fence(inputs_sheet=blob)
+            ShownScan.objects.bulk_create(ShownScan(run=self.run, image=image) for image in there)
 
     def counter(self, total: int, message: str) -> Callable[[int], None]:
         """A callback for loops over `total` things: shows how many are done, and raises work.Stopped."""

@@ -28,6 +28,7 @@ def test_a_run_makes_one_signed_version_that_loads_and_frees_the_project(tiny, m
     assert "From scratch" in run.message
     assert run.environment["device"] in ("cpu", "cuda")
     assert run.checkpoint is None
+    assert (run.inputs_sheet.content_type, run.shown_scans.count()) == ("image/png", 6)
     assert run.mlflow_run_id == "", "MLflow is away in this test, and the run went on without it"
     reading = Evaluation.objects.get(model=model)
     assert (reading.origin, reading.test_reads, reading.metrics["n"]) == ("training", 1, 6)
