@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Facts:
     """mode: Pillow's mode, or the photometric interpretation of a DICOM file. bits: 8, or 16 for anything deeper.
-    shown: the frame that stands for all, from 0."""
+    shown: the frame that stands for all, from 0. named: the same from 1 where the file names it, else 0."""
 
     format: str
     mode: str
@@ -14,6 +14,7 @@ class Facts:
     bits: int
     frames: int
     shown: int = 0
+    named: int = 0
     orientation: int = 1
     white_is_zero: bool = False
     notes: list[str] = field(default_factory=list)

@@ -50,6 +50,7 @@ HARMLESS = {
         "limitations",
         "expected_prevalence",
     },
+    "images.FrameChoice": {"frames"},
     "images.ProjectClass": {"name"},
     "images.PatientMerge": {"source", "target"},
     "labeling.GroupSide": {"group"},
