@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import QuerySet
+
 from images.models import MOST_FRAMES, FrameChoice, FrameSource, Image, Project
 from mediscan_site.core.errors import Invalid
 
@@ -72,6 +74,13 @@ def spread(count: int, wanted: int, named: int | None = None) -> tuple[int, ...]
 def unchosen(image: Image, looked: Looked) -> bool:
     """Whether the scan has several frames of which nobody has said which count."""
     return image.frames > 1 and not looked.frames
+
+
+def unchosen_of(images: "QuerySet[Image]", project: Project) -> list[int]:
+    """The keys of those among the project's scans of which nobody has said which frames count."""
+    several = list(images.filter(frames__gt=1))
+    looked = all_looked_at(several, project)
+    return [image.pk for image in several if unchosen(image, looked[image.pk])]
 
 
 def require_chosen(image: Image, project: Project) -> Looked:

@@ -15,7 +15,7 @@ FORGOTTEN = {
     "labeling.Label": {"ungradable_reason", "comment"},
     "labeling.Review": {"comment"},
     "labeling.LabelDoubt": {"source"},
-    "labeling.SnapshotMember": {"group", "sha256"},
+    "labeling.SnapshotMember": {"group", "sha256", "frames"},
     "labeling.Export": {"error", "filters"},
     "labeling.Import": {"error", "file_name", "dialect", "finding"},
     "labeling.ImportFile": {"path", "path_digest", "code", "detail", "patient"},
