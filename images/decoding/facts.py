@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from images.decoding.own import Own
+
 
 @dataclass
 class Facts:
     """mode: Pillow's mode, or the photometric interpretation of a DICOM file. bits: 8, or 16 for anything deeper.
-    shown: the frame that stands for all, from 0. named: the same from 1 where the file names it, else 0."""
+    shown: the frame that is taken, from 0. named: the one that the file names to stand for all, from 1; 0: it names none.
+    own: there the loader leaves grey deeper than 8 bits, where it is asked for."""
 
     format: str
     mode: str
@@ -18,3 +21,4 @@ class Facts:
     orientation: int = 1
     white_is_zero: bool = False
     notes: list[str] = field(default_factory=list)
+    own: Own | None = None

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from images import frames as looking
 from images import policies
-from images.models import FrameChoice, FrameSource, Image
+from images.models import FrameChoice, FrameSource, Image, RenditionKind
+from images.renditions import ensure
 from images.services.holds import require_free
 from mediscan_site.core import audit
 from mediscan_site.core.errors import NotFound, Stale
@@ -29,6 +30,9 @@ def choose_frames(
     said = list(before.frames) if before.source == FrameSource.PERSON else []
     if said == chosen:
         return before
+    if chosen:
+        # A file whose frames are no pictures of their own, as the tiles of a slide, is refused before anybody relies on them.
+        ensure(image, RenditionKind.THUMBNAIL, chosen[-1])
     with transaction.atomic():
         _move_on(image, expected_version)
         FrameChoice.objects.create(image=image, frames=chosen, source=FrameSource.PERSON, chosen_by=actor)

@@ -37,8 +37,8 @@ class View(Protocol):
     """A scan as it is learned from: what `images` keeps of it under this name has these parts.
 
     `pixels`: grey uint8 or uint16 (H, W), or colour uint8 (H, W, 3), at the scan's own shape. `slope`, `intercept`: a pixel p of
-    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: low and high in the
-    scan's own values, between which its grey levels lie when pages show it.
+    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: the values, of
+    this kind, that are black and white when pages show the scan; the first one is the larger where small values are bright.
     """
 
     @property
@@ -201,7 +201,8 @@ def _levels(view: View, look: Look) -> Tensor:
         return ((values - low) / span * 255).clamp_(0, 255)
     if view.pixels.dtype == np.uint16:
         darkest, brightest = view.window
-        shown = (x * view.slope + view.intercept - darkest) / max(brightest - darkest, 1e-6)
+        reach = (brightest - darkest) or 1e-6
+        shown = x * (view.slope / reach) + (view.intercept - darkest) / reach
         x = (shown * 255).clamp_(0, 255)
     if look.sees == GREY:
         return _grey(x).unsqueeze(0)
