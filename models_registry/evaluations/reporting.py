@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from images.models import Image, Split
+from images.models import Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
@@ -20,8 +20,9 @@ from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
-from models_registry.versions import serving
+from models_registry.versions import framing, serving
 from models_registry.versions.fairness import require_fair
+from models_registry.versions.framing import Read
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -68,7 +69,7 @@ def build(
     classes: Sequence[Mapping[str, Any]],
     *,
     model: ModelVersion | None = None,
-    read: Callable[[Image], Tile] = tile,
+    read: Read = tile,
     on_read: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
@@ -115,18 +116,32 @@ def _answers(
     scans: ReadScans,
     predictor: "Predictor",
     rival: Rival,
-    read: Callable[[Image], Tile],
+    read: Read,
     on_read: Callable[[int, int], None],
 ) -> "Floats":
     """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
-        tiles = np.stack([read(member.image) for member in scans.members[start : start + CHUNK]])
-        shares.append(predictor.predict(tiles).probabilities)
+        part = scans.members[start : start + CHUNK]
+        tiles = [read(member.image, 0) for member in part if not member.frames]
+        shares.append(_shares(predictor, part, tiles, read))
         if rival.predictor is not None:
-            rival.shares.append(rival.predictor.predict(tiles).probabilities[:, rival.order])
+            rival.shares.append(_shares(rival.predictor, part, tiles, read)[:, rival.order])
         on_read(min(start + CHUNK, total), total)
     return np.concatenate(shares)
+
+
+def _shares(predictor: "Predictor", members: Sequence[SnapshotMember], tiles: Sequence[Tile], read: Read) -> "Floats":
+    """Probabilities (N, K) of scans; `tiles`: of those of one frame. The others answer from the frames that were frozen."""
+    single = iter(predictor.predict(np.stack(tiles)).probabilities if tiles else ())
+    return np.stack(
+        [
+            framing.answer(predictor, member.image, member.frames, read).said.probabilities[0]
+            if member.frames
+            else next(single)
+            for member in members
+        ]
+    )
 
 
 def _report(

@@ -35,14 +35,15 @@ def overlay(heat: npt.NDArray[np.float32]) -> bytes:
 
 
 def draw(grade: Grade) -> Blob:
-    """The heat map of a succeeded grade, made now if it has none; when two draw at once, the first one's stays.
+    """The heat map of a succeeded grade, made now if it has none; when two draw at once, the first one's stays. Of a scan of
+    several frames it is of the one that is shown.
 
     Raises serving.BundleDamaged, and DamagedObject when the scan is damaged.
     """
     if grade.heatmap:
         return grade.heatmap
     index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
-    heat = serving.predictor(grade.model).heatmap(tile(grade.image).copy(), index)
+    heat = serving.predictor(grade.model).heatmap(tile(grade.image, grade.worst_frame or 0).copy(), index)
     blob = blobs.write(overlay(heat), namespace=blobs.namespace(grade.project_id), content_type=PNG)
     with blobs.discarded_on_failure(blob), transaction.atomic():
         # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.

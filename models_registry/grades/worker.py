@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
+from images.frames import Looked, all_looked_at, require_chosen
 from images.models import Image
 from images.renditions import stored_tiles, tile
 from mediscan_site.core import audit, batches, bell, work
@@ -20,8 +21,9 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import blind_reads, conditions, lineage, serving
+from models_registry.versions import blind_reads, conditions, framing, lineage, serving
 from models_registry.versions.failures import fail
+from models_registry.versions.framing import Framed
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictions, Predictor
@@ -110,14 +112,18 @@ def answers(
     acceptance test (by default none is)."""
     started = time.perf_counter()
     predictor = serving.predictor(model)
-    pictures = [_picture(image) for image in images]
-    readable = [picture for picture in pictures if not isinstance(picture, Exception)]
-    predicted = iter(_predicted(predictor, readable))
-    seen = lineage.seen_in_all(model, images) if readable else {}
+    looked = all_looked_at(images, model.project)
+    pictures = iter([_picture(image) for image in images if image.frames == 1])
+    predicted = [
+        _framed(predictor, image, looked[image.pk]) if image.frames > 1 else next(pictures) for image in images
+    ]
+    readable = [one for one in predicted if not isinstance(one, Exception | Framed)]
+    answered = iter(_predicted(predictor, readable))
+    seen = lineage.seen_in_all(model, images) if any(not isinstance(one, Exception) for one in predicted) else {}
     held = conditions.of_all(model, images, blind or [False] * len(images))
     found: list[Columns | Exception] = []
-    for image, picture, condition in zip(images, pictures, held, strict=True):
-        said = picture if isinstance(picture, Exception) else next(predicted)
+    for image, one, condition in zip(images, predicted, held, strict=True):
+        said = one if isinstance(one, Exception | Framed) else next(answered)
         columns = said if isinstance(said, Exception) else _tried(model, image, predictor, said)
         if isinstance(columns, dict):
             columns |= condition.applied(columns["decision"], columns["reasons"])
@@ -134,11 +140,21 @@ def _picture(image: Image) -> Pixels | Exception:
         return error
 
 
+def _framed(predictor: "Predictor", image: Image, looked: Looked) -> Framed | Exception:
+    """By itself: the frames of one scan are as many pictures as other scans together."""
+    try:
+        return framing.answer(predictor, image, looked.frames or require_chosen(image, image.project).frames)
+    except Exception as error:
+        return error
+
+
 def _tried(
-    model: ModelVersion, image: Image, predictor: "Predictor", predictions: "Predictions"
+    model: ModelVersion, image: Image, predictor: "Predictor", said: "Predictions | Framed"
 ) -> Columns | Exception:
     try:
-        return _answer(model, image, predictor, predictions)
+        if isinstance(said, Framed):
+            return _answer(model, image, predictor, said.said) | said.columns()
+        return _answer(model, image, predictor, said)
     except Exception as error:
         return error
 

@@ -67,10 +67,10 @@ def load(
     )
 
 
-def read(image: Image) -> npt.NDArray[np.uint8]:
-    """One tile, uint8 (256, 256). Raises TileUnusable."""
+def read(image: Image, frame: int = 0) -> npt.NDArray[np.uint8]:
+    """One tile, uint8 (256, 256), of the scan or of one of its frames, from 1. Raises TileUnusable."""
     try:
-        return tile(image)
+        return tile(image, frame)
     except (DamagedObject, DomainError, ValueError) as error:
         reason = error.detail if isinstance(error, DomainError) else "its stored file is damaged."
         raise TileUnusable(
