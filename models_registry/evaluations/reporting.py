@@ -13,16 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from images.models import Split
-from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
-from models_registry.versions import framing, serving
+from models_registry.versions import framing, reading, serving
 from models_registry.versions.fairness import require_fair
-from models_registry.versions.framing import Read
+from models_registry.versions.reading import Input, Read
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK: Final = 32
-Tile = npt.NDArray[np.uint8]
 
 
 class NothingToRead(Exception):
@@ -69,7 +67,7 @@ def build(
     classes: Sequence[Mapping[str, Any]],
     *,
     model: ModelVersion | None = None,
-    read: Read = tile,
+    read: Read = reading.one,
     on_read: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
@@ -119,21 +117,25 @@ def _answers(
     read: Read,
     on_read: Callable[[int, int], None],
 ) -> "Floats":
-    """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
+    """Probabilities (N, K); those of the rival go to its `shares`. Only a few scans are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
         part = scans.members[start : start + CHUNK]
-        tiles = [read(member.image, 0) for member in part if not member.frames]
-        shares.append(_shares(predictor, part, tiles, read))
+        single = [member.image for member in part if not member.frames]
+        reading.fetch([one for one in (predictor, rival.predictor) if one is not None], [row.image for row in part])
+        given = [read(predictor, image, 0) for image in single]
+        shares.append(_shares(predictor, part, given, read))
         if rival.predictor is not None:
-            rival.shares.append(_shares(rival.predictor, part, tiles, read)[:, rival.order])
+            if rival.predictor.needs_views:
+                given = [read(rival.predictor, image, 0) for image in single]
+            rival.shares.append(_shares(rival.predictor, part, given, read)[:, rival.order])
         on_read(min(start + CHUNK, total), total)
     return np.concatenate(shares)
 
 
-def _shares(predictor: "Predictor", members: Sequence[SnapshotMember], tiles: Sequence[Tile], read: Read) -> "Floats":
-    """Probabilities (N, K) of scans; `tiles`: of those of one frame. The others answer from the frames that were frozen."""
-    single = iter(predictor.predict(np.stack(tiles)).probabilities if tiles else ())
+def _shares(predictor: "Predictor", members: Sequence[SnapshotMember], given: Sequence[Input], read: Read) -> "Floats":
+    """Probabilities (N, K) of scans; `given`: of those of one frame. The others answer from the frames that were frozen."""
+    single = iter(predictor.predict(*reading.stacked(given)).probabilities if given else ())
     return np.stack(
         [
             framing.answer(predictor, member.image, member.frames, read).said.probabilities[0]

@@ -5,15 +5,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
 from images.frames import Looked, all_looked_at, require_chosen
 from images.models import Image
-from images.renditions import stored_tiles, tile
+from images.renditions import stored_tiles
 from mediscan_site.core import audit, batches, bell, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
@@ -21,9 +19,10 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import blind_reads, conditions, framing, lineage, serving
+from models_registry.versions import blind_reads, conditions, framing, lineage, reading, serving
 from models_registry.versions.failures import fail
 from models_registry.versions.framing import Framed
+from models_registry.versions.reading import Input
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictions, Predictor
@@ -32,7 +31,6 @@ log = logging.getLogger(__name__)
 
 # Scans that go through the networks together. More gain nothing, and let whoever comes next wait longer.
 MOST_TOGETHER: Final = 16
-Pixels = npt.NDArray[np.uint8]
 Columns = dict[str, Any]
 
 
@@ -113,17 +111,14 @@ def answers(
     started = time.perf_counter()
     predictor = serving.predictor(model)
     looked = all_looked_at(images, model.project)
-    pictures = iter([_picture(image) for image in images if image.frames == 1])
-    predicted = [
-        _framed(predictor, image, looked[image.pk]) if image.frames > 1 else next(pictures) for image in images
-    ]
-    readable = [one for one in predicted if not isinstance(one, Exception | Framed)]
-    answered = iter(_predicted(predictor, readable))
-    seen = lineage.seen_in_all(model, images) if any(not isinstance(one, Exception) for one in predicted) else {}
+    pictures = iter(reading.inputs(predictor, [image for image in images if image.frames == 1]))
+    given = [_framed(predictor, image, looked[image.pk]) if image.frames > 1 else next(pictures) for image in images]
+    predicted = iter(_predicted(predictor, [one for one in given if isinstance(one, Input)]))
+    seen = lineage.seen_in_all(model, images) if any(not isinstance(one, Exception) for one in given) else {}
     held = conditions.of_all(model, images, blind or [False] * len(images))
     found: list[Columns | Exception] = []
-    for image, one, condition in zip(images, predicted, held, strict=True):
-        said = one if isinstance(one, Exception | Framed) else next(answered)
+    for image, one, condition in zip(images, given, held, strict=True):
+        said = next(predicted) if isinstance(one, Input) else one
         columns = said if isinstance(said, Exception) else _tried(model, image, predictor, said)
         if isinstance(columns, dict):
             columns |= condition.applied(columns["decision"], columns["reasons"])
@@ -131,13 +126,6 @@ def answers(
             columns["latency_ms"] = round((time.perf_counter() - started) * 1000, 3)
         found.append(columns)
     return found
-
-
-def _picture(image: Image) -> Pixels | Exception:
-    try:
-        return tile(image)
-    except Exception as error:
-        return error
 
 
 def _framed(predictor: "Predictor", image: Image, looked: Looked) -> Framed | Exception:
@@ -159,12 +147,12 @@ def _tried(
         return error
 
 
-def _predicted(predictor: "Predictor", pictures: Sequence[Pixels]) -> "Iterable[Predictions | Exception]":
+def _predicted(predictor: "Predictor", pictures: Sequence[Input]) -> "Iterable[Predictions | Exception]":
     """One after the other where they do not go through together: one that cannot must not take the others along."""
     if not pictures:
         return []
     try:
-        return predictor.predict(np.stack(pictures)).each()
+        return predictor.predict(*reading.stacked(pictures)).each()
     except Exception as error:
         if len(pictures) == 1:
             return [error]

@@ -1,6 +1,7 @@
 """The scans of a data set as arrays in memory. Nothing of them is ever written to disk in the clear."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,8 +70,15 @@ def load(
 
 def read(image: Image, frame: int = 0) -> npt.NDArray[np.uint8]:
     """One tile, uint8 (256, 256), of the scan or of one of its frames, from 1. Raises TileUnusable."""
-    try:
+    with named(image):
         return tile(image, frame)
+
+
+@contextmanager
+def named(image: Image) -> Iterator[None]:
+    """What is raised within names the scan: TileUnusable."""
+    try:
+        yield
     except (DamagedObject, DomainError, ValueError) as error:
         reason = error.detail if isinstance(error, DomainError) else "its stored file is damaged."
         raise TileUnusable(
