@@ -1,14 +1,26 @@
 """What the pages of projects and scans take. Parsing only: the rules are in the services."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
-from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
+from images.models import ApprovalStatus, Hold, Image, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
+
+
+class FramesForm(forms.Form):
+    """Ticked frames of a scan."""
+
+    frames = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    version = forms.IntegerField(required=False)
+
+    def __init__(self, *args: Any, scan: Image, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(Any, self.fields["frames"]).choices = [(number, number) for number in range(1, scan.frames + 1)]
+
 
 ANY = ("", "any")
 RIGHTS = {

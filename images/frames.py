@@ -18,6 +18,8 @@ UNCHOSEN: Final = "unsupported_multiframe"
 WHAT_HELPS: Final = (
     "Choose frames on its page, or tell the project how many to look at, or import it split into its frames."
 )
+# So many frames stand in one row.
+STRIP: Final = 64
 _BATCH: Final = 500
 
 
@@ -111,3 +113,32 @@ def parse(image: Image, given: Sequence[int]) -> list[int]:
             f"Choose at most {MOST_FRAMES} frames of a scan; these are {len(frames)}.", attr="frames", code="too_many"
         )
     return frames
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Some frames of a scan in a row. `before` and `after`: where the rows beside it begin, None where there are none. `overview`:
+    the frames are from all over the scan, and not all of it."""
+
+    image: Image
+    looked: Looked
+    shown: tuple[int, ...]
+    before: int | None = None
+    after: int | None = None
+    overview: bool = False
+
+    @property
+    def hidden(self) -> list[int]:
+        """Those that are looked at and not shown."""
+        return [frame for frame in self.looked.frames if frame not in self.shown]
+
+
+def strip_of(image: Image, first: int | None = None) -> Strip:
+    """At most STRIP frames, from `first` on; without it spread evenly, with all that are looked at."""
+    looked, count = looked_at(image, image.project), image.frames
+    if first is None or count <= STRIP:
+        shown = tuple(sorted({*spread(count, STRIP), *looked.frames}))
+        return Strip(image, looked, shown, after=1 if count > STRIP else None, overview=count > STRIP)
+    last = min(count, first + STRIP - 1)
+    before = max(1, first - STRIP) if first > 1 else None
+    return Strip(image, looked, tuple(range(first, last + 1)), before, last + 1 if last < count else None)

@@ -1,33 +1,27 @@
 """Which frames of a scan of several are looked at."""
 
 import importlib
-import io
+from functools import partial
 
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread
+from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread, strip_of
 from images.models import FrameChoice, FrameSource, Image
-from images.services import ScanFacts, choose_frames, revoke, update_project
-from labeling.imports.services import upload_scan
+from images.services import choose_frames, revoke, update_project
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from mediscan_site.core.models import AuditEvent
-from tests.images.cines import cine
+from tests.images.cines import cine, store
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def bring(project, author):
-    def store(data: bytes, name: str = "cine.dcm") -> Image:
-        image, _ = upload_scan(
-            actor=author, project=project, source=io.BytesIO(data), file_name=name, facts=ScanFacts()
-        )
-        return Image.objects.select_related("project").get(pk=image.pk)
-
-    return store
+    return partial(store, project, author)
 
 
 def looks(image, project, wanted):
@@ -194,3 +188,69 @@ def test_what_files_named_before_is_remembered_from_their_notes(bring, make_scan
     (row,) = FrameChoice.objects.all()
     assert (row.image, row.frames, row.source, row.chosen_by) == (named, [4], FrameSource.FILE, None)
     assert not_named.frames == 6
+
+
+def test_the_tiles_of_a_slide_cannot_be_chosen(bring, author):
+    slide = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    image = bring(cine(SOPClassUID=slide, TotalPixelMatrixColumns=128, TotalPixelMatrixRows=192))
+    with pytest.raises(NotFound) as refusal:
+        choose_frames(actor=author, image=image, frames=[1, 4])
+    assert refusal.value.code == "does_not_exist"
+    assert not FrameChoice.objects.exists()
+
+
+def test_the_api_says_which_frames_there_are_and_takes_a_choice(bring, api, author):
+    image = bring(cine(RepresentativeFrameNumber=4))
+    client, url = api(author), f"/api/v1/images/{image.code}/frames/"
+    first = client.get(url)
+    body = first.json()
+    assert (body["frames"], body["chosen"], body["source"], body["chosen_by"]) == (6, [4], "file", None)
+    assert [frame["number"] for frame in body["shown"] if frame["chosen"]] == [4]
+    thumbnail = client.get(body["shown"][1]["thumbnail_url"])
+    assert (thumbnail.status_code, thumbnail["Content-Type"]) == (200, "image/jpeg")
+    made = client.put(url, {"frames": [6, 1]}, format="json", HTTP_IF_MATCH=first["ETag"])
+    assert (made.status_code, made.json()["chosen"], made.json()["chosen_by"]) == (200, [1, 6], "author")
+    assert made["ETag"] != first["ETag"]
+    stale = client.put(url, {"frames": [2]}, format="json", HTTP_IF_MATCH=first["ETag"])
+    wrong = client.put(url, {"frames": [7]}, format="json")
+    assert (stale.status_code, wrong.status_code) == (412, 400)
+    assert wrong.json()["errors"][0]["attr"] == "frames"
+
+
+def test_long_scans_show_some_frames_and_rows_of_all(bring, project):
+    image = bring(cine(150, side=16))
+    strip = strip_of(image)
+    assert (len(strip.shown), strip.overview, strip.before, strip.after) == (64, True, None, 1)
+    rows = [strip_of(image, first) for first in (1, 65, 129)]
+    assert [(row.shown[0], row.shown[-1], row.before, row.after) for row in rows] == [
+        (1, 64, None, 65),
+        (65, 128, 1, 129),
+        (129, 150, 65, None),
+    ]
+    assert not any(row.overview for row in rows)
+
+
+def test_the_page_of_a_cine_has_its_frames_and_takes_a_choice_without_scripts(bring, client, author, make_scan):
+    client.force_login(author)
+    image = bring(cine(RepresentativeFrameNumber=4))
+    page = client.get(reverse("scan", args=[image.pk])).content.decode()
+    assert page.count("/frames/3/?size=thumbnail") == 1
+    assert "its file names it" in page
+    url = reverse("scan_frames", args=[image.pk])
+    done = client.post(url, {"frames": ["2", "5"], "version": image.version}, follow=True).content.decode()
+    assert "These frames count from now on." in done
+    assert "chosen by author" in done
+    assert looked_at(image, image.project).frames == (2, 5)
+    late = client.post(url, {"frames": ["1"], "version": image.version}, follow=True).content.decode()
+    assert "changed meanwhile" in late
+    assert looked_at(image, image.project).frames == (2, 5)
+    assert "Frames" not in client.get(reverse("scan", args=[make_scan().pk])).content.decode()
+
+
+def test_a_long_choice_is_kept_when_another_row_of_frames_is_ticked(bring, client, author):
+    client.force_login(author)
+    image = bring(cine(150, side=16))
+    choose_frames(actor=author, image=image, frames=[3])
+    page = client.get(reverse("scan", args=[image.pk]), {"first": "65"}).content.decode()
+    assert '<input type="hidden" name="frames" value="3">' in page
+    assert 'value="65"' in page

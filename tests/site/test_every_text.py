@@ -63,7 +63,7 @@ HARMLESS = {
     "models_registry.Evaluation": {"error", "metrics"},
     "models_registry.Deployment": {"gate", "override_reason"},
     "models_registry.GradeBatch": {"error", "filters"},
-    "models_registry.Grade": {"error", "probabilities", "reasons", "site"},
+    "models_registry.Grade": {"error", "probabilities", "reasons", "site", "frames", "frames_unread"},
     "models_registry.LearnedPlaces": {"institutions", "devices"},
     "models_registry.AcceptanceTest": {"site", "device"},
     "models_registry.AcceptanceDecision": {"reason", "figures"},

@@ -14,8 +14,10 @@ from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles,
 
 from .config import ConfigError
 from .device import Device
+from .framing import Scans, drawn, of_scans
 
 Labels = npt.NDArray[np.int64]
+FRAME_PURPOSE = 20
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class TrainData:
 
     Tiles may have been shrunk to the picture size of the run already (`preprocess.shrink`): that saves memory and
     changes nothing else.
+
+    `train_scans`, `val_scans`: of scans of several frames which scan each picture shows (`framing.Scans`), always of all of its
+    frames; then labels are those of pictures, and figures are about scans.
     """
 
     train_tiles: Tiles
@@ -32,6 +37,8 @@ class TrainData:
     val_tiles: Tiles
     val_labels: Labels
     n_classes: int
+    train_scans: Scans = None
+    val_scans: Scans = None
 
     def __post_init__(self) -> None:
         for part in ("train", "val"):
@@ -45,8 +52,14 @@ class TrainData:
     @property
     def prevalence(self) -> tuple[float, ...]:
         """The share of each class among the training scans."""
-        counts = np.bincount(self.train_labels, minlength=self.n_classes)
-        return tuple(float(c) / len(self.train_labels) for c in counts)
+        labels = of_scans(self.train_labels, self.train_scans)
+        counts = np.bincount(labels, minlength=self.n_classes)
+        return tuple(float(c) / len(labels) for c in counts)
+
+    @property
+    def judged_labels(self) -> Labels:
+        """The labels of the validation scans."""
+        return of_scans(self.val_labels, self.val_scans)
 
 
 def _check_part(part: str, tiles: Tiles, labels: Labels, n_classes: int) -> None:
@@ -90,6 +103,13 @@ def balanced_order(labels: Labels, n_classes: int, seed: int, epoch: int) -> Lab
         rounds = [rng.permutation(members) for _ in range(-(-per_class // len(members)))]
         chosen.append(np.concatenate(rounds)[:per_class])
     return np.asarray(rng.permutation(np.concatenate(chosen)), dtype=np.int64)
+
+
+def epoch_order(data: TrainData, seed: int, epoch: int) -> Labels:
+    """Pictures of one epoch, as `balanced_order` says of scans: one with many frames comes no more often, and each time by one of
+    them."""
+    order = balanced_order(of_scans(data.train_labels, data.train_scans), data.n_classes, seed, epoch)
+    return drawn(order, data.train_scans, np.random.default_rng(epoch_seed(seed, epoch, FRAME_PURPOSE)))
 
 
 def batches(order: Labels, batch_size: int) -> list[Labels]:

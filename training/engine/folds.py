@@ -23,6 +23,7 @@ from models_registry.inference.preprocess import Tiles
 from .config import ConfigError, TrainConfig
 from .data import Labels, TrainData, epoch_seed
 from .device import Device
+from .framing import Scans, renumbered
 from .report import FitResult
 from .series import Leg
 
@@ -79,6 +80,13 @@ def all_labels(data: TrainData) -> Labels:
     return np.concatenate([data.train_labels, data.val_labels])
 
 
+def all_scans(data: TrainData) -> Scans:
+    """The scans that training and validation pictures show, in this order; None where each picture is a scan."""
+    if data.train_scans is None or data.val_scans is None:
+        return None
+    return np.concatenate([data.train_scans, data.val_scans + data.train_scans.max() + 1])
+
+
 def take(data: TrainData, index: Labels) -> Tiles:
     """Tiles of training and validation scans, counted through, without a copy of all of them."""
     n_train = len(data.train_tiles)
@@ -128,8 +136,12 @@ def _legs(
             f"fold {fold + 1} leaves class {missing[0]} no scan to learn from; choose fewer folds, or 0 for none",
         )
 
+    scans = all_scans(data)
+
     def part() -> TrainData:
-        return TrainData(take(data, learning), labels[learning], take(data, judging), labels[judging], data.n_classes)
+        shown = (None, None) if scans is None else (renumbered(scans[learning]), renumbered(scans[judging]))
+        sides = take(data, learning), labels[learning], take(data, judging), labels[judging]
+        return TrainData(*sides, data.n_classes, *shown)
 
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)

@@ -23,7 +23,7 @@ from models_registry.statistics.metrics import macro_auroc
 from . import ranking
 from .augment import augment
 from .caching import cache_features, head_logits
-from .data import Labels, balanced_order, batches, generator
+from .data import Labels, batches, epoch_order, generator
 from .device import out_of_memory
 from .report import EpochReport
 from .schedule import set_learning_rate
@@ -144,8 +144,7 @@ def _plan(state: State, epoch: int) -> list[Labels]:
     """The batches of one epoch."""
     setting = state.setting
     sweeps = FROZEN_SWEEPS if state.phase == FROZEN else 1
-    labels, k, seed = setting.data.train_labels, setting.data.n_classes, setting.config.seed
-    orders = (balanced_order(labels, k, seed, epoch * sweeps + sweep) for sweep in range(sweeps))
+    orders = (epoch_order(setting.data, setting.config.seed, epoch * sweeps + sweep) for sweep in range(sweeps))
     return [batch for order in orders for batch in batches(order, setting.config.batch_size)]
 
 
@@ -192,7 +191,8 @@ def _step(state: State, index: Labels, noise: torch.Generator, steps: _Steps) ->
 
 
 def validate(state: State, weights: Mapping[str, Tensor], calls: Callbacks) -> npt.NDArray[np.float32] | None:
-    """Validation logits (N_val, K) of these weights, through the code that will serve the model; None when it was stopped."""
+    """Logits of the validation scans (N_val, K) of these weights, through the code that will serve the model; None when it was
+    stopped."""
     setting = state.setting
     state.judge.load_state_dict(dict(weights), strict=True)
     rows = [setting.no_logits()]
@@ -210,12 +210,12 @@ def validate(state: State, weights: Mapping[str, Tensor], calls: Callbacks) -> n
                 batch=min(BATCH, state.micro or BATCH),
             )
         )
-    return np.concatenate(rows)
+    return setting.of_scans(np.concatenate(rows))
 
 
 def _validation_logits(state: State, calls: Callbacks) -> npt.NDArray[np.float32]:
     if state.cached is not None:
-        return head_logits(state.cached, state.average.state)
+        return state.setting.of_scans(head_logits(state.cached, state.average.state))
     logits = validate(state, state.average.state, calls)
     if logits is None:
         raise _Stopped
@@ -224,7 +224,7 @@ def _validation_logits(state: State, calls: Callbacks) -> npt.NDArray[np.float32
 
 def _judged(state: State, steps: _Steps, logits: npt.NDArray[np.float32], seconds: float) -> EpochReport:
     """The report of the epoch that has just ended; its weights are kept when it leads."""
-    y, shares = state.setting.data.val_labels, softmax(logits)
+    y, shares = state.setting.data.judged_labels, softmax(logits)
     guess = logits.argmax(axis=1)
     auroc, error = macro_auroc(y, shares), ranking.auroc_error(y, shares)
     low, high = ranking.interval(auroc, error)

@@ -1,19 +1,17 @@
 """Scans of several frames in data sets."""
 
-import io
 import json
 
 import pytest
 
 from images.models import Image
-from images.services import ScanFacts, choose_frames, update_project
+from images.services import choose_frames, update_project
 from labeling.datasets import comparison
 from labeling.datasets.freezing import freeze_snapshot
-from labeling.imports.services import upload_scan
 from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.reading.labels import label_scan
 from labeling.reading.reviews import review_scan
-from tests.images.cines import cine
+from tests.images.cines import cine, store
 
 pytestmark = pytest.mark.django_db
 
@@ -22,10 +20,7 @@ pytestmark = pytest.mark.django_db
 def approved_cine(project, author, colleague, approved_scans):
     """A cine of six frames, approved, beside twelve scans of one frame."""
     approved_scans(12)
-    image, _ = upload_scan(
-        actor=author, project=project, source=io.BytesIO(cine()), file_name="cine.dcm", facts=ScanFacts(patient="c")
-    )
-    image = Image.objects.select_related("project").get(pk=image.pk)
+    image = store(project, author, cine(), patient="c")
     label_scan(actor=author, image=image, label_class=project.class_rows.get(name="OPACITY"))
     review_scan(actor=colleague, image=image, status="approved")
     return Image.objects.select_related("project").get(pk=image.pk)
