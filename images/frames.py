@@ -110,7 +110,9 @@ def parse(image: Image, given: Sequence[int]) -> list[int]:
         )
     if len(frames) > MOST_FRAMES:
         raise Invalid(
-            f"Choose at most {MOST_FRAMES} frames of a scan; these are {len(frames)}.", attr="frames", code="too_many"
+            f"Choose at most {MOST_FRAMES} frames of a scan; these are {len(frames)}.",
+            attr="frames",
+            code="too_many_frames",
         )
     return frames
 

@@ -11,7 +11,9 @@ from labeling.imports.services import upload_scan
 from tests.images.decoding.dicoms import dicom
 
 
-def cine(frames: int = 6, *, seed: int = 0, side: int = 64, blank: Sequence[int] = (), **tags) -> bytes:
+def cine(
+    frames: int = 6, *, seed: int = 0, side: int = 64, blank: Sequence[int] = (), bright: int = 220, **tags
+) -> bytes:
     """A cine: a bright disc on a dark, slightly noisy ground, which moves from left to right from frame to frame.
     `blank`: frames, from 1, that show nothing."""
     rng = np.random.default_rng(seed)
@@ -19,7 +21,7 @@ def cine(frames: int = 6, *, seed: int = 0, side: int = 64, blank: Sequence[int]
     values = rng.integers(20, 60, (frames, side, side)).astype(np.uint8)
     for number in range(frames):
         centre = (number + 1) * side / (frames + 1)
-        values[number][(rows - side / 2) ** 2 + (columns - centre) ** 2 < (side / 6) ** 2] = 220
+        values[number][(rows - side / 2) ** 2 + (columns - centre) ** 2 < (side / 6) ** 2] = bright
     for number in blank:
         values[number - 1] = 30
     return dicom(values, Modality="US", SOPInstanceUID=f"1.2.826.0.1.3680043.8.498.{seed + 1}{frames}", **tags)

@@ -134,7 +134,7 @@ def test_a_choice_is_taken_back_and_the_rule_counts_again(bring, project, author
     [
         ([0], "does_not_exist", "frames 1 to 20, and no frame 0"),
         ([3, 21], "does_not_exist", "no frame 21"),
-        (range(1, 18), "too_many", "at most 16"),
+        (range(1, 18), "too_many_frames", "at most 16"),
     ],
 )
 def test_frames_that_cannot_be_chosen_are_refused_in_words(bring, author, frames, code, words):
