@@ -20,7 +20,9 @@ from mediscan_site.core.http.viewsets import ApiViewSet
 class FramesMixin(ApiViewSet):
     """Of scans."""
 
-    @extend_schema(parameters=[StripQuerySerializer], responses=StripSerializer)
+    @extend_schema(
+        operation_id="api_v1_images_frame_choice_retrieve", parameters=[StripQuerySerializer], responses=StripSerializer
+    )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def frames(self, request: Request, pk: str) -> Response:
         """Of a scan of several frames those that are looked at, who chose them, and where their pictures are."""

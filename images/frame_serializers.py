@@ -33,14 +33,12 @@ class FrameSerializer(serializers.Serializer[Any]):
 
 class StripSerializer(serializers.Serializer[Strip]):
     """`chosen`: the frames that are looked at when the scan is graded and learned from; empty where it has one frame, and where
-    nobody has said which (`source` is `nobody`)."""
+    nobody has said which (`chosen_how` is `nobody`)."""
 
     image = serializers.CharField(source="image.code")
     frames = serializers.IntegerField(source="image.frames", help_text="how many there are")
     chosen = serializers.ListField(child=serializers.IntegerField(), source="looked.frames")
-    source = serializers.ChoiceField(  # type: ignore[assignment]  # the word for who said so
-        choices=FrameSource.choices, source="looked.source"
-    )
+    chosen_how = serializers.ChoiceField(choices=FrameSource.choices, source="looked.source")
     chosen_by = serializers.CharField(source="looked.by", allow_null=True)
     chosen_at = serializers.DateTimeField(source="looked.at", allow_null=True)
     version = serializers.IntegerField(source="image.version")

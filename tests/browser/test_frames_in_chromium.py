@@ -44,7 +44,6 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     assert looked_at(film, project).frames == (3, 7)
     looked(seen, tmp_path, "chosen")
 
-    page.get_by_role("link", name="Grade", exact=True).first.click()
     page.goto(f"{live_server.url}{reverse('grade', args=[project.pk])}?image={film.code}")
     page.locator("form button[type=submit].primary").first.click()
     page.wait_for_url("**/grades/**")

@@ -204,7 +204,7 @@ def test_the_api_says_which_frames_there_are_and_takes_a_choice(bring, api, auth
     client, url = api(author), f"/api/v1/images/{image.code}/frames/"
     first = client.get(url)
     body = first.json()
-    assert (body["frames"], body["chosen"], body["source"], body["chosen_by"]) == (6, [4], "file", None)
+    assert (body["frames"], body["chosen"], body["chosen_how"], body["chosen_by"]) == (6, [4], "file", None)
     assert [frame["number"] for frame in body["shown"] if frame["chosen"]] == [4]
     thumbnail = client.get(body["shown"][1]["thumbnail_url"])
     assert (thumbnail.status_code, thumbnail["Content-Type"]) == (200, "image/jpeg")

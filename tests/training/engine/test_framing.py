@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from models_registry.inference.architectures import COMPACT, restored
 from models_registry.inference.frames import of_each_scan
 from models_registry.inference.predictor import predict_logits
-from tests.training.engine.builders import make_tiles, tiny_config
+from tests.training.engine.builders import know_weights, make_tiles, tiny_config
 from training.engine import folds
 from training.engine.calibrating import Division, scans_of
 from training.engine.data import TrainData, balanced_order, epoch_order
@@ -77,13 +78,12 @@ def test_rare_scans_are_balanced_by_scans_and_not_by_frames():
 
 
 @pytest.mark.parametrize("frozen", [0, 1])
-def test_validation_judges_scans_by_the_mean_of_their_frames(frozen):
+def test_validation_judges_scans_by_the_mean_of_their_frames(frozen, monkeypatch):
+    know_weights(monkeypatch)
     data = make_framed()
-    result = fit(data, tiny_config(frozen_epochs=frozen), device="cpu")
+    result = fit(data, tiny_config(pretrained=bool(frozen), frozen_epochs=frozen), device="cpu")
     assert result.val_logits.shape == (8, 2)
-    from models_registry.inference.architectures import restored
-
-    network = restored("compact", 2, result.state_dict, 1)
+    network = restored(COMPACT, 2, result.state_dict, 1)
     each = predict_logits(network, result.preprocess, data.val_tiles)
     assert np.allclose(result.val_logits, of_each_scan(each, data.val_scans), atol=1e-5)
     guess = of_each_scan(each, data.val_scans).argmax(axis=1)
@@ -115,5 +115,5 @@ def test_no_fold_parts_the_frames_of_a_scan():
         for scans, tiles in ((own.train_scans, own.train_tiles), (own.val_scans, own.val_tiles)):
             assert len(scans) == len(tiles)
             assert np.array_equal(np.unique(scans), np.arange(scans.max() + 1)), "counted from 0 without gaps"
-    trained = train(data, config, Watch(), groups=groups, device="cpu")
+    trained = train(data, config, Watch(lambda *_: None, lambda *_: None, lambda: False), groups=groups, device="cpu")
     assert trained.out_of_fold.shape == (1, len(groups), 2), "of pictures: the process puts them together"
