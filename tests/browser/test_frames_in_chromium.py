@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from images.frames import looked_at
+from images.models import Image
 from models_registry.grades.heatmaps import draw
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
@@ -17,7 +19,12 @@ from tests.images.cines import cine, store
 
 @pytest.fixture
 def film(transactional_db, deployed, project, author):
-    return store(project, author, cine(12, side=128))
+    """A real cine of ultrasound where there is one."""
+    real = Path(os.environ.get("MEDISCAN_TEST_DATA") or settings.BASE_DIR.parent / "shared" / "data")
+    path = real / "dicom" / "examples_ybr_color.dcm"
+    film = store(project, author, path.read_bytes() if path.exists() else cine(30, side=128))
+    Image.objects.filter(pk=film.pk).update(hold="")
+    return film
 
 
 def looked(seen: Watched, folder, name: str) -> None:
@@ -52,7 +59,7 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     grade.refresh_from_db()
     draw(grade)
     page.goto(f"{live_server.url}{reverse('grade_detail', args=[grade.pk])}")
-    page.get_by_text("Answered on 2 frames of 12 (3, 7)").wait_for()
+    page.get_by_text(f"Answered on 2 frames of {film.frames} (3, 7)").wait_for()
     shown = page.locator("img.base").get_attribute("src")
     assert shown.endswith(f"/frames/{grade.worst_frame}/")
     page.wait_for_function(

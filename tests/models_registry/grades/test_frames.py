@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from django.urls import reverse
+from PIL import Image as Pillow
 
+from images.models import Image
 from images.renditions import tile
 from images.services import choose_frames, update_project
 from mediscan_site.core import batches
 from mediscan_site.core.errors import Invalid
+from mediscan_site.core.storage import blobs
 from models_registry.batches.services import start_batch
 from models_registry.batches.worker import run_batch
 from models_registry.grades import heatmaps
@@ -125,3 +128,20 @@ def test_page_api_and_history_name_the_frames(film, author, api, client):
     assert "Answered on 2 frames of 6 (2, 5)" in page
     assert f"Shown: frame {grade.worst_frame}" in page
     assert f"/frames/{grade.worst_frame}/" in page
+
+
+@pytest.mark.parametrize("name", ["dicom/examples_ybr_color.dcm", "dicom_more/emri_small_jpeg_ls_lossless.dcm"])
+def test_a_real_recording_is_graded_on_chosen_frames(deployed, project, author, shared_data, name):
+    path = shared_data / name
+    if not path.exists():
+        pytest.skip(f"no {name} among the shared files")
+    film = store(project, author, path.read_bytes())
+    Image.objects.filter(pk=film.pk).update(hold="")
+    film.hold = ""
+    chosen = [2, film.frames // 2, film.frames]
+    choose_frames(actor=author, image=film, frames=chosen)
+    grade = graded(author, film)
+    assert (grade.status, sorted(grade.frames + grade.frames_unread)) == ("succeeded", chosen)
+    assert grade.worst_frame in grade.frames
+    with Pillow.open(blobs.open_blob(heatmaps.draw(grade))) as heat:
+        assert heat.mode == "RGBA"
