@@ -52,6 +52,12 @@ class ImageAdmin(ReadOnlyAdmin):
     list_select_related = ("project",)
 
 
+@admin.register(models.FrameChoice)
+class FrameChoiceAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "frames", "source", "chosen_by", "chosen_at")
+    list_select_related = ("image", "chosen_by")
+
+
 @admin.register(models.Rendition)
 class RenditionAdmin(ReadOnlyAdmin):
     list_display = ("id", "image", "kind", "blob")

@@ -19,6 +19,7 @@ from images import project_serializers as projects
 from images import serializers as shapes
 from images.decoding.formats import DECODABLE, FORMATS
 from images.filters import ORDERING_KEYS, ScanFilter
+from images.frame_api import FramesMixin
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
 from images.renditions import CONTENT_TYPES
 from mediscan_site.core.http.api import IF_MATCH, parsed, stored_bytes, versioned
@@ -158,7 +159,7 @@ class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
         return shapes.MemberSerializer(found, many=many, context=context).data
 
 
-class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Image.objects.none()
     visible_to = staticmethod(selectors.scans)
     code_prefix = SCAN_PREFIX

@@ -1,14 +1,26 @@
 """What the pages of projects and scans take. Parsing only: the rules are in the services."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
-from images.models import ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
+from images.models import ApprovalStatus, Hold, Image, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
+
+
+class FramesForm(forms.Form):
+    """Ticked frames of a scan."""
+
+    frames = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    version = forms.IntegerField(required=False)
+
+    def __init__(self, *args: Any, scan: Image, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(Any, self.fields["frames"]).choices = [(number, number) for number in range(1, scan.frames + 1)]
+
 
 ANY = ("", "any")
 RIGHTS = {
@@ -30,7 +42,7 @@ SHARES_HELP = (
 CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS) if name != VIEW]
 
 # Options that came later than the form: whoever sends it without them changes nothing.
-MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share")
+MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share", "frames_seen")
 
 
 class ProjectSettingsForm(forms.ModelForm[Project]):

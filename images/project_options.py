@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from images import anatomy
 from images.decoding.ages import OLDEST_BELIEVED
-from images.models import RESEARCH_USE, OnAlarm, UnacceptedSite
+from images.models import MOST_FRAMES, RESEARCH_USE, OnAlarm, UnacceptedSite
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
@@ -25,10 +25,11 @@ class Option:
     max_length: of a line. low, high: of a share or of years. deidentifies: an option of the DICOM profile, named as in
     `DeidOptions`. choices: all that a choice may be.
     kind shares: a share of each class, written once the classes stand, by `services.prevalence`. kind years: an age, or none.
+    kind number: a whole number from low to high.
     kind meaning: a line that must say something of the fact of a scan that is named in `of` (images.anatomy)."""
 
     name: str
-    kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years", "choice"]
+    kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years", "choice", "number"]
     label: str | None = None
     help: str = ""
     api_help: str | None = None
@@ -54,6 +55,17 @@ _ROWS: Final = (
         name="laterality_matters",
         kind="flag",
         label="Left and right matter (training never mirrors a scan)",
+        shown=3,
+    ),
+    Option(
+        name="frames_seen",
+        kind="number",
+        low=1,
+        high=MOST_FRAMES,
+        label="Frames looked at, of a scan of several",
+        help="Where nobody has chosen frames. 1: the one that its file names; without one the scan waits for somebody who "
+        "chooses. More: so many, spread evenly.",
+        api_help="of a scan of several frames, where nobody chose: 1 the one that its file names, more: so many spread evenly",
         shown=3,
     ),
     Option(name="intended_use", kind="statement", shown=6),
@@ -237,6 +249,13 @@ def _share(value: Any, option: Option) -> float:
     return share
 
 
+def _number(value: Any, option: Option) -> int:
+    number = text.number(value)
+    if not option.low <= number <= option.high or number != int(number):
+        raise Invalid(f"{option.name} must be a whole number from {option.low:g} to {option.high:g}.", attr=option.name)
+    return int(number)
+
+
 def _years(value: Any, option: Option) -> float | None:
     if value is None or value == "":
         return None
@@ -257,6 +276,7 @@ _PARSERS: Final[dict[str, Callable[[Any, Option], Any]]] = {
     "share": _share,
     "years": _years,
     "choice": _choice,
+    "number": _number,
 }
 
 

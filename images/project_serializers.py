@@ -60,6 +60,8 @@ def _option_field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
         return NumberField(allow_null=True, **options)
     if option.kind == "choice":
         return serializers.ChoiceField(choices=cast(Any, Project._meta.get_field(option.name)).choices, **options)
+    if option.kind == "number":
+        return serializers.IntegerField(**options)
     return NumberField(**options) if option.kind == "share" else serializers.CharField(allow_blank=True, **options)
 
 

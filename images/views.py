@@ -168,6 +168,18 @@ def scan_release(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @action
+def scan_frames(request: HttpRequest, pk: int) -> HttpResponse:
+    scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    form = forms.FramesForm(request.POST, scan=scan)
+    if form.is_valid():
+        frames, seen = form.cleaned_data["frames"], form.cleaned_data["version"]
+        said = "These frames count from now on." if frames else "The project's rule counts again."
+        attempt(request, services.choose_frames, said=said, image=scan, frames=frames, expected_version=seen)
+    form_message(request, form)
+    return redirect("scan", pk)
+
+
+@action
 def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.MemberChoiceForm(request.POST, project=project)

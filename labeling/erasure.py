@@ -38,7 +38,7 @@ def forget(image: Image) -> list[Blob]:
     Label.objects.filter(image=image).exclude(comment="").update(comment=ERASED)
     Label.objects.filter(image=image).exclude(ungradable_reason="").update(ungradable_reason=ERASED)
     Review.objects.filter(image=image).exclude(comment="").update(comment=ERASED)
-    SnapshotMember.objects.filter(image=image).update(sha256="")
+    SnapshotMember.objects.filter(image=image).update(sha256="", frames=[])
     SnapshotMember.objects.filter(image=image, group__startswith="patient:").update(group=f"scan:{image.pk}")
     Lease.objects.filter(image=image).delete()
     QueueScore.objects.filter(image=image).delete()

@@ -163,6 +163,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ReviewStatusEnum": "labeling.models.reading.Review.Status",
         "SplitEnum": "images.models.scans.Split",
+        "FrameSourceEnum": "images.models.frames.FrameSource",
         "UnacceptedSiteEnum": "images.models.projects.UnacceptedSite",
         "OnAlarmEnum": "images.models.projects.OnAlarm",
         "DecisionEnum": "models_registry.models.grades.Grade.Decision",

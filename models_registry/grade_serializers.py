@@ -42,6 +42,9 @@ _STANDING = (
     "What was known of the model at the place where the scan was taken: it `learned` from it, was tested there and `accepted` or "
     "`refused`, or is `untested`; null before there is an answer."
 )
+FRAMES = "Of a scan of several frames those whose answers were put together, from 1; empty for one frame."
+_UNREAD = "Frames that were to be looked at and on which nothing could be read; they took no part."
+WORST = "The frame that by itself speaks most clearly for `prediction`; the heat map lies on it. Null for a scan of one frame."
 _REASON = "Why there is no set; empty where there is one."
 
 
@@ -129,6 +132,9 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
     distance = serializers.FloatField(read_only=True, allow_null=True, help_text=_DISTANCE)
     distance_reason = serializers.SerializerMethodField(help_text="Why there is no distance; empty where there is one.")
     spread = serializers.FloatField(read_only=True, allow_null=True, help_text=_SPREAD)
+    frames = serializers.ListField(child=serializers.IntegerField(), read_only=True, help_text=FRAMES)
+    frames_unread = serializers.ListField(child=serializers.IntegerField(), read_only=True, help_text=_UNREAD)
+    worst_frame = serializers.IntegerField(read_only=True, allow_null=True, help_text=WORST)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
     graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
     graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)
@@ -243,6 +249,8 @@ class HistorySerializer(AnswerSerializer):
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the protocol's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=REASONS)
     model = serializers.CharField(source="model.code", read_only=True)
+    frames = serializers.ListField(child=serializers.IntegerField(), read_only=True, help_text=FRAMES)
+    worst_frame = serializers.IntegerField(read_only=True, allow_null=True, help_text=WORST)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
     graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
     graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)

@@ -8,7 +8,8 @@ from images.decoding.own import Own
 @dataclass
 class Facts:
     """mode: Pillow's mode, or the photometric interpretation of a DICOM file. bits: 8, or 16 for anything deeper.
-    shown: the frame that is taken, from 0. own: there the loader leaves grey deeper than 8 bits, where it is asked for."""
+    shown: the frame that is taken, from 0. named: the one that the file names to stand for all, from 1; 0: it names none.
+    own: there the loader leaves grey deeper than 8 bits, where it is asked for."""
 
     format: str
     mode: str
@@ -16,6 +17,7 @@ class Facts:
     bits: int
     frames: int
     shown: int = 0
+    named: int = 0
     orientation: int = 1
     white_is_zero: bool = False
     notes: list[str] = field(default_factory=list)

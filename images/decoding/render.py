@@ -92,7 +92,7 @@ def _outputs(
         facts.notes.append(f"Pages show the picture at {shown} instead of {full} pixels.")
     header = {
         "format": facts.format, "width": facts.size[0], "height": facts.size[1], "mode": facts.mode,
-        "bits": facts.bits, "frames": facts.frames, "orientation": facts.orientation,
+        "bits": facts.bits, "frames": facts.frames, "named_frame": facts.named, "orientation": facts.orientation,
         "notes": list(dict.fromkeys(facts.notes)), "phash": phash(tile),
         "rendition_width": shown_size[0], "rendition_height": shown_size[1],
     }  # fmt: skip

@@ -24,6 +24,7 @@ class Decoded:
     thumbnail: JPEG, longest side at most 256. rendition: PNG, grey or RGB, 8 bit, longest side at most 2048.
     Neither carries metadata. tile: 65,536 bytes, uint8 grey, 256 rows of 256, squashed to the square.
     learning: the view for learning (`images.learning`), where it was asked for.
+    named_frame: of a file of several frames the one that it names to stand for all, from 1; 0 where it names none.
     phash: 64 hex digits, the 256-bit perceptual hash of the grey picture.
 
     Only for a DICOM file that was de-identified:
@@ -52,6 +53,7 @@ class Decoded:
     rendition: bytes
     tile: bytes
     learning: bytes = b""
+    named_frame: int = 0
     stored: bytes = b""
     tags: Mapping[str, str | float | None] = field(default_factory=dict)
     actions: tuple[dict[str, str], ...] = ()

@@ -1,7 +1,9 @@
 """What came in: projects, their classes and members, scans and what is known about them."""
 
+from images.models.frames import FrameChoice, FrameSource
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
+    MOST_FRAMES,
     RESEARCH_USE,
     Membership,
     OnAlarm,
@@ -27,10 +29,13 @@ from images.models.scans import (
 )
 
 __all__ = [
+    "MOST_FRAMES",
     "RESEARCH_USE",
     "SCAN_PREFIX",
     "ApprovalStatus",
     "Deidentification",
+    "FrameChoice",
+    "FrameSource",
     "Hold",
     "Image",
     "LabelStatus",

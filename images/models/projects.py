@@ -9,6 +9,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from images.decoding.ages import OLDEST_BELIEVED
 
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
+# Of one scan, how many frames are looked at.
+MOST_FRAMES = 16
 _AGE = [MinValueValidator(0.0), MaxValueValidator(float(OLDEST_BELIEVED))]
 
 
@@ -42,6 +44,10 @@ class Project(models.Model):
     orientation_matters = models.BooleanField(default=True)
     # How a scan becomes the square that a network takes.
     picture_shape = models.CharField(max_length=12, choices=PictureShape, default=PictureShape.SQUASH)
+    # Of a scan of several frames, how many are looked at where nobody has chosen; 1: the one that its file names.
+    frames_seen = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_FRAMES)]
+    )
     intended_use = models.TextField(default=RESEARCH_USE)
     # What a scan is meant to show; another one is referred. Empty and null: not stated. Ages in years.
     intended_body_part = models.CharField(max_length=64, blank=True)
@@ -96,6 +102,10 @@ class Project(models.Model):
                 condition=models.Q(intended_age_min__isnull=True)
                 | models.Q(intended_age_max__isnull=True)
                 | models.Q(intended_age_max__gte=models.F("intended_age_min")),
+            ),
+            models.CheckConstraint(
+                name="frames_seen_is_a_number_of_frames",
+                condition=models.Q(frames_seen__gte=1) & models.Q(frames_seen__lte=MOST_FRAMES),
             ),
             models.CheckConstraint(
                 name="blind_read_share_is_a_share",

@@ -6,6 +6,7 @@ from images.services.arrivals import on_arrival
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
+from images.services.frames import choose_frames
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.members import add_member, grant, remove_member, revoke
@@ -18,6 +19,7 @@ __all__ = [
     "ScanFacts",
     "add_class",
     "add_member",
+    "choose_frames",
     "create_project",
     "delete_scan",
     "erase_patient",

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from images import policies
-from images.models import Deidentification, Image, Metadata, Project, Rendition, Split
+from images.models import Deidentification, FrameChoice, FrameSource, Image, Metadata, Project, Rendition, Split
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import arrivals, identities
 from images.services.exams import contradictions
@@ -165,6 +165,13 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
             Deidentification(image=image, profile=made.profile, actions=list(made.actions))
             for image, made in ((image, scan.incoming.decoded) for image, scan in pairs)
             if made.profile
+        ]
+    )
+    insert_all(
+        [
+            FrameChoice(image=image, frames=[scan.incoming.decoded.named_frame], source=FrameSource.FILE)
+            for image, scan in pairs
+            if scan.incoming.decoded.named_frame
         ]
     )
     for scan in scans:

@@ -5,9 +5,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q
 
+from images import frames
 from images.models import ApprovalStatus, Image, PatientMerge, Project, ProjectClass, Rendition, RenditionKind
 from labeling.datasets import persons, splits
 from labeling.models import Grouping, GroupSide
@@ -20,12 +22,18 @@ NOBODY: persons.Keys = frozenset()
 
 @dataclass(frozen=True)
 class Candidate:
-    """An approved scan that may train, what binds it to others, and the digests of what it shows."""
+    """An approved scan that may train, what binds it to others, and the digests of what it shows. `frames`: of a scan of several
+    those that are looked at."""
 
     image: Image
     label_id: int
     item: splits.Item
     contents: frozenset[str]
+    frames: tuple[int, ...] = ()
+
+    def named(self, *facts: str | int) -> list[Any]:
+        """What a hash says of it. Of a scan of several frames its frames too: others of it are another data set."""
+        return [str(self.image.sha256), self.item.class_id, *facts, *([list(self.frames)] if self.frames else [])]
 
 
 @dataclass(frozen=True)
@@ -48,18 +56,15 @@ class Frozen:
         return {row.name: counts.get(row.pk, empty) for row in self.classes}
 
     def content_hash(self) -> str:
-        """SHA-256 over the classes (id and order) and every (sha256, class id, split), sorted."""
-        rows: list[list[str | int]] = [
-            [str(member.image.sha256), member.item.class_id, self.assignment.sides[member.item.id]]
-            for member in self.members
-        ]
+        """SHA-256 over the classes (id and order) and every (sha256, class id, split), sorted; of a scan of several frames with the
+        list of those that are looked at."""
+        rows = [member.named(self.assignment.sides[member.item.id]) for member in self.members]
         return digest([row.pk for row in self.classes], rows)
 
     def test_hash(self) -> str:
-        """SHA-256 over the classes and every (sha256, class id) of the test side: equal hash, equal test set."""
+        """SHA-256 over the classes and every (sha256, class id, frames of several) of the test side: equal hash, equal test set."""
         test = [member for member in self.members if self.assignment.sides[member.item.id] == splits.TEST]
-        rows: list[list[str | int]] = [[str(one.image.sha256), one.item.class_id] for one in test]
-        return digest([row.pk for row in self.classes], rows)
+        return digest([row.pk for row in self.classes], [one.named() for one in test])
 
     def grouping(self) -> Grouping:
         """What the split keeps together. One scan without a patient, and it is not a split by patient: it is one by study where
@@ -126,7 +131,7 @@ def _own_group(image: Image) -> str | None:
     return f"study:{image.study}" if image.study else None
 
 
-def digest(classes: list[int], rows: list[list[str | int]]) -> str:
+def digest(classes: list[int], rows: list[list[Any]]) -> str:
     """SHA-256 of classes (ids in order) and rows (in any order) as compact JSON."""
     return hashlib.sha256(json.dumps([classes, sorted(rows)], separators=(",", ":")).encode()).hexdigest()
 
@@ -136,8 +141,9 @@ def collect(project: Project, seed: int) -> Frozen:
     classes = list(ProjectClass.objects.filter(project=project, retired_at__isnull=True).order_by("position"))
     active = {row.pk for row in classes}
     approved = list(_approved(project))
-    left_out = {image.pk: reason for image, _ in approved if (reason := _unfit(image, active))}
-    candidates = list(_candidates(project, [row for row in approved if row[0].pk not in left_out]))
+    looked = frames.all_looked_at([image for image, _ in approved], project)
+    left_out = {image.pk: reason for image, _ in approved if (reason := _unfit(image, active, looked[image.pk]))}
+    candidates = list(_candidates(project, [row for row in approved if row[0].pk not in left_out], looked))
     _refuse_contradictions(candidates, {row.pk: row.name for row in classes})
     known = dict(GroupSide.objects.filter(project=project).values_list("group", "side"))
     assignment = splits.assign((one.item for one in candidates), known=known, seed=seed)
@@ -163,18 +169,20 @@ def _approved(project: Project) -> Iterator[tuple[Image, int]]:
         yield image, image.reference.label_id
 
 
-def _unfit(image: Image, active: set[int]) -> str:
+def _unfit(image: Image, active: set[int], looked: frames.Looked) -> str:
     """Why an approved scan cannot train; empty when it can."""
     if image.hold:
         return "held"
     if image.label_class_id is None:
         return "ungradable"
-    if image.frames > 1:
-        return "unsupported_multiframe"
+    if frames.unchosen(image, looked):
+        return frames.UNCHOSEN
     return "" if image.label_class_id in active else "retired_class"
 
 
-def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator[Candidate]:
+def _candidates(
+    project: Project, rows: Iterable[tuple[Image, int]], looked: Mapping[int, frames.Looked]
+) -> Iterator[Candidate]:
     tiles = dict(
         Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE, frame=0).values_list(
             "image", "blob__sha256"
@@ -194,7 +202,7 @@ def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator
             split=image.split or None,
             locked=image.split_locked,
         )
-        yield Candidate(image, label_id, item, contents)
+        yield Candidate(image, label_id, item, contents, looked[image.pk].frames)
 
 
 def _bonds(image: Image, lookalikes: Mapping[int, persons.Keys], same: persons.Keys) -> set[str]:

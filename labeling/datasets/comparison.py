@@ -8,14 +8,15 @@ from typing import Any, Final
 from labeling.datasets.selectors import snapshot_left_out, split_counts
 from labeling.models import Snapshot, SnapshotMember
 
-COLUMNS: Final = ("image", "sha256", "label", "split", "group", "erased")
+COLUMNS: Final = ("image", "sha256", "label", "split", "group", "frames", "erased")
 CHUNK: Final = 1000
 
 
 def manifest(snapshot: Snapshot) -> Iterator[str]:
     """JSON in pieces. The content hash is SHA-256 of the compact JSON of [class ids in order, sorted rows of (sha256,
-    class id, split)]; the test hash that of [class ids in order, sorted rows of (sha256, class id) of the test split].
-    The digests of scans that have since been erased are gone."""
+    class id, split)]; the test hash that of [class ids in order, sorted rows of (sha256, class id) of the test split]. The row
+    of a scan of several frames ends with the list of those that are looked at. The digests of scans that have since been
+    erased are gone."""
     yield json.dumps(_head(snapshot))[:-1] + ', "members": ['
     yield from _joined(dict(zip(COLUMNS, row, strict=True)) for row in member_rows(snapshot))
     yield '], "left_out": ['
@@ -28,7 +29,8 @@ def member_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
     """The members in order of scan, as COLUMNS."""
     for member in _members(snapshot).iterator(chunk_size=CHUNK):
         erased = member.image.erased_at is not None
-        yield (member.image.code, member.sha256, member.label_class.name, member.split, member.group, erased)
+        label, group = member.label_class.name, member.group
+        yield (member.image.code, member.sha256, label, member.split, group, member.frames, erased)
 
 
 def _members(snapshot: Snapshot) -> Any:
@@ -65,6 +67,7 @@ class Standing:
     image: str
     label: str
     split: str
+    frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Diff:
     removed: list[Standing] = field(default_factory=list)
     relabelled: list[Change] = field(default_factory=list)
     moved: list[Change] = field(default_factory=list)
+    reframed: list[Change] = field(default_factory=list)
 
     @property
     def same_test_set(self) -> bool:
@@ -104,7 +108,13 @@ def diff(snapshot: Snapshot, *, against: Snapshot) -> Diff:
             difference.relabelled.append(Change(new.image, old.label, new.label))
         if old.split != new.split:
             difference.moved.append(Change(new.image, old.split, new.split))
+        if old.frames != new.frames:
+            difference.reframed.append(Change(new.image, _listed(old.frames), _listed(new.frames)))
     return difference
+
+
+def _listed(frames: tuple[int, ...]) -> str:
+    return ", ".join(map(str, frames))
 
 
 def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:
@@ -116,4 +126,4 @@ def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:
 
 def _standings(snapshot: Snapshot) -> dict[int, Standing]:
     rows = _members(snapshot).iterator(chunk_size=CHUNK)
-    return {row.image_id: Standing(row.image.code, row.label_class.name, row.split) for row in rows}
+    return {row.image_id: Standing(row.image.code, row.label_class.name, row.split, tuple(row.frames)) for row in rows}

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
+from images.frames import UNCHOSEN, WHAT_HELPS
 from images.models import Image, Project
 from images.services import duplicates
 from labeling.datasets import splits
@@ -27,7 +28,7 @@ DETAILS = {
     splits.OTHER_SIDE: "Its patient, its study or a copy of it is already on another side and stays there.",
     "held": "It is held back until somebody has checked whether it shows who the patient is.",
     "ungradable": "It was marked as ungradable.",
-    "unsupported_multiframe": "It has several frames; only single pictures are trained on.",
+    UNCHOSEN: f"It has several frames, and nobody has said which of them count. {WHAT_HELPS}",
     "retired_class": "Its class is retired.",
 }
 
@@ -167,6 +168,7 @@ def _member(snapshot: Snapshot, one: Candidate, side: str, group: str) -> Snapsh
         split=side,
         group=group,
         sha256=one.image.sha256 or "",
+        frames=list(one.frames),
     )
 
 

@@ -14,6 +14,7 @@ from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
 from mediscan_site.core.http.codes import CodeField
 
 INLINE_MEMBERS = 2000
+FRAMES = "of a scan of several frames those that are looked at, from 1; empty: it has one"
 PAIR = serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
 
 
@@ -21,10 +22,11 @@ class DatasetMemberSerializer(serializers.ModelSerializer[SnapshotMember]):
     image = serializers.CharField(source="image.code", read_only=True)
     label = serializers.CharField(source="label_class.name", read_only=True)
     label_id = serializers.IntegerField(read_only=True)
+    frames = serializers.ListField(child=serializers.IntegerField(), read_only=True, help_text=FRAMES)
 
     class Meta:
         model = SnapshotMember
-        fields = ["id", "image", "label", "label_id", "split", "group", "sha256"]
+        fields = ["id", "image", "label", "label_id", "split", "group", "sha256", "frames"]
         read_only_fields = fields
 
 
@@ -164,6 +166,7 @@ class ManifestMemberSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()
     split = serializers.CharField()
     group = serializers.CharField()
+    frames = serializers.ListField(child=serializers.IntegerField(), help_text=FRAMES)
     erased = serializers.BooleanField()
 
 
@@ -219,6 +222,7 @@ class DiffSerializer(serializers.Serializer[Diff]):
     removed = StandingSerializer(many=True)
     relabelled = RelabelledSerializer(many=True)
     moved = RelabelledSerializer(many=True)
+    reframed = RelabelledSerializer(many=True, help_text="scans of several frames of which others are looked at")
 
 
 class FreezeSerializer(serializers.Serializer[Any]):

@@ -69,6 +69,8 @@ class SnapshotMember(models.Model):
     split = models.CharField(max_length=8, choices=Split)
     group = models.CharField(max_length=80)
     sha256 = models.CharField(max_length=64)
+    # Of a scan of several frames those that are learned from and asked about, from 1; empty: it has one.
+    frames = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="member_of_snapshot_once")]

@@ -45,6 +45,7 @@ WRITES: Final[dict[str, Scope | None]] = {
     "project-label-doubts": Scope.REVIEW,
     "image-list": Scope.UPLOAD,
     "image-release": Scope.UPLOAD,
+    "image-frames": Scope.LABEL,
     "import-list": Scope.UPLOAD,
     "import-preview": Scope.UPLOAD,
     "upload-list": Scope.UPLOAD,

@@ -12,6 +12,7 @@ from django.urls import reverse_lazy
 from images import selectors as image_selectors
 from images import services as images
 from images.forms import ScanEditForm, scan_values
+from images.frames import strip_of
 from images.models import Image
 from images.policies import can
 from images.services.duplicates import near_duplicates
@@ -95,7 +96,14 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
         "may_edit": can(request.user, "upload_image", project),
+        "strip": strip_of(found, _first(request)) if found.frames > 1 else None,
     }
+
+
+def _first(request: HttpRequest) -> int | None:
+    """The frame from which a row of them is asked for."""
+    asked = request.GET.get("first", "")
+    return max(1, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
 
 
 @read_page

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
+from images.frames import unchosen_of
 from images.models import ApprovalStatus, Image
 from labeling.models import Label, Reference
 from mediscan_site.core import audit, work
@@ -71,7 +72,7 @@ def _refusals(test: AcceptanceTest) -> list[tuple[str, Q]]:
     return [
         ("the version has learned from it, from a copy or from its patient", lineage.learned_scans(test.model)),
         ("it is held back until somebody has looked at it", ~Q(hold="")),
-        ("it has several frames", Q(frames__gt=1)),
+        ("nobody has said which of its frames count", Q(pk__in=unchosen_of(here(test), test.project))),
         ("no doctor has read it yet", Q(reference__isnull=True)),
         ("its label came from a model's answer", Q(reference__label__source__in=MODELS_OWN)),
         ("it was found ungradable", Q(reference__label__label_class__isnull=True)),

@@ -13,7 +13,7 @@ from labeling.reading.serializers import ScanListField
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry.batches import selectors
-from models_registry.grade_serializers import BEFORE, BEFORE_AT, REASONS, SEEN, AnswerSerializer
+from models_registry.grade_serializers import BEFORE, BEFORE_AT, FRAMES, REASONS, SEEN, WORST, AnswerSerializer
 from models_registry.models import Grade, GradeBatch, GradeBatchItem
 
 _PINNED = "The version that grades all of them: the one that was deployed when the batch was started."
@@ -114,6 +114,8 @@ class BatchAnswerSerializer(AnswerSerializer):
     decision = serializers.SerializerMethodField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]  # the contract's name
     reasons = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=REASONS)
+    frames = serializers.ListField(child=serializers.IntegerField(), read_only=True, help_text=FRAMES)
+    worst_frame = serializers.IntegerField(read_only=True, allow_null=True, help_text=WORST)
     seen_in = serializers.ChoiceField(choices=Split.choices, read_only=True, allow_null=True, help_text=SEEN)
     graded_before = serializers.IntegerField(read_only=True, allow_null=True, help_text=BEFORE)
     graded_before_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text=BEFORE_AT)
@@ -145,6 +147,7 @@ class BatchResultSerializer(BatchAnswerSerializer):
 _NO_ANSWER: dict[str, Any] = {
     **dict.fromkeys(BatchAnswerSerializer().fields),
     "reasons": [],
+    "frames": [],
     "prediction_set_reason": "",
 }
 # The columns of a file.

@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from images.frames import UNCHOSEN, WHAT_HELPS, Looked, all_looked_at, unchosen
 from images.renditions import stored_tiles
 from mediscan_site.core import audit, work
 from mediscan_site.core.again import done_again
@@ -36,7 +37,7 @@ RETRY_S: Final = 30.0
 _LEFT_OUT: Final = {
     "erased": "The scan was erased.",
     "held": "The scan is held back until somebody has checked whether it shows who the patient is. Release it, then grade it.",
-    "unsupported_multiframe": "The scan has several frames; a model reads single pictures. Import it split into its frames.",
+    UNCHOSEN: f"The scan has several frames, and nobody has said which of them count. {WHAT_HELPS}",
     "already_asked": "Somebody asked for a grade of this scan by the same version already.",
 }
 
@@ -142,9 +143,10 @@ class _Slice:
     def _grade(self, items: Sequence[GradeBatchItem]) -> _Chunk:
         """Touches the database only to read."""
         chunk, asked = _Chunk(), self._asked_before(items)
+        looked = all_looked_at([item.image for item in items], self.batch.project)
         scans = []
         for item in items:
-            if code := _left_out(item, asked):
+            if code := _left_out(item, asked, looked[item.image_id]):
                 chunk.others[item.pk] = (Outcome.LEFT_OUT, code, _LEFT_OUT[code])
             else:
                 scans.append(item)
@@ -231,15 +233,15 @@ def _graded(grade: Grade) -> tuple[Outcome, str, str]:
     return (Outcome.REFERRED if referred else Outcome.ANSWERED), "", ""
 
 
-def _left_out(item: GradeBatchItem, asked_before: set[int]) -> str:
+def _left_out(item: GradeBatchItem, asked_before: set[int], looked: Looked) -> str:
     """A code of _LEFT_OUT, or nothing for a scan to be graded."""
     image = item.image
     if image.erased_at is not None:
         return "erased"
     if image.hold:
         return "held"
-    if image.frames > 1:
-        return "unsupported_multiframe"
+    if unchosen(image, looked):
+        return UNCHOSEN
     return "already_asked" if item.image_id in asked_before else ""
 
 

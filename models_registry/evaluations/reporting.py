@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from images.models import Image, Split
+from images.models import Split
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
-from models_registry.versions import reading, serving
+from models_registry.versions import framing, reading, serving
 from models_registry.versions.fairness import require_fair
-from models_registry.versions.reading import Input
+from models_registry.versions.reading import Input, Read
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK: Final = 32
-# What a predictor is fed of a scan.
-Read = Callable[["Predictor", Image], Input]
 
 
 class NothingToRead(Exception):
@@ -122,16 +120,30 @@ def _answers(
     """Probabilities (N, K); those of the rival go to its `shares`. Only a few scans are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
-        images = [member.image for member in scans.members[start : start + CHUNK]]
-        reading.fetch([one for one in (predictor, rival.predictor) if one is not None], images)
-        given = [read(predictor, image) for image in images]
-        shares.append(predictor.predict(*reading.stacked(given)).probabilities)
+        part = scans.members[start : start + CHUNK]
+        single = [member.image for member in part if not member.frames]
+        reading.fetch([one for one in (predictor, rival.predictor) if one is not None], [row.image for row in part])
+        given = [read(predictor, image, 0) for image in single]
+        shares.append(_shares(predictor, part, given, read))
         if rival.predictor is not None:
             if rival.predictor.needs_views:
-                given = [read(rival.predictor, image) for image in images]
-            rival.shares.append(rival.predictor.predict(*reading.stacked(given)).probabilities[:, rival.order])
+                given = [read(rival.predictor, image, 0) for image in single]
+            rival.shares.append(_shares(rival.predictor, part, given, read)[:, rival.order])
         on_read(min(start + CHUNK, total), total)
     return np.concatenate(shares)
+
+
+def _shares(predictor: "Predictor", members: Sequence[SnapshotMember], given: Sequence[Input], read: Read) -> "Floats":
+    """Probabilities (N, K) of scans; `given`: of those of one frame. The others answer from the frames that were frozen."""
+    single = iter(predictor.predict(*reading.stacked(given)).probabilities if given else ())
+    return np.stack(
+        [
+            framing.answer(predictor, member.image, member.frames, read).said.probabilities[0]
+            if member.frames
+            else next(single)
+            for member in members
+        ]
+    )
 
 
 def _report(

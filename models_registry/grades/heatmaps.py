@@ -36,6 +36,7 @@ def overlay(heat: npt.NDArray[np.float32]) -> bytes:
 
 def draw(grade: Grade) -> Blob:
     """The heat map of a succeeded grade, at the scan's own shape, made now if it has none; of two drawn at once the first stays.
+    Of a scan of several frames it is of the one that is shown.
 
     Raises serving.BundleDamaged, and DamagedObject when the scan is damaged.
     """
@@ -61,7 +62,7 @@ def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
     from models_registry.inference.heat import on_scan
 
     predictor = serving.predictor(grade.model)
-    given = reading.one(predictor, grade.image)
+    given = reading.one(predictor, grade.image, grade.worst_frame or 0)
     width, height = _shape(grade.image) if given.pixels is None else (given.width, given.height)
     return on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height)
 

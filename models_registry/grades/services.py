@@ -4,6 +4,7 @@ from typing import BinaryIO
 
 from django.db import transaction
 
+from images.frames import require_chosen
 from images.models import Image, Project
 from images.policies import require
 from images.services import ScanFacts, require_free
@@ -32,12 +33,7 @@ def request_grade(*, actor: User, project: Project, image: Image) -> Grade:
         raise Invalid(f"There is no scan {image.code} in this project.", code="does_not_exist", attr="image")
     require_free(image)
     model = require_deployed(project)
-    if image.frames > 1:
-        raise Invalid(
-            f"{image.code} has {image.frames} frames; a model reads single pictures. Import it split into its frames.",
-            code="unsupported_multiframe",
-            attr="image",
-        )
+    require_chosen(image, project)
     with transaction.atomic():
         grade = Grade(project=project, image=image, model=model, requested_by=actor)
         shares.take_turn(grade)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
+from images.frames import Looked, all_looked_at, require_chosen
 from images.models import Image
 from images.renditions import stored_tiles
 from mediscan_site.core import audit, batches, bell, work
@@ -18,8 +19,9 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import blind_reads, conditions, lineage, reading, serving
+from models_registry.versions import blind_reads, conditions, framing, lineage, reading, serving
 from models_registry.versions.failures import fail
+from models_registry.versions.framing import Framed
 from models_registry.versions.reading import Input
 
 if TYPE_CHECKING:
@@ -108,14 +110,15 @@ def answers(
     acceptance test (by default none is)."""
     started = time.perf_counter()
     predictor = serving.predictor(model)
-    pictures = reading.inputs(predictor, images)
-    readable = [picture for picture in pictures if not isinstance(picture, Exception)]
-    predicted = iter(_predicted(predictor, readable))
-    seen = lineage.seen_in_all(model, images) if readable else {}
+    looked = all_looked_at(images, model.project)
+    pictures = iter(reading.inputs(predictor, [image for image in images if image.frames == 1]))
+    given = [_framed(predictor, image, looked[image.pk]) if image.frames > 1 else next(pictures) for image in images]
+    predicted = iter(_predicted(predictor, [one for one in given if isinstance(one, Input)]))
+    seen = lineage.seen_in_all(model, images) if any(not isinstance(one, Exception) for one in given) else {}
     held = conditions.of_all(model, images, blind or [False] * len(images))
     found: list[Columns | Exception] = []
-    for image, picture, condition in zip(images, pictures, held, strict=True):
-        said = picture if isinstance(picture, Exception) else next(predicted)
+    for image, one, condition in zip(images, given, held, strict=True):
+        said = next(predicted) if isinstance(one, Input) else one
         columns = said if isinstance(said, Exception) else _tried(model, image, predictor, said)
         if isinstance(columns, dict):
             columns |= condition.applied(columns["decision"], columns["reasons"])
@@ -125,11 +128,21 @@ def answers(
     return found
 
 
+def _framed(predictor: "Predictor", image: Image, looked: Looked) -> Framed | Exception:
+    """By itself: the frames of one scan are as many pictures as other scans together."""
+    try:
+        return framing.answer(predictor, image, looked.frames or require_chosen(image, image.project).frames)
+    except Exception as error:
+        return error
+
+
 def _tried(
-    model: ModelVersion, image: Image, predictor: "Predictor", predictions: "Predictions"
+    model: ModelVersion, image: Image, predictor: "Predictor", said: "Predictions | Framed"
 ) -> Columns | Exception:
     try:
-        return _answer(model, image, predictor, predictions)
+        if isinstance(said, Framed):
+            return _answer(model, image, predictor, said.said) | said.columns()
+        return _answer(model, image, predictor, said)
     except Exception as error:
         return error
 

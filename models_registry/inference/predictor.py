@@ -186,12 +186,13 @@ class Predictor:
             temperature is not None,
             outputs.features,
             resemblance=self._detector.judge(outputs.features, small) if self._detector else None,
-            spread=self._spread(outputs.features, shares.argmax(axis=1)),
+            spread=self.spread(outputs.features, shares.argmax(axis=1)),
             unreadable=tuple(rules.quality(tiles)),
         )
 
-    def _spread(self, features: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> Floats | None:
-        """From the heads alone: they read the features of the scan as it is, whatever ran the networks."""
+    def spread(self, features: npt.NDArray[np.float32], classes: npt.NDArray[np.int64]) -> Floats | None:
+        """How far the networks disagree about the class (N,) of scans of these features. From the heads alone: they read the
+        features of the scan as it is, whatever ran the networks."""
         if len(self.networks) == 1:
             return None
         parts = np.split(features, len(self.networks), axis=1)

@@ -13,7 +13,7 @@ are, and they are exactly what the network will see when it serves.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,8 @@ Tiles = npt.NDArray[np.uint8]
 Pixels = npt.NDArray[np.uint8]
 # Scans processed as float32 at a time: 32 MiB of tiles.
 CHUNK = 128
+# Pixels whose levels are counted at a time: numpy makes eight bytes of each.
+COUNTED = 2**20
 
 
 def check_tiles(tiles: Pixels, size: int = TILE_SIDE) -> None:
@@ -127,12 +129,18 @@ class Preprocess:
     @classmethod
     def fitted(cls, tiles: Pixels, size: int, look: Look = TILES) -> Preprocess:
         """With the mean and standard deviation, for each channel, of the shrunk `tiles` on the 0..1 scale."""
+        return cls.fitted_on((tiles[start : start + CHUNK] for start in range(0, len(tiles), CHUNK)), size, look)
+
+    @classmethod
+    def fitted_on(cls, parts: Iterable[Pixels], size: int, look: Look = TILES) -> Preprocess:
+        """`fitted`, for scans that come part by part."""
         channels = look.channels
         counts = np.zeros((channels, 256), dtype=np.int64)
-        for start in range(0, len(tiles), CHUNK):
-            seen = shrink(tiles[start : start + CHUNK], size).reshape(-1, channels)
-            for channel in range(channels):
-                counts[channel] += np.bincount(seen[:, channel], minlength=256)
+        for part in parts:
+            levels = shrink(part, size).reshape(-1, channels)
+            for start in range(0, len(levels), COUNTED):
+                for channel in range(channels):
+                    counts[channel] += np.bincount(levels[start : start + COUNTED, channel], minlength=256)
         mean, std = zip(*map(_moments, counts), strict=True)
         return cls(size, mean[0], std[0], 1, look) if channels == 1 else cls(size, mean, std, channels, look)
 

@@ -45,6 +45,11 @@ class Grade(WorkItem):
     distance = models.FloatField(null=True)
     # How far the version's networks disagree about the prediction: the standard deviation of its probability; null: one network.
     spread = models.FloatField(null=True)
+    # Of a scan of several frames: those whose answers were put together, those on which nothing could be read, and the one that
+    # by itself speaks most clearly for the answer. Empty and null: it has one.
+    frames = models.JSONField(default=list)
+    frames_unread = models.JSONField(default=list)
+    worst_frame = models.PositiveIntegerField(null=True)
     # The side of the version's own data sets that has this picture; an answer to what was learned from proves nothing.
     seen_in = models.CharField(max_length=8, choices=Split, null=True, blank=True)
     # The keyed code of the institution (`versions.places`), by which grades are watched; empty: answered before there were any.

@@ -1,7 +1,7 @@
 """From scans to what a version is fed of them: the only door. A tile of each, for the rules, and for a version that sees more what
 it sees, made of the scan's view for learning."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,9 @@ class Input:
         return self.tile if self.pixels is None else self.pixels
 
 
+Read = Callable[["Predictor", Image, int], Input]
+
+
 def fetch(predictors: "Iterable[Predictor]", images: Sequence[Image]) -> None:
     """Where the derivatives lie that these need of the scans, with one query for each kind."""
     wanted = [stored_tiles("")]
@@ -43,12 +46,13 @@ def fetch(predictors: "Iterable[Predictor]", images: Sequence[Image]) -> None:
     prefetch_related_objects(list(images), *wanted)
 
 
-def one(predictor: "Predictor", image: Image) -> Input:
-    """Of one scan. A derivative that is not there is made. Raises what `tile` and `learning.view` raise."""
-    small = tile(image)
+def one(predictor: "Predictor", image: Image, frame: int = 0) -> Input:
+    """Of one scan, or of one of its frames, from 1. A derivative that is not there is made. Raises what `tile` and
+    `learning.view` raise."""
+    small = tile(image, frame)
     if not predictor.needs_views:
         return Input(small, None, image.width, image.height)
-    view = learning.view(image)
+    view = learning.view(image, frame)
     height, width = view.pixels.shape[:2]
     return Input(small, predictor.manifest.preprocess.pixels([view])[0], width, height)
 

@@ -132,12 +132,13 @@ def test_a_column_holds_what_its_option_allows_and_has_a_default_that_it_allows(
         "choice": "CharField",
         "flag": "BooleanField",
         "statement": "TextField",
+        "number": "PositiveSmallIntegerField",
     } | dict.fromkeys(("share", "years"), "FloatField")
     assert column.get_internal_type() == kinds[option.kind]
     assert option.kind != "choice" or [value for value, _ in column.choices] == list(option.choices)
     assert option.kind not in ("line", "meaning") or column.max_length == option.max_length > 0
     bounds = {type(rule): rule.limit_value for rule in column.validators}
-    if option.kind in ("share", "years"):
+    if option.kind in ("share", "years", "number"):
         assert (bounds[MinValueValidator], bounds[MaxValueValidator]) == (option.low, option.high)
     assert column.default is not NOT_PROVIDED or column.blank
 

@@ -53,7 +53,8 @@ def train(
     if config.folds:
         legs += cross.legs(data, config, groups, device)
     labels = cross.all_labels(data).tolist()
-    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups))
+    scans = [shown.tolist()] if (shown := cross.all_scans(data)) is not None else []
+    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *scans)
     done, stopped = run_series(legs, watch, key, resume, device=device, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from models_registry.inference.architectures import restored
-from models_registry.inference.predictor import predict_logits
-from models_registry.inference.preprocess import Tiles
 
+from .answering import logits_of
 from .config import ConfigError, TrainConfig
 from .data import Labels, TrainData, epoch_seed
 from .device import Device
+from .framing import Scans, renumbered
+from .pictures import Chosen
 from .report import FitResult
 from .series import Leg
 
@@ -79,13 +80,16 @@ def all_labels(data: TrainData) -> Labels:
     return np.concatenate([data.train_labels, data.val_labels])
 
 
-def take(data: TrainData, index: Labels) -> Tiles:
-    """Tiles of training and validation scans, counted through, without a copy of all of them."""
-    n_train = len(data.train_tiles)
-    rising = np.sort(index)
-    return np.concatenate(
-        [data.train_tiles[rising[rising < n_train]], data.val_tiles[rising[rising >= n_train] - n_train]]
-    )
+def all_scans(data: TrainData) -> Scans:
+    """The scans that training and validation pictures show, in this order; None where each picture is a scan."""
+    if data.train_scans is None or data.val_scans is None:
+        return None
+    return np.concatenate([data.train_scans, data.val_scans + data.train_scans.max() + 1])
+
+
+def take(data: TrainData, index: Labels) -> Chosen:
+    """Tiles of training and validation scans, counted through, without a copy of them."""
+    return Chosen([data.train_tiles, data.val_tiles], np.sort(index))
 
 
 def legs(data: TrainData, config: TrainConfig, groups: Sequence[str], device: str | None = None) -> list[Leg]:
@@ -128,13 +132,17 @@ def _legs(
             f"fold {fold + 1} leaves class {missing[0]} no scan to learn from; choose fewer folds, or 0 for none",
         )
 
+    scans = all_scans(data)
+
     def part() -> TrainData:
-        return TrainData(take(data, learning), labels[learning], take(data, judging), labels[judging], data.n_classes)
+        shown = (None, None) if scans is None else (renumbered(scans[learning]), renumbered(scans[judging]))
+        sides = take(data, learning), labels[learning], take(data, judging), labels[judging]
+        return TrainData(*sides, data.n_classes, *shown)
 
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
-        tiles = take(data, held)
-        logits = predict_logits(network.to(device), result.preprocess, tiles, flip_tta=config.flip_tta, device=device)
+        networks = [network.to(device)]
+        logits = logits_of(networks, result.preprocess, take(data, held), flip_tta=config.flip_tta, device=device)
         return replace(result, state_dict={}, val_logits=logits)
 
     def leg(member: int) -> Leg:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from models_registry.inference.architectures import restored
 from models_registry.inference.bundle import split_members
-from models_registry.inference.preprocess import Pixels, shrink
+from models_registry.inference.preprocess import Pixels
 from models_registry.inference.runtimes import Eager
 
 from .config import TrainConfig
 from .data import Labels, TrainData
+from .pictures import Pictures, at_size
 from .report import FitResult
 
 Features = Callable[[Pixels], npt.NDArray[np.float32]]
@@ -29,15 +30,14 @@ SHARE_OF_TRAINING: Final = 0.05
 
 @dataclass(frozen=True)
 class Material:
-    """`Pixels` as the network sees them, and the class (N,) of each training one; `features` gives what the networks read from
-    them. What has a length, a shape and can be indexed by slices and positions will do for pixels: they are read some hundred at
-    a time. `mirrored`: whether a mirror image is still the same kind of scan; `any_angle`: whether a turned one is; `colour`:
-    whether what is seen are colours. `points`: about how many pictures may pass through the networks. `smallest_side`: in
-    pixels, of the scans as they came in; 0: not known."""
+    """`Pixels` as the network sees them, which are read some hundred at a time, and the class (N,) of each training one; `features`
+    gives what the networks read from them. `mirrored`: whether a mirror image is still the same kind of scan; `any_angle`: whether
+    a turned one is; `colour`: whether what is seen are colours. `points`: about how many pictures may pass through the networks.
+    `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
 
-    train: Pixels
+    train: Pictures
     labels: Labels
-    val: Pixels
+    val: Pictures
     features: Features
     mirrored: bool
     points: int = MOST_POINTS
@@ -61,9 +61,9 @@ def material(
     networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
     eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
     return Material(
-        _sized(data.train_tiles, config.image_size),
+        at_size(data.train_tiles, config.image_size),
         data.train_labels,
-        _sized(data.val_tiles, config.image_size),
+        at_size(data.val_tiles, config.image_size),
         lambda pixels: eager.run(pixels).features,
         config.allow_flips,
         points_for(len(data.train_tiles), config.epochs),
@@ -71,11 +71,6 @@ def material(
         config.any_angle,
         result.preprocess.look.is_colour,
     )
-
-
-def _sized(pixels: Pixels, size: int) -> Pixels:
-    """What has the size of the run already is not read here."""
-    return pixels if pixels.shape[1] == size else shrink(pixels, size)
 
 
 def why_not(material: Material) -> str:

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models_registry.inference.frames import of_each_scan
 from models_registry.inference.preprocess import Preprocess
 
 from .checkpoint import run_key
 from .config import TrainConfig
-from .data import TrainData, UnitInputs, balanced_order, batches
+from .data import TrainData, UnitInputs, batches, epoch_order
 from .device import Device
 
 FROZEN, FULL = "frozen", "full"
@@ -43,6 +44,7 @@ class Setting:
     ) -> Setting:
         """`continued`: the run goes on from a version's weights."""
         labels = data.train_labels.tolist(), data.val_labels.tolist()
+        scans = [one.tolist() for one in (data.train_scans, data.val_scans) if one is not None]
         return cls(
             data=data,
             config=config,
@@ -50,7 +52,7 @@ class Setting:
             device=device,
             inputs=UnitInputs(data.train_tiles, preprocess, device),
             targets=torch.from_numpy(data.train_labels).to(device.name),
-            key=run_key(config.to_dict(), *labels, preprocess.to_dict()),
+            key=run_key(config.to_dict(), *labels, preprocess.to_dict(), *scans),
             knows_something=continued or config.pretrained,
             frozen_epochs=0 if continued else config.frozen_epochs,
         )
@@ -65,11 +67,15 @@ class Setting:
 
     def steps_of(self, phase: str) -> int:
         """The steps of all epochs of the phase."""
-        order = balanced_order(self.data.train_labels, self.data.n_classes, self.config.seed, 0)
+        order = epoch_order(self.data, self.config.seed, 0)
         per_sweep = len(batches(order, self.config.batch_size))
         if phase == FROZEN:
             return per_sweep * FROZEN_SWEEPS * self.frozen_epochs
         return per_sweep * self.full_epochs
+
+    def of_scans(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Logits of validation pictures -> those of the scans that they show, as they are served: by the mean."""
+        return logits if self.data.val_scans is None else of_each_scan(logits, self.data.val_scans)
 
     def no_logits(self) -> npt.NDArray[np.float32]:
         return np.zeros((0, self.data.n_classes), dtype=np.float32)

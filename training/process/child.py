@@ -40,6 +40,7 @@ from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
 from training.process.recorder import Recorder
+from training.process.sides import Sides
 
 log = logging.getLogger(__name__)
 
@@ -107,18 +108,7 @@ class Training:
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
         self._doubt(packed)
-        return model, f"{self._best(packed)} {self.run.config['initialisation_note']}"
-
-    def _best(self, packed: packing.Packed) -> str:
-        noted = " Some epochs have a note." if any(report.note for report in packed.fitted.history) else ""
-        where = f" in the first of {packed.fitted.members} networks" if packed.fitted.members > 1 else ""
-        best = f"Best epoch {packed.fitted.best_epoch} of {self.config.epochs}{where}.{noted}"
-        if packed.left_out:
-            limit = settings.TRAINING_LATENCY_BUDGET_MS
-            return (
-                f"{best} {packed.left_out} of {self.config.members} networks were left out to answer within {limit} ms."
-            )
-        return best
+        return model, f"{packing.described(packed, self.config)} {self.run.config['initialisation_note']}"
 
     def make(self) -> packing.Packed:
         data, trained = self.train()
@@ -129,7 +119,7 @@ class Training:
 
     def knowledge_of(self, fitted: FitResult) -> Knowledge:
         """What the version knows of its own limits: from all of validation, whatever else a part of it decided."""
-        return knowing.knowledge(self.run, self.config, self.learning, self.validation, fitted)
+        return knowing.knowledge(self.run, self.config, self.sides, fitted)
 
     def train(self) -> tuple[TrainData, Trained]:
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
@@ -158,16 +148,26 @@ class Training:
         self.book.open({**self.run.config, "dataset": self.run.snapshot.code, **facts})
 
     def _part(self, split: Split) -> tiles.Part:
-        total = self.run.snapshot.members.filter(split=split).count()
+        total = tiles.pictures_in(self.run.snapshot.members.filter(split=split))
         done = self.recorder.counter(total, f"reading {split} scans")
         class_ids = [entry["id"] for entry in self.classes]
-        return tiles.load(self.run.snapshot, split, class_ids=class_ids, done=done, size=self.config.image_size)
+        return tiles.load(
+            self.run.snapshot,
+            split,
+            class_ids=class_ids,
+            done=done,
+            size=self.config.image_size,
+            look=self.config.look,
+            in_memory=self._in_memory,
+        )
 
     def _data(self) -> TrainData:
-        train, val = self.learning, self.validation
         # Out-of-fold scans calibrate a run with folds: all of its validation split chooses the epoch.
-        chosen = slice(None) if self.config.folds else self.division.selection
-        return TrainData(train.tiles, train.labels, val.tiles[chosen], val.labels[chosen], len(self.classes))
+        return self.sides.data(len(self.classes), None if self.config.folds else self.division.selection)
+
+    @cached_property
+    def _in_memory(self) -> bool:
+        return tiles.fits_in_memory(self.run.snapshot, size=self.config.image_size, look=self.config.look)
 
     @cached_property
     def learning(self) -> tiles.Part:
@@ -178,27 +178,28 @@ class Training:
         return self._part(Split.VAL)
 
     @cached_property
+    def sides(self) -> Sides:
+        return Sides(self.learning, self.validation)
+
+    @cached_property
     def division(self) -> Division:
         val, base = self.validation, self.run.base_model
         elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
         return divide(
-            val.labels,
-            val.groups,
+            val.scan_labels,
+            val.scan_groups,
             len(self.classes),
             self.run.snapshot.content_hash,
             # A version of another data set may have chosen its epoch on what would be held out here.
             hold_out=not elsewhere,
         )
 
-    def _groups(self) -> tuple[str, ...]:
-        return self.learning.groups + self.validation.groups
-
     def _calibration_scans(self, fitted: FitResult) -> CalibrationScans:
         val = self.validation
         if self.out_of_fold is None:
-            return scans_of(self.division, fitted, self.config, val.tiles, val.labels, val.groups)
-        labels = np.concatenate([self.learning.labels, val.labels])
-        return out_of_fold_scans(self.out_of_fold, fitted, labels, self._groups())
+            scans = val.scan_labels, val.scan_groups
+            return scans_of(self.division, fitted, self.config, val.tiles, *scans, val.scans)
+        return out_of_fold_scans(self.sides.of_scans(self.out_of_fold), fitted, self.sides.labels, self.sides.groups)
 
     def _fit(self, data: TrainData) -> Trained:
         try:
@@ -213,7 +214,7 @@ class Training:
             data,
             self.config,
             Watch(recorder.progress, self._epoch, recorder.should_stop, recorder.checkpoint),
-            groups=self._groups() if self.config.folds else (),
+            groups=self.learning.groups + self.validation.groups if self.config.folds else (),
             resume=resume,
             initial_states=base.bundle.member_states if base else (),
             initial_preprocess=base.manifest.preprocess if base else None,
@@ -291,6 +292,6 @@ class Training:
         scans = self._calibration_scans(packed.fitted)
         shares = softmax(scans.logits, packed.predictor.manifest.calibration.temperature or 1.0)
         try:
-            doubts.write(self.run, self.learning.images + self.validation.images, scans.labels, shares)
+            doubts.write(self.run, self.sides.images, scans.labels, shares)
         except Exception:
             log.exception("No label doubts after %s", self.run.code)

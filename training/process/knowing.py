@@ -1,27 +1,35 @@
 """What a run's version knows of its own limits, and what it says of its validation scans: the reference of all watching."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from django.db.models import Min
 
-from images.models import Split
+from images.models import Image, Split
 from labeling.models import SnapshotMember
-from models_registry.inference.predictor import REFER, Predictor
+from models_registry.inference.frames import of_scan
+from models_registry.inference.predictor import REFER, Predictions, Predictor
+from models_registry.inference.runtimes import BATCH
 from models_registry.versions.reference import Reference
 from training import planning
 from training.engine.config import TrainConfig
-from training.engine.data import TrainData
+from training.engine.data import Labels
 from training.engine.device import Device
+from training.engine.framing import firsts
 from training.engine.knowing import fit_knowing
 from training.engine.material import material
 from training.engine.package import Knowledge
+from training.engine.pictures import in_turn
 from training.engine.report import FitResult
 from training.models import TrainingRun
-from training.process.tiles import Part
+from training.process.sides import Sides
+from training.process.tiles import Part, read
 
 
-def knowledge(run: TrainingRun, config: TrainConfig, learning: Part, validation: Part, fitted: FitResult) -> Knowledge:
-    """Fitted on the training scans and limited on all validation scans."""
-    data = TrainData(learning.tiles, learning.labels, validation.tiles, validation.labels, len(run.snapshot.classes))
+def knowledge(run: TrainingRun, config: TrainConfig, sides: Sides, fitted: FitResult) -> Knowledge:
+    """Fitted on the training scans and limited on all validation scans, on one frame of each."""
+    data = sides.sample(len(run.snapshot.classes))
     return fit_knowing(material(fitted, data, config, smallest_side(run), Device.of(planning.device()).name))
 
 
@@ -34,15 +42,39 @@ def smallest_side(run: TrainingRun) -> int:
 
 def reference(predictor: Predictor, validation: Part) -> Reference:
     """What the version says of each validation scan when it serves; nothing of what is known besides pixels."""
-    said = predictor.predict(validation.tiles)
     ids = [entry.id for entry in predictor.manifest.classes]
-    distance = () if said.resemblance is None else said.resemblance.distances
-    spread = () if said.spread is None else said.spread
-    decisions = [predictor.decide(said, index).decision for index in range(len(validation.tiles))]
-    return Reference(
-        prediction=tuple(ids[index] for index in said.classes.tolist()),
-        confidence=tuple(np.round(said.confidences, 6).tolist()),
-        distance=tuple(np.round(distance, 6).tolist()),
-        spread=tuple(np.round(spread, 6).tolist()),
-        referred=tuple(decision == REFER for decision in decisions),
-    )
+    said: dict[str, list[Any]] = {name: [] for name in ("prediction", "confidence", "distance", "spread", "referred")}
+    for part in _answers(predictor, validation):
+        said["prediction"] += [ids[index] for index in part.classes.tolist()]
+        said["confidence"] += np.round(part.confidences, 6).tolist()
+        said["distance"] += [] if part.resemblance is None else np.round(part.resemblance.distances, 6).tolist()
+        said["spread"] += [] if part.spread is None else np.round(part.spread, 6).tolist()
+        said["referred"] += [predictor.decide(part, index).decision == REFER for index in range(len(part.logits))]
+    return Reference(**{name: tuple(values) for name, values in said.items()})
+
+
+def _answers(predictor: Predictor, validation: Part) -> Iterator[Predictions]:
+    """Part by part, in whole batches: that changes no number. Of scans of several frames one by one, as they are served."""
+    if validation.scans is not None:
+        for position in np.split(np.arange(len(validation.labels)), firsts(validation.scans)[1:]):
+            yield _of_frames(predictor, validation, position)
+        return
+    start = 0
+    for pixels in in_turn(validation.tiles, BATCH):
+        if not predictor.needs_views:
+            yield predictor.predict(pixels)
+        else:
+            keys = validation.images[start : start + len(pixels)]
+            scans = Image.objects.select_related("blob").in_bulk(keys)
+            yield predictor.predict(np.stack([read(scans[key]) for key in keys]), pixels)
+        start += len(pixels)
+
+
+def _of_frames(predictor: Predictor, validation: Part, at: Labels) -> Predictions:
+    """`at`: the pictures of one scan."""
+    pixels = validation.tiles[at]
+    if not predictor.needs_views:
+        return of_scan(predictor, predictor.predict(pixels)).said
+    image = Image.objects.select_related("blob").get(pk=validation.images[at[0]])
+    tiles = np.stack([read(image, validation.frames[position]) for position in at])
+    return of_scan(predictor, predictor.predict(tiles, pixels)).said

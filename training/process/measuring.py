@@ -32,6 +32,6 @@ def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[
     return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=_read, on_read=on_read)
 
 
-def _read(predictor: Predictor, image: Image) -> reading.Input:
+def _read(predictor: Predictor, image: Image, frame: int) -> reading.Input:
     with tiles.named(image):
-        return reading.one(predictor, image)
+        return reading.one(predictor, image, frame)

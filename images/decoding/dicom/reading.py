@@ -104,18 +104,19 @@ def _facts(dataset: FileDataset, notes: list[str], frame: int) -> Facts:
     elif frame:
         facts.shown = frame - 1
     elif frames > 1:
-        facts.shown = _representative(dataset, frames, notes)
+        facts.named = _representative(dataset, frames, notes)
+        facts.shown = max(0, facts.named - 1)
     if str(dataset.get("PresentationIntentType", "")).strip() == "FOR PROCESSING":
         notes.append(_FOR_PROCESSING)
     return facts
 
 
 def _representative(dataset: FileDataset, frames: int, notes: list[str]) -> int:
-    """The frame that stands for all, from 0: that which the file names (PS3.3 C.7.6.6), else the first."""
+    """The frame that the file names to stand for all (PS3.3 C.7.6.6), from 1; 0, and the first stands, where it names none."""
     named: Any = dataset.get("RepresentativeFrameNumber")
     if isinstance(named, int) and 1 <= named <= frames:
         notes.append(f"Frame {named} of {frames} is used, which the file names for it; the others are ignored.")
-        return named - 1
+        return named
     notes.append(f"Frame 1 of {frames} is used; the others are ignored.")
     return 0
 

@@ -6,8 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images import facts
-from images.models import Metadata, Project
+from images import facts, frames
+from images.models import Image, Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
@@ -168,3 +168,9 @@ def item(mapping: object, key: object) -> object:
 def words(value: object) -> str:
     """test_split -> test split."""
     return str(value).replace("_", " ").replace(".", " · ")
+
+
+@register.simple_tag
+def looked_at(scan: Image) -> frames.Looked:
+    """Which frames of a scan of several count."""
+    return frames.looked_at(scan, scan.project)

@@ -97,7 +97,7 @@ def test_the_manifest_as_csv_has_a_line_per_member(make_snapshot, api, author, a
     delete_scan(actor=admin, image=gone)
     response = api(author).get(f"/api/v1/datasets/{snapshot.pk}/manifest/", {"format": "csv"})
     rows = list(csv.DictReader(io.StringIO(body_of(response).decode())))
-    assert list(rows[0]) == ["image", "sha256", "label", "split", "group", "erased"]
+    assert list(rows[0]) == ["image", "sha256", "label", "split", "group", "frames", "erased"]
     erased = next(row for row in rows if row["image"] == gone.code)
     assert (len(rows), erased["sha256"], erased["erased"]) == (12, "", "True")
 
