@@ -30,7 +30,7 @@ SHARES_HELP = (
 CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS) if name != VIEW]
 
 # Options that came later than the form: whoever sends it without them changes nothing.
-MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share")
+MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share", "picture_shape")
 
 
 class ProjectSettingsForm(forms.ModelForm[Project]):
