@@ -69,6 +69,17 @@ def _any(_: Snapshot) -> None:
     """Accepts every data set."""
 
 
+def foresee(*, actor: User, project: Project, seed: int = 0) -> Frozen:
+    """The data set that `freeze_snapshot` would freeze of the scans that were compared so far. Nothing is written.
+
+    Raises Conflict, as freezing does."""
+    require(actor, "train_model", project)
+    frozen = collect(project, seed)
+    if missing := splits.shortfalls(frozen.counts()):
+        raise Conflict(_too_few(frozen, missing), code="not_enough_data")
+    return frozen
+
+
 def freeze_snapshot(
     *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
 ) -> Snapshot:
@@ -80,9 +91,7 @@ def freeze_snapshot(
     require(actor, "train_model", project)
     _compare(project)
     for _ in range(TRIES):
-        frozen = collect(project, seed)
-        if missing := splits.shortfalls(frozen.counts()):
-            raise Conflict(_too_few(frozen, missing), code="not_enough_data")
+        frozen = foresee(actor=actor, project=project, seed=seed)
         existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
         if existing is not None:
             suits(existing)

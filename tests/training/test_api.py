@@ -38,7 +38,7 @@ def test_a_run_is_started_with_codes_answered_with_202_and_its_address(api, admi
         ({"epochs": 0}, "epochs"),
         ({"epochs": "many"}, "epochs"),
         ({"epochs": 10**30}, "epochs"),
-        ({"image_size": 1000}, "image_size"),
+        ({"image_size": 2000}, "image_size"),
         ({"learning_rate": True}, "learning_rate"),
         ({"learning_rate": "nan"}, "learning_rate"),
         ({"learning_rate": "inf"}, "learning_rate"),

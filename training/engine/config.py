@@ -87,7 +87,7 @@ class TrainConfig:
         metadata=described(
             "Windows",
             "Centre and width of one to three ranges, as -600/1500, 40/400: Hounsfield units of a CT. With sees windows alone.",
-            asked=API,
+            asked=PAGE,
         ),
     )
     shape: str = field(
