@@ -36,7 +36,7 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
     @extend_schema(request=shapes.RunRequestSerializer, responses={200: shapes.PlanSerializer})
     @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
     def plan(self, request: Request) -> Response:
-        """What a run would see and why, with which settings, and how long it would take. Nothing is started or written."""
+        """What a run would see and why, with which settings, and how long it would take. Nothing is started."""
         planned = services.plan_run(actor=caller(request), **self._asked(request))
         return Response(shapes.PlanSerializer(planned).data)
 

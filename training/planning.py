@@ -100,8 +100,7 @@ def foresee(project: Project, wishes: Wishes, scans: Scans) -> Plan:
 
     Raises Invalid naming the field that is out of range or does not fit the scans, or Conflict `weights_missing`.
     """
-    kept = continuing.kept(wishes.base_model, wishes.options)
-    seen = kept or seeing.decide(asked(wishes), usual_shape=project.picture_shape, scans=scans)
+    seen = _sight(project, wishes, scans)
     config = plan(project, wishes, n_train=len(scans.training), picture_side=scans.usual_side, sight=seen)
     counts = estimating.Counts(len(scans.training), scans.validation, scans.test)
     took = estimating.estimate(config, counts, _machine().device)
@@ -124,11 +123,7 @@ def plan(
     Raises Invalid naming the field that is out of range, or Conflict `weights_missing`.
     """
     machine = _machine()
-    seen = (
-        sight
-        or continuing.kept(wishes.base_model, wishes.options)
-        or seeing.decide(asked(wishes), usual_shape=project.picture_shape, scans=None)
-    )
+    seen = sight or _sight(project, wishes)
     choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side)
     start = _start(choice, wishes)
     try:
@@ -144,7 +139,20 @@ def _sentence(config: Mapping[str, Any], why: str, took: str) -> str:
     return f"Sees {seen}: {why}; {took}."
 
 
-def asked(wishes: Wishes) -> seeing.Asked:
+def require_possible(wishes: Wishes, scans: Scans) -> None:
+    """Invalid where the scans cannot be seen as was asked, or as the version does that is continued."""
+    kept = continuing.kept(wishes.base_model, wishes.options)
+    seeing.require_possible(seeing.Asked(kept.sees, kept.windows) if kept else _asked(wishes), scans)
+
+
+def _sight(project: Project, wishes: Wishes, scans: Scans | None = None) -> seeing.Sight:
+    if scans is not None:
+        require_possible(wishes, scans)
+    kept = continuing.kept(wishes.base_model, wishes.options)
+    return kept or seeing.decide(_asked(wishes), usual_shape=project.picture_shape, scans=scans)
+
+
+def _asked(wishes: Wishes) -> seeing.Asked:
     return seeing.Asked(wishes.get("sees"), wishes.get("windows"), wishes.get("shape"))
 
 

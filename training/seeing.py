@@ -71,12 +71,9 @@ def words(sees: str, windows: str, size: int | None, shape: str) -> str:
 
 
 def decide(asked: Asked, *, usual_shape: str, scans: Scans | None) -> Sight:
-    """`usual_shape`: the project's. `scans`: None before there is a data set; then nothing is asked of it.
-
-    Raises Invalid, as `require_possible` does."""
+    """`usual_shape`: the project's. `scans`: None before there is a data set; then nothing is asked of it. `require_possible`
+    comes first."""
     shape = asked.shape or usual_shape
-    if scans is not None:
-        require_possible(asked, scans)
     if asked.sees or asked.windows or scans is None:
         sees = asked.sees or (WINDOWS if asked.windows else GREY)
         named = asked.windows or (_presets(scans) if sees == WINDOWS else "")

@@ -64,7 +64,7 @@ class RunRequestSerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    """What a run would be told, in one sentence and complete, and how long it would take. Nothing has been written."""
+    """What a run would be told, in one sentence and complete, and how long it would take."""
 
     plan = serializers.CharField(source="note", help_text="What it sees and why, and how long it takes.")
     start = serializers.CharField(source="config.initialisation_note", help_text="The network and its first weights.")

@@ -14,10 +14,9 @@ from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
-from models_registry.inference.names import WINDOWS
 from models_registry.models import ModelVersion
 from models_registry.versions.fairness import require_fair, require_separated
-from training import planning, seeing
+from training import planning
 from training.models import TrainingRun
 from training.scans import Scans
 
@@ -56,7 +55,7 @@ def plan_run(
     wishes: planning.Wishes,
     snapshot: Snapshot | None = None,
 ) -> planning.Plan:
-    """What `start_run` would start now, and how long it would take. Nothing is written, and no data set is frozen.
+    """What `start_run` would start now, and how long it would take. Nothing is started, and no data set is frozen.
 
     Raises as `start_run` does, but for another run's being active: a plan may be looked at meanwhile."""
     require(actor, "train_model", project)
@@ -96,8 +95,7 @@ def _require_usable(project: Project, snapshot: Snapshot) -> None:
 
 def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
     """Conflict or Invalid when this data set cannot be trained on as it was wished."""
-    if wishes.get("sees") == WINDOWS or wishes.get("windows"):
-        seeing.require_possible(planning.asked(wishes), Scans.of_snapshot(snapshot))
+    planning.require_possible(wishes, Scans.of_snapshot(snapshot))
     _require_same_prevalence(snapshot.project, snapshot)
     _require_patients(snapshot, wishes.get("folds") or 0)
     require_separated(snapshot)

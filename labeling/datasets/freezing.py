@@ -70,10 +70,16 @@ def _any(_: Snapshot) -> None:
 
 
 def foresee(*, actor: User, project: Project, seed: int = 0) -> Frozen:
-    """The data set that `freeze_snapshot` would freeze of the scans that were compared so far. Nothing is written.
+    """The data set that `freeze_snapshot` would freeze. It is not frozen, and no scan gets a side; new scans are compared with
+    the others.
 
     Raises Conflict, as freezing does."""
     require(actor, "train_model", project)
+    _compare(project)
+    return _enough(project, seed)
+
+
+def _enough(project: Project, seed: int) -> Frozen:
     frozen = collect(project, seed)
     if missing := splits.shortfalls(frozen.counts()):
         raise Conflict(_too_few(frozen, missing), code="not_enough_data")
@@ -91,7 +97,7 @@ def freeze_snapshot(
     require(actor, "train_model", project)
     _compare(project)
     for _ in range(TRIES):
-        frozen = foresee(actor=actor, project=project, seed=seed)
+        frozen = _enough(project, seed)
         existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
         if existing is not None:
             suits(existing)
