@@ -47,7 +47,7 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
     Laterality does not decide whether a chest is inflamed, so the project would allow mirror images.
     """
     from training.choosing import CPU, Machine, choose
-    from training.engine.config import default_config
+    from training.engine.recipe import default_config
 
     side = 28 if name in (PNEUMONIAMNIST, BEST) else None
     choice = choose(Machine(CPU, ()), n_train=n_train, image_size=side, from_scratch=True, only_pretrained=False)

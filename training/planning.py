@@ -14,7 +14,8 @@ from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES, PRETRAINABLE
 from models_registry.models import ModelVersion
 from training.choosing import Choice, Machine, choose
-from training.engine.config import ASKABLE, ConfigError, TrainConfig, default_config
+from training.engine.config import ASKABLE, ConfigError, TrainConfig
+from training.engine.recipe import default_config
 
 AUTO, TRUE, FALSE = "auto", "true", "false"
 PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
