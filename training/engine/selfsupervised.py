@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional
 from models_registry.inference.architectures import HEAD, Network, features
 from models_registry.inference.preprocess import Pixels
 
-from .augment import augment
+from .augment import Changes, augment
 from .data import Labels, UnitInputs, batches, epoch_seed, generator
 from .device import out_of_memory
 from .report import OutOfMemory, TrainingDiverged
@@ -179,8 +179,8 @@ def _plan(setting: Setting, count: int, epoch: int) -> list[Labels]:
 
 def _views(unit: Tensor, setting: Setting, noise: torch.Generator) -> list[Tensor]:
     """Two views of each scan: a part of it, enlarged, and changed as in training."""
-    flips = setting.config.allow_flips
-    changed = (augment(_part(unit, noise), STRENGTH, noise, allow_flips=flips) for _ in range(VIEWS))
+    changes = replace(Changes.of(setting.config), strength=STRENGTH)
+    changed = (augment(_part(unit, noise), changes, noise) for _ in range(VIEWS))
     return [setting.device.place(setting.preprocess.normalise(view)) for view in changed]
 
 
