@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models_registry.inference.names import COMPACT, MIN_SIZE
+from models_registry.inference.names import COMPACT, GREY, MIN_SIZE
 
 from .config import TrainConfig
 
@@ -31,12 +31,15 @@ def default_config(
     picture_side: int | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
+    sees: str = GREY,
+    any_angle: bool = False,
 ) -> TrainConfig:
     """The recipe of `architecture` for `n_train` scans: transfer learning where weights are there, else from scratch
     at a small size. Which architecture it is, is chosen elsewhere (`training.choosing`).
 
     `picture_side`: the usual side of the originals in pixels, None when it is not known or large. `image_size`: the
-    side that was asked for, None to leave it to the recipe. `epochs`: how many it will be, None for as many as here.
+    side that was asked for, None to leave it to the recipe. `epochs`: how many it will be, None for as many as here. `sees` and
+    `any_angle` are taken as they are.
     """
     side = image_size or picture_side
     small = side is not None and side <= SMALL_PICTURE
@@ -46,6 +49,8 @@ def default_config(
         "seed": seed,
         "allow_flips": allow_flips,
         "flip_tta": allow_flips,
+        "sees": sees,
+        "any_angle": any_angle,
     }
     if weights_available:
         size = image_size or (128 if on_cpu else 224)
