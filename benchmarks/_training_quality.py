@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmarks import _training_data as sets
 from benchmarks import _training_more as more
 from benchmarks._training_machine import code_digest, watched
-from models_registry.inference.names import COLOUR
+from models_registry.inference.names import COLOUR, GREY
 
 PNEUMONIAMNIST, BEST, XRAY, XRAY_EQUALISED = "pneumoniamnist", "pneumoniamnist_best", "xray", "xray_equalised"
 XRAY_224, CELLS, CELLS_GREY, BREAST = "xray224", more.CELLS, "colour_cells_grey", more.BREAST
@@ -31,6 +31,7 @@ SETS: dict[str, dict[str, Any]] = {
     XRAY_EQUALISED: {},
     XRAY_224: {"image_size": 224},
     CELLS: {"sees": COLOUR, "any_angle": True},
+    # All as in colour, the network included, so that nothing but the colour makes the difference.
     CELLS_GREY: {"any_angle": True},
 }
 # What the best configuration changes in the default one. Decided before any test picture was read: the most networks that
@@ -68,7 +69,10 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
 
     said = {"picture_side": LARGE_SIDE, **SETS[name]}
     shown = min(said["picture_side"], said.get("image_size", LARGE_SIDE))
-    choice = choose(Machine(CPU, ()), n_train=n_train, image_size=shown, from_scratch=True, only_pretrained=False)
+    sees = COLOUR if name == CELLS_GREY else said.get("sees", GREY)
+    choice = choose(
+        Machine(CPU, ()), n_train=n_train, image_size=shown, from_scratch=True, only_pretrained=False, sees=sees
+    )
     config = default_config(
         n_train,
         weights_available=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models_registry.inference.names import COMPACT, GREY, MIN_SIZE
+from models_registry.inference.names import COMPACT, DETAIL, GREY, MIN_SIZE
 
 from .config import TrainConfig
 
@@ -55,7 +55,8 @@ def default_config(
     if weights_available:
         size = image_size or (128 if on_cpu else 224)
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
-    size = image_size or (max(MIN_SIZE, picture_side or 0) if small else 64 if on_cpu else 128)
+    usual_size = 64 if on_cpu and architecture != DETAIL else 128
+    size = image_size or (max(MIN_SIZE, picture_side or 0) if small else usual_size)
     usual = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
     common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
     if small:
