@@ -21,9 +21,9 @@ from .knowing.detector import Detector, Resemblance
 from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
-from .preprocess import Pixels, Preprocess, Tiles, blank
+from .preprocess import Pixels, Preprocess, Tiles, blank_inputs
 from .refer_reasons import ReferReason
-from .runtimes import BATCH, Eager, Runtime
+from .runtimes import BATCH, Eager, Runtime, batch_for
 
 ANSWER, REFER = "answer", "refer"
 
@@ -91,9 +91,9 @@ def predict_logits(
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
     """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
-    `batch`: scans at a time."""
+    `batch`: scans at a time, at most."""
     network.eval()
-    rows = []
+    rows, batch = [], min(batch, batch_for(preprocess.size))
     with torch.inference_mode():
         for start in range(0, len(tiles), batch):
             x = preprocess.to_tensor(tiles[start : start + batch]).to(device, memory_format=torch.channels_last)
@@ -169,10 +169,8 @@ class Predictor:
 
     def warm(self, most: int = 1) -> None:
         """Run one blank scan, and `most` together, so that the first real ones do not pay for lazy initialisation."""
-        preprocess = self.manifest.preprocess
         for count in sorted({1, most}):
-            tiles = np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
-            self.predict(tiles, blank(preprocess, count) if preprocess.needs_views else None)
+            self.predict(*blank_inputs(self.manifest.preprocess, count))
 
     def predict(self, tiles: Tiles, pixels: Pixels | None = None) -> Predictions:
         """Tiles uint8 (N, 256, 256), and for what `needs_views` the `Pixels` of the same scans -> `Predictions`."""

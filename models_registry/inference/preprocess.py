@@ -34,6 +34,7 @@ __all__ = [
     "Tiles",
     "View",
     "blank",
+    "blank_inputs",
     "check_tiles",
     "content_box",
     "planes",
@@ -181,6 +182,12 @@ def blank(preprocess: Preprocess, count: int) -> Pixels:
     """Black `Pixels` of `count` scans."""
     square = (count, preprocess.size, preprocess.size)
     return np.zeros(square if preprocess.look.channels == 1 else (*square, preprocess.look.channels), dtype=np.uint8)
+
+
+def blank_inputs(preprocess: Preprocess, count: int) -> tuple[Tiles, Pixels | None]:
+    """Of `count` black scans, as `Predictor.predict` takes them."""
+    tiles = np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
+    return tiles, blank(preprocess, count) if preprocess.needs_views else None
 
 
 def _numbers(values: Any) -> float | tuple[float, ...]:

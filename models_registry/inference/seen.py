@@ -25,8 +25,8 @@ class View(Protocol):
     """A scan as it is learned from: what `images` keeps of it under this name has these parts.
 
     `pixels`: grey uint8 or uint16 (H, W), or colour uint8 (H, W, 3), at the scan's own shape. `slope`, `intercept`: a pixel p of
-    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: in the scan's own
-    values, which one is black and which one white when pages show it.
+    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: the values, of
+    this kind, that are black and white when pages show the scan; the first one is the larger where small values are bright.
     """
 
     @property
@@ -47,9 +47,9 @@ def see(view: View, look: Look, size: int) -> Levels:
         planes = [_fitted(picture, size, look.shape) for picture in pictures]
         return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
     if look.sees == COLOUR:
-        found = _fitted(_shown(view), size, look.shape)
+        found = _fitted(shown(view), size, look.shape)
         return found if found.ndim == 3 else np.repeat(found[:, :, None], 3, axis=2)
-    return _fitted(_grey(_shown(view)), size, look.shape)
+    return _fitted(_grey(shown(view)), size, look.shape)
 
 
 def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
@@ -69,7 +69,7 @@ def _check(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
         )
 
 
-def _shown(view: View) -> Image.Image:
+def shown(view: View) -> Image.Image:
     """Its 8 bits as pages show it."""
     if view.pixels.dtype == np.uint16:
         black, white = view.window
@@ -91,9 +91,7 @@ def _windowed(view: View, black: float, white: float) -> Image.Image:
 @lru_cache(maxsize=64)
 def _table(count: int, slope: float, intercept: float, black: float, white: float) -> Levels:
     """The level of each value that a pixel can have, between black and white."""
-    width = white - black
-    if abs(width) < LEAST_WIDTH:
-        width = LEAST_WIDTH
+    width = (white - black) or LEAST_WIDTH
     shares = (np.arange(count, dtype=np.float64) * slope + intercept - black) / width
     table = np.rint(np.clip(shares * 255, 0, 255)).astype(np.uint8)
     table.setflags(write=False)

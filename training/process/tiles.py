@@ -137,19 +137,19 @@ def pixels_of(image: Image, look: Look, size: int) -> Pixels:
     """What this look makes of one scan: uint8 (size, size), or (size, size, C). Raises TileUnusable."""
     if not look.needs_views:
         return np.asarray(shrink(read(image)[None], size)[0])
-    with _named(image):
+    with named(image):
         return see(view(image), look, size)
 
 
 def read(image: Image) -> npt.NDArray[np.uint8]:
     """One tile, uint8 (256, 256). Raises TileUnusable."""
-    with _named(image):
+    with named(image):
         return tile(image)
 
 
 @contextmanager
-def _named(image: Image) -> Iterator[None]:
-    """What is raised within names the scan."""
+def named(image: Image) -> Iterator[None]:
+    """What is raised within names the scan: TileUnusable."""
     try:
         yield
     except (DamagedObject, DomainError, ValueError) as error:
