@@ -22,7 +22,7 @@ from models_registry.statistics.calibration import nll, softmax
 from models_registry.statistics.metrics import macro_auroc
 
 from . import ranking
-from .augment import augment
+from .augment import Changes, augment
 from .caching import cache_features, head_logits
 from .data import Labels, balanced_order, batches, generator
 from .device import out_of_memory
@@ -159,7 +159,7 @@ def _inputs(state: State, index: Labels, given: Iterator[Tensor], noise: torch.G
         return state.cached.train[torch.from_numpy(index)]
     unit = next(given)
     steps.input_s += time.perf_counter() - began
-    return augment(unit, setting.config.augment, noise, allow_flips=setting.config.allow_flips)
+    return augment(unit, Changes.of(setting.config), noise)
 
 
 def _loss(state: State, x: Tensor, target: Tensor) -> Tensor:
