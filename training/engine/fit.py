@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
 from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
+from .pictures import in_turn
 from .report import EpochReport, FitResult
 from .setting import Setting
 from .setup import initial_network
@@ -175,7 +177,8 @@ def _preprocess(data: TrainData, config: TrainConfig, known: Preprocess | None, 
     look = config.look
     if config.pretrained and not continued:
         return Preprocess(config.image_size, *imagenet_levels(look.channels), look.channels, look)
-    return Preprocess.fitted(data.train_tiles, config.image_size, look)
+    with closing(in_turn(data.train_tiles)) as parts:
+        return Preprocess.fitted_on(parts, config.image_size, look)
 
 
 def _result(state: State, calls: Callbacks, began: float, *, stopped: bool) -> FitResult:
