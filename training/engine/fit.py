@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from models_registry.inference.preprocess import Pixels, Preprocess
+from models_registry.inference.preprocess import Preprocess
 
 from . import checkpoint as ck
 from . import selfsupervised
@@ -18,7 +18,7 @@ from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
 from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
-from .pictures import in_turn
+from .pictures import Pictures, in_turn
 from .report import EpochReport, FitResult
 from .setting import Setting
 from .setup import initial_network
@@ -46,7 +46,7 @@ def fit(
     resume: bytes | None = None,
     initial_state: Mapping[str, Tensor] | None = None,
     initial_preprocess: Preprocess | None = None,
-    unlabelled: Pixels | None = None,
+    unlabelled: Pictures | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     allow_download: bool = True,
     device: str | None = None,
@@ -98,7 +98,7 @@ def _part(calls: Callbacks, low: float, high: float) -> Callbacks:
     return replace(calls, on_progress=lambda share, message: calls.on_progress(low + (high - low) * share, message))
 
 
-def _look_around(state: State, unlabelled: Pixels | None, calls: Callbacks) -> bool:
+def _look_around(state: State, unlabelled: Pictures | None, calls: Callbacks) -> bool:
     """The epochs without labels, which the first one with labels tells of; False when it was stopped."""
     learned = selfsupervised.learn(state.network, state.setting, unlabelled, calls)
     if learned is None:
@@ -138,7 +138,7 @@ def _prepare(
     device: Device,
     initial_state: Mapping[str, Tensor] | None,
     resume: bytes | None,
-    unlabelled: Pixels | None,
+    unlabelled: Pictures | None,
     *,
     weights_dir: str | os.PathLike[str] | None,
     allow_download: bool,

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD, Network, features
-from models_registry.inference.preprocess import Pixels
 
 from .augment import Changes, augment
 from .data import Labels, UnitInputs, batches, epoch_seed, generator
 from .device import out_of_memory
+from .pictures import Pictures
 from .report import OutOfMemory, TrainingDiverged
 from .schedule import one_cycle, optimiser_for, set_learning_rate
 from .setting import Setting
@@ -86,7 +86,7 @@ class _Heads(nn.Module):
 class _Inputs:
     """Training scans, then those without labels, as one."""
 
-    def __init__(self, setting: Setting, unlabelled: Pixels | None) -> None:
+    def __init__(self, setting: Setting, unlabelled: Pictures | None) -> None:
         self._parts = [setting.inputs]
         if unlabelled is not None and len(unlabelled):
             self._parts.append(UnitInputs(unlabelled, setting.preprocess, setting.device))
@@ -100,7 +100,7 @@ class _Inputs:
         return torch.cat([part.batch(rows) for part, rows in zip(self._parts, wanted, strict=False) if len(rows)])
 
 
-def digest(unlabelled: Pixels | None) -> str:
+def digest(unlabelled: Pictures | None) -> str:
     """Names the scans without labels in a checkpoint's key; empty for none."""
     if unlabelled is None or not len(unlabelled):
         return ""
@@ -110,7 +110,7 @@ def digest(unlabelled: Pixels | None) -> str:
     return found.hexdigest()
 
 
-def share(setting: Setting, unlabelled: Pixels | None) -> float:
+def share(setting: Setting, unlabelled: Pictures | None) -> float:
     """The part of the run's work that this is, 0..1, for the progress alone."""
     n, val = len(setting.data.train_labels), len(setting.data.val_labels)
     total = n + (0 if unlabelled is None else len(unlabelled))
@@ -118,7 +118,7 @@ def share(setting: Setting, unlabelled: Pixels | None) -> float:
     return own / (own + (FULL_COST * n + val) * setting.config.epochs)
 
 
-def learn(network: Network, setting: Setting, unlabelled: Pixels | None, calls: Callbacks) -> Learned | None:
+def learn(network: Network, setting: Setting, unlabelled: Pictures | None, calls: Callbacks) -> Learned | None:
     """Teach `network` in place; None when it was stopped. What came to nothing leaves it as it was, and says so.
 
     The same network, scans, seed and number of threads give the same weights to the bit on a CPU. Raises `TrainingDiverged`
