@@ -20,7 +20,7 @@ from benchmarks import _common
 from benchmarks._training_machine import watched
 from models_registry.inference.architectures import build
 from models_registry.inference.preprocess import Preprocess
-from training.engine.augment import augment
+from training.engine.augment import Changes, augment
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.device import Device
@@ -68,7 +68,7 @@ class BareLoop:
         began = time.perf_counter()
         config, index = self.config, torch.randperm(len(self.x))[: self.config.batch_size]
         unit = self.x[index].to(torch.float32).div_(255)
-        unit = augment(unit, config.augment, self.noise, allow_flips=config.allow_flips)
+        unit = augment(unit, Changes.of(config), self.noise)
         x = ((unit - self.preprocess.mean) / self.preprocess.std).contiguous(memory_format=torch.channels_last)
         with self.device.autocast():
             logits = self.network(x)

@@ -12,6 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from images import picture_serializers as pictures
 from images import policies, selectors, services
 from images import privacy_serializers as privacy
 from images import project_serializers as projects
@@ -21,7 +22,7 @@ from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
 from images.renditions import CONTENT_TYPES
 from mediscan_site.core.http.api import IF_MATCH, parsed, stored_bytes, versioned
-from mediscan_site.core.http.bytes import blob_response, held_digests
+from mediscan_site.core.http.bytes import blob_response, held_digests, made_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.preconditions import expected_version
@@ -29,6 +30,8 @@ from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.policies import require_admin
 
 USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
+# Actions that answer with bytes.
+BYTES = ("file", "thumbnail", "rendition", "frame", "learning_view")
 FILE = stored_bytes(*(FORMATS[name].content_type for name in DECODABLE))
 
 
@@ -166,7 +169,7 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
         # `Accept: image/png` is right for the actions that answer with bytes, whatever the renderers say.
-        return super().perform_content_negotiation(request, force or self.action in ("file", "thumbnail", "rendition"))
+        return super().perform_content_negotiation(request, force or self.action in BYTES)
 
     def get_serializer_class(self) -> type[shapes.ScanSerializer]:
         return shapes.ScanSerializer if self.action == "list" else shapes.ScanDetailSerializer
@@ -224,9 +227,36 @@ class ImageViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         """The picture as PNG without any of the file's metadata, longest side at most 2,048 pixels."""
         return self._rendition(request, RenditionKind.VIEW, "png")
 
-    def _rendition(self, request: Request, kind: RenditionKind, suffix: str) -> HttpResponseBase:
+    @extend_schema(
+        parameters=[pictures.FRAME, pictures.FrameSizeSerializer],
+        responses=stored_bytes(CONTENT_TYPES[RenditionKind.VIEW], CONTENT_TYPES[RenditionKind.THUMBNAIL]),
+    )
+    @action(detail=True, url_path=rf"frames/(?P<number>{DIGITS})")
+    def frame(self, request: Request, pk: str, number: str) -> HttpResponseBase:
+        """One frame of a DICOM file or page of a TIFF as `rendition` shows the scan; as `thumbnail` with `size=thumbnail`."""
+        size = parsed(pictures.FrameSizeSerializer(data=request.query_params))["size"]
+        return self._rendition(request, *pictures.SIZES[size], frame=int(number))
+
+    @extend_schema(
+        parameters=[pictures.ViewFrameSerializer, *pictures.PIXEL_HEADERS], responses=stored_bytes("image/png")
+    )
+    @action(detail=True, url_path="view", url_name="view")
+    def learning_view(self, request: Request, pk: str) -> HttpResponseBase:
+        """The scan's own pixels, at most 1,024 on the longer side: a PNG of 8-bit grey or RGB, or of 16-bit grey where the file has
+        more than 8 bits. A pixel p stands for p * `Pixel-Slope` + `Pixel-Intercept` (Hounsfield units of a CT); `Pixel-Window` has
+        the two values that pages show black and white, the larger one first where small values are bright."""
+        image = self.get_object()
+        frame = parsed(pictures.ViewFrameSerializer(data=request.query_params))["frame"]
+        facts, png = services.open_view(actor=caller(request), image=image, frame=frame)
+        meaning, name = pictures.pixel_headers(facts), f"{image.code}_view.png"
+        return made_response(request, png, content_type="image/png", file_name=name, headers=meaning)
+
+    def _rendition(
+        self, request: Request, kind: RenditionKind, suffix: str, frame: int | None = None
+    ) -> HttpResponseBase:
         image = self.get_object()
         stream, blob = services.open_rendition(
-            actor=caller(request), image=image, kind=kind, held=held_digests(request)
+            actor=caller(request), image=image, kind=kind, frame=frame, held=held_digests(request)
         )
-        return blob_response(request, stream, blob, file_name=f"{image.code}_{kind}.{suffix}")
+        name = f"{image.code}_{kind}" if frame is None else f"{image.code}_{kind}_{frame}"
+        return blob_response(request, stream, blob, file_name=f"{name}.{suffix}")

@@ -1,4 +1,4 @@
-"""The encrypted derivatives of a scan: thumbnail, view and the tile that models are fed."""
+"""The encrypted derivatives of a scan and of its frames: thumbnail, view, and the tile and view for learning of models."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from images.decoding.result import TILE_SIDE
 from images.models import Image, Rendition, RenditionKind
 from mediscan_site.core.errors import Invalid, NotFound, Unavailable
 from mediscan_site.core.models import Blob
-from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage import blobs, damage
 
 CONTENT_TYPES = {
     RenditionKind.THUMBNAIL: "image/jpeg",
@@ -23,7 +23,8 @@ CONTENT_TYPES = {
     RenditionKind.LEARNING: "application/octet-stream",
 }
 
-_TILES = "stored_tile"
+NO_FRAME = "does_not_exist"
+_STORED = "stored_{}"
 
 
 def decode(
@@ -33,12 +34,13 @@ def decode(
     own: bool = False,
     rendition: bool = True,
     learning: bool = False,
+    frame: int = 0,
     meanwhile: Callable[[], None] | None = None,
 ) -> Decoded:
     """Decode in the pool, as `DecoderPool.decode` says. Invalid (attr `file`) says why a file gives no picture."""
     with _explained():
         return default_pool().decode(
-            data, deid=deid, own=own, rendition=rendition, learning=learning, meanwhile=meanwhile
+            data, deid=deid, own=own, rendition=rendition, learning=learning, frame=frame, meanwhile=meanwhile
         )
 
 
@@ -60,6 +62,8 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Undecodable as error:
+        if error.code == "no_frame":
+            raise NotFound(error.detail, code=NO_FRAME) from error
         raise Invalid(error.detail, code=error.code, attr="file") from error
     except DecoderUnavailableError as error:
         raise Unavailable(
@@ -76,50 +80,89 @@ def part(decoded: Decoded, kind: RenditionKind) -> bytes:
     }[kind]
 
 
-def write(decoded: Decoded, kind: RenditionKind, *, project_id: int) -> Blob:
-    """Store one derivative; the row is not saved yet."""
-    where = blobs.namespace(project_id)
-    return blobs.write(part(decoded, kind), namespace=where, content_type=CONTENT_TYPES[kind], reading=True)
-
-
-def ensure(image: Image, kind: RenditionKind) -> Blob:
+def ensure(image: Image, kind: RenditionKind, frame: int = 0) -> Blob:
     """The stored derivative, made from the original when it is missing, as the large picture is until somebody looks at it.
+    `frame`: of this one, from 1; 0: of the scan, as the frame that stands for it.
 
-    NotFound for an erased scan."""
-    existing = _known(image, kind)
+    NotFound for an erased scan, and `does_not_exist` for a frame that it does not have."""
+    frame = _known_frame(image, frame)
+    existing = _known(image, kind, frame)
     if existing is not None:
         return existing.blob
+    return put(image, kind, made(image, kind, frame), frame)
+
+
+def made(image: Image, kind: RenditionKind, frame: int = 0) -> bytes:
+    """The bytes of a derivative, made from the original and not stored. Needs no database, if `image.blob` is at hand."""
     if image.blob is None:
         raise NotFound("This scan was erased.")
     own = image.image_format == "DICOM"
-    data = blobs.read(image.blob)
-    decoded = decode(data, own=own, rendition=kind is RenditionKind.VIEW, learning=kind is RenditionKind.LEARNING)
-    blob = write(decoded, kind, project_id=image.project_id)
+    shown, learning = kind is RenditionKind.VIEW, kind is RenditionKind.LEARNING
+    return part(decode(blobs.read(image.blob), own=own, rendition=shown, learning=learning, frame=frame), kind)
+
+
+def write(data: bytes, kind: RenditionKind, *, project_id: int) -> Blob:
+    """Store one derivative; the row is not saved yet."""
+    where = blobs.namespace(project_id)
+    return blobs.write(data, namespace=where, content_type=CONTENT_TYPES[kind], reading=True)
+
+
+def put(image: Image, kind: RenditionKind, data: bytes, frame: int = 0) -> Blob:
+    """Store what `made` gave. Where another process was quicker its object stays, unless that one is damaged."""
+    blob = write(data, kind, project_id=image.project_id)
     try:
         with blobs.discarded_on_failure(blob), transaction.atomic():
             # An erasure holds this row too: no picture of a scan may appear after it.
             if not Image.objects.select_for_update().filter(pk=image.pk, erased_at__isnull=True):
                 raise NotFound("This scan was erased.")
+            _drop_damaged(image, kind, frame)
             blob.save(force_insert=True)
-            Rendition.objects.create(image=image, kind=kind, blob=blob)
+            Rendition.objects.create(image=image, kind=kind, frame=frame, blob=blob)
     except IntegrityError:
         # Another process made it at the same time.
-        return Rendition.objects.select_related("blob").get(image=image, kind=kind).blob
+        return Rendition.objects.select_related("blob").get(image=image, kind=kind, frame=frame).blob
     return blob
 
 
+def _drop_damaged(image: Image, kind: RenditionKind, frame: int) -> None:
+    rows = Rendition.objects.filter(image=image, kind=kind, frame=frame, blob__quarantined_at__isnull=False)
+    doomed = [row.blob for row in rows.select_related("blob")]
+    if doomed:
+        rows.delete()
+        blobs.erase_on_commit(doomed)
+        transaction.on_commit(damage.tell)
+
+
+def stored(prefix: str, kind: RenditionKind) -> "Prefetch[str]":
+    """For the `prefetch_related` of rows that have an image as `prefix` ("": of images): the derivatives of all, those of
+    their frames included, with one query."""
+    rows = Rendition.objects.filter(kind=kind).select_related("blob")
+    return Prefetch(f"{prefix}__renditions".removeprefix("__"), queryset=rows, to_attr=_STORED.format(kind))
+
+
 def stored_tiles(prefix: str) -> "Prefetch[str]":
-    """For the `prefetch_related` of rows that have an image as `prefix`: the tiles of all with one query."""
-    rows = Rendition.objects.filter(kind=RenditionKind.TILE).select_related("blob")
-    return Prefetch(f"{prefix}__renditions", queryset=rows, to_attr=_TILES)
+    """The tiles, as `stored` fetches them."""
+    return stored(prefix, RenditionKind.TILE)
 
 
-def _known(image: Image, kind: RenditionKind) -> Rendition | None:
-    fetched: list[Rendition] = getattr(image, _TILES, []) if kind is RenditionKind.TILE else []
-    return fetched[0] if fetched else Rendition.objects.filter(image=image, kind=kind).select_related("blob").first()
+def _known_frame(image: Image, frame: int) -> int:
+    if not 0 <= frame <= image.frames:
+        raise no_frame(image, frame)
+    return 0 if image.frames == 1 else frame
 
 
-def tile(image: Image) -> npt.NDArray[np.uint8]:
+def no_frame(image: Image, frame: int) -> NotFound:
+    """The error where the scan has no such frame."""
+    return NotFound(f"There is no frame {frame}: the scan has {image.frames}, counted from 1.", code=NO_FRAME)
+
+
+def _known(image: Image, kind: RenditionKind, frame: int) -> Rendition | None:
+    fetched: list[Rendition] = getattr(image, _STORED.format(kind), [])
+    known = next((row for row in fetched if row.frame == frame), None)
+    return known or Rendition.objects.filter(image=image, kind=kind, frame=frame).select_related("blob").first()
+
+
+def tile(image: Image, frame: int = 0) -> npt.NDArray[np.uint8]:
     """What models are fed: uint8 grey, shape (256, 256), read-only. For workers: not audited. Remade when missing."""
-    data = blobs.read(ensure(image, RenditionKind.TILE))
+    data = blobs.read(ensure(image, RenditionKind.TILE, frame))
     return np.frombuffer(data, dtype=np.uint8).reshape(TILE_SIDE, TILE_SIDE)

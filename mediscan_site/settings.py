@@ -165,6 +165,8 @@ TRAINING_DEVICE = site_env.one_of(env, "TRAINING_DEVICE", ("auto", "cpu", "cuda"
 GRADE_WORKERS = max(1, site_env.count(env, "GRADE_WORKERS", default=1))
 GRADE_THREADS = site_env.count(env, "GRADE_THREADS", default=0) or max(1, (os.cpu_count() or 1) // GRADE_WORKERS)
 TRAINING_SUBPROCESS_THREADS = site_env.count(env, "TRAINING_THREADS", default=0)
+# Megabytes of pixels that a training keeps in memory, those of more scans on the disk, sealed; 0: by the machine's memory.
+TRAINING_CACHE_MB = site_env.count(env, "TRAINING_CACHE_MB", default=0)
 # How much a training gives way to other programs, 0 to 19: grades and pages come first.
 TRAINING_NICENESS = site_env.count(env, "TRAINING_NICENESS", default=10)
 # What one answer of an ensemble may take; networks beyond it are trained and left out.

@@ -11,11 +11,12 @@ from django.conf import settings
 
 from images.models import Project
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry.inference.names import ARCHITECTURES, PRETRAINABLE
+from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
 from models_registry.models import ModelVersion
 from training import continuing, estimating, seeing
 from training.choosing import Choice, Machine, choose
-from training.engine.config import ASKABLE, ConfigError, TrainConfig, default_config
+from training.engine.config import ASKABLE, ConfigError, TrainConfig
+from training.engine.recipe import default_config
 from training.scans import Scans
 
 AUTO, TRUE, FALSE = "auto", "true", "false"
@@ -124,7 +125,7 @@ def plan(
     """
     machine = _machine()
     seen = sight or _sight(project, wishes)
-    choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side)
+    choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side, seen.sees)
     start = _start(choice, wishes)
     try:
         config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side, seen)
@@ -181,7 +182,7 @@ def device() -> str | None:
     return None if settings.TRAINING_DEVICE == AUTO else settings.TRAINING_DEVICE
 
 
-def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) -> Choice:
+def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None, sees: str) -> Choice:
     wanted = wishes.switch("pretrained")
     base, named = wishes.base_model, wishes.get("architecture")
     if base is None:
@@ -193,6 +194,7 @@ def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) ->
             image_size=side,
             from_scratch=wanted == FALSE,
             only_pretrained=wanted == TRUE,
+            sees=sees,
         )
     if named and named != base.architecture:
         raise Invalid(
@@ -262,9 +264,12 @@ def _config(
         picture_side=side,
         image_size=wishes.get("image_size"),
         epochs=wishes.get("epochs"),
+        # Windows are named below; of how many channels there are, the recipe needs to know no more.
+        sees=GREY if seen.sees == WINDOWS else seen.sees,
+        any_angle=not project.orientation_matters,
     )
     values = {**recipe.to_dict(), **continuing.recipe(wishes.base_model), "coverage_target": project.coverage_target}
-    values |= {"sees": seen.sees, "shape": seen.shape, "any_angle": not project.orientation_matters}
+    values |= {"sees": seen.sees, "shape": seen.shape}
     if wishes.get("epochs") is not None or wishes.get("folds"):
         # Who names a length means one training of it; folds multiply what every network costs.
         values["members"] = 1

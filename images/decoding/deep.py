@@ -14,9 +14,11 @@ from PIL import Image, TiffImagePlugin
 
 from images.decoding import tiffs
 from images.decoding.facts import Facts
+from images.decoding.own import Meaning
 from images.decoding.window import shift_of, to_grey, windowed
 
 _BITS: Final = 16
+_OPAQUE: Final = 255
 _HALF: Final = 128  # an upper byte of less leaves the first bit unused
 _HOST: Final = "L" if sys.byteorder == "little" else "B"
 _OTHER: Final = {"L": "B", "B": "L", "N": "B" if _HOST == "L" else "L"}
@@ -33,7 +35,8 @@ def is_deep(im: Image.Image, facts: Facts) -> bool:
 def picture(im: Image.Image, data: bytes, facts: Facts) -> Image.Image:
     """The whole picture of a loaded file in 8 bits: L or RGB, with an alpha channel where the file has one."""
     channels, alpha = _channels(im, data, facts)
-    shown = _eight_bit(channels, facts)
+    is_opaque = alpha is None or bool(alpha.min() == _OPAQUE)
+    shown = _eight_bit(channels, facts, is_opaque=is_opaque)
     if alpha is not None:
         shown.putalpha(Image.fromarray(alpha))
     return shown
@@ -60,12 +63,14 @@ def _are_equal(channels: list[Any]) -> bool:
     return all(np.array_equal(channels[0], other) for other in channels[1:])
 
 
-def _eight_bit(channels: list[NDArray[Any]], facts: Facts) -> Image.Image:
+def _eight_bit(channels: list[NDArray[Any]], facts: Facts, *, is_opaque: bool) -> Image.Image:
     if channels[0].dtype == np.uint8:
         shift_of(2**_BITS - 1, _BITS, facts.notes)
         return Image.fromarray(np.stack(channels, axis=-1))
     if _are_equal(channels):
         grey, low, high = to_grey(Image.fromarray(channels[0]), inverted=False)
+        if facts.own is not None and is_opaque:
+            facts.own.keep(channels[0], Meaning(low, high))
         facts.notes.append(windowed(low, high))
         return grey
     shift = shift_of(max(int(one.max()) for one in channels), _BITS, facts.notes)

@@ -17,6 +17,7 @@ DETAILS: Final[dict[str, str]] = {
         "This DICOM file holds no picture: it may be a treatment plan, a report or an index. "
         "Upload the image files of the study."
     ),
+    "no_frame": "The file has no such frame or page.",
 }
 
 
@@ -43,6 +44,11 @@ def too_many_pixels(width: int, height: int, max_pixels: int) -> Undecodable:
         f"The picture has {width} × {height} pixels; at most {max_pixels / 1e6:g} million are accepted. "
         "Export the scan at a smaller size and upload that file.",
     )
+
+
+def no_frame(asked: int, there: int) -> Undecodable:
+    """The error where a frame or page was asked for that the file does not have."""
+    return Undecodable("no_frame", f"There is no frame or page {asked}: the scan has {there}, counted from 1.")
 
 
 def too_many_bytes(size: int, max_bytes: int) -> Undecodable:

@@ -13,7 +13,8 @@ class Job:
     """`deid`: the de-identification of a DICOM file (DeidOptions, the secret in hex); None for a file of our own.
 
     only_identity: say whose picture a DICOM file is and which one, and look at nothing else. split_from: give the frames or
-    pages from this one on (0 is the first) as files of their own, of at most max_frames."""
+    pages from this one on (0 is the first) as files of their own, of at most max_frames. frame: show this frame or page, from 1;
+    0 is the one that stands for all. learning: with the view for learning."""
 
     format: str
     max_pixels: int
@@ -25,6 +26,7 @@ class Job:
     only_identity: bool = False
     split_from: int | None = None
     max_frames: int = 0
+    frame: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

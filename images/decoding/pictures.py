@@ -10,10 +10,12 @@ from typing import Final
 from PIL import Image, TiffImagePlugin
 
 from images.decoding import containers, deep, formats, icc, tiffs
-from images.decoding.errors import too_many_pixels
+from images.decoding.errors import no_frame, too_many_pixels
 from images.decoding.facts import Facts
+from images.decoding.job import Job
+from images.decoding.own import Meaning, Own
 from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
-from images.decoding.window import to_grey, windowed
+from images.decoding.window import numbers, to_grey, windowed
 
 # Imported before the child may no longer open files.
 for _name in formats.PICTURES:
@@ -36,18 +38,20 @@ _TRANSPOSE: Final = {
 }
 
 
-def load(data: bytes, fmt: str, max_pixels: int) -> tuple[Image.Image, Facts]:
+def load(data: bytes, job: Job) -> tuple[Image.Image, Facts]:
     """The whole picture, upright, 8-bit grey or RGB, less than twice RENDITION_SIDE long, with the facts of its file."""
-    known = formats.picture(fmt)
+    fmt, max_pixels, known = job.format, job.max_pixels, formats.picture(job.format)
     pages = known.count(data)
     Image.MAX_IMAGE_PIXELS = None  # the check below can name the size; Pillow's own guards what comes after it
     with Image.open(io.BytesIO(data), formats=(fmt,)) as im:
         Image.MAX_IMAGE_PIXELS = max_pixels
+        page = _turned_to(im, job.frame, pages if fmt == "TIFF" else 1)
         width, height = im.size
         if width * height > max_pixels:
             raise too_many_pixels(width, height, max_pixels)
         known.check(data)
-        facts = _facts(im, data, fmt, pages)
+        facts = _facts(im, data, fmt, pages, page)
+        facts.own = Own() if job.learning else None
         if isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)  # Pillow applies and drops it while it loads
             tiffs.mend(im)
@@ -72,16 +76,25 @@ def _profile(im: Image.Image) -> bytes | None:
     return profile if isinstance(profile, bytes) else None
 
 
-def _facts(im: Image.Image, data: bytes, fmt: str, pages: int) -> Facts:
+def _turned_to(im: Image.Image, frame: int, pages: int) -> int:
+    """The page that is used, from 0, with the file opened there. Of an animation only the first picture is one of a scan."""
+    if frame > pages:
+        raise no_frame(frame, pages)
+    if frame > 1:
+        im.seek(frame - 1)
+    return max(0, frame - 1)
+
+
+def _facts(im: Image.Image, data: bytes, fmt: str, pages: int, page: int) -> Facts:
     frames = pages if fmt == "TIFF" else int(getattr(im, "n_frames", 1))
-    facts = Facts(fmt, im.mode, im.size, 8, frames)
+    facts = Facts(fmt, im.mode, im.size, 8, frames, shown=page)
     if isinstance(im, TiffImagePlugin.TiffImageFile):
         facts.bits = 16 if max(im.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8 else 8
         facts.white_is_zero = im.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     elif fmt == "PNG":
         facts.bits = 16 if data[24] == 16 else 8  # bit depth in IHDR
     if facts.frames > 1:
-        facts.notes.append(f"{formats.picture(fmt).part} 1 of {facts.frames} is used; the others are ignored.")
+        facts.notes.append(f"{formats.picture(fmt).part} {page + 1} of {facts.frames} is used; the others are ignored.")
     return facts
 
 
@@ -101,6 +114,8 @@ def _upright(picture: Image.Image, facts: Facts) -> Image.Image:
         return picture
     if facts.orientation >= 5:
         facts.size = (facts.size[1], facts.size[0])
+    if facts.own is not None:
+        facts.own.turn(_TRANSPOSE[facts.orientation])
     return picture.transpose(_TRANSPOSE[facts.orientation])
 
 
@@ -109,6 +124,9 @@ def _eight_bit(im: Image.Image, facts: Facts) -> Image.Image:
     if im.mode in _DEEP_MODES:
         unsigned = isinstance(im, TiffImagePlugin.TiffImageFile) and tiffs.is_unsigned_32(im)
         grey, low, high = to_grey(im, inverted=facts.white_is_zero, unsigned=unsigned)
+        if facts.own is not None:
+            meaning = Meaning(high, low) if facts.white_is_zero else Meaning(low, high)
+            facts.own.keep(numbers(im, unsigned=unsigned), meaning)
         facts.notes.append(windowed(low, high))
         return shrunk(grey)
     if facts.bits == 16:

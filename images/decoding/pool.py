@@ -82,6 +82,7 @@ class DecoderPool:
         own: bool = False,
         rendition: bool = True,
         learning: bool = False,
+        frame: int = 0,
         meanwhile: Callable[[], None] | None = None,
     ) -> Decoded:
         """Decode one whole file. Raises Undecodable; blocks while all children are busy.
@@ -89,14 +90,16 @@ class DecoderPool:
         A DICOM file from outside needs `deid`, and the answer then has the file to keep in `stored`: ValueError
         without, so that nothing is kept as it came. `own` is for a file that was kept that way: only its pictures
         are made. With `rendition` False the PNG, the most expensive part, is left out; with
-        `learning` there is a view for learning. `meanwhile` is done once, by this
-        thread, while a child works on the file; an error of its own is raised.
+        `learning` there is a view for learning. `frame`: of this frame or page, from 1, instead of the one that stands
+        for all. `meanwhile` is done once, by this thread, while a child works on the file; an error of its own is raised.
         """
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:
             raise ValueError("A DICOM file is decoded either with the options of its de-identification or as our own.")
         limits = self.limits
-        job = Job(fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, learning, deid_as_json(deid))
+        job = Job(
+            fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, learning, deid_as_json(deid), frame=frame
+        )  # fmt: skip
         return _result(*self._done(job, data, _Once(meanwhile) if meanwhile else None))
 
     def identity(self, data: bytes, *, deid: "DeidOptions | None" = None) -> dict[str, str | int | None]:

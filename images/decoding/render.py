@@ -30,6 +30,7 @@ _SPLITTERS: Final = {"DICOM": frames.split, "TIFF": pages.split}
 _beside: Final = ThreadPoolExecutor(1)
 # On radiographs a fifth of the time of level 6, and smaller.
 _RUN_LENGTH: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+_FILTERED: Final = {"compress_level": 1}
 
 
 def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -54,7 +55,7 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
     beside = _beside.submit(_looked_at, picture, grey, is_held=bool(kept.hold))
     header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
     if job.learning:
-        parts["learning"] = learned(picture)
+        parts["learning"] = _learned(picture, facts)
     has_writing, parts["thumbnail"] = beside.result()
     if has_writing:
         kept.hold = TEXT_LIKE
@@ -70,7 +71,7 @@ def _split(data: bytes, job: Job, first: int) -> tuple[dict[str, Any], dict[str,
 def _load(data: bytes, job: Job) -> tuple[Image.Image, Facts, loading.Kept]:
     if job.format == "DICOM":
         return loading.load(data, job)
-    return *pictures.load(data, job.format, job.max_pixels), loading.Kept()
+    return *pictures.load(data, job), loading.Kept()
 
 
 def _looked_at(picture: Image.Image, grey: Image.Image, *, is_held: bool) -> tuple[bool, bytes]:
@@ -101,11 +102,15 @@ def _outputs(
     }
 
 
-def learned(picture: Image.Image) -> bytes:
-    """The view for learning, as `images.learning` reads it."""
+def _learned(picture: Image.Image, facts: Facts) -> bytes:
+    """The view for learning, as `images.learning` reads it: of the file's own values where it has more than 8 bits of grey, else
+    of the picture that pages show."""
+    if facts.own is not None and (own := facts.own.view(fitting(picture.size, VIEW_SIDE))):
+        return packed(own[0], _encoded(own[1], "PNG", **_FILTERED))
     small = fit(picture, VIEW_SIDE)
     pixels = _encoded(small.copy() if small is picture else small, "PNG", **_RUN_LENGTH)
-    return packed({"slope": 1.0, "intercept": 0.0, "window": [0.0, 255.0]}, pixels)
+    note = {"note": facts.own.note} if facts.own is not None and facts.own.note else {}
+    return packed({"slope": 1.0, "intercept": 0.0, "window": [0.0, 255.0], **note}, pixels)
 
 
 def _encoded(im: Image.Image, fmt: str, **options: Any) -> bytes:

@@ -38,7 +38,7 @@ def warm_up() -> None:
 
 
 def _decode(data: bytes, fmt: str, **options: Any) -> None:
-    render(data, Job(fmt, max_pixels=_SIDE * _SIDE, max_bytes=len(data), timeout_s=60.0, **options))
+    render(data, Job(fmt, max_pixels=_SIDE * _SIDE, max_bytes=len(data), timeout_s=60.0, learning=True, **options))
 
 
 def _encoded(fmt: str, mode: str) -> bytes:

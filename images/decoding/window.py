@@ -18,8 +18,7 @@ def to_grey(im: Image.Image, *, inverted: bool, unsigned: bool = False) -> tuple
     `inverted`: small values are white (TIFF WhiteIsZero). `unsigned`: those of 32 bits have no sign. Returns the image
     and the window (low, high) in the file's own values.
     """
-    values: NDArray[Any] = np.asarray(im)
-    values = values.view(np.uint32) if unsigned else values
+    values = numbers(im, unsigned=unsigned)
     low, high = window(values)
     out = np.empty(values.shape, np.uint8)
     for row in range(0, values.shape[0], 256):  # by strips: a float copy of the whole would be large
@@ -27,6 +26,12 @@ def to_grey(im: Image.Image, *, inverted: bool, unsigned: bool = False) -> tuple
         scaled = np.clip((strip - low) * (255.0 / (high - low)), 0.0, 255.0)
         out[row : row + 256] = np.rint(255.0 - scaled if inverted else scaled)
     return Image.fromarray(out), low, high
+
+
+def numbers(im: Image.Image, *, unsigned: bool = False) -> NDArray[Any]:
+    """The pixels of such an image as they are."""
+    values: NDArray[Any] = np.asarray(im)
+    return values.view(np.uint32) if unsigned else values
 
 
 def window(values: NDArray[Any]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from images.services.erasure import delete_scan, erase_patient, on_erase, on_era
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.members import add_member, grant, remove_member, revoke
-from images.services.opening import open_original, open_rendition
+from images.services.opening import open_original, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
 from images.services.scans import store_scan
@@ -29,6 +29,7 @@ __all__ = [
     "on_erase_patient",
     "open_original",
     "open_rendition",
+    "open_view",
     "parse_facts",
     "pseudonym",
     "reidentify",

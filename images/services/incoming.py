@@ -45,15 +45,21 @@ def identify(project: Project, data: bytes, facts: ScanFacts, told: Told | None 
 
 
 def decode(
-    project: Project, data: bytes, facts: ScanFacts, patient: str | None, *, meanwhile: Callable[[], None] | None = None
+    project: Project,
+    data: bytes,
+    facts: ScanFacts,
+    patient: str | None,
+    *,
+    learning: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Incoming:
-    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database. `meanwhile` is done
-    while a picture that is no DICOM file is decoded.
+    """Decode in the pool; what the caller states overrides what a DICOM file says. Touches no database. `learning`: with the
+    view for learning. `meanwhile` is done while a picture that is no DICOM file is decoded.
 
     Invalid (attr `file`) for a file without a picture."""
     if not is_dicom(data):
-        return Incoming(renditions.decode(data, rendition=False, meanwhile=meanwhile), data, facts)
-    decoded = renditions.decode(data, deid=_options(project, patient), rendition=False)
+        return Incoming(renditions.decode(data, rendition=False, learning=learning, meanwhile=meanwhile), data, facts)
+    decoded = renditions.decode(data, deid=_options(project, patient), rendition=False, learning=learning)
     return Incoming(decoded, decoded.stored, _joined(project, facts, decoded))
 
 

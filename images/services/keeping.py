@@ -5,14 +5,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from django.db.models import Exists, OuterRef
+
 from images import renditions
 from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
-from images.models import Project, RenditionKind
+from images.models import Image, Project, Rendition, RenditionKind
 from images.scan_facts import ScanFacts
 from images.services.exams import Remark
 from images.services.incoming import Incoming, decode
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
+
+_ALWAYS = (RenditionKind.THUMBNAIL, RenditionKind.TILE)
+# Of a project, the newest scans that are asked whether they have views.
+_LOOKED_AT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +64,17 @@ class Kept:
             blobs.discard(blob)
 
 
-def keep(project: Project, came: Arrival, *, aside: bool = False) -> Kept:
+def wants_views(project: Project) -> bool:
+    """Whether a scan that comes in gets its view for learning at once, while its file is decoded anyway: one of the scans before
+    it has one, so that networks of the project see views. Else it is made when a network needs it first."""
+    views = Rendition.objects.filter(image=OuterRef("pk"), kind=RenditionKind.LEARNING, frame=0)
+    newest = Image.objects.filter(project=project, erased_at__isnull=True).order_by("-upload_date", "-pk")
+    return any(newest.values_list(Exists(views), flat=True)[:_LOOKED_AT])
+
+
+def keep(project: Project, came: Arrival, *, aside: bool = False, learning: bool = False) -> Kept:
     """Decode the file and store original and derivatives encrypted. Touches no database: an import calls it from threads.
+    `learning`: with the view for learning.
 
     `aside`: what is made of it is written in threads, and the answer does not wait for the disk; else in this one, as many
     scans are kept at the same time anyway. Invalid (attr `file`) for what gives no picture; then nothing is stored."""
@@ -69,12 +84,12 @@ def keep(project: Project, came: Arrival, *, aside: bool = False) -> Kept:
         if fmt in PICTURES:
             # What is stored as it came need not wait for the decoder.
             as_it_came = partial(made.write, came.data, CONTENT_TYPES[fmt])
-            incoming = decode(project, came.data, came.facts, came.patient, meanwhile=as_it_came)
+            incoming = decode(project, came.data, came.facts, came.patient, learning=learning, meanwhile=as_it_came)
         else:
-            incoming = decode(project, came.data, came.facts, came.patient)
+            incoming = decode(project, came.data, came.facts, came.patient, learning=learning)
             made.store(incoming.stored, incoming.decoded.content_type)
         # The large picture is made when somebody looks at it first.
-        kinds = (RenditionKind.THUMBNAIL, RenditionKind.TILE)
+        kinds = (*_ALWAYS, RenditionKind.LEARNING) if learning else _ALWAYS
         for kind in kinds:
             made.store(renditions.part(incoming.decoded, kind), renditions.CONTENT_TYPES[kind])
         original, *derived = made.rows()

@@ -19,7 +19,7 @@ from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import arrivals, identities
 from images.services.exams import contradictions
 from images.services.incoming import Told, identify
-from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error
+from images.services.keeping import Arrival, Kept, keep, settle, undone_by_error, wants_views
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.errors import Conflict, TooLarge
@@ -36,6 +36,7 @@ __all__ = [
     "refuse_taken",
     "settle",
     "store_scan",
+    "wants_views",
 ]
 MAX_EXTERNAL_ID = 128
 
@@ -60,7 +61,7 @@ def store_scan(
     if existing := received(project, [arrived.sha256]).get(arrived.sha256):
         return _seen_again(project, existing, facts), False
     refuse_taken(project, arrived.external_id)
-    stored = keep(project, identified(project, arrived), aside=True)
+    stored = keep(project, identified(project, arrived), aside=True, learning=wants_views(project))
     try:
         with undone_by_error(stored.discard), transaction.atomic():
             image = insert(actor, project, [stored])[0]

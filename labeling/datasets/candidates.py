@@ -176,7 +176,9 @@ def _unfit(image: Image, active: set[int]) -> str:
 
 def _candidates(project: Project, rows: Iterable[tuple[Image, int]]) -> Iterator[Candidate]:
     tiles = dict(
-        Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE).values_list("image", "blob__sha256")
+        Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE, frame=0).values_list(
+            "image", "blob__sha256"
+        )
     )
     lookalikes = persons.lookalikes(project)
     same = persons.one_person(persons.studies_of_several(project))

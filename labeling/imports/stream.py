@@ -68,6 +68,7 @@ class Stream:
         self._waiting: list[Parcel] = []
         self._groups: deque[list[Delivery]] = deque()
         self._in_work: set[str] = set()
+        self._learning = False
         # More threads than decoders: while one decodes, others encrypt and wait for the disk.
         self._threads = ThreadPoolExecutor(settings.DECODER_PROCESSES + 2, thread_name_prefix="intake")
         self._askers = ThreadPoolExecutor(settings.DECODER_PROCESSES, thread_name_prefix="intake-whose")
@@ -108,6 +109,7 @@ class Stream:
             if delivery.came:
                 delivery.image = known.get(delivery.came.sha256)
                 self._ask(delivery)
+        self._learning = scans.wants_views(self._project)
         for delivery in self._groups[-1]:
             _attempt(delivery, self._send_off)
         if len(self._groups) > 1:
@@ -160,7 +162,7 @@ class Stream:
             scans.refuse_taken(self._project, delivery.came.external_id)
             told = delivery.told.result() if delivery.told else {}
             identified = scans.identified(self._project, delivery.came, told)
-            delivery.work = self._threads.submit(scans.keep, self._project, identified)
+            delivery.work = self._threads.submit(scans.keep, self._project, identified, learning=self._learning)
 
     def _write_down(self) -> None:
         if not self._groups:

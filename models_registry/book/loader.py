@@ -1,9 +1,11 @@
 """A bundle as an MLflow python function: plain files, no pickle. The answers are the site's own, by the same code.
 
-MLflow puts the folder `code` next to the bundle on the module path and calls `_load_pyfunc` with the model's folder. The input
-is tiles, made as the site makes them from an upright 8-bit picture:
+MLflow puts the folder `code` next to the bundle on the module path and calls `_load_pyfunc` with the model's folder. What the
+input is depends on what the version sees. Of most it is tiles, made as the site makes them from an upright 8-bit picture:
 
     picture.convert("L").resize((256, 256), Image.Resampling.BILINEAR)
+
+Of those that see colours, windows or their own shape it is pictures of any size: see `given`.
 """
 
 import base64
@@ -18,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from models_registry.book import given
+from models_registry.book.given import COLUMN, NotReadable
 from models_registry.inference.bundle import BundleError, unpack, verify_signature
 from models_registry.inference.names import TILE_SIDE
 from models_registry.inference.predictor import Predictions, Predictor
 
 BUNDLE: Final = "bundle.mediscan"
 SEAL: Final = "seal.json"
-COLUMN: Final = "image"
 MOST_TILES: Final = 256
 REMEDY: Final = (
     f'Send either a column "{COLUMN}" of base64-encoded 8-bit grey PNG pictures of {TILE_SIDE} by {TILE_SIDE} pixels, or whole '
@@ -32,8 +35,8 @@ REMEDY: Final = (
 )
 
 
-class NotTiles(ValueError):
-    """The input is not what the model reads; the message says what would be."""
+class NotTiles(NotReadable):
+    """The input is no tiles."""
 
 
 class Servable:
@@ -43,15 +46,20 @@ class Servable:
         self._predictor = predictor
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """One answer per tile: `prediction`, `confidence` (null when not calibrated), `decision` (answer or refer), its `reasons`,
-        `distance` from what was learned, as a share of the limit from which on it refers (null where the version cannot tell),
-        `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the share of
-        scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotTiles."""
+        """One answer per picture: `prediction`, `confidence` (null when not calibrated), `decision` (answer or refer), its
+        `reasons`, `distance` from what was learned, as a share of the limit from which on it refers (null where the version
+        cannot tell), `probabilities` by class, `prediction_set` (the most probable class first; null without thresholds) and the
+        share of scans whose sets are to hold the true class, `prediction_set_coverage`. Raises NotReadable."""
         del params
-        predictions = self._predictor.predict(tiles(model_input))
+        predictions = self._predictor.predict(*self._inputs(model_input))
         sets = self._predictor.prediction_set(predictions)
         inside = [None] * len(predictions.probabilities) if sets is None else list(sets)
         return [self._answer(predictions, index, members) for index, members in enumerate(inside)]
+
+    def _inputs(self, model_input: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+        if self._predictor.needs_views:
+            return given.inputs(model_input, self._predictor.manifest.preprocess)
+        return tiles(model_input), None
 
     def _answer(self, predictions: Predictions, index: int, members: npt.NDArray[np.bool_] | None) -> dict[str, Any]:
         shares, known = predictions.probabilities[index], predictions.resemblance

@@ -4,6 +4,7 @@ Outside the trusted path: the site writes this folder into the laboratory book a
 """
 
 import base64
+import io
 import json
 import platform
 from datetime import UTC
@@ -11,16 +12,28 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
+from PIL import Image
 
 from images.models import RESEARCH_USE
 from mediscan_site.core.storage import ring
+from models_registry.book import given
+from models_registry.inference.looks import Look
 from models_registry.models import ModelVersion
 
 APP: Final = Path(__file__).parents[1]
 # What answers with a bundle: the pure packages, and what MLflow loads.
-CODE: Final = ("inference/*.py", "inference/knowing/*.py", "statistics/*.py", "book/__init__.py", "book/loader.py")
+CODE: Final = (
+    "inference/*.py",
+    "inference/knowing/*.py",
+    "statistics/*.py",
+    "book/__init__.py",
+    "book/loader.py",
+    "book/given.py",
+)
 PACKAGES: Final = ("mlflow", "torch", "torchvision", "numpy", "safetensors", "cryptography", "pillow")
+EXAMPLE, SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
 INIT: Final = b'"""Of MediScan, only what is needed to answer with a bundle."""\n'
 
 
@@ -39,6 +52,7 @@ def files(model: ModelVersion, bundle: bytes) -> dict[str, bytes]:
         "code/models_registry/__init__.py": INIT,
         **{f"code/models_registry/{path.relative_to(APP)}": path.read_bytes() for path in _sources()},
         **_recipe(model),
+        **({name: _json(example) for name, example in _examples(look).items()} if (look := _look(model)) else {}),
     }
 
 
@@ -52,6 +66,42 @@ def _json(content: Any) -> bytes:
 
 def _yaml(content: Any) -> bytes:
     return yaml.safe_dump(content, sort_keys=False).encode()
+
+
+def _look(model: ModelVersion) -> Look | None:
+    """What a version sees beyond tiles. Those may come as a table or as numbers: no signature of MLflow says so."""
+    look = Look.from_dict(model.card.get("preprocess", {}))
+    return look if look.needs_views else None
+
+
+def _signature() -> dict[str, Any]:
+    columns = [{"type": "string", "name": given.COLUMN, "required": True}]
+    columns += [{"type": "double", "name": name, "required": False} for name in given.NUMBERS]
+    return {
+        "signature": {"inputs": json.dumps(columns), "outputs": None, "params": None},
+        "saved_input_example_info": {
+            "artifact_path": EXAMPLE,
+            "type": "dataframe",
+            "pandas_orient": "split",
+            "serving_input_path": SERVING_EXAMPLE,
+        },
+    }
+
+
+def _examples(look: Look) -> dict[str, Any]:
+    """A picture of the kind that it reads: what is shown on it is a ramp."""
+    row: dict[str, Any] = {}
+    ramp = np.tile(np.arange(96, dtype=np.uint16), (64, 1))
+    if look.windows:
+        pixels = ramp * 32
+        row = {given.SLOPE: 1.0, given.INTERCEPT: -1024.0, given.LOW: -160.0, given.HIGH: 240.0}
+    else:
+        pixels = np.stack([ramp * 2, ramp, 255 - ramp], axis=-1).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels if look.is_colour or look.windows else pixels[:, :, 0]).save(buffer, "PNG")
+    row = {given.COLUMN: base64.b64encode(buffer.getvalue()).decode("ascii"), **row}
+    table = {"columns": list(row), "data": [list(row.values())]}
+    return {EXAMPLE: table, SERVING_EXAMPLE: {"dataframe_split": table}}
 
 
 def _recipe(model: ModelVersion) -> dict[str, bytes]:
@@ -72,6 +122,7 @@ def _recipe(model: ModelVersion) -> dict[str, bytes]:
                 "mlflow_version": installed("mlflow"),
                 "model_uuid": model.bundle_sha256[:32],
                 "utc_time_created": model.training_date.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+                **(_signature() if _look(model) else {}),
             }
         ),
         "requirements.txt": "\n".join([*pins, ""]).encode(),

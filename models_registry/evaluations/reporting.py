@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from images.models import Image, Split
-from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
-from models_registry.versions import serving
+from models_registry.versions import reading, serving
 from models_registry.versions.fairness import require_fair
+from models_registry.versions.reading import Input
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHUNK: Final = 32
-Tile = npt.NDArray[np.uint8]
+# What a predictor is fed of a scan.
+Read = Callable[["Predictor", Image], Input]
 
 
 class NothingToRead(Exception):
@@ -68,7 +69,7 @@ def build(
     classes: Sequence[Mapping[str, Any]],
     *,
     model: ModelVersion | None = None,
-    read: Callable[[Image], Tile] = tile,
+    read: Read = reading.one,
     on_read: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
@@ -115,16 +116,20 @@ def _answers(
     scans: ReadScans,
     predictor: "Predictor",
     rival: Rival,
-    read: Callable[[Image], Tile],
+    read: Read,
     on_read: Callable[[int, int], None],
 ) -> "Floats":
-    """Probabilities (N, K); those of the rival go to its `shares`. Only a few tiles are in memory at a time."""
+    """Probabilities (N, K); those of the rival go to its `shares`. Only a few scans are in memory at a time."""
     shares, total = [], len(scans.members)
     for start in range(0, total, CHUNK):
-        tiles = np.stack([read(member.image) for member in scans.members[start : start + CHUNK]])
-        shares.append(predictor.predict(tiles).probabilities)
+        images = [member.image for member in scans.members[start : start + CHUNK]]
+        reading.fetch([one for one in (predictor, rival.predictor) if one is not None], images)
+        given = [read(predictor, image) for image in images]
+        shares.append(predictor.predict(*reading.stacked(given)).probabilities)
         if rival.predictor is not None:
-            rival.shares.append(rival.predictor.predict(tiles).probabilities[:, rival.order])
+            if rival.predictor.needs_views:
+                given = [read(rival.predictor, image) for image in images]
+            rival.shares.append(rival.predictor.predict(*reading.stacked(given)).probabilities[:, rival.order])
         on_read(min(start + CHUNK, total), total)
     return np.concatenate(shares)
 

@@ -9,12 +9,11 @@ from django.db import transaction
 from PIL import Image as Pillow
 
 from images.models import Image
-from images.renditions import tile
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
 from models_registry.models import Grade
-from models_registry.versions import serving
+from models_registry.versions import reading, serving
 
 PNG: Final = "image/png"
 MOST_OPAQUE: Final = 0.65
@@ -35,15 +34,14 @@ def overlay(heat: npt.NDArray[np.float32]) -> bytes:
 
 
 def draw(grade: Grade) -> Blob:
-    """The heat map of a succeeded grade, made now if it has none; when two draw at once, the first one's stays.
+    """The heat map of a succeeded grade, at the scan's own shape, made now if it has none; of two drawn at once the first stays.
 
     Raises serving.BundleDamaged, and DamagedObject when the scan is damaged.
     """
     if grade.heatmap:
         return grade.heatmap
     index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
-    heat = serving.predictor(grade.model).heatmap(tile(grade.image).copy(), index)
-    blob = blobs.write(overlay(heat), namespace=blobs.namespace(grade.project_id), content_type=PNG)
+    blob = blobs.write(overlay(_heat(grade, index)), namespace=blobs.namespace(grade.project_id), content_type=PNG)
     with blobs.discarded_on_failure(blob), transaction.atomic():
         # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.
         there = Image.objects.select_for_update().filter(pk=grade.image_id, erased_at__isnull=True)
@@ -56,6 +54,16 @@ def draw(grade: Grade) -> Blob:
         return blob
     blobs.discard(blob)
     return _drawn_by_another(grade)
+
+
+def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
+    from models_registry.inference.heat import on_scan
+
+    predictor = serving.predictor(grade.model)
+    given = reading.one(predictor, grade.image)
+    return on_scan(
+        predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, given.width, given.height
+    )
 
 
 def _drawn_by_another(grade: Grade) -> Blob:

@@ -5,14 +5,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 
 from images.models import Image
-from images.renditions import stored_tiles, tile
+from images.renditions import stored_tiles
 from mediscan_site.core import audit, batches, bell, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
@@ -20,8 +18,9 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import blind_reads, conditions, lineage, serving
+from models_registry.versions import blind_reads, conditions, lineage, reading, serving
 from models_registry.versions.failures import fail
+from models_registry.versions.reading import Input
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictions, Predictor
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 
 # Scans that go through the networks together. More gain nothing, and let whoever comes next wait longer.
 MOST_TOGETHER: Final = 16
-Pixels = npt.NDArray[np.uint8]
 Columns = dict[str, Any]
 
 
@@ -110,7 +108,7 @@ def answers(
     acceptance test (by default none is)."""
     started = time.perf_counter()
     predictor = serving.predictor(model)
-    pictures = [_picture(image) for image in images]
+    pictures = reading.inputs(predictor, images)
     readable = [picture for picture in pictures if not isinstance(picture, Exception)]
     predicted = iter(_predicted(predictor, readable))
     seen = lineage.seen_in_all(model, images) if readable else {}
@@ -127,13 +125,6 @@ def answers(
     return found
 
 
-def _picture(image: Image) -> Pixels | Exception:
-    try:
-        return tile(image)
-    except Exception as error:
-        return error
-
-
 def _tried(
     model: ModelVersion, image: Image, predictor: "Predictor", predictions: "Predictions"
 ) -> Columns | Exception:
@@ -143,12 +134,12 @@ def _tried(
         return error
 
 
-def _predicted(predictor: "Predictor", pictures: Sequence[Pixels]) -> "Iterable[Predictions | Exception]":
+def _predicted(predictor: "Predictor", pictures: Sequence[Input]) -> "Iterable[Predictions | Exception]":
     """One after the other where they do not go through together: one that cannot must not take the others along."""
     if not pictures:
         return []
     try:
-        return predictor.predict(np.stack(pictures)).each()
+        return predictor.predict(*reading.stacked(pictures)).each()
     except Exception as error:
         if len(pictures) == 1:
             return [error]

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from .architectures import Network, features
 from .manifest import Manifest
-from .preprocess import Tiles, blank, planes, shrink
+from .preprocess import Pixels, blank, planes
 from .runtimes import BATCH, Outputs, Runtime
 
 PIXELS: Final = "pixels"
@@ -134,17 +134,17 @@ class Graph:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise GraphError(f"ONNX Runtime cannot load the graph ({type(error).__name__})") from error
-        self._size = manifest.preprocess.size
+        self._preprocess = manifest.preprocess
         self._widths = [int(output.shape[1]) for output in self._session.get_outputs()]
 
-    def run(self, tiles: Tiles) -> Outputs:
+    def run(self, tiles: Pixels) -> Outputs:
         rows = [self._batch(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
         if not rows:
             return Outputs(*(np.zeros((0, width), np.float32) for width in self._widths))
         return Outputs(np.concatenate([row.logits for row in rows]), np.concatenate([row.features for row in rows]))
 
-    def _batch(self, tiles: Tiles) -> Outputs:
-        pixels = np.ascontiguousarray(shrink(tiles, self._size))
+    def _batch(self, tiles: Pixels) -> Outputs:
+        pixels = np.ascontiguousarray(self._preprocess.sized(tiles))
         logits, joined = self._session.run(list(OUTPUTS), {PIXELS: pixels})
         return Outputs(np.asarray(logits, dtype=np.float32), np.asarray(joined, dtype=np.float32))
 
@@ -161,7 +161,7 @@ class Parity:
         return max(self.logits, self.features) <= PARITY
 
 
-def parity(one: Runtime, other: Runtime, tiles: Tiles) -> Parity:
+def parity(one: Runtime, other: Runtime, tiles: Pixels) -> Parity:
     """Compares all tiles at once and the first alone: a batch of one takes other ways through a runtime than many."""
     pairs = [(one.run(part), other.run(part)) for part in (tiles, tiles[:1])]
     return Parity(

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
-from .names import TILE_SIDE
 from .predictor import Predictor
+from .preprocess import blank_inputs
 
 REPEATS = 7
 
@@ -22,13 +21,13 @@ def latency_ms(predictor: Predictor) -> float:
     One thread, because a site that grades many scans at once gives each no more. Processor time, not wall time: what
     else the machine is busy with must not decide how many networks serve.
     """
-    tile = np.zeros((1, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
+    tile, pixels = blank_inputs(predictor.manifest.preprocess, 1)
     times = []
     with _one_thread():
-        predictor.predict(tile)
+        predictor.predict(tile, pixels)
         for _ in range(REPEATS):
             began = time.process_time()
-            predictor.predict(tile)
+            predictor.predict(tile, pixels)
             times.append(time.process_time() - began)
     return 1000 * statistics.median(times)
 

@@ -52,9 +52,22 @@ class Look:
         return self.sees != TILE
 
     @property
+    def is_colour(self) -> bool:
+        return self.sees == COLOUR
+
+    @property
     def most_size(self) -> int:
         """The most pixels a side that a network can be given."""
         return VIEW_SIDE if self.needs_views else TILE_SIDE
+
+    def words(self, size: int) -> str:
+        """What it sees, for people: "colour, 224 px a side, at its own shape with a margin"."""
+        windows = ", ".join(f"{centre:g}/{width:g}" for centre, width in self.windows)
+        sees = {COLOUR: "colour", WINDOWS: f"windows of the scan's own values (centre/width {windows})"}.get(
+            self.sees, "grey"
+        )
+        shape = "at its own shape with a margin" if self.shape == LETTERBOX else "squashed to a square"
+        return f"{sees}, {size} px a side, {shape}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types. The look at tiles is not mentioned, as before there was another."""

@@ -16,7 +16,9 @@ from .knowing.facts import Knowing
 from .names import ARCHITECTURES
 from .preprocess import Preprocess
 
-FORMAT_VERSION = 1
+# Of what sees tiles, and of what sees more: a program that knows tiles alone would leave out what a manifest says of views, and
+# answer wrongly. So it is to refuse the second.
+TILE_FORMAT, VIEW_FORMAT = 1, 2
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
 MAX_CLASSES = 1000
 MAX_MEMBERS = 5
@@ -63,12 +65,16 @@ class Manifest:
     prior: Prior | None = None
     conformal: Conformal | None = None
     knowing: Knowing | None = None
-    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         problem = _problem(self)
         if problem:
             raise BundleError(f"manifest: {problem}")
+
+    @property
+    def format_version(self) -> int:
+        """The lowest that tells all of it."""
+        return VIEW_FORMAT if self.preprocess.needs_views else TILE_FORMAT
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types only."""
@@ -97,8 +103,21 @@ class Manifest:
         """Inverse of `to_dict`; `BundleError` names the field that is missing or wrong."""
         if not isinstance(data, Mapping):
             raise BundleError("manifest: it must be a JSON object")
-        if data.get("format_version") != FORMAT_VERSION:
-            raise BundleError(f"manifest: format_version must be {FORMAT_VERSION}, got {data.get('format_version')!r}")
+        told = data.get("format_version")
+        if isinstance(told, bool) or told not in (TILE_FORMAT, VIEW_FORMAT):
+            raise BundleError(
+                f"manifest: format_version must be {TILE_FORMAT} or {VIEW_FORMAT}, got {told!r}; a newer release of MediScan "
+                "may read it"
+            )
+        manifest = cls._read(data)
+        if manifest.format_version != told:
+            raise BundleError(
+                f"manifest: format_version must be {manifest.format_version} for what it sees, got {told}"
+            )
+        return manifest
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> Manifest:
         try:
             return cls(
                 architecture=_typed(data, "architecture", str),
@@ -149,6 +168,10 @@ def _problem(m: Manifest) -> str:
         (m.prior is None or m.prior.n_classes == len(names), "prior must have one share per class"),
         (m.conformal is None or m.conformal.n_classes == len(names), "conformal must have one threshold per class"),
         (m.knowing is None or m.knowing.means in (0, len(names)), "knowing must have one mean per class"),
+        (
+            m.knowing is None or not m.knowing.available or m.knowing.colour == m.preprocess.look.is_colour,
+            "knowing must look at colours where the networks see them, and nowhere else",
+        ),
         (bool(m.dataset_hash), "dataset_hash must not be empty"),
         (bool(m.intended_use), "intended_use must not be empty"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models_registry.statistics.calibration import Floats
 from models_registry.statistics.prior import served_probabilities
 
-from .architectures import Network, cam_layer, forward_from, forward_to, restored
+from . import heat
+from .architectures import Network, restored
 from .bundle import Bundle
 from .knowing import rules
 from .knowing.detector import Detector, Resemblance
 from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
-from .preprocess import Pixels, Preprocess, Tiles, blank, shrink
+from .preprocess import Pixels, Preprocess, Tiles, blank_inputs
 from .refer_reasons import ReferReason
-from .runtimes import BATCH, Eager, Runtime
+from .runtimes import BATCH, Eager, Runtime, batch_for
 
 ANSWER, REFER = "answer", "refer"
 
@@ -92,9 +91,9 @@ def predict_logits(
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
     """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
-    `batch`: scans at a time."""
+    `batch`: scans at a time, at most."""
     network.eval()
-    rows = []
+    rows, batch = [], min(batch, batch_for(preprocess.size))
     with torch.inference_mode():
         for start in range(0, len(tiles), batch):
             x = preprocess.to_tensor(tiles[start : start + batch]).to(device, memory_format=torch.channels_last)
@@ -170,15 +169,13 @@ class Predictor:
 
     def warm(self, most: int = 1) -> None:
         """Run one blank scan, and `most` together, so that the first real ones do not pay for lazy initialisation."""
-        preprocess = self.manifest.preprocess
         for count in sorted({1, most}):
-            tiles = np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
-            self.predict(tiles, blank(preprocess, count) if preprocess.needs_views else None)
+            self.predict(*blank_inputs(self.manifest.preprocess, count))
 
     def predict(self, tiles: Tiles, pixels: Pixels | None = None) -> Predictions:
         """Tiles uint8 (N, 256, 256), and for what `needs_views` the `Pixels` of the same scans -> `Predictions`."""
         # Once, for the networks and for the detector, which look at the same small picture.
-        small = shrink(tiles, self.manifest.preprocess.size) if pixels is None else pixels
+        small = self._seen(tiles, pixels)
         outputs = self._runtime.run(small)
         temperature, prior = self.manifest.calibration.temperature, self.manifest.prior
         shares = served_probabilities(outputs.logits, temperature, prior)
@@ -204,12 +201,21 @@ class Predictor:
         ]
         return np.asarray(np.std([shares[np.arange(len(classes)), classes] for shares in each], axis=0))
 
-    def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
-        """The pooled features (N, D) that the heads read, those of several members concatenated."""
-        return self._runtime.run(tiles).features
+    def features(self, tiles: Tiles, pixels: Pixels | None = None) -> npt.NDArray[np.float32]:
+        """The pooled features (N, D) that the heads read, those of several members concatenated. Input as of `predict`."""
+        return self._runtime.run(self._seen(tiles, pixels)).features
 
-    def _input(self, tiles: Tiles) -> Tensor:
-        return self.manifest.preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
+    def _seen(self, tiles: Tiles, pixels: Pixels | None) -> Pixels:
+        """`ValueError` where views are needed and `pixels` is missing, or of other scans or another shape."""
+        preprocess = self.manifest.preprocess
+        if not preprocess.needs_views:
+            return preprocess.sized(tiles)
+        if pixels is None or len(pixels) != len(tiles):
+            raise ValueError("this model sees more of a scan than its tile: give the pixels of the same scans")
+        return preprocess.sized(pixels)
+
+    def _input(self, seen: Pixels) -> Tensor:
+        return self.manifest.preprocess.to_tensor(seen).to(self._device, memory_format=torch.channels_last)
 
     def prediction_set(self, predictions: Predictions) -> npt.NDArray[np.bool_] | None:
         """Which classes (N, K) cannot be ruled out at the manifest's target; None without thresholds."""
@@ -228,32 +234,17 @@ class Predictor:
             return predictions.unreadable[index]
         return () if predictions.resemblance is None else reasons(predictions.resemblance, index)
 
-    def heatmap(self, tile: Tiles, class_index: int) -> npt.NDArray[np.float32]:
-        """Grad-CAM of one tile (256, 256) for one class: float32 (256, 256) in 0..1, all zero when nothing speaks for it.
-
-        Selvaraju et al., "Grad-CAM", ICCV 2017; the score is the class's logit less the mean of the others, because
-        softmax only sees differences. Of several members the mean is shown: each map counts as much as the others. The
-        same on any number of threads.
+    def heatmap(self, seen: Pixels, class_index: int) -> npt.NDArray[np.float32]:
+        """What spoke for one class in what the networks saw of one scan, its tile (256, 256) or its `Pixels`: float32 (S, S) in
+        0..1, all zero when nothing did (`heat.of_network`). `heat.on_scan` lays it on the scan. Of several members the mean is
+        shown. The same on any number of threads.
         """
         if not 0 <= class_index < len(self.manifest.classes):
             raise ValueError(f"class_index must be 0..{len(self.manifest.classes) - 1}, got {class_index}")
-        x = self._input(tile[None])
-        maps = [self._heatmap(network, x, class_index) for network in self.networks]
-        return maps[0] if len(maps) == 1 else _scaled(np.mean(maps, axis=0))
-
-    def _heatmap(self, network: Network, x: Tensor, class_index: int) -> npt.NDArray[np.float32]:
-        # In double precision: convolutions split their sums by the number of threads, and in single precision that shows in
-        # the picture. It takes about four times as long.
-        exact = copy.deepcopy(network).double()
-        stage = cam_layer(network, self.manifest.preprocess.size)
-        with torch.no_grad():
-            activations = forward_to(exact, x.double(), stage)
-        with torch.enable_grad():
-            activations = activations.detach().requires_grad_()
-            logits = forward_from(exact, activations, stage)[0]
-            others = (logits.sum() - logits[class_index]) / (len(logits) - 1)
-            (gradient,) = torch.autograd.grad(logits[class_index] - others, activations)
-        return _cam(activations.detach(), gradient)
+        size = self.manifest.preprocess.size
+        x = self._input(seen[None])
+        side = max(size, TILE_SIDE)
+        return heat.mean([heat.of_network(network, x, class_index, size, side) for network in self.networks])
 
 
 def _detector(bundle: Bundle) -> Detector | None:
@@ -267,17 +258,3 @@ def _head(network: Network, features: npt.NDArray[np.float32]) -> npt.NDArray[np
     with torch.inference_mode():
         logits = network.fc(torch.from_numpy(features).to(network.fc.weight.device))
     return np.asarray(logits.float().cpu().numpy())
-
-
-def _cam(activations: Tensor, gradient: Tensor) -> npt.NDArray[np.float32]:
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    cam = torch.relu((weights * activations).sum(dim=1, keepdim=True))
-    cam = functional.interpolate(cam, (TILE_SIDE, TILE_SIDE), mode="bilinear", align_corners=False)[0, 0]
-    top = float(cam.max())
-    scaled = cam / top if top > 0 else torch.zeros_like(cam)
-    return np.asarray(scaled.clamp(0, 1).cpu().numpy(), dtype=np.float32)
-
-
-def _scaled(heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    top = float(heat.max())
-    return np.asarray(heat / top if top > 0 else heat, dtype=np.float32)

@@ -13,9 +13,9 @@ are, and they are exactly what the network will see when it serves.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,31 +24,30 @@ from torch import Tensor
 from torch.nn import functional
 
 from .looks import MAX_CHANNELS, TILES, Look
-from .names import GREY, LETTERBOX, MIN_SIZE, TILE_SIDE, WINDOWS
+from .names import MIN_SIZE, TILE_SIDE
+from .seen import View, content_box, see
+
+__all__ = [
+    "CHUNK",
+    "Pixels",
+    "Preprocess",
+    "Tiles",
+    "View",
+    "blank",
+    "blank_inputs",
+    "check_tiles",
+    "content_box",
+    "planes",
+    "shrink",
+]
 
 Tiles = npt.NDArray[np.uint8]
 # uint8 (N, S, S), or (N, S, S, C) with 2 or 3 channels.
 Pixels = npt.NDArray[np.uint8]
 # Scans processed as float32 at a time: 32 MiB of tiles.
 CHUNK = 128
-
-
-class View(Protocol):
-    """A scan as it is learned from: what `images` keeps of it under this name has these parts.
-
-    `pixels`: grey uint8 or uint16 (H, W), or colour uint8 (H, W, 3), at the scan's own shape. `slope`, `intercept`: a pixel p of
-    16 bits stands for p * slope + intercept in the scan's own values (Hounsfield units of a CT). `window`: low and high in the
-    scan's own values, between which its grey levels lie when pages show it.
-    """
-
-    @property
-    def pixels(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]: ...
-    @property
-    def slope(self) -> float: ...
-    @property
-    def intercept(self) -> float: ...
-    @property
-    def window(self) -> tuple[float, float]: ...
+# Pixels whose levels are counted at a time: numpy makes eight bytes of each.
+COUNTED = 2**20
 
 
 def check_tiles(tiles: Pixels, size: int = TILE_SIDE) -> None:
@@ -130,12 +129,18 @@ class Preprocess:
     @classmethod
     def fitted(cls, tiles: Pixels, size: int, look: Look = TILES) -> Preprocess:
         """With the mean and standard deviation, for each channel, of the shrunk `tiles` on the 0..1 scale."""
+        return cls.fitted_on((tiles[start : start + CHUNK] for start in range(0, len(tiles), CHUNK)), size, look)
+
+    @classmethod
+    def fitted_on(cls, parts: Iterable[Pixels], size: int, look: Look = TILES) -> Preprocess:
+        """`fitted`, for scans that come part by part."""
         channels = look.channels
         counts = np.zeros((channels, 256), dtype=np.int64)
-        for start in range(0, len(tiles), CHUNK):
-            seen = shrink(tiles[start : start + CHUNK], size).reshape(-1, channels)
-            for channel in range(channels):
-                counts[channel] += np.bincount(seen[:, channel], minlength=256)
+        for part in parts:
+            levels = shrink(part, size).reshape(-1, channels)
+            for start in range(0, len(levels), COUNTED):
+                for channel in range(channels):
+                    counts[channel] += np.bincount(levels[start : start + COUNTED, channel], minlength=256)
         mean, std = zip(*map(_moments, counts), strict=True)
         return cls(size, mean[0], std[0], 1, look) if channels == 1 else cls(size, mean, std, channels, look)
 
@@ -143,20 +148,25 @@ class Preprocess:
         """What the network sees of scans: uint8 (N, size, size), or (N, size, size, C). Not for what sees tiles."""
         if not self.needs_views:
             raise ValueError("pixels of tiles are made by `shrink`")
-        made = [self._pixels_of(view) for view in views]
-        if made:
-            return np.stack(made)
-        return blank(self, 0)
+        made = blank(self, len(views))
+        for index, view in enumerate(views):
+            made[index] = see(view, self.look, self.size)
+        return made
 
-    def _pixels_of(self, view: View) -> Pixels:
-        levels = _levels(view, self.look)
-        fitted = _fitted(levels, self.size, self.look.shape)
-        rounded = fitted.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
-        return np.ascontiguousarray(rounded[:, :, 0] if self.look.channels == 1 else rounded)
+    def sized(self, given: Pixels) -> Pixels:
+        """Tiles uint8 (N, 256, 256) shrunk, or `Pixels` as they are. `ValueError` for what this look cannot have made."""
+        if not self.needs_views:
+            return shrink(given, self.size)
+        if given.dtype != np.uint8 or given.shape[1:] != blank(self, 0).shape[1:]:
+            raise ValueError(
+                f"what it sees is made of views by `pixels`: uint8 {('N', *blank(self, 0).shape[1:])}, "
+                f"got {given.dtype} {given.shape}"
+            )
+        return given
 
-    def resize(self, tiles: Pixels) -> Tensor:
+    def resize(self, given: Pixels) -> Tensor:
         """uint8 tiles (N, 256, 256), or `Pixels` -> float32 (N, C, size, size) in 0..1, C is 1 for grey."""
-        return planes(torch.from_numpy(shrink(tiles, self.size))).to(torch.float32).div_(255)
+        return planes(torch.from_numpy(self.sized(given))).to(torch.float32).div_(255)
 
     def normalise(self, unit: Tensor) -> Tensor:
         """float32 (N, C, size, size) in 0..1 -> float32 (N, channels, size, size), zero mean and unit variance."""
@@ -174,6 +184,12 @@ def blank(preprocess: Preprocess, count: int) -> Pixels:
     return np.zeros(square if preprocess.look.channels == 1 else (*square, preprocess.look.channels), dtype=np.uint8)
 
 
+def blank_inputs(preprocess: Preprocess, count: int) -> tuple[Tiles, Pixels | None]:
+    """Of `count` black scans, as `Predictor.predict` takes them."""
+    tiles = np.zeros((count, TILE_SIDE, TILE_SIDE), dtype=np.uint8)
+    return tiles, blank(preprocess, count) if preprocess.needs_views else None
+
+
 def _numbers(values: Any) -> float | tuple[float, ...]:
     return tuple(float(value) for value in values) if isinstance(values, list | tuple) else float(values)
 
@@ -189,47 +205,3 @@ def _moments(counts: npt.NDArray[np.int64]) -> tuple[float, float]:
     mean = float((counts * levels).sum() / counts.sum())
     std = math.sqrt(float((counts * (levels - mean) ** 2).sum() / counts.sum()))
     return round(mean, 6), max(round(std, 6), 1e-3)
-
-
-def _levels(view: View, look: Look) -> Tensor:
-    """float32 (C, H, W) in 0..255."""
-    x = torch.from_numpy(np.asarray(view.pixels, dtype=np.float32))
-    if look.sees == WINDOWS:
-        values = (_grey(x) * view.slope + view.intercept).unsqueeze(0)
-        low = torch.tensor([centre - width / 2 for centre, width in look.windows]).view(-1, 1, 1)
-        span = torch.tensor([width for _, width in look.windows]).view(-1, 1, 1)
-        return ((values - low) / span * 255).clamp_(0, 255)
-    if view.pixels.dtype == np.uint16:
-        darkest, brightest = view.window
-        shown = (x * view.slope + view.intercept - darkest) / max(brightest - darkest, 1e-6)
-        x = (shown * 255).clamp_(0, 255)
-    if look.sees == GREY:
-        return _grey(x).unsqueeze(0)
-    return x.permute(2, 0, 1) if x.ndim == 3 else x.unsqueeze(0).expand(3, -1, -1)
-
-
-def _grey(x: Tensor) -> Tensor:
-    """(H, W), or (H, W, 3) weighted as ITU-R BT.601 does."""
-    return x if x.ndim == 2 else x @ torch.tensor([0.299, 0.587, 0.114])
-
-
-def _fitted(levels: Tensor, size: int, shape: str) -> Tensor:
-    """(C, H, W) -> (C, size, size): antialiased bilinear; a margin continues the border's median level."""
-    height, width = levels.shape[1:]
-    inner = content_box(width, height, size) if shape == LETTERBOX else (0, 0, size, size)
-    left, top, right, bottom = inner
-    x = functional.interpolate(levels[None], (bottom - top, right - left), mode="bilinear", antialias=True)[0]
-    if (right - left, bottom - top) == (size, size):
-        return x
-    edge = torch.cat([x[:, 0], x[:, -1], x[:, :, 0], x[:, :, -1]], dim=1).median(dim=1).values
-    whole = edge.view(-1, 1, 1).expand(-1, size, size).clone()
-    whole[:, top:bottom, left:right] = x
-    return whole
-
-
-def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
-    """Where a scan of this shape lies in a square of `size` pixels that it is fitted into: left, top, right, bottom."""
-    scale = size / max(width, height)
-    inner = max(1, round(width * scale)), max(1, round(height * scale))
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
-    return left, top, left + inner[0], top + inner[1]

@@ -12,10 +12,16 @@ import torch
 from torch import Tensor
 
 from .architectures import Network, features
-from .preprocess import Preprocess, Tiles
+from .names import TILE_SIDE
+from .preprocess import Pixels, Preprocess
 
 BATCH = 32
 Single = npt.NDArray[np.float32]
+
+
+def batch_for(size: int) -> int:
+    """How many pictures of this size pass through the networks at a time: BATCH of tiles, and no more pixels of larger ones."""
+    return max(1, min(BATCH, BATCH * TILE_SIDE**2 // size**2))
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class Outputs:
 class Runtime(Protocol):
     """Anything that computes `Outputs`; safe to share between threads."""
 
-    def run(self, tiles: Tiles) -> Outputs:
-        """uint8 (N, 256, 256) -> `Outputs`."""
+    def run(self, tiles: Pixels) -> Outputs:
+        """Tiles uint8 (N, 256, 256), or `Pixels` -> `Outputs`."""
         ...
 
 
@@ -46,13 +52,14 @@ class Eager:
     ) -> None:
         self._networks, self._preprocess, self._flip_tta, self._device = networks, preprocess, flip_tta, device
 
-    def run(self, tiles: Tiles) -> Outputs:
-        rows = [self._batch(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+    def run(self, tiles: Pixels) -> Outputs:
+        size = batch_for(self._preprocess.size)
+        rows = [self._batch(tiles[start : start + size]) for start in range(0, len(tiles), size)]
         if not rows:
             return self._nothing()
         return Outputs(np.concatenate([row.logits for row in rows]), np.concatenate([row.features for row in rows]))
 
-    def _batch(self, tiles: Tiles) -> Outputs:
+    def _batch(self, tiles: Pixels) -> Outputs:
         with torch.inference_mode():
             x = self._preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
             found = [self._network(network, x) for network in self._networks]

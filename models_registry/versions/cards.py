@@ -6,6 +6,7 @@ from typing import Any
 
 from images.models import RESEARCH_USE, Split
 from labeling.models import Snapshot, SnapshotMember
+from models_registry.inference.looks import Look
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.versions import conduct, confidence
 from models_registry.versions.class_changes import since_training
@@ -14,8 +15,11 @@ _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificit
 
 
 def build(model: ModelVersion, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is frozen when a version is registered: the project's wording at that time, its data set, and the training's facts."""
+    """What is frozen when a version is registered: the project's wording at that time, its data set, what it
+    sees (`preprocess` of its manifest), and the training's facts."""
     project, snapshot = model.project, model.snapshot
+    training = dict(facts)
+    preprocess = training.pop("preprocess", {})
     return {
         "research_use": RESEARCH_USE,
         "intended_use": project.intended_use,
@@ -30,8 +34,15 @@ def build(model: ModelVersion, facts: Mapping[str, Any]) -> dict[str, Any]:
             "splits": split_sizes(snapshot),
             "class_counts": snapshot.class_counts,
         },
-        "training": dict(facts),
+        "preprocess": preprocess,
+        "training": training,
     }
+
+
+def sees(model: ModelVersion) -> str | None:
+    """What it sees of a scan, in words; None of a version whose card does not say."""
+    known = model.card.get("preprocess")
+    return Look.from_dict(known).words(int(known["size"])) if known else None
 
 
 def split_sizes(snapshot: Snapshot) -> dict[str, int]:
@@ -50,6 +61,7 @@ def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
         "classes": [entry["name"] for entry in model.classes],
         "training_date": model.training_date.isoformat(),
         **model.card,
+        "sees": sees(model),
         "calibration": model.calibration,
         "metrics": report(evaluation),
         **conduct.card(model),
@@ -93,6 +105,7 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         f"Classes: {', '.join(entry['name'] for entry in model.classes)}.",
         *since_training(model, model.project).sentences,
         "",
+        *_sees(model),
         *_speed(frozen.get("training", {})),
         "## Figures",
         *figure_lines(evaluation),
@@ -104,6 +117,11 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         *conduct.lines(model),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _sees(model: ModelVersion) -> list[str]:
+    told = sees(model)
+    return ["## What it sees of a scan", f"{told[0].upper()}{told[1:]}.", ""] if told else []
 
 
 def _speed(training: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
     goes into the file. Made again for a version that has one, it changes nothing."""
     from models_registry.inference import graph
     from models_registry.inference.graph import GraphError
-    from models_registry.inference.pictures import reference_tiles
+    from models_registry.inference.pictures import reference_pixels
 
     known = ModelGraph.objects.filter(model=model, blob__isnull=False).first()
     if known:
@@ -45,7 +45,7 @@ def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
     try:
         data = graph.export(predictor.networks, predictor.manifest, model.bundle_sha256, card=card)
         made = graph.Graph(data, predictor.manifest, threads=settings.GRADE_THREADS)
-        found = graph.parity(made, predictor.eager, reference_tiles())
+        found = graph.parity(made, predictor.eager, reference_pixels(predictor.manifest.preprocess))
         if not found.holds:
             raise GraphError(
                 f"its logits differ from PyTorch's by {found.logits:.1e}, its features by {found.features:.1e}, and "

@@ -137,7 +137,7 @@ def _equal_pixels(members: "QuerySet[SnapshotMember]", images: Sequence[Image]) 
     if not rows:
         return {}
     wanted = {image.pk for image in images} | {pk for pk, _ in rows}
-    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, image__in=wanted)
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, frame=0, image__in=wanted)
     digests = dict(tiles.values_list("image", "blob__sha256"))
     owns = {image.pk: digests.get(image.pk) for image in images}
     return {pk: {side for other, side in rows if own and digests.get(other) == own} for pk, own in owns.items()}
@@ -156,7 +156,7 @@ def _pictures(fitted: "QuerySet[SnapshotMember]") -> "Iterator[QuerySet[Any, Any
     """Keys of the scans that show what these members show, as subqueries."""
     own = fitted.values("image")
     yield own
-    tiles = Rendition.objects.filter(kind=RenditionKind.TILE)
+    tiles = Rendition.objects.filter(kind=RenditionKind.TILE, frame=0)
     digests = tiles.filter(image__in=own).values("blob__sha256")
     yield tiles.filter(blob__sha256__in=digests).values("image")
     yield from _near(own)

@@ -69,7 +69,8 @@ def register_version(
         created_by=actor,
         mlflow_run_id=mlflow_run_id,
     )
-    return _save(model, blob, facts=card, metrics=metrics)
+    facts = {**card, "preprocess": sealed.manifest["preprocess"]}
+    return _save(model, blob, facts=facts, metrics=metrics)
 
 
 def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:

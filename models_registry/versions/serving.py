@@ -72,12 +72,12 @@ def forget() -> None:
 
 
 def warm(model: ModelVersion) -> None:
-    """Proves that the version can serve: loads the stored bytes afresh, verifies them, and predicts reference tiles."""
+    """Proves that the version can serve: loads the stored bytes afresh, verifies them, and predicts reference pictures."""
     with _lock:
         loaded = _load(model)
-    from models_registry.inference.pictures import reference_tiles
+    from models_registry.inference.pictures import reference_inputs
 
-    shares = loaded.predict(reference_tiles()).probabilities
+    shares = loaded.predict(*reference_inputs(loaded.manifest.preprocess)).probabilities
     if not (np.isfinite(shares).all() and np.allclose(shares.sum(axis=1), 1.0)):
         raise BundleDamaged(f"{model.code} gives no probabilities for the reference pictures.")
     with _lock:

@@ -62,7 +62,7 @@ def test_who_may_not_train_sees_no_plan(browser, author, ready):
 
 
 def test_the_page_of_a_run_says_what_it_sees(browser, admin, ready):
-    started = browser(admin).post(ready, {"pretrained": "auto", "seed": "0", "sees": "colour"})
+    started = browser(admin).post(ready, {"pretrained": "auto", "seed": "0", "sees": "colour", "image_size": "80"})
     run = TrainingRun.objects.get()
     assert started.headers["Location"] == reverse("run", args=[run.pk])
-    assert "Sees colour at 64 pixels, squashed: as asked; about " in texts(browser(admin).get(started["Location"]))
+    assert "Sees colour at 80 pixels, squashed: as asked; about " in texts(browser(admin).get(started["Location"]))

@@ -2,8 +2,9 @@
 
 import pytest
 
+from models_registry.inference.names import ARCHITECTURES
 from training.engine.config import TrainConfig
-from training.estimating import Counts, Estimate, estimate, work
+from training.estimating import CPU_MS, GPU_MS, Counts, Estimate, estimate, work
 from training.models import EpochMetrics, TrainingRun
 
 COUNTS = Counts(120, 30, 50)
@@ -35,6 +36,10 @@ def test_without_runs_a_table_says_it_roughly(db):
     assert "table" in found.basis
     assert estimate(told(architecture="resnet50"), COUNTS, "cpu").seconds > found.seconds
     assert estimate(told(), COUNTS, "cuda").seconds < found.seconds
+
+
+def test_the_table_has_every_network():
+    assert CPU_MS.keys() == GPU_MS.keys() == set(ARCHITECTURES)
 
 
 @pytest.fixture

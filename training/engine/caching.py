@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD, features
 from models_registry.inference.preprocess import Tiles
+from models_registry.inference.runtimes import batch_for
 
+from .pictures import Pictures, ahead
 from .state import Callbacks, Features, State
 
 BATCH = 32
@@ -22,23 +25,26 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     """Pooled features of all scans; None when it was stopped half-way. A frozen backbone gives the same in every epoch."""
     setting = state.setting
     state.network.eval()
-    sets: list[tuple[Tiles, bool]] = [
+    sets: list[tuple[Pictures, bool]] = [
         (setting.data.train_tiles, False),
         (setting.data.val_tiles, False),
     ]
     if setting.config.flip_tta:
         sets.append((setting.data.val_tiles, True))
     total = sum(len(tiles) for tiles, _ in sets)
+    size = min(BATCH, batch_for(setting.preprocess.size))
     done, parts = 0, []
     for tiles, flipped in sets:
         rows = []
-        for start in range(0, len(tiles), BATCH):
-            if calls.should_stop():
-                return None
-            rows.append(_features(state, tiles[start : start + BATCH], flipped=flipped))
-            done += len(rows[-1])
-            part = done / total
-            calls.on_progress(state.share(state.epoch, cached=part), f"reading features, {part:.0%}")
+        plan = [slice(start, start + size) for start in range(0, len(tiles), size)]
+        with closing(ahead(tiles, plan, np.asarray)) as read:
+            for some in read:
+                if calls.should_stop():
+                    return None
+                rows.append(_features(state, some, flipped=flipped))
+                done += len(rows[-1])
+                part = done / total
+                calls.on_progress(state.share(state.epoch, cached=part), f"reading features, {part:.0%}")
         parts.append(torch.cat(rows))
     return Features(parts[0], parts[1], parts[2] if setting.config.flip_tta else None)
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from models_registry.inference.architectures import Network, restored
 from models_registry.inference.bundle import split_members
-from models_registry.inference.predictor import mean_logits
-from models_registry.inference.preprocess import Tiles
 
+from .answering import logits_of
 from .config import TrainConfig
 from .data import Labels
 from .grouping import group_parts
+from .pictures import Pictures, chosen
 from .report import FitResult
 
 HELD_OUT: Final = "held out"
@@ -82,18 +82,19 @@ def _large_enough(labels: Labels, n_classes: int) -> bool:
 
 
 def scans_of(
-    division: Division, result: FitResult, config: TrainConfig, tiles: Tiles, labels: Labels, groups: Sequence[str]
+    division: Division, result: FitResult, config: TrainConfig, tiles: Pictures, labels: Labels, groups: Sequence[str]
 ) -> CalibrationScans:
     """The calibration scans of a finished run; `tiles`, `labels` and `groups` are those of all of validation."""
-    chosen = division.calibration
+    apart = division.calibration
     if division.held_out:
-        logits = mean_logits(_networks(result, config), result.preprocess, tiles[chosen], flip_tta=config.flip_tta)
+        held = chosen(tiles, apart)
+        logits = logits_of(_networks(result, config), result.preprocess, held, flip_tta=config.flip_tta)
     else:
         logits = result.val_logits
     return CalibrationScans(
         logits=np.asarray(logits, dtype=np.float64),
-        labels=labels[chosen],
-        groups=tuple(groups[index] for index in chosen),
+        labels=labels[apart],
+        groups=tuple(groups[index] for index in apart),
         origin=HELD_OUT if division.held_out else CROSS_FITTED,
         networks=result.members,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +12,11 @@ import torch
 from torch import Tensor
 
 from models_registry.inference.names import MIN_SIZE
-from models_registry.inference.preprocess import Preprocess, Tiles, check_tiles, planes, shrink
+from models_registry.inference.preprocess import Preprocess, check_tiles, planes
 
 from .config import ConfigError
 from .device import Device
+from .pictures import Pictures, ahead, at_size, in_turn
 
 Labels = npt.NDArray[np.int64]
 
@@ -24,12 +27,12 @@ class TrainData:
     validation.
 
     Tiles may have been shrunk to the picture size of the run already (`preprocess.shrink`): that saves memory and
-    changes nothing else.
+    changes nothing else. So does an array that is read as it is needed (`pictures.Lazy`).
     """
 
-    train_tiles: Tiles
+    train_tiles: Pictures
     train_labels: Labels
-    val_tiles: Tiles
+    val_tiles: Pictures
     val_labels: Labels
     n_classes: int
 
@@ -49,9 +52,9 @@ class TrainData:
         return tuple(float(c) / len(self.train_labels) for c in counts)
 
 
-def _check_part(part: str, tiles: Tiles, labels: Labels, n_classes: int) -> None:
+def _check_part(part: str, tiles: Pictures, labels: Labels, n_classes: int) -> None:
     try:
-        check_tiles(tiles, max(MIN_SIZE, *tiles.shape[1:3]))
+        check_tiles(tiles[:0], max(MIN_SIZE, *tiles.shape[1:3]))
     except ValueError as error:
         raise ConfigError(f"{part}_tiles", str(error)) from error
     if len(tiles) == 0:
@@ -102,18 +105,51 @@ def batches(order: Labels, batch_size: int) -> list[Labels]:
 
 
 class UnitInputs:
-    """All inputs of a training in whole grey levels, size x size bytes a scan: in the memory of the device where they take
-    no more than a share of what is free there, else in this machine's, from where each batch goes over as bytes."""
+    """All inputs of a training in whole grey levels: in the memory of the device where they take no more than a share of what is
+    free there; else where they are, in this machine's memory or read as they are needed, from where each batch goes over as
+    bytes."""
 
-    def __init__(self, tiles: Tiles, preprocess: Preprocess, device: Device) -> None:
-        pixels = planes(torch.from_numpy(shrink(tiles, preprocess.size)))
-        self.pixels = pixels.to(device.name) if device.has_room_for(pixels.nbytes) else pixels
+    def __init__(self, tiles: Pictures, preprocess: Preprocess, device: Device) -> None:
         self._device = device
+        self._pictures = at_size(tiles, preprocess.size)
+        self._resident: Tensor | None = None
+        if device.has_memory_of_its_own and device.has_room_for(self._pictures.nbytes):
+            self._resident = self._moved(self._pictures)
+        elif isinstance(self._pictures, np.ndarray):
+            self._resident = torch.from_numpy(self._pictures)
+
+    def _moved(self, pictures: Pictures) -> Tensor:
+        there = torch.empty(pictures.shape, dtype=torch.uint8, device=self._device.name)
+        start = 0
+        for part in in_turn(pictures):
+            there[start : start + len(part)] = torch.from_numpy(part)
+            start += len(part)
+        return there
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self._pictures)
+
+    @property
+    def nbytes(self) -> int:
+        return self._pictures.nbytes
 
     def batch(self, index: Labels) -> Tensor:
         """The inputs of `index` in its order: float32 (N, C, size, size) in 0..1, C is 1 for grey, on the device."""
-        chosen = self.pixels[torch.from_numpy(index).to(self.pixels.device)]
-        return self._device.place(chosen).to(torch.float32).div_(255)
+        if self._resident is None:
+            return self._unit(self._device.sendable(self._pictures[index]))
+        return self._unit(self._resident[torch.from_numpy(index).to(self._resident.device)])
+
+    def through(self, plan: Sequence[Labels]) -> Generator[Tensor, None, None]:
+        """`batch` of each part of the plan, read ahead where reading takes time. Close it where it is left early."""
+        if self._resident is not None and self._resident.device.type == torch.device(self._device.name).type:
+            return (self.batch(index) for index in plan)
+        sent = ahead(self._pictures, plan, self._device.sendable, threads=self._device.has_memory_of_its_own)
+        return self._units(sent)
+
+    def _units(self, sent: Generator[Tensor, None, None]) -> Generator[Tensor, None, None]:
+        with closing(sent):
+            for chosen in sent:
+                yield self._unit(chosen)
+
+    def _unit(self, chosen: Tensor) -> Tensor:
+        return self._device.place(planes(chosen)).to(torch.float32).div_(255)

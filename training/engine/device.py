@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -56,9 +58,18 @@ class Device:
         """After how many steps a loss may be read."""
         return 1 if self.name == CPU else _STEPS_BETWEEN_LOOKS
 
+    @property
+    def has_memory_of_its_own(self) -> bool:
+        return self.name != CPU
+
     def has_room_for(self, size: int) -> bool:
         """Whether that many bytes may stay on the device for the whole training; a CPU has no other memory."""
         return self.name == CPU or size <= RESIDENT_SHARE * torch.cuda.mem_get_info(self.name)[0]
+
+    def sendable(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """The same pixels as what goes over to the device while the device computes."""
+        x = torch.from_numpy(pixels)
+        return x.pin_memory() if self.name.startswith("cuda") else x
 
     def place(self, x: Tensor) -> Tensor:
         """A batch of pictures on the device, in the layout that convolutions are quickest in."""

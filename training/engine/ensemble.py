@@ -14,6 +14,7 @@ from models_registry.inference.bundle import join_members
 
 from . import checkpoint as ck
 from . import folds as cross
+from . import selfsupervised
 from .config import TrainConfig
 from .data import TrainData
 from .report import FitResult
@@ -53,7 +54,8 @@ def train(
     if config.folds:
         legs += cross.legs(data, config, groups, device)
     labels = cross.all_labels(data).tolist()
-    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups))
+    seen = selfsupervised.digest(options.get("unlabelled")) if config.self_supervised else ""
+    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *filter(None, [seen]))
     done, stopped = run_series(legs, watch, key, resume, device=device, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None

@@ -17,12 +17,12 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
 from models_registry.inference.architectures import restored
-from models_registry.inference.predictor import predict_logits
-from models_registry.inference.preprocess import Tiles
 
+from .answering import logits_of
 from .config import ConfigError, TrainConfig
 from .data import Labels, TrainData, epoch_seed
 from .device import Device
+from .pictures import Chosen
 from .report import FitResult
 from .series import Leg
 
@@ -79,13 +79,9 @@ def all_labels(data: TrainData) -> Labels:
     return np.concatenate([data.train_labels, data.val_labels])
 
 
-def take(data: TrainData, index: Labels) -> Tiles:
-    """Tiles of training and validation scans, counted through, without a copy of all of them."""
-    n_train = len(data.train_tiles)
-    rising = np.sort(index)
-    return np.concatenate(
-        [data.train_tiles[rising[rising < n_train]], data.val_tiles[rising[rising >= n_train] - n_train]]
-    )
+def take(data: TrainData, index: Labels) -> Chosen:
+    """Tiles of training and validation scans, counted through, without a copy of them."""
+    return Chosen([data.train_tiles, data.val_tiles], np.sort(index))
 
 
 def legs(data: TrainData, config: TrainConfig, groups: Sequence[str], device: str | None = None) -> list[Leg]:
@@ -133,8 +129,8 @@ def _legs(
 
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
-        tiles = take(data, held)
-        logits = predict_logits(network.to(device), result.preprocess, tiles, flip_tta=config.flip_tta, device=device)
+        networks = [network.to(device)]
+        logits = logits_of(networks, result.preprocess, take(data, held), flip_tta=config.flip_tta, device=device)
         return replace(result, state_dict={}, val_logits=logits)
 
     def leg(member: int) -> Leg:

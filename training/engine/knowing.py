@@ -20,9 +20,9 @@ from models_registry.inference.knowing import lowlevel
 from models_registry.inference.knowing.detector import Eyes, Scores
 from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
 from models_registry.inference.knowing.gauss import Gauss
-from models_registry.inference.knowing.posture import PUT, Posture
+from models_registry.inference.knowing.posture import INVERTED, PUT, Posture
 from models_registry.inference.knowing.views import kinds_of, views
-from models_registry.inference.preprocess import Tiles
+from models_registry.inference.preprocess import Pixels
 
 from .data import Labels
 from .material import Material, why_not
@@ -37,6 +37,8 @@ FOLDS: Final = 5
 # The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
 LEAST_TOLD: Final = 0.9
 SEED: Final = 31
+# Of pictures in memory at a time; all that pass (`MOST_POINTS`) where they are tiles.
+BLOCK_BYTES: Final = 200_000_000
 
 
 def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
@@ -49,59 +51,92 @@ def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
         )
         return few, {}
     points = _points(material)
-    eyes = _exact(_eyes(points, np.ones(len(points.scan), dtype=np.bool_), _told(points)))
-    val = eyes.scores(points.val_features, points.val)
-    mild = eyes.scores(points.mild_features, points.mild)
+    told = _told(points, _postures(any_angle=material.any_angle))
+    eyes = _exact(_eyes(points, np.ones(len(points.scan), dtype=np.bool_), told))
+    val, mild = (eyes.of(seen.features, seen.looks[0], seen.thumbs[0]) for seen in (points.val, points.mild))
     limits, widths = _limits([val, _cross_fitted(points, eyes)], mild)
     facts = _facts(material, points, eyes, limits, widths)
     return replace(facts, measured=_measured(facts, eyes, points, val, mild)), _tensors(eyes)
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """What is kept of pictures: what the networks read (N, D), and what they look like (1, N, W) and coarsely (1, N, T), or as they
+    are and then in each posture of PUT (1 + P, …)."""
+
+    features: Floats
+    looks: Floats
+    thumbs: Floats
+
+
+@dataclass(frozen=True)
 class _Points:
     """Training pictures, changed views of them included, with the number of the scan that each shows; validation scans and
-    views of these."""
+    views of these. `side`: pixels a side of what is looked at without a network; `colour`: also at its colours."""
 
-    tiles: Tiles
-    look: Floats
-    # Coarse pictures (1 + P, N, D): as they are, then in each posture of PUT.
-    thumbs: Floats
-    features: Floats
+    train: _Seen
     labels: Labels
     scan: Labels
-    val: Tiles
-    val_features: Floats
-    mild: Tiles
-    mild_features: Floats
+    val: _Seen
+    mild: _Seen
+    side: int
+    colour: bool
 
 
 def _points(material: Material) -> _Points:
-    kinds = kinds_of(mirrored=material.mirrored)
+    kinds = kinds_of(mirrored=material.mirrored, coloured=material.colour, any_angle=material.any_angle)
     # Half of what may pass is unchanged, at most; the scans that are left out then are many and alike.
     chosen = _some(len(material.train), material.points // 2)
-    train, labels = material.train[chosen], material.labels[chosen]
-    rounds = int(np.clip(material.points // len(train) - 1, 1, len(kinds)))
-    tiles = np.concatenate([train, views(train, rounds, SEED, kinds)])
-    val = material.val[_some(len(material.val), material.points // 4)]
+    rounds = int(np.clip(material.points // len(chosen) - 1, 1, len(kinds)))
+    val = _some(len(material.val), material.points // 4)
     some = val[_some(len(val), material.points // 4 // len(kinds))]
-    mild = views(some, len(kinds), SEED + 1, kinds)
+    look = _Look(material, lowlevel.side_for(material.train.shape[1]))
+    train, scans = [], []
+    for number, block in enumerate(_blocks(np.arange(len(chosen)), material, rounds + 1)):
+        pixels = material.train[chosen[block]]
+        changed = views(pixels, rounds, SEED + 2 * number, kinds)
+        train.append(look.at(np.concatenate([pixels, changed]), turned_thumbs=True))
+        scans.append(np.tile(block, rounds + 1))
+    known = [look.at(material.val[block], turned_thumbs=True, turned_looks=True) for block in _blocks(val, material, 1)]
+    mild = [
+        look.at(views(material.val[block], len(kinds), SEED + 1 + 2 * number, kinds))
+        for number, block in enumerate(_blocks(some, material, len(kinds)))
+    ]
+    scan = np.concatenate(scans)
+    labels = material.labels[chosen][scan]
+    return _Points(_joined(train), labels, scan, _joined(known), _joined(mild), look.side, material.colour)
 
-    def read(pictures: Tiles) -> Floats:
-        return np.asarray(material.features(pictures), dtype=np.float64)
 
-    side, again = lowlevel.side_for(tiles.shape[1]), rounds + 1
-    seen = [lowlevel.unit(pictures, side) for pictures in (tiles, *(put(tiles) for put in PUT.values()))]
-    return _Points(
-        tiles,
-        lowlevel.describe(seen[0]),
-        np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
-        read(tiles),
-        np.tile(labels, again),
-        np.tile(np.arange(len(train)), again),
-        val,
-        read(val),
-        mild,
-        read(mild),
+def _blocks(positions: Labels, material: Material, times: int) -> list[Labels]:
+    """Positions a few at a time: of each there are so many pictures in memory."""
+    most = max(1, BLOCK_BYTES // (times * int(np.prod(material.train.shape[1:]))))
+    return [positions[start : start + most] for start in range(0, len(positions), most)]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Looks at pictures with the networks and without, and keeps numbers alone."""
+
+    material: Material
+    side: int
+
+    def at(self, pixels: Pixels, *, turned_thumbs: bool = False, turned_looks: bool = False) -> _Seen:
+        seen = [lowlevel.unit(pixels, self.side)]
+        if turned_thumbs:
+            seen += [lowlevel.unit(put(pixels), self.side) for put in PUT.values()]
+        described = seen if turned_looks else seen[:1]
+        return _Seen(
+            np.asarray(self.material.features(pixels), dtype=np.float64),
+            np.stack([lowlevel.describe(pictures, colour=self.material.colour) for pictures in described]),
+            np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
+        )
+
+
+def _joined(parts: list[_Seen]) -> _Seen:
+    return _Seen(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.looks for part in parts], axis=1),
+        np.concatenate([part.thumbs for part in parts], axis=1),
     )
 
 
@@ -113,12 +148,13 @@ def _some(n: int, most: int) -> Labels:
 
 
 def _eyes(points: _Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ...]) -> Eyes:
-    look = points.look[chosen]
+    look = points.train.looks[0, chosen]
     return Eyes(
-        fit_gauss(points.features[chosen], points.labels[chosen]),
+        fit_gauss(points.train.features[chosen], points.labels[chosen]),
         fit_gauss(look, np.zeros(len(look), dtype=np.int64)),
-        _posture(points.thumbs[:, chosen], postures),
-        lowlevel.side_for(points.tiles.shape[1]),
+        _posture(points.train.thumbs[:, chosen], postures),
+        points.side,
+        points.colour,
     )
 
 
@@ -135,21 +171,32 @@ def _posture(thumbs: Floats, names: tuple[str, ...]) -> Posture | None:
     return Posture(names, weights[1:] - weights[0], bias[1:] - bias[0])
 
 
-def _told(points: _Points) -> tuple[str, ...]:
+def _postures(*, any_angle: bool) -> tuple[str, ...]:
+    """Those that may be a fault of a scan: none of a turned one where it may lie any way."""
+    return (INVERTED,) if any_angle else tuple(PUT)
+
+
+def _told(points: _Points, names: tuple[str, ...]) -> tuple[str, ...]:
     """The postures that training fixes: which a fit without a scan tells from upright. Cells lie any way."""
-    names, n = tuple(PUT), _scans(points)
-    fold = _folds(n)
+    n, thumbs = _scans(points), points.train.thumbs
+    fold, unchanged = _folds(n), _unchanged(points)
     upright, told = np.zeros((n, len(names))), np.zeros((n, len(names)))
     for part in range(FOLDS):
         held = np.flatnonzero(fold == part)
-        fitted = _posture(points.thumbs[:, fold[points.scan] != part], names)
+        fitted = _posture(thumbs[:, fold[points.scan] != part], names)
         if fitted is None:
             return ()
-        upright[held] = fitted.odds(points.thumbs[0, held])
-        for column in range(len(names)):
-            told[held, column] = fitted.odds(points.thumbs[1 + column, held])[:, column]
+        upright[held] = fitted.odds(thumbs[0, unchanged[held]])
+        for column, name in enumerate(names):
+            turned = thumbs[1 + list(PUT).index(name), unchanged[held]]
+            told[held, column] = fitted.odds(turned)[:, column]
     right = np.minimum((told > 0).mean(axis=0), (upright < 0).mean(axis=0))
     return tuple(name for name, share in zip(names, right, strict=True) if share >= LEAST_TOLD)
+
+
+def _unchanged(points: _Points) -> Labels:
+    """Of each scan, where its picture as it is stands: before its views."""
+    return np.unique(points.scan, return_index=True)[1]
 
 
 def _scans(points: _Points) -> int:
@@ -164,15 +211,16 @@ def _cross_fitted(points: _Points, eyes: Eyes) -> Scores:
     """Of each training scan as it is, by a fit on the others."""
     names = eyes.posture.names if eyes.posture else ()
     n = _scans(points)
-    fold = _folds(n)
+    fold, unchanged = _folds(n), _unchanged(points)
     found = Scores(np.zeros(n), np.zeros(n), np.zeros((n, len(names))))
     for part in range(FOLDS):
         held = np.flatnonzero(fold == part)
         fitted = _eyes(points, fold[points.scan] != part, names)
-        found.features[held] = fitted.features.distances(points.features[held])
-        found.look[held] = fitted.look.distances(points.look[held])
+        where = unchanged[held]
+        found.features[held] = fitted.features.distances(points.train.features[where])
+        found.look[held] = fitted.look.distances(points.train.looks[0, where])
         if fitted.posture:
-            found.odds[held] = fitted.posture.odds(points.thumbs[0, held])
+            found.odds[held] = fitted.posture.odds(points.train.thumbs[0, where])
     return found
 
 
@@ -214,7 +262,7 @@ def _exact(eyes: Eyes) -> Eyes:
 
     posture = eyes.posture
     kept = Posture(posture.names, single(posture.weights), single(posture.bias)) if posture else None
-    return Eyes(gauss(eyes.features), gauss(eyes.look), kept, eyes.side)
+    return Eyes(gauss(eyes.features), gauss(eyes.look), kept, eyes.side, eyes.colour)
 
 
 def _tensors(eyes: Eyes) -> Tensors:
@@ -233,9 +281,9 @@ def _facts(
     n = _scans(points)
     return Knowing(
         n=n,
-        n_validation=len(points.val),
-        n_views=len(points.tiles) - n,
-        dimension=points.features.shape[1],
+        n_validation=len(points.val.features),
+        n_views=len(points.scan) - n,
+        dimension=points.train.features.shape[1],
         axes=len(eyes.features.axes),
         look_axes=len(eyes.look.axes),
         means=len(eyes.features.means),
@@ -245,6 +293,7 @@ def _facts(
         widths=widths,
         rests={FEATURES: eyes.features.rest, LOOK: eyes.look.rest},
         postures=eyes.posture.names if eyes.posture else (),
+        colour=eyes.colour,
     )
 
 
@@ -252,11 +301,11 @@ def _measured(facts: Knowing, eyes: Eyes, points: _Points, val: Scores, mild: Sc
     """Shares that are referred: of validation scans and their mild views, of the same turned and inverted by the picture alone, of
     noise with their brightness."""
     known = {"validation": _beyond(facts, val), "mild": _beyond(facts, mild)}
-    for name, put in PUT.items():
-        turned = put(points.val)
+    seen = points.val
+    for place, name in enumerate(PUT, start=1):
         # Without the networks: they would only find more.
-        scores = replace(eyes.scores(points.val_features, turned), features=np.zeros(len(turned)))
-        known[name] = _beyond(facts, scores)
+        scores = eyes.of(seen.features, seen.looks[place], seen.thumbs[place])
+        known[name] = _beyond(facts, replace(scores, features=np.zeros(len(seen.features))))
     return {name: round(share, 4) for name, share in known.items()}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -21,10 +22,11 @@ from models_registry.statistics.calibration import nll, softmax
 from models_registry.statistics.metrics import macro_auroc
 
 from . import ranking
-from .augment import augment
+from .augment import Changes, augment
 from .caching import cache_features, head_logits
 from .data import Labels, balanced_order, batches, generator
 from .device import out_of_memory
+from .pictures import in_turn
 from .report import EpochReport
 from .schedule import set_learning_rate
 from .setting import FROZEN, FROZEN_SWEEPS, FULL
@@ -33,8 +35,6 @@ from .state import Callbacks, State, start_phase
 FROZEN_LR_FACTOR = 5.0
 MAX_GRADIENT_NORM = 2.0
 AUGMENT_PURPOSE = 2
-# Validation scans between two looks whether to stop; a multiple of the predictor's batch, so that it changes no number.
-VAL_CHUNK = 256
 
 
 class _NotFinite(Exception):
@@ -128,15 +128,17 @@ def _take_steps(state: State, epoch: int, calls: Callbacks) -> _Steps:
     n, val = len(setting.data.train_labels), len(setting.data.val_labels)
     # The part of an epoch that is training; the rest of it is validation.
     training = 1.0 if state.phase == FROZEN else 3 * n / (3 * n + val)
-    for done, index in enumerate(plan, start=1):
-        if calls.should_stop():
-            raise _Stopped
-        state.open_up(total)
-        set_learning_rate(state.optimiser, rate(state.step))
-        _step(state, index, noise, steps)
-        if (done % setting.device.looks_every == 0 or done == len(plan)) and not math.isfinite(float(steps.loss)):
-            raise _NotFinite(f"the loss is not finite in epoch {epoch + 1}, step {done}")
-        calls.on_progress(state.share(epoch + training * done / len(plan)), f"epoch {epoch + 1} of {state.last_epoch}")
+    with closing(setting.inputs.through(plan if state.cached is None else [])) as given:
+        for done, index in enumerate(plan, start=1):
+            if calls.should_stop():
+                raise _Stopped
+            state.open_up(total)
+            set_learning_rate(state.optimiser, rate(state.step))
+            _step(state, index, given, noise, steps)
+            if (done % setting.device.looks_every == 0 or done == len(plan)) and not math.isfinite(float(steps.loss)):
+                raise _NotFinite(f"the loss is not finite in epoch {epoch + 1}, step {done}")
+            part = state.share(epoch + training * done / len(plan))
+            calls.on_progress(part, f"epoch {epoch + 1} of {state.last_epoch}")
     return steps
 
 
@@ -149,15 +151,15 @@ def _plan(state: State, epoch: int) -> list[Labels]:
     return [batch for order in orders for batch in batches(order, setting.config.batch_size)]
 
 
-def _inputs(state: State, index: Labels, noise: torch.Generator, steps: _Steps) -> Tensor:
-    """What the network, or in the frozen phase its head, is given for a batch."""
+def _inputs(state: State, index: Labels, given: Iterator[Tensor], noise: torch.Generator, steps: _Steps) -> Tensor:
+    """What the network, or in the frozen phase its head, is given for a batch. `given`: the inputs of the epoch's batches."""
     setting = state.setting
     began = time.perf_counter()
     if state.cached is not None:
         return state.cached.train[torch.from_numpy(index)]
-    unit = setting.inputs.batch(index)
+    unit = next(given)
     steps.input_s += time.perf_counter() - began
-    return augment(unit, setting.config.augment, noise, allow_flips=setting.config.allow_flips)
+    return augment(unit, Changes.of(setting.config), noise)
 
 
 def _loss(state: State, x: Tensor, target: Tensor) -> Tensor:
@@ -172,8 +174,8 @@ def _loss(state: State, x: Tensor, target: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), target, label_smoothing=setting.config.label_smoothing)
 
 
-def _step(state: State, index: Labels, noise: torch.Generator, steps: _Steps) -> None:
-    x = _inputs(state, index, noise, steps)
+def _step(state: State, index: Labels, given: Iterator[Tensor], noise: torch.Generator, steps: _Steps) -> None:
+    x = _inputs(state, index, given, noise, steps)
     target = state.setting.targets[torch.from_numpy(index).to(state.setting.device.name)]
     state.optimiser.zero_grad(set_to_none=True)
     # After memory has run out, in parts whose gradients add up to the batch's; only batch normalisation sees the parts.
@@ -196,20 +198,21 @@ def validate(state: State, weights: Mapping[str, Tensor], calls: Callbacks) -> n
     setting = state.setting
     state.judge.load_state_dict(dict(weights), strict=True)
     rows = [setting.no_logits()]
-    for start in range(0, len(setting.data.val_tiles), VAL_CHUNK):
-        if calls.should_stop():
-            return None
-        tiles = setting.data.val_tiles[start : start + VAL_CHUNK]
-        rows.append(
-            predict_logits(
-                state.judge,
-                setting.preprocess,
-                tiles,
-                flip_tta=setting.config.flip_tta,
-                device=setting.device.name,
-                batch=min(BATCH, state.micro or BATCH),
+    # Between two parts it asks whether to stop; they are of whole batches of the predictor, so that this changes no number.
+    with closing(in_turn(setting.data.val_tiles, BATCH)) as parts:
+        for tiles in parts:
+            if calls.should_stop():
+                return None
+            rows.append(
+                predict_logits(
+                    state.judge,
+                    setting.preprocess,
+                    tiles,
+                    flip_tta=setting.config.flip_tta,
+                    device=setting.device.name,
+                    batch=min(BATCH, state.micro or BATCH),
+                )
             )
-        )
     return np.concatenate(rows)
 
 
@@ -244,6 +247,7 @@ def _judged(state: State, steps: _Steps, logits: npt.NDArray[np.float32], second
         val_auroc_high=high,
         input_share=steps.input_share,
         note="; ".join(state.notes),
+        val_auroc_one=ranking.one_scan(y, state.setting.data.n_classes),
     )
     best = state.history[state.best_epoch - 1] if state.best_epoch else None
     if ranking.leads(report, best, state.history):

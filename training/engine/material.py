@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from models_registry.inference.architectures import restored
 from models_registry.inference.bundle import split_members
-from models_registry.inference.preprocess import Tiles, shrink
+from models_registry.inference.preprocess import Pixels
 from models_registry.inference.runtimes import Eager
 
 from .config import TrainConfig
 from .data import Labels, TrainData
+from .pictures import Pictures, at_size
 from .report import FitResult
 
-Features = Callable[[Tiles], npt.NDArray[np.float32]]
+Features = Callable[[Pixels], npt.NDArray[np.float32]]
 
 MIN_TRAINING: Final = 100
 MIN_VALIDATION: Final = 10
@@ -29,17 +30,20 @@ SHARE_OF_TRAINING: Final = 0.05
 
 @dataclass(frozen=True)
 class Material:
-    """Tiles uint8 (N, S, S) as the network sees them, and the class (N,) of each training one; `features` gives what the
-    networks read from tiles. `mirrored`: whether a mirror image is still the same kind of scan. `points`: about how many
-    pictures may pass through the networks. `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
+    """`Pixels` as the network sees them, which are read some hundred at a time, and the class (N,) of each training one; `features`
+    gives what the networks read from them. `mirrored`: whether a mirror image is still the same kind of scan; `any_angle`: whether
+    a turned one is; `colour`: whether what is seen are colours. `points`: about how many pictures may pass through the networks.
+    `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
 
-    train: Tiles
+    train: Pictures
     labels: Labels
-    val: Tiles
+    val: Pictures
     features: Features
     mirrored: bool
     points: int = MOST_POINTS
     smallest_side: int = 0
+    any_angle: bool = False
+    colour: bool = False
 
 
 def points_for(scans: int, epochs: int) -> int:
@@ -57,22 +61,24 @@ def material(
     networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
     eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
     return Material(
-        shrink(data.train_tiles, config.image_size),
+        at_size(data.train_tiles, config.image_size),
         data.train_labels,
-        shrink(data.val_tiles, config.image_size),
-        lambda tiles: eager.run(tiles).features,
+        at_size(data.val_tiles, config.image_size),
+        lambda pixels: eager.run(pixels).features,
         config.allow_flips,
         points_for(len(data.train_tiles), config.epochs),
         smallest_side,
+        config.any_angle,
+        result.preprocess.look.is_colour,
     )
 
 
 def why_not(material: Material) -> str:
     """Why nothing can be said of limits; empty where it can."""
-    for tiles, least, name in (
+    for pixels, least, name in (
         (material.train, MIN_TRAINING, "training"),
         (material.val, MIN_VALIDATION, "validation"),
     ):
-        if len(tiles) < least:
-            return f"only {len(tiles)} {name} scans, at least {least} are needed to tell what a scan must look like"
+        if len(pixels) < least:
+            return f"only {len(pixels)} {name} scans, at least {least} are needed to tell what a scan must look like"
     return ""

@@ -32,6 +32,7 @@ from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import Trained, train
 from training.engine.package import Knowledge
+from training.engine.pictures import chosen
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
@@ -160,13 +161,25 @@ class Training:
         total = self.run.snapshot.members.filter(split=split).count()
         done = self.recorder.counter(total, f"reading {split} scans")
         class_ids = [entry["id"] for entry in self.classes]
-        return tiles.load(self.run.snapshot, split, class_ids=class_ids, done=done, size=self.config.image_size)
+        return tiles.load(
+            self.run.snapshot,
+            split,
+            class_ids=class_ids,
+            done=done,
+            size=self.config.image_size,
+            look=self.config.look,
+            in_memory=self._in_memory,
+        )
 
     def _data(self) -> TrainData:
         train, val = self.learning, self.validation
         # Out-of-fold scans calibrate a run with folds: all of its validation split chooses the epoch.
-        chosen = slice(None) if self.config.folds else self.division.selection
-        return TrainData(train.tiles, train.labels, val.tiles[chosen], val.labels[chosen], len(self.classes))
+        some = slice(None) if self.config.folds else self.division.selection
+        return TrainData(train.tiles, train.labels, chosen(val.tiles, some), val.labels[some], len(self.classes))
+
+    @cached_property
+    def _in_memory(self) -> bool:
+        return tiles.fits_in_memory(self.run.snapshot, size=self.config.image_size, look=self.config.look)
 
     @cached_property
     def learning(self) -> tiles.Part:

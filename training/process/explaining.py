@@ -12,6 +12,7 @@ from training.engine.device import out_of_memory
 from training.engine.report import OutOfMemory, TrainingDiverged
 from training.engine.weights import WeightsInvalid, WeightsMissing
 from training.models import TrainingRun
+from training.process.sealed import PixelsUnkept
 from training.process.tiles import TileUnusable
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 # What is raised with a message for a person.
 OURS: Final = (
     *(ConfigError, DomainError, OutOfMemory, TrainingDiverged, WeightsInvalid, WeightsMissing),
-    *(TileUnusable, serving.BundleDamaged, reporting.NothingToRead),
+    *(TileUnusable, PixelsUnkept, serving.BundleDamaged, reporting.NothingToRead),
 )
 
 

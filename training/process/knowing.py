@@ -1,11 +1,15 @@
 """What a run's version knows of its own limits, and what it says of its validation scans: the reference of all watching."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from django.db.models import Min
 
-from images.models import Split
+from images.models import Image, Split
 from labeling.models import SnapshotMember
-from models_registry.inference.predictor import REFER, Predictor
+from models_registry.inference.predictor import REFER, Predictions, Predictor
+from models_registry.inference.runtimes import BATCH
 from models_registry.versions.reference import Reference
 from training import planning
 from training.engine.config import TrainConfig
@@ -14,9 +18,10 @@ from training.engine.device import Device
 from training.engine.knowing import fit_knowing
 from training.engine.material import material
 from training.engine.package import Knowledge
+from training.engine.pictures import in_turn
 from training.engine.report import FitResult
 from training.models import TrainingRun
-from training.process.tiles import Part
+from training.process.tiles import Part, read
 
 
 def knowledge(run: TrainingRun, config: TrainConfig, learning: Part, validation: Part, fitted: FitResult) -> Knowledge:
@@ -34,15 +39,25 @@ def smallest_side(run: TrainingRun) -> int:
 
 def reference(predictor: Predictor, validation: Part) -> Reference:
     """What the version says of each validation scan when it serves; nothing of what is known besides pixels."""
-    said = predictor.predict(validation.tiles)
     ids = [entry.id for entry in predictor.manifest.classes]
-    distance = () if said.resemblance is None else said.resemblance.distances
-    spread = () if said.spread is None else said.spread
-    decisions = [predictor.decide(said, index).decision for index in range(len(validation.tiles))]
-    return Reference(
-        prediction=tuple(ids[index] for index in said.classes.tolist()),
-        confidence=tuple(np.round(said.confidences, 6).tolist()),
-        distance=tuple(np.round(distance, 6).tolist()),
-        spread=tuple(np.round(spread, 6).tolist()),
-        referred=tuple(decision == REFER for decision in decisions),
-    )
+    said: dict[str, list[Any]] = {name: [] for name in ("prediction", "confidence", "distance", "spread", "referred")}
+    for part in _answers(predictor, validation):
+        said["prediction"] += [ids[index] for index in part.classes.tolist()]
+        said["confidence"] += np.round(part.confidences, 6).tolist()
+        said["distance"] += [] if part.resemblance is None else np.round(part.resemblance.distances, 6).tolist()
+        said["spread"] += [] if part.spread is None else np.round(part.spread, 6).tolist()
+        said["referred"] += [predictor.decide(part, index).decision == REFER for index in range(len(part.logits))]
+    return Reference(**{name: tuple(values) for name, values in said.items()})
+
+
+def _answers(predictor: Predictor, validation: Part) -> Iterator[Predictions]:
+    """Part by part, in whole batches: that changes no number."""
+    start = 0
+    for pixels in in_turn(validation.tiles, BATCH):
+        if not predictor.needs_views:
+            yield predictor.predict(pixels)
+        else:
+            keys = validation.images[start : start + len(pixels)]
+            scans = Image.objects.select_related("blob").in_bulk(keys)
+            yield predictor.predict(np.stack([read(scans[key]) for key in keys]), pixels)
+        start += len(pixels)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from images.models import Image
 from models_registry.evaluations import reporting
 from models_registry.inference.predictor import Predictor
-from models_registry.versions import fairness
+from models_registry.versions import fairness, reading
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.recorder import Recorder
@@ -28,4 +29,9 @@ def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[
     def on_read(done: int, total: int) -> None:
         recorder.counter(total, "reading test scans")(done)
 
-    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=tiles.read, on_read=on_read)
+    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=_read, on_read=on_read)
+
+
+def _read(predictor: Predictor, image: Image) -> reading.Input:
+    with tiles.named(image):
+        return reading.one(predictor, image)

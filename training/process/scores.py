@@ -12,9 +12,10 @@ from images.models import Image, LabelStatus
 from labeling.models import QueueScore
 from mediscan_site.core.again import done_again
 from models_registry.inference.predictor import Predictor
+from models_registry.versions import reading
 from training.engine.ordering import scores
 from training.process.recorder import Recorder
-from training.process.tiles import TileUnusable, read
+from training.process.tiles import TileUnusable, named
 
 log = logging.getLogger(__name__)
 
@@ -38,31 +39,34 @@ def write(predictor: Predictor, recorder: Recorder) -> None:
         project=recorder.run.project_id, label_status=LabelStatus.UNLABELED, erased_at__isnull=True
     )
     newest = list(scans.select_related("blob").order_by("-upload_date", "-pk")[:LIMIT])
-    keys, features, unsure = [], [], []
+    keys: list[int] = []
+    features, unsure = [], []
     for start in range(0, len(newest), CHUNK):
         if recorder.should_stop():
             return
-        read_ones, tiles = _read(newest[start : start + CHUNK])
-        if read_ones:
-            keys += read_ones
-            features.append(predictor.features(tiles))
-            unsure.append(uncertainty(predictor.predict(tiles).probabilities))
+        readable = _readable(newest[start : start + CHUNK], predictor)
+        if readable:
+            said = predictor.predict(*reading.stacked(list(readable.values())))
+            keys += readable
+            features.append(said.features)
+            unsure.append(uncertainty(said.probabilities))
         recorder.progress(start / len(newest), "scoring unlabelled scans for the queue")
     if keys:
         _replace(recorder.run.project_id, keys, scores(np.concatenate(features), np.concatenate(unsure)))
 
 
-def _read(scans: list[Image]) -> tuple[list[int], npt.NDArray[np.uint8]]:
-    keys, tiles = [], []
+def _readable(scans: list[Image], predictor: Predictor) -> dict[int, reading.Input]:
+    """By key, what the version is fed of each scan."""
+    reading.fetch([predictor], scans)
+    found = {}
     for scan in scans:
         try:
-            tiles.append(read(scan))
+            with named(scan):
+                found[scan.pk] = reading.one(predictor, scan)
         except TileUnusable as error:
             # It has no part in the model; opening it will say so too.
             log.warning("Not scored: %s", error)
-        else:
-            keys.append(scan.pk)
-    return keys, np.stack(tiles) if tiles else np.zeros((0, 0, 0), dtype=np.uint8)
+    return found
 
 
 @done_again

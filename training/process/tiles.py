@@ -1,19 +1,30 @@
-"""The scans of a data set as arrays in memory. Nothing of them is ever written to disk in the clear."""
+"""The scans of a data set as a training reads them: in memory, or sealed on the disk where they are too many. Nothing of them is
+ever written in the clear."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from images.decoding.result import TILE_SIDE
-from images.models import Image, Split
+from images.learning import LearningView, view
+from images.models import Image, Rendition, RenditionKind, Split
 from images.renditions import tile
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core.errors import DomainError
+from mediscan_site.core.models import Blob
+from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
-from models_registry.inference.preprocess import shrink
+from models_registry.inference.looks import TILES, Look
+from models_registry.inference.preprocess import Pixels, shrink
+from models_registry.inference.seen import see
+from training.engine.pictures import READERS, Pictures, read_ahead
+from training.process.sealed import SealedPixels, budget, require_room
 
 CHUNK: Final = 64
 
@@ -24,13 +35,24 @@ class TileUnusable(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One side of a data set: tiles uint8 (N, size, size), labels int64 (N,) as index into the classes, group and key
-    of each scan."""
+    """One side of a data set: tiles uint8 (N, size, size), or what another look makes of views (N, size, size, C); labels int64
+    (N,) as index into the classes, group and key of each scan."""
 
-    tiles: npt.NDArray[np.uint8]
+    tiles: Pictures
     labels: npt.NDArray[np.int64]
     groups: tuple[str, ...]
     images: tuple[int, ...] = ()
+
+
+def fits_in_memory(snapshot: Snapshot, *, size: int, look: Look = TILES) -> bool:
+    """Whether what a run reads of its training and validation scans may stay in memory. Raises sealed.PixelsUnkept where the
+    disk has no room for it either."""
+    there = SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=True)
+    taken = int(np.prod(_shape(there.filter(split__in=(Split.TRAIN, Split.VAL)).count(), size, look), dtype=np.int64))
+    if taken <= budget():
+        return True
+    require_room(taken)
+    return False
 
 
 def load(
@@ -40,37 +62,96 @@ def load(
     class_ids: Sequence[int],
     done: Callable[[int], None],
     size: int = TILE_SIDE,
+    look: Look = TILES,
+    in_memory: bool = True,
 ) -> Part:
-    """The members of one side that still exist, in the snapshot's order, shrunk to `size` pixels a side as they are read:
-    what a run needs of memory follows from its picture size. `done` is called with the number read so far.
+    """The members of one side that still exist, in the snapshot's order, as `look` sees them with `size` pixels a side, made as
+    they are read: what a run needs of memory follows from its picture size. `done` is called with the number read so far.
 
-    Raises TileUnusable."""
-    present = SnapshotMember.objects.filter(snapshot=snapshot, split=split, image__erased_at__isnull=True).order_by(
-        "pk"
-    )
-    rows = list(present.values_list("image", "label_class", "group"))
-    tiles = np.empty((len(rows), size, size), dtype=np.uint8)
-    for start in range(0, len(rows), CHUNK):
-        wanted = [image for image, _, _ in rows[start : start + CHUNK]]
-        scans = Image.objects.select_related("blob").in_bulk(wanted)
-        chunk = np.empty((len(wanted), TILE_SIDE, TILE_SIDE), dtype=np.uint8)
-        for offset, pk in enumerate(wanted):
-            chunk[offset] = read(scans[pk])
-            done(start + offset + 1)
-        tiles[start : start + len(wanted)] = shrink(chunk, size)
+    Raises TileUnusable, and what writing to a full disk raises."""
+    present = SnapshotMember.objects.filter(snapshot=snapshot, split=split, image__erased_at__isnull=True)
+    rows = list(present.order_by("pk").values_list("image", "label_class", "group"))
+    kept, put = _keeper(_shape(len(rows), size, look), in_memory=in_memory)
+    sources = _sources([image for image, _, _ in rows], look)
+    with closing(read_ahead(partial(_read, look=look, size=size), sources, waiting=4 * READERS)) as read_ones:
+        for position, (image, pixels) in enumerate(read_ones):
+            put(position, pixels_of(image, look, size) if pixels is None else pixels)
+            done(position + 1)
     index = {class_id: position for position, class_id in enumerate(class_ids)}
     return Part(
-        tiles=tiles,
+        tiles=kept,
         labels=np.array([index[class_id] for _, class_id, _ in rows], dtype=np.int64),
         groups=tuple(group for _, _, group in rows),
         images=tuple(image for image, _, _ in rows),
     )
 
 
+def _shape(count: int, size: int, look: Look) -> tuple[int, ...]:
+    return (count, size, size) if look.channels == 1 else (count, size, size, look.channels)
+
+
+def _keeper(shape: tuple[int, ...], *, in_memory: bool) -> tuple[Pictures, Callable[[int, Pixels], None]]:
+    """Where the pixels of so many scans will be, and what puts those of one there."""
+    if in_memory:
+        array = np.empty(shape, dtype=np.uint8)
+        return array, array.__setitem__
+    sealed = SealedPixels(shape)
+    return sealed, sealed.put
+
+
+def _sources(keys: Sequence[int], look: Look) -> Iterator[tuple[Image, Blob | None]]:
+    """Each scan, with the stored derivative that the look is made of where there is one. All questions to the database are asked
+    here, and not by the threads that read."""
+    kind = RenditionKind.LEARNING if look.needs_views else RenditionKind.TILE
+    for start in range(0, len(keys), CHUNK):
+        wanted = keys[start : start + CHUNK]
+        scans = Image.objects.select_related("blob").in_bulk(wanted)
+        rows = Rendition.objects.filter(image__in=wanted, kind=kind, frame=0).select_related("blob")
+        stored = {row.image_id: row.blob for row in rows}
+        for key in wanted:
+            yield scans[key], stored.get(key)
+
+
+def _read(source: tuple[Image, Blob | None], *, look: Look, size: int) -> tuple[Image, Pixels | None]:
+    """What the look makes of a scan; None where its derivative is not there or not as it should be: that is for `pixels_of`,
+    which makes it, or marks it and says so."""
+    image, blob = source
+    try:
+        data = _plain(blob) if blob else b""
+        if not look.needs_views:
+            return image, shrink(np.frombuffer(data, dtype=np.uint8).reshape(1, TILE_SIDE, TILE_SIDE), size)[0]
+        return image, see(LearningView.from_bytes(data), look, size) if data else None
+    except Exception:
+        # Whatever it is, it happens again, and is told, where the scan is read without haste.
+        return image, None
+
+
+def _plain(blob: Blob) -> bytes:
+    """`blobs.read` without a word to the database. Empty for bytes that are not those that were stored."""
+    with blobs.open_blob(blob, found=lambda _: None) as stream:
+        data = stream.read()
+    return data if hashlib.sha256(data).hexdigest() == blob.sha256 else b""
+
+
+def pixels_of(image: Image, look: Look, size: int) -> Pixels:
+    """What this look makes of one scan: uint8 (size, size), or (size, size, C). Raises TileUnusable."""
+    if not look.needs_views:
+        return np.asarray(shrink(read(image)[None], size)[0])
+    with named(image):
+        return see(view(image), look, size)
+
+
 def read(image: Image) -> npt.NDArray[np.uint8]:
     """One tile, uint8 (256, 256). Raises TileUnusable."""
-    try:
+    with named(image):
         return tile(image)
+
+
+@contextmanager
+def named(image: Image) -> Iterator[None]:
+    """What is raised within names the scan: TileUnusable."""
+    try:
+        yield
     except (DamagedObject, DomainError, ValueError) as error:
         reason = error.detail if isinstance(error, DomainError) else "its stored file is damaged."
         raise TileUnusable(

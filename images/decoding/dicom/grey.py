@@ -5,6 +5,7 @@ the whole picture black or white is passed over, and a note says so.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,18 +15,21 @@ from pydicom.multival import MultiValue
 
 from images.decoding.dicom import padding, tables, windows
 from images.decoding.facts import Facts
+from images.decoding.own import Meaning, Own
 from images.decoding.window import window, windowed
 
 _SAMPLE: Final = 1_000_000
 _FEW: Final = 50_000
 _STRIP: Final = 256
 _NEARLY_ALL: Final = 0.999
+_SHALLOW: Final = 8
 _FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 _NO_WINDOW: Final = "The window (VOI LUT) of the file cannot be used and was ignored."
 _ONE_GREY: Final = "The window (VOI LUT) of the file shows the whole picture in one grey and was ignored."
 _ANOTHER: Final = "The first window (VOI LUT) of the file shows nothing; another one of the file is used."
 _NO_MODALITY: Final = "The modality LUT of the file cannot be read and was left out."
+_BY_TABLE: Final = "The file has a VOI LUT, which is no plain window: the view has the 8 bits that pages show."
 _NO_SLOPE: Final = "The rescale slope of the file is 0 or no number and was ignored."
 
 Values = NDArray[Any]
@@ -34,7 +38,10 @@ ToEight = Callable[[Values], NDArray[np.uint8]]
 
 def shown(values: Values, flat: Dataset, facts: Facts) -> NDArray[np.uint8]:
     """The grey picture of stored values as `stored.frame` gives them. `flat`: see pixels.settings."""
-    return _Grey(flat, values, facts).of(values)
+    grey = _Grey(flat, values, facts)
+    if facts.own is not None and facts.bits > _SHALLOW:
+        grey.hand_on(values, facts.own)
+    return grey.of(values)
 
 
 def mapped(values: Values, to_eight: ToEight) -> NDArray[np.uint8]:
@@ -65,6 +72,20 @@ class _Grey:
         """The grey level of every pixel."""
         return mapped(values, self)
 
+    def hand_on(self, values: Values, own: Own) -> None:
+        """Leave the values after the modality LUT for the view for learning."""
+        if not isinstance(self.voi, windows.Plain):
+            own.note = _BY_TABLE
+            return
+        black, white = (self.voi.high, self.voi.low) if self.inverted else (self.voi.low, self.voi.high)
+        ends = padding.between(values, self.flat)
+        outside = None if ends is None else lambda found: (found >= ends[0]) & (found <= ends[1])
+        if isinstance(self.modality, _Rescale):
+            meaning = Meaning(black, white, self.modality.factor, self.modality.offset)
+            own.keep(values, meaning, padding=outside)
+        else:
+            own.keep(values, Meaning(black, white), table=self.modality, padding=outside)
+
     def __call__(self, stored: Values) -> NDArray[np.uint8]:
         return self._levels(stored, self.voi)
 
@@ -94,7 +115,7 @@ class _Grey:
 
     def _range(self, facts: Facts) -> windows.Window:
         """Black to white for a file that asks for nothing."""
-        is_shallow = facts.bits == 8 and self.sample.dtype.kind in "iu"
+        is_shallow = facts.bits == _SHALLOW and self.sample.dtype.kind in "iu"
         return self._whole_range() if is_shallow else self._occurring(facts)
 
     def _occurring(self, facts: Facts) -> windows.Window:
@@ -114,10 +135,20 @@ class _Grey:
 
 def _between(low: float, high: float) -> windows.Window:
     width = high - low if high > low else 1.0
-    return lambda values: np.clip((values.astype(np.float64) - low) / width, 0.0, 1.0)
+    levels: windows.Window = lambda values: np.clip((values.astype(np.float64) - low) / width, 0.0, 1.0)  # noqa: E731
+    return windows.Plain(low, low + width, levels)
 
 
-def _modality(flat: Dataset, notes: list[str]) -> tuple[Callable[[Values], Values], bool]:
+@dataclass(frozen=True, slots=True)
+class _Rescale:
+    factor: float
+    offset: float
+
+    def __call__(self, stored: Values) -> Values:
+        return stored.astype(np.float64) * self.factor + self.offset
+
+
+def _modality(flat: Dataset, notes: list[str]) -> tuple[_Rescale | tables.Table, bool]:
     """The modality LUT or rescale, and whether negative values can come out of it."""
     signed = bool(flat.get("PixelRepresentation"))
     for item in (flat.get("ModalityLUTSequence") or ())[:1]:
@@ -130,7 +161,7 @@ def _modality(flat: Dataset, notes: list[str]) -> tuple[Callable[[Values], Value
         slope = None
     factor, offset = slope or 1.0, intercept if intercept is not None and np.isfinite(intercept) else 0.0
     ends = np.array([-1.0 if signed else 0.0, 2.0 ** int(flat.get("BitsStored") or 16)]) * factor + offset
-    return lambda stored: stored.astype(np.float64) * factor + offset, bool(ends.min() < 0)
+    return _Rescale(factor, offset), bool(ends.min() < 0)
 
 
 def _voi(flat: Dataset, *, signed: bool) -> Iterator[windows.Window | None]:

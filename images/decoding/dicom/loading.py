@@ -16,6 +16,7 @@ from images.decoding.dicom.identity import Identity, identity
 from images.decoding.dicom.tags import tags
 from images.decoding.facts import Facts
 from images.decoding.job import Job
+from images.decoding.own import Own
 from images.decoding.shaping import plain, shrunk
 
 BURNED_IN: Final = "burned_in_annotation"
@@ -51,7 +52,8 @@ def told(data: bytes, job: Job) -> Identity:
 
 def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
     """The picture, 8-bit grey or RGB, with square pixels, as large as `shrunk` leaves it. Raises Undecodable."""
-    dataset, facts = reading.read(data, job.max_bytes, job.max_pixels)
+    dataset, facts = reading.read(data, job.max_bytes, job.max_pixels, job.frame)
+    facts.own = Own() if job.learning else None
     flat = pixels.settings(dataset, facts.shown)
     picture = plain(shrunk(pixels.picture(dataset, flat, facts)), facts)
     picture = icc.to_srgb(picture, colours(dataset), facts.notes)

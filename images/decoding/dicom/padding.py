@@ -18,14 +18,22 @@ KEYWORDS: Final = tuple(keyword for pair in (*_WHOLE, *_REAL) for keyword in pai
 
 def without(values: NDArray[Any], flat: Dataset) -> NDArray[Any]:
     """The stored values, in one dimension, without those of the padding; all of them where nothing else is there."""
+    ends = between(values, flat)
+    if ends is None:
+        return values
+    kept = values[(values < ends[0]) | (values > ends[1])]
+    return kept if kept.size else values
+
+
+def between(values: NDArray[Any], flat: Dataset) -> tuple[float, float] | None:
+    """The smallest and largest of the stored values that are padding; None where the file names none."""
     pairs = _WHOLE if values.dtype.kind in "iu" else _REAL
     for value_keyword, limit_keyword in pairs:
-        ends = [_stored(flat.get(keyword), values, flat) for keyword in (value_keyword, limit_keyword)]
-        if ends[0] is not None:
-            low, high = sorted((ends[0], ends[0] if ends[1] is None else ends[1]))
-            kept = values[(values < low) | (values > high)]
-            return kept if kept.size else values
-    return values
+        first, last = (_stored(flat.get(keyword), values, flat) for keyword in (value_keyword, limit_keyword))
+        if first is not None:
+            last = first if last is None else last
+            return min(first, last), max(first, last)
+    return None
 
 
 def _stored(value: Any, values: NDArray[Any], flat: Dataset) -> float | None:

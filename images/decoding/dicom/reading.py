@@ -10,7 +10,7 @@ from pydicom.filereader import read_dataset
 from images.decoding.dicom import codestream, readable, slides, stored
 from images.decoding.dicom.kinds import require_picture
 from images.decoding.dicom.structure import Layout, layout
-from images.decoding.errors import Undecodable, too_many_pixels
+from images.decoding.errors import Undecodable, no_frame, too_many_pixels
 from images.decoding.facts import Facts
 
 NATIVE: Final = (
@@ -36,8 +36,9 @@ _FOR_PROCESSING: Final = (
 _TAIL: Final = "What follows the pixels in the file was left out."
 
 
-def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Facts]:
-    """The data set, without what follows its pixels, and its facts. Raises Undecodable."""
+def read(data: bytes, max_bytes: int, max_pixels: int, frame: int = 0) -> tuple[FileDataset, Facts]:
+    """The data set, without what follows its pixels, and its facts. `frame`: the one to show, from 1; 0 is the one that stands
+    for all. Raises Undecodable."""
     parts = layout(data, max_bytes)
     if parts.syntax not in SYNTAXES:
         raise Undecodable("unsupported_format", _OTHER_SYNTAX)
@@ -47,7 +48,7 @@ def read(data: bytes, max_bytes: int, max_pixels: int) -> tuple[FileDataset, Fac
         raise Undecodable("no_picture")
     notes = [note for note, is_true in ((_OTHER_ENCODING, parts.is_other), (_TAIL, parts.tail)) if is_true]
     notes += readable.leave_out(dataset)
-    facts = _facts(dataset, notes)
+    facts = _facts(dataset, notes, frame)
     columns, rows = facts.size
     if columns * rows > max_pixels:
         raise (
@@ -85,7 +86,7 @@ def _native(parts: Layout) -> uid.UID:
     return uid.ImplicitVRLittleEndian if parts.implicit else uid.ExplicitVRLittleEndian
 
 
-def _facts(dataset: FileDataset, notes: list[str]) -> Facts:
+def _facts(dataset: FileDataset, notes: list[str], frame: int) -> Facts:
     rows, columns = (_number(dataset, keyword, 1, 2**16) for keyword in ("Rows", "Columns"))
     frames = _number(dataset, "NumberOfFrames", 1, 2**31, default=1)
     _number(dataset, "SamplesPerPixel", 1, 4)
@@ -95,8 +96,13 @@ def _facts(dataset: FileDataset, notes: list[str]) -> Facts:
     dataset.PixelRepresentation = _number(dataset, "PixelRepresentation", 0, 1, default=0)
     mode = str(dataset.get("PhotometricInterpretation", ""))
     facts = Facts("DICOM", mode, (columns, rows), 16 if dataset.BitsStored > 8 else 8, frames, notes=notes)
-    if slides.is_slide(dataset):
+    is_slide = slides.is_slide(dataset)
+    if frame > (1 if is_slide else frames):  # the tiles of a slide are no pictures of their own
+        raise no_frame(frame, 1 if is_slide else frames)
+    if is_slide:
         facts.size = slides.size(dataset)
+    elif frame:
+        facts.shown = frame - 1
     elif frames > 1:
         facts.shown = _representative(dataset, frames, notes)
     if str(dataset.get("PresentationIntentType", "")).strip() == "FOR PROCESSING":

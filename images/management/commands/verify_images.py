@@ -32,7 +32,7 @@ class Command(BaseCommand):
         try:
             if from_backup:
                 place.root()
-            checked, damaged = self._verify(from_backup=from_backup)
+            checked, damaged, derived = self._verify(from_backup=from_backup)
         except (KeysError, BackupError, Unavailable) as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
@@ -43,19 +43,21 @@ class Command(BaseCommand):
             ) from error
         if damaged:
             remedy = "No backup has them." if from_backup else "Repeat with --restore-from-backup."
-            raise CommandError(f"{damaged} of {checked} stored objects are damaged. {remedy}")
+            again = " Pictures of scans that are whole (rendition ...) are made again by make_views." if derived else ""
+            raise CommandError(f"{damaged} of {checked} stored objects are damaged. {remedy}{again}")
         self.stdout.write(f"{checked} stored objects verified, none damaged.")
 
-    def _verify(self, *, from_backup: bool) -> tuple[int, int]:
-        """How many were looked at, and how many are damaged."""
-        checked, damaged, console = 0, 0, Console(stderr=True)
+    def _verify(self, *, from_backup: bool) -> tuple[int, int, int]:
+        """How many were looked at, how many are damaged, and how many of these were made from a scan."""
+        checked, damaged, derived, console = 0, 0, 0, Console(stderr=True)
         total = stored_objects().count()
         checks = verify_all(from_backup=from_backup)
         for check in track(checks, "Verifying", total=total, console=console, disable=not console.is_terminal):
             checked, damaged = checked + 1, damaged + check.damaged
+            derived += check.damaged and check.owner.startswith("rendition ")
             if word := _word(check):
                 self.stdout.write(f"{word}: {check.owner} (object {check.blob.pk})")
-        return checked, damaged
+        return checked, damaged, derived
 
 
 def _word(check: Checked) -> str:

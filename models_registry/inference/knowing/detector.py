@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from models_registry.inference.preprocess import Tiles, shrink
+from models_registry.inference.preprocess import Pixels, shrink
 
 from . import lowlevel
 from .facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
@@ -56,22 +56,28 @@ class Scores:
 
 @dataclass(frozen=True)
 class Eyes:
-    """What looks at a scan: two Gaussians, and the postures that the training tells apart."""
+    """What looks at a scan: two Gaussians, and the postures that the training tells apart. `colour`: also at its colours."""
 
     features: Gauss
     look: Gauss
     posture: Posture | None
     side: int
+    colour: bool = False
 
-    def scores(self, features: npt.ArrayLike, tiles: Tiles) -> Scores:
-        """Pooled features (N, D) of tiles (N, S, S) as the network sees them."""
-        pictures = lowlevel.unit(tiles, self.side)
-        odds = self.posture.odds(lowlevel.thumbs(pictures)) if self.posture else np.zeros((len(tiles), 0))
-        return Scores(self.features.distances(features), self.look.distances(lowlevel.describe(pictures)), odds)
+    def scores(self, features: npt.ArrayLike, pixels: Pixels) -> Scores:
+        """Pooled features (N, D) of `Pixels` as the network sees them."""
+        pictures = lowlevel.unit(pixels, self.side)
+        return self.of(features, lowlevel.describe(pictures, colour=self.colour), lowlevel.thumbs(pictures))
 
-    def looks(self, tiles: Tiles) -> Floats:
+    def of(self, features: npt.ArrayLike, look: Floats, thumbs: Floats) -> Scores:
+        """The same from what `lowlevel` says of these pictures."""
+        odds = self.posture.odds(thumbs) if self.posture else np.zeros((len(look), 0))
+        return Scores(self.features.distances(features), self.look.distances(look), odds)
+
+    def looks(self, pixels: Pixels) -> Floats:
         """The distances (N,) of the look alone."""
-        return self.look.distances(lowlevel.describe(lowlevel.unit(tiles, self.side)))
+        pictures = lowlevel.unit(pixels, self.side)
+        return self.look.distances(lowlevel.describe(pictures, colour=self.colour))
 
 
 class Detector:
@@ -95,21 +101,21 @@ class Detector:
         if facts.postures:
             head = f"{PREFIX}{POSTURE}/"
             posture = Posture(facts.postures, arrays[f"{head}weights"], arrays[f"{head}bias"])
-        return cls(facts, Eyes(gauss(FEATURES), gauss(LOOK), posture, facts.side), size)
+        return cls(facts, Eyes(gauss(FEATURES), gauss(LOOK), posture, facts.side, facts.colour), size)
 
-    def scores(self, features: npt.ArrayLike, tiles: Tiles) -> Scores:
-        """Features (N, D) of tiles uint8 (N, 256, 256), or what `shrink` made of them."""
+    def scores(self, features: npt.ArrayLike, tiles: Pixels) -> Scores:
+        """Features (N, D) of tiles uint8 (N, 256, 256), or of `Pixels`."""
         return self._eyes.scores(features, shrink(tiles, self._size))
 
-    def judge(self, features: npt.ArrayLike, tiles: Tiles) -> Resemblance:
-        """Features (N, D) of tiles uint8 (N, 256, 256), or what `shrink` made of them."""
+    def judge(self, features: npt.ArrayLike, tiles: Pixels) -> Resemblance:
+        """Features (N, D) of tiles uint8 (N, 256, 256), or of `Pixels`."""
         small = shrink(tiles, self._size)
         scores = self._eyes.scores(features, small)
         ratios = scores.ratios(self.facts)
         names = [self._posture(scores.odds[i], small[i : i + 1]) if ratios[i] > 1 else "" for i in range(len(small))]
         return Resemblance(ratios, tuple(names))
 
-    def _posture(self, odds: Floats, tile: Tiles) -> str:
+    def _posture(self, odds: Floats, tile: Pixels) -> str:
         """A turned film looks like the others once it is turned back; a photograph does not."""
         if not len(odds) or odds.max() <= self.facts.limits[POSTURE]:
             return ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from .lowlevel import THUMB, WIDTH
+from . import lowlevel
 from .posture import PUT
 
 PREFIX: Final = "knowing/"
@@ -25,6 +25,7 @@ class Knowing:
     looked at without a network. `smallest_side`: the shortest side in pixels of any scan that it learned from; 0: not known.
     `limits`: raw scores from which on a scan is referred; `widths`: how far true scans spread about theirs (see `Scores`);
     `rests`: of the two `Gauss`. `postures`: those that the training tells from upright, in the order of their tensors.
+    `colour`: whether it looks at colours, too.
     `measured`: shares (0..1) referred of validation scans, of their mild views, and of the same in other postures.
     """
 
@@ -43,6 +44,7 @@ class Knowing:
     rests: Mapping[str, float] = field(default_factory=dict)
     postures: tuple[str, ...] = ()
     measured: Mapping[str, float] = field(default_factory=dict)
+    colour: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.reason) == bool(self.limits):
@@ -71,15 +73,22 @@ class Knowing:
         """The tensors that belong to it, by their names in the bundle; all float32."""
         if not self.available:
             return {}
-        found = {**_gauss(FEATURES, self.dimension, self.means, self.axes), **_gauss(LOOK, WIDTH, 1, self.look_axes)}
+        seen = lowlevel.width(colour=self.colour)
+        found = {**_gauss(FEATURES, self.dimension, self.means, self.axes), **_gauss(LOOK, seen, 1, self.look_axes)}
         if self.postures:
             rows = len(self.postures)
-            found |= {f"{PREFIX}{POSTURE}/weights": (rows, THUMB * THUMB), f"{PREFIX}{POSTURE}/bias": (rows,)}
+            found |= {
+                f"{PREFIX}{POSTURE}/weights": (rows, lowlevel.THUMB * lowlevel.THUMB),
+                f"{PREFIX}{POSTURE}/bias": (rows,),
+            }
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types only."""
-        return {**asdict(self), "postures": list(self.postures)}
+        """Plain JSON types only. Colour is mentioned where it is looked at."""
+        told = {**asdict(self), "postures": list(self.postures)}
+        if not self.colour:
+            del told["colour"]
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Knowing:
@@ -87,9 +96,16 @@ class Knowing:
         try:
             values: dict[str, Any] = {name: int(data[name]) for name in _COUNTS}
             values |= {name: {str(k): float(v) for k, v in data[name].items()} for name in _MAPS}
-            return cls(str(data["reason"]), postures=tuple(map(str, data["postures"])), **values)
+            return cls(str(data["reason"]), postures=tuple(map(str, data["postures"])), colour=_yes(data), **values)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"knowing is incomplete: {error}") from error
+
+
+def _yes(data: Mapping[str, Any]) -> bool:
+    colour = data.get("colour", False)
+    if not isinstance(colour, bool):
+        raise TypeError("colour must be true or false")
+    return colour
 
 
 _MAPS: Final = ("limits", "widths", "rests", "measured")

@@ -12,11 +12,13 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from models_registry.inference.preprocess import CHUNK, Tiles
+from models_registry.inference.preprocess import CHUNK, Pixels, planes
 
 # Finer detail than this differs between devices more than between subjects.
 MOST_SIDE: Final = 64
 LEVELS, BANDS, ANGLES, GRID, THUMB = 16, 9, 6, 4, 16
+# Of saturation: most of a picture is pale, and what is not tells stains apart.
+SATURATIONS = 8
 Floats = npt.NDArray[np.float64]
 
 
@@ -25,29 +27,42 @@ def side_for(size: int) -> int:
     return min(size, MOST_SIDE)
 
 
-def unit(tiles: Tiles, side: int) -> Floats:
-    """uint8 (N, S, S) -> float64 (N, side, side) in 0..1, in whole grey levels as `shrink` leaves them."""
-    rows = [_unit(tiles[start : start + CHUNK], side) for start in range(0, len(tiles), CHUNK)]
-    return np.concatenate(rows) if rows else np.zeros((0, side, side))
+def unit(pixels: Pixels, side: int) -> Floats:
+    """`Pixels` (N, S, S), or with C channels last -> float64 (N, side, side), or with these, in 0..1, in whole levels as `shrink`
+    leaves them."""
+    rows = [_unit(pixels[start : start + CHUNK], side) for start in range(0, len(pixels), CHUNK)]
+    return np.concatenate(rows) if rows else np.zeros((0, side, side, *pixels.shape[3:]))
 
 
-def _unit(tiles: Tiles, side: int) -> Floats:
-    x = torch.from_numpy(tiles.astype(np.float32)).unsqueeze(1)
-    if tiles.shape[1] != side:
+def _unit(pixels: Pixels, side: int) -> Floats:
+    x = planes(torch.from_numpy(pixels.astype(np.float32)))
+    if pixels.shape[1] != side:
         x = functional.interpolate(x, (side, side), mode="bilinear", antialias=True)
-    return np.asarray(x.round_().clamp_(0, 255)[:, 0].numpy(), dtype=np.float64) / 255
+    whole = np.asarray(x.round_().clamp_(0, 255).numpy(), dtype=np.float64) / 255
+    return whole[:, 0] if pixels.ndim == 3 else np.ascontiguousarray(np.moveaxis(whole, 1, 3))
 
 
-def describe(pictures: Floats) -> Floats:
-    """float64 (N, S, S) in 0..1 -> (N, WIDTH)."""
-    parts = (_levels, _spectrum, _edges, _borders, _where, _symmetry)
-    return np.concatenate([part(pictures) for part in parts], axis=1)
+def describe(pictures: Floats, *, colour: bool = False) -> Floats:
+    """Pictures as `unit` makes them -> (N, width(colour)). `colour`: what their colours are like, too."""
+    grey = luminance(pictures)
+    parts = [part(grey) for part in (_levels, _spectrum, _edges, _borders, _where, _symmetry)]
+    return np.concatenate([*parts, _colours(pictures)] if colour else parts, axis=1)
+
+
+def width(*, colour: bool) -> int:
+    """How many numbers describe a picture."""
+    return WIDTH + COLOUR_WIDTH if colour else WIDTH
+
+
+def luminance(pictures: Floats) -> Floats:
+    """(N, S, S), of several channels their mean."""
+    return pictures if pictures.ndim == 3 else np.asarray(pictures.mean(axis=3))
 
 
 def thumbs(pictures: Floats) -> Floats:
-    """(N, S, S) -> (N, THUMB * THUMB): coarse pictures of mean 0 and standard deviation 1, so that neither exposure nor contrast
-    tells which way up a picture is."""
-    small = _means(pictures, THUMB).reshape(len(pictures), -1)
+    """Pictures -> (N, THUMB * THUMB): coarse grey pictures of mean 0 and standard deviation 1, so that neither exposure nor
+    contrast tells which way up a picture is."""
+    small = _means(luminance(pictures), THUMB).reshape(len(pictures), -1)
     centred = small - small.mean(axis=1, keepdims=True)
     return np.asarray(centred / (centred.std(axis=1, keepdims=True) + 1e-3))
 
@@ -113,4 +128,33 @@ def _symmetry(x: Floats) -> Floats:
     return np.stack([np.abs(x - flipped).mean(axis=(1, 2)) for flipped in (x[:, :, ::-1], x[:, ::-1])], axis=1)
 
 
-WIDTH: Final = describe(np.zeros((1, MOST_SIDE, MOST_SIDE))).shape[1]
+def _colours(x: Floats) -> Floats:
+    """Of (N, S, S, 3): where the colours lie between red and green and between yellow and blue, how far they spread, how they go
+    together with each other and with the light, and how saturated they are."""
+    flat = x.reshape(len(x), -1, 3)
+    red_green = flat[:, :, 0] - flat[:, :, 1]
+    yellow_blue = (flat[:, :, 0] + flat[:, :, 1]) / 2 - flat[:, :, 2]
+    light = flat.mean(axis=2)
+    pairs = ((red_green, yellow_blue), (red_green, light), (yellow_blue, light))
+    rows = [f(values, axis=1) for values in (red_green, yellow_blue) for f in (np.mean, np.std)]
+    rows += [_together(one, other) for one, other in pairs]
+    saturation = flat.max(axis=2) - flat.min(axis=2)
+    # Finer where pictures are pale: 0 is grey to the bit.
+    edges = np.arange(1, SATURATIONS) ** 2 / SATURATIONS**2
+    bins = np.digitize(saturation, edges)
+    counts = (
+        np.stack([np.bincount(row, minlength=SATURATIONS) for row in bins]) if len(x) else np.zeros((0, SATURATIONS))
+    )
+    shares = np.sqrt(counts / saturation.shape[1])
+    return np.concatenate([np.stack(rows, axis=1), shares], axis=1)
+
+
+def _together(one: Floats, other: Floats) -> Floats:
+    """Covariance (N,), as a signed root: on the scale of a standard deviation."""
+    products = (one - one.mean(axis=1, keepdims=True)) * (other - other.mean(axis=1, keepdims=True))
+    found = products.mean(axis=1)
+    return np.asarray(np.sign(found) * np.sqrt(np.abs(found)))
+
+
+WIDTH: Final[int] = describe(np.zeros((1, MOST_SIDE, MOST_SIDE))).shape[1]
+COLOUR_WIDTH: Final[int] = _colours(np.zeros((1, MOST_SIDE, MOST_SIDE, 3))).shape[1]

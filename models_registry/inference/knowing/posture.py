@@ -9,22 +9,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models_registry.inference.preprocess import Tiles
+from models_registry.inference.preprocess import Pixels
 
 Floats = npt.NDArray[np.float64]
 TURNED_LEFT, UPSIDE_DOWN, TURNED_RIGHT, INVERTED = "turned_left", "upside_down", "turned_right", "inverted"
 
 
-def _quarter(times: int) -> Callable[[Tiles], Tiles]:
-    return lambda tiles: np.ascontiguousarray(np.rot90(tiles, times, axes=(1, 2)))
+def _quarter(times: int) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: np.ascontiguousarray(np.rot90(pixels, times, axes=(1, 2)))
 
 
-# uint8 (N, S, S) as it should be -> the same in another posture.
-PUT: Final[dict[str, Callable[[Tiles], Tiles]]] = {
+# `Pixels` as they should be -> the same in another posture.
+PUT: Final[dict[str, Callable[[Pixels], Pixels]]] = {
     TURNED_LEFT: _quarter(1),
     UPSIDE_DOWN: _quarter(2),
     TURNED_RIGHT: _quarter(3),
-    INVERTED: lambda tiles: 255 - tiles,
+    INVERTED: lambda pixels: 255 - pixels,
 }
 # The way back.
 BACK: Final = {

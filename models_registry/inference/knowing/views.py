@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models_registry.inference.preprocess import Tiles
+from models_registry.inference.preprocess import Pixels, planes
 
 Change = Callable[..., Tensor]
 
@@ -23,6 +23,8 @@ CROP_TO: Final = 0.78
 TURN: Final = math.radians(7)
 CONTRAST: Final = math.log(1.45)
 GAMMA: Final = 0.3
+# How much brighter or darker each colour may be by itself: another lamp or camera, not another stain.
+TINT: Final = 0.06
 
 
 def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -76,6 +78,17 @@ def _mirror(x: Tensor, generator: torch.Generator) -> Tensor:
     return x.flip(-1)
 
 
+def _tint(x: Tensor, generator: torch.Generator) -> Tensor:
+    gains = torch.rand((*x.shape[:2], 1, 1), generator=generator) * 2 - 1
+    return x * torch.exp(gains * TINT)
+
+
+def _quarters(x: Tensor, generator: torch.Generator) -> Tensor:
+    """By one, two or three quarter turns."""
+    times = torch.randint(1, 4, (len(x),), generator=generator).tolist()
+    return torch.stack([one.rot90(count, (1, 2)) for one, count in zip(x, times, strict=True)])
+
+
 # Each view changes one thing; a scan gets them in turn. Contrast does most, and in the most ways.
 CHANGES: Final[tuple[Change, ...]] = (_turn, _contrast, _crop, _mirror, _contrast, _gamma, _blur)
 
@@ -86,31 +99,33 @@ def _seeded(seed: int) -> torch.Generator:
     return generator
 
 
-def kinds_of(*, mirrored: bool) -> tuple[Change, ...]:
-    """The changes that leave a scan what it is: mirror images where left and right do not matter."""
-    return CHANGES if mirrored else tuple(change for change in CHANGES if change is not _mirror)
+def kinds_of(*, mirrored: bool, coloured: bool = False, any_angle: bool = False) -> tuple[Change, ...]:
+    """The changes that leave a scan what it is: mirror images where left and right do not matter, other light where there are
+    colours, quarter turns where it may lie any way."""
+    kinds = CHANGES if mirrored else tuple(change for change in CHANGES if change is not _mirror)
+    return (*kinds, *((_tint,) if coloured else ()), *((_quarters,) if any_angle else ()))
 
 
-def views(tiles: Tiles, rounds: int, seed: int, kinds: Sequence[Change] = CHANGES) -> Tiles:
-    """uint8 (N, S, S) -> uint8 (rounds * N, S, S), round after round: in each round every scan is changed in one way, and in
+def views(pixels: Pixels, rounds: int, seed: int, kinds: Sequence[Change] = CHANGES) -> Pixels:
+    """`Pixels` of N scans -> of rounds * N, round after round: in each round every scan is changed in one way, and in
     `len(kinds)` rounds in every way. The same for the same input."""
-    made = [_round(tiles, turn, seed, kinds) for turn in range(rounds)]
-    return np.concatenate(made) if made else tiles[:0]
+    made = [_round(pixels, turn, seed, kinds) for turn in range(rounds)]
+    return np.concatenate(made) if made else pixels[:0]
 
 
-def _round(tiles: Tiles, turn: int, seed: int, kinds: Sequence[Change]) -> Tiles:
-    which = (np.arange(len(tiles)) + turn) % len(kinds)
-    result = np.empty_like(tiles)
+def _round(pixels: Pixels, turn: int, seed: int, kinds: Sequence[Change]) -> Pixels:
+    which = (np.arange(len(pixels)) + turn) % len(kinds)
+    result = np.empty_like(pixels)
     for kind, change in enumerate(kinds):
         chosen = np.flatnonzero(which == kind)
         if len(chosen):
             generator = _seeded(seed * 1_000_003 + turn * len(kinds) + kind)
-            result[chosen] = changed(tiles[chosen], partial(change, generator=generator))
+            result[chosen] = changed(pixels[chosen], partial(change, generator=generator))
     return result
 
 
-def changed(tiles: Tiles, change: Callable[[Tensor], Tensor]) -> npt.NDArray[np.uint8]:
-    """uint8 (N, S, S) -> the same after `change`, a function of float32 (N, 1, S, S) in 0..1."""
-    x = torch.from_numpy(np.ascontiguousarray(tiles)).unsqueeze(1).to(torch.float32).div_(255)
+def changed(pixels: Pixels, change: Callable[[Tensor], Tensor]) -> npt.NDArray[np.uint8]:
+    """`Pixels` after `change`, a function of float32 (N, C, S, S) in 0..1."""
+    x = planes(torch.from_numpy(np.ascontiguousarray(pixels))).to(torch.float32).div_(255)
     y = change(x).mul(255).round_().clamp_(0, 255).to(torch.uint8)
-    return np.asarray(y[:, 0].numpy())
+    return np.asarray(y[:, 0].numpy() if pixels.ndim == 3 else y.permute(0, 2, 3, 1).numpy())

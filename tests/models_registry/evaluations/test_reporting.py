@@ -133,11 +133,13 @@ def test_ages_fall_into_bands(age, band):
 class AlwaysRight:
     """A predictor that knows the labels of the scans in the order in which they are read."""
 
+    needs_views = False
+
     def __init__(self, labels: list[int]) -> None:
         self._left = list(labels)
         self.manifest = SimpleNamespace(referral=SimpleNamespace(threshold=0.5))
 
-    def predict(self, tiles):
+    def predict(self, tiles, pixels):
         now, self._left = self._left[: len(tiles)], self._left[len(tiles) :]
         return SimpleNamespace(probabilities=np.where(np.eye(2)[now] == 1, 0.9, 0.1))
 

@@ -17,6 +17,7 @@ from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade, run_grades
 from models_registry.inference.predictor import Predictor
 from models_registry.models import Grade
+from models_registry.versions import reading
 
 pytestmark = pytest.mark.django_db
 
@@ -90,27 +91,27 @@ def test_a_batch_is_of_one_version(ask, make_version, admin):
 
 def test_a_scan_that_cannot_be_read_fails_alone(ask, monkeypatch):
     grades = ask(3)
-    real = worker.tile
+    real = reading.tile
 
     def broken(image):
         if image.pk == grades[1].image_id:
             raise RuntimeError("unreadable")
         return real(image)
 
-    monkeypatch.setattr(worker, "tile", broken)
+    monkeypatch.setattr(reading, "tile", broken)
     tasks.grade(grades[0].pk)
     assert state(grades) == ["succeeded", "failed", "succeeded"]
 
 
 def test_a_picture_that_the_networks_cannot_take_fails_alone(ask, monkeypatch):
     grades = ask(3)
-    doomed = worker.tile(grades[2].image)
+    doomed = reading.tile(grades[2].image)
     real = Predictor.predict
 
-    def predict(self, tiles):
+    def predict(self, tiles, pixels=None):
         if any((tile == doomed).all() for tile in tiles):
             raise RuntimeError("cannot")
-        return real(self, tiles)
+        return real(self, tiles, pixels)
 
     monkeypatch.setattr(Predictor, "predict", predict)
     tasks.grade(grades[0].pk)
@@ -134,13 +135,13 @@ def test_an_answer_that_cannot_be_written_fails_alone(ask, monkeypatch):
 
 def test_a_row_that_another_attempt_has_taken_over_is_left_to_it(ask, monkeypatch):
     grades = ask(2)
-    real = worker.tile
+    real = reading.tile
 
     def slow(image):
         Grade.objects.filter(pk=grades[0].pk).update(attempt=2)
         return real(image)
 
-    monkeypatch.setattr(worker, "tile", slow)
+    monkeypatch.setattr(reading, "tile", slow)
     tasks.grade(grades[0].pk)
     assert state(grades) == ["running", "succeeded"]
     assert AuditEvent.objects.filter(action="grade.finish").count() == 1
@@ -203,7 +204,7 @@ def test_whoever_waits_is_rung_for_answers_and_failures(ask, monkeypatch, django
     assert rung
     rung.clear()
     (grade,) = ask(1, first=60)
-    monkeypatch.setattr(worker, "tile", lambda image: 1 / 0)
+    monkeypatch.setattr(reading, "tile", lambda image: 1 / 0)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.grade(grade.pk)
     assert state([grade]) == ["failed"]

@@ -166,12 +166,12 @@ def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed, author, make
 
 
 def test_an_unforeseen_failure_is_told_without_details(deployed, author, make_scan, monkeypatch):
-    from models_registry.grades import worker
+    from models_registry.versions import reading
 
     def broken(image):
         raise RuntimeError("/secret/path of patient Smith")
 
-    monkeypatch.setattr(worker, "tile", broken)
+    monkeypatch.setattr(reading, "tile", broken)
     grade = ask(author, make_scan())
     run_grade(grade.pk)
     grade.refresh_from_db()

@@ -10,7 +10,7 @@ import torch
 from models_registry.inference import bundle as bundles
 from models_registry.inference import graph
 from models_registry.inference.architectures import build
-from models_registry.inference.names import COMPACT
+from models_registry.inference.names import COMPACT, DETAIL
 from models_registry.inference.pictures import reference_tiles
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
@@ -67,6 +67,12 @@ def test_a_committee_with_mirror_images_answers_as_pytorch_in_batches_of_any_siz
 def test_a_deep_network_of_three_channels_answers_as_pytorch():
     made = predictor("resnet18", channels=3, size=64)
     session = graph.Graph(exported(made), made.manifest, threads=2)
+    assert graph.parity(session, made.eager, reference_tiles()).holds
+
+
+def test_the_network_for_small_things_answers_as_pytorch():
+    made = predictor(DETAIL, members=2, size=64, flip_tta=True)
+    session = graph.Graph(exported(made), made.manifest, threads=1)
     assert graph.parity(session, made.eager, reference_tiles()).holds
 
 

@@ -1,5 +1,7 @@
 """The time of one answer, measured on one thread."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from models_registry.inference import latency
 from models_registry.inference.architectures import COMPACT
 from models_registry.inference.bundle import pack, unpack
 from models_registry.inference.predictor import Predictor
+from models_registry.inference.preprocess import Preprocess
 from tests.training.engine.builders import make_manifest
 from training.engine.setup import initial_network
 
@@ -14,11 +17,14 @@ from training.engine.setup import initial_network
 class Clock:
     """A predictor whose answers take the seconds of a list, and the clock that says so."""
 
+    manifest = SimpleNamespace(preprocess=Preprocess(64, 0.5, 0.25))
+
     def __init__(self, seconds: list[float]) -> None:
         self.seconds, self.now = seconds, 0.0
         self.asked: list[tuple[int, tuple[int, ...]]] = []
 
-    def predict(self, tiles) -> None:
+    def predict(self, tiles, pixels) -> None:
+        assert pixels is None
         self.asked.append((torch.get_num_threads(), tiles.shape))
         self.now += self.seconds[len(self.asked) - 1]
 

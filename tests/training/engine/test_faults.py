@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.training.engine.builders import make_data, tiny_config
-from training.engine import caching, loop, schedule
+from training.engine import caching, loop, pictures, schedule
 from training.engine.config import TrainConfig
 from training.engine.device import out_of_memory
 from training.engine.fit import fit
@@ -212,7 +212,8 @@ def test_a_run_is_stopped_while_features_are_read_and_while_it_validates(monkeyp
     config = tiny_config(pretrained=True, epochs=2, frozen_epochs=1)
     result = fit(make_data(), config, should_stop=third_time, device="cpu")
     assert (result.stopped, result.history, len(asked)) == (True, (), 3)
-    monkeypatch.setattr(loop, "VAL_CHUNK", 4)
+    monkeypatch.setattr(loop, "BATCH", 4)
+    monkeypatch.setattr(pictures, "MOST_PICTURES", 4)
     asked.clear()
     # One batch, then the first part of the validation scans, then the stop.
     result = fit(make_data(n_train=8), tiny_config(epochs=1), should_stop=third_time, device="cpu")

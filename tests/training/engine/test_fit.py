@@ -231,7 +231,7 @@ def test_training_sees_to_the_bit_what_serving_sees(size):
     tiles, index = make_tiles(6)[0], np.array([4, 1, 4])
     preprocess = Preprocess(size, 0.4, 0.2)
     inputs = UnitInputs(tiles, preprocess, Device.of("cpu"))
-    assert inputs.pixels.nbytes == 6 * size * size
+    assert inputs.nbytes == 6 * size * size
     assert torch.equal(preprocess.normalise(inputs.batch(index)), preprocess.to_tensor(tiles[index]))
     ready = shrink(tiles, size)
     assert torch.equal(UnitInputs(ready, preprocess, Device.of("cpu")).batch(index), inputs.batch(index))

@@ -43,11 +43,12 @@ def test_a_fold_learns_and_chooses_without_its_held_out_scans(monkeypatch):
     parts = folds.assign(folds.all_labels(data), GROUPS, 3, config.seed)
     for fold, leg in enumerate(folds.legs(data, config, GROUPS)):
         own = leg.data()
-        seen = sorted([*own.train_tiles[:, 0, 0].tolist(), *own.val_tiles[:, 0, 0].tolist()])
+        train, val = own.train_tiles[:][:, 0, 0], own.val_tiles[:][:, 0, 0]
+        seen = sorted([*train.tolist(), *val.tolist()])
         assert seen == np.flatnonzero(parts != fold).tolist()
         labels = folds.all_labels(data)
-        assert own.train_labels.tolist() == labels[own.train_tiles[:, 0, 0]].tolist()
-        assert own.val_labels.tolist() == labels[own.val_tiles[:, 0, 0]].tolist()
+        assert own.train_labels.tolist() == labels[train].tolist()
+        assert own.val_labels.tolist() == labels[val].tolist()
 
 
 def test_the_first_network_of_every_fold_is_that_of_a_run_with_one_network():

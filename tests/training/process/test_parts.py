@@ -118,11 +118,11 @@ def test_uncertainty_is_one_for_a_tie_and_nothing_for_certainty():
 class Unsure:
     """Says 0.5 of every scan."""
 
-    def predict(self, tiles):
-        return type("Predictions", (), {"probabilities": np.full((len(tiles), 2), 0.5)})
+    needs_views = False
 
-    def features(self, tiles):
-        return np.zeros((len(tiles), 3), dtype=np.float32)
+    def predict(self, tiles, pixels):
+        n = len(tiles)
+        return SimpleNamespace(probabilities=np.full((n, 2), 0.5), features=np.zeros((n, 3), dtype=np.float32))
 
 
 def test_unlabelled_scans_are_scored_labelled_ones_not_and_a_second_run_replaces_the_scores(recorder, make_scan):

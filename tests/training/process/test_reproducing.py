@@ -33,7 +33,7 @@ def read_splits(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(tiny, read_splits, capsys):
+def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(tiny, read_splits, monkeypatch, capsys):
     run = tiny(epochs=1)
     runner.run(run.pk)
     before, threads = rows(), torch.get_num_threads()
@@ -42,6 +42,12 @@ def test_a_run_is_made_again_to_the_bit_and_a_changed_setting_is_found_out(tiny,
     assert set(read_splits) == {Split.TRAIN, Split.VAL}
     assert rows() == before
     assert torch.get_num_threads() == threads
+
+    # The same scans again, more of them than may be in memory.
+    with monkeypatch.context() as little:
+        little.setattr(tiles, "budget", lambda: 0)
+        call_command("reproduce", run.code)
+    assert "weights are equal to the bit" in capsys.readouterr().out
 
     run.refresh_from_db()
     TrainingRun.objects.update(config={**run.config, "seed": 1}, environment={**run.environment, "numpy": "1.0"})
