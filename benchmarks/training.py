@@ -24,6 +24,12 @@ KEYS = (
     "speedup_vs_medmnist_recipe", "frozen_backbone_speedup", "step_vs_bare_loop", "input_wait_share",
     "train_click_to_deployable_s", "configurations_tried",
 )  # fmt: skip
+# Of the parts that came later: null where nothing was measured.
+QUALITY_KEYS = (
+    "colour_cells_balanced_accuracy_mean", "colour_cells_grey_mean", "breastmnist_auroc_mean", "breastmnist_accuracy_mean",
+    "breastmnist_apart_auroc", "breastmnist_apart_accuracy", "second_hospital_balanced_accuracy",
+    "second_hospital_balanced_accuracy_chosen", "xray224_balanced_accuracy_mean", "xray224_seconds_median",
+)  # fmt: skip
 PUBLISHED = {"resnet18_28": [0.944, 0.854], "resnet50_224": [0.962, 0.884], "google_automl_vision": [0.991, 0.946]}
 GPU_KEYS = ("gpu_images_per_second_vs_reference", "gpu_share_of_matrix_limit")
 # The figures, and every single run with its answers, from which figures of several pieces are put together.
@@ -85,6 +91,79 @@ def _xray(given: Given, kept: Figures) -> Figures:
         "xray_each": _each(runs, "balanced_accuracy", "auroc"),
         "xray_equalised_each": _each(equal, "balanced_accuracy", "auroc"),
         **figures,
+    }
+
+
+def _second_hospital(given: Given, kept: Figures) -> Figures:
+    """What the models of the 240 radiographs say elsewhere. Those of the part `xray` are asked, where it has read as much."""
+    from benchmarks import _training_quality as quality
+
+    halves = "ab" if given.final else "a"
+    config = quality.configuration(quality.XRAY, len(quality.learning_of(quality.XRAY, given.data).train), seed=0)
+    usable = quality.usable(kept.get(quality.XRAY, []), config.to_dict(), final=given.final)
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    asked = all(seed in usable and set(usable[seed]["elsewhere"]) >= set(halves) for seed in seeds)
+    runs = [usable[seed] for seed in sorted(usable)] if asked else _runs(quality.XRAY, given, kept)
+    figures: dict[str, list[float]] = {
+        half: [run["elsewhere"][half]["balanced_accuracy"]["value"] for run in runs] for half in halves
+    }
+    return {
+        "second_hospital_balanced_accuracy_chosen": round(statistics.mean(figures["a"]), 4),
+        "second_hospital_balanced_accuracy": round(statistics.mean(figures["b"]), 4) if given.final else None,
+        "second_hospital_seeds": len(runs),
+        "second_hospital_each": [{"seed": run["seed"], **run["elsewhere"]} for run in runs],
+    }
+
+
+def _colour_cells(given: Given, kept: Figures) -> Figures:
+    from benchmarks import _training_quality as quality
+
+    colour, grey = (_runs(name, given, kept) for name in (quality.CELLS, quality.CELLS_GREY))
+    return {
+        "colour_cells_balanced_accuracy_mean": quality.mean_over_seeds(colour, "balanced_accuracy"),
+        "colour_cells_grey_mean": quality.mean_over_seeds(grey, "balanced_accuracy"),
+        "colour_cells_seconds_median": round(statistics.median(run["seconds"] for run in colour), 1),
+        "colour_cells_seeds": len(colour),
+        "colour_cells_each": _each(colour, "balanced_accuracy", "auroc"),
+        "colour_cells_grey_each": _each(grey, "balanced_accuracy", "auroc"),
+    }
+
+
+def _breastmnist(given: Given, kept: Figures) -> Figures:
+    """`…_apart`: without the test pictures that have a near-copy in training or validation."""
+    from benchmarks import _training_more as more
+    from benchmarks import _training_quality as quality
+
+    runs = _runs(quality.BREAST, given, kept)
+    figures: Figures = {}
+    if given.final:
+        learning, test = more.breast(given.data), more.breast_test(given.data)
+        copies = more.near_copies(learning.train, test) + more.near_copies(learning.val, test)
+        apart = more.without(test, {name for _, name in copies})
+        figures = {
+            "breastmnist_near_copies": [f"{first} = {second}" for first, second in copies],
+            "breastmnist_apart_pictures": len(apart),
+            **{f"breastmnist_apart_{name}": value for name, value in quality.apart(test, runs, apart).items()},
+        }
+    return {
+        "breastmnist_auroc_mean": quality.mean_over_seeds(runs, "auroc"),
+        "breastmnist_accuracy_mean": quality.mean_over_seeds(runs, "accuracy"),
+        "breastmnist_seconds_median": round(statistics.median(run["seconds"] for run in runs), 1),
+        "breastmnist_seeds": len(runs),
+        "breastmnist_each": _each(runs, "auroc", "accuracy"),
+        **figures,
+    }
+
+
+def _xray224(given: Given, kept: Figures) -> Figures:
+    from benchmarks import _training_quality as quality
+
+    runs = _runs(quality.XRAY_224, given, kept)
+    return {
+        "xray224_balanced_accuracy_mean": quality.mean_over_seeds(runs, "balanced_accuracy"),
+        "xray224_seconds_median": round(statistics.median(run["seconds"] for run in runs), 1),
+        "xray224_seeds": len(runs),
+        "xray224_each": _each(runs, "balanced_accuracy", "auroc"),
     }
 
 
@@ -167,11 +246,17 @@ PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "memory": _memory,
     "site": _site,
     "xray": _xray,
+    "second_hospital": _second_hospital,
+    "colour_cells": _colour_cells,
+    "breastmnist": _breastmnist,
+    "xray224": _xray224,
     "pneumoniamnist": _pneumoniamnist,
     "best": _best,
     "race": _race,
 }
-ON_REAL_SCANS = ("xray", "pneumoniamnist", "best", "race")
+ON_REAL_SCANS = (
+    "xray", "second_hospital", "colour_cells", "breastmnist", "xray224", "pneumoniamnist", "best", "race",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -207,15 +292,17 @@ def in_order(figures: Figures) -> Figures:
     missing = [key for key in KEYS if figures.get(key) is None]
     return {
         **{key: figures.get(key) for key in KEYS},
-        **{key: figures.get(key) for key in GPU_KEYS},
-        **{key: value for key, value in figures.items() if key not in (*KEYS, *GPU_KEYS, "not_measured")},
+        **{key: figures.get(key) for key in (*QUALITY_KEYS, *GPU_KEYS)},
+        **{
+            key: value for key, value in figures.items() if key not in (*KEYS, *QUALITY_KEYS, *GPU_KEYS, "not_measured")
+        },
         "not_measured": missing,
     }
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with pneumoniamnist.npz, dataset/ and labels_meta.csv")
+    parser.add_argument("--data", type=Path, help="folder with the data sets: docs/training.md")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="parts to run; default: all")
     parser.add_argument(
         "--final", action="store_true", help="read the test pictures: only for configurations that are settled"

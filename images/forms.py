@@ -42,7 +42,9 @@ SHARES_HELP = (
 CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS) if name != VIEW]
 
 # Options that came later than the form: whoever sends it without them changes nothing.
-MAY_BE_LEFT_OUT = ("conformal_target", "unaccepted_site", "on_alarm", "blind_read_share", "frames_seen")
+MAY_BE_LEFT_OUT = (
+    "conformal_target", "unaccepted_site", "on_alarm", "blind_read_share", "frames_seen", "picture_shape",
+)  # fmt: skip
 
 
 class ProjectSettingsForm(forms.ModelForm[Project]):

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from images import anatomy
 from images.decoding.ages import OLDEST_BELIEVED
-from images.models import MOST_FRAMES, RESEARCH_USE, OnAlarm, UnacceptedSite
+from images.models import MOST_FRAMES, RESEARCH_USE, OnAlarm, PictureShape, UnacceptedSite
 from mediscan_site.core import text
 from mediscan_site.core.errors import Invalid
 
@@ -66,6 +66,25 @@ _ROWS: Final = (
         help="Where nobody has chosen frames. 1: the one that its file names; without one the scan waits for somebody who "
         "chooses. More: so many, spread evenly.",
         api_help="of a scan of several frames, where nobody chose: 1 the one that its file names, more: so many spread evenly",
+        shown=3,
+    ),
+    Option(
+        name="orientation_matters",
+        kind="flag",
+        label="Which way up a scan lies matters (training turns a scan by a few degrees at most)",
+        help="Untick it only where a scan shows the same whichever way it is turned (cells, tissue, skin): then runs learn from "
+        "every angle. On a radiograph that would teach what never occurs.",
+        api_help="false: runs learn from scans turned by any angle (cells, tissue, skin)",
+        shown=3,
+    ),
+    Option(
+        name="picture_shape",
+        kind="choice",
+        choices=tuple(PictureShape.values),
+        label="How a scan that is no square becomes the square that a model is given",
+        help="Squashed uses every pixel, and long scans look stouter. With a margin shapes stay true (where round or oval is a "
+        "finding), and the margin costs detail. For runs from now on; a version keeps the shape it was trained with.",
+        api_help="squash, or letterbox: at its own shape with a margin; for runs from now on",
         shown=3,
     ),
     Option(name="intended_use", kind="statement", shown=6),

@@ -35,15 +35,15 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
     @extend_schema(request=shapes.RunRequestSerializer, responses={202: shapes.RunSerializer})
     def create(self, request: Request) -> Response:
         """Train a model on the approved scans (frozen now) or on a data set frozen before; `model` to continue from one."""
-        form = shapes.RunRequestSerializer(data=request.data, context=self.get_serializer_context())
-        values = parsed(form)
-        run = services.start_run(
-            actor=caller(request),
-            project=values.pop("project"),
-            snapshot=values.pop("dataset", None),
-            wishes=Wishes.of(base_model=values.pop("model", None), **values),
-        )
+        run = services.start_run(actor=caller(request), **self._asked(request))
         return self._accepted(request, run)
+
+    @extend_schema(request=shapes.RunRequestSerializer, responses={200: shapes.PlanSerializer})
+    @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
+    def plan(self, request: Request) -> Response:
+        """What a run would see and why, with which settings, and how long it would take. Nothing is started."""
+        planned = services.plan_run(actor=caller(request), **self._asked(request))
+        return Response(shapes.PlanSerializer(planned).data)
 
     @extend_schema(request=None, responses={202: shapes.RunSerializer})
     @action(detail=True, methods=["post"], filterset_class=None)
@@ -59,6 +59,15 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
         run = self.get_object()
         stream, blob = services.open_inputs_sheet(actor=caller(request), run=run)
         return blob_response(request, stream, blob, file_name=f"{run.code}_inputs.png")
+
+    def _asked(self, request: Request) -> dict[str, Any]:
+        """Of `start_run` and `plan_run`."""
+        values = parsed(shapes.RunRequestSerializer(data=request.data, context=self.get_serializer_context()))
+        return {
+            "project": values.pop("project"),
+            "snapshot": values.pop("dataset", None),
+            "wishes": Wishes.of(base_model=values.pop("model", None), **values),
+        }
 
     def _accepted(self, request: Request, run: TrainingRun) -> Response:
         shown = self.get_serializer(selectors.runs(request.user).get(pk=run.pk))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from models_registry.inference.names import COMPACT, PRETRAINABLE
+from models_registry.inference.names import COLOUR, COMPACT, DETAIL, GREY, PRETRAINABLE
 
 CPU: Final = "cpu"
 # From this many training scans on, a larger network learns more than it costs, where there is a GPU to carry it.
@@ -32,16 +32,22 @@ class Choice:
 
 
 def choose(
-    machine: Machine, *, n_train: int, image_size: int | None, from_scratch: bool, only_pretrained: bool
+    machine: Machine,
+    *,
+    n_train: int,
+    image_size: int | None,
+    from_scratch: bool,
+    only_pretrained: bool,
+    sees: str = GREY,
 ) -> Choice:
     """`image_size`: the side in pixels that was asked for, or that the pictures have. `from_scratch` and `only_pretrained`:
-    what the caller insists on, at most one of them."""
+    what the caller insists on, at most one of them. `sees`: what the network will be given of a scan."""
     if not from_scratch:
         if transfer := _transfer(machine, n_train, insist=only_pretrained, image_size=image_size):
             return transfer
         if only_pretrained:
             return Choice(PRETRAINABLE[0])
-    return _scratch(machine, n_train, image_size)
+    return _scratch(machine, n_train, image_size, sees)
 
 
 def _transfer(machine: Machine, n_train: int, *, insist: bool, image_size: int | None) -> Choice | None:
@@ -54,9 +60,11 @@ def _transfer(machine: Machine, n_train: int, *, insist: bool, image_size: int |
     return Choice(name, "the quickest network with weights on this machine") if name else None
 
 
-def _scratch(machine: Machine, n_train: int, image_size: int | None) -> Choice:
+def _scratch(machine: Machine, n_train: int, image_size: int | None, sees: str) -> Choice:
     if image_size is not None and image_size < SMALLEST_FOR_DEEP:
         return Choice(COMPACT, f"at {image_size} pixels a deeper network sees nothing")
+    if sees == COLOUR and (machine.device == CPU or n_train < MANY):
+        return Choice(DETAIL, "made for small things in scans in colour")
     if machine.device == CPU:
         return Choice(COMPACT, "made for machines without a GPU")
     if n_train < MANY:

@@ -1,6 +1,6 @@
 """What the training page takes. Parsing only: the rules are in the services."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
@@ -22,6 +22,16 @@ PRETRAINED = [
 
 
 AS_SUITS = "as suits the scans and this machine"
+# What a reader is told of a choice whose name says too little.
+WORDS: Final = {
+    "grey": "grey levels",
+    "windows": "windows: ranges of its own values (CT)",
+    "squash": "squashed to the square",
+    "letterbox": "at its own shape, with a margin",
+}
+# What most people choose, if anything; the rest is folded in.
+FIRST: Final = ("snapshot", "base_model", "sees", "image_size")
+LONGEST: Final = 80
 # What the recipe can decide comes first.
 ON_PAGE = {
     option.name: option
@@ -34,8 +44,12 @@ FIELDS: dict[type, type[forms.IntegerField]] = {int: forms.IntegerField, float: 
 def _field(option: Option) -> forms.Field:
     """An option of the engine as a field that may stay empty."""
     if option.choices:
-        names = [(name, name) for name in option.choices]
-        return forms.ChoiceField(choices=[("", AS_SUITS), *names], label=option.label, required=False)
+        names = [(name, WORDS.get(name, name)) for name in option.choices]
+        return forms.ChoiceField(
+            choices=[("", AS_SUITS), *names], label=option.label, required=False, help_text=option.help
+        )
+    if option.kind is str:
+        return forms.CharField(max_length=LONGEST, label=option.label, required=False, help_text=option.help)
     return FIELDS[option.kind](
         required=False,
         min_value=option.low,
@@ -74,7 +88,17 @@ class RunForm(forms.Form):
         self.fields["snapshot"].queryset = datasets  # type: ignore[attr-defined]
         self.fields["base_model"].queryset = models  # type: ignore[attr-defined]
         self.fields.update({name: _field(option) for name, option in ON_PAGE.items() if name not in self.fields})
-        self.order_fields(["architecture"])
+        self.order_fields([*FIRST, "architecture", "pretrained"])
+
+    def first(self) -> list[forms.BoundField]:
+        return [self[name] for name in FIRST]
+
+    def folded(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in FIRST]
+
+    def is_open(self) -> bool:
+        """Whether something that is folded in was chosen or is wrong."""
+        return any(field.errors or (self.is_bound and field.name in self.changed_data) for field in self.folded())
 
     def arguments(self) -> dict[str, Any]:
         """Of `start_run`. With a model to continue from, the architecture is that model's."""

@@ -5,22 +5,22 @@ PyTorch is imported here when the first run is asked for, so that a web process 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 from django.conf import settings
 
 from images.models import Project
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry.inference.names import ARCHITECTURES, PRETRAINABLE
+from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
 from models_registry.models import ModelVersion
+from training import continuing, estimating, seeing
 from training.choosing import Choice, Machine, choose
-from training.engine.config import ASKABLE, ConfigError, TrainConfig, default_config
+from training.engine.config import ASKABLE, ConfigError, TrainConfig
+from training.engine.recipe import default_config
+from training.scans import Scans
 
 AUTO, TRUE, FALSE = "auto", "true", "false"
 PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
-# A version that is continued has learned to see already: the length and rate of transfer learning's second phase.
-CONTINUED_RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
-KEPT: Final = ("image_size", "members")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Stated:
 
 # What a run is told that the engine is not: it makes no difference to the weights.
 _STATED: Final = tuple(field.name for field in fields(Stated))
-_NOTES: Final = ("initialisation", "initialisation_note", *_STATED)
+_NOTES: Final = ("initialisation", "initialisation_note", "plan_note", *_STATED)
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,78 @@ class _Start:
     note: str
 
 
-def plan(project: Project, wishes: Wishes, *, n_train: int, picture_side: int | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Plan:
+    """A run before it is asked for. `config`: what it will be told, complete. `note`: what it sees and why, and how long it will
+    take, in one sentence."""
+
+    config: dict[str, Any]
+    estimate: estimating.Estimate
+
+    @property
+    def note(self) -> str:
+        return str(self.config["plan_note"])
+
+
+def foresee(project: Project, wishes: Wishes, scans: Scans) -> Plan:
+    """The plan of a run on these scans.
+
+    Raises Invalid naming the field that is out of range or does not fit the scans, or Conflict `weights_missing`.
+    """
+    seen = _sight(project, wishes, scans)
+    config = plan(project, wishes, n_train=len(scans.training), picture_side=scans.usual_side, sight=seen)
+    counts = estimating.Counts(len(scans.training), scans.validation, scans.test)
+    took = estimating.estimate(config, counts, _machine().device)
+    return Plan({**config, "plan_note": _sentence(config, seen.why, took.words())}, took)
+
+
+def plan(
+    project: Project,
+    wishes: Wishes,
+    *,
+    n_train: int,
+    picture_side: int | None = None,
+    sight: seeing.Sight | None = None,
+) -> dict[str, Any]:
     """The run's `config`: every setting of the engine, and what the weights start from.
 
-    `picture_side`: the usual longer side of the originals in pixels, None when it is not known.
+    `picture_side`: the usual longer side of the originals in pixels, None when it is not known. `sight`: what it sees of the
+    scans; None where no scans are known.
 
     Raises Invalid naming the field that is out of range, or Conflict `weights_missing`.
     """
     machine = _machine()
-    choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side)
+    seen = sight or _sight(project, wishes)
+    choice = _choice(wishes, machine, n_train, wishes.get("image_size") or picture_side, seen.sees)
     start = _start(choice, wishes)
     try:
-        config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side)
+        config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side, seen)
     except ConfigError as error:
         raise Invalid(f"{error.field} {error.message}.", attr=error.field) from error
     stated = Stated(project.expected_prevalence, project.conformal_target)
     return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **asdict(stated)}
+
+
+def _sentence(config: Mapping[str, Any], why: str, took: str) -> str:
+    seen = seeing.words(config["sees"], config["windows"], config["image_size"], config["shape"])
+    return f"Sees {seen}: {why}; {took}."
+
+
+def require_possible(wishes: Wishes, scans: Scans) -> None:
+    """Invalid where the scans cannot be seen as was asked, or as the version does that is continued."""
+    kept = continuing.kept(wishes.base_model, wishes.options)
+    seeing.require_possible(seeing.Asked(kept.sees, kept.windows) if kept else _asked(wishes), scans)
+
+
+def _sight(project: Project, wishes: Wishes, scans: Scans | None = None) -> seeing.Sight:
+    if scans is not None:
+        require_possible(wishes, scans)
+    kept = continuing.kept(wishes.base_model, wishes.options)
+    return kept or seeing.decide(_asked(wishes), usual_shape=project.picture_shape, scans=scans)
+
+
+def _asked(wishes: Wishes) -> seeing.Asked:
+    return seeing.Asked(wishes.get("sees"), wishes.get("windows"), wishes.get("shape"))
 
 
 def engine_config(config: dict[str, Any]) -> TrainConfig:
@@ -126,7 +182,7 @@ def device() -> str | None:
     return None if settings.TRAINING_DEVICE == AUTO else settings.TRAINING_DEVICE
 
 
-def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) -> Choice:
+def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None, sees: str) -> Choice:
     wanted = wishes.switch("pretrained")
     base, named = wishes.base_model, wishes.get("architecture")
     if base is None:
@@ -138,6 +194,7 @@ def _choice(wishes: Wishes, machine: Machine, n_train: int, side: int | None) ->
             image_size=side,
             from_scratch=wanted == FALSE,
             only_pretrained=wanted == TRUE,
+            sees=sees,
         )
     if named and named != base.architecture:
         raise Invalid(
@@ -188,7 +245,14 @@ def _missing_weights(architecture: str) -> str:
 
 
 def _config(
-    project: Project, wishes: Wishes, architecture: str, start: _Start, device: str, n_train: int, side: int | None
+    project: Project,
+    wishes: Wishes,
+    architecture: str,
+    start: _Start,
+    device: str,
+    n_train: int,
+    side: int | None,
+    seen: seeing.Sight,
 ) -> TrainConfig:
     recipe = default_config(
         n_train,
@@ -200,12 +264,16 @@ def _config(
         picture_side=side,
         image_size=wishes.get("image_size"),
         epochs=wishes.get("epochs"),
+        # Windows are named below; of how many channels there are, the recipe needs to know no more.
+        sees=GREY if seen.sees == WINDOWS else seen.sees,
+        any_angle=not project.orientation_matters,
     )
-    values = {**recipe.to_dict(), **_continued(wishes.base_model), "coverage_target": project.coverage_target}
+    values = {**recipe.to_dict(), **continuing.recipe(wishes.base_model), "coverage_target": project.coverage_target}
+    values |= {"sees": seen.sees, "shape": seen.shape}
     if wishes.get("epochs") is not None or wishes.get("folds"):
         # Who names a length means one training of it; folds multiply what every network costs.
         values["members"] = 1
-    values.update(wishes.settled(), architecture=architecture)
+    values.update(wishes.settled(), architecture=architecture, windows=seen.windows)
     if values["folds"] and wishes.base_model is not None:
         raise Invalid(
             f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start from scratch.",
@@ -215,11 +283,3 @@ def _config(
         # A short run keeps at least half of its epochs for the whole network.
         values["frozen_epochs"] = max(0, min(values["frozen_epochs"], values["epochs"] // 2))
     return TrainConfig.from_dict(values)
-
-
-def _continued(base: ModelVersion | None) -> dict[str, Any]:
-    """The recipe of a run that goes on from a version, which keeps the size of its pictures and as many networks."""
-    if base is None:
-        return {}
-    params = cast("dict[str, Any]", base.card.get("training", {})).get("params", {})
-    return {**CONTINUED_RECIPE, "members": 1, **{name: params[name] for name in KEPT if name in params}}

@@ -18,6 +18,7 @@ from training.engine.config import ASKABLE
 from training.engine.options import Option
 from training.models import TrainingRun
 
+LONGEST: Final = 80
 WHOLE: Final = {"min_value": -(2**31), "max_value": 2**31 - 1}
 DICT = serializers.DictField()
 
@@ -43,7 +44,7 @@ def _field(option: Option) -> serializers.Field[Any, Any, Any, Any]:
         return NumberField(**about)
     if option.kind is bool:
         return SwitchField(required=False, help_text=option.description)
-    return serializers.CharField(**about, max_length=40)
+    return serializers.CharField(**about, max_length=LONGEST)
 
 
 class RunRequestSerializer(serializers.Serializer[Any]):
@@ -63,6 +64,18 @@ class RunRequestSerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), **{name: _field(option) for name, option in ASKABLE.items()}}
 
 
+class PlanSerializer(serializers.Serializer[Any]):
+    """What a run would be told, in one sentence and complete, and how long it would take."""
+
+    plan = serializers.CharField(source="note", help_text="What it sees and why, and how long it takes.")
+    start = serializers.CharField(source="config.initialisation_note", help_text="The network and its first weights.")
+    seconds = serializers.FloatField(source="estimate.seconds")
+    seconds_low = serializers.FloatField(source="estimate.low")
+    seconds_high = serializers.FloatField(source="estimate.high")
+    estimated_from = serializers.CharField(source="estimate.basis")
+    config = serializers.DictField()
+
+
 class RunSerializer(JobSerializer):
     """A run as `selectors.runs` loads it."""
 
@@ -79,6 +92,7 @@ class RunSerializer(JobSerializer):
     epochs = serializers.IntegerField(source="config.epochs", read_only=True)
     seed = serializers.IntegerField(source="config.seed", read_only=True)
     image_size = serializers.IntegerField(source="config.image_size", read_only=True)
+    plan = serializers.CharField(source="config.plan_note", read_only=True, default="")
     message = serializers.CharField(read_only=True)
     metrics = serializers.SerializerMethodField()
     mlflow_run_id = serializers.CharField(read_only=True)

@@ -1,7 +1,6 @@
 """The use cases of training: start a run, cancel a run, look at what its network sees."""
 
 from functools import partial
-from statistics import median
 from typing import Any, BinaryIO
 
 from django.db import IntegrityError, transaction
@@ -10,7 +9,7 @@ from django.db.models import Count
 from images.models import Project, Split
 from images.policies import VIEW, require
 from labeling.datasets import splits
-from labeling.datasets.freezing import freeze_snapshot
+from labeling.datasets.freezing import foresee, freeze_snapshot
 from labeling.models import Snapshot, SnapshotMember
 from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
@@ -20,6 +19,7 @@ from models_registry.models import ModelVersion
 from models_registry.versions.fairness import require_fair, require_separated
 from training import planning
 from training.models import TrainingRun
+from training.scans import Scans
 
 CANCELLED_EARLY = "Cancelled before it started."
 
@@ -42,10 +42,32 @@ def start_run(
     planning.plan(project, wishes, n_train=1)
     suits = partial(_require_suitable, wishes)
     dataset = snapshot or freeze_snapshot(actor=actor, project=project, suits=suits)
-    config = planning.plan(project, wishes, n_train=_usable(project, dataset), picture_side=_picture_side(dataset))
     if snapshot is not None:
+        _require_usable(project, snapshot)
         suits(snapshot)
+    config = planning.foresee(project, wishes, Scans.of_snapshot(dataset)).config
     return _create(actor, project, dataset, wishes.base_model, config)
+
+
+def plan_run(
+    *,
+    actor: User,
+    project: Project,
+    wishes: planning.Wishes,
+    snapshot: Snapshot | None = None,
+) -> planning.Plan:
+    """What `start_run` would start now, and how long it would take. Nothing is started, and no data set is frozen.
+
+    Raises as `start_run` does, but for another run's being active: a plan may be looked at meanwhile."""
+    require(actor, "train_model", project)
+    planning.plan(project, wishes, n_train=1)
+    if snapshot is None:
+        scans = Scans.of_frozen(foresee(actor=actor, project=project))
+    else:
+        _require_usable(project, snapshot)
+        _require_suitable(wishes, snapshot)
+        scans = Scans.of_snapshot(snapshot)
+    return planning.foresee(project, wishes, scans)
 
 
 def _refuse_second(project: Project) -> None:
@@ -56,8 +78,8 @@ def _refuse_second(project: Project) -> None:
         )
 
 
-def _usable(project: Project, snapshot: Snapshot) -> int:
-    """The number of training scans that still exist; Conflict when the data set is no longer (or not) enough."""
+def _require_usable(project: Project, snapshot: Snapshot) -> None:
+    """Conflict when the scans that still exist are no longer (or not) enough."""
     if snapshot.project_id != project.pk:
         raise Invalid("This data set belongs to another project.", attr="dataset", code="does_not_exist")
     rows = SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=True)
@@ -70,18 +92,11 @@ def _usable(project: Project, snapshot: Snapshot) -> int:
             f"{snapshot.code} has not enough scans left: {'; '.join(missing)}. Leave dataset out to freeze a new one.",
             code="not_enough_data",
         )
-    return sum(sides[Split.TRAIN] for sides in counts.values())
-
-
-def _picture_side(snapshot: Snapshot) -> int | None:
-    """The median of the longer sides of the training scans: what their pictures have to show at most."""
-    rows = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TRAIN, image__erased_at__isnull=True)
-    sides = [max(size) for size in rows.values_list("image__width", "image__height")]
-    return round(median(sides)) if sides else None
 
 
 def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
     """Conflict or Invalid when this data set cannot be trained on as it was wished."""
+    planning.require_possible(wishes, Scans.of_snapshot(snapshot))
     _require_same_prevalence(snapshot.project, snapshot)
     _require_patients(snapshot, wishes.get("folds") or 0)
     require_separated(snapshot)

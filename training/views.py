@@ -1,5 +1,7 @@
 """Pages of training runs."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
@@ -19,15 +21,22 @@ PAGE_SIZE = 30
 def training(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.RunForm(**sent(request), user=caller(request), project=project)
+    plan = None
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
-        if done.ok:
-            return redirect("run", done.result.pk)
+        if "preview" in request.POST:
+            plan = attempt(request, services.plan_run, form=form, project=project, **form.arguments()).value
+        else:
+            done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
+            if done.ok:
+                return redirect("run", done.result.pk)
+    return respond(request, "training/training.html", {**_overview(request, project), "plan": plan}, form)
+
+
+def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
     rows = selectors.runs(request.user).filter(project=project)
     page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    context = {"project": project, "page": page, "stats": project_stats(project)}
-    context["active"] = selectors.active_run(project)
-    return respond(request, "training/training.html", context, form)
+    stats, active = project_stats(project), selectors.active_run(project)
+    return {"project": project, "page": page, "stats": stats, "active": active}
 
 
 @read_page

@@ -70,6 +70,23 @@ def _any(_: Snapshot) -> None:
     """Accepts every data set."""
 
 
+def foresee(*, actor: User, project: Project, seed: int = 0) -> Frozen:
+    """The data set that `freeze_snapshot` would freeze. It is not frozen, and no scan gets a side; new scans are compared with
+    the others.
+
+    Raises Conflict, as freezing does."""
+    require(actor, "train_model", project)
+    _compare(project)
+    return _enough(project, seed)
+
+
+def _enough(project: Project, seed: int) -> Frozen:
+    frozen = collect(project, seed)
+    if missing := splits.shortfalls(frozen.counts()):
+        raise Conflict(_too_few(frozen, missing), code="not_enough_data")
+    return frozen
+
+
 def freeze_snapshot(
     *, actor: User, project: Project, seed: int = 0, suits: Callable[[Snapshot], None] = _any
 ) -> Snapshot:
@@ -81,9 +98,7 @@ def freeze_snapshot(
     require(actor, "train_model", project)
     _compare(project)
     for _ in range(TRIES):
-        frozen = collect(project, seed)
-        if missing := splits.shortfalls(frozen.counts()):
-            raise Conflict(_too_few(frozen, missing), code="not_enough_data")
+        frozen = _enough(project, seed)
         existing = Snapshot.objects.filter(project=project, content_hash=frozen.content_hash()).first()
         if existing is not None:
             suits(existing)

@@ -62,6 +62,7 @@ WRITES: Final[dict[str, Scope | None]] = {
     "dataset-list": Scope.TRAIN,
     "training-run-list": Scope.TRAIN,
     "training-run-cancel": Scope.TRAIN,
+    "training-run-plan": Scope.TRAIN,
     "model-evaluate": Scope.TRAIN,
     "model-deploy": Scope.MANAGE,
     "deployment-rollback": Scope.MANAGE,

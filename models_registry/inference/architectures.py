@@ -1,4 +1,4 @@
-"""The allow-list of architectures: torchvision's ResNets and a compact one."""
+"""The allow-list of architectures: torchvision's ResNets and two compact ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from .compact import CompactResNet
-from .names import ARCHITECTURES, COMPACT
+from .compact import CompactResNet, DetailResNet
+from .names import ARCHITECTURES, COMPACT, DETAIL
 
 Network: TypeAlias = models.ResNet | CompactResNet
 
@@ -21,6 +21,7 @@ RGB = 3
 # Pixels of input per cell of a stage's map, for each stage in its order.
 _STRIDES: dict[str, int] = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 _COMPACT_STRIDES: dict[str, int] = {"layer1": 2, "layer2": 4, "layer3": 8}
+_DETAIL_STRIDES: dict[str, int] = {"layer1": 4, "layer2": 8, "layer3": 16}
 # Measured on phantoms at 64 pixels: coarser maps miss the opacity (4 cells: peak on it in 12-42 %, 8 cells: about half).
 MIN_CAM_SIDE = 7
 
@@ -40,6 +41,8 @@ def build(architecture: str, n_classes: int, channels: int = 1) -> Network:
     """A freshly initialised network: (N, channels, size, size) -> logits (N, n_classes)."""
     if architecture == COMPACT:
         return CompactResNet(n_classes, channels)
+    if architecture == DETAIL:
+        return DetailResNet(n_classes, channels)
     if architecture not in _BUILDERS:
         raise UnknownArchitecture(f"architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
     network = _BUILDERS[architecture](weights=None, num_classes=n_classes)
@@ -58,6 +61,8 @@ def restored(architecture: str, n_classes: int, state: Mapping[str, Tensor], cha
 
 def strides(network: Network) -> dict[str, int]:
     """Pixels of input per cell of each stage's map, from the first stage to the last."""
+    if isinstance(network, DetailResNet):
+        return _DETAIL_STRIDES
     return _COMPACT_STRIDES if isinstance(network, CompactResNet) else _STRIDES
 
 

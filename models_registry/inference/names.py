@@ -3,10 +3,12 @@ PyTorch."""
 
 from __future__ import annotations
 
-COMPACT = "resnet_compact"
+COMPACT, DETAIL = "resnet_compact", "resnet_detail"
+# Those that are trained from scratch alone: nobody has published weights of them.
+SCRATCH_ONLY: tuple[str, ...] = (COMPACT, DETAIL)
 # Those for which torchvision has ImageNet weights, from the quickest to the slowest.
 PRETRAINABLE: tuple[str, ...] = ("resnet18", "resnet34", "resnet50", "resnet101")
-ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, COMPACT)
+ARCHITECTURES: tuple[str, ...] = (*PRETRAINABLE, *SCRATCH_ONLY)
 # The side in pixels of the tile that a scan becomes at ingest: `images.decoding.result.TILE_SIDE`, which pure code may not import.
 TILE_SIDE = 256
 # The side in pixels below which nothing is left of a picture.

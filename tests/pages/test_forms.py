@@ -67,6 +67,7 @@ def test_an_admin_makes_a_project_with_its_classes(browser, admin):
     assert answer.headers["Location"] == reverse("project_members", args=[project.pk])
     assert [row.name for row in project.class_rows.all()] == ["benign", "malign"]
     assert (project.four_eyes, project.laterality_matters, project.coverage_target) == (True, False, 0.8)
+    assert (project.orientation_matters, project.picture_shape) == (False, "squash")
 
 
 def test_a_project_with_one_class_is_refused_beside_the_field(browser, admin):

@@ -1,5 +1,7 @@
 import pytest
 
+from images.models import Image
+from labeling.models import Snapshot
 from models_registry.models import Evaluation
 from training.models import EpochMetrics, TrainingRun
 
@@ -27,6 +29,7 @@ def test_a_run_is_started_with_codes_answered_with_202_and_its_address(api, admi
         2,
         32,
     )
+    assert run["plan"].startswith("Sees grey levels at 32 pixels, squashed: ")
     assert (run["metrics"], run["performance_metrics"], run["result"], run["error"]) == ([], {}, None, "")
     again = api(admin).get(f"{RUNS}{run['training_id']}/").json()
     assert again == run
@@ -38,7 +41,7 @@ def test_a_run_is_started_with_codes_answered_with_202_and_its_address(api, admi
         ({"epochs": 0}, "epochs"),
         ({"epochs": "many"}, "epochs"),
         ({"epochs": 10**30}, "epochs"),
-        ({"image_size": 1000}, "image_size"),
+        ({"image_size": 2000}, "image_size"),
         ({"learning_rate": True}, "learning_rate"),
         ({"learning_rate": "nan"}, "learning_rate"),
         ({"learning_rate": "inf"}, "learning_rate"),
@@ -57,6 +60,53 @@ def test_bad_input_is_a_400_that_names_the_field(api, admin, project, bare_snaps
     assert answer.status_code == 400, answer.content
     assert [error["attr"] for error in answer.json()["errors"]] == [attr]
     assert not TrainingRun.objects.exists()
+
+
+def test_a_plan_says_what_a_run_would_be_told_and_starts_nothing(api, admin, project, bare_snapshot):
+    body = {"project": project.pk, "dataset": bare_snapshot().code, "image_size": 96, "shape": "letterbox"}
+    answer = api(admin).post(f"{RUNS}plan/", body, format="json")
+    assert answer.status_code == 200, answer.content
+    plan = answer.json()
+    assert plan["plan"].startswith("Sees grey levels at 96 pixels, at the scan's own shape: ")
+    assert "From scratch with resnet_compact" in plan["start"]
+    assert plan["seconds_low"] < plan["seconds"] < plan["seconds_high"]
+    assert "table" in plan["estimated_from"]
+    assert not TrainingRun.objects.exists()
+    run = api(admin).post(RUNS, body, format="json").json()
+    assert run["config"] == plan["config"]
+    assert run["plan"] == plan["plan"]
+    # While a run is active another cannot start; its plan can be looked at.
+    assert api(admin).post(f"{RUNS}plan/", body, format="json").status_code == 200
+
+
+def test_a_plan_needs_no_data_set_that_is_frozen(api, admin, project, approved_scans):
+    refused = api(admin).post(f"{RUNS}plan/", {"project": project.pk}, format="json")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "not_enough_data")
+    for number, split in enumerate(("train", "val", "test")):
+        approved_scans(4, first_seed=100 * (number + 1), split=split)
+    plan = api(admin).post(f"{RUNS}plan/", {"project": project.pk}, format="json").json()
+    assert "none of 4 training scans looked at has colour" in plan["plan"]
+    assert not Snapshot.objects.exists()
+    assert not Image.objects.filter(split_locked=True).exists()
+    run = api(admin).post(RUNS, {"project": project.pk}, format="json").json()
+    assert run["config"] == plan["config"]
+
+
+@pytest.mark.parametrize(
+    ("body", "attr"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"sees": "windows"}, "sees"),
+        ({"windows": "40"}, "windows"),
+        ({"shape": "o"}, "shape"),
+    ],
+)
+def test_a_plan_is_refused_as_the_run_would_be(api, admin, project, bare_snapshot, body, attr):
+    given = {"project": project.pk, "dataset": bare_snapshot().pk, **body}
+    for address in (f"{RUNS}plan/", RUNS):
+        answer = api(admin).post(address, given, format="json")
+        assert answer.status_code == 400, answer.content
+        assert [error["attr"] for error in answer.json()["errors"]] == [attr]
 
 
 def test_missing_weights_and_a_second_run_are_conflicts(api, admin, project, bare_snapshot):

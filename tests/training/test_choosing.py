@@ -28,6 +28,24 @@ def test_the_network_follows_from_scans_size_machine_and_weights(device, weights
     assert choice.why
 
 
+@pytest.mark.parametrize(
+    ("device", "weights", "n_train", "image_size", "expected"),
+    [
+        ("cpu", (), 200, None, "resnet_detail"),
+        ("cpu", (), 20_000, 640, "resnet_detail"),
+        ("cpu", (), 200, 28, "resnet_compact"),
+        ("cpu", ("resnet18",), 200, None, "resnet18"),
+        ("cuda", (), MANY - 1, None, "resnet_detail"),
+        ("cuda", (), MANY, None, "resnet18"),
+    ],
+)
+def test_scans_in_colour_get_the_network_for_small_things_where_nothing_pretrained_is_there(
+    device, weights, n_train, image_size, expected
+):
+    choice = choose(Machine(device, weights), n_train=n_train, image_size=image_size, sees="colour", **FREE)
+    assert choice.architecture == expected
+
+
 def test_whoever_insists_on_weights_or_on_none_gets_a_network_that_fits():
     machine = Machine("cpu", ("resnet18", "resnet50"))
     insist = {"from_scratch": False, "only_pretrained": True}

@@ -40,6 +40,13 @@ def test_a_file_that_holds_no_resnet_is_refused(monkeypatch):
         call_command("fetch_weights", "resnet18")
 
 
+def test_a_file_that_is_there_but_is_not_what_its_name_says_is_refused(monkeypatch, tmp_path, settings):
+    settings.WEIGHTS_DIR = str(tmp_path)
+    torch.save(dict(build("resnet18", 1000, channels=3).state_dict()), tmp_path / "resnet18-f37072fd.pth")
+    with pytest.raises(CommandError, match=r"is damaged: its sha256 starts with .* expected f37072fd"):
+        call_command("fetch_weights", "resnet18")
+
+
 def test_an_unknown_architecture_is_a_usage_error():
     with pytest.raises(CommandError, match="resnet18") as refused:
         call_command("fetch_weights", "vgg")

@@ -19,9 +19,20 @@ ASKED_FOR = {"": "–", API: "API, command", PAGE: "page, API, command"}
 
 
 def attributes_read(*folders: Path) -> set[str]:
-    paths = [path for folder in folders for path in folder.rglob("*.py") if path.name != "config.py"]
-    trees = [ast.parse(path.read_text()) for path in paths]
-    return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    """What the code of these folders reads of anything; of what a configuration derives from its own options, these too."""
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    own = ast.parse((TRAINING / "engine" / "config.py").read_text())
+    read = attributes(*(ast.parse(path.read_text()) for path in paths if path.name != "config.py"))
+    derived = [node for node in ast.walk(own) if isinstance(node, ast.FunctionDef) and is_property(node)]
+    return read.union(*(attributes(node) for node in derived if node.name in read))
+
+
+def attributes(*nodes: ast.AST) -> set[str]:
+    return {inner.attr for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+
+
+def is_property(node: ast.FunctionDef) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == "property" for one in node.decorator_list)
 
 
 def row(option) -> str:

@@ -33,7 +33,12 @@ def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(
         ("epochs", 0),
         ("epochs", 501),
         ("image_size", 27),
-        ("image_size", 257),
+        ("image_size", 1025),
+        ("sees", "x-rays"),
+        ("shape", "round"),
+        ("windows", "40"),
+        ("windows", "40/400, 40/0"),
+        ("windows", "1/2, 3/4, 5/6, 7/8"),
         ("seed", -1),
         ("batch_size", 1),
         ("folds", 11),
@@ -148,6 +153,46 @@ def test_a_run_can_continue_from_a_version_with_its_architecture_and_picture_siz
     assert (run.config["architecture"], run.config["image_size"]) == ("resnet34", 96)
     assert run.config["initialisation"] == "continued"
     assert base.code in run.message
+
+
+LOOK = {"image_size": 96, "sees": "windows", "windows": "-600/1500, 40/400", "shape": "letterbox"}
+
+
+def seeing_version(make_version, snapshot, **params):
+    return make_version(snapshot, card={"training": {"params": params}})
+
+
+def test_a_continued_run_sees_exactly_what_its_version_sees(start, bare_snapshot, make_version, project, admin):
+    snapshot = bare_snapshot()
+    base = seeing_version(make_version, snapshot, **LOOK)
+    with pytest.raises(Invalid, match="0 of 4 training scans have values of more than 8 bits"):
+        start(snapshot=snapshot, base_model=base)
+    Image.objects.update(bits=16)
+    run = start(snapshot=snapshot, base_model=base, windows="-600/1500,40/400", image_size=96)
+    assert {name: run.config[name] for name in LOOK} == LOOK
+    assert run.config["plan_note"].startswith(
+        f"Sees the windows -600/1500, 40/400 at 96 pixels, at the scan's own shape: as {base.code} does; about "
+    )
+    cancel_run(actor=admin, run=run)
+    # What a project wishes of new versions changes none that are there.
+    older = seeing_version(make_version, snapshot, image_size=64)
+    project.picture_shape = "letterbox"
+    project.save()
+    run = start(snapshot=snapshot, base_model=older)
+    assert (run.config["sees"], run.config["shape"], run.config["image_size"]) == ("grey", "squash", 64)
+
+
+@pytest.mark.parametrize(
+    ("attr", "value"), [("sees", "colour"), ("image_size", 128), ("shape", "squash"), ("windows", "40/400")]
+)
+def test_a_continued_run_is_refused_another_look(start, bare_snapshot, make_version, attr, value):
+    snapshot = bare_snapshot()
+    base = seeing_version(make_version, snapshot, **LOOK)
+    with pytest.raises(Invalid) as refused:
+        start(snapshot=snapshot, base_model=base, **{attr: value})
+    assert refused.value.attr == attr
+    assert f"{base.code} sees the windows -600/1500, 40/400 at 96 pixels" in refused.value.detail
+    assert f"Leave {attr} out" in refused.value.detail
 
 
 def test_a_version_is_not_continued_with_other_classes_architecture_or_pretrained_weights(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD, features
 from models_registry.inference.preprocess import Tiles
+from models_registry.inference.runtimes import batch_of
 
 from .pictures import Pictures, ahead
 from .state import Callbacks, Features, State
@@ -31,10 +32,11 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     if setting.config.flip_tta:
         sets.append((setting.data.val_tiles, True))
     total = sum(len(tiles) for tiles, _ in sets)
+    size = min(BATCH, batch_of(setting.preprocess))
     done, parts = 0, []
     for tiles, flipped in sets:
         rows = []
-        plan = [slice(start, start + BATCH) for start in range(0, len(tiles), BATCH)]
+        plan = [slice(start, start + size) for start in range(0, len(tiles), size)]
         with closing(ahead(tiles, plan, np.asarray)) as read:
             for some in read:
                 if calls.should_stop():

@@ -10,7 +10,6 @@ from models_registry.inference.looks import Look
 from models_registry.inference.names import (
     ARCHITECTURES,
     COLOUR,
-    COMPACT,
     GREY,
     MIN_SIZE,
     SHAPES,
@@ -87,7 +86,7 @@ class TrainConfig:
         metadata=described(
             "Windows",
             "Centre and width of one to three ranges, as -600/1500, 40/400: Hounsfield units of a CT. With sees windows alone.",
-            asked=API,
+            asked=PAGE,
         ),
     )
     shape: str = field(
@@ -192,6 +191,19 @@ class TrainConfig:
         ),
     )
 
+    self_supervised: int = field(
+        default=0,
+        metadata=described(
+            "Epochs without labels",
+            "Before the others: learns to see from the training scans and the project's unlabelled ones, whatever they show. "
+            "0: none.",
+            low=0,
+            high=500,
+            asked=PAGE,
+            planned=False,
+        ),
+    )
+
     def __post_init__(self) -> None:
         for name, option in OPTIONS.items():
             if fault := option.fault(getattr(self, name)):
@@ -205,6 +217,10 @@ class TrainConfig:
             )
         if self.frozen_epochs > self.epochs:
             raise ConfigError("frozen_epochs", f"must not exceed epochs ({self.epochs}), got {self.frozen_epochs}")
+        if self.self_supervised and self.pretrained:
+            raise ConfigError(
+                "self_supervised", "must be 0 with pre-trained weights: choose pretrained=false, or leave it out"
+            )
         if self.folds == 1:
             raise ConfigError("folds", "must be 0 for none, or 2 to 10: one fold leaves nothing to learn from")
         try:
@@ -236,65 +252,3 @@ class TrainConfig:
 OPTIONS = options_of(TrainConfig)
 # What whoever starts a run may name.
 ASKABLE = {name: option for name, option in OPTIONS.items() if option.asked}
-
-# Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
-SMALL_PICTURE = 64
-# Scans shown in one training from scratch, over all epochs.
-SHOWN, SHOWN_SMALL = 9_000, 140_000
-MOST_EPOCHS = 60
-# Strong augmentation takes many epochs to learn from; so few learn more from a weaker one.
-SHORT, WEAKER = 8, 0.5
-# Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
-# two or three minutes on two cores. More than three networks gain little for what each adds to every answer.
-COMMITTEE_WORK, MOST_BY_DEFAULT = 300_000, 3
-
-
-def default_config(
-    n_train: int,
-    weights_available: bool,  # noqa: FBT001 - the callers name it
-    device: str = "cpu",
-    *,
-    architecture: str = "resnet18",
-    seed: int = 0,
-    allow_flips: bool = False,
-    picture_side: int | None = None,
-    image_size: int | None = None,
-    epochs: int | None = None,
-) -> TrainConfig:
-    """The recipe of `architecture` for `n_train` scans: transfer learning where weights are there, else from scratch
-    at a small size. Which architecture it is, is chosen elsewhere (`training.choosing`).
-
-    `picture_side`: the usual side of the originals in pixels, None when it is not known or large. `image_size`: the
-    side that was asked for, None to leave it to the recipe. `epochs`: how many it will be, None for as many as here.
-    """
-    side = image_size or picture_side
-    small = side is not None and side <= SMALL_PICTURE
-    on_cpu = device == "cpu"
-    common: dict[str, Any] = {
-        "architecture": architecture,
-        "seed": seed,
-        "allow_flips": allow_flips,
-        "flip_tta": allow_flips,
-    }
-    if weights_available:
-        size = image_size or (128 if on_cpu else 224)
-        return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
-    size = image_size or (max(MIN_SIZE, picture_side or 0) if small else 64 if on_cpu else 128)
-    usual = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
-    common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
-    if small:
-        augment = WEAKER if (epochs or usual) <= SHORT else 1.0
-        return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=augment, **common)
-    return TrainConfig(**common)
-
-
-def _members(architecture: str, shown: int, size: int) -> int:
-    """Several networks rank and calibrate better than one (Lakshminarayanan et al., "Deep Ensembles", NeurIPS 2017); how
-    many, follows from what one of them costs."""
-    work = shown * (size / MIN_SIZE) ** 2
-    return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1)))) if architecture == COMPACT else 1
-
-
-def _epochs(n_train: int, shown: int) -> int:
-    """Small sets need many passes, large ones few."""
-    return max(4, min(MOST_EPOCHS, round(shown / max(n_train, 1))))

@@ -14,6 +14,7 @@ from models_registry.inference.bundle import join_members
 
 from . import checkpoint as ck
 from . import folds as cross
+from . import selfsupervised
 from .config import TrainConfig
 from .data import TrainData
 from .report import FitResult
@@ -54,7 +55,9 @@ def train(
         legs += cross.legs(data, config, groups, device)
     labels = cross.all_labels(data).tolist()
     scans = [shown.tolist()] if (shown := cross.all_scans(data)) is not None else []
-    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *scans)
+    seen = selfsupervised.digest(options.get("unlabelled")) if config.self_supervised else ""
+    also = [*scans, *filter(None, [seen])]
+    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *also)
     done, stopped = run_series(legs, watch, key, resume, device=device, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None

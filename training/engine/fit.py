@@ -13,11 +13,12 @@ from torch import Tensor
 from models_registry.inference.preprocess import Preprocess
 
 from . import checkpoint as ck
+from . import selfsupervised
 from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
 from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
-from .pictures import in_turn
+from .pictures import Pictures, in_turn
 from .report import EpochReport, FitResult
 from .setting import Setting
 from .setup import initial_network
@@ -45,6 +46,7 @@ def fit(
     resume: bytes | None = None,
     initial_state: Mapping[str, Tensor] | None = None,
     initial_preprocess: Preprocess | None = None,
+    unlabelled: Pictures | None = None,
     weights_dir: str | os.PathLike[str] | None = None,
     allow_download: bool = True,
     device: str | None = None,
@@ -57,7 +59,8 @@ def fit(
     most every `checkpoint_interval_s` seconds; given back as `resume` with the same data and configuration the run
     goes on as if it had not been interrupted. `initial_state` continues from a version's weights instead of starting
     from scratch, and `initial_preprocess` from the grey levels that it knows as mean and standard deviation (give both again with
-    `resume`).
+    `resume`). `unlabelled`: scans like those of training that `config.self_supervised` epochs learn from as well; a run that is
+    interrupted meanwhile begins them again.
 
     On a CPU the same data, configuration and number of threads give the same weights to the bit. `compiled` has the
     whole network compiled where there is a GPU.
@@ -76,12 +79,33 @@ def fit(
             place,
             initial_state,
             resume,
+            unlabelled,
             weights_dir=weights_dir,
             allow_download=allow_download,
         )
         calls = Callbacks(on_progress, should_stop)
+        if config.self_supervised:
+            first = selfsupervised.share(state.setting, unlabelled)
+            if resume is None and not _look_around(state, unlabelled, _part(calls, 0.0, first)):
+                return _result(state, calls, began, stopped=True)
+            calls = _part(calls, first, 1.0)
         stopped = not _run_epochs(state, calls, on_epoch_end, save_checkpoint, checkpoint_interval_s)
         return _result(state, calls, began, stopped=stopped)
+
+
+def _part(calls: Callbacks, low: float, high: float) -> Callbacks:
+    """Of a part of the run, whose own progress goes from 0 to 1."""
+    return replace(calls, on_progress=lambda share, message: calls.on_progress(low + (high - low) * share, message))
+
+
+def _look_around(state: State, unlabelled: Pictures | None, calls: Callbacks) -> bool:
+    """The epochs without labels, which the first one with labels tells of; False when it was stopped."""
+    learned = selfsupervised.learn(state.network, state.setting, unlabelled, calls)
+    if learned is None:
+        return False
+    state.begin_from(state.network)
+    state.notes.append(str(learned))
+    return True
 
 
 def _run_epochs(
@@ -114,10 +138,13 @@ def _prepare(
     device: Device,
     initial_state: Mapping[str, Tensor] | None,
     resume: bytes | None,
+    unlabelled: Pictures | None,
     *,
     weights_dir: str | os.PathLike[str] | None,
     allow_download: bool,
 ) -> State:
+    if config.self_supervised and initial_state is not None:
+        raise ConfigError("self_supervised", "must be 0 for a run that continues from a version: it can see already")
     if resume is not None:
         # The checkpoint holds every weight: nothing pre-trained is needed to go on.
         network = initial_network(config.architecture, data.n_classes, config.seed, channels=preprocess.channels)
@@ -132,7 +159,9 @@ def _prepare(
             weights_dir=weights_dir,
             allow_download=allow_download,
         )
-    setting = Setting.of(data, config, preprocess, device, continued=initial_state is not None)
+    seen = selfsupervised.digest(unlabelled) if config.self_supervised else ""
+    continued = initial_state is not None
+    setting = Setting.of(data, config, preprocess, device, continued=continued, seen_without_labels=seen)
     state = State.before(setting, network)
     if resume is not None:
         state.good = ck.from_bytes(resume, state.setting.key)

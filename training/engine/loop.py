@@ -247,6 +247,7 @@ def _judged(state: State, steps: _Steps, logits: npt.NDArray[np.float32], second
         val_auroc_high=high,
         input_share=steps.input_share,
         note="; ".join(state.notes),
+        val_auroc_one=ranking.one_scan(y, state.setting.data.n_classes),
     )
     best = state.history[state.best_epoch - 1] if state.best_epoch else None
     if ranking.leads(report, best, state.history):

@@ -42,6 +42,8 @@ class Option:
             return ", ".join(self.choices)
         if self.kind is bool:
             return "auto, true, false" if self.asked else "true, false"
+        if self.kind is str:
+            return "text"
         return f"{self.low} to {self.high}"
 
     @property

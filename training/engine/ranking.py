@@ -14,8 +14,9 @@ from models_registry.statistics.paired import NORMAL, delong
 
 from .report import EpochReport
 
-# DeLong's error is nought where the classes part perfectly, which on a few dozen scans proves little.
-LEAST_NOISE = 0.005
+# DeLong's error is nought where the classes part perfectly, which on a few dozen scans proves little, and there is none for a
+# class of one scan: the noise is at least this, and this share of what one scan of the smallest class can move the AUROC by.
+LEAST_NOISE, SHARE_OF_ONE = 0.005, 0.5
 UNKNOWN_AUROC = 0.5
 # Under a one-cycle schedule the rate is below this share of its peak in about the last seventh of the steps.
 ANNEALED = 0.1
@@ -36,6 +37,12 @@ def auroc_error(y: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> fl
     # Against a score that knows nothing, whose area has no variance, the error of the difference is the error itself.
     blind = np.zeros(len(y))
     return float(np.mean([delong(y == k, shares[:, k], blind).error for k in kinds]))
+
+
+def one_scan(y: npt.NDArray[np.int64], n_classes: int) -> float:
+    """What a single scan of the smallest class can move the AUROC by: 1 over its scans, and over the classes of a mean."""
+    members = np.bincount(y, minlength=n_classes)
+    return 1 / (int(members[members > 0].min()) * (n_classes if n_classes > 2 else 1))
 
 
 def interval(auroc: float | None, error: float | None) -> tuple[float | None, float | None]:
@@ -90,4 +97,4 @@ def _auroc(report: EpochReport) -> float:
 
 
 def _noise(report: EpochReport) -> float:
-    return max(LEAST_NOISE, report.val_auroc_error or 0.0)
+    return max(LEAST_NOISE, report.val_auroc_error or 0.0, SHARE_OF_ONE * report.val_auroc_one)

@@ -25,7 +25,8 @@ class EpochReport:
     """One epoch, counted from 1; `phase` is "frozen" (head only) or "full"; `val_auroc` is None when a class is missing.
 
     `val_auroc_error` is its standard error, `val_auroc_low` and `val_auroc_high` the 95 % interval; None where too
-    few scans, or a perfect separation, leave none. `input_share`: the share of training time spent waiting for inputs.
+    few scans, or a perfect separation, leave none. `val_auroc_one`: what one scan can move it by. `input_share`: the share of
+    training time spent waiting for inputs.
     `note`: what a reader must know of this epoch (begun again, smaller batches, no gain any more), else empty.
     """
 
@@ -44,6 +45,7 @@ class EpochReport:
     val_auroc_high: float | None = None
     input_share: float = 0.0
     note: str = ""
+    val_auroc_one: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

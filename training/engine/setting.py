@@ -40,9 +40,17 @@ class Setting:
 
     @classmethod
     def of(
-        cls, data: TrainData, config: TrainConfig, preprocess: Preprocess, device: Device, *, continued: bool
+        cls,
+        data: TrainData,
+        config: TrainConfig,
+        preprocess: Preprocess,
+        device: Device,
+        *,
+        continued: bool,
+        seen_without_labels: str = "",
     ) -> Setting:
-        """`continued`: the run goes on from a version's weights."""
+        """`continued`: the run goes on from a version's weights. `seen_without_labels`: what names the scans that it learns from
+        without their labels, where there are any."""
         labels = data.train_labels.tolist(), data.val_labels.tolist()
         scans = [one.tolist() for one in (data.train_scans, data.val_scans) if one is not None]
         return cls(
@@ -52,7 +60,7 @@ class Setting:
             device=device,
             inputs=UnitInputs(data.train_tiles, preprocess, device),
             targets=torch.from_numpy(data.train_labels).to(device.name),
-            key=run_key(config.to_dict(), *labels, preprocess.to_dict(), *scans),
+            key=run_key(config.to_dict(), *labels, preprocess.to_dict(), *scans, *filter(None, [seen_without_labels])),
             knows_something=continued or config.pretrained,
             frozen_epochs=0 if continued else config.frozen_epochs,
         )

@@ -86,6 +86,10 @@ class State:
             scaler=setting.device.scaler(),
         )
 
+    def begin_from(self, network: Network) -> None:
+        """Take what the network has learned meanwhile as the start."""
+        self.average = Average(network, self.setting.config.ema_decay)
+
     @property
     def learning_rate(self) -> float:
         """The peak rate, after what faults have taken of it."""

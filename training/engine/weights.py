@@ -18,7 +18,7 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 
 from models_registry.inference.architectures import FIRST_CONV, HEAD, RGB, UnknownArchitecture, build, fitted_state
-from models_registry.inference.names import COMPACT, PRETRAINABLE
+from models_registry.inference.names import PRETRAINABLE, SCRATCH_ONLY
 
 DOWNLOAD_TIMEOUT_S = 10.0
 # Grey equivalent of torchvision's ImageNet normalisation: the means over its three channels.
@@ -33,7 +33,7 @@ _ENUMS: dict[str, WeightsEnum] = {
 }
 
 _NEVER = (
-    f"{COMPACT} has no pre-trained weights: nobody has published any. Choose pretrained=false to train it from scratch, "
+    "{} has no pre-trained weights: nobody has published any. Choose pretrained=false to train it from scratch, "
     f"or one of {', '.join(PRETRAINABLE)} for transfer learning."
 )
 
@@ -64,7 +64,7 @@ def _hub_folder() -> Path:
 
 def find(architecture: str, weights_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """The file in `weights_dir` or in torch's cache, a `.safetensors` twin included; None when there is none."""
-    if architecture == COMPACT:
+    if architecture in SCRATCH_ONLY:
         return None
     name = file_name(architecture)
     folders = [Path(weights_dir)] if weights_dir else []
@@ -83,8 +83,8 @@ def load_pretrained(
     allow_download: bool = True,
 ) -> dict[str, Tensor]:
     """The network's weights for so many channels, without the head; `WeightsMissing` or `WeightsInvalid` otherwise."""
-    if architecture == COMPACT:
-        raise WeightsMissing(_NEVER)
+    if architecture in SCRATCH_ONLY:
+        raise WeightsMissing(_NEVER.format(architecture))
     path = find(architecture, weights_dir)
     if path is not None:
         return _checked(architecture, _read(path), path.name, channels)

@@ -12,10 +12,10 @@ from images.models import Image, LabelStatus
 from labeling.models import QueueScore
 from mediscan_site.core.again import done_again
 from models_registry.inference.predictor import Predictor
-from models_registry.inference.preprocess import Pixels
+from models_registry.versions import reading
 from training.engine.ordering import scores
 from training.process.recorder import Recorder
-from training.process.tiles import TileUnusable, pixels_of, read
+from training.process.tiles import TileUnusable, named
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ def write(predictor: Predictor, recorder: Recorder) -> None:
             return
         readable = _readable(newest[start : start + CHUNK], predictor)
         if readable:
-            tiles, pixels = zip(*readable.values(), strict=True)
-            said = predictor.predict(np.stack(tiles), np.stack(pixels) if predictor.needs_views else None)
+            said = predictor.predict(*reading.stacked(list(readable.values())))
             keys += readable
             features.append(said.features)
             unsure.append(uncertainty(said.probabilities))
@@ -56,16 +55,14 @@ def write(predictor: Predictor, recorder: Recorder) -> None:
         _replace(recorder.run.project_id, keys, scores(np.concatenate(features), np.concatenate(unsure)))
 
 
-def _readable(scans: list[Image], predictor: Predictor) -> dict[int, tuple[Pixels, Pixels | None]]:
-    """By key, the tile of each scan, and what the version sees of it where that is more."""
-    found: dict[int, tuple[Pixels, Pixels | None]] = {}
+def _readable(scans: list[Image], predictor: Predictor) -> dict[int, reading.Input]:
+    """By key, what the version is fed of each scan."""
+    reading.fetch([predictor], scans)
+    found = {}
     for scan in scans:
         try:
-            tile, sees = read(scan), None
-            if predictor.needs_views:
-                preprocess = predictor.manifest.preprocess
-                sees = pixels_of(scan, preprocess.look, preprocess.size)
-            found[scan.pk] = tile, sees
+            with named(scan):
+                found[scan.pk] = reading.one(predictor, scan)
         except TileUnusable as error:
             # It has no part in the model; opening it will say so too.
             log.warning("Not scored: %s", error)

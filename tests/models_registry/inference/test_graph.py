@@ -11,7 +11,7 @@ from models_registry.inference import bundle as bundles
 from models_registry.inference import graph
 from models_registry.inference.architectures import build
 from models_registry.inference.looks import Look
-from models_registry.inference.names import COLOUR, COMPACT, GREY, LETTERBOX, SQUASH, WINDOWS
+from models_registry.inference.names import COLOUR, COMPACT, DETAIL, GREY, LETTERBOX, SQUASH, WINDOWS
 from models_registry.inference.pictures import reference_pixels, reference_tiles
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
@@ -97,6 +97,12 @@ def _parity(look: Look, architecture: str, size: int) -> None:
     assert facts["input"] == f"uint8 (n, {', '.join(map(str, pixels.shape[1:]))}): {look.words(size)}"
     with pytest.raises(ValueError, match="made of views"):
         session.run(reference_tiles())
+
+
+def test_the_network_for_small_things_answers_as_pytorch():
+    made = predictor(DETAIL, members=2, size=64, flip_tta=True)
+    session = graph.Graph(exported(made), made.manifest, threads=1)
+    assert graph.parity(session, made.eager, reference_tiles()).holds
 
 
 def test_other_weights_do_not_pass_as_equal(committee):

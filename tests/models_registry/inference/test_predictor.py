@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from models_registry.inference.architectures import (
     COMPACT,
+    DETAIL,
     build,
     cam_layer,
     fitted_state,
@@ -93,7 +94,7 @@ def test_warming_leaves_the_answers_as_they_are(predictor):
     assert np.array_equal(before, predictor.predict(tiles).logits)
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", COMPACT])
+@pytest.mark.parametrize("architecture", ["resnet18", COMPACT, DETAIL])
 def test_a_network_cut_at_any_stage_gives_its_own_logits(architecture):
     network = build(architecture, 3).eval()
     x = torch.randn(2, 1, 64, 64)
@@ -111,6 +112,8 @@ def test_a_network_cut_at_any_stage_gives_its_own_logits(architecture):
         ("resnet18", 32, "layer1"),
         (COMPACT, 64, "layer3"),
         (COMPACT, 28, "layer2"),
+        (DETAIL, 128, "layer3"),
+        (DETAIL, 64, "layer2"),
     ],
 )
 def test_the_heat_map_is_taken_where_it_still_has_some_resolution(architecture, size, stage):

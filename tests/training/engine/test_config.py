@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from tests.training.engine.builders import make_data, make_tiles
-from training.engine.config import ConfigError, TrainConfig, default_config
+from training.engine.config import ConfigError, TrainConfig
 from training.engine.data import TrainData, balanced_order, batches
+from training.engine.recipe import default_config
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,15 @@ def test_a_gain_within_the_noise_is_no_gain_but_small_gains_add_up():
     assert ranking.epochs_without_gain(rising, first=1) <= 1
     assert ranking.epochs_without_gain([], first=3) == 0
     assert ranking.epochs_without_gain(flat, first=6) == 0
+
+
+def test_what_one_scan_of_the_smallest_class_may_move_is_no_gain():
+    y = np.array([0] * 30 + [1] * 4)
+    assert ranking.one_scan(y, 2) == 1 / 4
+    assert ranking.one_scan(np.array([0] * 30 + [1] * 4 + [2] * 2), 3) == pytest.approx(1 / 6)
+    # A class that is not there says nothing of how much one scan can move.
+    assert ranking.one_scan(y, 3) == pytest.approx(1 / 12)
+    early, late = report(1, 1.0, 0.9), report(2, 0.95, 0.5, rate=1e-4)
+    assert not ranking.leads(late, early, [early])
+    few = [replace(one, val_auroc_one=0.25) for one in (early, late)]
+    assert ranking.leads(few[1], few[0], few[:1])

@@ -3,12 +3,17 @@ import urllib.error
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from models_registry.inference.architectures import Network, build, fitted_state
+from models_registry.inference.names import COLOUR, SCRATCH_ONLY
 from training.engine import weights
+from training.engine.config import TrainConfig
+from training.engine.data import TrainData
+from training.engine.fit import fit
 from training.engine.setup import initial_network
 
 
@@ -141,7 +146,56 @@ def test_a_fitted_state_has_no_head():
     assert "fc.weight" not in fitted_state(colour_state(), 1)
 
 
-def test_the_compact_network_never_has_weights(tmp_path):
-    assert weights.find("resnet_compact", tmp_path) is None
+@pytest.mark.parametrize("architecture", SCRATCH_ONLY)
+def test_the_compact_networks_never_have_weights(tmp_path, architecture):
+    assert weights.find(architecture, tmp_path) is None
     with pytest.raises(weights.WeightsMissing, match="nobody has published any"):
-        weights.load_pretrained("resnet_compact")
+        weights.load_pretrained(architecture)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_the_first_convolution_takes_as_many_channels_as_are_seen_and_their_sum_stays(tmp_path, monkeypatch, channels):
+    state = colour_state()
+    put(tmp_path / "weights", monkeypatch, state)
+    loaded = weights.load_pretrained(
+        "resnet18", channels=channels, weights_dir=tmp_path / "weights", allow_download=False
+    )
+    assert loaded["conv1.weight"].shape == (64, channels, 7, 7)
+    assert torch.allclose(loaded["conv1.weight"].sum(dim=1), state["conv1.weight"].sum(dim=1), atol=1e-5)
+    if channels == 3:
+        assert torch.equal(loaded["conv1.weight"], state["conv1.weight"])
+
+
+def scans_in_colour(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of one brightness; the class is whether red or blue prevails."""
+    rng, labels = np.random.default_rng(n), np.arange(n, dtype=np.int64) % 2
+    pixels = rng.integers(90, 120, (n, 64, 64, 3)).astype(np.uint8)
+    for scan, label in zip(pixels, labels, strict=True):
+        scan[..., 2 * int(label)] += 80
+    return pixels, labels
+
+
+def test_transfer_in_colour_keeps_the_file_in_the_frozen_phase_and_learns_from_there(tmp_path, monkeypatch):
+    state = colour_state()
+    put(tmp_path / "weights", monkeypatch, state)
+    data = TrainData(*scans_in_colour(16), *scans_in_colour(8), 2)
+    given = {"architecture": "resnet18", "pretrained": True, "sees": COLOUR, "image_size": 64, "batch_size": 8}
+    found = {
+        epochs: fit(
+            data,
+            TrainConfig(**given, epochs=epochs, frozen_epochs=1, learning_rate=1e-3),
+            weights_dir=tmp_path / "weights",
+            allow_download=False,
+        )
+        for epochs in (1, 3)
+    }
+    levels = (found[1].preprocess.mean, found[1].preprocess.std, found[1].preprocess.channels)
+    assert levels == (*weights.IMAGENET_COLOUR, 3)
+    assert [report.phase for report in found[3].history] == ["frozen", "full", "full"]
+    backbone = [name for name in state if not name.startswith("fc.") and "num_batches" not in name]
+    assert all(torch.equal(found[1].state_dict[name], state[name]) for name in backbone)
+    last = found[3].history[-1]
+    assert last.train_loss < found[3].history[0].train_loss
+    assert found[3].best_epoch == 1 or not torch.equal(
+        found[3].state_dict["layer4.1.conv2.weight"], state["layer4.1.conv2.weight"]
+    )

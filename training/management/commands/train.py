@@ -50,7 +50,7 @@ class Command(ProjectCommand):
         asked = {name: options[name] for name in ASKABLE}
         wishes = Wishes.of(base_model=base, **asked)
         run = services.start_run(actor=actor, project=target, snapshot=snapshot, wishes=wishes)
-        self.stderr.write(f"{run.code}: {run.message}")
+        self.stderr.write(f"{run.code}: {run.message} {run.config['plan_note']}")
         self._wait(actor, run, here=options["here"])
         self._report(selectors.runs(actor).get(pk=run.pk))
 

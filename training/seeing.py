@@ -1,0 +1,210 @@
+"""What a run is given of its scans: grey, colour or windows, and at which shape. Planned from the training scans, before anything
+is written.
+
+It is decided where the run is asked for, and not by its worker: so the page can say it before the start, what the run is told
+stands in its row once and for all, and a run that is resumed or made again is told the same. It costs about a second where scans
+have colour, and a tenth of one where they have none. PyTorch is not needed.
+"""
+
+import io
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from images.learning import view
+from images.models import Image, Rendition, RenditionKind
+from mediscan_site.core.errors import DomainError, Invalid
+from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.envelope import DamagedObject
+from models_registry.inference.looks import read_windows, write_windows
+from models_registry.inference.names import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS
+from training import windows as presets
+from training.engine import telling
+from training.scans import Scan, Scans
+
+SEES: Final = {GREY: "grey levels", COLOUR: "colour"}
+SHAPES: Final = {SQUASH: "squashed", LETTERBOX: "at the scan's own shape"}
+# So many training scans are looked at; where the first ones have no colour, the others have none.
+SAMPLE: Final = 240
+FIRST: Final = 60
+# Of so many CTs the window that the files ask for.
+OPENED: Final = 5
+# This share of the scans must be CTs, or have wide values, for windows.
+MOSTLY: Final = 0.9
+# Where less of a class has colour, or the classes differ by more, colour would tell how files were made.
+EVERY_CLASS: Final = 0.5
+UNEVEN: Final = 0.25
+# A difference with a larger standard error than this is not known: twice it could hide ten points.
+UNKNOWN: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Options of a run by these names, and half a sentence that says why."""
+
+    sees: str
+    windows: str
+    shape: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller named; None for what is left to the data."""
+
+    sees: str | None = None
+    windows: str | None = None
+    shape: str | None = None
+
+
+def words(sees: str, windows: str, size: int | None, shape: str) -> str:
+    """ "colour at 96 pixels, squashed"."""
+    several = "s" if len(read_windows(windows)) > 1 else ""
+    what = f"the window{several} {windows}" if sees == WINDOWS else SEES[sees]
+    return f"{what}{f' at {size} pixels' if size else ''}, {SHAPES[shape]}"
+
+
+def decide(asked: Asked, *, usual_shape: str, scans: Scans | None) -> Sight:
+    """`usual_shape`: the project's. `scans`: None before there is a data set; then nothing is asked of it. `require_possible`
+    comes first."""
+    shape = asked.shape or usual_shape
+    if asked.sees or asked.windows or scans is None:
+        sees = asked.sees or (WINDOWS if asked.windows else GREY)
+        named = asked.windows or (_presets(scans) if sees == WINDOWS else "")
+        return Sight(sees, named, shape, "as asked")
+    if _mostly(scan.is_ct for scan in scans.training) and (known := _own_windows(scans)):
+        return Sight(WINDOWS, known, shape, "the scans are CTs, which doctors look at in these windows")
+    found, why = _colour(scans)
+    return Sight(found, "", shape, why)
+
+
+def require_possible(asked: Asked, scans: Scans) -> None:
+    """Invalid for windows that these scans cannot be looked at through. Asks their rows alone."""
+    if asked.sees != WINDOWS and not asked.windows:
+        return
+    wide = sum(scan.is_wide for scan in scans.training)
+    if not _mostly(scan.is_wide for scan in scans.training):
+        raise Invalid(
+            f"{wide} of {len(scans.training)} training scans have values of more than 8 bits, which windows are ranges of. "
+            "Choose grey or colour.",
+            attr="sees",
+        )
+    if not asked.windows and not _mostly(scan.is_ct for scan in scans.training):
+        raise Invalid(
+            "The windows of CTs are known, and these scans are none. Name windows in the scans' own values, as 40/400 "
+            "(centre and width), or choose grey or colour.",
+            attr="windows",
+            code="required",
+        )
+
+
+def _presets(scans: Scans | None) -> str:
+    if scans is None:
+        return write_windows(presets.GENERAL)
+    return _own_windows(scans) or write_windows(presets.of(scans.body_parts(SAMPLE)))
+
+
+def _mostly(said: Iterable[bool]) -> bool:
+    answers = list(said)
+    return bool(answers) and sum(answers) >= MOSTLY * len(answers)
+
+
+def _own_windows(scans: Scans) -> str:
+    """The presets for what the CTs show, after the window that the files ask for; empty where their views have 8 bits."""
+    own = [window for scan in scans.sample(OPENED) if (window := _window_of(scan))]
+    if not own:
+        return ""
+    centre, width = (float(np.median(values)) for values in zip(*own, strict=True))
+    return write_windows(presets.joined((centre, width), presets.of(scans.body_parts(SAMPLE))))
+
+
+def _window_of(scan: Scan) -> tuple[float, float] | None:
+    """Centre and width; None where the view for learning has 8 bits or cannot be read: whoever trains on it says why."""
+    try:
+        seen = view(Image.objects.select_related("blob").get(pk=scan.image))
+    except (DomainError, DamagedObject, Image.DoesNotExist, ValueError, KeyError, struct.error):
+        return None
+    low, high = seen.window
+    return ((low + high) / 2, high - low) if seen.pixels.dtype == np.uint16 and high > low else None
+
+
+def _colour(scans: Scans) -> tuple[str, str]:
+    """COLOUR or GREY, and why."""
+    sample = scans.sample(SAMPLE)
+    first = _coloured(scans.sample(FIRST))
+    if not first:
+        return GREY, "no small picture of the scans can be read"
+    if not any(first.values()):
+        return GREY, f"none of {len(first)} training scans looked at has colour"
+    has_colour = _coloured(sample)
+    shares = [
+        np.mean([has_colour[scan.image] for scan in own])
+        for label in sorted({scan.label for scan in sample})
+        if (own := [scan for scan in sample if scan.label == label and scan.image in has_colour])
+    ]
+    if min(shares) < EVERY_CLASS or max(shares) - min(shares) > UNEVEN:
+        low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
+        return (
+            GREY,
+            f"{low} to {high} % of a class have colour, which would tell how files were made, not what they show",
+        )
+    return _weighed(_told(sample))
+
+
+def _weighed(told: telling.Telling | None) -> tuple[str, str]:
+    if told is None:
+        return COLOUR, "the scans have colour, and too few patients to measure whether it helps"
+    figures = f"cross-validated {_share(told.colour)} against {_share(told.grey)}"
+    if told.gain > told.error:
+        return COLOUR, f"the scans have colour, and it tells the classes apart better than grey ({figures})"
+    if told.error > UNKNOWN:
+        return COLOUR, f"the scans have colour, and too few were there to measure whether it helps ({figures})"
+    return GREY, f"the scans have colour, and it tells the classes apart no better ({figures})"
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+# The same scans are asked about when a plan is looked at and when its run is started. By their digests.
+@lru_cache(maxsize=32)
+def _coloured(sample: tuple[Scan, ...]) -> dict[int, bool]:
+    """Of those whose small picture can be read, whether it has colour."""
+    pictures = _pictures(sample)
+    if not pictures:
+        return {}
+    return dict(zip(pictures, map(bool, telling.coloured(np.stack(list(pictures.values())))), strict=True))
+
+
+@lru_cache(maxsize=32)
+def _told(sample: tuple[Scan, ...]) -> telling.Telling | None:
+    pictures = _pictures(sample)
+    read = [scan for scan in sample if scan.image in pictures]
+    labels = np.array([scan.label for scan in read], dtype=np.int64)
+    return telling.compare(np.stack([pictures[scan.image] for scan in read]), labels, [scan.group for scan in read])
+
+
+def _pictures(sample: Sequence[Scan]) -> dict[int, npt.NDArray[np.uint8]]:
+    """The thumbnails that can be read, uint8 (SIDE, SIDE, 3)."""
+    rows = Rendition.objects.filter(kind=RenditionKind.THUMBNAIL, frame=0, image__in=[scan.image for scan in sample])
+    found: dict[int, npt.NDArray[np.uint8]] = {}
+    for row in rows.select_related("blob").order_by("image"):
+        try:
+            found[row.image_id] = _small(blobs.read(row.blob))
+        except (DamagedObject, DomainError, OSError, ValueError):
+            # The run that trains on the scan says what is wrong with it.
+            continue
+    return found
+
+
+def _small(jpeg: bytes) -> npt.NDArray[np.uint8]:
+    with Pillow.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+        picture.draft("RGB", (telling.SIDE, telling.SIDE))
+        small = picture.convert("RGB").resize((telling.SIDE, telling.SIDE), Pillow.Resampling.BOX)
+    return np.asarray(small, dtype=np.uint8)
