@@ -32,11 +32,23 @@ from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import Trained, train
 from training.engine.package import Knowledge
-from training.engine.pictures import chosen
+from training.engine.pictures import Pictures, chosen
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
-from training.process import cores, doubts, ending, knowing, measuring, packing, provenance, scores, tiles
+from training.process import (
+    cores,
+    doubts,
+    ending,
+    knowing,
+    measuring,
+    packing,
+    provenance,
+    scores,
+    telling,
+    tiles,
+    unlabelled,
+)
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
@@ -108,18 +120,8 @@ class Training:
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
         self._doubt(packed)
-        return model, f"{self._best(packed)} {self.run.config['initialisation_note']}"
-
-    def _best(self, packed: packing.Packed) -> str:
-        noted = " Some epochs have a note." if any(report.note for report in packed.fitted.history) else ""
-        where = f" in the first of {packed.fitted.members} networks" if packed.fitted.members > 1 else ""
-        best = f"Best epoch {packed.fitted.best_epoch} of {self.config.epochs}{where}.{noted}"
-        if packed.left_out:
-            limit = settings.TRAINING_LATENCY_BUDGET_MS
-            return (
-                f"{best} {packed.left_out} of {self.config.members} networks were left out to answer within {limit} ms."
-            )
-        return best
+        others = None if self.unlabelled is None else len(self.unlabelled)
+        return model, f"{telling.outcome(packed, self.config, others)} {self.run.config['initialisation_note']}"
 
     def make(self) -> packing.Packed:
         data, trained = self.train()
@@ -190,6 +192,13 @@ class Training:
         return self._part(Split.VAL)
 
     @cached_property
+    def unlabelled(self) -> Pictures | None:
+        """What the run sees before it learns the classes, where it was told to."""
+        if not self.config.self_supervised:
+            return None
+        return unlabelled.load(self.run, self.config, self.recorder.counter(0, "reading scans without labels"))
+
+    @cached_property
     def division(self) -> Division:
         val, base = self.validation, self.run.base_model
         elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
@@ -229,6 +238,7 @@ class Training:
             resume=resume,
             initial_states=base.bundle.member_states if base else (),
             initial_preprocess=base.manifest.preprocess if base else None,
+            unlabelled=self.unlabelled,
             weights_dir=settings.WEIGHTS_DIR or None,
             allow_download=False,
             device=planning.device(),
