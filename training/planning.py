@@ -279,6 +279,11 @@ def _config(
             f"{wishes.base_model.code} has learned from the scans that the folds hold out. Leave folds out, or start from scratch.",
             attr="folds",
         )
+    if values["self_supervised"] and wishes.base_model is not None:
+        raise Invalid(
+            f"{wishes.base_model.code} can see already. Leave self_supervised out, or start without a model.",
+            attr="self_supervised",
+        )
     if isinstance(values["epochs"], int):
         # A short run keeps at least half of its epochs for the whole network.
         values["frozen_epochs"] = max(0, min(values["frozen_epochs"], values["epochs"] // 2))

@@ -198,14 +198,14 @@ def _candidates(
         item = splits.Item(
             id=image.pk,
             class_id=image.label_class_id or 0,
-            keys=contents | _bonds(image, lookalikes.get(image.pk, {}), same.get(image.patient or "", NOBODY)),
+            keys=contents | bonds(image, lookalikes.get(image.pk, {}), same.get(image.patient or "", NOBODY)),
             split=image.split or None,
             locked=image.split_locked,
         )
         yield Candidate(image, label_id, item, contents, looked[image.pk].frames)
 
 
-def _bonds(image: Image, lookalikes: Mapping[int, persons.Keys], same: persons.Keys) -> set[str]:
+def bonds(image: Image, lookalikes: Mapping[int, persons.Keys], same: persons.Keys) -> set[str]:
     """A scan is bound to its patient, its study and its near-duplicates (and they to it), whether they are members or not.
 
     A newcomer is also bound to patient and study of its near-duplicates, as it shows the same, and to the patients that meet

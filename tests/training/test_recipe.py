@@ -93,3 +93,11 @@ def test_a_version_is_continued_with_as_many_networks_as_it_has(start, bare_snap
     base.card["training"]["params"]["members"] = 2
     base.save()
     assert start(snapshot=snapshot, base_model=base).config["members"] == 2
+
+
+def test_a_version_that_is_continued_does_not_learn_to_see_again(start, bare_snapshot, make_version):
+    snapshot = bare_snapshot()
+    with pytest.raises(Invalid, match="can see already") as refused:
+        start(snapshot=snapshot, base_model=make_version(snapshot), self_supervised=5)
+    assert refused.value.attr == "self_supervised"
+    assert start(snapshot=snapshot, self_supervised=5).config["self_supervised"] == 5

@@ -11,7 +11,7 @@ from .config import TrainConfig
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
 # Scans shown in one training from scratch, over all epochs.
-SHOWN, SHOWN_SMALL = 9_000, 140_000
+SHOWN, SHOWN_SMALL, SHOWN_DETAIL = 9_000, 140_000, 14_000
 MOST_EPOCHS = 60
 # Strong augmentation takes many epochs to learn from; so few learn more from a weaker one.
 SHORT, WEAKER = 8, 0.5
@@ -57,7 +57,8 @@ def default_config(
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
     usual_size = 64 if on_cpu and architecture != DETAIL else 128
     size = image_size or (max(MIN_SIZE, picture_side or 0) if small else usual_size)
-    usual = _epochs(n_train, SHOWN_SMALL if small else SHOWN)
+    shown = SHOWN_DETAIL if architecture == DETAIL else SHOWN
+    usual = _epochs(n_train, SHOWN_SMALL if small else shown)
     common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
     if small:
         augment = WEAKER if (epochs or usual) <= SHORT else 1.0

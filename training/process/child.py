@@ -32,10 +32,24 @@ from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import Trained, train
 from training.engine.package import Knowledge
+from training.engine.pictures import Pictures
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
-from training.process import cores, doubts, ending, knowing, measuring, packing, provenance, scores, sheets, tiles
+from training.process import (
+    cores,
+    doubts,
+    ending,
+    knowing,
+    measuring,
+    packing,
+    provenance,
+    scores,
+    sheets,
+    telling,
+    tiles,
+    unlabelled,
+)
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
@@ -108,7 +122,8 @@ class Training:
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
         self._doubt(packed)
-        return model, f"{packing.described(packed, self.config)} {self.run.config['initialisation_note']}"
+        others = None if self.unlabelled is None else len(self.unlabelled)
+        return model, f"{telling.outcome(packed, self.config, others)} {self.run.config['initialisation_note']}"
 
     def make(self) -> packing.Packed:
         data, trained = self.train()
@@ -182,6 +197,13 @@ class Training:
         return Sides(self.learning, self.validation)
 
     @cached_property
+    def unlabelled(self) -> Pictures | None:
+        """What the run sees before it learns the classes, where it was told to."""
+        if not self.config.self_supervised:
+            return None
+        return unlabelled.load(self.run, self.config, self.recorder.counter(0, "reading scans without labels"))
+
+    @cached_property
     def division(self) -> Division:
         val, base = self.validation, self.run.base_model
         elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
@@ -218,6 +240,7 @@ class Training:
             resume=resume,
             initial_states=base.bundle.member_states if base else (),
             initial_preprocess=base.manifest.preprocess if base else None,
+            unlabelled=self.unlabelled,
             weights_dir=settings.WEIGHTS_DIR or None,
             allow_download=False,
             device=planning.device(),

@@ -75,14 +75,3 @@ def pack(
         knowledge=known,
     )
     return bundle, Predictor(unpack(bundle))
-
-
-def described(packed: Packed, config: TrainConfig) -> str:
-    """A sentence or two about the networks that were kept."""
-    noted = " Some epochs have a note." if any(report.note for report in packed.fitted.history) else ""
-    where = f" in the first of {packed.fitted.members} networks" if packed.fitted.members > 1 else ""
-    best = f"Best epoch {packed.fitted.best_epoch} of {config.epochs}{where}.{noted}"
-    if packed.left_out:
-        limit = settings.TRAINING_LATENCY_BUDGET_MS
-        return f"{best} {packed.left_out} of {config.members} networks were left out to answer within {limit} ms."
-    return best

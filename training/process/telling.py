@@ -1,0 +1,21 @@
+"""The sentence with which a run that succeeded ends."""
+
+from django.conf import settings
+
+from training.engine.config import TrainConfig
+from training.process.packing import Packed
+
+
+def outcome(packed: Packed, config: TrainConfig, unlabelled: int | None) -> str:
+    """`unlabelled`: how many scans without a label it has learned from, None where it was not told to."""
+    fitted = packed.fitted
+    where = f" in the first of {fitted.members} networks" if fitted.members > 1 else ""
+    told = [f"Best epoch {fitted.best_epoch} of {config.epochs}{where}."]
+    if any(report.note for report in fitted.history):
+        told.append("Some epochs have a note.")
+    if unlabelled is not None:
+        told.append(f"Before: {config.self_supervised} epochs without labels, also on {unlabelled} unlabelled scans.")
+    if packed.left_out:
+        limit = settings.TRAINING_LATENCY_BUDGET_MS
+        told.append(f"{packed.left_out} of {config.members} networks were left out to answer within {limit} ms.")
+    return " ".join(told)

@@ -1,0 +1,44 @@
+"""The scans without a label that a run learns to see from, before it learns the classes."""
+
+import logging
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+
+from images.models import Image
+from labeling.datasets import apart
+from models_registry.inference.preprocess import Pixels
+from training.engine.config import TrainConfig
+from training.models import TrainingRun
+from training.process import tiles
+from training.process.sealed import budget
+
+log = logging.getLogger(__name__)
+
+
+def load(run: TrainingRun, config: TrainConfig, done: Callable[[int], None]) -> Pixels:
+    """As the run's look shows them, in the order of their keys: as many as may stay in memory beside the others. One that cannot be
+    read has no part in it. `done` is called with the number read so far."""
+    look, size = config.look, config.image_size
+    shape = (size, size) if look.channels == 1 else (size, size, look.channels)
+    # With folds no scan may be of a patient whom some fold holds out.
+    found = apart.unlabelled(run.snapshot, before=run.created_at, strictly=bool(config.folds))
+    keys = list(islice(found, budget() // int(np.prod(shape))))
+    pixels = np.empty((len(keys), *shape), dtype=np.uint8)
+    count = 0
+    for number, image in enumerate(_scans(keys), start=1):
+        try:
+            pixels[count] = tiles.pixels_of(image, look, size)
+            count += 1
+        except tiles.TileUnusable as error:
+            log.warning("Not learned from: %s", error)
+        done(number)
+    return pixels[:count]
+
+
+def _scans(keys: list[int]) -> Iterator[Image]:
+    for start in range(0, len(keys), tiles.CHUNK):
+        some = keys[start : start + tiles.CHUNK]
+        scans = Image.objects.select_related("blob").in_bulk(some)
+        yield from (scans[key] for key in some if key in scans)
