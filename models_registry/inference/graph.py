@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from .architectures import Network, features
 from .manifest import Manifest
 from .preprocess import Pixels, Preprocess, blank, planes
-from .runtimes import BATCH, Outputs, Runtime, batch_of
+from .runtimes import BATCH, Outputs, Runtime, batch_for
 
 PIXELS: Final = "pixels"
 OUTPUTS: Final = ("logits", "features")
@@ -145,7 +145,7 @@ class Graph:
         self._widths = [int(output.shape[1]) for output in self._session.get_outputs()]
 
     def run(self, tiles: Pixels) -> Outputs:
-        most = batch_of(self._preprocess)
+        most = batch_for(self._preprocess.size)
         rows = [self._batch(tiles[start : start + most]) for start in range(0, len(tiles), most)]
         if not rows:
             return Outputs(*(np.zeros((0, width), np.float32) for width in self._widths))

@@ -10,7 +10,7 @@ from PIL import Image
 from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS, Look
 from models_registry.inference.pictures import ReferenceView, reference_views
 from models_registry.inference.preprocess import Preprocess, content_box, shrink
-from models_registry.inference.runtimes import batch_of
+from models_registry.inference.runtimes import batch_for
 from models_registry.inference.seen import see
 
 LUNG_AND_BONE = ((-600.0, 1500.0), (300.0, 1500.0))
@@ -158,4 +158,4 @@ def test_a_look_says_what_it_sees(look, words):
 
 @pytest.mark.parametrize(("size", "most"), [(28, 32), (256, 32), (512, 8), (1024, 2)])
 def test_large_pictures_go_through_the_networks_in_smaller_batches(size, most):
-    assert batch_of(of(Look(COLOUR), size)) == most
+    assert batch_for(size) == most
