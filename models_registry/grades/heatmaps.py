@@ -8,7 +8,8 @@ import numpy.typing as npt
 from django.db import transaction
 from PIL import Image as Pillow
 
-from images.models import Image
+from images.models import Image, RenditionKind
+from images.renditions import ensure
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
@@ -61,9 +62,18 @@ def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
 
     predictor = serving.predictor(grade.model)
     given = reading.one(predictor, grade.image)
-    return on_scan(
-        predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, given.width, given.height
-    )
+    width, height = _shape(grade.image) if given.pixels is None else (given.width, given.height)
+    return on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height)
+
+
+def _shape(image: Image) -> tuple[int, int]:
+    """As pages show the scan: where its pixels are no squares, its file has another shape."""
+    data = blobs.read(ensure(image, RenditionKind.THUMBNAIL))
+    with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as thumbnail:
+        shown = thumbnail.size
+    scale = max(shown) / max(image.width, image.height)
+    alike = all(abs(side * scale - seen) <= 1 for side, seen in zip((image.width, image.height), shown, strict=True))
+    return (image.width, image.height) if alike else shown
 
 
 def _drawn_by_another(grade: Grade) -> Blob:

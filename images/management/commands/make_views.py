@@ -51,7 +51,7 @@ class Command(BaseCommand):
         for done in track(work, "Making views", total=total, console=console, disable=not console.is_terminal):
             made, failed = made + (not done.error), failed + bool(done.error)
             if done.error:
-                self.stdout.write(f"{done.image.code} has no {done.kind.label.lower()}: {done.error}")
+                self.stdout.write(f"{done.image.code} ({done.kind.value}): {done.error}")
         return made, failed
 
 
