@@ -34,6 +34,8 @@ PUBLISHED = {"resnet18_28": [0.944, 0.854], "resnet50_224": [0.962, 0.884], "goo
 GPU_KEYS = ("gpu_images_per_second_vs_reference", "gpu_share_of_matrix_limit")
 # The figures, and every single run with its answers, from which figures of several pieces are put together.
 RESULT, RUNS = "training", "training-runs"
+# Pixels a side of what is trained from the disk.
+STREAMED_SIDE = 512
 NEEDS_DATA = "needs DATA=folder with the real scans"
 
 Given = argparse.Namespace
@@ -233,6 +235,13 @@ def _memory(given: Given, _: Figures) -> Figures:
     return _training_speed.memory(given.many)
 
 
+def _streaming(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_streaming
+
+    found = _training_streaming.memory_and_wait(given.many, STREAMED_SIDE, given.steps)
+    return {**found, **_training_streaming.throughput(given.steps)}
+
+
 def _site(given: Given, _: Figures) -> Figures:
     from benchmarks import _training_site
 
@@ -244,6 +253,7 @@ PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "frozen": _frozen,
     "gpu": _gpu,
     "memory": _memory,
+    "streaming": _streaming,
     "site": _site,
     "xray": _xray,
     "second_hospital": _second_hospital,

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from models_registry.inference.architectures import HEAD, features
 from models_registry.inference.preprocess import Tiles
-from models_registry.inference.runtimes import batch_of
+from models_registry.inference.runtimes import batch_for
 
 from .pictures import Pictures, ahead
 from .state import Callbacks, Features, State
@@ -32,7 +32,7 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     if setting.config.flip_tta:
         sets.append((setting.data.val_tiles, True))
     total = sum(len(tiles) for tiles, _ in sets)
-    size = min(BATCH, batch_of(setting.preprocess))
+    size = min(BATCH, batch_for(setting.preprocess.size))
     done, parts = 0, []
     for tiles, flipped in sets:
         rows = []

@@ -6,12 +6,16 @@ import torch
 from torch import Tensor
 
 from models_registry.inference.architectures import restored
+from models_registry.inference.names import COLOUR
 from models_registry.inference.predictor import predict_logits
+from models_registry.inference.preprocess import Preprocess
 from tests.training.engine.builders import make_data, tiny_config
-from training.engine import loop, state
+from training.engine import device, loop, state
 from training.engine.config import TrainConfig
+from training.engine.data import TrainData, UnitInputs
 from training.engine.device import Device, out_of_memory
 from training.engine.fit import fit
+from training.engine.pictures import Lazy
 from training.engine.report import FitResult
 from training.engine.setup import initial_network
 
@@ -120,3 +124,60 @@ def test_a_run_is_stopped_at_the_next_step():
 
     assert fit(make_data(32, 16), config(epochs=500), should_stop=stop_at_the_tenth, device=GPU).stopped
     assert len(asked) == 10
+
+
+class Elsewhere(Lazy):
+    """An array that is read as it is needed."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        super().__init__(array.shape)
+        self.array = array
+
+    def read(self, positions):
+        return self.array[positions]
+
+
+def coloured(data: TrainData, size: int, kept=np.asarray) -> TrainData:
+    """The class is told by the colour of the square alone."""
+
+    def painted(tiles, labels):
+        small = np.kron(tiles[:, ::4, ::4], np.ones((1, size // 64, size // 64), dtype=np.uint8))
+        flat = np.stack([small, small, small], axis=-1)
+        for picture, label in zip(flat, labels, strict=True):
+            picture[..., int(label)] = np.minimum(picture[..., int(label)], 60)
+        return kept(flat)
+
+    train, val = painted(data.train_tiles, data.train_labels), painted(data.val_tiles, data.val_labels)
+    return TrainData(train, data.train_labels, val, data.val_labels, 2)
+
+
+def test_colours_at_512_pixels_are_learned_and_answer_the_same_on_a_cpu():
+    told = config(image_size=512, sees=COLOUR, batch_size=8)
+    data = coloured(make_data(32, 16), 512)
+    result = fit(data, told, device=GPU)
+    assert_learned(result)
+    network = restored(told.architecture, 2, result.state_dict, result.preprocess.channels)
+    assert np.abs(predict_logits(network, result.preprocess, data.val_tiles) - result.val_logits).max() < 0.02
+
+
+@pytest.mark.parametrize("share", [0.25, 0.0], ids=["resident", "sent batch by batch"])
+def test_what_is_read_as_it_is_needed_gives_the_same_inputs(monkeypatch, share):
+    monkeypatch.setattr(device, "RESIDENT_SHARE", share)
+    array = coloured(make_data(24, 8), 64).train_tiles
+    plan, preprocess = [np.array([3, 1, 1]), np.array([23, 0, 7])], Preprocess(64, 0.5, 0.25)
+    for kept in (array, Elsewhere(array)):
+        inputs = UnitInputs(kept, preprocess, Device.of(GPU))
+        for index, unit in zip(plan, inputs.through(plan), strict=True):
+            assert unit.device.type == "cuda"
+            wanted = torch.from_numpy(array[index]).permute(0, 3, 1, 2).float() / 255
+            assert torch.equal(unit.cpu(), wanted)
+            assert torch.equal(inputs.batch(index).cpu(), wanted)
+
+
+def test_a_run_larger_than_the_memory_of_the_gpu_learns_and_is_resumed(monkeypatch):
+    monkeypatch.setattr(device, "RESIDENT_SHARE", 0.0)
+    told, data = config(image_size=512, sees=COLOUR, batch_size=8), coloured(make_data(32, 16), 512, kept=Elsewhere)
+    saved: list[bytes] = []
+    options = {"save_checkpoint": saved.append, "checkpoint_interval_s": 0, "device": GPU}
+    assert fit(data, told, should_stop=lambda: len(saved) == 2, **options).stopped
+    assert_learned(fit(data, told, resume=saved[-1], device=GPU))

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from models_registry.inference.architectures import restored
-from models_registry.inference.names import COLOUR
+from models_registry.inference.looks import TILES, Look
+from models_registry.inference.names import COLOUR, WINDOWS
 from models_registry.inference.predictor import predict_logits
 from models_registry.inference.preprocess import Preprocess, shrink
 from tests.conftest import PATIENCE_S
@@ -130,6 +131,19 @@ def test_inputs_are_the_same_to_the_bit_and_in_the_same_layout_wherever_they_are
         assert torch.equal(one, here.batch(index))
         assert torch.equal(one, there.batch(index))
         assert one.shape == (len(index), 3 if coloured else 1, 32, 32)
+
+
+@pytest.mark.parametrize("shape", [(70, 32, 32), (70, 32, 32, 2), (70, 32, 32, 3)])
+def test_levels_are_counted_part_by_part_for_each_channel(monkeypatch, shape):
+    array = noise(*shape) // np.arange(1, 71, dtype=np.uint8).reshape(70, *[1] * (len(shape) - 1))
+    looks = {3: TILES, 4: Look(COLOUR) if shape[-1] == 3 else Look(WINDOWS, windows=((0, 1), (2, 3)))}
+    look = looks[len(shape)]
+    monkeypatch.setattr(pictures, "MOST_PICTURES", 16)
+    found = Preprocess.fitted_on(in_turn(Slow(array)), 32, look)
+    assert found == Preprocess.fitted(array, 32, look)
+    flat = array.reshape(-1, look.channels) / 255
+    assert np.allclose(found.mean, flat.mean(axis=0), atol=1e-6)
+    assert np.allclose(found.std, flat.std(axis=0), atol=1e-6)
 
 
 CHANGES = {"grey": {}, "colour": {"sees": COLOUR}}
