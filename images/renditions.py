@@ -62,7 +62,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Undecodable as error:
-        if error.code == "no_frame":
+        if error.code == NO_FRAME:
             raise NotFound(error.detail, code=NO_FRAME) from error
         raise Invalid(error.detail, code=error.code, attr="file") from error
     except DecoderUnavailableError as error:

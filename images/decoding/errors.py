@@ -17,7 +17,7 @@ DETAILS: Final[dict[str, str]] = {
         "This DICOM file holds no picture: it may be a treatment plan, a report or an index. "
         "Upload the image files of the study."
     ),
-    "no_frame": "The file has no such frame or page.",
+    "does_not_exist": "The file has no such frame or page.",
 }
 
 
@@ -48,7 +48,7 @@ def too_many_pixels(width: int, height: int, max_pixels: int) -> Undecodable:
 
 def no_frame(asked: int, there: int) -> Undecodable:
     """The error where a frame or page was asked for that the file does not have."""
-    return Undecodable("no_frame", f"There is no frame or page {asked}: the scan has {there}, counted from 1.")
+    return Undecodable("does_not_exist", f"There is no frame or page {asked}: the scan has {there}, counted from 1.")
 
 
 def too_many_bytes(size: int, max_bytes: int) -> Undecodable:

@@ -96,20 +96,14 @@ class DecoderPool:
         fmt = self._accepted(data)
         if fmt == "DICOM" and (deid is None) != own:
             raise ValueError("A DICOM file is decoded either with the options of its de-identification or as our own.")
-        limits = self.limits
-        job = Job(
-            fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s, rendition, learning, deid_as_json(deid), frame=frame
-        )  # fmt: skip
+        job = self._job(fmt, rendition=rendition, learning=learning, deid=deid_as_json(deid), frame=frame)
         return _result(*self._done(job, data, _Once(meanwhile) if meanwhile else None))
 
     def identity(self, data: bytes, *, deid: "DeidOptions | None" = None) -> dict[str, str | int | None]:
         """Whose picture a DICOM file is and which one: `dicom.identity.identity` says what. Raises Undecodable.
 
         With `deid`, UIDs are those of the file as it will be stored; without, as they are in a file of our own."""
-        limits, options = self.limits, deid_as_json(deid)
-        job = Job(
-            "DICOM", limits.max_pixels, limits.max_bytes, limits.timeout_s, deid=options, only_identity=True
-        )  # fmt: skip
+        job = self._job("DICOM", deid=deid_as_json(deid), only_identity=True)
         self._accepted(data)
         header, _ = self._done(job, data)
         found: dict[str, str | int | None] = _facts(header)["identity"]
@@ -122,13 +116,9 @@ class DecoderPool:
         some dozen ahead, and are the same whenever the same file is split; they are to be decoded like any file from
         outside. Raises Undecodable, also in the middle.
         """
-        limits, fmt = self.limits, self._accepted(data)
-        done, count = 0, 1
+        fmt, done, count = self._accepted(data), 0, 1
         while fmt in SPLITTABLE and done < count:
-            job = Job(
-                fmt, limits.max_pixels, limits.max_bytes, limits.timeout_s,
-                split_from=done, max_frames=limits.max_frames,
-            )  # fmt: skip
+            job = self._job(fmt, split_from=done, max_frames=self.limits.max_frames)
             header, body = self._done(job, data)
             count = _facts(header)["count"]
             if count == 1:
@@ -138,6 +128,9 @@ class DecoderPool:
                 done += 1
         if count == 1:
             yield data
+
+    def _job(self, fmt: str, **options: Any) -> Job:
+        return Job(fmt, self.limits.max_pixels, self.limits.max_bytes, self.limits.timeout_s, **options)
 
     def _done(self, job: Job, data: bytes, meanwhile: "_Once | None" = None) -> tuple[dict[str, Any], bytes]:
         """The answer of a child; a second child is asked when the first one dies. DecoderUnavailableError when none got as far

@@ -3,10 +3,14 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from images.models import Rendition
+from images import learning
+from images.models import Image, Rendition
+from mediscan_site.core.backup import objects
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
@@ -110,3 +114,18 @@ def test_what_is_damaged_in_the_backup_too_is_not_put_back(store, blob_files, se
     with pytest.raises(CommandError, match="No backup has them"):
         call_command("verify_images", restore_from_backup=True, stdout=io.StringIO())
     assert path.read_bytes() == b"rotten"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_view_for_learning_is_in_a_backup_and_put_back_from_it(store, blob_files, settings, tmp_path):
+    image = store(1)
+    before = learning.view(image).pixels
+    path = file_of(blob_files(), Rendition.objects.get(image=image, kind="learning").blob)
+    entries, _ = objects.present(set(Blob.objects.values_list("pk", flat=True)), timezone.now())
+    assert len(entries) == 4 and all(objects.copy(tmp_path, entry) for entry in entries)
+    settings.BACKUP_DIR = str(tmp_path)
+    path.unlink()
+    out = io.StringIO()
+    call_command("verify_images", restore_from_backup=True, stdout=out)
+    assert f"restored: rendition learning of {image.pk}" in out.getvalue()
+    assert np.array_equal(learning.view(Image.objects.get(pk=image.pk)).pixels, before)

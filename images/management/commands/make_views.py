@@ -1,5 +1,7 @@
 """`manage.py make_views`: views for learning of scans that have none, and damaged pictures of whole scans again."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -30,15 +32,9 @@ class Command(BaseCommand):
         if limit is not None and limit < 1:
             raise CommandError("--limit must be 1 or more.")
         project = _project(name) if name else None
-        try:
+        with _explained():
             made, failed = self._make(project, limit)
-        except (DomainError, KeysError, ForeignStore) as error:
-            raise CommandError(f"{getattr(error, 'detail', error)} Run this again: it goes on from here.") from error
-        except OSError as error:
-            raise CommandError(
-                f"The files cannot be used ({error.strerror or error}). Mend that, then repeat."
-            ) from error
-        left = max(0, lacking(project).count() - failed)
+        left = lacking(project).count()
         self.stdout.write(f"{made} made, {failed} could not be made, {left} left.")
         if failed:
             raise CommandError(f"{failed} could not be made: see above. All others are stored.")
@@ -51,8 +47,18 @@ class Command(BaseCommand):
         for done in track(work, "Making views", total=total, console=console, disable=not console.is_terminal):
             made, failed = made + (not done.error), failed + bool(done.error)
             if done.error:
-                self.stdout.write(f"{done.image.code} has no {done.kind.label.lower()}: {done.error}")
+                self.stdout.write(f"{done.image.code} ({done.kind.value}): {done.error}")
         return made, failed
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (DomainError, KeysError, ForeignStore) as error:
+        raise CommandError(f"{getattr(error, 'detail', error)} Run this again: it goes on from here.") from error
+    except OSError as error:
+        raise CommandError(f"The files cannot be used ({error.strerror or error}). Mend that, then repeat.") from error
 
 
 def _project(name: str) -> Project:
