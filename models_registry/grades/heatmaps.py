@@ -8,7 +8,8 @@ import numpy.typing as npt
 from django.db import transaction
 from PIL import Image as Pillow
 
-from images.models import Image
+from images.models import Image, RenditionKind
+from images.renditions import ensure
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
@@ -61,10 +62,20 @@ def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
     from models_registry.inference.heat import on_scan
 
     predictor = serving.predictor(grade.model)
-    given = reading.one(predictor, grade.image, grade.worst_frame or 0)
-    return on_scan(
-        predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, given.width, given.height
-    )
+    frame = grade.worst_frame or 0
+    given = reading.one(predictor, grade.image, frame)
+    width, height = _shape(grade.image, frame) if given.pixels is None else (given.width, given.height)
+    return on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height)
+
+
+def _shape(image: Image, frame: int) -> tuple[int, int]:
+    """As pages show the scan, or a frame of it: where its pixels are no squares, its file has another shape, and so may a page."""
+    data = blobs.read(ensure(image, RenditionKind.THUMBNAIL, frame))
+    with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as thumbnail:
+        shown = thumbnail.size
+    scale = max(shown) / max(image.width, image.height)
+    alike = all(abs(side * scale - seen) <= 1 for side, seen in zip((image.width, image.height), shown, strict=True))
+    return (image.width, image.height) if alike else shown
 
 
 def _drawn_by_another(grade: Grade) -> Blob:

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from .architectures import Network, features
 from .manifest import Manifest
-from .preprocess import Pixels, blank, planes
-from .runtimes import BATCH, Outputs, Runtime
+from .preprocess import Pixels, Preprocess, blank, planes
+from .runtimes import BATCH, Outputs, Runtime, batch_of
 
 PIXELS: Final = "pixels"
 OUTPUTS: Final = ("logits", "features")
@@ -94,10 +94,17 @@ def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, 
             "bundle_sha256": bundle_digest,
             "manifest": json.dumps(manifest.to_dict()),
             "intended_use": manifest.intended_use,
+            "input": described(manifest.preprocess),
             "card": card,
         }
     )
     return bytes(program.model_proto.SerializeToString())
+
+
+def described(preprocess: Preprocess) -> str:
+    """What the graph takes, for people."""
+    sides = ", ".join(map(str, blank(preprocess, 0).shape[1:]))
+    return f"uint8 (n, {sides}): {preprocess.look.words(preprocess.size)}"
 
 
 @contextlib.contextmanager
@@ -138,7 +145,8 @@ class Graph:
         self._widths = [int(output.shape[1]) for output in self._session.get_outputs()]
 
     def run(self, tiles: Pixels) -> Outputs:
-        rows = [self._batch(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+        most = batch_of(self._preprocess)
+        rows = [self._batch(tiles[start : start + most]) for start in range(0, len(tiles), most)]
         if not rows:
             return Outputs(*(np.zeros((0, width), np.float32) for width in self._widths))
         return Outputs(np.concatenate([row.logits for row in rows]), np.concatenate([row.features for row in rows]))

@@ -23,7 +23,7 @@ from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Pixels, Preprocess, Tiles, blank_inputs
 from .refer_reasons import ReferReason
-from .runtimes import BATCH, Eager, Runtime
+from .runtimes import BATCH, Eager, Runtime, batch_of
 
 ANSWER, REFER = "answer", "refer"
 
@@ -88,15 +88,16 @@ def predict_logits(
     *,
     flip_tta: bool = False,
     device: str = "cpu",
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
-    `batch`: scans at a time."""
+    `batch`: scans at a time, at most; by itself as many as `batch_of` says."""
+    most = min(batch or BATCH, batch_of(preprocess))
     network.eval()
     rows = []
     with torch.inference_mode():
-        for start in range(0, len(tiles), batch):
-            x = preprocess.to_tensor(tiles[start : start + batch]).to(device, memory_format=torch.channels_last)
+        for start in range(0, len(tiles), most):
+            x = preprocess.to_tensor(tiles[start : start + most]).to(device, memory_format=torch.channels_last)
             logits = network(x)
             if flip_tta:
                 logits = (logits + network(x.flip(-1))) / 2

@@ -12,10 +12,16 @@ import torch
 from torch import Tensor
 
 from .architectures import Network, features
+from .names import TILE_SIDE
 from .preprocess import Pixels, Preprocess
 
 BATCH = 32
 Single = npt.NDArray[np.float32]
+
+
+def batch_of(preprocess: Preprocess) -> int:
+    """Scans at a time: BATCH up to the size of a tile, beyond it as many as have no more pixels."""
+    return max(1, min(BATCH, BATCH * TILE_SIDE**2 // preprocess.size**2))
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Eager:
         self._networks, self._preprocess, self._flip_tta, self._device = networks, preprocess, flip_tta, device
 
     def run(self, tiles: Pixels) -> Outputs:
-        rows = [self._batch(tiles[start : start + BATCH]) for start in range(0, len(tiles), BATCH)]
+        most = batch_of(self._preprocess)
+        rows = [self._batch(tiles[start : start + most]) for start in range(0, len(tiles), most)]
         if not rows:
             return self._nothing()
         return Outputs(np.concatenate([row.logits for row in rows]), np.concatenate([row.features for row in rows]))

@@ -23,10 +23,10 @@ def _no_predictor_stays_in_memory():
 
 
 @lru_cache(maxsize=16)
-def random_weights(architecture: str, n_classes: int, seed: int):
+def random_weights(architecture: str, n_classes: int, seed: int, channels: int = 1):
     """The same weights for the same arguments; not to be changed."""
     torch.manual_seed(seed)
-    return build(architecture, n_classes).state_dict()
+    return build(architecture, n_classes, channels).state_dict()
 
 
 def bundle_bytes(classes, *, seed: int = 0, calibrated: bool = True, threshold: float = 0.0, **facts) -> bytes:
@@ -41,7 +41,8 @@ def bundle_bytes(classes, *, seed: int = 0, calibrated: bool = True, threshold: 
         "dataset_hash": "d" * 64,
     }
     manifest = bundles.Manifest(**{**usual, **facts})
-    return bundles.pack(manifest, random_weights(manifest.architecture, len(classes), seed))
+    weights = random_weights(manifest.architecture, len(classes), seed, manifest.preprocess.channels)
+    return bundles.pack(manifest, weights)
 
 
 def report(value: float | None = 0.9, low: float | None = 0.8, high: float | None = 0.97):

@@ -22,6 +22,7 @@ from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PRE
 from models_registry.inference.knowing.gauss import Gauss
 from models_registry.inference.knowing.posture import INVERTED, PUT, Posture
 from models_registry.inference.knowing.views import kinds_of, views
+from models_registry.inference.names import TILE_SIDE
 from models_registry.inference.preprocess import Pixels
 
 from .data import Labels
@@ -37,8 +38,8 @@ FOLDS: Final = 5
 # The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
 LEAST_TOLD: Final = 0.9
 SEED: Final = 31
-# Of pictures in memory at a time; all that pass (`MOST_POINTS`) where they are tiles.
-BLOCK_BYTES: Final = 200_000_000
+# Of pictures in memory at a time. All that pass (`MOST_POINTS`) where they are no larger than tiles.
+BLOCK_BYTES, TILES_BYTES = 64_000_000, 200_000_000
 
 
 def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
@@ -109,7 +110,8 @@ def _points(material: Material) -> _Points:
 
 def _blocks(positions: Labels, material: Material, times: int) -> list[Labels]:
     """Positions a few at a time: of each there are so many pictures in memory."""
-    most = max(1, BLOCK_BYTES // (times * int(np.prod(material.train.shape[1:]))))
+    taken = int(np.prod(material.train.shape[1:]))
+    most = max(1, (BLOCK_BYTES if taken > TILE_SIDE**2 else TILES_BYTES) // (times * taken))
     return [positions[start : start + most] for start in range(0, len(positions), most)]
 
 

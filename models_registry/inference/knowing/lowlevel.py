@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from models_registry.inference.names import TILE_SIDE
 from models_registry.inference.preprocess import CHUNK, Pixels, planes
 
 # Finer detail than this differs between devices more than between subjects.
@@ -30,7 +31,9 @@ def side_for(size: int) -> int:
 def unit(pixels: Pixels, side: int) -> Floats:
     """`Pixels` (N, S, S), or with C channels last -> float64 (N, side, side), or with these, in 0..1, in whole levels as `shrink`
     leaves them."""
-    rows = [_unit(pixels[start : start + CHUNK], side) for start in range(0, len(pixels), CHUNK)]
+    # As many as tiles of one chunk have pixels.
+    most = max(1, min(CHUNK, CHUNK * TILE_SIDE**2 // int(np.prod(pixels.shape[1:]))))
+    rows = [_unit(pixels[start : start + most], side) for start in range(0, len(pixels), most)]
     return np.concatenate(rows) if rows else np.zeros((0, side, side, *pixels.shape[3:]))
 
 

@@ -15,7 +15,10 @@ from PIL import Image
 from mediscan_site.core.storage import blobs
 from models_registry.book import loader, servable
 from models_registry.inference.bundle import BundleError
-from models_registry.inference.pictures import reference_tiles
+from models_registry.inference.looks import Look
+from models_registry.inference.names import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS
+from models_registry.inference.pictures import ReferenceView, reference_tiles
+from models_registry.inference.preprocess import Preprocess
 from models_registry.versions import serving
 
 # Run by an interpreter that knows nothing of this checkout.
@@ -78,6 +81,81 @@ def test_mlflow_answers_as_the_site_does_with_the_code_beside_the_bundle(folder,
             assert answer["prediction"] == names[int(share.argmax())]
             assert answer["confidence"] == pytest.approx(share.max(), abs=1e-6)
             assert answer["decision"] == predictor.decide(expected, place_of).decision
+
+
+# The same interpreter, with what MLflow was told of the input: a signature, and an example that it must accept.
+ASK_IN_COLOUR = """
+import json, sys
+import mlflow.pyfunc
+import pandas
+from mlflow.models import Model
+from pathlib import Path
+model = mlflow.pyfunc.load_model(sys.argv[1])
+sent = json.loads(Path(sys.argv[2]).read_text())
+known = Model.load(sys.argv[1])
+try:
+    model.predict(pandas.DataFrame({"picture": sent}))
+except Exception as error:
+    refused = str(error)
+print(json.dumps({
+    "answers": model.predict(pandas.DataFrame({"image": sent})),
+    "example": model.predict(known.load_input_example(sys.argv[1])),
+    "inputs": [(column.name, column.required) for column in model.metadata.get_input_schema()],
+    "refused": refused,
+    "django": "django" in sys.modules,
+}))
+"""
+
+
+@pytest.mark.django_db
+def test_mlflow_takes_pictures_of_any_size_for_what_sees_colours_and_answers_as_the_site_does(make_version, tmp_path):
+    look = Look(COLOUR, LETTERBOX)
+    model = make_version(preprocess=Preprocess(40, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1), 3, look))
+    place = tmp_path / "model"
+    for name, data in servable.files(model, blobs.read(model.bundle)).items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    views = [np.random.default_rng(seed).integers(0, 256, (50, 90, 3), dtype=np.uint8) for seed in (1, 2)]
+    sent = tmp_path / "sent.json"
+    sent.write_text(json.dumps([as_png(view, "RGB") for view in views]))
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK_IN_COLOUR, place, sent],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    predictor = serving.predictor(model)
+    tiles = np.stack([np.asarray(Image.fromarray(one).convert("L").resize((256, 256), 2)) for one in views])
+    pixels = predictor.manifest.preprocess.pixels([ReferenceView(one) for one in views])
+    expected = predictor.predict(tiles, pixels).probabilities
+    shares = [list(answer["probabilities"].values()) for answer in told["answers"]]
+    np.testing.assert_allclose(shares, expected, atol=1e-6, rtol=0)
+    assert len(told["example"]) == 1
+    optional = [[name, False] for name in ("slope", "intercept", "window_low", "window_high")]
+    assert told["inputs"] == [["image", True], *optional]
+    assert "image" in told["refused"]
+    assert told["django"] is False
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "look", [Look(GREY, LETTERBOX), Look(COLOUR), Look(WINDOWS, SQUASH, ((40.0, 400.0),))], ids=lambda look: look.sees
+)
+def test_the_example_of_every_look_is_one_that_it_reads(make_version, look):
+    levels = (0.5,) * look.channels if look.channels > 1 else 0.5
+    model = make_version(preprocess=Preprocess(40, levels, levels, look.channels, look))
+    files = servable.files(model, blobs.read(model.bundle))
+    table = json.loads(files["input_example.json"])
+    assert json.loads(files["serving_input_example.json"]) == {"dataframe_split": table}
+    columns = {name: Column([value]) for name, value in zip(table["columns"], table["data"][0], strict=True)}
+    (answer,) = loader.Servable(serving.predictor(model)).predict(Frame(columns))
+    assert answer["intended_use"]
 
 
 @pytest.mark.django_db

@@ -9,10 +9,20 @@ from safetensors.torch import load, save
 
 from models_registry.inference.architectures import COMPACT, build
 from models_registry.inference.bundle import BundleError, bundle_digest, pack, sign, unpack, verify_signature
+from models_registry.inference.looks import COLOUR, LETTERBOX, SQUASH, WINDOWS, Look
+from models_registry.inference.preprocess import Preprocess
 from models_registry.statistics.calibration import Calibration
 from models_registry.statistics.conformal import Conformal, SetRule
 from models_registry.statistics.prior import Prior
 from tests.training.engine.builders import make_bundle, make_manifest
+
+COLOURS = Preprocess(32, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1), 3, Look(COLOUR, LETTERBOX))
+CT = Preprocess(300, (0.5, 0.4), (0.2, 0.1), 2, Look(WINDOWS, SQUASH, ((-600.0, 1500.0), (40.0, 400.0))))
+# Of bundles as they were before there was more to see than tiles: made with the code of then, to the byte.
+BEFORE = {
+    COMPACT: "633635b257549d164b5e773260c64660f610b564b88f0c11a39fd63f25d430cb",
+    "resnet18": "20c329ba4c3cbab521327be3b67a5bccfb0434f257e9b7e4577c7a6ee93fa5e7",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +64,13 @@ def test_a_bundle_without_calibration_keeps_the_reason():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format_version": 2}, "format_version"),
+        ({"format_version": 2}, "format_version must be 1 for what it sees"),
+        ({"format_version": 3}, "a newer release of MediScan may read it"),
+        ({"format_version": True}, "format_version must be 1 or 2"),
+        ({"preprocess": {**COLOURS.to_dict()}}, "format_version must be 2 for what it sees"),
+        ({"preprocess": {**COLOURS.to_dict(), "sees": "smell"}}, "sees must be of"),
+        ({"preprocess": {**COLOURS.to_dict(), "shape": "round"}}, "shape of"),
+        ({"preprocess": {**COLOURS.to_dict(), "mean": [0.5, 0.5]}}, "numbers, or 3 of them"),
         ({"architecture": "vgg16"}, "architecture must be one of"),
         ({"architecture": "resnet34"}, "do not belong to resnet34"),
         ({"classes": [{"id": 1, "name": "A"}]}, "classes must have"),
@@ -147,3 +163,33 @@ def test_a_signature_holds_for_these_bytes_and_this_key_only(data):
 def test_a_manifest_refuses_flip_averaging_where_laterality_matters():
     with pytest.raises(BundleError, match="flip_tta"):
         replace(make_manifest(), flip_tta=True)
+
+
+def counted_weights(architecture: str, channels: int = 1) -> dict[str, torch.Tensor]:
+    """Weights that need no random numbers, and depend on no release of PyTorch."""
+    state = build(architecture, 2, channels).state_dict()
+    for name, value in state.items():
+        if value.is_floating_point():
+            steps = torch.arange(value.numel(), dtype=torch.float64).remainder(17).sub(8).div(64).reshape(value.shape)
+            state[name] = (steps.abs() + 0.5 if name.endswith(("running_var",)) else steps).to(value.dtype)
+    return state
+
+
+@pytest.mark.parametrize(("architecture", "channels"), [(COMPACT, 1), ("resnet18", 3)])
+def test_a_bundle_that_sees_tiles_is_written_byte_for_byte_as_before(architecture, channels):
+    manifest = make_manifest(architecture=architecture, preprocess=Preprocess(32, 0.5, 0.25, channels), packages={})
+    data = pack(manifest, counted_weights(architecture, channels))
+    assert bundle_digest(data) == BEFORE[architecture]
+    assert manifest.to_dict()["format_version"] == 1
+    assert set(manifest.to_dict()["preprocess"]) == {"size", "mean", "std", "channels"}
+
+
+@pytest.mark.parametrize("preprocess", [COLOURS, CT])
+def test_what_a_bundle_sees_is_kept_and_programs_that_know_tiles_alone_refuse_it(preprocess):
+    manifest = make_manifest(preprocess=preprocess)
+    data = pack(manifest, counted_weights(COMPACT, preprocess.channels))
+    kept = unpack(data)
+    assert kept.manifest.preprocess == preprocess
+    assert pack(kept.manifest, kept.state_dict) == data
+    # They ask for exactly 1.
+    assert json.loads(json.dumps(kept.manifest.to_dict()))["format_version"] == 2

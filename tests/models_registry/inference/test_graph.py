@@ -10,8 +10,9 @@ import torch
 from models_registry.inference import bundle as bundles
 from models_registry.inference import graph
 from models_registry.inference.architectures import build
-from models_registry.inference.names import COMPACT
-from models_registry.inference.pictures import reference_tiles
+from models_registry.inference.looks import Look
+from models_registry.inference.names import COLOUR, COMPACT, GREY, LETTERBOX, SQUASH, WINDOWS
+from models_registry.inference.pictures import reference_pixels, reference_tiles
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
 from models_registry.inference.runtimes import Outputs
@@ -20,15 +21,16 @@ from models_registry.statistics.calibration import Calibration, Referral
 KEY = bytes(range(32))
 
 
-def predictor(architecture=COMPACT, *, members=1, size=32, channels=1, flip_tta=False) -> Predictor:
+def predictor(architecture=COMPACT, *, members=1, size=32, channels=1, flip_tta=False, preprocess=None) -> Predictor:
+    preprocess = preprocess or Preprocess(size, 0.5, 0.25, channels)
     states = []
     for seed in range(members):
         torch.manual_seed(seed)
-        states.append(build(architecture, 3, channels).state_dict())
+        states.append(build(architecture, 3, preprocess.channels).state_dict())
     manifest = bundles.Manifest(
         architecture=architecture,
         classes=tuple(bundles.ClassRef(number, f"class {number}") for number in (1, 2, 3)),
-        preprocess=Preprocess(size, 0.5, 0.25, channels),
+        preprocess=preprocess,
         calibration=Calibration(1.5, 40),
         referral=Referral(0.0, 0.9, 0.9, 40),
         prevalence=(0.2, 0.3, 0.5),
@@ -68,6 +70,33 @@ def test_a_deep_network_of_three_channels_answers_as_pytorch():
     made = predictor("resnet18", channels=3, size=64)
     session = graph.Graph(exported(made), made.manifest, threads=2)
     assert graph.parity(session, made.eager, reference_tiles()).holds
+
+
+@pytest.mark.parametrize("shape", [SQUASH, LETTERBOX])
+@pytest.mark.parametrize(("sees", "windows"), [(GREY, ()), (COLOUR, ()), (WINDOWS, ((-600.0, 1500.0), (40.0, 400.0)))])
+def test_a_graph_of_every_look_answers_as_pytorch_and_says_what_it_takes(sees, windows, shape):
+    look = Look(sees, shape, windows)
+    _parity(look, COMPACT, 40)
+
+
+def test_a_deep_network_in_colour_answers_as_pytorch():
+    _parity(Look(COLOUR, LETTERBOX), "resnet18", 64)
+
+
+def _parity(look: Look, architecture: str, size: int) -> None:
+    levels = (0.5, 0.4, 0.3)[: look.channels] if look.channels > 1 else 0.5
+    made = predictor(architecture, preprocess=Preprocess(size, levels, levels, look.channels, look))
+    data = exported(made)
+    session = graph.Graph(data, made.manifest, threads=1)
+    pixels = reference_pixels(made.manifest.preprocess)
+    assert graph.parity(session, made.eager, pixels).holds
+    (given,) = onnx.load(io.BytesIO(data)).graph.input
+    sides = [side.dim_value for side in given.type.tensor_type.shape.dim]
+    assert sides[1:] == list(pixels.shape[1:])
+    facts = {entry.key: entry.value for entry in onnx.load(io.BytesIO(data)).metadata_props}
+    assert facts["input"] == f"uint8 (n, {', '.join(map(str, pixels.shape[1:]))}): {look.words(size)}"
+    with pytest.raises(ValueError, match="made of views"):
+        session.run(reference_tiles())
 
 
 def test_other_weights_do_not_pass_as_equal(committee):

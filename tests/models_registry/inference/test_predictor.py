@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from models_registry.inference.architectures import (
     COMPACT,
@@ -11,8 +12,12 @@ from models_registry.inference.architectures import (
     forward_to,
     strides,
 )
-from models_registry.inference.bundle import unpack
+from models_registry.inference.bundle import pack, unpack
+from models_registry.inference.knowing import rules
+from models_registry.inference.looks import COLOUR, LETTERBOX, Look
+from models_registry.inference.pictures import reference_inputs
 from models_registry.inference.predictor import Predictor, decide
+from models_registry.inference.preprocess import Preprocess
 from models_registry.statistics.calibration import Calibration, softmax
 from models_registry.statistics.conformal import Conformal, SetRule
 from models_registry.statistics.prior import Prior
@@ -148,3 +153,42 @@ def test_without_thresholds_or_calibration_there_are_no_sets():
     blind = Predictor(unpack(make_bundle(calibration=Calibration(None, 3, "few"), conformal=conformal)))
     for model in (silent, blind):
         assert model.prediction_set(model.predict(tiles)) is None
+
+
+@pytest.mark.parametrize(("architecture", "channels"), [(COMPACT, 1), ("resnet18", 3)])
+def test_what_sees_tiles_answers_to_the_bit_as_before_there_was_more_to_see(architecture, channels):
+    state = build(architecture, 2, channels).state_dict()
+    manifest = make_manifest(architecture=architecture, preprocess=Preprocess(48, 0.4, 0.2, channels))
+    model, network = Predictor(unpack(pack(manifest, state))), build(architecture, 2, channels)
+    network.load_state_dict(state)
+    network.requires_grad_(requires_grad=False).to(memory_format=torch.channels_last).eval()
+    tiles = make_tiles(5)[0]
+    # As the first release wrote it down.
+    x = torch.from_numpy(tiles.astype(np.float32)).unsqueeze(1)
+    small = functional.interpolate(x, (48, 48), mode="bilinear", antialias=True).round_().clamp_(0, 255).to(torch.uint8)
+    unit = small.to(torch.float32).div_(255)
+    given = ((unit - 0.4) / 0.2).expand(-1, channels, -1, -1).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected = network(given).numpy()
+    assert np.array_equal(model.predict(tiles).logits, expected)
+
+
+@pytest.fixture(scope="module")
+def in_colour():
+    look = Look(COLOUR, LETTERBOX)
+    manifest = make_manifest(preprocess=Preprocess(40, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1), 3, look))
+    return Predictor(unpack(pack(manifest, build(COMPACT, 2, 3).state_dict())))
+
+
+def test_what_sees_colours_is_given_them_beside_the_tiles_and_never_less(in_colour):
+    tiles, pixels = reference_inputs(in_colour.manifest.preprocess)
+    said = in_colour.predict(tiles, pixels)
+    assert said.logits.shape == (4, 2)
+    assert said.unreadable == tuple(rules.quality(tiles))
+    assert np.array_equal(said.features, in_colour.features(tiles, pixels))
+    swapped = pixels[..., ::-1].copy()
+    assert not np.array_equal(in_colour.predict(tiles, swapped).logits[2:], said.logits[2:])
+    in_colour.warm(3)
+    for given in (None, pixels[:1], pixels[..., 0], pixels[:, :20]):
+        with pytest.raises(ValueError, match="pixels"):
+            in_colour.predict(tiles, given)
