@@ -40,9 +40,10 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     page.goto(f"{live_server.url}{reverse('scan', args=[film.pk])}")
     assert page.get_by_text("nobody has said which of them count").count() == 1
     page.get_by_text("Choose frames").click()
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('#frames img')].every(one => one.complete && one.naturalWidth)"
-    )
+    page.get_by_role("checkbox", name="Frame 3", exact=True).scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    widths = page.locator("#frames img").evaluate_all("images => images.map(one => one.naturalWidth)")
+    assert widths[2] > 0, widths
     page.get_by_role("checkbox", name="Frame 3", exact=True).check()
     page.get_by_role("checkbox", name="Frame 7", exact=True).check()
     looked(seen, tmp_path, "choosing")
@@ -62,9 +63,7 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     page.get_by_text(f"Answered on 2 frames of {film.frames} (3, 7)").wait_for()
     shown = page.locator("img.base").get_attribute("src")
     assert shown.endswith(f"/frames/{grade.worst_frame}/")
-    page.wait_for_function(
-        "() => { const i = document.querySelector('img.base'); return i.complete && i.naturalWidth }"
-    )
+    page.wait_for_load_state("networkidle")
     page.get_by_role("checkbox", name="Show what spoke for").check()
     page.wait_for_timeout(500)
     looked(seen, tmp_path, "graded")
