@@ -62,14 +62,15 @@ def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
     from models_registry.inference.heat import on_scan
 
     predictor = serving.predictor(grade.model)
-    given = reading.one(predictor, grade.image, grade.worst_frame or 0)
-    width, height = _shape(grade.image) if given.pixels is None else (given.width, given.height)
+    frame = grade.worst_frame or 0
+    given = reading.one(predictor, grade.image, frame)
+    width, height = _shape(grade.image, frame) if given.pixels is None else (given.width, given.height)
     return on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height)
 
 
-def _shape(image: Image) -> tuple[int, int]:
-    """As pages show the scan: where its pixels are no squares, its file has another shape."""
-    data = blobs.read(ensure(image, RenditionKind.THUMBNAIL))
+def _shape(image: Image, frame: int) -> tuple[int, int]:
+    """As pages show the scan, or a frame of it: where its pixels are no squares, its file has another shape, and so may a page."""
+    data = blobs.read(ensure(image, RenditionKind.THUMBNAIL, frame))
     with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as thumbnail:
         shown = thumbnail.size
     scale = max(shown) / max(image.width, image.height)

@@ -39,10 +39,9 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     page = seen.page
     page.goto(f"{live_server.url}{reverse('scan', args=[film.pk])}")
     assert page.get_by_text("nobody has said which of them count").count() == 1
-    page.get_by_text("Choose frames").click()
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('#frames img')].every(one => one.complete && one.naturalWidth)"
-    )
+    with page.expect_response(lambda answer: "/frames/3/" in answer.url):
+        page.get_by_text("Choose frames").click()
+    assert page.locator("#frames img").nth(2).evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_role("checkbox", name="Frame 3", exact=True).check()
     page.get_by_role("checkbox", name="Frame 7", exact=True).check()
     looked(seen, tmp_path, "choosing")
@@ -62,9 +61,7 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     page.get_by_text(f"Answered on 2 frames of {film.frames} (3, 7)").wait_for()
     shown = page.locator("img.base").get_attribute("src")
     assert shown.endswith(f"/frames/{grade.worst_frame}/")
-    page.wait_for_function(
-        "() => { const i = document.querySelector('img.base'); return i.complete && i.naturalWidth }"
-    )
+    assert page.locator("img.base").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_role("checkbox", name="Show what spoke for").check()
-    page.wait_for_timeout(500)
+    page.locator("img.overlay").evaluate("image => image.decode()")
     looked(seen, tmp_path, "graded")

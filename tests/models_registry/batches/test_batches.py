@@ -18,11 +18,10 @@ from models_registry.batches import selectors, services, worker
 from models_registry.batches.services import cancel_batch, start_batch
 from models_registry.batches.worker import run_batch
 from models_registry.deployments.services import deploy
-from models_registry.grades import worker as grading
 from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade, GradeBatch, GradeBatchItem, Referral
-from models_registry.versions import serving
+from models_registry.versions import reading, serving
 from tests.models_registry.deployments.test_deployments import damage
 
 pytestmark = pytest.mark.django_db
@@ -108,14 +107,14 @@ def test_what_cannot_be_graded_is_left_out_or_failed_and_says_why(deployed, auth
     Image.objects.filter(pk=held.pk).update(hold="burned_in_annotation")
     Image.objects.filter(pk=many.pk).update(frames=3)
     delete_scan(actor=admin, image=gone)
-    real = grading.tile
+    real = reading.tile
 
-    def unreadable(image):
+    def unreadable(image, frame):
         if image.pk == broken.pk:
             raise RuntimeError("/secret/path of patient Smith")
-        return real(image)
+        return real(image, frame)
 
-    monkeypatch.setattr(grading, "tile", unreadable)
+    monkeypatch.setattr(reading, "tile", unreadable)
     finished(batch)
     assert batch.status == "succeeded"
     assert outcomes(batch) == {"left_out": 3, "failed": 1}
@@ -332,10 +331,10 @@ def test_the_command_exits_with_one_when_a_scan_failed(deployed, project, scans,
     from django.core.management import call_command
     from django.core.management.base import CommandError
 
-    def unreadable(image):
+    def unreadable(image, frame):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(grading, "tile", unreadable)
+    monkeypatch.setattr(reading, "tile", unreadable)
     with pytest.raises(CommandError, match="4 of 4 scans got no answer") as caught:
         call_command("grade_batch", project.name, stdout=io.StringIO(), stderr=io.StringIO())
     assert caught.value.returncode == 1

@@ -93,10 +93,10 @@ def test_a_scan_that_cannot_be_read_fails_alone(ask, monkeypatch):
     grades = ask(3)
     real = reading.tile
 
-    def broken(image):
+    def broken(image, frame):
         if image.pk == grades[1].image_id:
             raise RuntimeError("unreadable")
-        return real(image)
+        return real(image, frame)
 
     monkeypatch.setattr(reading, "tile", broken)
     tasks.grade(grades[0].pk)
@@ -137,9 +137,9 @@ def test_a_row_that_another_attempt_has_taken_over_is_left_to_it(ask, monkeypatc
     grades = ask(2)
     real = reading.tile
 
-    def slow(image):
+    def slow(image, frame):
         Grade.objects.filter(pk=grades[0].pk).update(attempt=2)
-        return real(image)
+        return real(image, frame)
 
     monkeypatch.setattr(reading, "tile", slow)
     tasks.grade(grades[0].pk)
@@ -204,7 +204,7 @@ def test_whoever_waits_is_rung_for_answers_and_failures(ask, monkeypatch, django
     assert rung
     rung.clear()
     (grade,) = ask(1, first=60)
-    monkeypatch.setattr(reading, "tile", lambda image: 1 / 0)
+    monkeypatch.setattr(reading, "tile", lambda image, frame: 1 / 0)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.grade(grade.pk)
     assert state([grade]) == ["failed"]

@@ -170,7 +170,7 @@ def test_a_damaged_bundle_fails_the_grade_with_the_remedy(deployed, author, make
 def test_an_unforeseen_failure_is_told_without_details(deployed, author, make_scan, monkeypatch):
     from models_registry.versions import reading
 
-    def broken(image):
+    def broken(image, frame):
         raise RuntimeError("/secret/path of patient Smith")
 
     monkeypatch.setattr(reading, "tile", broken)

@@ -59,7 +59,7 @@ def test_a_run_that_is_cancelled_stops_while_it_reads(reading):
 def test_a_test_scan_that_cannot_be_read_is_named(reading, monkeypatch):
     run, recorder, model = reading
 
-    def damaged(image):
+    def damaged(image, frame):
         raise ValueError("cut short")
 
     monkeypatch.setattr("models_registry.versions.reading.tile", damaged)
@@ -87,7 +87,7 @@ def test_patients_who_turn_out_to_be_one_while_the_run_is_at_work_are_not_measur
     tested, trained = (run.snapshot.members.filter(split=side)[0].image.patient for side in ("test", "train"))
     merge_patients(actor=admin, project=run.project, source=tested, target=trained)
     opened = []
-    monkeypatch.setattr("models_registry.versions.reading.one", lambda *given: opened.append(given))
+    monkeypatch.setattr("models_registry.versions.reading.one", lambda *asked: opened.append(asked))
     with pytest.raises(Conflict, match=r"1 test scans of .* turned out") as refusal:
         measure(run, serving.predictor(model), recorder)
     assert refusal.value.code == "test_leak"
