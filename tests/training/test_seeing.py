@@ -164,7 +164,10 @@ def test_the_shape_is_the_projects_and_so_is_whether_scans_are_turned(pictured, 
 def test_the_run_is_told_what_the_plan_said(pictured, admin, start):
     snapshot = pictured(ROSE, BLUE)
     plan = planned(snapshot, admin)
-    assert start(snapshot=snapshot).config == plan.config
+    run = start(snapshot=snapshot)
+    assert run.config == plan.config
+    # What the engine makes of the row, now and when the run is made again.
+    assert planning.engine_config(run.config).look.channels == 3
 
 
 @pytest.fixture
