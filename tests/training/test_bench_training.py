@@ -9,6 +9,7 @@ import torch
 
 from benchmarks import _medmnist_peer, _training_quality, _training_search, training
 from benchmarks import _training_data as sets
+from benchmarks import _training_more as more
 from benchmarks._training_machine import code_digest
 from benchmarks._training_site import stage
 
@@ -218,3 +219,64 @@ def test_accuracies_of_several_seeds_are_pooled_as_their_mean():
 )
 def test_a_stage_is_named_by_what_a_run_says(status, message, name):
     assert stage(status, message) == name
+
+
+def test_cells_are_trained_in_colour_and_in_grey_with_one_recipe():
+    colour, grey = (
+        _training_quality.configuration(name, 209, seed=1)
+        for name in (_training_quality.CELLS, _training_quality.CELLS_GREY)
+    )
+    differing = {name for name, value in colour.to_dict().items() if value != grey.to_dict()[name]}
+    assert differing == {"sees"}
+    assert (colour.sees, colour.architecture, colour.any_angle) == ("colour", "resnet_detail", True)
+
+
+def test_radiographs_at_224_pixels_differ_in_nothing_but_size_and_what_follows_from_it():
+    usual, large = (
+        _training_quality.configuration(name, 144, seed=0).to_dict()
+        for name in (_training_quality.XRAY, _training_quality.XRAY_224)
+    )
+    assert {name for name, value in usual.items() if value != large[name]} == {"image_size", "members"}
+
+
+def test_a_file_is_seen_as_the_product_sees_it_in_colour():
+    import io
+
+    from PIL import Image
+
+    pixels = np.zeros((60, 80, 3), np.uint8)
+    pixels[:, :40, 0], pixels[:, 40:, 2] = 200, 100
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    assert np.array_equal(more.view(out.getvalue()).pixels, pixels)
+
+
+def test_a_near_copy_is_found_where_brightness_alone_differs_and_strangers_are_not():
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(40, 200, (4, 12, 12)).astype(np.uint8)
+    tiles = np.stack([np.asarray(Image.fromarray(one).resize((256, 256), Image.Resampling.BICUBIC)) for one in coarse])
+    first = sets.Part(tiles[:3], np.zeros(3, np.int64), ("a", "b", "c"))
+    second = sets.Part(np.stack([tiles[3], tiles[1] // 2 + 20]), np.zeros(2, np.int64), ("x", "y"))
+    assert more.near_copies(first, second) == [("b", "y")]
+    assert more.without(second, {"y"}).tolist() == [0]
+
+
+def test_figures_of_some_test_pictures_are_those_of_their_answers_alone():
+    scans = part(40, groups=40)
+    logits = np.where(scans.labels[:, None] == np.arange(2), 1.0, -1.0)
+    logits[:10] *= -1
+    runs = [{"test_logits": logits.tolist()}, {"test_logits": None}]
+    assert _training_quality.apart(scans, runs, np.arange(10, 40)) == {"auroc": 1.0, "accuracy": 1.0}
+    assert _training_quality.apart(scans, runs, np.arange(40))["accuracy"] == 0.75
+
+
+def test_no_patient_of_the_second_hospital_is_in_both_halves(shared_data, monkeypatch):
+    if not (shared_data / more.SECOND).is_dir():
+        pytest.skip(f"no {more.SECOND} among the shared data")
+    monkeypatch.setattr(more, "seen", lambda files, *_: np.zeros((len(files), 1, 1), np.uint8))
+    halves = [more.second_hospital(shared_data, half) for half in "ab"]
+    assert not set(halves[0].groups) & set(halves[1].groups)
+    assert sum(map(len, halves)) == 300
+    assert all(0.4 < half.labels.mean() < 0.6 for half in halves)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models_registry.inference.names import COMPACT, DETAIL, GREY, MIN_SIZE
+from models_registry.inference.names import DETAIL, GREY, MIN_SIZE, SCRATCH_ONLY
 
 from .config import TrainConfig
 
@@ -69,8 +69,12 @@ def default_config(
 def _members(architecture: str, shown: int, size: int) -> int:
     """Several networks rank and calibrate better than one (Lakshminarayanan et al., "Deep Ensembles", NeurIPS 2017); how
     many, follows from what one of them costs."""
-    work = shown * (size / MIN_SIZE) ** 2
-    return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1)))) if architecture == COMPACT else 1
+    if architecture not in SCRATCH_ONLY:
+        return 1
+    # The stem of the network for small things halves the side.
+    side = size / 2 if architecture == DETAIL else size
+    work = shown * (side / MIN_SIZE) ** 2
+    return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1))))
 
 
 def _epochs(n_train: int, shown: int) -> int:

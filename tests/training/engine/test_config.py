@@ -153,3 +153,14 @@ def test_data_that_cannot_train_is_named(n_train, n_val, labels, named):
     with pytest.raises(ConfigError) as caught:
         TrainData(tiles, own if labels is None else np.array(labels), *make_tiles(n_val), 2)
     assert caught.value.field == named
+
+
+def test_the_network_for_small_things_sees_more_pixels_longer_and_is_as_many_as_it_costs():
+    given = {"weights_available": False, "picture_side": 640, "sees": "colour", "any_angle": True}
+    plain, detail = (default_config(209, architecture=name, **given) for name in ("resnet_compact", "resnet_detail"))
+    assert (plain.image_size, detail.image_size) == (64, 128)
+    assert (plain.epochs, detail.epochs) == (43, 60)
+    assert (plain.members, detail.members) == (3, 3)
+    assert detail.any_angle
+    assert detail.look.channels == 3
+    assert default_config(20_000, architecture="resnet_detail", image_size=512, **given).members == 1
