@@ -24,7 +24,7 @@ from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Pixels, Preprocess, Tiles, blank, shrink
 from .refer_reasons import ReferReason
-from .runtimes import BATCH, Eager, Runtime
+from .runtimes import BATCH, Eager, Outputs, Runtime
 
 ANSWER, REFER = "answer", "refer"
 
@@ -203,6 +203,10 @@ class Predictor:
             for network, part in zip(self.networks, parts, strict=True)
         ]
         return np.asarray(np.std([shares[np.arange(len(classes)), classes] for shares in each], axis=0))
+
+    def outputs(self, tiles: Tiles) -> Outputs:
+        """What the networks alone say, by whatever runs them."""
+        return self._runtime.run(tiles)
 
     def features(self, tiles: Tiles) -> npt.NDArray[np.float32]:
         """The pooled features (N, D) that the heads read, those of several members concatenated."""

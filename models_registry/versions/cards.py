@@ -7,7 +7,7 @@ from typing import Any
 from images.models import RESEARCH_USE, Split
 from labeling.models import Snapshot, SnapshotMember
 from models_registry.models import Evaluation, ModelVersion
-from models_registry.versions import conduct, confidence
+from models_registry.versions import conduct, confidence, graphs
 from models_registry.versions.class_changes import since_training
 
 _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificity", "f1", "ece", "coverage")
@@ -53,6 +53,7 @@ def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
         "calibration": model.calibration,
         "metrics": report(evaluation),
         **conduct.card(model),
+        "graph": {"precision": graphs.precision(model), "note": graphs.sentence(model)},
         "bundle_sha256": model.bundle_sha256,
     }
 
@@ -94,6 +95,7 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         *since_training(model, model.project).sentences,
         "",
         *_speed(frozen.get("training", {})),
+        *_graph(model),
         "## Figures",
         *figure_lines(evaluation),
         "",
@@ -104,6 +106,11 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         *conduct.lines(model),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _graph(model: ModelVersion) -> list[str]:
+    """What runs the networks, once that is settled; the card in the graph itself is written before."""
+    return [graphs.sentence(model), ""] if graphs.of(model) is not None else []
 
 
 def _speed(training: Mapping[str, Any]) -> list[str]:
