@@ -19,7 +19,7 @@ from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
-from models_registry.inference.predictor import Predictor
+from models_registry.inference.predictor import Predictions, Predictor
 from models_registry.models import ModelVersion
 from models_registry.statistics.calibration import softmax
 from models_registry.versions import exporting, serving
@@ -100,9 +100,10 @@ class Training:
         measuring.require_fair(self.run)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
-        report = measuring.measure(self.run, packed.predictor, self.recorder)
+        heard = knowing.Remembering(packed.predictor)
+        report = measuring.measure(self.run, heard, self.recorder)
         self.recorder.check()
-        model = self._register(packed, report)
+        model = self._register(packed, report, heard.said)
         self._export(model, packed.predictor)
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
@@ -242,7 +243,9 @@ class Training:
         """The version to continue from, loaded."""
         return serving.predictor(self.run.base_model) if self.run.base_model else None
 
-    def _register(self, packed: packing.Packed, report: dict[str, Any]) -> ModelVersion:
+    def _register(
+        self, packed: packing.Packed, report: dict[str, Any], said_of_test: list[Predictions]
+    ) -> ModelVersion:
         run, fitted = self.run, packed.fitted
         facts = {
             "training": run.code,
@@ -265,7 +268,7 @@ class Training:
             calibration={},
             card=facts,
             metrics=report,
-            reference=knowing.reference(packed.predictor, self.validation).to_json(),
+            reference=knowing.reference(packed.predictor, self.validation, said_of_test).to_json(),
             mlflow_run_id=self.book.run_id(),
         )
 
