@@ -16,6 +16,7 @@ from models_registry.inference import graph
 from models_registry.inference.architectures import build
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
+from models_registry.inference.quantised import quantise
 from models_registry.statistics.calibration import Calibration, Referral
 
 THREADS = 2
@@ -51,6 +52,8 @@ def figures(rounds: int) -> dict[str, Any]:
     usual = _both(size=64, members=3)
     return {
         "fp32_vs_eager": ratio(*_on_tiles(deep), rounds),
+        "int8_vs_eager": ratio(*_on_tiles(_in_integers(deep)), rounds),
+        "committee_int8_vs_eager": ratio(*_on_tiles(_in_integers(small)), rounds),
         "committee_vs_eager": ratio(*_on_tiles(small), rounds),
         "committee_64_vs_eager": ratio(*_on_tiles(usual), rounds),
         "full_grade_vs_usual": ratio(*_full_grade(deep), rounds),
@@ -60,6 +63,15 @@ def figures(rounds: int) -> dict[str, Any]:
 def _both(**shape: Any) -> tuple[Predictor, graph.Graph]:
     predictor = Predictor(bundles.unpack(bundle([(1, "NORMAL"), (2, "OPACITY")], **shape)))
     data = graph.export(predictor.networks, predictor.manifest, predictor.digest)
+    return predictor, graph.Graph(data, predictor.manifest, threads=THREADS)
+
+
+def _in_integers(pair: tuple[Predictor, graph.Graph]) -> tuple[Predictor, graph.Graph]:
+    """The same network with its graph in 8-bit integers; whether one may serve is `inference.agreement`'s to say."""
+    predictor, _ = pair
+    size = predictor.manifest.preprocess.size
+    pixels = np.random.default_rng(1).integers(0, 256, (16, size, size), dtype=np.uint8)
+    data = quantise(graph.export(predictor.networks, predictor.manifest, predictor.digest), pixels)
     return predictor, graph.Graph(data, predictor.manifest, threads=THREADS)
 
 

@@ -29,7 +29,8 @@ from benchmarks._grading_sides import CLIENTS, Side, grades, mlflow, p95
 
 PARTS = ("network", "serving", "redis", "training", "deploys", "cold", "knowing", "watching")
 KEYS = (
-    "fp32_vs_eager", "int8_vs_eager", "committee_vs_eager", "full_grade_vs_usual", "stack_added_ms_median",
+    "fp32_vs_eager", "int8_vs_eager", "committee_vs_eager", "committee_int8_vs_eager",
+    "full_grade_vs_usual", "stack_added_ms_median",
     "stack_added_ms_median_redis", "stack_throughput_share", "throughput_vs_mlflow_serve", "throughput_vs_153c71b",
     "batch_vs_mlflow_serve", "p95_vs_153c71b", "p95_ms_while_training", "p95_training_vs_without", "cold_start_ms",
     "cold_start_vs_warm", "deploys", "deploys_failed_requests",

@@ -19,6 +19,7 @@ DICT = serializers.DictField()
 UNKNOWN = "Classes in use that it does not know: it gives their scans another class."
 RETIRED = "Classes that it answers and the project has retired."
 GRAPH = "Digest of the exported graph (ONNX) that serves the version; null: PyTorch serves it."
+PRECISION = "fp32: PyTorch's answers (logits within 1e-4); int8: nearly so, as graph_note says; null: no graph."
 # What the list of evaluations gives as the result of each.
 MAIN = ("n", "accuracy", "balanced_accuracy")
 
@@ -43,6 +44,7 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     card = serializers.SerializerMethodField()
     card_text = serializers.SerializerMethodField()
     graph_sha256 = serializers.SerializerMethodField(help_text=GRAPH)
+    graph_precision = serializers.SerializerMethodField(help_text=PRECISION)
     graph_note = serializers.SerializerMethodField(
         help_text="What runs the networks, and why where it is not the graph."
     )
@@ -72,6 +74,7 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
             "created_by",
             "bundle_sha256",
             "graph_sha256",
+            "graph_precision",
             "graph_note",
             "mlflow_run_id",
             "mlflow_version",
@@ -109,6 +112,10 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_graph_sha256(self, model: ModelVersion) -> str | None:
         row = graphs.of(model)
         return row.sha256 if row and row.sha256 else None
+
+    @extend_schema_field(serializers.ChoiceField(choices=["fp32", "int8"], allow_null=True))
+    def get_graph_precision(self, model: ModelVersion) -> str | None:
+        return graphs.precision(model)
 
     def get_graph_note(self, model: ModelVersion) -> str:
         return graphs.sentence(model)

@@ -2,7 +2,7 @@
 
 from images.facts import parse_facts, pseudonym
 from images.scan_facts import ScanFacts
-from images.services.arrivals import on_arrival
+from images.services.arrivals import on_arrival, on_release
 from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
@@ -29,6 +29,7 @@ __all__ = [
     "on_arrival",
     "on_erase",
     "on_erase_patient",
+    "on_release",
     "open_original",
     "open_rendition",
     "open_view",

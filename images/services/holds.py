@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from images import policies
 from images.models import Hold, Image
+from images.services import arrivals
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound
 from mediscan_site.core.models import User
@@ -35,6 +36,7 @@ def release_scan(*, actor: User, image: Image) -> Image:
         if rows.update(version=F("version") + 1, **released):
             details = {"hold": image.hold}
             audit.record("scan.release", actor=actor, obj=image, project=image.project_id, details=details)
+            arrivals.tell_released(actor, image)
     current = Image.objects.select_related("project").filter(pk=image.pk, erased_at__isnull=True).first()
     if current is None:
         raise NotFound("This scan was erased.")

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet, Value
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
@@ -36,7 +36,8 @@ NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.lo
 
 @dataclass(frozen=True)
 class Job:
-    """One line of the jobs page. `cancel` is the address where a POST cancels it; empty when it cannot be cancelled."""
+    """One line of the jobs page. `cancel` is the address where a POST cancels it; empty when it cannot be cancelled. `needs`: the
+    right in the project that whoever cancels must have, where seeing the address is not enough; `loses`: what becomes of it."""
 
     kind: str
     name: str
@@ -48,9 +49,11 @@ class Job:
     progress: float
     error: str
     cancel: str = ""
+    needs: str = ""
+    loses: str = ""
 
 
-def _job(kind: str, name: str, url: str, project: Project, by: Any, row: Any, cancel: str = "") -> Job:
+def _job(kind: str, name: str, url: str, project: Project, by: Any, row: Any, **cancelling: str) -> Job:
     open_ended = row.status in ACTIVE and not row.cancel_requested
     return Job(
         kind=kind,
@@ -62,7 +65,7 @@ def _job(kind: str, name: str, url: str, project: Project, by: Any, row: Any, ca
         status=row.status,
         progress=row.progress,
         error=row.error,
-        cancel=cancel if open_ended else "",
+        **(cancelling if open_ended else {}),
     )
 
 
@@ -76,8 +79,17 @@ def _export_job(row: Export) -> Job:
 
 
 def _run_job(row: TrainingRun) -> Job:
-    cancel = reverse("run_cancel", args=[row.pk])
-    return _job("training run", row.code, reverse("run", args=[row.pk]), row.project, row.created_by, row, cancel)
+    return _job(
+        "training run",
+        row.code,
+        reverse("run", args=[row.pk]),
+        row.project,
+        row.created_by,
+        row,
+        cancel=reverse("run_cancel", args=[row.pk]),
+        needs="train_model",
+        loses="What it has learnt is lost.",
+    )
 
 
 def _evaluation_job(row: Any) -> Job:
@@ -92,7 +104,16 @@ def _grade_job(row: Any) -> Job:
 
 def _batch_job(row: Any) -> Job:
     name = f"{row.total} scan{'' if row.total == 1 else 's'} by {row.model.code}"
-    return _job("grade batch", name, reverse("grade_batch", args=[row.pk]), row.project, row.requested_by, row)
+    return _job(
+        "grade batch",
+        name,
+        reverse("grade_batch", args=[row.pk]),
+        row.project,
+        row.requested_by,
+        row,
+        cancel=reverse("grade_batch_cancel", args=[row.pk]) if row.is_own else "",
+        loses="What was graded stays.",
+    )
 
 
 def _imports(user: Any) -> QuerySet[Any]:
@@ -118,7 +139,8 @@ def _grades(user: Any) -> QuerySet[Any]:
 
 
 def _batches(user: Any) -> QuerySet[Any]:
-    return visible_batches(user).select_related("project", "model", "requested_by")
+    rows = visible_batches(user).select_related("project", "model", "requested_by")
+    return rows.annotate(is_own=Value(value=True) if is_admin(user) else Q(requested_by=user.pk))
 
 
 _KINDS: dict[str, tuple[Callable[[Any], QuerySet[Any]], Callable[[Any], Job]]] = {

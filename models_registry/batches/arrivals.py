@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from images.models import Image, Project
 from images.policies import can
-from images.services import on_arrival
+from images.services import on_arrival, on_release
 from images.services.exams import Remark
 from mediscan_site.core.models import User
 from models_registry.batches import services
@@ -30,3 +30,14 @@ def grade_new(actor: User, project: Project, images: Sequence[Image]) -> Sequenc
         )
     services.take_in(actor=actor, project=project, model=model, images=images)
     return ()
+
+
+@on_release
+def grade_released(actor: User, image: Image) -> None:
+    """A scan that was held when it came in was left out then. In the name of who released it, else of who brought it in; of
+    neither where neither may grade."""
+    project = image.project
+    model = deployed_model(project) if project.grade_on_arrival else None
+    asker = next((user for user in (actor, image.uploaded_by) if can(user, "grade_image", project)), None)
+    if model is not None and asker is not None:
+        services.take_in(actor=asker, project=project, model=model, images=[image], again=True)

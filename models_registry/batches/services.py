@@ -111,8 +111,11 @@ def _record_start(batch: GradeBatch) -> None:
     audit.record("grade_batch.start", actor=batch.requested_by, obj=batch, project=batch.project_id, details=details)
 
 
-def take_in(*, actor: User, project: Project, model: ModelVersion, images: Sequence[Image]) -> None:
+def take_in(
+    *, actor: User, project: Project, model: ModelVersion, images: Sequence[Image], again: bool = False
+) -> None:
     """New scans join the actor's batch of arrivals that is under way, or begin one. In the transaction that saves them.
+    `again`: a batch of arrivals may have left them out before.
 
     The batch's row is written before its new scans: a worker that finds it empty and wants to end it writes that row as
     well, so one of the two waits for the other, and no scan joins a batch that is over."""
@@ -124,6 +127,8 @@ def take_in(*, actor: User, project: Project, model: ModelVersion, images: Seque
         status__in=ACTIVE,
         cancel_requested=False,
     )
+    if again:
+        arriving = arriving.exclude(pk__in=GradeBatchItem.objects.filter(image__in=images).values("batch"))
     key = arriving.order_by("-pk").values_list("pk", flat=True).first()
     if key is None or not arriving.filter(pk=key).update(total=F("total") + len(images)):
         batch = GradeBatch(

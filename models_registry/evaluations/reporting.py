@@ -24,13 +24,17 @@ from models_registry.versions.fairness import require_fair
 from models_registry.versions.reading import Input, Read
 
 if TYPE_CHECKING:
-    from models_registry.inference.predictor import Predictor
+    from models_registry.inference.predictor import Predictions, Predictor
 
     Floats = npt.NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
 CHUNK: Final = 32
+
+
+def _nobody(_: "Predictions") -> None:
+    """What the version says is reported, and not kept."""
 
 
 class NothingToRead(Exception):
@@ -69,15 +73,16 @@ def build(
     model: ModelVersion | None = None,
     read: Read = reading.one,
     on_read: Callable[[int, int], None] = lambda done, total: None,
+    on_said: Callable[["Predictions"], None] = _nobody,
 ) -> dict[str, Any]:
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
 
     `classes`: {"id", "name"} in the predictor's order. `model`: the version the predictor is of, None while it is not
-    registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop. Raises
-    NothingToRead, and what `read` raises."""
+    registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop; `on_said` with
+    what the predictor says of some or one of the scans. Raises NothingToRead, and what `read` raises."""
     scans = _scans(snapshot)
     rival = _rival(snapshot, classes, model)
-    shares = _answers(scans, predictor, rival, read, on_read)
+    shares = _answers(scans, predictor, rival, read, on_read, on_said)
     return _report(scans, shares, rival, classes, predictor.manifest.referral.threshold)
 
 
@@ -116,6 +121,7 @@ def _answers(
     rival: Rival,
     read: Read,
     on_read: Callable[[int, int], None],
+    on_said: Callable[["Predictions"], None],
 ) -> "Floats":
     """Probabilities (N, K); those of the rival go to its `shares`. Only a few scans are in memory at a time."""
     shares, total = [], len(scans.members)
@@ -124,7 +130,7 @@ def _answers(
         single = [member.image for member in part if not member.frames]
         reading.fetch([one for one in (predictor, rival.predictor) if one is not None], [row.image for row in part])
         given = [read(predictor, image, 0) for image in single]
-        shares.append(_shares(predictor, part, given, read))
+        shares.append(_shares(predictor, part, given, read, on_said))
         if rival.predictor is not None:
             if rival.predictor.needs_views:
                 given = [read(rival.predictor, image, 0) for image in single]
@@ -133,17 +139,23 @@ def _answers(
     return np.concatenate(shares)
 
 
-def _shares(predictor: "Predictor", members: Sequence[SnapshotMember], given: Sequence[Input], read: Read) -> "Floats":
+def _shares(
+    predictor: "Predictor",
+    members: Sequence[SnapshotMember],
+    given: Sequence[Input],
+    read: Read,
+    on_said: Callable[["Predictions"], None] = _nobody,
+) -> "Floats":
     """Probabilities (N, K) of scans; `given`: of those of one frame. The others answer from the frames that were frozen."""
-    single = iter(predictor.predict(*reading.stacked(given)).probabilities if given else ())
-    return np.stack(
-        [
-            framing.answer(predictor, member.image, member.frames, read).said.probabilities[0]
-            if member.frames
-            else next(single)
-            for member in members
-        ]
-    )
+    together = predictor.predict(*reading.stacked(given)) if given else None
+    said = iter(together.each() if together else ())
+    found = [
+        framing.answer(predictor, member.image, member.frames, read).said if member.frames else next(said)
+        for member in members
+    ]
+    for one in found:
+        on_said(one)
+    return np.concatenate([one.probabilities for one in found])
 
 
 def _report(

@@ -23,7 +23,7 @@ from .manifest import Manifest
 from .names import TILE_SIDE
 from .preprocess import Pixels, Preprocess, Tiles, blank_inputs
 from .refer_reasons import ReferReason
-from .runtimes import BATCH, Eager, Runtime, batch_for
+from .runtimes import BATCH, Eager, Outputs, Runtime, batch_for
 
 ANSWER, REFER = "answer", "refer"
 
@@ -202,9 +202,13 @@ class Predictor:
         ]
         return np.asarray(np.std([shares[np.arange(len(classes)), classes] for shares in each], axis=0))
 
+    def outputs(self, tiles: Tiles, pixels: Pixels | None = None) -> Outputs:
+        """What the networks alone say, by whatever runs them. Input as of `predict`."""
+        return self._runtime.run(self._seen(tiles, pixels))
+
     def features(self, tiles: Tiles, pixels: Pixels | None = None) -> npt.NDArray[np.float32]:
         """The pooled features (N, D) that the heads read, those of several members concatenated. Input as of `predict`."""
-        return self._runtime.run(self._seen(tiles, pixels)).features
+        return self.outputs(tiles, pixels).features
 
     def _seen(self, tiles: Tiles, pixels: Pixels | None) -> Pixels:
         """`ValueError` where views are needed and `pixels` is missing, or of other scans or another shape."""

@@ -8,7 +8,7 @@ from images.models import RESEARCH_USE, Split
 from labeling.models import Snapshot, SnapshotMember
 from models_registry.inference.looks import Look
 from models_registry.models import Evaluation, ModelVersion
-from models_registry.versions import conduct, confidence
+from models_registry.versions import conduct, confidence, graphs
 from models_registry.versions.class_changes import since_training
 
 _FIGURES = ("balanced_accuracy", "accuracy", "auroc", "sensitivity", "specificity", "f1", "ece", "coverage")
@@ -65,6 +65,7 @@ def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
         "calibration": model.calibration,
         "metrics": report(evaluation),
         **conduct.card(model),
+        "graph": {"precision": graphs.precision(model), "note": graphs.sentence(model)},
         "bundle_sha256": model.bundle_sha256,
     }
 
@@ -107,6 +108,7 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
         "",
         *_sees(model),
         *_speed(frozen.get("training", {})),
+        *_graph(model),
         "## Figures",
         *figure_lines(evaluation),
         "",
@@ -122,6 +124,11 @@ def text(model: ModelVersion, evaluation: Evaluation | None) -> str:
 def _sees(model: ModelVersion) -> list[str]:
     told = sees(model)
     return ["## What it sees of a scan", f"{told[0].upper()}{told[1:]}.", ""] if told else []
+
+
+def _graph(model: ModelVersion) -> list[str]:
+    """What runs the networks, once that is settled; the card in the graph itself is written before."""
+    return [graphs.sentence(model), ""] if graphs.of(model) is not None else []
 
 
 def _speed(training: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,10 @@
 """What may keep a version from answering, whatever it says about the scan: the place, and an alarm of the watching."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.db.models import OuterRef, Subquery
 
 from images.models import Image, OnAlarm, UnacceptedSite
 from models_registry.inference.refer_reasons import ReferReason
@@ -34,38 +36,40 @@ class Conditions:
 def of_all(model: ModelVersion, images: Sequence[Image], blind: Sequence[bool]) -> list[Conditions]:
     """For scans that this version answers now, in their order; what holds at a place is looked up once. `blind`: whether each is
     part of an acceptance test, which is to find out what the version says without them."""
-    known: dict[places.Place, tuple[str, list[str]]] = {}
+    where = [places.place_of(model.project_id, places.where(image)) for image in images]
+    alarmed = sites_referred(model, {place.site for place in where})
+    known = {place: _at(model, place, alarmed) for place in dict.fromkeys(where)}
     found = []
-    for image, is_blind in zip(images, blind, strict=True):
-        place = places.place_of(model.project_id, places.where(image))
-        if place not in known:
-            known[place] = _at(model, place)
+    for place, is_blind in zip(where, blind, strict=True):
         standing, reasons = known[place]
         found.append(Conditions({"site": place.site, "standing": standing}, [] if is_blind else reasons))
     return found
 
 
-def _at(model: ModelVersion, place: places.Place) -> tuple[str, list[str]]:
-    """The standing of the version at this place, and why its scans are referred."""
+def _at(model: ModelVersion, place: places.Place, alarmed: Set[str]) -> tuple[str, list[str]]:
+    """The standing of the version at this place, and why its scans are referred. `alarmed`: sites that an alarm has referred."""
     standing = places.standing(model, place)
     refers_untested = model.project.unaccepted_site == UnacceptedSite.REFER and standing == Grade.Standing.UNTESTED
     reasons: list[str] = []
     if standing == Grade.Standing.REFUSED or refers_untested:
         reasons.append(ReferReason.SITE_NOT_ACCEPTED)
-    if alarm_refers(model, place.site):
+    if place.site in alarmed:
         reasons.append(ReferReason.WATCH_ALARM)
     return standing, reasons
 
 
-def alarm_refers(model: ModelVersion, site: str) -> bool:
-    """Whether the newest alarm of this version at this place has its scans referred: open under that rule, or decided so."""
-    alarm = Alarm.objects.filter(model=model, site=site).order_by("-pk").first()
-    if alarm is None:
-        return False
-    decision = AlarmDecision.objects.filter(alarm=alarm).order_by("-pk").first()
-    if decision is None:
-        return alarm.rule == OnAlarm.REFER
-    return decision.decision != AlarmDecision.Decision.GO_ON
+def sites_referred(model: ModelVersion, sites: Set[str]) -> set[str]:
+    """Those of the sites whose newest alarm of this version has their scans referred: open under that rule, or decided so. One
+    query, however many sites."""
+    newest = AlarmDecision.objects.filter(alarm=OuterRef("pk")).order_by("-pk").values("decision")[:1]
+    alarms = Alarm.objects.filter(model=model, site__in=sites).annotate(decided=Subquery(newest)).order_by("pk")
+    # Of a site the last one counts, which is its newest.
+    rows = {site: (rule, decided) for site, rule, decided in alarms.values_list("site", "rule", "decided")}
+    return {site for site, (rule, decided) in rows.items() if _refers(rule, decided)}
+
+
+def _refers(rule: str, decided: str | None) -> bool:
+    return rule == OnAlarm.REFER if decided is None else decided != AlarmDecision.Decision.GO_ON
 
 
 def warnings(grade: Grade) -> list[str]:

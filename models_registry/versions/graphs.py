@@ -19,6 +19,7 @@ from mediscan_site.core.storage import blobs, damage, ring
 from mediscan_site.core.storage.envelope import DamagedObject
 from mediscan_site.core.storage.opening import open_audited
 from models_registry.models import DeployedModel, ModelGraph, ModelVersion
+from models_registry.versions import quicker
 
 if TYPE_CHECKING:
     from models_registry.inference.graph import Graph
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "application/octet-stream"
+# The stored object says how its graph computes.
+INT8_TYPE: Final = f"{CONTENT_TYPE}; precision=int8"
+FP32, INT8 = "fp32", "int8"
 # The task that makes a graph. By name: the task's module is above this one.
 MAKE: Final = "models_registry.graph"
 
 
 def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
-    """Export, compare with PyTorch on the reference pictures, and keep the graph; or keep the note why there is none. `card`
-    goes into the file. Made again for a version that has one, it changes nothing."""
+    """Export, compare with PyTorch on the reference pictures, and keep the graph (in integers where these answer as well); or keep
+    the note why there is none. `card` goes into the file. Made again for a version that has one, it changes nothing."""
     from models_registry.inference import graph
     from models_registry.inference.graph import GraphError
     from models_registry.inference.pictures import reference_pixels
@@ -54,10 +58,38 @@ def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
     except GraphError as error:
         log.warning("No graph for %s, PyTorch serves it: %s", model.code, error)
         return _keep(ModelGraph(model=model, note=str(error)))
-    blob = blobs.write(data, namespace=blobs.namespace(model.project_id), content_type=CONTENT_TYPE)
+    return _stored(model, *_quickest(model, predictor, data, found.logits))
+
+
+def _quickest(
+    model: ModelVersion, predictor: "Predictor", exact: bytes, difference: float
+) -> tuple[bytes, str, str, float]:
+    """The graph that serves, its kind, what there is to say about it, and its difference from PyTorch on reference pictures."""
+    from models_registry.inference import graph
+    from models_registry.inference.pictures import reference_tiles
+
+    def load_graph(data: bytes) -> "Graph":
+        return graph.Graph(data, predictor.manifest, threads=settings.GRADE_THREADS)
+
+    quick, note = quicker.int8(model, predictor, exact, load_graph)
+    if quick is None:
+        return exact, CONTENT_TYPE, note, difference
+    difference = graph.parity(load_graph(quick), predictor.eager, reference_tiles()).logits
+    return quick, INT8_TYPE, note, difference
+
+
+def _stored(model: ModelVersion, data: bytes, kind: str, note: str, difference: float) -> ModelGraph:
+    from models_registry.inference import graph
+
+    blob = blobs.write(data, namespace=blobs.namespace(model.project_id), content_type=kind)
     signature = graph.sign(data, model.bundle_sha256, ring.current().signing_seed)
     row = ModelGraph(
-        model=model, blob=blob, sha256=graph.digest(data), signature=signature, logits_difference=found.logits
+        model=model,
+        blob=blob,
+        sha256=graph.digest(data),
+        signature=signature,
+        logits_difference=difference,
+        note=note,
     )
     with blobs.discarded_on_failure(blob):
         return _keep(row)
@@ -86,6 +118,14 @@ def has_one(model: ModelVersion) -> bool:
     return row is not None and row.blob_id is not None
 
 
+def precision(model: ModelVersion) -> str | None:
+    """How the version's graph computes, FP32 or INT8; None without one."""
+    row = of(model)
+    if row is None or row.blob is None:
+        return None
+    return INT8 if row.blob.content_type == INT8_TYPE else FP32
+
+
 def load(model: ModelVersion, manifest: "Manifest") -> "Graph | None":
     """The verified graph of a version, None where PyTorch must serve. One that is missing is asked for; one that cannot be
     trusted is let go of first. Both stand in the log."""
@@ -98,6 +138,10 @@ def load(model: ModelVersion, manifest: "Manifest") -> "Graph | None":
         return None
     if row.blob is None:
         log.warning("PyTorch serves %s: %s", model.code, row.note)
+        return None
+    if precision(model) == INT8 and settings.GRAPH_INT8 == quicker.OFF:
+        log.warning("The graph of %s in 8-bit integers is made anew in single precision: GRAPH_INT8 is off", model.code)
+        _let_go(row, row.blob)
         return None
     try:
         return graph.Graph(_verified(model, row, row.blob), manifest, threads=settings.GRADE_THREADS)
@@ -131,7 +175,9 @@ def sentence(model: ModelVersion) -> str:
     """What runs the networks of this version, for people."""
     row = of(model)
     if row is not None and row.blob is not None:
-        return "ONNX Runtime serves it: its exported graph gives PyTorch's answers."
+        if precision(model) == INT8:
+            return f"ONNX Runtime serves it by its exported graph. {row.note}"
+        return f"ONNX Runtime serves it: its exported graph gives PyTorch's answers. {row.note}".strip()
     if row is None:
         return "PyTorch serves it, more slowly, until its graph is made: that takes a minute after it is first needed."
     return f"PyTorch serves it, more slowly, because it has no graph: {row.note}."

@@ -1,4 +1,4 @@
-"""What a version said about its validation scans, number by number: the reference of all watching without labels."""
+"""What a version said about its validation and test scans, number by number: the reference of all watching without labels."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,8 +7,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reference:
-    """One entry for each validation scan, in one order: the predicted class (its id), its confidence, the distance as a share
-    of the limit from which on a scan is referred, the spread of the networks, and whether the scan was referred.
+    """One entry for each validation scan, then each test scan, in one order: the predicted class (its id), its confidence, the
+    distance as a share of the limit from which on a scan is referred, the spread of the networks, and whether it was referred.
 
     `distance` and `spread` are empty where they could not be measured. A version made before there were references has none.
     """

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from images.models import Project, ProjectClass
 from images.policies import require
+from labeling.policies import require_class
 from labeling.reading.labels import MAX_REASON
 from labeling.reading.queue import LEASE
 from mediscan_site.core import audit, text
@@ -70,8 +71,8 @@ def read(
     why = text.line(ungradable, attr="ungradable", max_length=MAX_REASON)
     if (label_class is None) == (not why):
         raise Invalid("Give either the class that you see or why the scan is ungradable.", attr="label")
-    if label_class is not None and (label_class.project_id != blind_read.project_id or label_class.retired_at):
-        raise Invalid("This is not a class of the project.", code="does_not_exist", attr="label")
+    if label_class is not None:
+        require_class(blind_read.project, label_class)
     if blind_read.read_at is not None:
         raise Conflict("This scan was read. A read is never changed.", code="already_read")
     if not waiting(actor, blind_read.project).filter(pk=blind_read.pk).exists():

@@ -92,8 +92,8 @@ def why_not(model: ModelVersion) -> str:
     if yardstick(model) is not None:
         return ""
     return (
-        f"{model.code} kept no figures of {MIN_REFERENCE} or more validation scans when it was made, so there is nothing to "
-        "compare its grades with. Train a new version."
+        f"{model.code} kept no figures of {MIN_REFERENCE} or more scans that it had not learned from when it was made, so "
+        "there is nothing to compare its grades with. Train a new version."
     )
 
 

@@ -13,13 +13,12 @@ import torch
 from django.conf import settings
 from django.db import OperationalError
 
-from images.models import Split
 from mediscan_site.core import work
 from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
-from models_registry.inference.predictor import Predictor
+from models_registry.inference.predictor import Predictions, Predictor
 from models_registry.models import ModelVersion
 from models_registry.statistics.calibration import softmax
 from models_registry.versions import exporting, serving
@@ -32,7 +31,6 @@ from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.ensemble import Trained, train
 from training.engine.package import Knowledge
-from training.engine.pictures import Pictures
 from training.engine.report import FitResult
 from training.engine.series import Watch
 from training.models import TrainingRun
@@ -47,8 +45,6 @@ from training.process import (
     scores,
     sheets,
     telling,
-    tiles,
-    unlabelled,
 )
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
@@ -115,14 +111,16 @@ class Training:
         measuring.require_fair(self.run)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
-        report = measuring.measure(self.run, packed.predictor, self.recorder)
+        said_of_test: list[Predictions] = []
+        report = measuring.measure(self.run, packed.predictor, self.recorder, said_of_test)
         self.recorder.check()
-        model = self._register(packed, report)
+        model = self._register(packed, report, said_of_test)
         self._export(model, packed.predictor)
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
         self._doubt(packed)
-        others = None if self.unlabelled is None else len(self.unlabelled)
+        seen = self.scans.unlabelled
+        others = None if seen is None else len(seen)
         return model, f"{telling.outcome(packed, self.config, others)} {self.run.config['initialisation_note']}"
 
     def make(self) -> packing.Packed:
@@ -140,7 +138,7 @@ class Training:
         """All that decides the weights; never reads the test split. `reproduce` does it again."""
         self.recorder.stage(0.0, 0.05, "reading scans")
         data = self._data()
-        sheets.keep(self.recorder, self.book, data, self.config, self.learning.images)
+        sheets.keep(self.recorder, self.book, data, self.config, self.sides.learning.images)
         self.recorder.stage(0.05, 0.93, "training")
         trained = self._fit(data)
         if trained.stopped:
@@ -162,50 +160,21 @@ class Training:
         self.recorder.environment(facts)
         self.book.open({**self.run.config, "dataset": self.run.snapshot.code, **facts})
 
-    def _part(self, split: Split) -> tiles.Part:
-        total = tiles.pictures_in(self.run.snapshot.members.filter(split=split))
-        done = self.recorder.counter(total, f"reading {split} scans")
-        class_ids = [entry["id"] for entry in self.classes]
-        return tiles.load(
-            self.run.snapshot,
-            split,
-            class_ids=class_ids,
-            done=done,
-            size=self.config.image_size,
-            look=self.config.look,
-            in_memory=self._in_memory,
-        )
-
     def _data(self) -> TrainData:
         # Out-of-fold scans calibrate a run with folds: all of its validation split chooses the epoch.
         return self.sides.data(len(self.classes), None if self.config.folds else self.division.selection)
 
     @cached_property
-    def _in_memory(self) -> bool:
-        return tiles.fits_in_memory(self.run.snapshot, size=self.config.image_size, look=self.config.look)
+    def scans(self) -> Reading:
+        return Reading(self.run, self.config, self.recorder)
 
-    @cached_property
-    def learning(self) -> tiles.Part:
-        return self._part(Split.TRAIN)
-
-    @cached_property
-    def validation(self) -> tiles.Part:
-        return self._part(Split.VAL)
-
-    @cached_property
+    @property
     def sides(self) -> Sides:
-        return Sides(self.learning, self.validation)
-
-    @cached_property
-    def unlabelled(self) -> Pictures | None:
-        """What the run sees before it learns the classes, where it was told to."""
-        if not self.config.self_supervised:
-            return None
-        return unlabelled.load(self.run, self.config, self.recorder.counter(0, "reading scans without labels"))
+        return self.scans.sides
 
     @cached_property
     def division(self) -> Division:
-        val, base = self.validation, self.run.base_model
+        val, base = self.sides.validation, self.run.base_model
         elsewhere = base is not None and any(one.snapshot_id != self.run.snapshot_id for one in ancestry(base))
         return divide(
             val.scan_labels,
@@ -217,7 +186,7 @@ class Training:
         )
 
     def _calibration_scans(self, fitted: FitResult) -> CalibrationScans:
-        val = self.validation
+        val = self.sides.validation
         if self.out_of_fold is None:
             scans = val.scan_labels, val.scan_groups
             return scans_of(self.division, fitted, self.config, val.tiles, *scans, val.scans)
@@ -236,11 +205,11 @@ class Training:
             data,
             self.config,
             Watch(recorder.progress, self._epoch, recorder.should_stop, recorder.checkpoint),
-            groups=self.learning.groups + self.validation.groups if self.config.folds else (),
+            groups=self.sides.learning.groups + self.sides.validation.groups if self.config.folds else (),
             resume=resume,
             initial_states=base.bundle.member_states if base else (),
             initial_preprocess=base.manifest.preprocess if base else None,
-            unlabelled=self.unlabelled,
+            unlabelled=self.scans.unlabelled,
             weights_dir=settings.WEIGHTS_DIR or None,
             allow_download=False,
             device=planning.device(),
@@ -267,7 +236,9 @@ class Training:
         """The version to continue from, loaded."""
         return serving.predictor(self.run.base_model) if self.run.base_model else None
 
-    def _register(self, packed: packing.Packed, report: dict[str, Any]) -> ModelVersion:
+    def _register(
+        self, packed: packing.Packed, report: dict[str, Any], said_of_test: list[Predictions]
+    ) -> ModelVersion:
         run, fitted = self.run, packed.fitted
         facts = {
             "training": run.code,
@@ -290,7 +261,7 @@ class Training:
             calibration={},
             card=facts,
             metrics=report,
-            reference=knowing.reference(packed.predictor, self.validation).to_json(),
+            reference=knowing.reference(packed.predictor, self.sides.validation, said_of_test).to_json(),
             mlflow_run_id=self.book.run_id(),
         )
 

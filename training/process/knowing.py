@@ -1,7 +1,9 @@
-"""What a run's version knows of its own limits, and what it says of its validation scans: the reference of all watching."""
+"""What a run's version knows of its own limits, and what it says of scans that it has not learned from: the reference of all
+watching."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from itertools import chain
 
 import numpy as np
 from django.db.models import Min
@@ -40,17 +42,29 @@ def smallest_side(run: TrainingRun) -> int:
     return int(min(sides["width"] or 0, sides["height"] or 0))
 
 
-def reference(predictor: Predictor, validation: Part) -> Reference:
-    """What the version says of each validation scan when it serves; nothing of what is known besides pixels."""
+def reference(predictor: Predictor, validation: Part, said_of_test: Sequence[Predictions] = ()) -> Reference:
+    """What the version says of each validation and each test scan when it serves; nothing of what is known besides pixels. No
+    network learned from either, and the more there are, the sooner the watching notices another place."""
+    return _joined([_said(predictor, one) for one in chain(_answers(predictor, validation), said_of_test)])
+
+
+def _joined(parts: Sequence[Reference]) -> Reference:
+    names = [field.name for field in fields(Reference)]
+    return Reference(**{name: tuple(chain.from_iterable(getattr(part, name) for part in parts)) for name in names})
+
+
+def _said(predictor: Predictor, said: Predictions) -> Reference:
     ids = [entry.id for entry in predictor.manifest.classes]
-    said: dict[str, list[Any]] = {name: [] for name in ("prediction", "confidence", "distance", "spread", "referred")}
-    for part in _answers(predictor, validation):
-        said["prediction"] += [ids[index] for index in part.classes.tolist()]
-        said["confidence"] += np.round(part.confidences, 6).tolist()
-        said["distance"] += [] if part.resemblance is None else np.round(part.resemblance.distances, 6).tolist()
-        said["spread"] += [] if part.spread is None else np.round(part.spread, 6).tolist()
-        said["referred"] += [predictor.decide(part, index).decision == REFER for index in range(len(part.logits))]
-    return Reference(**{name: tuple(values) for name, values in said.items()})
+    distance = () if said.resemblance is None else said.resemblance.distances
+    spread = () if said.spread is None else said.spread
+    decisions = [predictor.decide(said, index).decision for index in range(len(said.logits))]
+    return Reference(
+        prediction=tuple(ids[index] for index in said.classes.tolist()),
+        confidence=tuple(np.round(said.confidences, 6).tolist()),
+        distance=tuple(np.round(distance, 6).tolist()),
+        spread=tuple(np.round(spread, 6).tolist()),
+        referred=tuple(decision == REFER for decision in decisions),
+    )
 
 
 def _answers(predictor: Predictor, validation: Part) -> Iterator[Predictions]:

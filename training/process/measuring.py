@@ -4,7 +4,7 @@ from typing import Any
 
 from images.models import Image
 from models_registry.evaluations import reporting
-from models_registry.inference.predictor import Predictor
+from models_registry.inference.predictor import Predictions, Predictor
 from models_registry.versions import fairness, reading
 from training.models import TrainingRun
 from training.process import tiles
@@ -20,8 +20,11 @@ def require_fair(run: TrainingRun) -> None:
         fairness.require_fair(run.base_model, run.snapshot)
 
 
-def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[str, Any]:
-    """The report of the test split, read for the first and only time after the best epoch was chosen.
+def measure(
+    run: TrainingRun, predictor: Predictor, recorder: Recorder, said: list[Predictions] | None = None
+) -> dict[str, Any]:
+    """The report of the test split, read for the first and only time after the best epoch was chosen. What the version says of each
+    scan goes to `said`, as the watching has a use for it.
 
     Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and work.Stopped when the run should end."""
     require_fair(run)
@@ -29,7 +32,8 @@ def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder) -> dict[
     def on_read(done: int, total: int) -> None:
         recorder.counter(total, "reading test scans")(done)
 
-    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=_read, on_read=on_read)
+    heard = ([] if said is None else said).append
+    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=_read, on_read=on_read, on_said=heard)
 
 
 def _read(predictor: Predictor, image: Image, frame: int) -> reading.Input:

@@ -2,9 +2,10 @@
 
 import io
 
+import numpy as np
 import pytest
 
-from images.services import create_project, revoke, update_project
+from images.services import ScanFacts, create_project, release_scan, revoke, store_scan, update_project
 from labeling.imports import worker as import_worker
 from labeling.imports.services import start_import
 from labeling.models import ImportFile
@@ -13,8 +14,9 @@ from models_registry.batches.worker import run_batch
 from models_registry.deployments.services import deploy
 from models_registry.grades.services import grade_upload
 from models_registry.grades.worker import run_grade
-from models_registry.models import Grade, GradeBatch
+from models_registry.models import Grade, GradeBatch, GradeBatchItem
 from tests.conftest import scan_bytes
+from tests.images.decoding.dicoms import dicom
 from tests.labeling.imports.sets import packed
 
 pytestmark = pytest.mark.django_db
@@ -91,8 +93,6 @@ def test_a_scan_that_joins_while_the_last_ones_are_graded_is_graded_too(deployed
 
 
 def test_a_file_that_is_sent_to_be_graded_is_graded_once(deployed, author, ruled):
-    from images.services import ScanFacts
-
     grade = grade_upload(
         actor=author, project=ruled, source=io.BytesIO(scan_bytes(1)), file_name="one.jpg", facts=ScanFacts()
     )
@@ -101,6 +101,50 @@ def test_a_file_that_is_sent_to_be_graded_is_graded_once(deployed, author, ruled
     assert Grade.objects.count() == 1
     (reason,) = selectors.reasons(GradeBatch.objects.get())
     assert (reason["outcome"], reason["code"]) == ("left_out", "already_asked")
+
+
+@pytest.fixture
+def held(deployed, author, ruled):
+    """A scan that came in under the rule and was held."""
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    source = io.BytesIO(dicom(pixels, BurnedInAnnotation="YES"))
+    return store_scan(actor=author, project=ruled, source=source, file_name="a.dcm", facts=ScanFacts())[0]
+
+
+@pytest.mark.parametrize("left_out_first", [True, False])
+def test_a_scan_that_was_held_is_graded_once_when_it_is_released(held, author, colleague, left_out_first):
+    first = GradeBatch.objects.get()
+    if left_out_first:
+        run_batch(first.pk)
+        assert GradeBatchItem.objects.get().code == "held"
+        assert not Grade.objects.exists()
+    release_scan(actor=colleague, image=held)
+    release_scan(actor=colleague, image=held)
+    second = GradeBatch.objects.exclude(pk=first.pk).get()
+    assert (second.requested_by, second.origin, second.total) == (colleague, "arrival", 1)
+    for batch in (first, second):
+        run_batch(batch.pk)
+    assert Grade.objects.get().image == held
+
+
+def test_a_batch_that_left_it_out_and_goes_on_does_not_take_it_twice(held, author):
+    GradeBatchItem.objects.update(outcome="left_out", code="held")
+    release_scan(actor=author, image=held)
+    assert GradeBatch.objects.count() == 2, "a scan is in a batch once"
+
+
+def test_a_released_scan_is_graded_in_the_name_of_who_may(held, admin, author, colleague, ruled):
+    revoke(actor=admin, project=ruled, user=colleague, codename="grade_image")
+    run_batch(GradeBatch.objects.get().pk)
+    release_scan(actor=colleague, image=held)
+    assert GradeBatch.objects.order_by("-pk").first().requested_by == author
+
+
+def test_without_the_rule_a_released_scan_is_not_graded(held, admin, author, ruled):
+    run_batch(GradeBatch.objects.get().pk)
+    held.project = update_project(actor=admin, project=ruled, changes={"grade_on_arrival": False})
+    release_scan(actor=author, image=held)
+    assert GradeBatch.objects.count() == 1
 
 
 def test_without_a_model_the_upload_goes_through_and_the_page_says_so(client, api, author, ruled):

@@ -135,6 +135,20 @@ def test_without_holding_it_nothing_can_be_read(drawn, colleague, author, projec
         reads.read(actor=colleague, blind_read=row)
 
 
+def test_a_retired_class_is_refused_as_everywhere_else(drawn, colleague, project, admin):
+    from images.services import add_class, retire_class
+
+    add_class(actor=admin, project=project, name="THIRD")
+    drawn(1)
+    row = reads.claim(actor=colleague, project=project)
+    gone = project.class_rows.get(name="OPACITY")
+    retire_class(actor=admin, project_class=gone)
+    gone.refresh_from_db()
+    with pytest.raises(Invalid) as refused:
+        reads.read(actor=colleague, blind_read=row, label_class=gone)
+    assert (refused.value.code, refused.value.attr) == ("retired_class", "label")
+
+
 def test_only_blind_reads_count_for_the_live_accuracy(drawn, read, colleague, project, author):
     rows = drawn(8)
     for row in rows[:2]:

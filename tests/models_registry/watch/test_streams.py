@@ -188,10 +188,29 @@ def test_one_that_refers_does_so_until_somebody_lets_the_version_go_on(at_nord, 
     alarm = at_nord("refer")
     referred = answer_at(1)
     assert (referred.decision, referred.reasons) == ("refer", ["watch_alarm"])
-    assert not conditions.alarm_refers(alarm.model, "Selsewhere")
+    assert conditions.sites_referred(alarm.model, {alarm.site, "Selsewhere"}) == {alarm.site}
     alarms.decide(actor=admin, alarm=alarm, decision="go_on", reason="A new detector, readings agree.")
     assert answer_at(2).decision == "answer"
     assert not [row for row in notices.standing() if row.key == alarms.NOTICE]
+
+
+def test_alarms_of_many_places_are_one_question(alarm, watched, admin, django_assert_num_queries):
+    columns = {
+        "project": alarm.project,
+        "model": watched,
+        "score": "distance",
+        "limit": 1000,
+        "log_capital": 7,
+        "seen": 9,
+    }
+    others = [Alarm.objects.create(site=f"S{n}", rule="refer", **columns) for n in range(5)]
+    alarms.decide(actor=admin, alarm=others[0], decision="go_on", reason="Known.")
+    alarms.decide(actor=admin, alarm=others[1], decision="refer_all", reason="Adults.")
+    Alarm.objects.create(site="S2", rule="tell", active=None, **columns)
+    with django_assert_num_queries(1):
+        found = conditions.sites_referred(watched, {f"S{n}" for n in range(5)} | {"Selsewhere"})
+    # S0 goes on, S1 is referred, of S2 the newest alarm counts, which only tells.
+    assert found == {"S1", "S3", "S4"}
 
 
 @pytest.mark.parametrize("decision", ["refer_all", "roll_back"])

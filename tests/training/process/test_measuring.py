@@ -14,6 +14,7 @@ from tests.models_registry.conftest import _no_predictor_stays_in_memory, empty_
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.explaining import explain
+from training.process.knowing import reference
 from training.process.measuring import measure
 from training.process.recorder import Recorder
 
@@ -39,6 +40,20 @@ def test_a_training_run_and_an_evaluation_report_alike(reading, admin):
     evaluation.refresh_from_db()
     assert found == evaluation.metrics
     assert {"slices", "comparison", "curves", "undivided", "erased"} <= set(found)
+
+
+def test_what_is_said_in_this_reading_serves_the_watching_too(reading):
+    run, recorder, model = reading
+    predictor = serving.predictor(model)
+    heard = []
+    assert measure(run, predictor, recorder, heard) == measure(run, predictor, recorder)
+    validation = tiles.load(
+        run.snapshot, "val", class_ids=[entry["id"] for entry in model.classes], done=lambda _: None
+    )
+    alone, both = reference(predictor, validation), reference(predictor, validation, heard)
+    assert len(both.confidence) == len(validation.tiles) + 6
+    assert both.confidence[: len(validation.tiles)] == alone.confidence
+    assert both.prediction[-6:] == tuple(model.classes[k]["id"] for said in heard for k in said.classes.tolist())
 
 
 def test_a_new_version_is_compared_before_it_is_registered(reading, admin):

@@ -126,4 +126,4 @@ def test_a_run_that_is_told_to_learns_from_them_first(run, make_scan, compared, 
 def test_a_run_that_is_not_told_to_reads_none_of_them(run, make_scan, monkeypatch):
     make_scan(seed=1)
     monkeypatch.setattr("training.planning.engine_config", lambda _: TrainConfig(image_size=32))
-    assert Training(run, Rehearsal(run, lambda *_: None), NoBook(run)).unlabelled is None
+    assert Training(run, Rehearsal(run, lambda *_: None), NoBook(run)).scans.unlabelled is None
