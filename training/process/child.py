@@ -49,6 +49,7 @@ from training.process import (
 from training.process.book import Book
 from training.process.ending import EXIT_STOPPED
 from training.process.explaining import explain
+from training.process.reading import Reading
 from training.process.recorder import Recorder
 from training.process.sides import Sides
 
