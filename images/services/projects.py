@@ -6,7 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from images import policies, project_options
+from images import policies, project_options, project_values
 from images.models import Project, ProjectClass
 from images.services import classes as project_classes
 from images.services import prevalence
@@ -45,7 +45,7 @@ def _parsed(given: Mapping[str, Any]) -> dict[str, Any]:
         {"name": text.line(given["name"], attr="name", max_length=MAX_NAME, required=True)} if "name" in given else {}
     )
     return name | {
-        field: project_options.parse(field, given[field]) for field in project_options.PLAIN if field in given
+        field: project_values.parse(field, given[field]) for field in project_options.PLAIN if field in given
     }
 
 

@@ -7,7 +7,7 @@ foreign picture is used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,17 +16,14 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from models_registry.inference.knowing import lowlevel
 from models_registry.inference.knowing.detector import Eyes, Scores
 from models_registry.inference.knowing.facts import FEATURES, LOOK, POSTURE, PREFIX, Knowing
 from models_registry.inference.knowing.gauss import Gauss
 from models_registry.inference.knowing.posture import INVERTED, PUT, Posture
-from models_registry.inference.knowing.views import kinds_of, views
-from models_registry.inference.names import TILE_SIDE
-from models_registry.inference.preprocess import Pixels
 
 from .data import Labels
 from .material import Material, why_not
+from .points import SEED, Points, points_of
 from .shrunk import fit_gauss
 
 Floats = npt.NDArray[np.float64]
@@ -37,9 +34,6 @@ TARGET, MILD_TARGET = 0.05, 0.1
 FOLDS: Final = 5
 # The turned pictures of scans that did not fit are told from upright ones at least this often, or training fixes no posture.
 LEAST_TOLD: Final = 0.9
-SEED: Final = 31
-# Of pictures in memory at a time. All that pass (`MOST_POINTS`) where they are no larger than tiles.
-BLOCK_BYTES, TILES_BYTES = 64_000_000, 200_000_000
 
 
 def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
@@ -51,7 +45,7 @@ def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
             reason, n=len(material.train), n_validation=len(material.val), smallest_side=material.smallest_side
         )
         return few, {}
-    points = _points(material)
+    points = points_of(material)
     told = _told(points, _postures(any_angle=material.any_angle))
     eyes = _exact(_eyes(points, np.ones(len(points.scan), dtype=np.bool_), told))
     val, mild = (eyes.of(seen.features, seen.looks[0], seen.thumbs[0]) for seen in (points.val, points.mild))
@@ -60,96 +54,7 @@ def fit_knowing(material: Material) -> tuple[Knowing, Tensors]:
     return replace(facts, measured=_measured(facts, eyes, points, val, mild)), _tensors(eyes)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What is kept of pictures: what the networks read (N, D), and what they look like (1, N, W) and coarsely (1, N, T), or as they
-    are and then in each posture of PUT (1 + P, …)."""
-
-    features: Floats
-    looks: Floats
-    thumbs: Floats
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Training pictures, changed views of them included, with the number of the scan that each shows; validation scans and
-    views of these. `side`: pixels a side of what is looked at without a network; `colour`: also at its colours."""
-
-    train: _Seen
-    labels: Labels
-    scan: Labels
-    val: _Seen
-    mild: _Seen
-    side: int
-    colour: bool
-
-
-def _points(material: Material) -> _Points:
-    kinds = kinds_of(mirrored=material.mirrored, coloured=material.colour, any_angle=material.any_angle)
-    # Half of what may pass is unchanged, at most; the scans that are left out then are many and alike.
-    chosen = _some(len(material.train), material.points // 2)
-    rounds = int(np.clip(material.points // len(chosen) - 1, 1, len(kinds)))
-    val = _some(len(material.val), material.points // 4)
-    some = val[_some(len(val), material.points // 4 // len(kinds))]
-    look = _Look(material, lowlevel.side_for(material.train.shape[1]))
-    train, scans = [], []
-    for number, block in enumerate(_blocks(np.arange(len(chosen)), material, rounds + 1)):
-        pixels = material.train[chosen[block]]
-        changed = views(pixels, rounds, SEED + 2 * number, kinds)
-        train.append(look.at(np.concatenate([pixels, changed]), turned_thumbs=True))
-        scans.append(np.tile(block, rounds + 1))
-    known = [look.at(material.val[block], turned_thumbs=True, turned_looks=True) for block in _blocks(val, material, 1)]
-    mild = [
-        look.at(views(material.val[block], len(kinds), SEED + 1 + 2 * number, kinds))
-        for number, block in enumerate(_blocks(some, material, len(kinds)))
-    ]
-    scan = np.concatenate(scans)
-    labels = material.labels[chosen][scan]
-    return _Points(_joined(train), labels, scan, _joined(known), _joined(mild), look.side, material.colour)
-
-
-def _blocks(positions: Labels, material: Material, times: int) -> list[Labels]:
-    """Positions a few at a time: of each there are so many pictures in memory."""
-    taken = int(np.prod(material.train.shape[1:]))
-    most = max(1, (BLOCK_BYTES if taken > TILE_SIDE**2 else TILES_BYTES) // (times * taken))
-    return [positions[start : start + most] for start in range(0, len(positions), most)]
-
-
-@dataclass(frozen=True)
-class _Look:
-    """Looks at pictures with the networks and without, and keeps numbers alone."""
-
-    material: Material
-    side: int
-
-    def at(self, pixels: Pixels, *, turned_thumbs: bool = False, turned_looks: bool = False) -> _Seen:
-        seen = [lowlevel.unit(pixels, self.side)]
-        if turned_thumbs:
-            seen += [lowlevel.unit(put(pixels), self.side) for put in PUT.values()]
-        described = seen if turned_looks else seen[:1]
-        return _Seen(
-            np.asarray(self.material.features(pixels), dtype=np.float64),
-            np.stack([lowlevel.describe(pictures, colour=self.material.colour) for pictures in described]),
-            np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
-        )
-
-
-def _joined(parts: list[_Seen]) -> _Seen:
-    return _Seen(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.looks for part in parts], axis=1),
-        np.concatenate([part.thumbs for part in parts], axis=1),
-    )
-
-
-def _some(n: int, most: int) -> Labels:
-    """Positions of at most `most` of n, spread evenly by chance, in rising order."""
-    if n <= max(1, most):
-        return np.arange(n)
-    return np.sort(np.random.default_rng(SEED).permutation(n)[: max(1, most)])
-
-
-def _eyes(points: _Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ...]) -> Eyes:
+def _eyes(points: Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ...]) -> Eyes:
     look = points.train.looks[0, chosen]
     return Eyes(
         fit_gauss(points.train.features[chosen], points.labels[chosen]),
@@ -178,7 +83,7 @@ def _postures(*, any_angle: bool) -> tuple[str, ...]:
     return (INVERTED,) if any_angle else tuple(PUT)
 
 
-def _told(points: _Points, names: tuple[str, ...]) -> tuple[str, ...]:
+def _told(points: Points, names: tuple[str, ...]) -> tuple[str, ...]:
     """The postures that training fixes: which a fit without a scan tells from upright. Cells lie any way."""
     n, thumbs = _scans(points), points.train.thumbs
     fold, unchanged = _folds(n), _unchanged(points)
@@ -196,12 +101,12 @@ def _told(points: _Points, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name, share in zip(names, right, strict=True) if share >= LEAST_TOLD)
 
 
-def _unchanged(points: _Points) -> Labels:
+def _unchanged(points: Points) -> Labels:
     """Of each scan, where its picture as it is stands: before its views."""
     return np.unique(points.scan, return_index=True)[1]
 
 
-def _scans(points: _Points) -> int:
+def _scans(points: Points) -> int:
     return int(points.scan.max()) + 1
 
 
@@ -209,7 +114,7 @@ def _folds(n: int) -> Labels:
     return np.asarray(np.random.default_rng(SEED).permutation(n) % FOLDS, dtype=np.int64)
 
 
-def _cross_fitted(points: _Points, eyes: Eyes) -> Scores:
+def _cross_fitted(points: Points, eyes: Eyes) -> Scores:
     """Of each training scan as it is, by a fit on the others."""
     names = eyes.posture.names if eyes.posture else ()
     n = _scans(points)
@@ -278,7 +183,7 @@ def _tensors(eyes: Eyes) -> Tensors:
 
 
 def _facts(
-    material: Material, points: _Points, eyes: Eyes, limits: dict[str, float], widths: dict[str, float]
+    material: Material, points: Points, eyes: Eyes, limits: dict[str, float], widths: dict[str, float]
 ) -> Knowing:
     n = _scans(points)
     return Knowing(
@@ -299,7 +204,7 @@ def _facts(
     )
 
 
-def _measured(facts: Knowing, eyes: Eyes, points: _Points, val: Scores, mild: Scores) -> dict[str, float]:
+def _measured(facts: Knowing, eyes: Eyes, points: Points, val: Scores, mild: Scores) -> dict[str, float]:
     """Shares that are referred: of validation scans and their mild views, of the same turned and inverted by the picture alone, of
     noise with their brightness."""
     known = {"validation": _beyond(facts, val), "mild": _beyond(facts, mild)}

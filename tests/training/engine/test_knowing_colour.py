@@ -18,7 +18,7 @@ from models_registry.inference.looks import COLOUR, LETTERBOX, Look
 from models_registry.inference.predictor import Predictor
 from models_registry.inference.preprocess import Preprocess
 from tests.training.engine.builders import make_manifest
-from training.engine import knowing
+from training.engine import points
 from training.engine.knowing import fit_knowing
 from training.engine.material import Material
 
@@ -133,7 +133,7 @@ class Stored:
 def test_pixels_are_read_a_few_at_a_time_and_that_changes_little(monkeypatch):
     whole, _ = fit_knowing(material(points=400))
     lazy = Stored(cells(120, 1))
-    monkeypatch.setattr(knowing, "TILES_BYTES", 100 * SIZE * SIZE * 3)
+    monkeypatch.setattr(points, "TILES_BYTES", 100 * SIZE * SIZE * 3)
     blocks, tensors = fit_knowing(material(train=lazy, val=Stored(cells(40, 2)), points=400))
     assert lazy.most <= 100 // 2
     assert (blocks.n, blocks.n_views, blocks.n_validation) == (whole.n, whole.n_views, whole.n_validation)
