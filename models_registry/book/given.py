@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from models_registry.inference.names import TILE_SIDE, VIEW_SIDE
+from models_registry.inference.names import TILE_SIDE, VIEW_SIDE, WINDOWS
 from models_registry.inference.preprocess import Preprocess
 from models_registry.inference.seen import shown
 
@@ -56,6 +56,8 @@ def inputs(model_input: Any, preprocess: Preprocess) -> tuple[Pixels, Pixels]:
     for number, (text, facts) in enumerate(_rows(model_input, count), start=1):
         picture = _picture(text, number)
         view, levels = _view(picture, facts, number)
+        if preprocess.look.sees == WINDOWS and view.pixels.dtype == np.uint8:
+            raise NotReadable(f"Picture {number} has 8 bits and none of the values that windows are made of. {REMEDY}")
         tiles.append(np.asarray(levels.convert("L").resize((TILE_SIDE, TILE_SIDE), Image.Resampling.BILINEAR)))
         pixels.append(preprocess.pixels([view])[0])
     return np.stack(tiles), np.stack(pixels)

@@ -12,8 +12,10 @@ from django.db.models import prefetch_related_objects
 from images import learning
 from images.models import Image
 from images.renditions import stored_tiles, tile
+from mediscan_site.core.errors import Invalid
 
 if TYPE_CHECKING:
+    from models_registry.inference.looks import Look
     from models_registry.inference.predictor import Predictor
 
 Pixels = npt.NDArray[np.uint8]
@@ -35,6 +37,11 @@ class Input:
         return self.tile if self.pixels is None else self.pixels
 
 
+NO_VALUES = (
+    "This file has 8 bits and none of the scan's own values (Hounsfield units of a CT), of which windows are made. Bring the "
+    "original DICOM file in."
+)
+
 Read = Callable[["Predictor", Image, int], Input]
 
 
@@ -52,9 +59,19 @@ def one(predictor: "Predictor", image: Image, frame: int = 0) -> Input:
     small = tile(image, frame)
     if not predictor.needs_views:
         return Input(small, None, image.width, image.height)
-    view = learning.view(image, frame)
+    view, preprocess = learning.view(image, frame), predictor.manifest.preprocess
     height, width = view.pixels.shape[:2]
-    return Input(small, predictor.manifest.preprocess.pixels([view])[0], width, height)
+    return Input(small, pixels_of(view, preprocess.look, preprocess.size), width, height)
+
+
+def pixels_of(view: learning.LearningView, look: "Look", size: int) -> Pixels:
+    """What this look makes of a view. Invalid where it is made of values that the view has not."""
+    from models_registry.inference.looks import WINDOWS
+    from models_registry.inference.seen import see
+
+    if look.sees == WINDOWS and view.pixels.dtype == np.uint8:
+        raise Invalid(NO_VALUES)
+    return see(view, look, size)
 
 
 def inputs(predictor: "Predictor", images: Sequence[Image]) -> list[Input | Exception]:

@@ -23,7 +23,7 @@ from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.looks import TILES, Look
 from models_registry.inference.preprocess import Pixels, shrink
-from models_registry.inference.seen import see
+from models_registry.versions import reading
 from training.engine.framing import Scans, firsts, of_scans
 from training.engine.pictures import READERS, Pictures, read_ahead
 from training.process.sealed import SealedPixels, budget, require_room
@@ -159,7 +159,7 @@ def _read(source: tuple[Image, Blob | None], *, look: Look, size: int) -> tuple[
         data = _plain(blob) if blob else b""
         if not look.needs_views:
             return image, shrink(np.frombuffer(data, dtype=np.uint8).reshape(1, TILE_SIDE, TILE_SIDE), size)[0]
-        return image, see(LearningView.from_bytes(data), look, size) if data else None
+        return image, reading.pixels_of(LearningView.from_bytes(data), look, size) if data else None
     except Exception:
         # Whatever it is, it happens again, and is told, where the scan is read without haste.
         return image, None
@@ -178,7 +178,7 @@ def pixels_of(image: Image, look: Look, size: int, frame: int = 0) -> Pixels:
     if not look.needs_views:
         return np.asarray(shrink(read(image, frame)[None], size)[0])
     with named(image):
-        return see(view(image, frame), look, size)
+        return reading.pixels_of(view(image, frame), look, size)
 
 
 def read(image: Image, frame: int = 0) -> npt.NDArray[np.uint8]:

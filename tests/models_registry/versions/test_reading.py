@@ -28,6 +28,7 @@ from models_registry.inference.preprocess import Preprocess
 from models_registry.models import Grade
 from models_registry.selectors import latest_evaluation
 from models_registry.versions import cards, exporting, reading, serving
+from training.process.tiles import TileUnusable, pixels_of
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +255,21 @@ def test_a_heat_map_of_what_sees_tiles_has_the_shape_that_pages_show(deployed, m
     Grade.objects.filter(pk=grade.pk).update(heatmap=None)
     again = Pillow.open(blobs.open_blob(heatmaps.draw(Grade.objects.get(pk=grade.pk))))
     assert again.size == pytest.approx((512, 171), abs=2)
+
+
+def test_a_scan_without_own_values_is_not_taken_for_one_by_a_version_that_sees_windows(
+    make_version, make_long_scan, author, admin, project
+):
+    model = make_version(preprocess=IN_WINDOWS)
+    deploy(actor=admin, model=model)
+    deep, flat = make_long_scan(1, deep=True), make_long_scan(2)
+    grades = [request_grade(actor=author, project=project, image=scan) for scan in (deep, flat)]
+    for grade in grades:
+        run_grade(grade.pk)
+        grade.refresh_from_db()
+    assert [grade.status for grade in grades] == ["succeeded", "failed"]
+    assert "8 bits and none of the scan's own values" in grades[1].error
+    with pytest.raises(TileUnusable, match=rf"{flat.code} cannot be read: This file has 8 bits"):
+        pixels_of(flat, IN_WINDOWS.look, 40)
+    with pytest.raises(given.NotReadable, match="Picture 1 has 8 bits"):
+        given.inputs(frame(image=[base64.b64encode(png(2)).decode()]), IN_WINDOWS)
