@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from django.db import OperationalError
 
 from images.models import Split
 from labeling.models import Snapshot, SnapshotMember
@@ -54,7 +55,7 @@ class ReadScans:
         return [member.group or f"scan {member.image_id}" for member in self.members]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rival:
     """The deployed version, or the `reason` why nothing can be compared with it. `order`: the position of each class in it."""
 
@@ -63,6 +64,23 @@ class Rival:
     order: Sequence[int] = ()
     reason: str = ""
     shares: "list[Floats]" = field(default_factory=list)
+
+    def answer(self, part: Sequence[SnapshotMember], given: Sequence[Input], read: Read) -> None:
+        """`given`: what the scans of one frame are for the version that is measured. One that this one cannot read ends the
+        comparison, and nothing else."""
+        if self.predictor is None:
+            return
+        try:
+            if self.predictor.needs_views:
+                given = [read(self.predictor, member.image, 0) for member in part if not member.frames]
+            self.shares.append(_shares(self.predictor, part, given, read)[:, self.order])
+        except OperationalError:
+            raise
+        except Exception as error:
+            log.warning("%s is compared with nothing", self.model, exc_info=error)
+            why = getattr(error, "detail", str(error))
+            self.reason = f"The deployed version {self.model and self.model.code} could not answer every scan: {why}"
+            self.model = self.predictor = None
 
 
 def build(
@@ -131,10 +149,7 @@ def _answers(
         reading.fetch([one for one in (predictor, rival.predictor) if one is not None], [row.image for row in part])
         given = [read(predictor, image, 0) for image in single]
         shares.append(_shares(predictor, part, given, read, on_said))
-        if rival.predictor is not None:
-            if rival.predictor.needs_views:
-                given = [read(rival.predictor, image, 0) for image in single]
-            rival.shares.append(_shares(rival.predictor, part, given, read)[:, rival.order])
+        rival.answer(part, given, read)
         on_read(min(start + CHUNK, total), total)
     return np.concatenate(shares)
 

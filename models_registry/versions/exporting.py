@@ -13,20 +13,21 @@ from models_registry.versions import cards, graphs, serving
 log = logging.getLogger(__name__)
 
 
-def make(model: ModelVersion, predictor: Predictor) -> ModelGraph:
-    """The graph of this version (or why it has none), with the card as it is now."""
-    return graphs.make(model, predictor, cards.text(model, latest_evaluation(model)))
+def make(model: ModelVersion, predictor: Predictor, *, quick: bool = True) -> ModelGraph:
+    """The graph of this version (or why it has none), with the card as it is now. `quick`: it may compute in integers."""
+    return graphs.make(model, predictor, cards.text(model, latest_evaluation(model)), quick=quick)
 
 
 def make_missing(pk: int) -> None:
     """Export a version that has no graph, and have the grade workers load it. A note why there was none is no reason not to try
-    again: it may be another release of PyTorch now."""
+    again: it may be another release of PyTorch now. In single precision: what was measured, accepted and graded with the version
+    was, and nobody decided that its answers change."""
     rows = ModelVersion.objects.select_related("bundle", "graph__blob", "project", "snapshot", "created_by")
     model = rows.filter(pk=pk).first()
     if model is None or graphs.has_one(model):
         return
     try:
-        made = make(model, Predictor(serving.bundle(model)))
+        made = make(model, Predictor(serving.bundle(model)), quick=False)
     except serving.BundleDamaged as error:
         log.warning("No graph of %s: %s", model.code, error)
         return

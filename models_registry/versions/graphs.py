@@ -36,9 +36,9 @@ FP32, INT8 = "fp32", "int8"
 MAKE: Final = "models_registry.graph"
 
 
-def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
-    """Export, compare with PyTorch on the reference pictures, and keep the graph (in integers where these answer as well); or keep
-    the note why there is none. `card` goes into the file. Made again for a version that has one, it changes nothing."""
+def make(model: ModelVersion, predictor: "Predictor", card: str, *, quick: bool) -> ModelGraph:
+    """Export, compare with PyTorch on the reference pictures, and keep the graph; or keep the note why there is none. `card` goes
+    into the file. `quick`: in integers where these answer as well. Made again for a version that has one, it changes nothing."""
     from models_registry.inference import graph
     from models_registry.inference.graph import GraphError
     from models_registry.inference.pictures import reference_pixels
@@ -58,24 +58,20 @@ def make(model: ModelVersion, predictor: "Predictor", card: str) -> ModelGraph:
     except GraphError as error:
         log.warning("No graph for %s, PyTorch serves it: %s", model.code, error)
         return _keep(ModelGraph(model=model, note=str(error)))
-    return _stored(model, *_quickest(model, predictor, data, found.logits))
+    if quick and (better := _quicker(model, predictor, data)).note:
+        if better.data is not None:
+            return _stored(model, better.data, INT8_TYPE, better.note, better.difference)
+        return _stored(model, data, CONTENT_TYPE, better.note, found.logits)
+    return _stored(model, data, CONTENT_TYPE, "", found.logits)
 
 
-def _quickest(
-    model: ModelVersion, predictor: "Predictor", exact: bytes, difference: float
-) -> tuple[bytes, str, str, float]:
-    """The graph that serves, its kind, what there is to say about it, and its difference from PyTorch on reference pictures."""
+def _quicker(model: ModelVersion, predictor: "Predictor", exact: bytes) -> quicker.Outcome:
     from models_registry.inference import graph
-    from models_registry.inference.pictures import reference_tiles
 
     def load_graph(data: bytes) -> "Graph":
         return graph.Graph(data, predictor.manifest, threads=settings.GRADE_THREADS)
 
-    quick, note = quicker.int8(model, predictor, exact, load_graph)
-    if quick is None:
-        return exact, CONTENT_TYPE, note, difference
-    difference = graph.parity(load_graph(quick), predictor.eager, reference_tiles()).logits
-    return quick, INT8_TYPE, note, difference
+    return quicker.int8(model, predictor, exact, load_graph)
 
 
 def _stored(model: ModelVersion, data: bytes, kind: str, note: str, difference: float) -> ModelGraph:

@@ -1,6 +1,8 @@
 """A version's graph in 8-bit integers, where the site allows it and the version answers as before."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,48 +21,63 @@ if TYPE_CHECKING:
 
 AUTO, OFF = "auto", "off"
 # Training scans that show how large activations get, and validation scans that are compared.
-CALIBRATING, COMPARED = 256, 150
+CALIBRATING, COMPARED = 64, 100
 Make = Callable[[bytes], "Runtime"]
+log = logging.getLogger(__name__)
 
 
-def int8(
-    model: ModelVersion, predictor: "Predictor", exact: bytes, graph_of: Make
-) -> tuple[bytes, str] | tuple[None, str]:
-    """The graph `exact` in integers and what was seen of it, or None and why it stays as it is (nothing where the site wants none).
-    `graph_of` loads a graph."""
+@dataclass(frozen=True)
+class Outcome:
+    """`data`: the graph in integers, None where the exact one serves. `note`: what was seen, or why not; empty where the site wants
+    none. `difference`: the largest of its logits from PyTorch's on the reference pictures."""
+
+    data: bytes | None
+    note: str = ""
+    difference: float = 0.0
+
+
+def int8(model: ModelVersion, predictor: "Predictor", exact: bytes, graph_of: Make) -> Outcome:
+    """The graph `exact` in integers, or why it stays as it is: whatever goes wrong, that one serves. `graph_of` loads a graph."""
     from models_registry.inference.agreement import LEAST_SCANS, compare
-    from models_registry.inference.graph import GraphError
+    from models_registry.inference.graph import GraphError, parity
+    from models_registry.inference.pictures import reference_tiles
     from models_registry.inference.predictor import Predictor
     from models_registry.inference.preprocess import shrink
     from models_registry.inference.quantised import quantise
 
     if settings.GRAPH_INT8 == OFF:
-        return None, ""
+        return Outcome(None)
     if predictor.needs_views:
-        return None, _stays("that is done for versions that look at grey squares only")
+        return _stays("that is done for versions that look at grey squares only")
     try:
         tiles, labels = _read(model, Split.VAL, COMPARED)
         if len(tiles) < LEAST_SCANS:
-            return None, _stays(f"there are {len(tiles)} validation scans to compare, and {LEAST_SCANS} are needed")
+            return _stays(f"there are {len(tiles)} validation scans to compare, and {LEAST_SCANS} are needed")
         learned, _ = _read(model, Split.TRAIN, CALIBRATING)
         made = quantise(exact, shrink(learned, predictor.manifest.preprocess.size))
+        runtime = graph_of(made)
         found = compare(
             Predictor(predictor.bundle, runtime=graph_of(exact)),
-            Predictor(predictor.bundle, runtime=graph_of(made)),
+            Predictor(predictor.bundle, runtime=runtime),
             tiles,
             labels,
         )
+        difference = parity(runtime, predictor.eager, reference_tiles()).logits
     except GraphError as error:
-        return None, _stays(str(error))
-    except (DamagedObject, DomainError, ValueError) as error:
-        return None, _stays(f"a scan of its data set cannot be read ({type(error).__name__})")
+        return _stays(str(error))
+    except (DamagedObject, DomainError) as error:
+        return _stays(f"a scan of its data set cannot be read ({type(error).__name__})")
+    except Exception as error:
+        log.exception("%s stays in single precision", model.code)
+        return _stays(f"the two could not be compared ({type(error).__name__})")
     if found.why_not:
-        return None, _stays(found.why_not)
-    return made, f"It computes in 8-bit integers, {found.quick:.1f} times as quick where it was made: {found.sentence}."
+        return _stays(found.why_not)
+    told = f"It computes in 8-bit integers, {found.quick:.1f} times as quick where it was made: {found.sentence}."
+    return Outcome(made, told, difference)
 
 
-def _stays(why: str) -> str:
-    return f"It does not compute in 8-bit integers: {why}."
+def _stays(why: str) -> Outcome:
+    return Outcome(None, f"It does not compute in 8-bit integers: {why}.")
 
 
 def _read(model: ModelVersion, split: Split, most: int) -> tuple[Any, Any]:

@@ -1,6 +1,7 @@
 """What a run's version knows of its own limits, and what it says of scans that it has not learned from: the reference of all
 watching."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from itertools import chain
@@ -12,6 +13,7 @@ from images.models import Image, Split
 from labeling.models import SnapshotMember
 from models_registry.inference.frames import of_scan
 from models_registry.inference.predictor import REFER, Predictions, Predictor
+from models_registry.inference.preprocess import Tiles
 from models_registry.inference.runtimes import BATCH
 from models_registry.versions.reference import Reference
 from training import planning
@@ -26,7 +28,9 @@ from training.engine.pictures import in_turn
 from training.engine.report import FitResult
 from training.models import TrainingRun
 from training.process.sides import Sides
-from training.process.tiles import Part, read
+from training.process.tiles import Part, TileUnusable, read
+
+log = logging.getLogger(__name__)
 
 
 def knowledge(run: TrainingRun, config: TrainConfig, sides: Sides, fitted: FitResult) -> Knowledge:
@@ -71,24 +75,46 @@ def _answers(predictor: Predictor, validation: Part) -> Iterator[Predictions]:
     """Part by part, in whole batches: that changes no number. Of scans of several frames one by one, as they are served."""
     if validation.scans is not None:
         for position in np.split(np.arange(len(validation.labels)), firsts(validation.scans)[1:]):
-            yield _of_frames(predictor, validation, position)
+            if (said := _of_frames(predictor, validation, position)) is not None:
+                yield said
         return
     start = 0
     for pixels in in_turn(validation.tiles, BATCH):
         if not predictor.needs_views:
             yield predictor.predict(pixels)
         else:
-            keys = validation.images[start : start + len(pixels)]
-            scans = Image.objects.select_related("blob").in_bulk(keys)
-            yield predictor.predict(np.stack([read(scans[key]) for key in keys]), pixels)
+            at = np.arange(start, start + len(pixels))
+            readable, tiles = _tiles(validation, at)
+            if len(readable):
+                yield predictor.predict(tiles, pixels[readable - start])
         start += len(pixels)
 
 
-def _of_frames(predictor: Predictor, validation: Part, at: Labels) -> Predictions:
-    """`at`: the pictures of one scan."""
+def _of_frames(predictor: Predictor, validation: Part, at: Labels) -> Predictions | None:
+    """`at`: the pictures of one scan. None where it can no longer be read."""
     pixels = validation.tiles[at]
     if not predictor.needs_views:
         return of_scan(predictor, predictor.predict(pixels)).said
-    image = Image.objects.select_related("blob").get(pk=validation.images[at[0]])
-    tiles = np.stack([read(image, validation.frames[position]) for position in at])
+    readable, tiles = _tiles(validation, at)
+    if len(readable) < len(at):
+        return None
     return of_scan(predictor, predictor.predict(tiles, pixels)).said
+
+
+def _tiles(validation: Part, at: Labels) -> tuple[Labels, Tiles]:
+    """Of the pictures at these places, those that can still be read, and their tiles: a scan that was erased while the run went on
+    has no part in the reference."""
+    keys = {validation.images[position] for position in at}
+    scans = Image.objects.select_related("blob").filter(erased_at__isnull=True).in_bulk(keys)
+    found, tiles = [], []
+    for position in at:
+        image = scans.get(validation.images[position])
+        try:
+            tiles.append(read(image, validation.frame_of(position)) if image else None)
+        except TileUnusable as error:
+            log.warning("Not in the reference: %s", error)
+            tiles.append(None)
+        if tiles[-1] is not None:
+            found.append(position)
+    shown = [one for one in tiles if one is not None]
+    return np.array(found, dtype=np.int64), np.stack(shown) if shown else np.zeros((0, 1, 1), np.uint8)

@@ -62,6 +62,10 @@ class Part:
     def scan_images(self) -> tuple[int, ...]:
         return self.images if self.scans is None else tuple(self.images[at] for at in firsts(self.scans))
 
+    def frame_of(self, position: int) -> int:
+        """The frame that the picture shows, 0: of a scan of one."""
+        return self.frames[position] if self.frames else 0
+
     @property
     def numbered(self) -> npt.NDArray[np.int64]:
         """The scan that each picture shows."""

@@ -5,6 +5,7 @@ import pytest
 from labeling.models import Label, SnapshotMember
 from models_registry.inference import agreement
 from models_registry.inference.pictures import reference_tiles
+from models_registry.inference.predictor import Predictor
 from models_registry.models import ModelVersion
 from models_registry.versions import cards, exporting, graphs, quicker, serving
 
@@ -14,6 +15,11 @@ GOOD = agreement.Agreement(22, 286, 1.0, 0.0, 0.01, 2.0, 0.05)
 
 def fresh(model) -> ModelVersion:
     return ModelVersion.objects.select_related("bundle", "graph__blob", "project", "snapshot").get(pk=model.pk)
+
+
+def made_in_the_run(model) -> None:
+    """As the run that trained the version makes it."""
+    exporting.make(fresh(model), Predictor(serving.bundle(model)))
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def judged(monkeypatch):
 
 def test_integers_serve_where_they_answer_alike_and_page_card_and_api_say_so(learned, judged, api, client, admin):
     given = judged(GOOD)
-    exporting.make_missing(learned.pk)
+    made_in_the_run(learned)
     ((exact, quick, tiles, labels),) = given
     assert (tiles.shape, sorted(set(labels.tolist()))) == ((6, 256, 256), [0, 1])
     assert exact.predict(tiles).logits.tolist() != quick.predict(tiles).logits.tolist()
@@ -64,7 +70,7 @@ def test_integers_serve_where_they_answer_alike_and_page_card_and_api_say_so(lea
 
 def test_where_they_do_not_single_precision_serves_and_the_reason_is_kept(learned, judged, api, admin):
     judged(agreement.Agreement(22, 286, 0.9, 0.0, 0.01, 2.0, 0.4))
-    exporting.make_missing(learned.pk)
+    made_in_the_run(learned)
     model = fresh(learned)
     assert graphs.precision(model) == "fp32"
     assert model.graph.logits_difference <= 1e-4
@@ -74,20 +80,20 @@ def test_where_they_do_not_single_precision_serves_and_the_reason_is_kept(learne
 
 
 def test_the_real_comparison_judges_them(learned):
-    exporting.make_missing(learned.pk)
+    made_in_the_run(learned)
     assert "8-bit integers" in fresh(learned).graph.note
 
 
 def test_too_few_validation_scans_prove_nothing(make_version):
     model = make_version()
-    exporting.make_missing(model.pk)
+    made_in_the_run(model)
     assert "there are 0 validation scans to compare, and 20 are needed" in fresh(model).graph.note
     assert graphs.precision(fresh(model)) == "fp32"
 
 
 def test_switched_off_nothing_is_tried_and_what_there_is_is_made_anew(learned, judged, settings):
     given = judged(GOOD)
-    exporting.make_missing(learned.pk)
+    made_in_the_run(learned)
     settings.GRAPH_INT8 = quicker.OFF
     serving.forget()
     assert not serving.predictor(fresh(learned)).has_graph
@@ -103,5 +109,22 @@ def test_a_scan_that_cannot_be_read_leaves_single_precision(learned, monkeypatch
         raise ValueError
 
     monkeypatch.setattr(quicker, "tile", unreadable)
+    made_in_the_run(learned)
+    assert "the two could not be compared (ValueError)" in fresh(learned).graph.note
+
+
+def test_a_graph_that_is_made_later_stays_in_single_precision(learned, judged):
+    """What was measured of a version, and graded with it, was computed so."""
+    given = judged(GOOD)
     exporting.make_missing(learned.pk)
-    assert "a scan of its data set cannot be read (ValueError)" in fresh(learned).graph.note
+    assert (graphs.precision(fresh(learned)), fresh(learned).graph.note, given) == ("fp32", "", [])
+
+
+def test_whatever_goes_wrong_with_integers_the_exact_graph_serves(learned, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("onnxruntime")
+
+    monkeypatch.setattr(agreement, "compare", broken)
+    made_in_the_run(learned)
+    assert graphs.precision(fresh(learned)) == "fp32"
+    assert "the two could not be compared (RuntimeError)" in fresh(learned).graph.note

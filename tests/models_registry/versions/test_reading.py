@@ -273,3 +273,18 @@ def test_a_scan_without_own_values_is_not_taken_for_one_by_a_version_that_sees_w
         pixels_of(flat, IN_WINDOWS.look, 40)
     with pytest.raises(given.NotReadable, match="Picture 1 has 8 bits"):
         given.inputs(frame(image=[base64.b64encode(png(2)).decode()]), IN_WINDOWS)
+
+
+def test_a_deployed_version_that_cannot_answer_a_test_scan_ends_the_comparison_alone(
+    make_snapshot, make_version, admin
+):
+    snapshot = make_snapshot(6)
+    plain, windowed = make_version(seed=1, on=snapshot), make_version(seed=2, on=snapshot, preprocess=IN_WINDOWS)
+    deploy(actor=admin, model=windowed, override_reason="To compare the two.")
+    evaluation = request_evaluation(actor=admin, model=plain)
+    run_evaluation(evaluation.pk)
+    evaluation.refresh_from_db()
+    assert (evaluation.status, evaluation.error) == ("succeeded", "")
+    found = evaluation.metrics["comparison"]
+    assert found["available"] is False
+    assert f"{windowed.code} could not answer every scan: This file has 8 bits" in found["reason"]

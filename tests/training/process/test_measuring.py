@@ -1,14 +1,18 @@
 """The reading of the test split that belongs to a training run is made by the same report as an evaluation."""
 
+import numpy as np
 import pytest
 import torch
 
+from images.models import Image
+from images.services import delete_scan
 from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict
 from models_registry.deployments.services import deploy
 from models_registry.evaluations import reporting
 from models_registry.evaluations.services import request_evaluation
 from models_registry.evaluations.worker import run_evaluation
+from models_registry.inference.looks import COLOUR, Look
 from models_registry.versions import serving
 from tests.models_registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
 from training.models import TrainingRun
@@ -127,3 +131,35 @@ def test_a_run_does_not_measure_on_scans_that_its_base_has_seen(reading, admin):
     run.base_model = type(model).objects.get(pk=model.pk)
     with pytest.raises(Conflict, match=f"{model.code} was trained on scans or patients"):
         measure(run, serving.predictor(model), recorder)
+
+
+def test_a_validation_scan_that_was_erased_meanwhile_has_no_part_in_the_reference(reading, admin):
+    run, _, model = reading
+    predictor = serving.predictor(model)
+    look, size = Look(COLOUR), predictor.manifest.preprocess.size
+    validation = tiles.load(
+        run.snapshot,
+        "val",
+        class_ids=[entry["id"] for entry in model.classes],
+        done=lambda _: None,
+        size=size,
+        look=look,
+    )
+    gone = Image.objects.get(pk=validation.images[0])
+    delete_scan(actor=admin, image=gone)
+    answered = []
+
+    class Seeing:
+        needs_views = True
+        manifest = predictor.manifest
+
+        def predict(self, shown, pixels):
+            answered.append((len(shown), pixels))
+            return predictor.predict(shown)
+
+        decide = predictor.decide
+
+    found = reference(Seeing(), validation)
+    assert len(found.confidence) == len(validation.tiles) - 1
+    ((count, pixels),) = answered
+    assert count == len(pixels) and np.array_equal(pixels, validation.tiles[1:])
