@@ -6,15 +6,17 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from models_registry.inference.names import TILE_SIDE, VIEW_SIDE, WINDOWS
-from models_registry.inference.preprocess import Preprocess
 from models_registry.inference.seen import shown
+
+if TYPE_CHECKING:
+    from models_registry.inference.preprocess import Preprocess
 
 COLUMN: Final = "image"
 SLOPE, INTERCEPT, LOW, HIGH = "slope", "intercept", "window_low", "window_high"
@@ -45,7 +47,7 @@ class GivenView:
     window: tuple[float, float] = (0.0, 255.0)
 
 
-def inputs(model_input: Any, preprocess: Preprocess) -> tuple[Pixels, Pixels]:
+def inputs(model_input: Any, preprocess: "Preprocess") -> tuple[Pixels, Pixels]:
     """Tiles, and what the networks see of the same pictures, as `Predictor.predict` takes them. Raises NotReadable."""
     if not hasattr(model_input, "columns") or COLUMN not in model_input.columns:
         raise NotReadable(f'There is no column "{COLUMN}". {REMEDY}')

@@ -129,6 +129,7 @@ def _review(page, home: str) -> None:
 def _train_and_deploy(page, home: str) -> None:
     """A run from scratch, watched to its end on its page; then the model is deployed."""
     page.goto(f"{home}training/")
+    page.get_by_text("More settings").click()
     page.get_by_label("Transfer learning").select_option(value="false")
     page.get_by_label("Epochs").fill(EPOCHS)
     page.get_by_label("Picture size").fill("64")

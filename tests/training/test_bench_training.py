@@ -183,7 +183,7 @@ def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(m
     name, scans = _training_quality.XRAY, part(40, groups=40)
     learning = sets.Learning(scans, scans, ("a", "b"))
     monkeypatch.setattr(sets, "xray", lambda _: learning)
-    monkeypatch.setattr(_training_quality, "one_run", lambda _l, config, _t: {"seed": config.seed, **plain})
+    monkeypatch.setattr(_training_quality, "one_run", lambda _l, config, *_: {"seed": config.seed, **plain})
     plain = {"test": None, "validation": {}, "seconds": 0.0}
     config = _training_quality.configuration(name, 40, seed=0).to_dict()
     read = {"seed": 0, "code": code_digest(), "config": config, "test": {"auroc": 1}, "seconds": 1.0}

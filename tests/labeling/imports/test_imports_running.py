@@ -86,11 +86,11 @@ def test_the_heartbeat_beats_while_an_import_works(author, project, settings, mo
     settings.WORK_LEASE_S = 0.5
     real, seen = scans.keep, []
 
-    def slow(*given):
+    def slow(*given, **options):
         end = time.monotonic() + PATIENCE_S
         while not Import.objects.filter(heartbeat_at__gt=F("started_at")) and time.monotonic() < end:
             time.sleep(0.05)
-        return real(*given)
+        return real(*given, **options)
 
     def finished(self, group):
         seen.append(Import.objects.get().heartbeat_at - Import.objects.get().started_at)

@@ -141,7 +141,8 @@ class AlwaysRight:
 
     def predict(self, tiles, pixels):
         now, self._left = self._left[: len(tiles)], self._left[len(tiles) :]
-        return SimpleNamespace(probabilities=np.where(np.eye(2)[now] == 1, 0.9, 0.1))
+        shares = np.where(np.eye(2)[now] == 1, 0.9, 0.1)
+        return SimpleNamespace(each=lambda: [SimpleNamespace(probabilities=row[None]) for row in shares])
 
 
 def test_no_error_on_few_patients_is_no_certainty_in_report_card_api_and_page(
