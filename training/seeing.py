@@ -8,10 +8,11 @@ have colour, and a tenth of one where they have none. PyTorch is not needed.
 
 import io
 import struct
-from collections.abc import Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from PIL import Image as Pillow
 
 from images.learning import view
 from images.models import Image, Rendition, RenditionKind
-from mediscan_site.core.errors import DomainError, Invalid
+from mediscan_site.core.errors import DomainError, Invalid, NotFound, Unavailable
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.looks import read_windows, write_windows
@@ -42,6 +43,13 @@ EVERY_CLASS: Final = 0.5
 UNEVEN: Final = 0.25
 # A difference with a larger standard error than this is not known: twice it could hide ten points.
 UNKNOWN: Final = 0.05
+# Samples whose answers are kept.
+REMEMBERED: Final = 32
+
+T = TypeVar("T")
+Sample = tuple[Scan, ...]
+# By the key of the scan: uint8 (SIDE, SIDE, 3).
+Pictures = dict[int, npt.NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,9 @@ class Asked:
 
 def words(sees: str, windows: str, size: int | None, shape: str) -> str:
     """ "colour at 96 pixels, squashed"."""
-    several = "s" if len(read_windows(windows)) > 1 else ""
-    what = f"the window{several} {windows}" if sees == WINDOWS else SEES[sees]
+    what = SEES.get(sees, "")
+    if sees == WINDOWS:
+        what = f"the window{'s' if len(read_windows(windows)) > 1 else ''} {windows}"
     return f"{what}{f' at {size} pixels' if size else ''}, {SHAPES[shape]}"
 
 
@@ -125,13 +134,17 @@ def _own_windows(scans: Scans) -> str:
 
 
 def _window_of(scan: Scan) -> tuple[float, float] | None:
-    """Centre and width; None where the view for learning has 8 bits or cannot be read: whoever trains on it says why."""
+    """Centre and width; None where the view for learning has 8 bits or cannot be read: whoever trains on it says why. Raises
+    Unavailable where no view can be made now: then nothing is known of any."""
     try:
         seen = view(Image.objects.select_related("blob").get(pk=scan.image))
+    except Unavailable:
+        raise
     except (DomainError, DamagedObject, Image.DoesNotExist, ValueError, KeyError, struct.error):
         return None
-    low, high = seen.window
-    return ((low + high) / 2, high - low) if seen.pixels.dtype == np.uint16 and high > low else None
+    # Where small values are bright the first one is the larger.
+    black, white = seen.window
+    return ((black + white) / 2, abs(white - black)) if seen.pixels.dtype == np.uint16 and white != black else None
 
 
 def _colour(scans: Scans) -> tuple[str, str]:
@@ -172,34 +185,61 @@ def _share(value: float) -> str:
     return f"{value:.2f}".removeprefix("0")
 
 
-# The same scans are asked about when a plan is looked at and when its run is started. By their digests.
-@lru_cache(maxsize=32)
-def _coloured(sample: tuple[Scan, ...]) -> dict[int, bool]:
+_memories: list[OrderedDict[Sample, Any]] = []
+
+
+def forget() -> None:
+    """Look again at whatever is asked about next."""
+    for known in _memories:
+        known.clear()
+
+
+def _kept(function: Callable[[Sample, Pictures], T]) -> Callable[[Sample], T]:
+    """The same scans are asked about when a plan is looked at and when its run is started. An answer that some pictures had no part
+    in is not kept: they may be there again."""
+    known: OrderedDict[Sample, T] = OrderedDict()
+    _memories.append(known)
+
+    def asked(sample: Sample) -> T:
+        if sample not in known:
+            pictures = _pictures(sample)
+            found = function(sample, pictures)
+            if len(pictures) < len(sample):
+                return found
+            known[sample] = found
+        known.move_to_end(sample)
+        while len(known) > REMEMBERED:
+            known.popitem(last=False)
+        return known[sample]
+
+    return asked
+
+
+@_kept
+def _coloured(_: Sample, pictures: Pictures) -> dict[int, bool]:
     """Of those whose small picture can be read, whether it has colour."""
-    pictures = _pictures(sample)
     if not pictures:
         return {}
     return dict(zip(pictures, map(bool, telling.coloured(np.stack(list(pictures.values())))), strict=True))
 
 
-@lru_cache(maxsize=32)
-def _told(sample: tuple[Scan, ...]) -> telling.Telling | None:
-    pictures = _pictures(sample)
+@_kept
+def _told(sample: Sample, pictures: Pictures) -> telling.Telling | None:
     read = [scan for scan in sample if scan.image in pictures]
     labels = np.array([scan.label for scan in read], dtype=np.int64)
     return telling.compare(np.stack([pictures[scan.image] for scan in read]), labels, [scan.group for scan in read])
 
 
-def _pictures(sample: Sequence[Scan]) -> dict[int, npt.NDArray[np.uint8]]:
-    """The thumbnails that can be read, uint8 (SIDE, SIDE, 3)."""
+def _pictures(sample: Sequence[Scan]) -> Pictures:
+    """The thumbnails that can be read. Raises what an archive that is away raises."""
     rows = Rendition.objects.filter(kind=RenditionKind.THUMBNAIL, frame=0, image__in=[scan.image for scan in sample])
-    found: dict[int, npt.NDArray[np.uint8]] = {}
+    found: Pictures = {}
     for row in rows.select_related("blob").order_by("image"):
-        try:
-            found[row.image_id] = _small(blobs.read(row.blob))
-        except (DamagedObject, DomainError, OSError, ValueError):
-            # The run that trains on the scan says what is wrong with it.
-            continue
+        # The run that trains on the scan says what is wrong with it.
+        with suppress(DamagedObject, NotFound):
+            data = blobs.read(row.blob)
+            with suppress(OSError, ValueError):
+                found[row.image_id] = _small(data)
     return found
 
 

@@ -31,9 +31,9 @@ class Look:
         if self.sees == TILE and self.shape != SQUASH:
             raise ValueError(f"a {TILE} is always squashed: see {GREY} for another shape")
         if (self.sees == WINDOWS) != bool(self.windows) or len(self.windows) > MAX_CHANNELS:
-            raise ValueError(f"windows must be 1 to {MAX_CHANNELS} for {WINDOWS}, and none else")
+            raise ValueError(f"must be 1 to {MAX_CHANNELS} for {WINDOWS}, and none else")
         if not all(math.isfinite(centre) and math.isfinite(width) and width > 0 for centre, width in self.windows):
-            raise ValueError("windows must be finite, with positive widths")
+            raise ValueError("must be finite, with positive widths")
 
     @classmethod
     def of(cls, sees: str, shape: str, windows: str, size: int) -> Look:
@@ -95,7 +95,7 @@ def read_windows(text: str) -> Windows:
         try:
             found.append((float(centre), float(width)))
         except ValueError as error:
-            raise ValueError(f"a window is centre/width, as 40/400; got {part!r}") from error
+            raise ValueError(f"must be centre/width, as 40/400; got {part!r}") from error
     return tuple(found)
 
 

@@ -46,7 +46,7 @@ def test_what_is_wrong_in_the_folded_part_is_not_hidden(browser, admin, ready):
     answer = browser(admin).post(ready, {"pretrained": "auto", "seed": "0", "windows": "40", "preview": "yes"})
     assert answer.status_code == 400
     assert "<details open>" in answer.content.decode()
-    assert "a window is centre/width, as 40/400" in texts(answer)
+    assert "must be centre/width, as 40/400" in texts(answer)
 
 
 def test_a_plan_that_cannot_be_says_why_beside_the_form(browser, admin, project):

@@ -98,6 +98,9 @@ def test_a_plan_needs_no_data_set_that_is_frozen(api, admin, project, approved_s
         ({"epochs": 0}, "epochs"),
         ({"sees": "windows"}, "sees"),
         ({"windows": "40"}, "windows"),
+        ({"windows": "nan/40", "sees": "windows"}, "windows"),
+        ({"windows": "abc", "sees": "grey"}, "windows"),
+        ({"windows": "40/400", "sees": "grey"}, "windows"),
         ({"shape": "o"}, "shape"),
     ],
 )

@@ -9,8 +9,9 @@ from PIL import Image as Pillow
 
 from images.learning import LearningView
 from images.models import Image, Metadata, Rendition, RenditionKind
-from mediscan_site.core.errors import Invalid
+from mediscan_site.core.errors import Invalid, Unavailable
 from mediscan_site.core.storage import blobs
+from mediscan_site.core.storage.envelope import DamagedObject
 from training import planning, seeing
 from training.scans import Scans
 from training.services import plan_run
@@ -30,8 +31,7 @@ def jpeg(colour: tuple[int, int, int], seed: int) -> bytes:
 @pytest.fixture(autouse=True)
 def nothing_known():
     """Digests of scans are those of other tests here."""
-    seeing._coloured.cache_clear()
-    seeing._told.cache_clear()
+    seeing.forget()
 
 
 @pytest.fixture
@@ -89,6 +89,30 @@ def test_the_figures_decide(told, expected, said):
     sees, why = seeing._weighed(Telling(*told, 200) if told else None)
     assert sees == expected
     assert said in why
+
+
+def test_an_archive_that_is_away_makes_no_colour_grey(pictured, admin, weights_folder, monkeypatch):
+    snapshot, real = pictured(ROSE, BLUE), blobs.read
+    away = Unavailable("The archive does not answer.")
+    for error in (away, OSError("no route")):
+
+        def read(_, error=error):
+            raise error
+
+        monkeypatch.setattr(seeing.blobs, "read", read)
+        with pytest.raises(type(error)):
+            planned(snapshot, admin)
+    damaged = [DamagedObject("a")] * 12
+
+    def some(blob):
+        if damaged:
+            raise damaged.pop()
+        return real(blob)
+
+    monkeypatch.setattr(seeing.blobs, "read", some)
+    planned(snapshot, admin)
+    monkeypatch.setattr(seeing.blobs, "read", real)
+    assert "cross-validated 1.00" in planned(snapshot, admin).note
 
 
 def test_nothing_is_measured_where_no_scan_has_colour(pictured, admin, weights_folder, monkeypatch):
@@ -215,6 +239,24 @@ def test_cts_whose_views_have_8_bits_are_not_seen_in_windows(cts, admin, weights
     snapshot = cts()
     monkeypatch.setattr(seeing, "view", lambda image: LearningView(np.zeros((8, 8), dtype=np.uint8)))
     assert planned(snapshot, admin).config["sees"] == "grey"
+
+
+def test_cts_that_cannot_be_looked_at_now_are_not_planned_in_grey(cts, admin, weights_folder, monkeypatch):
+    snapshot = cts()
+
+    def view(_):
+        raise Unavailable("The server is short of memory.")
+
+    monkeypatch.setattr(seeing, "view", view)
+    with pytest.raises(Unavailable):
+        planned(snapshot, admin)
+
+
+def test_the_window_of_a_ct_whose_small_values_are_bright_counts_too(cts, admin, weights_folder, monkeypatch):
+    dark = LearningView(np.zeros((8, 8), dtype=np.uint16), window=(900.0, 500.0))
+    snapshot = cts()
+    monkeypatch.setattr(seeing, "view", lambda image: dark)
+    assert planned(snapshot, admin).config["windows"].startswith("700/400, ")
 
 
 def test_windows_can_be_named_for_whatever_has_wide_values(cts, admin, weights_folder):

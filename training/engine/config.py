@@ -223,14 +223,19 @@ class TrainConfig:
             )
         if self.folds == 1:
             raise ConfigError("folds", "must be 0 for none, or 2 to 10: one fold leaves nothing to learn from")
+        self._check_look()
+        if self.flip_tta and not self.allow_flips:
+            raise ConfigError("flip_tta", "must be false unless allow_flips is true")
+
+    def _check_look(self) -> None:
+        if self.windows and self.sees != WINDOWS:
+            raise ConfigError("windows", f"are for sees={WINDOWS} alone, and it is {self.sees}")
         try:
             look = self.look
         except ValueError as error:
             raise ConfigError("windows", str(error)) from error
         if self.image_size > look.most_size:
             raise ConfigError("image_size", f"must be at most {look.most_size} for what it sees, got {self.image_size}")
-        if self.flip_tta and not self.allow_flips:
-            raise ConfigError("flip_tta", "must be false unless allow_flips is true")
 
     @property
     def look(self) -> Look:
