@@ -58,7 +58,8 @@ def plan_run(
 ) -> planning.Plan:
     """What `start_run` would start now, and how long it would take. Nothing is started, and no data set is frozen.
 
-    Raises as `start_run` does, but for another run's being active: a plan may be looked at meanwhile."""
+    Raises as `start_run` does, but for another run's being active: a plan may be looked at meanwhile. What is asked of a frozen
+    data set (patients for the folds, the classes of a version, leaks) is asked of `snapshot`; without one the start asks."""
     require(actor, "train_model", project)
     planning.plan(project, wishes, n_train=1)
     if snapshot is None:
