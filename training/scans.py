@@ -18,32 +18,32 @@ _COLUMNS: Final = ("pk", "sha256", "width", "height", "bits", "image_format", "m
 @dataclass(frozen=True, slots=True)
 class Scan:
     """A training scan. `label`: the key of its class. `group`: what stays together, as the patient. `side`: the longer one, in
-    pixels. `is_wide`: its values do not fit into 8 bits. `is_ct`: they are Hounsfield units."""
+    pixels. `is_ct`: its values are Hounsfield units."""
 
     image: int
     sha256: str
     label: int
     group: str
     side: int
-    is_wide: bool
     is_ct: bool
 
     @classmethod
     def of(cls, columns: Iterable[Any], label: int, group: str) -> Self:
         """`columns`: what `_COLUMNS` names."""
         pk, digest, width, height, bits, image_format, modality = columns
-        wide = bits > BYTE
-        ct = wide and image_format == "DICOM" and str(modality).strip().upper() == CT
-        return cls(pk, digest or "", label, group, max(width, height), wide, ct)
+        ct = bits > BYTE and image_format == "DICOM" and str(modality).strip().upper() == CT
+        return cls(pk, digest or "", label, group, max(width, height), ct)
 
 
 @dataclass(frozen=True)
 class Scans:
-    """The training scans in order, and how many others are validated with and tested on."""
+    """The training scans in order, and how many others are validated with and tested on. `narrow`: how many of all three sides
+    have values of 8 bits."""
 
     training: tuple[Scan, ...]
     validation: int
     test: int
+    narrow: int
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> Self:
@@ -52,7 +52,8 @@ class Scans:
         rows = present.filter(split=Split.TRAIN).order_by("pk")
         named = (f"image__{name}" for name in _COLUMNS)
         training = [Scan.of(row[2:], *row[:2]) for row in rows.values_list("label_class", "group", *named)]
-        return cls(tuple(training), *(present.filter(split=split).count() for split in (Split.VAL, Split.TEST)))
+        validation, test = (present.filter(split=split).count() for split in (Split.VAL, Split.TEST))
+        return cls(tuple(training), validation, test, present.filter(image__bits__lte=BYTE).count())
 
     @classmethod
     def of_frozen(cls, frozen: Frozen) -> Self:
@@ -63,7 +64,13 @@ class Scans:
             if sides[one.item.id] == Split.TRAIN
         ]
         others = [sides[one.item.id] for one in frozen.members]
-        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST))
+        narrow = sum(one.image.bits <= BYTE for one in frozen.members)
+        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST), narrow)
+
+    @property
+    def count(self) -> int:
+        """Of all three sides."""
+        return len(self.training) + self.validation + self.test
 
     @property
     def usual_side(self) -> int | None:

@@ -110,6 +110,7 @@ class Training:
         """The registered version, and a sentence about how it came to be."""
         self._prepare_process()
         measuring.require_fair(self.run)
+        measuring.require_readable(self.run, self.config, self.recorder)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
         said_of_test: list[Predictions] = []

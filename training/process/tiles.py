@@ -192,6 +192,11 @@ def named(image: Image) -> Iterator[None]:
     """What is raised within names the scan: TileUnusable."""
     try:
         yield
+    except reading.NoValues as error:
+        raise TileUnusable(
+            f"{image.code} cannot be seen through windows. {error.detail} Take the scan out of training and start a new run, or "
+            "start one that sees grey or colour."
+        ) from error
     except (DamagedObject, DomainError, ValueError) as error:
         reason = error.detail if isinstance(error, DomainError) else "its stored file is damaged."
         raise TileUnusable(
