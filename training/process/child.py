@@ -123,7 +123,7 @@ class Training:
         self._doubt(packed)
         seen = self.scans.unlabelled
         others = None if seen is None else len(seen)
-        return model, f"{telling.outcome(packed, self.config, others)} {self.run.config['initialisation_note']}"
+        return model, telling.outcome(packed, self.config, others, self.run.config["initialisation_note"])
 
     def make(self) -> packing.Packed:
         data, trained = self.train()
