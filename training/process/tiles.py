@@ -26,7 +26,8 @@ from models_registry.inference.preprocess import Pixels, shrink
 from models_registry.versions import reading
 from training.engine.framing import Scans, firsts, of_scans
 from training.engine.pictures import READERS, Pictures, read_ahead
-from training.process.sealed import SealedPixels, budget, require_room
+from training.memory import budget
+from training.process.sealed import SealedPixels, require_room
 
 CHUNK: Final = 64
 
