@@ -37,13 +37,14 @@ class Scan:
 
 @dataclass(frozen=True)
 class Scans:
-    """The training scans in order, and how many others are validated with and tested on. `narrow`: how many of all three sides
-    have values of 8 bits."""
+    """The training scans in order, and how many others are validated with and tested on. Of all three sides, `narrow`: how many
+    have values of 8 bits, and `pictures`: how many pictures are read, of scans of several frames each that is looked at."""
 
     training: tuple[Scan, ...]
     validation: int
     test: int
     narrow: int
+    pictures: int
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> Self:
@@ -53,7 +54,8 @@ class Scans:
         named = (f"image__{name}" for name in _COLUMNS)
         training = [Scan.of(row[2:], *row[:2]) for row in rows.values_list("label_class", "group", *named)]
         validation, test = (present.filter(split=split).count() for split in (Split.VAL, Split.TEST))
-        return cls(tuple(training), validation, test, present.filter(image__bits__lte=BYTE).count())
+        pictures = sum(max(1, len(frames)) for frames in present.values_list("frames", flat=True).iterator())
+        return cls(tuple(training), validation, test, present.filter(image__bits__lte=BYTE).count(), pictures)
 
     @classmethod
     def of_frozen(cls, frozen: Frozen) -> Self:
@@ -65,7 +67,8 @@ class Scans:
         ]
         others = [sides[one.item.id] for one in frozen.members]
         narrow = sum(one.image.bits <= BYTE for one in frozen.members)
-        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST), narrow)
+        pictures = sum(max(1, len(one.frames)) for one in frozen.members)
+        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST), narrow, pictures)
 
     @property
     def count(self) -> int:
