@@ -247,5 +247,6 @@ def test_no_scan_counts_as_held_out_that_may_have_chosen_an_epoch_of_the_version
     run.base_model = make_version(bare_snapshot() if of_another_data_set else run.snapshot)
     labels = np.arange(200, dtype=np.int64) % 2
     work = child.Training(run, recorder, Book(run))
-    work.__dict__["validation"] = SimpleNamespace(labels=labels, groups=tuple(f"p{n}" for n in range(200)))
+    validation = SimpleNamespace(scan_labels=labels, scan_groups=tuple(f"p{n}" for n in range(200)))
+    work.__dict__["scans"] = SimpleNamespace(sides=SimpleNamespace(validation=validation))
     assert work.division.held_out is held_out
