@@ -76,7 +76,8 @@ def one_training(count: int, side: int, steps: int) -> dict[str, Any]:
     from training.engine.config import TrainConfig
     from training.engine.data import TrainData, UnitInputs
     from training.engine.fit import fit
-    from training.process.sealed import budget, require_room
+    from training.memory import budget
+    from training.process.sealed import require_room
 
     each = side * side * 3
     sealed = (count + VAL) * each > budget()

@@ -31,6 +31,11 @@ class LearningView:
     window: tuple[float, float] = (0.0, 255.0)
     note: str = ""
 
+    @property
+    def has_values(self) -> bool:
+        """Whether the pixels are the scan's own values, of which windows are made."""
+        return self.pixels.dtype == np.uint16
+
     @classmethod
     def from_bytes(cls, data: bytes) -> "LearningView":
         facts, png = unpacked(data)
@@ -45,6 +50,13 @@ def view(image: Image, frame: int = 0) -> LearningView:
     """Of the scan, or of one of its frames, from 1. For workers: not audited. Remade when missing. NotFound for an erased scan or
     a frame that it does not have, DamagedObject for a damaged one."""
     return LearningView.from_bytes(blobs.read(ensure(image, RenditionKind.LEARNING, frame)))
+
+
+def kind(image: Image, frame: int = 0) -> tuple[bool, str]:
+    """Whether the view is made of the scan's own values, and its note. Raises what `view` raises; no pixel is unpacked."""
+    facts, png = unpacked(blobs.read(ensure(image, RenditionKind.LEARNING, frame)))
+    with Pillow.open(io.BytesIO(png), formats=("PNG",)) as picture:
+        return picture.mode.startswith("I"), facts.get("note", "")
 
 
 def stored_views(prefix: str) -> "Prefetch[str]":

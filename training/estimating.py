@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mediscan_site.core.models import WorkStatus
 from models_registry.inference.looks import Look
+from training.memory import budget
 from training.models import TrainingRun
 
 # Milliseconds for one picture of SIDE x SIDE forwards and backwards, on two cores with AVX-512 (docs/training.md: 88 s for 240
@@ -46,11 +47,14 @@ MINUTE: Final = 60
 
 @dataclass(frozen=True)
 class Counts:
-    """Scans of a data set by side."""
+    """Scans of a data set by side. `unlabelled`: scans of the project that a run may learn from before it learns the classes, at
+    most. `frames`: those that are read beside one of each scan; an epoch learns from one of each."""
 
     training: int
     validation: int
     test: int
+    unlabelled: int = 0
+    frames: int = 0
 
     @property
     def all(self) -> int:
@@ -87,14 +91,15 @@ def estimate(config: Mapping[str, Any], counts: Counts, device: str) -> Estimate
         TABLE,
         "a table of one machine, as no run like it was done here",
     )
-    learning = work(config, counts) * rate / 1000
-    around = AROUND_S + counts.all * (VIEW_S if _look(config).needs_views else TILE_S)
+    learning = (work(config, counts) + _before(config, counts)) * rate / 1000
+    pictures = counts.all + counts.frames + _unlabelled(config, counts)
+    around = AROUND_S + pictures * (VIEW_S if _look(config).needs_views else TILE_S)
     low, high = (round(share * learning + around, 1) for share in spread)
     return Estimate(round(learning + around, 1), low, high, basis)
 
 
 def work(config: Mapping[str, Any], counts: Counts) -> float:
-    """In pictures of SIDE x SIDE that pass forwards and backwards through one network."""
+    """Of the epochs that are measured, in pictures of SIDE x SIDE that pass forwards and backwards through one network."""
     epochs, frozen = config["epochs"], config.get("frozen_epochs", 0)
     open_epochs = epochs - frozen
     one = open_epochs * (counts.training + FORWARDS * counts.validation)
@@ -102,10 +107,26 @@ def work(config: Mapping[str, Any], counts: Counts) -> float:
     one += 2 * FORWARDS * (counts.training + counts.validation) if frozen else 0
     folds = config.get("folds", 0)
     held = folds * open_epochs * (counts.training + counts.validation) * (1 - (1 - FORWARDS) / folds) if folds else 0
-    # Without labels each scan is seen in two views.
-    unlabelled = 2 * config.get("self_supervised", 0) * counts.training
     size: float = (config["image_size"] / SIDE) ** 2
-    return float(config.get("members", 1) * (one + held) * size + unlabelled * size)
+    return float(config.get("members", 1) * (one + held) * size)
+
+
+def _before(config: Mapping[str, Any], counts: Counts) -> float:
+    """The epochs without labels, in the same measure. Each network has its own, and so has each of a fold, on the scans that the
+    fold leaves it: each scan in two views."""
+    folds, others = config.get("folds", 0), _unlabelled(config, counts)
+    left = (folds - 1) * (counts.training + counts.validation) if folds else 0
+    seen = counts.training + left + (1 + folds) * others
+    size: float = (config["image_size"] / SIDE) ** 2
+    return float(2 * config.get("self_supervised", 0) * config.get("members", 1) * seen * size)
+
+
+def _unlabelled(config: Mapping[str, Any], counts: Counts) -> int:
+    """As many as may stay in memory."""
+    if not config.get("self_supervised", 0):
+        return 0
+    size: int = config["image_size"] ** 2 * _look(config).channels
+    return min(counts.unlabelled, budget() // size)
 
 
 def _table(config: Mapping[str, Any], device: str) -> float:

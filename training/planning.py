@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from django.conf import settings
 
 from images.models import Project
+from labeling.datasets import apart
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
 from models_registry.models import ModelVersion
@@ -103,7 +104,10 @@ def foresee(project: Project, wishes: Wishes, scans: Scans) -> Plan:
     """
     seen = _sight(project, wishes, scans)
     config = plan(project, wishes, n_train=len(scans.training), picture_side=scans.usual_side, sight=seen)
-    counts = estimating.Counts(len(scans.training), scans.validation, scans.test)
+    unlabelled = apart.at_most(project) if config["self_supervised"] else 0
+    counts = estimating.Counts(
+        len(scans.training), scans.validation, scans.test, unlabelled=unlabelled, frames=scans.pictures - scans.count
+    )
     took = estimating.estimate(config, counts, _machine().device)
     return Plan({**config, "plan_note": _sentence(config, seen.why, took.words())}, took)
 

@@ -18,32 +18,33 @@ _COLUMNS: Final = ("pk", "sha256", "width", "height", "bits", "image_format", "m
 @dataclass(frozen=True, slots=True)
 class Scan:
     """A training scan. `label`: the key of its class. `group`: what stays together, as the patient. `side`: the longer one, in
-    pixels. `is_wide`: its values do not fit into 8 bits. `is_ct`: they are Hounsfield units."""
+    pixels. `is_ct`: its values are Hounsfield units."""
 
     image: int
     sha256: str
     label: int
     group: str
     side: int
-    is_wide: bool
     is_ct: bool
 
     @classmethod
     def of(cls, columns: Iterable[Any], label: int, group: str) -> Self:
         """`columns`: what `_COLUMNS` names."""
         pk, digest, width, height, bits, image_format, modality = columns
-        wide = bits > BYTE
-        ct = wide and image_format == "DICOM" and str(modality).strip().upper() == CT
-        return cls(pk, digest or "", label, group, max(width, height), wide, ct)
+        ct = bits > BYTE and image_format == "DICOM" and str(modality).strip().upper() == CT
+        return cls(pk, digest or "", label, group, max(width, height), ct)
 
 
 @dataclass(frozen=True)
 class Scans:
-    """The training scans in order, and how many others are validated with and tested on."""
+    """The training scans in order, and how many others are validated with and tested on. Of all three sides, `narrow`: how many
+    have values of 8 bits, and `pictures`: how many pictures are read, of scans of several frames each that is looked at."""
 
     training: tuple[Scan, ...]
     validation: int
     test: int
+    narrow: int
+    pictures: int
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot) -> Self:
@@ -52,7 +53,9 @@ class Scans:
         rows = present.filter(split=Split.TRAIN).order_by("pk")
         named = (f"image__{name}" for name in _COLUMNS)
         training = [Scan.of(row[2:], *row[:2]) for row in rows.values_list("label_class", "group", *named)]
-        return cls(tuple(training), *(present.filter(split=split).count() for split in (Split.VAL, Split.TEST)))
+        validation, test = (present.filter(split=split).count() for split in (Split.VAL, Split.TEST))
+        pictures = sum(max(1, len(frames)) for frames in present.values_list("frames", flat=True).iterator())
+        return cls(tuple(training), validation, test, present.filter(image__bits__lte=BYTE).count(), pictures)
 
     @classmethod
     def of_frozen(cls, frozen: Frozen) -> Self:
@@ -63,7 +66,14 @@ class Scans:
             if sides[one.item.id] == Split.TRAIN
         ]
         others = [sides[one.item.id] for one in frozen.members]
-        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST))
+        narrow = sum(one.image.bits <= BYTE for one in frozen.members)
+        pictures = sum(max(1, len(one.frames)) for one in frozen.members)
+        return cls(tuple(training), others.count(Split.VAL), others.count(Split.TEST), narrow, pictures)
+
+    @property
+    def count(self) -> int:
+        """Of all three sides."""
+        return len(self.training) + self.validation + self.test
 
     @property
     def usual_side(self) -> int | None:

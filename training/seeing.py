@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from images.learning import view
+from images.learning import LearningView, view
 from images.models import Image, Rendition, RenditionKind
 from mediscan_site.core.errors import DomainError, Invalid, NotFound, Unavailable
 from mediscan_site.core.storage import blobs
@@ -36,7 +36,7 @@ SAMPLE: Final = 240
 FIRST: Final = 60
 # Of so many CTs the window that the files ask for.
 OPENED: Final = 5
-# This share of the scans must be CTs, or have wide values, for windows.
+# This share of the training scans must be CTs for the windows of CTs.
 MOSTLY: Final = 0.9
 # Where less of a class has colour, or the classes differ by more, colour would tell how files were made.
 EVERY_CLASS: Final = 0.5
@@ -87,9 +87,12 @@ def decide(asked: Asked, *, usual_shape: str, scans: Scans | None) -> Sight:
         sees = asked.sees or (WINDOWS if asked.windows else GREY)
         named = asked.windows or (_presets(scans) if sees == WINDOWS else "")
         return Sight(sees, named, shape, "as asked")
-    if _mostly(scan.is_ct for scan in scans.training) and (known := _own_windows(scans)):
+    are_cts = _mostly(scan.is_ct for scan in scans.training)
+    if are_cts and not scans.narrow and (known := _own_windows(scans)):
         return Sight(WINDOWS, known, shape, "the scans are CTs, which doctors look at in these windows")
     found, why = _colour(scans)
+    if are_cts and scans.narrow:
+        why = f"{_without_values(scans)}, so there are no windows; {why}"
     return Sight(found, "", shape, why)
 
 
@@ -97,11 +100,10 @@ def require_possible(asked: Asked, scans: Scans) -> None:
     """Invalid for windows that these scans cannot be looked at through. Asks their rows alone."""
     if asked.sees != WINDOWS and not asked.windows:
         return
-    wide = sum(scan.is_wide for scan in scans.training)
-    if not _mostly(scan.is_wide for scan in scans.training):
+    if scans.narrow:
         raise Invalid(
-            f"{wide} of {len(scans.training)} training scans have values of more than 8 bits, which windows are ranges of. "
-            "Choose grey or colour.",
+            f"{_without_values(scans)}, of which windows are made. Take {'it' if scans.narrow == 1 else 'them'} out of training "
+            "(or bring the original DICOM files in), or choose grey or colour.",
             attr="sees",
         )
     if not asked.windows and not _mostly(scan.is_ct for scan in scans.training):
@@ -111,6 +113,12 @@ def require_possible(asked: Asked, scans: Scans) -> None:
             attr="windows",
             code="required",
         )
+
+
+def _without_values(scans: Scans) -> str:
+    """Of all sides: one that cannot be read through windows ends the run, in the test split after all of the training."""
+    have = "has 8 bits and none of its" if scans.narrow == 1 else "have 8 bits and none of their"
+    return f"{scans.narrow} of {scans.count} scans of training, validation and test {have} own values"
 
 
 def _presets(scans: Scans | None) -> str:
@@ -125,26 +133,25 @@ def _mostly(said: Iterable[bool]) -> bool:
 
 
 def _own_windows(scans: Scans) -> str:
-    """The presets for what the CTs show, after the window that the files ask for; empty where their views have 8 bits."""
-    own = [window for scan in scans.sample(OPENED) if (window := _window_of(scan))]
-    if not own:
+    """The presets for what the CTs show, after the window that the files ask for; empty where a view has 8 bits."""
+    views = [seen for scan in scans.sample(OPENED) if (seen := _view_of(scan))]
+    # Where small values are bright the first one is the larger.
+    own = [(min(seen.window), max(seen.window)) for seen in views if seen.window[0] != seen.window[1]]
+    if not own or any(not seen.has_values for seen in views):
         return ""
-    centre, width = (float(np.median(values)) for values in zip(*own, strict=True))
-    return write_windows(presets.joined((centre, width), presets.of(scans.body_parts(SAMPLE))))
+    low, high = (float(np.median(ends)) for ends in zip(*own, strict=True))
+    return write_windows(presets.joined(((low + high) / 2, high - low), presets.of(scans.body_parts(SAMPLE))))
 
 
-def _window_of(scan: Scan) -> tuple[float, float] | None:
-    """Centre and width; None where the view for learning has 8 bits or cannot be read: whoever trains on it says why. Raises
-    Unavailable where no view can be made now: then nothing is known of any."""
+def _view_of(scan: Scan) -> LearningView | None:
+    """None where it cannot be read: whoever trains on it says why. Raises Unavailable where no view can be made now: then nothing
+    is known of any."""
     try:
-        seen = view(Image.objects.select_related("blob").get(pk=scan.image))
+        return view(Image.objects.select_related("blob").get(pk=scan.image))
     except Unavailable:
         raise
     except (DomainError, DamagedObject, Image.DoesNotExist, ValueError, KeyError, struct.error):
         return None
-    # Where small values are bright the first one is the larger.
-    black, white = seen.window
-    return ((black + white) / 2, abs(white - black)) if seen.pixels.dtype == np.uint16 and white != black else None
 
 
 def _colour(scans: Scans) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
 
 from images.models import Image, PatientMerge, Project, Split
 from labeling.datasets import persons
@@ -30,20 +31,24 @@ def unlabelled(snapshot: Snapshot, *, before: datetime, strictly: bool) -> Itera
             yield image.pk
 
 
+def at_most(project: Project) -> int:
+    """How many `unlabelled` would find now if nothing bound any of them: asks their rows alone."""
+    return _free(project, timezone.now()).count()
+
+
 def _unlabelled(project: Project, snapshot: Snapshot, before: datetime) -> QuerySet[Image]:
+    return _free(project, before).exclude(snapshot_members__snapshot=snapshot).order_by("pk")
+
+
+def _free(project: Project, before: datetime) -> QuerySet[Image]:
     labels = Label.objects.filter(image=OuterRef("pk"), annotation_date__lt=before)
-    return (
-        Image.objects.filter(
-            ~Exists(labels),
-            project=project,
-            upload_date__lt=before,
-            erased_at__isnull=True,
-            use_for_training=True,
-            frames=1,
-            hold="",
-        )
-        .exclude(snapshot_members__snapshot=snapshot)
-        # Whether it shows what another one shows must be known.
-        .exclude(phash__gt="", compared_at__isnull=True)
-        .order_by("pk")
-    )
+    # Whether it shows what another one shows must be known.
+    return Image.objects.filter(
+        ~Exists(labels),
+        project=project,
+        upload_date__lt=before,
+        erased_at__isnull=True,
+        use_for_training=True,
+        frames=1,
+        hold="",
+    ).exclude(phash__gt="", compared_at__isnull=True)

@@ -3,7 +3,7 @@
 The logits of the frames are averaged, and then scaled and corrected once, as those of a scan of one frame are: the mean of logits
 is the geometric mean of the probabilities, and the temperature that calibrates it was fitted on the same mean. A frame on which
 nobody could read anything takes no part, as the first and the last of a stack often are: only where that is more than half of the
-frames is the scan itself unreadable.
+frames is the scan itself unreadable. Training leaves the same frames out.
 
 How far a scan lies from what was learned is what its middle frame says, of an even number the farther one of the two: each frame
 was held against limits for single pictures, and the farthest of sixteen would refer scans for nothing but their number of frames,
@@ -51,7 +51,7 @@ def of_scan(predictor: Predictor, said: Predictions) -> Combined:
 
 def combined(said: Predictions, *, temperature: float | None, prior: Prior | None, spread: Spread) -> Combined:
     """`said`: of the frames of one scan, in their order. What is said of a single frame stays as it is, to the bit."""
-    used = _readable(said.unreadable, len(said.logits))
+    used = readable(said.unreadable, len(said.logits))
     if len(said.logits) == 1:
         return Combined(said, used, 0)
     at = np.asarray(used)
@@ -88,8 +88,8 @@ def of_each_scan(logits: npt.NDArray[np.float32], scans: npt.NDArray[np.int64]) 
     return np.stack([mean_of(rows) for rows in np.split(logits, starts[1:])])
 
 
-def _readable(unreadable: Sequence[Reasons], count: int) -> tuple[int, ...]:
-    """The frames that take part: those that can be read, where they are at least half; else all."""
+def readable(unreadable: Sequence[Reasons], count: int) -> tuple[int, ...]:
+    """The positions of the frames that take part: of those that can be read, where they are at least half; else of all."""
     if not any(unreadable):
         return tuple(range(count))
     good = tuple(index for index, why in enumerate(unreadable) if not why)

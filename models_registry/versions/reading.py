@@ -41,6 +41,16 @@ NO_VALUES = (
     "This file has 8 bits and none of the scan's own values (Hounsfield units of a CT), of which windows are made. Bring the "
     "original DICOM file in."
 )
+UNUSABLE_VALUES = "Windows are made of the scan's own values."
+
+
+class NoValues(Invalid):
+    """A look of windows meets a view of 8 bits."""
+
+    def __init__(self, note: str = "") -> None:
+        """`note`: why a deep file has such a view."""
+        super().__init__(f"{note} {UNUSABLE_VALUES}" if note else NO_VALUES)
+
 
 Read = Callable[["Predictor", Image, int], Input]
 
@@ -65,13 +75,20 @@ def one(predictor: "Predictor", image: Image, frame: int = 0) -> Input:
 
 
 def pixels_of(view: learning.LearningView, look: "Look", size: int) -> Pixels:
-    """What this look makes of a view. Invalid where it is made of values that the view has not."""
+    """What this look makes of a view. NoValues where it is made of values that the view has not."""
     from models_registry.inference.looks import WINDOWS
     from models_registry.inference.seen import see
 
-    if look.sees == WINDOWS and view.pixels.dtype == np.uint8:
-        raise Invalid(NO_VALUES)
+    if look.sees == WINDOWS and not view.has_values:
+        raise NoValues(view.note)
     return see(view, look, size)
+
+
+def require_values(image: Image, frame: int = 0) -> None:
+    """NoValues where `pixels_of` would say so of windows: asks what kind of view there is, and looks at no pixel."""
+    has_values, note = learning.kind(image, frame)
+    if not has_values:
+        raise NoValues(note)
 
 
 def inputs(predictor: "Predictor", images: Sequence[Image]) -> list[Input | Exception]:

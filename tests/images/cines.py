@@ -15,7 +15,7 @@ def cine(
     frames: int = 6, *, seed: int = 0, side: int = 64, blank: Sequence[int] = (), bright: int = 220, **tags
 ) -> bytes:
     """A cine: a bright disc on a dark, patchy ground, which moves from left to right from frame to frame. Other seeds look
-    different enough to be no copies. `blank`: frames, from 1, that show nothing."""
+    different enough to be no copies. `blank`: frames, from 1, that show nothing but one grey, of each seed another."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:side, :side]
     patches = np.kron(rng.integers(0, 80, (4, 4)), np.ones((side // 4, side // 4)))
@@ -25,7 +25,7 @@ def cine(
         centre = (number + 1) * side / (frames + 1)
         values[number][(rows - middle) ** 2 + (columns - centre) ** 2 < (side / 6) ** 2] = bright
     for number in blank:
-        values[number - 1] = 30
+        values[number - 1] = 30 + seed
     uid = f"1.2.826.0.1.3680043.8.498.{seed + 1}{frames}"
     usual = {
         "Modality": "US",

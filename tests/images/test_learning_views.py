@@ -51,6 +51,18 @@ def spoil(blob_files, blob: Blob) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
 
+def test_what_kind_of_view_it_is_is_known_without_its_pixels(project, author, cine, monkeypatch):
+    note = "The values of the file are no numbers that can be used"
+    odd = take(author, project, dicom(FRAMES[:1], RescaleSlope="1e38"))
+    kinds = {scan.pk: learning.view(scan) for scan in (cine, odd, take(author, project, colour_scan(), "a.png"))}
+    assert [seen.has_values for seen in kinds.values()] == [True, False, False]
+    monkeypatch.setattr(learning.np, "asarray", None)
+    for scan in Image.objects.filter(pk__in=kinds):
+        assert learning.kind(scan) == (kinds[scan.pk].has_values, kinds[scan.pk].note)
+    assert learning.kind(cine, 2) == (True, "")
+    assert learning.kind(odd)[1].startswith(note)
+
+
 def test_a_view_is_made_at_first_need_and_then_read(project, author, monkeypatch):
     image = take(author, project, colour_scan(), "a.png")
     assert not views().exists()

@@ -4,7 +4,7 @@ import pytest
 
 from models_registry.inference.names import ARCHITECTURES
 from training.engine.config import TrainConfig
-from training.estimating import CPU_MS, GPU_MS, Counts, Estimate, estimate, work
+from training.estimating import CPU_MS, GPU_MS, TILE_S, Counts, Estimate, estimate, work
 from training.models import EpochMetrics, TrainingRun
 
 COUNTS = Counts(120, 30, 50)
@@ -27,6 +27,41 @@ def test_work_counts_what_passes_through_the_networks():
     assert units(folds=5) == pytest.approx(units() + 5 * 10 * 150 * (0.8 + 0.2 / 3))
     frozen = {"pretrained": True, "architecture": "resnet18"}
     assert units(**frozen, frozen_epochs=9) < units(**frozen) / 3
+
+
+def seconds(counts=COUNTS, **options) -> float:
+    return estimate(told(**options), counts, "cpu").seconds
+
+
+def test_every_network_and_every_fold_sees_the_scans_without_labels_first(db):
+    """Each scan in two views; a fold leaves four fifths of 150, and all that have no label."""
+    counts, ms = Counts(120, 30, 50, unlabelled=1000), CPU_MS["resnet_compact"] / 1000
+    read = 1000 * TILE_S
+
+    def first(**options) -> float:
+        return seconds(counts, self_supervised=10, **options) - seconds(counts, **options)
+
+    assert seconds(counts) == seconds(), "nobody asked for them"
+    assert first() == pytest.approx(read + ms * 2 * 10 * (120 + 1000), abs=0.2)
+    assert first(members=3) == pytest.approx(read + 3 * ms * 2 * 10 * (120 + 1000), abs=0.2)
+    folds = 2 * 10 * 5 * (0.8 * 150 + 1000)
+    assert first(folds=5, members=2) == pytest.approx(read + 2 * ms * (2 * 10 * 1120 + folds), abs=0.2)
+    assert first(image_size=128) == pytest.approx(read + 4 * ms * 2 * 10 * 1120, abs=0.2)
+
+
+def test_no_more_scans_without_labels_count_than_may_be_in_memory(db, settings):
+    settings.TRAINING_CACHE_MB = 1
+    many, few = (Counts(120, 30, 50, unlabelled=number) for number in (100_000, 256))
+    assert seconds(many, self_supervised=5) == seconds(few, self_supervised=5)
+
+
+def test_all_frames_are_read(db):
+    assert seconds(Counts(120, 30, 50, frames=3000)) == pytest.approx(seconds() + 3000 * TILE_S, abs=0.2)
+
+
+def test_what_a_run_did_before_its_epochs_does_not_make_the_next_one_seem_quick(past):
+    past(6.0, self_supervised=20)
+    assert seconds() == pytest.approx(60, abs=12)
 
 
 def test_without_runs_a_table_says_it_roughly(db):

@@ -198,8 +198,8 @@ def test_the_run_is_told_what_the_plan_said(pictured, admin, start):
 def cts(bare_snapshot, monkeypatch):
     """A data set of CTs of a body part whose views for learning have 16 bits and ask for a window."""
 
-    def make(body_part: str = "CHEST", *, window=(-160.0, 240.0), bits: int = 16, modality: str = "CT"):
-        snapshot = bare_snapshot()
+    def make(body_part: str = "CHEST", *, window=(-160.0, 240.0), bits: int = 16, modality: str = "CT", per_side=4):
+        snapshot = bare_snapshot(per_side)
         images = Image.objects.filter(pk__in=snapshot.members.values("image"))
         images.update(image_format="DICOM", bits=bits, modality=modality)
         Metadata.objects.bulk_create(Metadata(image=image, body_part=body_part) for image in images)
@@ -268,11 +268,36 @@ def test_windows_can_be_named_for_whatever_has_wide_values(cts, admin, weights_f
     assert "as 40/400" in refused.value.detail
 
 
-def test_scans_of_8_bits_have_no_windows(bare_snapshot, admin, weights_folder):
-    with pytest.raises(Invalid) as refused:
-        planned(bare_snapshot(), admin, sees="windows", windows="40/400")
-    assert refused.value.attr == "sees"
-    assert "0 of 4 training scans have values of more than 8 bits" in refused.value.detail
+@pytest.mark.parametrize("side", ["train", "val", "test"])
+def test_one_scan_of_8_bits_on_any_side_is_enough_for_no_windows(cts, admin, weights_folder, side):
+    """Of twenty, so that nearly all are CTs."""
+    snapshot = cts(per_side=20)
+    Image.objects.filter(pk=snapshot.members.filter(split=side).earliest("pk").image_id).update(bits=8)
+    plan = planned(snapshot, admin)
+    said = "1 of 60 scans of training, validation and test has 8 bits and none of its own values"
+    assert plan.config["sees"] == "grey"
+    assert f"{said}, so there are no windows; no small picture" in plan.note
+    for asked in ({"sees": "windows"}, {"windows": "40/400"}):
+        with pytest.raises(Invalid) as refused:
+            planned(snapshot, admin, **asked)
+        assert refused.value.attr == "sees"
+        assert refused.value.detail.startswith(f"{said}, of which windows are made. Take it out of training")
+    assert planned(snapshot, admin, sees="grey").config["sees"] == "grey"
+
+
+def test_the_scans_of_a_data_set_to_be_frozen_are_counted_too(approved_scans, project, admin, weights_folder):
+    for number, split in enumerate(("train", "val", "test")):
+        approved_scans(4, first_seed=100 * (number + 1), split=split)
+    with pytest.raises(Invalid, match="12 of 12 scans of training, validation and test have 8 bits"):
+        plan_run(actor=admin, project=project, wishes=planning.Wishes.of(windows="40/400"))
+
+
+def test_one_view_of_8_bits_among_those_looked_at_is_enough_for_no_windows(cts, admin, weights_folder, monkeypatch):
+    snapshot = cts()
+    odd = min(scan.image for scan in Scans.of_snapshot(snapshot).sample(seeing.OPENED))
+    deep, whole = LearningView(np.zeros((8, 8), dtype=np.uint8)), seeing.view
+    monkeypatch.setattr(seeing, "view", lambda image: deep if image.pk == odd else whole(image))
+    assert planned(snapshot, admin).config["sees"] == "grey"
 
 
 def test_a_run_that_is_refused_for_its_windows_freezes_no_data_set(start, approved_scans):

@@ -110,6 +110,7 @@ class Training:
         """The registered version, and a sentence about how it came to be."""
         self._prepare_process()
         measuring.require_fair(self.run)
+        measuring.require_readable(self.run, self.config, self.recorder)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
         said_of_test: list[Predictions] = []
@@ -122,7 +123,7 @@ class Training:
         self._doubt(packed)
         seen = self.scans.unlabelled
         others = None if seen is None else len(seen)
-        return model, f"{telling.outcome(packed, self.config, others)} {self.run.config['initialisation_note']}"
+        return model, telling.outcome(packed, self.config, others, self.run.config["initialisation_note"])
 
     def make(self) -> packing.Packed:
         data, trained = self.train()

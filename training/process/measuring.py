@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from images.models import Image
+from images.models import Image, Split
+from labeling.models import SnapshotMember
 from models_registry.evaluations import reporting
+from models_registry.inference.names import WINDOWS
 from models_registry.inference.predictor import Predictions, Predictor
 from models_registry.versions import fairness, reading
+from training import seeing
+from training.engine.config import TrainConfig
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.recorder import Recorder
+from training.scans import Scans
 
 
 def require_fair(run: TrainingRun) -> None:
@@ -18,6 +23,21 @@ def require_fair(run: TrainingRun) -> None:
     fairness.require_separated(run.snapshot)
     if run.base_model is not None:
         fairness.require_fair(run.base_model, run.snapshot)
+
+
+def require_readable(run: TrainingRun, config: TrainConfig, recorder: Recorder) -> None:
+    """Asked before anything is learned: Invalid or TileUnusable where windows are seen and a scan of some side has none of the
+    values that they are made of. Of a scan of the test split it is asked what kind of view it has, and no pixel is looked at."""
+    if config.sees != WINDOWS:
+        return
+    seeing.require_possible(seeing.Asked(config.sees, config.windows), Scans.of_snapshot(run.snapshot))
+    test = SnapshotMember.objects.filter(snapshot=run.snapshot, split=Split.TEST, image__erased_at__isnull=True)
+    done = recorder.counter(test.count(), "looking whether the test scans have their own values")
+    for number, member in enumerate(test.select_related("image__blob").order_by("pk").iterator(), start=1):
+        with tiles.named(member.image):
+            for frame in member.frames or (0,):
+                reading.require_values(member.image, frame)
+        done(number)
 
 
 def measure(

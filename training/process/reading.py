@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from images.models import Split
+from training.engine import selfsupervised
 from training.engine.config import TrainConfig
 from training.engine.pictures import Pictures
 from training.models import TrainingRun
@@ -41,4 +42,10 @@ class Reading:
         """What the run sees before it learns the classes, where it was told to."""
         if not self.config.self_supervised:
             return None
-        return unlabelled.load(self.run, self.config, self.recorder.counter(0, "reading scans without labels"))
+
+        def done(number: int, total: int) -> None:
+            self.recorder.counter(total, "reading scans without labels")(number)
+
+        pixels = unlabelled.load(self.run, self.config, done)
+        self.recorder.unlabelled(len(pixels), selfsupervised.digest(pixels))
+        return pixels

@@ -26,6 +26,9 @@ WRITE_INTERVAL_S: Final = 0.5
 MEASURED_S: Final = 3.0
 MEASURED_SHARE: Final = 0.01
 CHECKPOINT_TYPE: Final = "application/octet-stream"
+# Of the environment of a run: the scans without labels that it learned from, and the digest of their pixels.
+UNLABELLED_SCANS: Final = "unlabelled_scans"
+UNLABELLED_DIGEST: Final = "unlabelled_digest"
 PNG: Final = "image/png"
 
 
@@ -102,6 +105,10 @@ class Recorder:
     def environment(self, facts: dict[str, Any]) -> None:
         self.run.environment = facts
         self._mine().update(environment=facts)
+
+    def unlabelled(self, scans: int, digest: str) -> None:
+        """What the run learns to see from beside its data set, for whoever makes it again."""
+        self.environment({**self.run.environment, UNLABELLED_SCANS: scans, UNLABELLED_DIGEST: digest})
 
     def epoch(self, report: EpochReport) -> None:
         """The row of one epoch. An epoch that a resumed run repeats replaces what the lost attempt measured."""

@@ -23,11 +23,13 @@ from training.process import provenance
 from training.process.book import Book
 from training.process.child import Training
 from training.process.explaining import explain
-from training.process.recorder import Recorder
+from training.process.recorder import UNLABELLED_DIGEST, UNLABELLED_SCANS, Recorder
 
 NAMED_AT_MOST: Final = 20
 # What may differ without touching a number.
 _HARMLESS: Final = frozenset({"rng", "git_changed"})
+# Compared where they are read.
+_READ: Final = frozenset({UNLABELLED_SCANS, UNLABELLED_DIGEST})
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,16 @@ class Rehearsal(Recorder):
     def has_inputs_sheet(self) -> bool:
         """None is drawn again: it is the same."""
         return True
+
+    def unlabelled(self, scans: int, digest: str) -> None:
+        """Conflict where they are no longer those that the run learned from; of an older run nobody knows."""
+        then = self.run.environment
+        if then.get(UNLABELLED_DIGEST, digest) != digest:
+            raise _cannot(
+                f"{self.run.code} learned also from {then[UNLABELLED_SCANS]} scans without labels that are no longer the same: "
+                f"{scans} can be read now. Scans may have been erased, put on hold or held out of training since, or "
+                "TRAINING_CACHE_MB was another. Train a new run instead."
+            )
 
     def checkpoint(self, data: bytes) -> None:
         """Whoever stops a reproduction starts it over."""
@@ -101,8 +113,12 @@ def _require_possible(run: TrainingRun) -> None:
         )
 
 
+class CannotReproduce(Conflict):
+    default_code = "cannot_reproduce"
+
+
 def _cannot(why: str) -> Conflict:
-    return Conflict(why, code="cannot_reproduce")
+    return CannotReproduce(why)
 
 
 def _stored(run: TrainingRun) -> Bundle:
@@ -122,6 +138,8 @@ def _made_again(run: TrainingRun, manifest: Manifest, show: Callable[[float, str
         _, trained = training.train()
         fitted = merged(trained.members[:networks])
         known = training.knowledge_of(fitted)[1] if limits else {}
+    except CannotReproduce:
+        raise
     except Exception as error:
         raise _cannot(f"{run.code} could not be trained again. {explain(run, error)}") from error
     finally:
@@ -164,7 +182,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
     """One line for each recorded fact that is otherwise now."""
     if not then:
         return ("no record was kept of the machine and the packages",)
-    names = [name for name in then if name not in _HARMLESS and then[name] != now.get(name)]
+    names = [name for name in then if name not in _HARMLESS | _READ and then[name] != now.get(name)]
     lines = [f"{name}: {then[name]} then, {now.get(name, 'not known')} now" for name in names]
     if then.get("git_changed") or now.get("git_changed"):
         when = "then" if then.get("git_changed") else "now"

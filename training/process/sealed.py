@@ -15,24 +15,14 @@ from mediscan_site.core.storage import room
 from mediscan_site.core.storage.envelope import TAG_SIZE
 from models_registry.inference.preprocess import Pixels
 from training.engine.pictures import Lazy, Positions
+from training.memory import MIB, budget
 
-MIB: Final = 2**20
 GIB: Final = 2**30
-# What the pixels of a run may take in memory where the site does not say: so much, or this part of a small machine's.
-MOST_IN_MEMORY: Final = 512 * MIB
-PART_OF_MEMORY: Final = 8
 NONCE_SIZE: Final = 12
 
 
 class PixelsUnkept(Exception):
     """The pixels of a run cannot be kept on the disk, or read from it again; the message says what to do."""
-
-
-def budget() -> int:
-    """Bytes of pixels that a run may keep in memory."""
-    if settings.TRAINING_CACHE_MB:
-        return int(settings.TRAINING_CACHE_MB * MIB)
-    return min(MOST_IN_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // PART_OF_MEMORY)
 
 
 def require_room(size: int) -> None:

@@ -21,12 +21,15 @@ from mediscan_site.core.errors import DomainError
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
+from models_registry.inference.frames import Reasons, readable
+from models_registry.inference.knowing.rules import quality
 from models_registry.inference.looks import TILES, Look
 from models_registry.inference.preprocess import Pixels, shrink
 from models_registry.versions import reading
 from training.engine.framing import Scans, firsts, of_scans
 from training.engine.pictures import READERS, Pictures, read_ahead
-from training.process.sealed import SealedPixels, budget, require_room
+from training.memory import budget
+from training.process.sealed import SealedPixels, require_room
 
 CHUNK: Final = 64
 
@@ -100,12 +103,14 @@ def load(
     in_memory: bool = True,
 ) -> Part:
     """The members of one side that still exist, in the snapshot's order, as `look` sees them with `size` pixels a side, made as
-    they are read: what a run needs of memory follows from its picture size. `done` is called with the number read so far.
+    they are read: what a run needs of memory follows from its picture size. `done` is called with the number read so far. Frames on
+    which nobody could read anything are left out as when a version answers.
 
     Raises TileUnusable, and what writing to a full disk raises."""
     present = SnapshotMember.objects.filter(snapshot=snapshot, split=split, image__erased_at__isnull=True)
     members = list(present.order_by("pk").values_list("image", "label_class", "group", "frames"))
-    rows = [(image, label, group, frame) for image, label, group, frames in members for frame in frames or (0,)]
+    looked_at = _looked_at([(image, frames) for image, _, _, frames in members], done)
+    rows = [(*member[:3], frame) for member, frames in zip(members, looked_at, strict=True) for frame in frames]
     kept, put = _keeper(_shape(len(rows), size, look), in_memory=in_memory)
     sources = _sources([(image, frame) for image, _, _, frame in rows], look)
     with closing(read_ahead(partial(_read, look=look, size=size), sources, waiting=4 * READERS)) as read_ones:
@@ -119,8 +124,25 @@ def load(
         groups=tuple(group for _, _, group, _ in rows),
         images=tuple(image for image, _, _, _ in rows),
         frames=tuple(frame for _, _, _, frame in rows),
-        scans=_scans([len(frames) or 1 for *_, frames in members]),
+        scans=_scans([len(frames) for frames in looked_at]),
     )
+
+
+def _looked_at(members: Sequence[tuple[int, list[int]]], done: Callable[[int], None]) -> list[Sequence[int]]:
+    """Of each scan and its frames, those that take part when a version answers: without the ones on which nobody could read
+    anything, so that what is calibrated is the mean that serves. `done` may raise to stop."""
+    keys = [(image, frame) for image, frames in members if len(frames) > 1 for frame in frames]
+    why: dict[tuple[int, int], Reasons] = {}
+    sources = _sources(keys, TILES)
+    with closing(read_ahead(partial(_read, look=TILES, size=TILE_SIDE), sources, waiting=4 * READERS)) as read_ones:
+        for key, (image, pixels) in zip(keys, read_ones, strict=True):
+            why[key] = quality((read(image, key[1]) if pixels is None else pixels)[None])[0]
+            done(0)
+    return [
+        [frames[position] for position in readable([why.get((image, frame), ()) for frame in frames], len(frames))]
+        or [0]
+        for image, frames in members
+    ]
 
 
 def _scans(counts: Sequence[int]) -> Scans:
@@ -196,6 +218,11 @@ def named(image: Image) -> Iterator[None]:
     """What is raised within names the scan: TileUnusable."""
     try:
         yield
+    except reading.NoValues as error:
+        raise TileUnusable(
+            f"{image.code} cannot be seen through windows. {error.detail} Take the scan out of training and start a new run, or "
+            "start one that sees grey or colour."
+        ) from error
     except (DamagedObject, DomainError, ValueError) as error:
         reason = error.detail if isinstance(error, DomainError) else "its stored file is damaged."
         raise TileUnusable(

@@ -10,16 +10,17 @@ from images.models import Image
 from labeling.datasets import apart
 from models_registry.inference.preprocess import Pixels
 from training.engine.config import TrainConfig
+from training.memory import budget
 from training.models import TrainingRun
 from training.process import tiles
-from training.process.sealed import budget
 
 log = logging.getLogger(__name__)
 
 
-def load(run: TrainingRun, config: TrainConfig, done: Callable[[int], None]) -> Pixels:
+def load(run: TrainingRun, config: TrainConfig, done: Callable[[int, int], None]) -> Pixels:
     """As the run's look shows them, in the order of their keys: as many as may stay in memory beside the others. One that cannot be
-    read has no part in it. `done` is called with the number read so far."""
+    read has no part in it. `done` is called with the number read so far, and how many there
+    are."""
     look, size = config.look, config.image_size
     shape = (size, size) if look.channels == 1 else (size, size, look.channels)
     # With folds no scan may be of a patient whom some fold holds out.
@@ -33,7 +34,7 @@ def load(run: TrainingRun, config: TrainConfig, done: Callable[[int], None]) -> 
             count += 1
         except tiles.TileUnusable as error:
             log.warning("Not learned from: %s", error)
-        done(number)
+        done(number, len(keys))
     return pixels[:count]
 
 

@@ -7,7 +7,7 @@ import torch
 from images.models import Image
 from images.services import delete_scan
 from mediscan_site.core import work
-from mediscan_site.core.errors import Conflict
+from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.deployments.services import deploy
 from models_registry.evaluations import reporting
 from models_registry.evaluations.services import request_evaluation
@@ -15,11 +15,12 @@ from models_registry.evaluations.worker import run_evaluation
 from models_registry.inference.looks import COLOUR, Look
 from models_registry.versions import serving
 from tests.models_registry.conftest import _no_predictor_stays_in_memory, empty_snapshot, make_version, snapshot  # noqa: F401
+from training.engine.config import TrainConfig
 from training.models import TrainingRun
 from training.process import tiles
 from training.process.explaining import explain
 from training.process.knowing import reference
-from training.process.measuring import measure
+from training.process.measuring import measure, require_readable
 from training.process.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,59 @@ def test_a_test_scan_that_cannot_be_read_is_named(reading, monkeypatch):
     monkeypatch.setattr("models_registry.versions.reading.tile", damaged)
     with pytest.raises(tiles.TileUnusable, match="cannot be read: its stored file is damaged"):
         measure(run, serving.predictor(model), recorder)
+
+
+WINDOWED = TrainConfig(sees="windows", windows="40/400")
+
+
+def test_a_run_of_windows_ends_before_it_learns_where_a_row_says_8_bits(reading):
+    run, recorder, _ = reading
+    require_readable(run, TrainConfig(), recorder)
+    with pytest.raises(Invalid, match="18 of 18 scans of training, validation and test have 8 bits"):
+        require_readable(run, WINDOWED, recorder)
+
+
+def test_a_run_of_windows_ends_before_it_learns_where_the_view_of_a_deep_test_scan_has_8_bits(reading, monkeypatch):
+    from images.models import Image
+    from training.process.child import Training
+    from training.process.reproducing import NoBook
+
+    run, recorder, _ = reading
+    Image.objects.update(bits=16)
+    code = run.snapshot.members.filter(split="test").earliest("pk").image.code
+    words = rf"{code} cannot be seen through windows\. .*Take the scan out of training and start a new run, or"
+    work = Training(run, recorder, NoBook(run))
+    work.__dict__["config"] = WINDOWED
+    monkeypatch.setattr(work, "_prepare_process", lambda: None)
+    monkeypatch.setattr(work, "make", lambda: pytest.fail("learned"))
+    with pytest.raises(tiles.TileUnusable, match=words) as told:
+        work.result()
+    assert "verify_images" not in str(told.value)
+
+
+def test_a_run_of_windows_goes_on_where_all_views_have_own_values(reading, monkeypatch):
+    from images.models import Image
+
+    run, recorder, _ = reading
+    Image.objects.update(bits=16)
+    looked = []
+    monkeypatch.setattr("images.learning.kind", lambda image, frame: looked.append((image.pk, frame)) or (True, ""))
+    require_readable(run, WINDOWED, recorder)
+    test = run.snapshot.members.filter(split="test").order_by("pk")
+    assert looked == [(pk, 0) for pk in test.values_list("image", flat=True)]
+
+
+def test_a_training_scan_without_own_values_is_told_of_with_what_to_do(reading):
+    run, *_ = reading
+    with pytest.raises(tiles.TileUnusable, match=r"through windows\. This file has 8 bits .* sees grey or colour"):
+        tiles.load(
+            run.snapshot,
+            "train",
+            class_ids=[entry["id"] for entry in run.snapshot.classes],
+            done=lambda _: None,
+            size=32,
+            look=WINDOWED.look,
+        )
 
 
 def test_a_test_split_that_was_erased_cannot_be_measured(reading):

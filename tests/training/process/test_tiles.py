@@ -12,8 +12,9 @@ from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, Look
 from models_registry.inference.preprocess import shrink
 from models_registry.inference.seen import see
 from training.engine.config import TrainConfig
+from training.memory import MIB, MOST_IN_MEMORY, budget
 from training.process import sealed, tiles
-from training.process.sealed import MIB, PixelsUnkept, SealedPixels
+from training.process.sealed import PixelsUnkept, SealedPixels
 from training.process.tiles import TileUnusable
 
 
@@ -100,9 +101,9 @@ def test_a_run_is_kept_on_the_disk_only_where_it_is_larger_than_the_budget_and_t
 
 def test_the_budget_follows_the_machine_where_the_site_does_not_say(settings):
     settings.TRAINING_CACHE_MB = 0
-    assert 0 < sealed.budget() <= sealed.MOST_IN_MEMORY
+    assert 0 < budget() <= MOST_IN_MEMORY
     settings.TRAINING_CACHE_MB = 3
-    assert sealed.budget() == 3 * MIB
+    assert budget() == 3 * MIB
 
 
 def test_a_full_disk_is_told_as_one(settings, tmp_path, monkeypatch):

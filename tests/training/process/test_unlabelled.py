@@ -1,17 +1,23 @@
 """Scans without a label teach a run to see; none that is bound to what the run is chosen or judged on."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
+from images.models import Image
 from labeling.datasets import apart
+from mediscan_site.core.errors import Conflict
 from models_registry.inference.names import COLOUR
+from training.engine import selfsupervised
 from training.engine.config import TrainConfig
 from training.models import TrainingRun
-from training.process import tiles, unlabelled
+from training.process import reproducing, tiles, unlabelled
 from training.process.child import Training
+from training.process.reading import Reading
+from training.process.recorder import Recorder
 from training.process.reproducing import NoBook, Rehearsal
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +93,7 @@ def test_they_are_read_as_the_run_sees_them_and_one_that_is_damaged_has_no_part(
     first, second = make_scan(seed=1), make_scan(seed=2)
     compared()
     config = TrainConfig(image_size=32, sees=COLOUR, self_supervised=1)
-    pixels = unlabelled.load(run, config, lambda _: None)
+    pixels = unlabelled.load(run, config, lambda *_: None)
     assert (pixels.shape, pixels.dtype) == ((2, 32, 32, 3), np.uint8)
     assert np.array_equal(pixels[1], tiles.pixels_of(second, config.look, 32))
     whole = tiles.pixels_of
@@ -98,7 +104,7 @@ def test_they_are_read_as_the_run_sees_them_and_one_that_is_damaged_has_no_part(
         return whole(image, look, size)
 
     monkeypatch.setattr(tiles, "pixels_of", damaged)
-    assert np.array_equal(unlabelled.load(run, config, lambda _: None), pixels[1:])
+    assert np.array_equal(unlabelled.load(run, config, lambda *_: None), pixels[1:])
 
 
 def test_no_more_are_read_than_may_stay_in_memory(run, make_scan, compared, monkeypatch):
@@ -106,7 +112,60 @@ def test_no_more_are_read_than_may_stay_in_memory(run, make_scan, compared, monk
         make_scan(seed=seed)
     compared()
     monkeypatch.setattr(unlabelled, "budget", lambda: 2 * 32 * 32)
-    assert len(unlabelled.load(run, TrainConfig(image_size=32), lambda _: None)) == 2
+    assert len(unlabelled.load(run, TrainConfig(image_size=32), lambda *_: None)) == 2
+
+
+def test_how_far_the_reading_is_stays_within_the_whole(run, make_scan, compared, monkeypatch):
+    for seed in (1, 2, 3):
+        make_scan(seed=seed)
+    compared()
+    told = []
+    monkeypatch.setattr(Rehearsal, "progress", lambda self, share, message: told.append((share, message)))
+    config = TrainConfig(image_size=32, self_supervised=1)
+    assert len(Reading(run, config, Rehearsal(run, lambda *_: None)).unlabelled) == 3
+    assert told == [(share, "reading scans without labels") for share in (1 / 3, 2 / 3, 1.0)]
+
+
+def test_what_it_learned_from_is_written_down_and_its_reproduction_refuses_others(run, make_scan, compared):
+    first, _ = make_scan(seed=1), make_scan(seed=2)
+    compared()
+    config = TrainConfig(image_size=32, self_supervised=1)
+    TrainingRun.objects.filter(pk=run.pk).update(status="running", attempt=1)
+    run.environment = {"threads": 2}
+    pixels = Reading(run, config, Recorder(run, 1)).unlabelled
+    run.refresh_from_db()
+    assert run.environment == {"threads": 2, "unlabelled_scans": 2, "unlabelled_digest": selfsupervised.digest(pixels)}
+
+    rehearsal = Rehearsal(run, lambda *_: None)
+    assert np.array_equal(Reading(run, config, rehearsal).unlabelled, pixels)
+    assert reproducing.differences(run.environment, {"threads": 2}) == ()
+    Image.objects.filter(pk=first.pk).update(use_for_training=False)
+    with pytest.raises(Conflict, match="learned also from 2 scans without labels that are no longer the same: 1 can"):
+        Reading(run, config, rehearsal).unlabelled  # noqa: B018
+    run.refresh_from_db()
+    assert run.environment["unlabelled_scans"] == 2
+    run.environment = {}
+    assert len(Reading(run, config, rehearsal).unlabelled) == 1, "of an older run nobody knows"
+
+
+def test_a_reproduction_says_so_before_it_learns(run, make_scan, compared, monkeypatch):
+    make_scan(seed=1)
+    compared()
+    config = TrainConfig(architecture="resnet_compact", image_size=32, epochs=1, batch_size=4, self_supervised=1)
+    monkeypatch.setattr("training.planning.engine_config", lambda _: config)
+    monkeypatch.setattr("training.process.child.train", lambda *_, **__: pytest.fail("learned"))
+    run.environment = {"unlabelled_scans": 9, "unlabelled_digest": "0" * 64}
+    with pytest.raises(Conflict, match=f"^{run.code} learned also from 9 scans without labels") as refused:
+        reproducing._made_again(run, SimpleNamespace(members=1, knowing=None), lambda *_: None)
+    assert refused.value.code == "cannot_reproduce"
+
+
+def test_at_most_as_many_are_counted_without_asking_what_binds_them(run, make_scan, compared):
+    make_scan(seed=1, patient="new")
+    make_scan(seed=2, patient="patient2000")
+    make_scan(seed=3, label="NORMAL")
+    compared()
+    assert (len(found(run)), apart.at_most(run.project)) == (1, 2)
 
 
 def test_a_run_that_is_told_to_learns_from_them_first(run, make_scan, compared, monkeypatch):
