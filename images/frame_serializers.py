@@ -36,7 +36,9 @@ class StripSerializer(serializers.Serializer[Strip]):
     nobody has said which (`chosen_how` is `nobody`)."""
 
     image = serializers.CharField(source="image.code")
-    frames = serializers.IntegerField(source="image.frames", help_text="how many there are")
+    frames = serializers.IntegerField(
+        source="image.frames_shown", help_text="how many can be shown; 1 of an animation, and of a slide"
+    )
     chosen = serializers.ListField(child=serializers.IntegerField(), source="looked.frames")
     chosen_how = serializers.ChoiceField(choices=FrameSource.choices, source="looked.source")
     chosen_by = serializers.CharField(source="looked.by", allow_null=True)

@@ -3,18 +3,22 @@
 import importlib
 from functools import partial
 
+import numpy as np
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image as Picture
 
-from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread, strip_of
+from images import learning
+from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread, strip_of, unchosen_of
 from images.models import FrameChoice, FrameSource, Image
 from images.services import choose_frames, revoke, update_project
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from mediscan_site.core.models import AuditEvent
 from tests.images.cines import cine, store
+from tests.images.decoding.conftest import encode
 
 pytestmark = pytest.mark.django_db
 
@@ -190,13 +194,49 @@ def test_what_files_named_before_is_remembered_from_their_notes(bring, make_scan
     assert not_named.frames == 6
 
 
-def test_the_tiles_of_a_slide_cannot_be_chosen(bring, author):
-    slide = "1.2.840.10008.5.1.4.1.1.77.1.6"
-    image = bring(cine(SOPClassUID=slide, TotalPixelMatrixColumns=128, TotalPixelMatrixRows=192))
-    with pytest.raises(NotFound) as refusal:
-        choose_frames(actor=author, image=image, frames=[1, 4])
-    assert refusal.value.code == "does_not_exist"
+SLIDE = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6",
+    "TotalPixelMatrixColumns": 128,
+    "TotalPixelMatrixRows": 192,
+    "Modality": "SM",
+}
+
+
+def of_many(kind: str) -> bytes:
+    """A file that holds several pictures, of which a scan is one."""
+    if kind == "slide":
+        return cine(**SLIDE)
+    rng = np.random.default_rng(5)
+    first, *others = (Picture.fromarray(rng.integers(0, 255, (40, 60), np.uint8)) for _ in range(3))
+    return encode(first, kind, save_all=True, append_images=others)
+
+
+@pytest.mark.parametrize("kind", ["MPO", "PNG", "slide"])
+def test_a_file_of_several_pictures_that_are_no_frames_is_one_picture_for_every_rule(bring, api, project, author, kind):
+    image = bring(of_many(kind))
+    assert (image.frames > 1, image.frames_shown) == (True, 1)
+    for wanted in (1, 2, 16):
+        assert looks(image, project, wanted) == ((), FrameSource.NOBODY)
+    project.frames_seen = 2
+    assert require_chosen(image, project) == Looked()
+    assert unchosen_of(Image.objects.filter(pk=image.pk), project) == []
+    assert strip_of(image).shown == (1,)
+    assert np.array_equal(learning.view(image, 1).pixels, learning.view(image).pixels)
+    with pytest.raises(NotFound):
+        learning.view(image, 2)
+    with pytest.raises(Invalid) as refusal:
+        choose_frames(actor=author, image=image, frames=[1, 2])
+    assert refusal.value.code == "one_frame"
     assert not FrameChoice.objects.exists()
+    body = api(author).get(f"/api/v1/images/{image.code}/frames/").json()
+    assert (body["frames"], body["chosen"], len(body["shown"])) == (1, [], 1)
+
+
+def test_the_pages_of_a_tiff_are_frames(bring, project):
+    image = bring(of_many("TIFF"))
+    assert image.frames_shown == image.frames == 3
+    assert looks(image, project, 2) == ((1, 3), FrameSource.RULE)
+    assert not np.array_equal(learning.view(image, 1).pixels, learning.view(image, 3).pixels)
 
 
 def test_the_api_says_which_frames_there_are_and_takes_a_choice(bring, api, author):
