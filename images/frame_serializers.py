@@ -6,13 +6,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from images.frames import Strip
+from images.frames import STRIP, Strip
 from images.models import MOST_FRAMES, FrameSource
 
 
 class StripQuerySerializer(serializers.Serializer[Any]):
     first = serializers.IntegerField(
-        required=False, min_value=1, help_text="List 64 frames from this one on; without it 64 that are spread evenly."
+        required=False,
+        min_value=1,
+        help_text=f"List {STRIP} frames from this one on; without it {STRIP} that are spread evenly.",
     )
 
 

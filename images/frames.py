@@ -18,8 +18,8 @@ UNCHOSEN: Final = "unsupported_multiframe"
 WHAT_HELPS: Final = (
     "Choose frames on its page, or tell the project how many to look at, or import it split into its frames."
 )
-# So many frames stand in one row.
-STRIP: Final = 64
+# So many frames stand in one row: the picture of each is made from the whole file when it is shown first.
+STRIP: Final = 12
 _BATCH: Final = 500
 
 
@@ -132,7 +132,9 @@ class Strip:
 
     @property
     def hidden(self) -> list[int]:
-        """Those that are looked at and not shown."""
+        """Those that a person chose and that are not shown: a choice on this row keeps them. The rule's frames give way to it."""
+        if self.looked.source != FrameSource.PERSON:
+            return []
         return [frame for frame in self.looked.frames if frame not in self.shown]
 
 
