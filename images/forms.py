@@ -1,25 +1,32 @@
 """What the pages of projects and scans take. Parsing only: the rules are in the services."""
 
-from typing import Any, cast
+from typing import Any, Final
 
 from django import forms
 
-from images.models import ApprovalStatus, Hold, Image, LabelStatus, Project, ProjectClass, Split
+from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
+# In one form; more are no ticks of a person.
+_MOST_SENT: Final = 500
+
 
 class FramesForm(forms.Form):
-    """Ticked frames of a scan."""
+    """Ticked frames of a scan. Which it has is judged by `images.frames.parse`."""
 
-    frames = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    frames = forms.Field(required=False, widget=forms.MultipleHiddenInput)
     version = forms.IntegerField(required=False)
 
-    def __init__(self, *args: Any, scan: Image, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        cast(Any, self.fields["frames"]).choices = [(number, number) for number in range(1, scan.frames + 1)]
+    def clean_frames(self) -> list[int]:
+        given = [str(value) for value in self.cleaned_data["frames"] or ()]
+        if len(given) > _MOST_SENT:
+            raise forms.ValidationError(f"Choose at most {MOST_FRAMES} frames of a scan.")
+        if not all(value.isascii() and value.isdigit() and len(value) < 10 for value in given):
+            raise forms.ValidationError("Frames are whole numbers, from 1.")
+        return [int(value) for value in given]
 
 
 ANY = ("", "any")
@@ -47,8 +54,13 @@ MAY_BE_LEFT_OUT = (
 )  # fmt: skip
 
 
+# Ticks that came later than the form. A tick that is not set is not sent: the form names in `flags` those that it shows.
+FLAGS: Final = ("orientation_matters",)
+
+
 class ProjectSettingsForm(forms.ModelForm[Project]):
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    flags = forms.CharField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Project
@@ -63,6 +75,7 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         super().__init__(*args, **kwargs)
         for name in MAY_BE_LEFT_OUT:
             self.fields[name].required = False
+        self.initial["flags"] = " ".join(FLAGS)
         self._share_fields: dict[str, str] = {}
         if self.instance.pk:
             self._ask_for_shares()
@@ -86,6 +99,8 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         """What was left out stays as it is."""
         data = super().clean() or self.cleaned_data
         kept = {name: getattr(self.instance, name) for name in MAY_BE_LEFT_OUT if data.get(name) in (None, "")}
+        shown = str(data.pop("flags", "")).split()
+        kept |= {name: getattr(self.instance, name) for name in FLAGS if name not in shown}
         return {**data, **kept}
 
     def validate_unique(self) -> None:

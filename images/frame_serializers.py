@@ -6,13 +6,15 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from images.frames import Strip
+from images.frames import STRIP, Strip
 from images.models import MOST_FRAMES, FrameSource
 
 
 class StripQuerySerializer(serializers.Serializer[Any]):
     first = serializers.IntegerField(
-        required=False, min_value=1, help_text="List 64 frames from this one on; without it 64 that are spread evenly."
+        required=False,
+        min_value=1,
+        help_text=f"List {STRIP} frames from this one on; without it {STRIP} that are spread evenly.",
     )
 
 
@@ -36,7 +38,9 @@ class StripSerializer(serializers.Serializer[Strip]):
     nobody has said which (`chosen_how` is `nobody`)."""
 
     image = serializers.CharField(source="image.code")
-    frames = serializers.IntegerField(source="image.frames", help_text="how many there are")
+    frames = serializers.IntegerField(
+        source="image.frames_shown", help_text="how many can be shown; 1 of an animation, and of a slide"
+    )
     chosen = serializers.ListField(child=serializers.IntegerField(), source="looked.frames")
     chosen_how = serializers.ChoiceField(choices=FrameSource.choices, source="looked.source")
     chosen_by = serializers.CharField(source="looked.by", allow_null=True)

@@ -18,8 +18,8 @@ UNCHOSEN: Final = "unsupported_multiframe"
 WHAT_HELPS: Final = (
     "Choose frames on its page, or tell the project how many to look at, or import it split into its frames."
 )
-# So many frames stand in one row.
-STRIP: Final = 64
+# So many frames stand in one row: the picture of each is made from the whole file when it is shown first.
+STRIP: Final = 12
 _BATCH: Final = 500
 
 
@@ -41,14 +41,14 @@ def looked_at(image: Image, project: Project) -> Looked:
 def all_looked_at(images: Sequence[Image], project: Project) -> dict[int, Looked]:
     """The same of many, by key; a query for each 500 of several frames, and none where there are none."""
     found = {image.pk: Looked() for image in images}
-    several = {image.pk: image for image in images if image.frames > 1}
+    several = {image.pk: image for image in images if image.frames_shown > 1}
     choices: dict[int, list[FrameChoice]] = {pk: [] for pk in several}
     keys = sorted(several)
     for start in range(0, len(keys), _BATCH):
         rows = FrameChoice.objects.filter(image__in=keys[start : start + _BATCH]).select_related("chosen_by")
         for row in rows.order_by("pk"):
             choices[row.image_id].append(row)
-    return found | {pk: _looked(several[pk].frames, choices[pk], project.frames_seen) for pk in keys}
+    return found | {pk: _looked(several[pk].frames_shown, choices[pk], project.frames_seen) for pk in keys}
 
 
 def _looked(count: int, choices: Sequence[FrameChoice], wanted: int) -> Looked:
@@ -75,7 +75,7 @@ def spread(count: int, wanted: int, named: int | None = None) -> tuple[int, ...]
 
 def unchosen(image: Image, looked: Looked) -> bool:
     """Whether the scan has several frames of which nobody has said which count."""
-    return image.frames > 1 and not looked.frames
+    return image.frames_shown > 1 and not looked.frames
 
 
 def unchosen_of(images: "QuerySet[Image]", project: Project) -> list[int]:
@@ -90,7 +90,7 @@ def require_chosen(image: Image, project: Project) -> Looked:
     looked = looked_at(image, project)
     if unchosen(image, looked):
         raise Invalid(
-            f"{image.code} has {image.frames} frames, and nobody has said which of them count. {WHAT_HELPS}",
+            f"{image.code} has {image.frames_shown} frames, and nobody has said which of them count. {WHAT_HELPS}",
             code=UNCHOSEN,
             attr="image",
         )
@@ -99,12 +99,13 @@ def require_chosen(image: Image, project: Project) -> Looked:
 
 def parse(image: Image, given: Sequence[int]) -> list[int]:
     """The frames that somebody names, rising. Invalid (attr `frames`) for numbers that the scan does not have, and too many."""
-    if image.frames < 2:
-        raise Invalid(f"{image.code} has one frame; there is nothing to choose.", attr="frames", code="one_frame")
+    count = image.frames_shown
+    if count < 2:
+        raise Invalid(f"{image.code} is one picture; there is nothing to choose.", attr="frames", code="one_frame")
     frames = sorted(set(given))
-    if wrong := [number for number in frames if not 1 <= number <= image.frames]:
+    if wrong := [number for number in frames if not 1 <= number <= count]:
         raise Invalid(
-            f"{image.code} has the frames 1 to {image.frames}, and no frame {wrong[0]}.",
+            f"{image.code} has the frames 1 to {count}, and no frame {wrong[0]}.",
             attr="frames",
             code="does_not_exist",
         )
@@ -131,13 +132,15 @@ class Strip:
 
     @property
     def hidden(self) -> list[int]:
-        """Those that are looked at and not shown."""
+        """Those that a person chose and that are not shown: a choice on this row keeps them. The rule's frames give way to it."""
+        if self.looked.source != FrameSource.PERSON:
+            return []
         return [frame for frame in self.looked.frames if frame not in self.shown]
 
 
 def strip_of(image: Image, first: int | None = None) -> Strip:
     """At most STRIP frames, from `first` on; without it spread evenly, with all that are looked at."""
-    looked, count = looked_at(image, image.project), image.frames
+    looked, count = looked_at(image, image.project), image.frames_shown
     if first is None or count <= STRIP:
         shown = tuple(sorted({*spread(count, STRIP), *looked.frames}))
         return Strip(image, looked, shown, after=1 if count > STRIP else None, overview=count > STRIP)

@@ -1,7 +1,7 @@
 """Views for learning: what networks learn from and are asked about where the tile does not show enough.
 
 A view has the scan's own shape, its colours or its 16 bits, and at most VIEW_SIDE pixels on the longer side. It is stored
-encrypted like every derivative, and made from the original at first need; at intake where scans of the project have views.
+encrypted like every derivative, and made from the original at first need; at intake where a network of the project sees views.
 """
 
 import io

@@ -146,14 +146,14 @@ def stored_tiles(prefix: str) -> "Prefetch[str]":
 
 
 def _known_frame(image: Image, frame: int) -> int:
-    if not 0 <= frame <= image.frames:
+    if not 0 <= frame <= image.frames_shown:
         raise no_frame(image, frame)
-    return 0 if image.frames == 1 else frame
+    return 0 if image.frames_shown == 1 else frame
 
 
 def no_frame(image: Image, frame: int) -> NotFound:
     """The error where the scan has no such frame."""
-    return NotFound(f"There is no frame {frame}: the scan has {image.frames}, counted from 1.", code=NO_FRAME)
+    return NotFound(f"There is no frame {frame}: the scan has {image.frames_shown}, counted from 1.", code=NO_FRAME)
 
 
 def _known(image: Image, kind: RenditionKind, frame: int) -> Rendition | None:

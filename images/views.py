@@ -170,7 +170,8 @@ def scan_release(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def scan_frames(request: HttpRequest, pk: int) -> HttpResponse:
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
-    form = forms.FramesForm(request.POST, scan=scan)
+    require(request.user, "label_image", scan.project)
+    form = forms.FramesForm(request.POST)
     if form.is_valid():
         frames, seen = form.cleaned_data["frames"], form.cleaned_data["version"]
         said = "These frames count from now on." if frames else "The project's rule counts again."

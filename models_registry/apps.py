@@ -8,9 +8,10 @@ class ModelsRegistryConfig(AppConfig):
 
     def ready(self) -> None:
         # They register what is removed when a scan is erased, what damage means, which task does the work of a row, what a
-        # decision about a referred scan ends, and what follows when a new scan comes in.
+        # decision about a referred scan ends, what follows when a new scan comes in, and whether it gets its view for learning.
         import_module("models_registry.erasure")
         import_module("models_registry.deployments.bundles")
         import_module("models_registry.tasks")
         import_module("models_registry.grades.referrals")
         import_module("models_registry.batches.arrivals")
+        import_module("models_registry.seeing")

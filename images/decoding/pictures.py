@@ -94,7 +94,11 @@ def _facts(im: Image.Image, data: bytes, fmt: str, pages: int, page: int) -> Fac
     elif fmt == "PNG":
         facts.bits = 16 if data[24] == 16 else 8  # bit depth in IHDR
     if facts.frames > 1:
-        facts.notes.append(f"{formats.picture(fmt).part} {page + 1} of {facts.frames} is used; the others are ignored.")
+        which = f"{formats.picture(fmt).part} {page + 1} of {facts.frames}"
+        # Pages can be looked at one by one; the pictures of an animation, and what a phone keeps beside one, cannot.
+        facts.notes.append(
+            f"{which} stands for the scan." if fmt == "TIFF" else f"{which} is used; the others are ignored."
+        )
     return facts
 
 

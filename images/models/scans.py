@@ -1,17 +1,20 @@
 """Scans, what is made of them and what is known about them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from images.decoding.ages import OLDEST_BELIEVED
+from images.decoding.notes import OF_TILES
 from images.models.projects import Project, ProjectClass
 from mediscan_site.core.models import Blob
 
 SCAN_PREFIX = "img"
+# The formats whose frames or pages are pictures of their own.
+_WITH_FRAMES: Final = ("DICOM", "TIFF")
 
 
 def scan_code(pk: int) -> str:
@@ -129,6 +132,14 @@ class Image(models.Model):
     @property
     def code(self) -> str:
         return scan_code(self.pk)
+
+    @property
+    def frames_shown(self) -> int:
+        """Of the pictures in its file (`frames`) how many can be shown, chosen and learned from, each for itself. Of a phone's
+        preview, an animation and the tiles of a slide none can: the scan is one picture."""
+        if self.image_format not in _WITH_FRAMES or any(OF_TILES in str(note) for note in self.notes):
+            return 1
+        return self.frames
 
 
 class RenditionKind(models.TextChoices):

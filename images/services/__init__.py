@@ -9,6 +9,7 @@ from images.services.erasure import delete_scan, erase_patient, on_erase, on_era
 from images.services.frames import choose_frames
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
+from images.services.keeping import on_intake_views
 from images.services.members import add_member, grant, remove_member, revoke
 from images.services.opening import open_original, open_rendition, open_view
 from images.services.patients import merge_patients
@@ -29,6 +30,7 @@ __all__ = [
     "on_arrival",
     "on_erase",
     "on_erase_patient",
+    "on_intake_views",
     "on_release",
     "open_original",
     "open_rendition",

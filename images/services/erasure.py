@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.models import Deidentification, Image, Metadata, PatientMerge, Project, Rendition
+from images.models import Deidentification, FrameChoice, Image, Metadata, PatientMerge, Project, Rendition
 from images.scan_facts import FACTS
 from images.services.naming import named_patient
 from mediscan_site.core import audit, text
@@ -128,6 +128,7 @@ def _bury(image: Image) -> None:
     if not buried:
         raise NotFound("This scan was already erased.")
     Rendition.objects.filter(image=image).delete()
+    FrameChoice.objects.filter(image=image).delete()
     Metadata.objects.filter(image=image).delete()
     Deidentification.objects.filter(image=image).delete()
     forget_answers(f'"{image.code}"')

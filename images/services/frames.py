@@ -31,12 +31,12 @@ def choose_frames(
     if said == chosen:
         return before
     if chosen:
-        # A file whose frames are no pictures of their own, as the tiles of a slide, is refused before anybody relies on them.
+        # A frame that cannot be shown is refused before anybody relies on it.
         ensure(image, RenditionKind.THUMBNAIL, chosen[-1])
     with transaction.atomic():
         _move_on(image, expected_version)
         FrameChoice.objects.create(image=image, frames=chosen, source=FrameSource.PERSON, chosen_by=actor)
-        details = {"frames": chosen, "of": image.frames}
+        details = {"frames": chosen, "of": image.frames_shown}
         audit.record("scan.choose_frames", actor=actor, obj=image, project=image.project_id, details=details)
     return looking.looked_at(image, image.project)
 

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from django.db.models import Exists, OuterRef
-
 from images import renditions
 from images.decoding.formats import CONTENT_TYPES, PICTURES, SNIFF_BYTES, sniff
-from images.models import Image, Project, Rendition, RenditionKind
+from images.models import Project, RenditionKind
 from images.scan_facts import ScanFacts
 from images.services.exams import Remark
 from images.services.incoming import Incoming, decode
@@ -17,8 +15,9 @@ from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
 
 _ALWAYS = (RenditionKind.THUMBNAIL, RenditionKind.TILE)
-# Of a project, the newest scans that are asked whether they have views.
-_LOOKED_AT = 10
+# Of a project: whether a network of it sees views for learning.
+Seer = Callable[[Project], bool]
+_seers: list[Seer] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +64,16 @@ class Kept:
 
 
 def wants_views(project: Project) -> bool:
-    """Whether a scan that comes in gets its view for learning at once, while its file is decoded anyway: one of the scans before
-    it has one, so that networks of the project see views. Else it is made when a network needs it first."""
-    views = Rendition.objects.filter(image=OuterRef("pk"), kind=RenditionKind.LEARNING, frame=0)
-    newest = Image.objects.filter(project=project, erased_at__isnull=True).order_by("-upload_date", "-pk")
-    return any(newest.values_list(Exists(views), flat=True)[:_LOOKED_AT])
+    """Whether a scan that comes in gets its view for learning at once, while its file is decoded anyway: a network of the project
+    sees views. Else it is made when somebody needs it first."""
+    return any(sees(project) for sees in _seers)
+
+
+def on_intake_views(seer: Seer) -> Seer:
+    """Register (also as a decorator) who knows whether networks of a project see views. Asked at each upload: a cheap query."""
+    if seer not in _seers:
+        _seers.append(seer)
+    return seer
 
 
 def keep(project: Project, came: Arrival, *, aside: bool = False, learning: bool = False) -> Kept:

@@ -47,21 +47,26 @@ def spoiled(project: Project | None = None) -> QuerySet[Rendition]:
 
 
 def remake(project: Project | None = None, limit: int | None = None) -> Iterator[Remade]:
-    """Each of `spoiled` made again, then the view of each of `lacking`, `limit` in all: decoded by as many children as there are,
-    a few ahead of what is stored. Unavailable without a decoder; DomainError or OSError where nothing can be stored."""
+    """Each of `spoiled` made again, then the view of each of `lacking`, until `limit` are stored: decoded by as many children as
+    there are, a few ahead of what is stored. Unavailable without a decoder; DomainError or OSError where nothing can be stored."""
     wanted = chain(
         ((row.image, RenditionKind(row.kind), row.frame) for row in _in_batches(spoiled(project))),
         ((image, RenditionKind.LEARNING, 0) for image in _in_batches(lacking(project))),
     )
     ahead, threads = 2 * settings.DECODER_PROCESSES, ThreadPoolExecutor(settings.DECODER_PROCESSES, "remaking")
     waiting: deque[tuple[Image, RenditionKind, int, Future[bytes]]] = deque()
+    stored = 0
     try:
-        for image, kind, frame in islice(wanted, limit):
-            waiting.append((image, kind, frame, threads.submit(_made, image, kind, frame)))
-            if len(waiting) > ahead:
-                yield from _stored(*waiting.popleft())
-        while waiting:
-            yield from _stored(*waiting.popleft())
+        while limit is None or stored < limit:
+            # What gives nothing does not count, so no more are begun than may be stored.
+            room = ahead if limit is None else min(ahead, limit - stored)
+            for image, kind, frame in islice(wanted, room - len(waiting)):
+                waiting.append((image, kind, frame, threads.submit(_made, image, kind, frame)))
+            if not waiting:
+                return
+            for done in _stored(*waiting.popleft()):
+                stored += not done.error
+                yield done
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
 

@@ -96,7 +96,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
         "may_edit": can(request.user, "upload_image", project),
-        "strip": strip_of(found, _first(request)) if found.frames > 1 else None,
+        "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
     }
 
 

@@ -111,8 +111,10 @@ def answers(
     started = time.perf_counter()
     predictor = serving.predictor(model)
     looked = all_looked_at(images, model.project)
-    pictures = iter(reading.inputs(predictor, [image for image in images if image.frames == 1]))
-    given = [_framed(predictor, image, looked[image.pk]) if image.frames > 1 else next(pictures) for image in images]
+    pictures = iter(reading.inputs(predictor, [image for image in images if image.frames_shown == 1]))
+    given = [
+        _framed(predictor, image, looked[image.pk]) if image.frames_shown > 1 else next(pictures) for image in images
+    ]
     predicted = iter(_predicted(predictor, [one for one in given if isinstance(one, Input)]))
     seen = lineage.seen_in_all(model, images) if any(not isinstance(one, Exception) for one in given) else {}
     held = conditions.of_all(model, images, blind or [False] * len(images))

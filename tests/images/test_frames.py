@@ -3,18 +3,22 @@
 import importlib
 from functools import partial
 
+import numpy as np
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from PIL import Image as Picture
 
-from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread, strip_of
-from images.models import FrameChoice, FrameSource, Image
-from images.services import choose_frames, revoke, update_project
+from images import learning
+from images.frames import Looked, all_looked_at, looked_at, require_chosen, spread, strip_of, unchosen_of
+from images.models import FrameChoice, FrameSource, Image, Project
+from images.services import choose_frames, delete_scan, revoke, update_project
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from mediscan_site.core.models import AuditEvent
 from tests.images.cines import cine, store
+from tests.images.decoding.conftest import encode
 
 pytestmark = pytest.mark.django_db
 
@@ -184,19 +188,57 @@ def test_what_files_named_before_is_remembered_from_their_notes(bring, make_scan
     named, not_named = bring(cine(RepresentativeFrameNumber=4)), bring(cine(seed=9))
     make_scan()
     FrameChoice.objects.all().delete()
+    before = "Frame 4 of 6 is used, which the file names for it; the others are ignored."
+    Image.objects.filter(pk=named.pk).update(notes=["Something else.", before])
     importlib.import_module("images.migrations.0011_frames").remember_named(apps, None)
     (row,) = FrameChoice.objects.all()
     assert (row.image, row.frames, row.source, row.chosen_by) == (named, [4], FrameSource.FILE, None)
     assert not_named.frames == 6
 
 
-def test_the_tiles_of_a_slide_cannot_be_chosen(bring, author):
-    slide = "1.2.840.10008.5.1.4.1.1.77.1.6"
-    image = bring(cine(SOPClassUID=slide, TotalPixelMatrixColumns=128, TotalPixelMatrixRows=192))
-    with pytest.raises(NotFound) as refusal:
-        choose_frames(actor=author, image=image, frames=[1, 4])
-    assert refusal.value.code == "does_not_exist"
+SLIDE = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6",
+    "TotalPixelMatrixColumns": 128,
+    "TotalPixelMatrixRows": 192,
+    "Modality": "SM",
+}
+
+
+def of_many(kind: str) -> bytes:
+    """A file that holds several pictures, of which a scan is one."""
+    if kind == "slide":
+        return cine(**SLIDE)
+    rng = np.random.default_rng(5)
+    first, *others = (Picture.fromarray(rng.integers(0, 255, (40, 60), np.uint8)) for _ in range(3))
+    return encode(first, kind, save_all=True, append_images=others)
+
+
+@pytest.mark.parametrize("kind", ["MPO", "PNG", "slide"])
+def test_a_file_of_several_pictures_that_are_no_frames_is_one_picture_for_every_rule(bring, api, project, author, kind):
+    image = bring(of_many(kind))
+    assert (image.frames > 1, image.frames_shown) == (True, 1)
+    for wanted in (1, 2, 16):
+        assert looks(image, project, wanted) == ((), FrameSource.NOBODY)
+    project.frames_seen = 2
+    assert require_chosen(image, project) == Looked()
+    assert unchosen_of(Image.objects.filter(pk=image.pk), project) == []
+    assert strip_of(image).shown == (1,)
+    assert np.array_equal(learning.view(image, 1).pixels, learning.view(image).pixels)
+    with pytest.raises(NotFound):
+        learning.view(image, 2)
+    with pytest.raises(Invalid) as refusal:
+        choose_frames(actor=author, image=image, frames=[1, 2])
+    assert refusal.value.code == "one_frame"
     assert not FrameChoice.objects.exists()
+    body = api(author).get(f"/api/v1/images/{image.code}/frames/").json()
+    assert (body["frames"], body["chosen"], len(body["shown"])) == (1, [], 1)
+
+
+def test_the_pages_of_a_tiff_are_frames(bring, project):
+    image = bring(of_many("TIFF"))
+    assert image.frames_shown == image.frames == 3
+    assert looks(image, project, 2) == ((1, 3), FrameSource.RULE)
+    assert not np.array_equal(learning.view(image, 1).pixels, learning.view(image, 3).pixels)
 
 
 def test_the_api_says_which_frames_there_are_and_takes_a_choice(bring, api, author):
@@ -220,12 +262,12 @@ def test_the_api_says_which_frames_there_are_and_takes_a_choice(bring, api, auth
 def test_long_scans_show_some_frames_and_rows_of_all(bring, project):
     image = bring(cine(150, side=16))
     strip = strip_of(image)
-    assert (len(strip.shown), strip.overview, strip.before, strip.after) == (64, True, None, 1)
-    rows = [strip_of(image, first) for first in (1, 65, 129)]
+    assert (len(strip.shown), strip.overview, strip.before, strip.after) == (12, True, None, 1)
+    rows = [strip_of(image, first) for first in (1, 13, 145)]
     assert [(row.shown[0], row.shown[-1], row.before, row.after) for row in rows] == [
-        (1, 64, None, 65),
-        (65, 128, 1, 129),
-        (129, 150, 65, None),
+        (1, 12, None, 13),
+        (13, 24, 1, 25),
+        (145, 150, 133, None),
     ]
     assert not any(row.overview for row in rows)
 
@@ -254,3 +296,51 @@ def test_a_long_choice_is_kept_when_another_row_of_frames_is_ticked(bring, clien
     page = client.get(reverse("scan", args=[image.pk]), {"first": "65"}).content.decode()
     assert '<input type="hidden" name="frames" value="3">' in page
     assert 'value="65"' in page
+    assert "Also chosen, in other rows: 3." in page
+
+
+def test_what_nobody_chose_is_not_sent_along_with_the_ticks_of_a_row(bring, client, author, admin, project):
+    client.force_login(author)
+    image = bring(cine(150, side=16))
+    update_project(actor=admin, project=project, changes={"frames_seen": 16})
+    page = client.get(reverse("scan", args=[image.pk]), {"first": "140"}).content.decode()
+    assert 'type="hidden" name="frames"' not in page
+    assert "in other rows" not in page
+    url = reverse("scan_frames", args=[image.pk])
+    client.post(url, {"frames": ["141", "142"], "version": image.version})
+    assert looked_at(image, Project.objects.get(pk=project.pk)).frames == (141, 142)
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (["two"], "whole numbers"),
+        (["²"], "whole numbers"),
+        (["٣"], "whole numbers"),
+        (["9" * 30], "whole numbers"),
+        (["1"] * 501, "at most 16"),
+        (["3000001"], "no frame 3000001"),
+    ],
+)
+def test_the_form_takes_numbers_alone_and_makes_no_list_of_all_frames(bring, client, author, sent, words):
+    client.force_login(author)
+    image = bring(cine())
+    Image.objects.filter(pk=image.pk).update(frames=3_000_000)
+    done = client.post(reverse("scan_frames", args=[image.pk]), {"frames": sent}, follow=True)
+    assert words in done.content.decode()
+    assert not FrameChoice.objects.exists()
+
+
+def test_rights_come_before_what_was_sent(bring, client, project, admin, colleague):
+    image = bring(cine())
+    revoke(actor=admin, project=project, user=colleague, codename="label_image")
+    client.force_login(colleague)
+    answer = client.post(reverse("scan_frames", args=[image.pk]), {"frames": ["two"]})
+    assert answer.status_code == 403
+
+
+def test_choices_are_gone_with_an_erased_scan(bring, author, admin):
+    image = bring(cine(RepresentativeFrameNumber=4))
+    choose_frames(actor=author, image=image, frames=[2])
+    delete_scan(actor=admin, image=Image.objects.get(pk=image.pk))
+    assert not FrameChoice.objects.exists()

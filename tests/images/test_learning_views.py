@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from images import learning, renditions
 from images.models import Image, Rendition, RenditionKind
-from images.services import ScanFacts, create_project, delete_scan, store_scan
+from images.services import ScanFacts, create_project, delete_scan, keeping, store_scan
 from images.services.keeping import wants_views
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import AuditEvent, Blob
@@ -74,11 +74,14 @@ def test_a_view_is_made_at_first_need_and_then_read(project, author, monkeypatch
     assert blob.size and blob.wrapped_key and blob.path.startswith(f"project-{project.pk}/")
 
 
-def test_a_scan_gets_its_view_at_intake_where_those_before_it_have_one(project, author, admin, store, monkeypatch):
+@pytest.fixture
+def seeing(project, monkeypatch):
+    """A network of the project sees views."""
+    monkeypatch.setattr(keeping, "_seers", [lambda asked: asked == project])
+
+
+def test_a_scan_gets_its_view_at_intake_where_a_network_sees_views(seeing, project, admin, store, monkeypatch):
     other = create_project(actor=admin, name="Other", classes=CLASSES)
-    first = store(1)
-    assert not wants_views(project)
-    learning.view(first)
     assert wants_views(project) and not wants_views(other)
     second = store(2)
     assert views(second).exists()
@@ -86,18 +89,10 @@ def test_a_scan_gets_its_view_at_intake_where_those_before_it_have_one(project, 
     assert learning.view(second).pixels.ndim == 2
 
 
-def test_views_are_looked_for_among_the_newest_scans_alone(store, project, django_assert_num_queries):
-    learning.view(store(1))
-    for seed in range(2, 13):
-        Rendition.objects.filter(image=store(seed), kind=RenditionKind.LEARNING).delete()
-    with django_assert_num_queries(1):
-        assert not wants_views(project)
-
-
-def test_an_import_of_many_makes_views_where_the_project_has_them(project, author, store):
+def test_an_import_of_many_makes_views_where_a_network_sees_them(seeing, project, author, store):
     from labeling.imports.stream import Parcel, Stream
 
-    learning.view(store(1))
+    store(1)
     with Stream(actor=author, project=project, source="import", report=lambda group: None) as stream:
         for seed in range(20, 23):
             stream.add(Parcel(data=scan_bytes(seed), file_name=f"{seed}.jpg", facts=ScanFacts(), tag=str(seed)))
@@ -211,6 +206,17 @@ def test_make_views_goes_on_where_it_was_and_names_what_gives_none(store, projec
     assert set(views().values_list("image", flat=True)) == {images[0].pk, images[2].pk, elsewhere.pk}
     with pytest.raises(CommandError, match="no project"):
         call_command("make_views", project="Nowhere", stdout=out)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_can_never_be_made_does_not_use_up_the_limit(store, blob_files):
+    images = [store(seed) for seed in range(4)]
+    for lost in images[:2]:
+        spoil(blob_files, lost.blob)
+    for made in (1, 2):
+        with pytest.raises(CommandError, match="2 could not be made"):
+            call_command("make_views", limit=1, stdout=io.StringIO())
+        assert views().count() == made
 
 
 def test_a_frame_is_served_as_a_picture_and_each_opening_is_written_down(cine, author, api):

@@ -67,7 +67,24 @@ def test_an_admin_makes_a_project_with_its_classes(browser, admin):
     assert answer.headers["Location"] == reverse("project_members", args=[project.pk])
     assert [row.name for row in project.class_rows.all()] == ["benign", "malign"]
     assert (project.four_eyes, project.laterality_matters, project.coverage_target) == (True, False, 0.8)
-    assert (project.orientation_matters, project.picture_shape) == (False, "squash")
+    assert (project.orientation_matters, project.picture_shape) == (True, "squash"), "as nobody was asked"
+
+
+def test_a_tick_that_the_form_did_not_show_stays_as_it_is(browser, admin, project):
+    url = reverse("project_settings", args=[project.pk])
+    client = browser(admin)
+    shown = client.get(url).content.decode()
+    assert 'type="hidden" name="flags" value="orientation_matters"' in shown
+    data = {"name": project.name, "coverage_target": "0.9", "intended_use": "x", "limitations": "x"}
+    for more, kept in (
+        ({}, True),
+        ({"flags": "orientation_matters", "orientation_matters": "on"}, True),
+        ({"flags": "orientation_matters"}, False),
+        ({}, False),
+    ):
+        assert client.post(url, {**data, **more}).status_code == 302
+        project.refresh_from_db()
+        assert project.orientation_matters is kept
 
 
 def test_a_project_with_one_class_is_refused_beside_the_field(browser, admin):

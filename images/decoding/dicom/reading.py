@@ -115,9 +115,9 @@ def _representative(dataset: FileDataset, frames: int, notes: list[str]) -> int:
     """The frame that the file names to stand for all (PS3.3 C.7.6.6), from 1; 0, and the first stands, where it names none."""
     named: Any = dataset.get("RepresentativeFrameNumber")
     if isinstance(named, int) and 1 <= named <= frames:
-        notes.append(f"Frame {named} of {frames} is used, which the file names for it; the others are ignored.")
+        notes.append(f"Frame {named} of {frames}, which the file names for it, stands for the scan.")
         return named
-    notes.append(f"Frame 1 of {frames} is used; the others are ignored.")
+    notes.append(f"Frame 1 of {frames} stands for the scan.")
     return 0
 
 

@@ -13,6 +13,7 @@ from pydicom import Dataset, FileDataset, uid
 from images.decoding.dicom import codestream, stored
 from images.decoding.errors import Undecodable
 from images.decoding.facts import Facts
+from images.decoding.notes import OF_TILES
 
 _SIDES: Final = ("TotalPixelMatrixColumns", "TotalPixelMatrixRows")
 _CORNER: Final = ("RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix")
@@ -79,7 +80,7 @@ def whole(dataset: FileDataset, facts: Facts) -> Values:
 
 
 def _tell(facts: Facts, used: int, places: int) -> None:
-    facts.notes.append(f"The picture was put together from {used} tiles of a whole slide.")
+    facts.notes.append(f"The picture was put together from {used} {OF_TILES}.")
     if used < facts.frames:
         facts.notes.append(
             f"The first focal plane and optical path are used; {facts.frames - used} further tiles are ignored."

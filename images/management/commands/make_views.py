@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", help="of this project alone: its name or key")
-        parser.add_argument("--limit", type=int, help="at most so many; the next call makes more")
+        parser.add_argument("--limit", type=int, help="store at most so many; the next call makes more")
 
     def handle(self, *args: Any, **options: Any) -> None:
         limit, name = options["limit"], options["project"]

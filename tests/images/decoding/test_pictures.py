@@ -132,7 +132,7 @@ def test_of_several_pages_the_first_is_used_and_the_note_says_so(pool):
     pages = [Image.new("L", (30, 20), value) for value in (10, 100, 200)]
     decoded = pool.decode(encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     assert decoded.frames == 3
-    assert decoded.notes[0] == "Page 1 of 3 is used; the others are ignored."
+    assert decoded.notes[0] == "Page 1 of 3 stands for the scan."
     assert set(decoded.tile) == {10}
     animated = pool.decode(encode(pages[0], "PNG", save_all=True, append_images=pages[1:]))
     assert animated.notes[0] == "Frame 1 of 3 is used; the others are ignored."

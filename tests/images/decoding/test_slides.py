@@ -153,12 +153,12 @@ def test_the_frame_that_the_file_names_stands_for_all(pool):
     frames = frames.astype(np.uint8)
     decoded = decode(pool, dicom(frames, RepresentativeFrameNumber=2))
     assert np.array_equal(shown(decoded), frames[1])
-    assert "Frame 2 of 2 is used, which the file names" in notes(decoded)
+    assert "Frame 2 of 2, which the file names for it, stands for the scan." in notes(decoded)
     assert np.array_equal(shown(pool.decode(decoded.stored, own=True)), frames[1])
     for number in (0, 3, 65535):
         decoded = decode(pool, dicom(frames[::-1], RepresentativeFrameNumber=number))
         assert np.array_equal(shown(decoded), frames[1])
-        assert "Frame 1 of 2 is used; the others" in notes(decoded)
+        assert "Frame 1 of 2 stands for the scan." in notes(decoded)
 
 
 def test_the_frame_that_the_file_names_has_its_own_window(pool):

@@ -45,7 +45,7 @@ def test_what_cannot_train_is_left_out_and_named(approved_scans, make_scan, auth
     approved_scans(12)
     blurred, multi, old = make_scan(seed=1), make_scan(seed=2, label="NORMAL"), make_scan(seed=3)
     mark_ungradable(actor=author, image=blurred, reason="blurred")
-    Image.objects.filter(pk=multi.pk).update(frames=3)
+    Image.objects.filter(pk=multi.pk).update(image_format="DICOM", frames=3)
     update_project(actor=admin, project=project, changes={"classes": ["NORMAL", "OPACITY", "OLD"]})
     label_scan(actor=author, image=old, label_class=project.class_rows.get(name="OLD"))
     for scan in (blurred, multi, old):

@@ -105,7 +105,7 @@ def test_what_cannot_be_graded_is_left_out_or_failed_and_says_why(deployed, auth
     held, many, gone, broken = scans
     batch = start_batch(actor=author, project=project)
     Image.objects.filter(pk=held.pk).update(hold="burned_in_annotation")
-    Image.objects.filter(pk=many.pk).update(frames=3)
+    Image.objects.filter(pk=many.pk).update(image_format="DICOM", frames=3)
     delete_scan(actor=admin, image=gone)
     real = reading.tile
 

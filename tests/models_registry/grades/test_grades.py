@@ -101,7 +101,7 @@ def test_outsiders_and_those_without_the_right_are_refused(deployed, make_scan, 
 
 def test_scans_of_several_frames_are_refused(deployed, author, make_scan):
     image = make_scan()
-    image.frames = 3
+    image.image_format, image.frames = "DICOM", 3
     with pytest.raises(Invalid) as refusal:
         ask(author, image)
     assert refusal.value.code == "unsupported_multiframe"
