@@ -131,7 +131,7 @@ def _train_and_deploy(page, home: str) -> None:
     page.goto(f"{home}training/")
     page.get_by_text("More settings").click()
     page.get_by_label("Transfer learning").select_option(value="false")
-    page.get_by_label("Epochs").fill(EPOCHS)
+    page.get_by_role("spinbutton", name="Epochs optional").fill(EPOCHS)
     page.get_by_label("Picture size").fill("64")
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel the run").wait_for()

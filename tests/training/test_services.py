@@ -165,7 +165,7 @@ def seeing_version(make_version, snapshot, **params):
 def test_a_continued_run_sees_exactly_what_its_version_sees(start, bare_snapshot, make_version, project, admin):
     snapshot = bare_snapshot()
     base = seeing_version(make_version, snapshot, **LOOK)
-    with pytest.raises(Invalid, match="0 of 4 training scans have values of more than 8 bits"):
+    with pytest.raises(Invalid, match="12 of 12 scans of training, validation and test have 8 bits"):
         start(snapshot=snapshot, base_model=base)
     Image.objects.update(bits=16)
     run = start(snapshot=snapshot, base_model=base, windows="-600/1500,40/400", image_size=96)

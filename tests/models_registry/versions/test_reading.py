@@ -269,7 +269,7 @@ def test_a_scan_without_own_values_is_not_taken_for_one_by_a_version_that_sees_w
         grade.refresh_from_db()
     assert [grade.status for grade in grades] == ["succeeded", "failed"]
     assert "8 bits and none of the scan's own values" in grades[1].error
-    with pytest.raises(TileUnusable, match=rf"{flat.code} cannot be read: This file has 8 bits"):
+    with pytest.raises(TileUnusable, match=rf"{flat.code} cannot be seen through windows. This file has 8 bits"):
         pixels_of(flat, IN_WINDOWS.look, 40)
     with pytest.raises(given.NotReadable, match="Picture 1 has 8 bits"):
         given.inputs(frame(image=[base64.b64encode(png(2)).decode()]), IN_WINDOWS)
