@@ -39,11 +39,11 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     page = seen.page
     page.goto(f"{live_server.url}{reverse('scan', args=[film.pk])}")
     assert page.get_by_text("nobody has said which of them count").count() == 1
-    with page.expect_response(lambda answer: "/frames/1/" in answer.url):
-        page.get_by_text("Choose frames").click()
     # Of a long one some are shown, spread evenly.
-    named = [box.get_attribute("value") for box in page.locator("#frames input[type=checkbox]").all()]
-    one, other = int(named[1]), int(named[3])
+    shown = [int(box.get_attribute("value")) for box in page.locator("#frames input[type=checkbox]").all()]
+    one, other = shown[1], shown[3]
+    with page.expect_response(lambda answer: f"/frames/{one}/" in answer.url):
+        page.get_by_text("Choose frames").click()
     assert page.locator("#frames img").nth(2).evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_role("checkbox", name=f"Frame {one}", exact=True).check()
     page.get_by_role("checkbox", name=f"Frame {other}", exact=True).check()
@@ -62,8 +62,8 @@ def test_frames_are_chosen_and_the_cine_is_graded_on_them(windows, live_server, 
     draw(grade)
     page.goto(f"{live_server.url}{reverse('grade_detail', args=[grade.pk])}")
     page.get_by_text(f"Answered on 2 frames of {film.frames} ({one}, {other})").wait_for()
-    shown = page.locator("img.base").get_attribute("src")
-    assert shown.endswith(f"/frames/{grade.worst_frame}/")
+    drawn_on = page.locator("img.base").get_attribute("src")
+    assert drawn_on.endswith(f"/frames/{grade.worst_frame}/")
     assert page.locator("img.base").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     page.get_by_role("checkbox", name="Show what spoke for").check()
     page.locator("img.overlay").evaluate("image => image.decode()")
