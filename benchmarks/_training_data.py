@@ -84,12 +84,18 @@ def _digest(pixels: Pictures) -> bytes:
 
 def pneumoniamnist_pictures(data: Path, split: str) -> tuple[Pictures, Labels]:
     """The 28 x 28 pictures (N, 28, 28) of one split and their labels (0 normal, 1 pneumonia)."""
-    with np.load(data / ARCHIVE) as arrays:
+    return medmnist_pictures(data / ARCHIVE, split)
+
+
+def medmnist_pictures(archive: Path, split: str) -> tuple[Pictures, Labels]:
+    """The pictures (N, S, S) of one split of a set of MedMNIST, and their labels."""
+    with np.load(archive) as arrays:
         return arrays[f"{split}_images"], arrays[f"{split}_labels"].reshape(-1).astype(np.int64)
 
 
-def _pneumoniamnist(data: Path, split: str) -> Part:
-    pictures, labels = pneumoniamnist_pictures(data, split)
+def medmnist(archive: Path, split: str) -> Part:
+    """The same as tiles."""
+    pictures, labels = medmnist_pictures(archive, split)
     tiles = np.stack([tile(png(pixels)) for pixels in pictures])
     # The set names no patients: every picture counts as its own, and intervals are too narrow by what that hides.
     return Part(tiles, labels, tuple(f"{split}{number}" for number in range(len(labels))))
@@ -98,15 +104,15 @@ def _pneumoniamnist(data: Path, split: str) -> Part:
 def pneumoniamnist(data: Path) -> Learning:
     """The official training and validation splits, without the training pictures that are also in validation."""
     twins = leaks(pneumoniamnist_pictures(data, "train")[0], pneumoniamnist_pictures(data, "val")[0])
-    train = _pneumoniamnist(data, "train")
+    train = medmnist(data / ARCHIVE, "train")
     kept = np.setdiff1d(np.arange(len(train)), list(twins))
     names = tuple(f"train[{position}] = val[{other}]" for position, other in sorted(twins.items()))
-    return Learning(train.take(kept), _pneumoniamnist(data, "val"), ("normal", "pneumonia"), names)
+    return Learning(train.take(kept), medmnist(data / ARCHIVE, "val"), ("normal", "pneumonia"), names)
 
 
 def pneumoniamnist_test(data: Path) -> Part:
     """The official test split. Only for a configuration that is settled."""
-    return _pneumoniamnist(data, "test")
+    return medmnist(data / ARCHIVE, "test")
 
 
 def _xray(data: Path, split: str) -> Part:

@@ -16,11 +16,9 @@ from benchmarks._training_data import (
     DECODE_LIMIT_S,
     MOST_BYTES,
     MOST_PIXELS,
-    Labels,
     Learning,
     Part,
-    Pictures,
-    png,
+    medmnist,
     tile,
 )
 from models_registry.inference.looks import GREY, SQUASH, Look
@@ -85,25 +83,18 @@ def cells_test(data: Path, *, sees: str, size: int) -> Part:
     return _cells(data, "test", sees, size)
 
 
-def _breast_pictures(data: Path, split: str) -> tuple[Pictures, Labels]:
-    with np.load(data / f"{BREAST}.npz") as arrays:
-        return arrays[f"{split}_images"], arrays[f"{split}_labels"].reshape(-1).astype(np.int64)
-
-
-def _breast(data: Path, split: str) -> Part:
-    pictures, labels = _breast_pictures(data, split)
-    tiles = np.stack([tile(png(pixels)) for pixels in pictures])
-    return Part(tiles, labels, tuple(f"{split}{number}" for number in range(len(labels))))
-
-
 def breast(data: Path) -> Learning:
     """BreastMNIST's official training and validation splits as they are; `near_copies` names what stands in two."""
-    return Learning(_breast(data, "train"), _breast(data, "val"), ("malignant", "normal or benign"))
+    return Learning(
+        medmnist(data / f"{BREAST}.npz", "train"),
+        medmnist(data / f"{BREAST}.npz", "val"),
+        ("malignant", "normal or benign"),
+    )
 
 
 def breast_test(data: Path) -> Part:
     """The official test split. Only for a configuration that is settled."""
-    return _breast(data, "test")
+    return medmnist(data / f"{BREAST}.npz", "test")
 
 
 def near_copies(first: Part, second: Part) -> list[tuple[str, str]]:

@@ -31,8 +31,6 @@ from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.policies import require_admin
 
 USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
-# Actions that answer with bytes.
-BYTES = ("file", "thumbnail", "rendition", "frame", "learning_view")
 FILE = stored_bytes(*(FORMATS[name].content_type for name in DECODABLE))
 
 
@@ -168,9 +166,7 @@ class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin
     ordering_keys = ORDERING_KEYS
     ordering = "-upload_date"
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        # `Accept: image/png` is right for the actions that answer with bytes, whatever the renderers say.
-        return super().perform_content_negotiation(request, force or self.action in BYTES)
+    bytes_actions: ClassVar[tuple[str, ...]] = ("file", "thumbnail", "rendition", "frame", "learning_view")
 
     def get_serializer_class(self) -> type[shapes.ScanSerializer]:
         return shapes.ScanSerializer if self.action == "list" else shapes.ScanDetailSerializer

@@ -60,8 +60,7 @@ class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         deployment = deploying.deploy(actor=caller(request), model=model, override_reason=reason)
         return Response(shapes.DeploymentSerializer(deployment).data)
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        return super().perform_content_negotiation(request, force or self.action == "graph")
+    bytes_actions = ("graph",)
 
     @extend_schema(responses=stored_bytes(graphs.CONTENT_TYPE))
     @action(detail=True, filterset_class=None)
@@ -112,8 +111,7 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
     ordering_fields = ("id", "created_at")
     ordering = "-created_at"
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        return super().perform_content_negotiation(request, force or self.action == "heatmap")
+    bytes_actions = ("heatmap",)
 
     @extend_schema(
         request={"multipart/form-data": grades.GradeRequestSerializer},

@@ -29,8 +29,7 @@ class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVi
     ordering_fields = ("id", "created_at")
     ordering = "-id"
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        return super().perform_content_negotiation(request, force or self.action == "inputs_sheet")
+    bytes_actions = ("inputs_sheet",)
 
     @extend_schema(request=shapes.RunRequestSerializer, responses={202: shapes.RunSerializer})
     def create(self, request: Request) -> Response:

@@ -35,8 +35,7 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     ordering_fields = ("id", "created_at")
     ordering = "-created_at"
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        return super().perform_content_negotiation(request, force or self.action == "export")
+    bytes_actions = ("export",)
 
     def get_serializer_class(self) -> Any:
         return datasets.DatasetListSerializer if self.action == "list" else datasets.DatasetSerializer

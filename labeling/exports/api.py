@@ -100,8 +100,7 @@ class ExportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     ordering_fields = ("id", "created_at")
     ordering = "-created_at"
 
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
-        return super().perform_content_negotiation(request, force or self.action == "file")
+    bytes_actions = ("file",)
 
     @extend_schema(request=ExportStartSerializer, responses={202: ExportSerializer})
     def create(self, request: Request) -> Response:

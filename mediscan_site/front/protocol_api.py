@@ -62,8 +62,7 @@ class ModifyImageSerializer(ScanPatchSerializer):
 
 
 class ProtocolScanViewSet(TimelineScanViewSet):
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002
-        return super().perform_content_negotiation(request, force or self.action == "get_image")
+    bytes_actions = (*TimelineScanViewSet.bytes_actions, "get_image")
 
     @extend_schema(responses={**FILE, 200: ScanDetailSerializer})
     def get_image(self, request: Request, pk: str) -> HttpResponseBase:

@@ -77,12 +77,17 @@ def mean_of(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return rows[0] if len(rows) == 1 else np.asarray(rows.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
+def firsts(scans: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The position of the first picture of each scan (M,). `scans` as of `of_each_scan`."""
+    return np.flatnonzero(np.r_[True, np.diff(scans) > 0]) if len(scans) else np.zeros(0, dtype=np.int64)
+
+
 def of_each_scan(logits: npt.NDArray[np.float32], scans: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Logits (N, K) of frames, and the number (N,) of the scan that each shows, rising from 0 without gaps -> the mean (M, K) of
     each scan."""
     if not len(logits):
         return logits
-    starts = np.flatnonzero(np.r_[True, np.diff(scans) > 0])
+    starts = firsts(scans)
     if len(starts) == len(logits):
         return logits
     return np.stack([mean_of(rows) for rows in np.split(logits, starts[1:])])

@@ -46,6 +46,10 @@ class Look:
         """Of what is seen: 1 for grey."""
         return {COLOUR: 3, WINDOWS: len(self.windows)}.get(self.sees, 1)
 
+    def shape_of(self, count: int, size: int) -> tuple[int, ...]:
+        """Of the `Pixels` of so many scans: without an axis for the channels where they are grey."""
+        return (count, size, size) if self.channels == 1 else (count, size, size, self.channels)
+
     @property
     def needs_views(self) -> bool:
         """Whether it is made of views for learning; else of tiles."""

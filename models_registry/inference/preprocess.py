@@ -179,8 +179,7 @@ class Preprocess:
 
 def blank(preprocess: Preprocess, count: int) -> Pixels:
     """Black `Pixels` of `count` scans."""
-    square = (count, preprocess.size, preprocess.size)
-    return np.zeros(square if preprocess.look.channels == 1 else (*square, preprocess.look.channels), dtype=np.uint8)
+    return np.zeros(preprocess.look.shape_of(count, preprocess.size), dtype=np.uint8)
 
 
 def blank_inputs(preprocess: Preprocess, count: int) -> tuple[Tiles, Pixels | None]:

@@ -22,7 +22,7 @@ from .answering import logits_of
 from .config import ConfigError, TrainConfig
 from .data import Labels, TrainData, epoch_seed
 from .device import Device
-from .framing import Scans, renumbered
+from .framing import Scans, counted_through, renumbered
 from .pictures import Chosen
 from .report import FitResult
 from .series import Leg
@@ -84,7 +84,7 @@ def all_scans(data: TrainData) -> Scans:
     """The scans that training and validation pictures show, in this order; None where each picture is a scan."""
     if data.train_scans is None or data.val_scans is None:
         return None
-    return np.concatenate([data.train_scans, data.val_scans + data.train_scans.max() + 1])
+    return counted_through(data.train_scans, data.val_scans)
 
 
 def take(data: TrainData, index: Labels) -> Chosen:

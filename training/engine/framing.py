@@ -8,13 +8,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from models_registry.inference.frames import firsts
+
+__all__ = ["Labels", "Scans", "counted_through", "drawn", "firsts", "of_scans", "one_each", "pictures_of", "renumbered"]
+
 Labels = npt.NDArray[np.int64]
 Scans = Labels | None
-
-
-def firsts(scans: Labels) -> Labels:
-    """The position of the first picture of each scan (M,)."""
-    return np.flatnonzero(np.r_[True, np.diff(scans) > 0]) if len(scans) else np.zeros(0, dtype=np.int64)
 
 
 def of_scans(labels: Labels, scans: Scans) -> Labels:
@@ -25,6 +24,11 @@ def of_scans(labels: Labels, scans: Scans) -> Labels:
 def pictures_of(scans: Scans, chosen: Labels) -> Labels:
     """The positions of all pictures of the chosen scans, in rising order; of the chosen ones as they are where each is a scan."""
     return chosen if scans is None else np.flatnonzero(np.isin(scans, chosen))
+
+
+def counted_through(one: Labels, other: Labels) -> Labels:
+    """The scans of two sets of pictures as of one: those of the other after those of the first."""
+    return np.concatenate([one, other + one.max() + 1])
 
 
 def renumbered(scans: Scans) -> Scans:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from models_registry.inference.frames import of_each_scan
 from training.engine.data import Labels, TrainData
-from training.engine.framing import Scans, one_each, pictures_of, renumbered
+from training.engine.framing import Scans, counted_through, one_each, pictures_of, renumbered
 from training.engine.pictures import Pictures, chosen
 from training.process.tiles import Part
 
@@ -46,8 +46,7 @@ class Sides:
         """Logits (members, N, K) of all pictures, as cross-validation gives them -> those of their scans."""
         if not self.several:
             return logits
-        train, val = self.learning.numbered, self.validation.numbered
-        scans = np.concatenate([train, val + train.max() + 1])
+        scans = counted_through(self.learning.numbered, self.validation.numbered)
         return np.stack([of_each_scan(one.astype(np.float32), scans) for one in logits]).astype(np.float64)
 
     def sample(self, n_classes: int) -> TrainData:

@@ -85,7 +85,7 @@ def fits_in_memory(snapshot: Snapshot, *, size: int, look: Look = TILES) -> bool
     disk has no room for it either."""
     there = SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=True)
     count = pictures_in(there.filter(split__in=(Split.TRAIN, Split.VAL)))
-    taken = int(np.prod(_shape(count, size, look), dtype=np.int64))
+    taken = int(np.prod(look.shape_of(count, size), dtype=np.int64))
     if taken <= budget():
         return True
     require_room(taken)
@@ -111,7 +111,7 @@ def load(
     members = list(present.order_by("pk").values_list("image", "label_class", "group", "frames"))
     looked_at = _looked_at([(image, frames) for image, _, _, frames in members], done)
     rows = [(*member[:3], frame) for member, frames in zip(members, looked_at, strict=True) for frame in frames]
-    kept, put = _keeper(_shape(len(rows), size, look), in_memory=in_memory)
+    kept, put = _keeper(look.shape_of(len(rows), size), in_memory=in_memory)
     sources = _sources([(image, frame) for image, _, _, frame in rows], look)
     with closing(read_ahead(partial(_read, look=look, size=size), sources, waiting=4 * READERS)) as read_ones:
         for position, (image, pixels) in enumerate(read_ones):
@@ -148,10 +148,6 @@ def _looked_at(members: Sequence[tuple[int, list[int]]], done: Callable[[int], N
 def _scans(counts: Sequence[int]) -> Scans:
     """So many pictures of each scan; None where it is one of each."""
     return np.repeat(np.arange(len(counts)), counts) if any(count > 1 for count in counts) else None
-
-
-def _shape(count: int, size: int, look: Look) -> tuple[int, ...]:
-    return (count, size, size) if look.channels == 1 else (count, size, size, look.channels)
 
 
 def _keeper(shape: tuple[int, ...], *, in_memory: bool) -> tuple[Pictures, Callable[[int, Pixels], None]]:

@@ -19,14 +19,12 @@ log = logging.getLogger(__name__)
 
 def load(run: TrainingRun, config: TrainConfig, done: Callable[[int, int], None]) -> Pixels:
     """As the run's look shows them, in the order of their keys: as many as may stay in memory beside the others. One that cannot be
-    read has no part in it. `done` is called with the number read so far, and how many there
-    are."""
+    read has no part in it. `done` is called with the number read so far, and how many there are."""
     look, size = config.look, config.image_size
-    shape = (size, size) if look.channels == 1 else (size, size, look.channels)
     # With folds no scan may be of a patient whom some fold holds out.
     found = apart.unlabelled(run.snapshot, before=run.created_at, strictly=bool(config.folds))
-    keys = list(islice(found, budget() // int(np.prod(shape))))
-    pixels = np.empty((len(keys), *shape), dtype=np.uint8)
+    keys = list(islice(found, budget() // int(np.prod(look.shape_of(1, size)))))
+    pixels = np.empty(look.shape_of(len(keys), size), dtype=np.uint8)
     count = 0
     for number, image in enumerate(_scans(keys), start=1):
         try:

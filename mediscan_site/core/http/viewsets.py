@@ -26,6 +26,11 @@ class ApiViewSet(IdempotentMixin, RepeatMixin, CodeLookupMixin, CsvMixin, Generi
     visible_to: ClassVar[Any] = None
     # By action: which of `foreign.NOBODYS` it takes all the same.
     settable: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Actions that answer with bytes: for them `Accept: image/png` is right, whatever the renderers say.
+    bytes_actions: ClassVar[tuple[str, ...]] = ()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: FBT001, FBT002 -- DRF's
+        return super().perform_content_negotiation(request, force or self.action in self.bytes_actions)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_packed({"request": request})

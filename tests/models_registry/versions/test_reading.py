@@ -28,6 +28,7 @@ from models_registry.inference.preprocess import Preprocess
 from models_registry.models import Grade
 from models_registry.selectors import latest_evaluation
 from models_registry.versions import cards, exporting, reading, serving
+from tests.models_registry.book.test_servable import Column, Frame
 from training.process.tiles import TileUnusable, pixels_of
 
 pytestmark = pytest.mark.django_db
@@ -157,19 +158,6 @@ def test_a_version_that_sees_tiles_says_so_and_one_from_before_says_nothing(make
     del model.card["preprocess"]
     assert cards.sees(model) is None
     assert "What it sees" not in cards.text(model, None)
-
-
-class Frame(dict):
-    """As much of a pandas frame as the loader asks for."""
-
-    @property
-    def columns(self):
-        return self.keys()
-
-
-class Column(list):
-    def tolist(self):
-        return list(self)
 
 
 def frame(**columns) -> Frame:
