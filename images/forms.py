@@ -51,11 +51,12 @@ CHANGEABLE_RIGHTS = [name for name in (*MEMBER_PERMISSIONS, *GRANTED_PERMISSIONS
 # Options that came later than the form: whoever sends it without them changes nothing.
 MAY_BE_LEFT_OUT = (
     "conformal_target", "unaccepted_site", "on_alarm", "blind_read_share", "frames_seen", "picture_shape",
+    "reads_wanted", "repeats_share",
 )  # fmt: skip
 
 
 # Ticks that came later than the form. A tick that is not set is not sent: the form names in `flags` those that it shows.
-FLAGS: Final = ("orientation_matters",)
+FLAGS: Final = ("orientation_matters", "read_blind", "reveal_after_read")
 
 
 class ProjectSettingsForm(forms.ModelForm[Project]):

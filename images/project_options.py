@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from images.decoding.ages import OLDEST_BELIEVED
-from images.models import MOST_FRAMES, OnAlarm, PictureShape, UnacceptedSite
+from images.models import MOST_FRAMES, MOST_READS, OnAlarm, PictureShape, UnacceptedSite
 from mediscan_site.core.errors import Invalid
 
 _LAST: Final = 99
@@ -83,6 +83,42 @@ _ROWS: Final = (
         "finding), and the margin costs detail. For runs from now on; a version keeps the shape it was trained with.",
         api_help="squash, or letterbox: at its own shape with a margin; for runs from now on",
         shown=3,
+    ),
+    Option(
+        name="reads_wanted",
+        kind="number",
+        low=1,
+        high=MOST_READS,
+        label="Readers of each scan",
+        help="1: one reads, a colleague reviews. More: so many read each scan, none seeing what the others said; where they "
+        "disagree somebody else settles it.",
+        api_help="how many read each scan without seeing the others; where they disagree it is adjudicated; 1: one and a review",
+        shown=2,
+    ),
+    Option(
+        name="read_blind",
+        kind="flag",
+        label="Readers see neither file names nor what others said before they have read",
+        help="A file name often is the diagnosis.",
+        api_help="desks show neither file names nor earlier opinions",
+        shown=2,
+    ),
+    Option(
+        name="reveal_after_read",
+        kind="flag",
+        label="The model's answer appears after the doctor's own",
+        help="Both are kept, and how often doctors changed their mind is shown.",
+        api_help="a grade's answer stays covered on pages until the doctor has given their own",
+        shown=3,
+    ),
+    Option(
+        name="repeats_share",
+        kind="share",
+        low=0.0,
+        high=0.2,
+        label="Share of scans that a reader is given again, unannounced",
+        help="0.05: one of twenty. It measures how far readers agree with themselves; such reads change no label.",
+        shown=2,
     ),
     Option(name="intended_use", kind="statement", shown=6),
     # What a scan may be said to be without being referred. What is left out, or what nobody says of a scan, refers nothing.

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "mediscan_site.core.http.sessions.SessionEndMiddleware",
+    "mediscan_site.core.http.localities.LocalityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mediscan_site.core.http.middleware.RequestContextMiddleware",
@@ -58,6 +59,7 @@ WSGI_APPLICATION = "mediscan_site.wsgi.application"
 ASGI_APPLICATION = "mediscan_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -77,6 +77,7 @@ STORAGES = {
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 # Without a manifest (tests, DEBUG) the plain finder serves the files.
 WHITENOISE_USE_FINDERS = DEBUG
 

@@ -4,6 +4,7 @@ from images.models.frames import FrameChoice, FrameSource
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
+    MOST_READS,
     RESEARCH_USE,
     Membership,
     OnAlarm,
@@ -30,6 +31,7 @@ from images.models.scans import (
 
 __all__ = [
     "MOST_FRAMES",
+    "MOST_READS",
     "RESEARCH_USE",
     "SCAN_PREFIX",
     "ApprovalStatus",

@@ -11,6 +11,8 @@ from images.decoding.ages import OLDEST_BELIEVED
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
 # Of one scan, how many frames are looked at.
 MOST_FRAMES = 16
+# Of one scan, how many people read it without seeing each other.
+MOST_READS = 5
 _AGE = [MinValueValidator(0.0), MaxValueValidator(float(OLDEST_BELIEVED))]
 
 
@@ -48,6 +50,18 @@ class Project(models.Model):
     frames_seen = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_FRAMES)]
     )
+    # How labels are given. Readers who each read a scan without seeing the others; 1: one reads, a colleague reviews.
+    reads_wanted = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_READS)]
+    )
+    # Whether desks hide file names, earlier opinions and names of readers from whoever reads.
+    read_blind = models.BooleanField(default=True)
+    # Whether the model's answer stays covered until the doctor has given their own.
+    reveal_after_read = models.BooleanField(default=False)
+    # The share of scans that a reader is given a second time, unannounced.
+    repeats_share = models.FloatField(default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(0.2)])
+    # What readers are to go by, in paragraphs; examples stand beside it.
+    guide = models.TextField(blank=True)
     intended_use = models.TextField(default=RESEARCH_USE)
     # What a scan is meant to show; another one is referred. Empty and null: not stated. Ages in years.
     intended_body_part = models.CharField(max_length=64, blank=True)

@@ -20,6 +20,7 @@ from mediscan_site.core.http.site import site_url
 from mediscan_site.core.http.viewsets import ApiViewSet
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin, visible_users
+from mediscan_site.core.preferences import all_of
 
 TOKEN_ID = OpenApiParameter("token_id", int, OpenApiParameter.PATH)
 
@@ -93,6 +94,18 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     @action(detail=False, methods=["get"], pagination_class=None, filterset_fields=None)
     def me(self, request: Request) -> Response:
         return Response(shapes.UserSerializer(caller(request)).data)
+
+    @extend_schema(responses=shapes.PreferencesSerializer)
+    @action(detail=False, methods=["get"], url_path="me/preferences", pagination_class=None, filterset_fields=None)
+    def preferences(self, request: Request) -> Response:
+        return Response(all_of(caller(request)))
+
+    @extend_schema(request=shapes.PreferencesSerializer, responses=shapes.PreferencesSerializer)
+    @preferences.mapping.patch
+    def set_preferences(self, request: Request) -> Response:
+        form = shapes.PreferencesSerializer(data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        return Response(all_of(services.set_preferences(actor=caller(request), values=form.validated_data)))
 
     @extend_schema(responses=shapes.ServiceTokenSerializer(many=True))
     @action(detail=True, methods=["get"], filterset_fields=None, ordering_fields=("id",), ordering="-id")

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mediscan_site.core.models import Role, ServiceToken, User
+from mediscan_site.core.preferences import MOST_PRESETS, PREFERENCES, Preference
 from mediscan_site.core.scopes import Scope
 
 
@@ -13,6 +14,24 @@ class UserSerializer(serializers.ModelSerializer[User]):
         model = User
         fields = ["id", "username", "email", "role", "is_active", "date_joined", "last_login"]
         read_only_fields = fields
+
+
+class PreferencesSerializer(serializers.Serializer[Any]):
+    """What a person set for themselves (`core.preferences`); each may be sent alone."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {name: _preference(row) for name, row in PREFERENCES.items()}
+
+
+def _preference(row: Preference) -> serializers.Field[Any, Any, Any, Any]:
+    said: dict[str, Any] = {"required": False, "help_text": row.help}
+    if isinstance(row.default, bool):
+        return serializers.BooleanField(**said)
+    if isinstance(row.default, int):
+        return serializers.IntegerField(**said)
+    if isinstance(row.default, list):
+        return serializers.ListField(child=serializers.DictField(), max_length=MOST_PRESETS, **said)
+    return serializers.CharField(allow_blank=True, max_length=64, **said)
 
 
 class UserWriteSerializer(serializers.Serializer[Any]):

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from mediscan_site.core import audit, logins
+from mediscan_site.core import audit, logins, preferences
 from mediscan_site.core.auth import SERVICE_TOKEN_PREFIX, password_mark, token_digest
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import Role, ServiceToken, User
@@ -67,6 +67,17 @@ def update_user(*, actor: User, user: User, changes: Mapping[str, Any]) -> User:
         if not User.objects.filter(role=Role.ADMIN, is_active=True).exists():
             raise Conflict("This is the last active administrator. Make another one first.", code="last_admin")
         audit.record("user.update", actor=actor, obj=user, details={"fields": changed, "role": user.role})
+    return user
+
+
+def set_preferences(*, actor: User, values: Mapping[str, Any]) -> User:
+    """Some of what a person may set for themselves (`core.preferences`); the others stay. Invalid names the preference."""
+    kept = preferences.checked(values)
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=actor.pk)
+        user.preferences = {**user.preferences, **kept}
+        user.save(update_fields=["preferences"])
+    actor.preferences = user.preferences
     return user
 
 

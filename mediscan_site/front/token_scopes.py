@@ -30,6 +30,7 @@ READS: Final[dict[str, Scope | None]] = {
 WRITES: Final[dict[str, Scope | None]] = {
     "user-list": NEVER,
     "user-detail": NEVER,
+    "user-preferences": NEVER,
     "user-reset-link": NEVER,
     "user-token": NEVER,
     "user-tokens": NEVER,

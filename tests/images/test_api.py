@@ -14,7 +14,8 @@ from tests.conftest import make_user, scan_bytes
 pytestmark = pytest.mark.django_db
 
 PROJECT_NAMES = (
-    "id name classes class_rows modality four_eyes laterality_matters frames_seen orientation_matters picture_shape intended_use "
+    "id name classes class_rows modality four_eyes laterality_matters frames_seen orientation_matters picture_shape "
+    "reads_wanted read_blind reveal_after_read repeats_share intended_use "
     "intended_body_part intended_view intended_laterality intended_age_min intended_age_max limitations coverage_target "
     "conformal_target expected_prevalence "
     "grade_on_arrival unaccepted_site on_alarm blind_read_share "

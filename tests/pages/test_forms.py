@@ -74,7 +74,7 @@ def test_a_tick_that_the_form_did_not_show_stays_as_it_is(browser, admin, projec
     url = reverse("project_settings", args=[project.pk])
     client = browser(admin)
     shown = client.get(url).content.decode()
-    assert 'type="hidden" name="flags" value="orientation_matters"' in shown
+    assert 'type="hidden" name="flags" value="orientation_matters read_blind reveal_after_read"' in shown
     data = {"name": project.name, "coverage_target": "0.9", "intended_use": "x", "limitations": "x"}
     for more, kept in (
         ({}, True),

@@ -30,6 +30,8 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=16, choices=Role, default=Role.DOCTOR)
     username_key = NameKeyField(max_length=255, unique=True, editable=False)
+    # What they set for themselves (core.preferences).
+    preferences = models.JSONField(default=dict, blank=True)
 
     objects: ClassVar[MediScanUserManager] = MediScanUserManager()
 

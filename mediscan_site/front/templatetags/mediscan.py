@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -21,6 +22,18 @@ from models_registry.versions.fairness import test_reads as readings
 from models_registry.worklists.selectors import counts as waiting_referrals
 
 register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """One symbol of static/img/icons.svg; with a label where it stands alone."""
+    address = static("img/icons.svg")
+    if label:
+        return format_html(
+            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"/></svg>', label, address, name
+        )
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', address, name)
+
 
 NAVIGATION = (
     ("project", "Overview", "project", None),

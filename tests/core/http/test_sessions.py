@@ -137,7 +137,7 @@ def test_nothing_but_static_files_is_kept_by_a_browser(client, api, author, make
     answers += [api(author).get(f"/api/v1/images/{scan.pk}/thumbnail/", headers={"If-None-Match": held})]
     assert {answer["Cache-Control"] for answer in answers} == {"private, no-store"}
     assert answers[-1].status_code == 304
-    style = client.get("/static/css/app.css")
+    style = client.get("/static/css/base.css")
     assert (style.status_code, "no-store" in style.headers.get("Cache-Control", "")) == (200, False)
 
 
