@@ -104,7 +104,7 @@ def _accept_invitation(user: User) -> None:
     inviters = list(User.objects.filter(pk__in=asked.values("invited_by")))
     if asked.update(accepted_at=timezone.now()):
         audit.record("user.join", actor=user, obj=user)
-        url = reverse("person", args=[user.pk])
+        url = reverse("user", args=[user.pk])
         facts = {"name": user.username}
         messages.tell(inviters, "invitation_accepted", key=f"joined:{user.pk}", url=url, facts=facts)
 

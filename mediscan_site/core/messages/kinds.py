@@ -29,7 +29,7 @@ KINDS: Final[dict[str, Kind]] = {
             "%(number)d labels wait for your review in %(project)s.",
             "number",
         ),
-        icon="eye",
+        icon="review",
         waits=True,
     ),
     "referral_waits": Kind(
@@ -38,7 +38,7 @@ KINDS: Final[dict[str, Kind]] = {
             "%(number)d scans that the model gave back wait to be read in %(project)s.",
             "number",
         ),
-        icon="eye",
+        icon="review",
         waits=True,
     ),
     "adjudication_waits": Kind(
@@ -47,7 +47,7 @@ KINDS: Final[dict[str, Kind]] = {
             "Readers disagree about %(number)d scans in %(project)s: they wait for you to settle them.",
             "number",
         ),
-        icon="eye",
+        icon="review",
         waits=True,
     ),
     "run_ended": Kind(sentence=_("%(code)s in %(project)s has ended.")),

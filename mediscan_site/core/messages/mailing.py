@@ -38,9 +38,7 @@ def mail_messages() -> None:
 
 
 def _free() -> Q:
-    return Q(mail=Message.Mail.WANTED) & (
-        Q(mail_begun_at=None) | Q(mail_begun_at__lt=timezone.now() - LOST)
-    )
+    return Q(mail=Message.Mail.WANTED) & (Q(mail_begun_at=None) | Q(mail_begun_at__lt=timezone.now() - LOST))
 
 
 def _mail(user: User) -> bool:
@@ -67,9 +65,7 @@ def _taken(user: User) -> list[Message]:
     if not user.is_active or not user.email:
         Message.objects.filter(pk__in=[row.pk for row in waiting]).update(mail=Message.Mail.NONE)
         return []
-    return [
-        row for row in waiting if Message.objects.filter(_free(), pk=row.pk).update(mail_begun_at=timezone.now())
-    ]
+    return [row for row in waiting if Message.objects.filter(_free(), pk=row.pk).update(mail_begun_at=timezone.now())]
 
 
 def _letter(user: User, messages: list[Message]) -> tuple[str, str]:

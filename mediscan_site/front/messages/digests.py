@@ -136,6 +136,8 @@ def _lines(row: Waits) -> list[str]:
         ),
     )
     said = [
-        (text % {"number": number}, link(reverse(page, args=[row.project.pk]))) for number, text, page in desks if number
+        (text % {"number": number}, link(reverse(page, args=[row.project.pk])))
+        for number, text, page in desks
+        if number
     ]
     return [f"- {text}\n  {address}".rstrip() for text, address in said]

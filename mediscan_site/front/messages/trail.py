@@ -95,9 +95,7 @@ TOLD: Final[dict[str, Callable[[AuditEvent], None]]] = {
 }
 
 
-def _tell(
-    people: Iterable[User], kind: str, key: str, url: str, facts: dict[str, Any], project: int | None
-) -> None:
+def _tell(people: Iterable[User], kind: str, key: str, url: str, facts: dict[str, Any], project: int | None) -> None:
     tell(people, kind, key=key, url=url, facts=facts, project=project)
 
 

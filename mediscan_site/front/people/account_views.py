@@ -24,7 +24,8 @@ def account(request: HttpRequest) -> HttpResponse:
     user = caller(request)
     form = forms.PreferencesForm(**sent(request), user=user)
     if request.method == "POST" and form.is_valid():
-        if attempt(request, accounts.set_preferences, form=form, said=_("Saved."), values=form.chosen()).ok:
+        said, values = _("Saved."), form.cleaned_data
+        if attempt(request, accounts.set_preferences, form=form, said=said, values=values).ok:
             return redirect("account")
     return respond(request, "people/account.html", _mine(user), form)
 

@@ -100,9 +100,6 @@ class PreferencesForm(forms.Form):
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
 
-    def chosen(self) -> dict[str, Any]:
-        return dict(self.cleaned_data)
-
 
 @cache
 def zone_choices() -> tuple[tuple[str, str], ...]:
@@ -123,9 +120,7 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, initial=USUAL, widget=forms.CheckboxSelectMultiple, label=_("What it may do")
     )
-    days = forms.IntegerField(
-        label=_("Days until it ends"), min_value=1, max_value=LONGEST.days, initial=LIFETIME.days
-    )
+    days = forms.IntegerField(label=_("Days until it ends"), min_value=1, max_value=LONGEST.days, initial=LIFETIME.days)
 
     def arguments(self) -> dict[str, Any]:
         said = self.cleaned_data

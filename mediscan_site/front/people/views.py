@@ -26,17 +26,17 @@ PAGE = 50
 
 
 @read_page
-def people(request: HttpRequest) -> HttpResponse:
+def user_list(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
     form = forms.PeopleFilterForm(request.GET)
     found = selectors.people(request.user, **form.lookups())
     page = keyset_page(found, ordering="username_key", cursor=request.GET.get("cursor"), size=PAGE)
     rows = [(user, selectors.STATES[selectors.state_of(user)], selectors.ROLES[user.role]) for user in page.rows]
-    return respond(request, "people/people.html", {"page": page, "rows": rows, "filters": form, "asked": request.GET})
+    return respond(request, "people/users.html", {"page": page, "rows": rows, "filters": form, "asked": request.GET})
 
 
 @form_page
-def invite(request: HttpRequest) -> HttpResponse:
+def user_new(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
     projects = visible_projects(request.user).order_by("name")[: selectors.PROJECTS_SHOWN]
     form = forms.InvitationForm(**sent(request), projects=projects)
@@ -53,15 +53,15 @@ def _invited(request: HttpRequest, row: Any, link: str | None) -> HttpResponse:
 
 
 @form_page
-def person(request: HttpRequest, pk: int) -> HttpResponse:
-    user = _person(request, pk)
-    values = {name: getattr(user, name) for name in ("username", "email", "role")}
+def user(request: HttpRequest, pk: int) -> HttpResponse:
+    found = _person(request, pk)
+    values = {name: getattr(found, name) for name in ("username", "email", "role")}
     form = forms.PersonForm(**sent(request), initial=values)
     if request.method == "POST" and form.is_valid():
-        said = _("Saved.")
-        if attempt(request, accounts.update_user, form=form, said=said, user=user, changes=form.cleaned_data).ok:
-            return redirect("person", pk)
-    return respond(request, "people/person.html", _about(request, user), form)
+        said, changes = _("Saved."), form.cleaned_data
+        if attempt(request, accounts.update_user, form=form, said=said, user=found, changes=changes).ok:
+            return redirect("user", pk)
+    return respond(request, "people/user.html", _about(request, found), form)
 
 
 def _about(request: HttpRequest, user: User) -> dict[str, Any]:
@@ -81,44 +81,45 @@ def _about(request: HttpRequest, user: User) -> dict[str, Any]:
 
 
 @action
-def person_active(request: HttpRequest, pk: int) -> HttpResponse:
-    user, active = _person(request, pk), request.POST.get("active") == "yes"
+def user_active(request: HttpRequest, pk: int) -> HttpResponse:
+    found, active = _person(request, pk), request.POST.get("active") == "yes"
     said = _("The account may be used again.") if active else _("The account is deactivated; its sessions have ended.")
-    attempt(request, accounts.update_user, said=said, user=user, changes={"is_active": active})
-    return redirect("person", pk)
+    attempt(request, accounts.update_user, said=said, user=found, changes={"is_active": active})
+    return redirect("user", pk)
 
 
 @action
-def person_unlock(request: HttpRequest, pk: int) -> HttpResponse:
+def user_unlock(request: HttpRequest, pk: int) -> HttpResponse:
     attempt(request, accounts.unlock_account, said=_("They may log in again."), user=_person(request, pk))
-    return redirect("person", pk)
+    return redirect("user", pk)
 
 
 @action
-def person_log_out(request: HttpRequest, pk: int) -> HttpResponse:
+def user_log_out(request: HttpRequest, pk: int) -> HttpResponse:
     said = _("Logged out everywhere.")
     attempt(request, accounts.end_log_ins, said=said, user=_person(request, pk))
-    return redirect("person", pk)
+    return redirect("user", pk)
 
 
 @action
-def person_link(request: HttpRequest, pk: int) -> HttpResponse:
+def user_link(request: HttpRequest, pk: int) -> HttpResponse:
     """A one-time link to set a password, shown in this answer only."""
-    user = _person(request, pk)
-    done = attempt(request, accounts.make_reset_link, user=user, base_url=site_url(request))
-    return respond(request, "people/link.html", {"person": user, "link": done.result}) if done.ok else redirect("person", pk)
+    found = _person(request, pk)
+    done = attempt(request, accounts.make_reset_link, user=found, base_url=site_url(request))
+    context = {"person": found, "link": done.value}
+    return respond(request, "people/link.html", context) if done.ok else redirect("user", pk)
 
 
 @action
-def person_invitation(request: HttpRequest, pk: int) -> HttpResponse:
+def user_invitation(request: HttpRequest, pk: int) -> HttpResponse:
     """Send it again, take it back, or make a link to hand over."""
-    user, what = _person(request, pk), request.POST.get("what")
+    found, what = _person(request, pk), request.POST.get("what")
     if what == "back":
-        attempt(request, invitations.take_back, said=_("The invitation is taken back; its links are void."), user=user)
-        return redirect("person", pk)
+        attempt(request, invitations.take_back, said=_("The invitation is taken back; its links are void."), user=found)
+        return redirect("user", pk)
     again = invitations.invite_again if what == "again" else _handed_over
-    done = attempt(request, again, user=user, base_url=site_url(request))
-    return _invited(request, *done.result) if done.ok else redirect("person", pk)
+    done = attempt(request, again, user=found, base_url=site_url(request))
+    return _invited(request, *done.result) if done.ok else redirect("user", pk)
 
 
 def _handed_over(*, actor: User, user: User, base_url: str) -> tuple[Any, str]:
