@@ -1,5 +1,6 @@
 """Who works in a project and what they may do there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,17 +15,26 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 
 
-def add_member(*, actor: User, project: Project, user: User) -> Membership:
-    """Make the user a member with the rights every member has. Conflict when they already are one."""
+def add_member(
+    *, actor: User, project: Project, user: User, rights: Sequence[str] = policies.MEMBER_PERMISSIONS
+) -> Membership:
+    """Make the user a member with the rights every member has, or with those of a template (`policies.TEMPLATES`). Conflict
+    when they already are one."""
     policies.require(actor, "manage_project", project)
+    if set(rights).intersection(policies.GRANTED_PERMISSIONS):
+        require_admin(actor)
     if not user.is_active:
         raise Invalid("This account is not active. Activate it first.", attr="user")
     try:
         with transaction.atomic():
             membership = Membership.objects.create(project=project, user=user, added_by=actor)
-            for codename in policies.MEMBER_PERMISSIONS:
-                assign_perm(codename, user, project)
+            for codename in policies.PERMISSIONS:
+                if codename == policies.VIEW or codename in rights:
+                    assign_perm(codename, user, project)
             _record("member.add", actor, project, user)
+            for codename in rights:
+                if codename in policies.GRANTED_PERMISSIONS:
+                    _record("permission.grant", actor, project, user, codename)
     except IntegrityError as error:
         raise Conflict(f"{user.username} is already a member of this project.", code="unique", attr="user") from error
     return membership
