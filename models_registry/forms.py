@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.decoding.formats import LISTED
 from images.models import SCAN_PREFIX, Project, ProjectClass, Split
@@ -12,6 +13,8 @@ from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
+
+NONE = "none"
 
 
 class DeployForm(forms.Form):
@@ -83,6 +86,26 @@ class FeedbackForm(forms.Form):
         rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
         others = rows.exclude(pk=grade.prediction_id) if grade.prediction_id else rows
         self.fields["correct_class"].queryset = others  # type: ignore[attr-defined]
+
+
+class OwnReadForm(forms.Form):
+    """A class of the project; in a first read "none" for "I cannot tell"."""
+
+    label_class = forms.CharField(max_length=20)
+
+    def __init__(self, *args: Any, grade: Grade, may_be_none: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
+        self._may_be_none = may_be_none
+
+    def clean_label_class(self) -> ProjectClass | None:
+        asked = self.cleaned_data["label_class"]
+        if self._may_be_none and asked == NONE:
+            return None
+        found = self._rows.filter(pk=asked).first() if asked.isascii() and asked.isdigit() else None
+        if found is None:
+            raise forms.ValidationError(_("Choose one of the classes."))
+        return found
 
 
 class HistoryFilterForm(forms.Form):

@@ -149,8 +149,8 @@ def prediction_set(grade: Grade) -> prediction_sets.PredictionSet:
 
 @register.filter
 def is_sure(grade: Grade) -> bool:
-    """Whether its confidence and its prediction set mean anything."""
-    return selectors.confidence_holds(grade)
+    """Whether its confidence and its prediction set mean anything, and the reader may see them now."""
+    return selectors.confidence_holds(grade) and not grade.covered
 
 
 @register.filter
