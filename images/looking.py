@@ -18,7 +18,9 @@ def look(scan: Image, frame: int = 0) -> dict[str, Any]:
     """As JSON in the page. `frame`: the one that is shown first, from 1; 0 of a scan of one picture."""
     several = scan.frames_shown > 1
     place = {"pk": scan.pk}
-    shown = reverse("image-frame", kwargs=place | {"number": frame}) if frame else reverse("image-rendition", kwargs=place)
+    shown = (
+        reverse("image-frame", kwargs=place | {"number": frame}) if frame else reverse("image-rendition", kwargs=place)
+    )
     return {
         "scan": scan.pk,
         "code": scan.code,
@@ -28,7 +30,7 @@ def look(scan: Image, frame: int = 0) -> dict[str, Any]:
         "large": max(scan.width, scan.height) > RENDITION_SIDE,
         "dicom": scan.image_format == "DICOM",
         "frames": scan.frames_shown,
-        "frame": (frame or 1) if several else 0,
+        "frame": frame if several else 0,
         "pixels": reverse("image-pixels", kwargs=place),
         "shown": shown,
         "columns": scan.width,

@@ -173,6 +173,14 @@ def viewing(scan: Image, frame: int | None = None) -> str:
     return looking.look_as_json(scan, frame or 0)
 
 
+@register.simple_tag
+def first_frame(scan: Image, frame: int | None = None) -> int:
+    """The frame of a scan of several that is shown first, if none is asked for: one that counts, else the first. Else 0."""
+    if frame or scan.frames_shown < 2:
+        return frame or 0
+    return next(iter(frames.looked_at(scan, scan.project).frames), 1)
+
+
 @register.filter
 def own_windows(user: Any) -> str:
     """The windows of the viewer that the person keeps, as JSON."""
