@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
+from django_htmx.http import retarget
 
 from images.models import Project
 from images.policies import require, visible_projects
@@ -170,8 +171,12 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "own": covering.of_reader(grade, request.user),
         "classes": [row for row in grade.project.class_rows.all() if row.retired_at is None],
     }
-    template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]
-    return respond(request, template, context)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return respond(request, "models_registry/grade_detail.html", context)
+    if context["working"]:
+        return respond(request, "models_registry/_grade_panel.html", context)
+    # Once it is answered the picture has its heat map.
+    return retarget(respond(request, "models_registry/_grade.html", context), "#grade")
 
 
 @action
