@@ -36,6 +36,8 @@ export class Beside {
     const link = event.target.closest("[data-side]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
+    for (const other of this.strip.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
+    link.setAttribute("aria-current", "true");
     this.open(JSON.parse(link.dataset.side), link.href);
   }
 

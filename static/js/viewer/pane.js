@@ -1,6 +1,7 @@
 // One picture in its place: a canvas of which only those pixels are computed that show the picture, and only when something changed.
 // A new window costs one look into a table a pixel; what lies where is sampled again only when it moved.
 import { bounded, carried, covered, fitted, matrix, panned, toPicture, zoomed } from "./geometry.js";
+import { greyOf } from "./pixels.js";
 import { levelFor, sampled } from "./sampling.js";
 import { levels, own, words } from "./windows.js";
 
@@ -52,6 +53,7 @@ export class Pane {
     else this.view = view ? bounded(view, picture.size, this.pane) : fitted(picture.size, this.pane);
     if (!carry) this.window = window ?? own(picture.facts);
     this.inverted = inverted;
+    if (!this.isPlain) greyOf(picture);
     this.fresh = true;
     this.paintNow();
   }
@@ -86,13 +88,20 @@ export class Pane {
 
   setWindow(window) {
     this.window = window;
-    this.table = null;
-    this.paint();
+    this.recolour();
   }
 
   setInverted(inverted) {
     this.inverted = inverted;
+    this.recolour();
+  }
+
+  recolour() {
     this.table = null;
+    if (!this.picture) return;
+    const had = this.picture.data;
+    if (!this.isPlain) greyOf(this.picture);
+    if (this.picture.data !== had) this.key = null;
     this.paint();
   }
 

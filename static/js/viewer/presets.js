@@ -19,7 +19,9 @@ export class Presets {
     this.bar.hidden = false;
     const group = this.list.querySelector("[data-of-scan]");
     for (const option of group.querySelectorAll("[data-of-file]")) option.remove();
-    picture.facts.windows.forEach((window, at) => {
+    const { windows } = picture.facts;
+    // A single one without a name is how the page shows it.
+    (windows.length > 1 || windows[0]?.name ? windows : []).forEach((window, at) => {
       const option = new Option(window.name || `${window.centre} / ${window.width}`, `file ${at}`);
       option.dataset.ofFile = "";
       group.append(option);
