@@ -36,6 +36,8 @@ export class Beside {
     const link = event.target.closest("[data-side]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
+    for (const other of this.strip.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
+    link.setAttribute("aria-current", "true");
     this.open(JSON.parse(link.dataset.side), link.href);
   }
 
@@ -63,13 +65,21 @@ export class Beside {
     this.room.stage.append(place);
     this.pane = new Pane(place, { changed: (pane) => this.room.changed(pane) });
     this.pane.look = look;
-    new Pointer(this.pane, this.room);
+    this.pointer = new Pointer(this.pane, this.room);
     try {
       const picture = await firstPicture(look);
       if (this.place === place) this.pane.show(picture);
     } catch (error) {
       this.room.failed(error);
     }
+  }
+
+  // Another scan is read: what was found for the one before is of no use.
+  forget() {
+    this.close();
+    this.strip.replaceChildren();
+    this.strip.hidden = true;
+    this.room.figure.querySelector("[data-do=beside]").setAttribute("aria-pressed", "false");
   }
 
   close() {

@@ -1,12 +1,18 @@
 // One picture in its place: a canvas of which only those pixels are computed that show the picture, and only when something changed.
 // A new window costs one look into a table a pixel; what lies where is sampled again only when it moved.
 import { bounded, carried, covered, fitted, matrix, panned, toPicture, zoomed } from "./geometry.js";
+import { greyOf } from "./pixels.js";
 import { levelFor, sampled } from "./sampling.js";
 import { levels, own, words } from "./windows.js";
 
 // More pixels than that are shown at half of the resolution while something moves.
 const QUICK = 2_500_000;
 const SETTLED_MS = 140;
+
+// A step along one axis, without what rounding leaves on the other.
+function snap(step) {
+  return Math.abs(step) < 1e-9 ? 0 : step;
+}
 
 export class Pane {
   // `changed` is called after each painting, `painted` after the first one of a picture.
@@ -43,15 +49,24 @@ export class Pane {
     return this.view.scale <= fitted(this.picture.size, this.pane, this.view).scale * 1.001;
   }
 
-  // `view`, `window`: what is kept from another picture. The same scan with more pixels stays where it is (`carry`).
-  show(picture, { view = null, window = null, inverted = this.inverted, carry = false } = {}) {
-    const before = this.picture;
+  // `view`, `window`: what is kept from another picture.
+  show(picture, { view, window, inverted = false } = {}) {
+    this.view = view ? bounded(view, picture.size, this.pane) : fitted(picture.size, this.pane);
+    this.window = window ?? own(picture.facts);
+    this.inverted = inverted;
+    this.take(picture);
+  }
+
+  // More of the same scan: another frame, or more pixels of it. It stays where it is.
+  carryOn(picture) {
+    this.view = carried(this.view, this.picture.size, picture.size);
+    this.take(picture);
+  }
+
+  take(picture) {
     this.picture = picture;
     this.key = this.table = null;
-    if (carry && before) this.view = carried(this.view, before.size, picture.size);
-    else this.view = view ? bounded(view, picture.size, this.pane) : fitted(picture.size, this.pane);
-    if (!carry) this.window = window ?? own(picture.facts);
-    this.inverted = inverted;
+    if (!this.isPlain) greyOf(picture);
     this.fresh = true;
     this.paintNow();
   }
@@ -86,13 +101,20 @@ export class Pane {
 
   setWindow(window) {
     this.window = window;
-    this.table = null;
-    this.paint();
+    this.recolour();
   }
 
   setInverted(inverted) {
     this.inverted = inverted;
+    this.recolour();
+  }
+
+  recolour() {
     this.table = null;
+    if (!this.picture) return;
+    const had = this.picture.data;
+    if (!this.isPlain) greyOf(this.picture);
+    if (this.picture.data !== had) this.key = null;
     this.paint();
   }
 
@@ -118,23 +140,29 @@ export class Pane {
     if (!this.picture || !clientWidth || !clientHeight) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      [this.canvas.width, this.canvas.height, this.key] = [width, height, null];
-    }
-    const moves = performance.now() - this.moved < SETTLED_MS;
-    const coarse = moves && width * height > QUICK ? 2 : 1;
+    this.sized(width, height);
+    const coarse = this.coarseness(width * height);
     this.placed(ratio / coarse, { width: Math.ceil(width / coarse), height: Math.ceil(height / coarse) });
     this.coloured(coarse);
-    if (coarse > 1) {
-      clearTimeout(this.settling);
-      this.settling = setTimeout(() => this.paint(), SETTLED_MS + 20);
-    }
     this.wasFitted = this.isFitted;
     this.changed(this);
     if (this.fresh) {
       this.fresh = false;
       this.painted(this);
     }
+  }
+
+  sized(width, height) {
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    [this.canvas.width, this.canvas.height, this.key] = [width, height, null];
+  }
+
+  // A large screen shows half of its pixels while something moves, and all of them afterwards.
+  coarseness(pixels) {
+    if (pixels <= QUICK || performance.now() - this.moved >= SETTLED_MS) return 1;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.paint(), SETTLED_MS + 20);
+    return 2;
   }
 
   // What of the picture lies where on the screen: its values, in `values`, for the rectangle `spot`.
@@ -145,17 +173,16 @@ export class Pane {
     this.key = key;
     const view = { ...this.view, scale: scale * ratio };
     this.spot = covered(view, this.picture.size, pane);
-    if (!this.spot.width || !this.spot.height) return;
+    this.values = this.picture.data ? this.valuesFor(view, pane) : null;
+    this.drawn = { view, pane };
+  }
+
+  valuesFor(view, pane) {
     const count = this.spot.width * this.spot.height;
-    if (this.picture.data) {
-      if (this.values?.length !== count || !(this.values instanceof Uint16Array)) this.values = new Uint16Array(count);
-      const level = levelFor(this.picture, view.scale);
-      const down = this.picture.width / level.width > 1 ? 2 ** this.picture.levels.indexOf(level) : 1;
-      sampled(level, this.steps(view, pane, down), this.values);
-    } else {
-      this.values = null;
-      this.drawn = { view, pane };
-    }
+    const room = this.values instanceof Uint16Array && this.values.length === count ? this.values : new Uint16Array(count);
+    if (!count) return room;
+    const level = levelFor(this.picture, view.scale);
+    return sampled(level, this.steps(view, pane, 2 ** this.picture.levels.indexOf(level)), room);
   }
 
   steps(view, pane, down) {
@@ -166,7 +193,6 @@ export class Pane {
       return { x: found.x / down, y: found.y / aspect / down };
     };
     const [origin, right, below] = [point(left, top), point(left + 1, top), point(left, top + 1)];
-    const snap = (step) => (Math.abs(step) < 1e-9 ? 0 : step);
     return {
       width: this.spot.width, height: this.spot.height, origin,
       right: { x: snap(right.x - origin.x), y: snap(right.y - origin.y) },

@@ -1,6 +1,8 @@
 // Pictures as the viewer holds them: fetched once, unpacked, and kept while there is room. A picture has `facts` (what
 // GET /api/v1/images/{id}/pixels/ says of them) and either `data` (16 bits) or `image` (8 bits, drawn by the browser).
 
+import { levelFor } from "./sampling.js";
+
 const ROOM = 400 * 2 ** 20;
 const held = new Map();
 
@@ -24,6 +26,26 @@ export function unpacked(bytes, columns, rows) {
   return pixels;
 }
 
+// The values of a grey picture of 8 bits, so that its window and its place change as quickly as those of a deep one.
+export function greyOf(picture) {
+  if (picture.data || picture.isColour) return;
+  const { width, height, image } = picture;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0, width, height);
+  const colours = context.getImageData(0, 0, width, height).data;
+  const data = new Uint16Array(width * height);
+  for (let at = 0, from = 0; at < data.length; at += 1, from += 4) {
+    const grey = colours[from];
+    if (grey !== colours[from + 1] || grey !== colours[from + 2]) {
+      picture.isColour = true;
+      return;
+    }
+    data[at] = grey;
+  }
+  picture.data = data;
+}
+
 async function fetched(address) {
   const answer = await fetch(address, { headers: { Accept: "*/*" } });
   if (!answer.ok || answer.redirected) throw new NotShown(`${answer.status}`);
@@ -32,7 +54,9 @@ async function fetched(address) {
   const size = { width, height: rows * facts.aspect };
   if (facts.kind === "grey16") {
     const data = unpacked(new Uint8Array(await answer.arrayBuffer()), width, rows);
-    return { facts, data, width, height: rows, size, bytes: 2.7 * data.length };
+    const picture = { facts, data, width, height: rows, size, bytes: 2.7 * data.length };
+    levelFor(picture, 0.25); // what a first look needs is there before it is wanted
+    return picture;
   }
   const image = await createImageBitmap(await answer.blob(), { colorSpaceConversion: "none" });
   return { facts, image, width, height: rows, size, bytes: 4 * width * rows };
@@ -52,18 +76,28 @@ function ofAddress(address, told) {
   return ofImage(image, told);
 }
 
+// Those that were wanted last stay.
+function makeRoom() {
+  let total = 0;
+  for (const [address, { bytes }] of [...held].toReversed()) {
+    total += bytes;
+    if (total > ROOM && total > bytes) held.delete(address);
+  }
+}
+
+async function settle(entry, address) {
+  try {
+    entry.bytes = (await entry.work).bytes;
+    makeRoom();
+  } catch {
+    held.delete(address); // whoever waits for it hears why
+  }
+}
+
 function keep(address, work) {
   const entry = { work, bytes: 0 };
-  held.delete(address);
   held.set(address, entry);
-  work.then((picture) => {
-    entry.bytes = picture.bytes;
-    let total = 0;
-    for (const [other, { bytes }] of [...held].reverse()) {
-      total += bytes;
-      if (total > ROOM && other !== address) held.delete(other);
-    }
-  }, () => held.delete(address));
+  settle(entry, address);
   return work;
 }
 

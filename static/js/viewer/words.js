@@ -7,9 +7,8 @@ function short(number) {
 export class Words {
   constructor(figure) {
     this.known = new Map();
-    for (const word of figure.querySelectorAll("[data-word]")) this.known.set(word.dataset.word, word.textContent);
+    for (const word of figure.querySelectorAll("[data-word]")) this.known.set(word.dataset.word, word.textContent.trim());
     this.window = figure.querySelector("[data-said-window]");
-    this.badges = figure.querySelector("[data-badges]");
     this.buttons = new Map(["mirror", "invert"].map((name) => [name, figure.querySelector(`[data-do=${name}]`)]));
   }
 
@@ -30,10 +29,19 @@ export class Words {
       view.turn && this.say("turned", { degrees: view.turn * 90 }), view.mirror && this.say("mirrored"),
       inverted && this.say("inverted"),
     ].filter(Boolean);
-    this.badges.textContent = badges.join(" · ");
-    this.badges.hidden = !badges.length;
+    this.badge(pane, badges.join(" · "));
     this.buttons.get("mirror").setAttribute("aria-pressed", String(view.mirror));
     this.buttons.get("invert").setAttribute("aria-pressed", String(inverted));
+  }
+
+  badge(pane, text) {
+    if (!pane.badge) {
+      pane.badge = document.createElement("p");
+      pane.badge.className = "viewer-badges";
+      pane.place.append(pane.badge);
+    }
+    pane.badge.textContent = text;
+    pane.badge.hidden = !text;
   }
 
   measured({ value, unit, at, source }) {
