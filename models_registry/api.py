@@ -23,7 +23,7 @@ from models_registry import grade_serializers as grades
 from models_registry import serializers as shapes
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
-from models_registry.grades import accepting, waiting
+from models_registry.grades import accepting, covering, waiting
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import grade_upload, request_grade
 from models_registry.models import Deployment, Evaluation, Feedback, Grade, ModelVersion
@@ -145,6 +145,25 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         drawn = partial(_heatmap, request, grade.pk)
         # Who holds a thread while it waits draws in that time.
         return when_ready(self, request, waiting.for_drawing(grade), drawn) if GATE in request.META else drawn()
+
+    @extend_schema(request=grades.OwnReadRequestSerializer, responses={201: grades.FirstReadSerializer})
+    @action(detail=True, methods=["post"], url_path="first-read", url_name="first-read", filterset_class=None)
+    def read_first(self, request: Request, pk: str) -> Response:
+        """What the caller sees on the scan before the answer is uncovered for them (`reveal_after_read`)."""
+        return self._own(request, covering.read_first, needed=False)
+
+    @extend_schema(request=grades.OwnReadRequestSerializer, responses={201: grades.FirstReadSerializer})
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def settle(self, request: Request, pk: str) -> Response:
+        """What the caller says once they have seen the answer: their feedback on it too."""
+        return self._own(request, covering.settle, needed=True)
+
+    def _own(self, request: Request, save: Any, *, needed: bool) -> Response:
+        grade: Grade = self.get_object()
+        context = {"request": request, "project": grade.project, "needed": needed}
+        values = parsed(grades.OwnReadRequestSerializer(data=request.data, context=context))
+        row = save(actor=caller(request), grade=grade, **values)
+        return Response(grades.FirstReadSerializer(row).data, status=status.HTTP_201_CREATED)
 
 
 def _heatmap(request: Request, pk: int) -> HttpResponseBase:

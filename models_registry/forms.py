@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.decoding.formats import LISTED
 from images.models import SCAN_PREFIX, Project, ProjectClass, Split
@@ -12,6 +13,8 @@ from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
+
+NONE = "none"
 
 
 class DeployForm(forms.Form):
@@ -38,11 +41,13 @@ class EvaluateForm(forms.Form):
 class GradeForm(forms.Form):
     """A new file, or a scan that is here already."""
 
-    file = forms.FileField(required=False, label=f"A new scan ({LISTED})")
-    image = forms.CharField(
-        required=False, max_length=24, label="Or a scan that is here", help_text="Its code, such as img000012."
+    file = forms.FileField(required=False, label=_("A new scan"), help_text=LISTED)
+    patient = forms.CharField(
+        required=False, max_length=200, label=_("Patient"), help_text=_("Of a new scan; stored as a keyed pseudonym.")
     )
-    patient = forms.CharField(required=False, max_length=200, help_text="Of a new scan; stored as a keyed pseudonym.")
+    image = forms.CharField(
+        required=False, max_length=24, label=_("Or a scan that is here"), help_text=_("Its code, such as img000012.")
+    )
 
     def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,26 +60,26 @@ class GradeForm(forms.Form):
         key = find_key(asked, SCAN_PREFIX)
         image = None if key is None else self._scans.filter(pk=key).first()
         if image is None:
-            raise forms.ValidationError("There is no such scan in this project.", code="does_not_exist")
+            raise forms.ValidationError(_("There is no such scan in this project."), code="does_not_exist")
         return image
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("file")) == bool(data.get("image")):
-            raise forms.ValidationError("Either choose a file or name a scan that is here.")
+            raise forms.ValidationError(_("Either choose a file or name a scan that is here."))
         return data
 
 
 class FeedbackForm(forms.Form):
     correct = forms.TypedChoiceField(
-        choices=[("yes", "Right"), ("no", "Wrong")], coerce=lambda value: value == "yes", widget=forms.RadioSelect
+        choices=[("yes", _("Right")), ("no", _("Wrong"))], coerce=lambda value: value == "yes", widget=forms.RadioSelect
     )
     correct_class = forms.ModelChoiceField(
         queryset=ProjectClass.objects.none(),
         required=False,
-        label="If wrong: the right class",
-        empty_label="I cannot tell",
-        help_text="Becomes your label of the scan, for a colleague to review.",
+        label=_("If wrong: the right class"),
+        empty_label=_("I cannot tell"),
+        help_text=_("Becomes your label of the scan, for a colleague to review."),
     )
     comment = forms.CharField(required=False, max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
 
@@ -83,6 +88,26 @@ class FeedbackForm(forms.Form):
         rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
         others = rows.exclude(pk=grade.prediction_id) if grade.prediction_id else rows
         self.fields["correct_class"].queryset = others  # type: ignore[attr-defined]
+
+
+class OwnReadForm(forms.Form):
+    """A class of the project; in a first read "none" for "I cannot tell"."""
+
+    label_class = forms.CharField(max_length=20)
+
+    def __init__(self, *args: Any, grade: Grade, may_be_none: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rows = ProjectClass.objects.filter(project=grade.project_id, retired_at__isnull=True)
+        self._may_be_none = may_be_none
+
+    def clean_label_class(self) -> ProjectClass | None:
+        asked = self.cleaned_data["label_class"]
+        if self._may_be_none and asked == NONE:
+            return None
+        found = self._rows.filter(pk=asked).first() if asked.isascii() and asked.isdigit() else None
+        if found is None:
+            raise forms.ValidationError(_("Choose one of the classes."))
+        return found
 
 
 class HistoryFilterForm(forms.Form):

@@ -15,7 +15,7 @@ from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry import policies, selectors
 from models_registry.grades import prediction_sets
 from models_registry.inference.refer_reasons import ReferReason
-from models_registry.models import Feedback, Grade
+from models_registry.models import Feedback, FirstRead, Grade
 from models_registry.versions import conditions
 from models_registry.versions.class_changes import since_training
 
@@ -193,6 +193,36 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
         if not obj.decision:
             return None
         return {"prediction": obj.prediction.name, "decision": obj.decision, "confidence": obj.confidence}
+
+
+class OwnReadRequestSerializer(serializers.Serializer[Any]):
+    """`label`: a class of the project; in a first read empty or left out for "I cannot tell"."""
+
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name
+        required=False, allow_blank=True, allow_null=True, max_length=120
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        name = attrs.get("label")
+        if not name and self.context["needed"]:
+            raise serializers.ValidationError({"label": "Name the class that you settle on."}, "required")
+        return {"label_class": parse_class(self.context["project"], name) if name else None}
+
+
+class FirstReadSerializer(serializers.ModelSerializer[FirstRead]):
+    """What a doctor saw before the answer was uncovered (null: could not tell), and what they settled on after it."""
+
+    grade = serializers.IntegerField(source="grade_id", read_only=True)
+    reader = serializers.CharField(source="reader.username", read_only=True)
+    label = serializers.CharField(  # type: ignore[assignment]  # the protocol's name
+        source="read_class.name", read_only=True, allow_null=True, default=None
+    )
+    final_label = serializers.CharField(source="final_class.name", read_only=True, allow_null=True, default=None)
+
+    class Meta:
+        model = FirstRead
+        fields = ["id", "grade", "reader", "label", "read_at", "final_label", "settled_at"]
+        read_only_fields = fields
 
 
 class FeedbackRequestSerializer(serializers.Serializer[Any]):

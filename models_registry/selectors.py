@@ -2,14 +2,37 @@
 
 from typing import Any, Final
 
-from django.db.models import Case, CharField, Exists, OuterRef, Prefetch, QuerySet, Subquery, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 
 from images.models import Project
-from labeling.models import Snapshot
+from labeling.models import Label, Snapshot
 from mediscan_site.core.models import WorkStatus
 from models_registry import policies
 from models_registry.inference.refer_reasons import ReferReason
-from models_registry.models import DeployedModel, Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import (
+    BlindRead,
+    DeployedModel,
+    Deployment,
+    Evaluation,
+    Feedback,
+    FirstRead,
+    Grade,
+    ModelVersion,
+    ReferralRead,
+)
 
 # Of a grade's version, what answers do not need and takes long to read.
 LONG_COLUMNS = ("model__card", "model__reference")
@@ -94,10 +117,27 @@ def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
     return grades.annotate(**found)
 
 
+# Labels that a doctor gives without an answer before them.
+_OWN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION)
+
+
+def with_covered(grades: QuerySet[Grade], user: Any) -> QuerySet[Grade]:
+    """With `covered`, as the user's pages show them."""
+    reader = user.pk or 0
+    read = (
+        Q(Exists(FirstRead.objects.filter(grade=OuterRef("pk"), reader=reader)))
+        | Q(Exists(ReferralRead.objects.filter(referral__grade=OuterRef("pk"), reader=reader)))
+        | Q(Exists(BlindRead.objects.filter(grade=OuterRef("pk"), reader=reader, read_at__isnull=False)))
+        | Q(Exists(Label.objects.filter(image=OuterRef("image"), reader=reader, source__in=_OWN)))
+    )
+    covered = Q(project__reveal_after_read=True, status=WorkStatus.SUCCEEDED) & ~read
+    return grades.annotate(covered=ExpressionWrapper(covered, output_field=BooleanField()))
+
+
 def grades(user: Any) -> QuerySet[Grade]:
     """With all that a line of the history shows, in a fixed number of queries."""
     return (
-        with_earlier(policies.visible_grades(user))
+        with_covered(with_earlier(policies.visible_grades(user)), user)
         .select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
         .defer(*LONG_COLUMNS)
         .prefetch_related(

@@ -7,6 +7,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django_htmx.http import retarget
 
 from images.models import Project
 from images.policies import require, visible_projects
@@ -16,11 +18,12 @@ from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.models import ACTIVE, User
+from mediscan_site.core.models import ACTIVE, User, WorkStatus
 from models_registry import forms, selectors
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
 from models_registry.filters import HistoryFilter
+from models_registry.grades import covering
 from models_registry.grades.evidence import remarks
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import grade_upload, request_grade
@@ -163,9 +166,17 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "unmeasured": selectors.why_no_distance(grade),
         "remarks": remarks(grade),
         "form": forms.FeedbackForm(grade=grade),
+        "shown": grade.status == WorkStatus.SUCCEEDED and not grade.covered,
+        "given": any(row.author_id == caller(request).pk for row in grade.feedback.all()),
+        "own": covering.of_reader(grade, request.user),
+        "classes": [row for row in grade.project.class_rows.all() if row.retired_at is None],
     }
-    template = "models_registry/_grade.html" if request.htmx else "models_registry/grade_detail.html"  # type: ignore[attr-defined]
-    return respond(request, template, context)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return respond(request, "models_registry/grade_detail.html", context)
+    if context["working"]:
+        return respond(request, "models_registry/_grade_panel.html", context)
+    # Once it is answered the picture has its heat map.
+    return retarget(respond(request, "models_registry/_grade.html", context), "#grade")
 
 
 @action
@@ -174,6 +185,28 @@ def feedback(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
         attempt(request, give_feedback, said="Thank you, recorded.", grade=grade, **form.cleaned_data)
+    form_message(request, form)
+    return redirect("grade_detail", pk)
+
+
+@action
+def read_first(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the doctor sees, before the answer is uncovered."""
+    grade = get_object_or_404(selectors.grades(request.user), pk=pk)
+    form = forms.OwnReadForm(request.POST, grade=grade, may_be_none=True)
+    if form.is_valid():
+        attempt(request, covering.read_first, grade=grade, **form.cleaned_data)
+    form_message(request, form)
+    return redirect("grade_detail", pk)
+
+
+@action
+def settle(request: HttpRequest, pk: int) -> HttpResponse:
+    """What they say once they have seen it."""
+    grade = get_object_or_404(selectors.grades(request.user), pk=pk)
+    form = forms.OwnReadForm(request.POST, grade=grade)
+    if form.is_valid():
+        attempt(request, covering.settle, said=gettext("Thank you, recorded."), grade=grade, **form.cleaned_data)
     form_message(request, form)
     return redirect("grade_detail", pk)
 

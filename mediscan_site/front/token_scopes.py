@@ -70,6 +70,8 @@ WRITES: Final[dict[str, Scope | None]] = {
     "model-deploy": Scope.MANAGE,
     "deployment-rollback": Scope.MANAGE,
     "grade-list": Scope.GRADE,
+    "grade-first-read": NEVER,
+    "grade-settle": NEVER,
     "grade-batch-list": Scope.GRADE,
     "grade-batch-cancel": Scope.GRADE,
     "referral-claim": Scope.LABEL,

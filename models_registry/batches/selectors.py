@@ -12,7 +12,7 @@ from mediscan_site.core import text
 from mediscan_site.core.models import User
 from models_registry.batches.policies import visible_batches
 from models_registry.models import GradeBatch, GradeBatchItem
-from models_registry.selectors import deployed_model, with_earlier
+from models_registry.selectors import deployed_model, with_covered, with_earlier
 
 CHUNK: Final = 500
 
@@ -46,9 +46,12 @@ def results(batch: GradeBatch, outcome: str | None = None) -> QuerySet[GradeBatc
     return rows.filter(outcome=wanted) if wanted else rows
 
 
-def with_grades(items: list[GradeBatchItem], batch: GradeBatch) -> list[GradeBatchItem]:
-    """The items with their grades and all that a line says about them: three queries, however many there are."""
+def with_grades(items: list[GradeBatchItem], batch: GradeBatch, *, shown_to: Any = None) -> list[GradeBatchItem]:
+    """The items with their grades and all that a line says about them: three queries, however many there are. `shown_to`: whose
+    page it is, from whom answers may be covered."""
     grades = with_earlier(batch.project.grades.filter(batch_item__in=items)).select_related("prediction", "image")
+    if shown_to is not None:
+        grades = with_covered(grades, shown_to)
     found = {grade.pk: grade for grade in grades}
     for item in items:
         grade = found.get(item.grade_id or 0)

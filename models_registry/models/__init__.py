@@ -5,6 +5,7 @@ from models_registry.models.acceptance import AcceptanceCase, AcceptanceDecision
 from models_registry.models.batches import GradeBatch, GradeBatchItem
 from models_registry.models.grades import Feedback, Grade
 from models_registry.models.graphs import ModelGraph
+from models_registry.models.reads import FirstRead
 from models_registry.models.versions import DeployedModel, Deployment, Evaluation, ModelVersion
 from models_registry.models.watch import Alarm, AlarmDecision, AlarmTold, BlindRead, Watch, WatchStream
 from models_registry.models.worklists import Referral, ReferralRead
@@ -21,6 +22,7 @@ __all__ = [
     "Deployment",
     "Evaluation",
     "Feedback",
+    "FirstRead",
     "Grade",
     "GradeBatch",
     "GradeBatchItem",

@@ -61,6 +61,8 @@ class Grade(WorkItem):
     # The newest earlier grade of the scan by the same version, and when it was answered: what `selectors.with_earlier` found.
     graded_before: int | None = None
     graded_before_at: datetime | None = None
+    # Whether pages keep the answer from whoever asks, until they have read the scan: what `selectors.grades` found.
+    covered: bool = False
 
     class Meta:
         indexes = [

@@ -4,7 +4,7 @@ volunteers an opinion does so more often about some answers than about others.""
 from typing import Any
 
 from mediscan_site.core.models import WorkStatus
-from models_registry.grades import measuring
+from models_registry.grades import covering, measuring
 from models_registry.models import BlindRead, Feedback, Grade, ModelVersion
 
 
@@ -24,6 +24,7 @@ def figures(model: ModelVersion) -> dict[str, Any]:
         "test_split": test,
         "drift": measuring.drift(here, test),
         "volunteered": volunteered(model),
+        "read_first": covering.figures(model),
     }
 
 

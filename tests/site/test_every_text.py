@@ -28,7 +28,7 @@ FORGOTTEN = {
 }
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
 HARMLESS = {
-    "core.User": {"password", "username", "username_key", "first_name", "last_name", "email"},
+    "core.User": {"password", "username", "username_key", "first_name", "last_name", "email", "preferences"},
     "core.ServiceToken": {"name", "digest", "password_mark", "scopes"},
     "core.TokenWork": {"table"},
     "core.AuditEvent": {"actor_name", "action", "object_type", "object_id", "ip", "request_id", "details", "mac"},
@@ -42,6 +42,7 @@ HARMLESS = {
     "core.Backup": {"error", "name", "manifest_sha256"},
     "images.Project": {
         "name",
+        "guide",
         "modality",
         "intended_use",
         "intended_body_part",
