@@ -28,7 +28,7 @@ FORGOTTEN = {
 }
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.
 HARMLESS = {
-    "core.User": {"password", "username", "username_key", "first_name", "last_name", "email"},
+    "core.User": {"password", "username", "username_key", "first_name", "last_name", "email", "preferences"},
     "core.ServiceToken": {"name", "digest", "password_mark", "scopes"},
     "core.TokenWork": {"table"},
     "core.AuditEvent": {"actor_name", "action", "object_type", "object_id", "ip", "request_id", "details", "mac"},
@@ -36,6 +36,9 @@ HARMLESS = {
     "core.Notice": {"key", "sentence"},
     "core.Tally": {"what", "who"},
     "core.ResetRequest": {"error", "email", "base_url"},
+    "core.Invitation": {"error", "base_url"},
+    "core.Message": {"kind", "key", "facts", "url"},
+    "core.Bookmark": {"name"},
     "core.KeyCheck": {"name", "value"},
     "core.StoreOwner": {"site"},
     "core.Drill": {"error", "backup"},

@@ -21,6 +21,7 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.front.forms import NewPasswordForm
 from mediscan_site.front.people import forms, selectors, services
+from mediscan_site.front.people.deeds import deeds
 
 PAGE = 50
 
@@ -72,7 +73,7 @@ def _about(request: HttpRequest, user: User) -> dict[str, Any]:
         "state_name": selectors.STATES[selectors.state_of(user)],
         "invitation": selectors.invitation_of(user),
         "places": selectors.places(user, visible_projects(request.user)),
-        "recent": selectors.recent(user),
+        "deeds": deeds(selectors.recent(user)),
         "log_ins": selectors.log_ins(user)[:5],
         "locked": is_locked_out(user),
         "is_me": user.pk == caller(request).pk,
