@@ -11,7 +11,8 @@ export function watchForms() {
   // On the window, after every other listener: what was not confirmed is not on its way.
   window.addEventListener("submit", (event) => {
     const button = event.submitter;
-    const leaves = event.target.method === "post" && event.target.target !== "_blank";
+    const form = event.target;
+    const leaves = form.getAttribute("method") === "post" && form.getAttribute("target") !== "_blank";
     if (event.defaultPrevented || !leaves || !(button instanceof HTMLButtonElement)) return;
     button.setAttribute("aria-busy", "true");
     // Not at once: a disabled button's name and value would not be sent.
