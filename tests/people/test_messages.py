@@ -141,7 +141,9 @@ def test_the_api_lists_ones_own_messages_in_english_and_marks_them(api, author, 
     services.set_preferences(actor=author, values={"language": "de"})
     [row] = api(author).get("/api/v1/messages/?unread=true").json()["results"]
     assert (row["sentence"], row["kind"], row["url"]) == ("training001 in Chest has ended.", "run_ended", "/jobs/")
-    assert api(colleague).post("/api/v1/messages/read/", {"messages": [message.pk]}, format="json").json() == {"read": 0}
+    assert api(colleague).post("/api/v1/messages/read/", {"messages": [message.pk]}, format="json").json() == {
+        "read": 0
+    }
     assert api(author).post("/api/v1/messages/read/", {}, format="json").json() == {"read": 1}
     assert api(author).get("/api/v1/messages/?unread=true").json()["results"] == []
 

@@ -1,6 +1,6 @@
 """What somebody did, in words: the actions of the audit trail as a page of a person tells them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -90,7 +90,7 @@ WORDS: Final[dict[str, Promise]] = {
     "watch.request": _("asked for a look at a version"),
 }
 # Objects with a page of their own: how one is called, and the name of the page's address.
-_PAGES: Final = {
+_PAGES: Final[dict[str, tuple[Callable[[int], str], str]]] = {
     "image": (scan_code, "scan"),
     "snapshot": (lambda key: f"dataset{key:03d}", "dataset"),
     "modelversion": (lambda key: f"model{key:03d}", "model"),

@@ -40,7 +40,7 @@ def user_list(request: HttpRequest) -> HttpResponse:
 def user_new(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
     projects = visible_projects(request.user).order_by("name")[: selectors.PROJECTS_SHOWN]
-    form = forms.InvitationForm(**sent(request), projects=projects)
+    form = forms.InvitationForm(**sent(request), projects=projects, asked_from=request.GET.get("project", ""))
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.invite, form=form, base_url=site_url(request), **form.arguments())
         if done.ok:
@@ -133,7 +133,7 @@ class InvitationPage(auth.PasswordResetConfirmView):
 
     template_name = "people/welcome.html"
     form_class = NewPasswordForm
-    token_generator = invitations.Links()  # type: ignore[assignment]  # what the view asks of it
+    token_generator = invitations.Links()
     post_reset_login = True
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
     success_url = reverse_lazy("dashboard")
