@@ -31,9 +31,9 @@ export function watchMenus() {
   // The light changes at the press; the form keeps it for the next page.
   document.addEventListener("submit", (event) => {
     const chosen = event.submitter;
-    if (!event.target.matches("[data-theme-switch]") || !chosen) return;
+    if (!event.target.matches("[data-theme-switch]") || chosen?.name !== "theme") return;
     document.documentElement.dataset.theme = chosen.value;
-    for (const other of event.target.querySelectorAll("button")) {
+    for (const other of event.target.querySelectorAll("[name=theme]")) {
       other.setAttribute("aria-pressed", String(other.value === chosen.value));
     }
   }, true);
