@@ -175,6 +175,10 @@ function isFree(event) {
 }
 
 if (dialog) {
+  for (const hint of document.querySelectorAll("[data-palette-hint]")) {
+    if (/^(Mac|iP)/.test(navigator.platform)) hint.textContent = "⌘ K";
+    hint.hidden = false;
+  }
   document.addEventListener("keydown", (event) => {
     if (!opens(event)) return;
     event.preventDefault();
