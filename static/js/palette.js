@@ -1,4 +1,6 @@
-// The palette of the keyboard: Ctrl or Cmd with K, or "/" where single keys act and the page has no own use for it.
+// The palette of the keyboard: Ctrl or Cmd with K, or "/" and "?" where single keys act and the page has no own use for them.
+// It lists the keys of the page too ("?" nothing else), so that they can be found, and what they press can be pressed from here;
+// but never by Enter alone: nobody labels a scan who only wanted to see the keys.
 // A combobox as the ARIA guide describes it: the focus stays in the field, the arrows move through the list.
 
 const dialog = document.getElementById("palette");
@@ -13,14 +15,16 @@ const PAUSE_MS = 90;
 let asked = null;
 let due = 0;
 let options = [];
-let chosen = 0;
+let chosen = -1;
 
-function open() {
+function open(key) {
   if (!dialog || dialog.open || document.querySelector("dialog[open]")) return;
   field.value = "";
   dialog.showModal();
   field.focus();
-  ask();
+  const here = key === "?" ? ofThisPage() : [];
+  if (here.length > 0) show(here);
+  else ask();
 }
 
 async function ask() {
@@ -32,16 +36,34 @@ async function ask() {
     // Signed out: the answer is the log-in page.
     if (answer.redirected) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
-    show((await answer.json()).groups);
+    show([...(await answer.json()).groups, ...ofThisPage()]);
   } catch (error) {
     if (error.name !== "AbortError") tell(dialog.dataset.away);
   }
 }
 
+// What has a key on this page and is in sight, as far as it fits what is typed.
+function ofThisPage() {
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const items = [...document.querySelectorAll("[data-key], [data-hotkey]")]
+    .filter((element) => !element.disabled && element.getClientRects().length > 0)
+    .map((element) => ({ text: nameOf(element), key: element.dataset.key ?? element.dataset.hotkey, press: element, icon: "keyboard" }))
+    .filter(({ text }) => text && words.every((word) => text.toLowerCase().includes(word)));
+  return items.length > 0 ? [{ title: dialog.dataset.here, items }] : [];
+}
+
+function nameOf(element) {
+  if (element.ariaLabel) return element.ariaLabel;
+  const copy = element.cloneNode(true);
+  for (const part of copy.querySelectorAll("kbd, svg")) part.remove();
+  return copy.textContent.replaceAll(/\s+/g, " ").trim();
+}
+
 function show(groups) {
   options = [];
   list.replaceChildren(...groups.map(groupOf));
-  choose(0);
+  list.scrollTop = 0;
+  choose(options.findIndex(({ item }) => !item.press));
   if (options.length === 0) tell(dialog.dataset.none);
   else count.textContent = options.length === 1 ? dialog.dataset.one : dialog.dataset.many.replace("NUMBER", options.length);
 }
@@ -88,15 +110,22 @@ function optionOf(item) {
     detail.textContent = item.detail;
     option.append(detail);
   }
+  if (item.key) {
+    const key = document.createElement("kbd");
+    key.className = "palette-detail";
+    key.textContent = item.key;
+    option.append(key);
+  }
   options.push({ option, item });
   return option;
 }
 
+// -1: nothing, until somebody chooses.
 function choose(place) {
-  if (options.length === 0) return;
-  options[chosen]?.option.removeAttribute("aria-selected");
-  chosen = (place + options.length) % options.length;
-  const { option } = options[chosen];
+  for (const { option } of options) option.removeAttribute("aria-selected");
+  chosen = place;
+  const option = options[place]?.option;
+  if (!option) return field.removeAttribute("aria-activedescendant");
   option.setAttribute("aria-selected", "true");
   option.scrollIntoView({ block: "nearest" });
   field.setAttribute("aria-activedescendant", option.id);
@@ -105,7 +134,10 @@ function choose(place) {
 function take(place, elsewhere) {
   const item = options[place]?.item;
   if (!item) return;
-  if (item.theme) {
+  if (item.press) {
+    dialog.close();
+    item.press.click();
+  } else if (item.theme) {
     dialog.close();
     // The switch of the page keeps it.
     document.querySelector(`[data-theme-switch] button[value="${item.theme}"]`)?.click();
@@ -117,26 +149,41 @@ function take(place, elsewhere) {
 }
 
 function moved(event) {
-  const steps = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, PageDown: chosen + 5, PageUp: chosen - 5 };
+  const last = options.length - 1;
+  const steps = {
+    ArrowDown: chosen === last ? 0 : chosen + 1,
+    ArrowUp: chosen <= 0 ? last : chosen - 1,
+    PageDown: Math.min(chosen + 5, last),
+    PageUp: Math.max(chosen - 5, 0),
+  };
   if (!(event.key in steps)) return false;
-  choose(event.key.startsWith("Page") ? Math.min(Math.max(steps[event.key], 0), options.length - 1) : steps[event.key]);
+  if (last >= 0) choose(steps[event.key]);
   return true;
 }
 
 function opens(event) {
-  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") return true;
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return false;
-  const own = document.querySelector('[data-key="/"]');
-  return document.body.dataset.letterKeys !== "off" && !own && !event.target.closest(TYPING);
+  const held = event.ctrlKey || event.metaKey;
+  if (event.altKey || event.defaultPrevented) return false;
+  return held ? event.key.toLowerCase() === "k" && !event.shiftKey : isFree(event);
+}
+
+// A single key that neither writes nor belongs to the page.
+function isFree(event) {
+  if (event.key !== "/" && event.key !== "?") return false;
+  if (document.body.dataset.letterKeys === "off" || event.target.closest(TYPING)) return false;
+  return !document.querySelector(`[data-key="${event.key}"], [data-hotkey="${event.key}"]`);
 }
 
 if (dialog) {
+  for (const hint of document.querySelectorAll("[data-palette-hint]")) {
+    if (/^(Mac|iP)/.test(navigator.platform)) hint.textContent = "⌘ K";
+    hint.hidden = false;
+  }
   document.addEventListener("keydown", (event) => {
     if (!opens(event)) return;
     event.preventDefault();
-    open();
+    open(event.key);
   });
-  for (const button of document.querySelectorAll("[data-opens-palette]")) button.addEventListener("click", open);
   field.addEventListener("input", () => {
     clearTimeout(due);
     due = setTimeout(ask, PAUSE_MS);
