@@ -7,25 +7,31 @@ from typing import Any
 
 from django import template
 
+from mediscan_site.front.terms import TERMS
+
 register = template.Library()
 
 WIDTH, HEIGHT = 480, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 30
 TICKS = 5
-FIGURES = (
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("accuracy", "Accuracy"),
-    ("auroc", "AUROC"),
-    ("auprc", "AUPRC"),
-    ("sensitivity", "Sensitivity"),
-    ("specificity", "Specificity"),
-    ("precision", "Precision (PPV)"),
-    ("npv", "Negative predictive value"),
-    ("f1", "F1"),
-    ("brier", "Brier score"),
-    ("ece", "Calibration error (ECE)"),
-    ("coverage", "Share answered"),
-    ("answered_accuracy", "Accuracy of the answered"),
+# In the order in which they are read; what they are called stands with the terms.
+FIGURES = tuple(
+    (name, TERMS[name].word)
+    for name in (
+        "balanced_accuracy",
+        "accuracy",
+        "auroc",
+        "auprc",
+        "sensitivity",
+        "specificity",
+        "precision",
+        "npv",
+        "f1",
+        "brier",
+        "ece",
+        "coverage",
+        "answered_accuracy",
+    )
 )
 CURVES = {
     "train_loss": "training loss",
