@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.decoding.formats import LISTED
 from images.models import SCAN_PREFIX, Project, ProjectClass, Split
@@ -15,13 +16,27 @@ from models_registry.models import Grade, ModelVersion
 
 
 class DeployForm(forms.Form):
+    """Whether to deploy. Where the gate refuses (`refused`), a reason and a tick are asked for, and have to be given."""
+
     override_reason = forms.CharField(
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        label="Deploy anyway, because",
-        help_text="Only needed when the gate refuses. It is recorded with the deployment.",
+        label=_("Your reason"),
+        help_text=_(
+            "Why it should answer although the gate refuses it. It is kept with the deployment, with your name."
+        ),
     )
+    understood = forms.BooleanField(required=False, label=_("I have read why the gate refuses it."))
+
+    def __init__(self, *args: Any, refused: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = refused
+        self.fields["override_reason"].error_messages["required"] = _(
+            "say why it should answer although the gate refuses it."
+        )
+        self.fields["understood"].error_messages["required"] = _("tick it first.")
 
 
 class EvaluateForm(forms.Form):

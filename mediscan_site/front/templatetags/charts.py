@@ -1,7 +1,7 @@
 """Figures and small charts as inline SVG, drawn on the server: they need no script and no library."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -63,6 +63,13 @@ def figures(metrics: Any) -> list[tuple[str, Any]]:
 
 
 @register.filter
+def figures_terms(metrics: Any) -> list[tuple[str, Any]]:
+    """The same by the key of their term, which says what they mean."""
+    known = metrics if isinstance(metrics, dict) else {}
+    return [(name, known[name]) for name, _ in FIGURES if name in known]
+
+
+@register.filter
 def of_class(measured: Any, name: str) -> dict[str, Any]:
     """The row of a class among measured figures, or an empty one."""
     rows = measured.get("per_class", []) if isinstance(measured, dict) else []
@@ -81,13 +88,24 @@ def class_figures(entry: dict[str, Any]) -> list[Any]:
 
 
 @register.inclusion_tag("parts/confusion.html")
-def confusion(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Rows: what the doctors said; columns: what the model said."""
+def confusion(metrics: Mapping[str, Any], errors: str = "", ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Rows: what the doctors said; columns: what the model said. `errors`: the address of the scans behind it, to which each cell
+    adds its two classes; `ids`: the keys of the classes. Without them the cells are numbers alone."""
     names = metrics.get("classes", [])
-    rows = [
-        (name, [(count, "hit" if i == j else "miss" if count else "") for j, count in enumerate(counts)])
-        for i, (name, counts) in enumerate(zip(names, metrics.get("confusion_matrix", []), strict=False))
-    ]
+    keys = list(ids) if errors else [None] * len(names)
+    joint = "&" if "?" in errors else "?"
+    rows = []
+    for i, (name, counts) in enumerate(zip(names, metrics.get("confusion_matrix", []), strict=False)):
+        cells = [
+            {
+                "count": count,
+                "kind": "hit" if i == j else "miss" if count else "",
+                "said": names[j],
+                "url": f"{errors}{joint}true={keys[i]}&predicted={keys[j]}" if errors and count else "",
+            }
+            for j, count in enumerate(counts)
+        ]
+        rows.append((name, cells))
     return {"names": names, "rows": rows}
 
 
