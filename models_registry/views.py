@@ -114,6 +114,7 @@ def graph(request: HttpRequest, pk: int) -> HttpResponseBase:
 @action
 def deploy(request: HttpRequest, pk: int) -> HttpResponse:
     version = _model(request, pk)
+    require(request.user, "deploy_model", version.project)
     verdict = deploying.judge(version, selectors.current_deployment(version.project))
     form = forms.DeployForm(request.POST, refused=not verdict.passed)
     if form.is_valid():

@@ -18,7 +18,7 @@ from models_registry.versions.lineage import why_flattered
 REMEMBERED: Final = 32
 # Who is right where the two differ.
 FIRST, SECOND, NEITHER = "first", "second", "neither"
-_memory: OrderedDict[tuple[int, int, int], dict[str, Any]] = OrderedDict()
+_memory: OrderedDict[tuple[Any, Any, int], dict[str, Any]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _shared(one: Answers, two: Answers, order: Sequence[int]) -> tuple[Answers, 
 
 def _tests(pair: tuple[Evaluation, Evaluation], one: Answers, two: Answers, names: list[str]) -> dict[str, Any]:
     """Remembered by the two readings and the number of scans: it changes only when a scan is erased."""
-    key = pair[0].pk, pair[1].pk, len(one)
+    key = kept.mark(pair[0]), kept.mark(pair[1]), len(one)
     if key not in _memory:
         _memory[key] = compare(one.truth, one.shares, two.shares, one.groups, names)
         while len(_memory) > REMEMBERED:

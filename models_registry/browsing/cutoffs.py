@@ -19,7 +19,7 @@ HALF: Final = 0.5
 TABLE_STEP: Final = 5
 _SIDES: Final = ((1, "low"), (2, "high"))
 Computed = tuple[list[dict[str, Any]], dict[str, list[list[float]]]]
-_memory: OrderedDict[tuple[int, int, int], Computed] = OrderedDict()
+_memory: OrderedDict[tuple[Any, int, int], Computed] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _step(cutoff: str | None) -> int:
 
 def _computed(evaluation: Evaluation, place: int, known: kept.Answers) -> Computed:
     """Remembered by evaluation, class and number of answers: it changes only when a scan is erased."""
-    key = evaluation.pk, place, len(known)
+    key = kept.mark(evaluation), place, len(known)
     if key not in _memory:
         cases = Cases(known.shares[:, place], known.truth == place, Groups.of(known.groups))
         has_both = 0 < int(cases.positive.sum()) < len(known)

@@ -63,7 +63,7 @@ def _title(metrics: Metrics, verdict: Verdict) -> tuple[str, str]:
 
 def of_ten(share: float) -> str:
     """0.87 -> "9 of 10"; 0.97 -> "97 of 100". Never all or nothing where it is not."""
-    if 0.95 < share < 1 or 0 < share < 0.05:
+    if 0 < share < 1 and round(share * 10) in (0, 10):
         return _("%(part)s of %(whole)s") % {"part": min(max(round(share * 100), 1), 99), "whole": 100}
     return _("%(part)s of %(whole)s") % {"part": round(share * 10), "whole": 10}
 

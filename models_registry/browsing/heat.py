@@ -30,7 +30,7 @@ def request_heatmaps(*, actor: User, model: ModelVersion, answers: Sequence[int]
     A scan of several frames is answered from several: there is no one picture to lay a heat map over."""
     require(actor, VIEW, model.project)
     rows = policies.visible_answers(actor).filter(evaluation__model=model, pk__in=list(answers)[:MOST], heatmap=None)
-    keys = list(rows.filter(image__frames_shown=1).values_list("pk", flat=True))
+    keys = [row.pk for row in rows.select_related("image") if row.image.frames_shown == 1]
     for key in keys:
         work.send_named(DRAW, key)
     return len(keys)

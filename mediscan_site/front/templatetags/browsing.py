@@ -1,7 +1,7 @@
 """What the pages of versions draw: lists for the plots of `plots`, with a sentence and an address for every mark."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import template
@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from mediscan_site.front.axes import share
+from mediscan_site.front.templatetags import plots
 from mediscan_site.front.terms import TERMS
 from models_registry import selectors
 from models_registry.browsing import cutoffs
@@ -46,6 +47,15 @@ def cutoff_lines(found: cutoffs.Cutoffs, kind: str) -> list[dict[str, Any]]:
         for point in cutoffs.curve(found, kind)
     ]
     return [{"name": found.positive["name"], "points": points}]
+
+
+@register.inclusion_tag("parts/plot_field.html")
+def cutoff_plot(
+    lines: list[dict[str, Any]], title: str, across: str, up: str, ideal: Sequence[Sequence[float]] = ()
+) -> dict[str, Any]:
+    """On a square of shares; the numbers stand in a table of their own."""
+    shown = {"across": across, "up": up, "square": True, "quiet": True, "numbers": False}
+    return plots.plot_lines(lines, title, "share", "0 1", "0 1", ideal, **shown)
 
 
 def _said(point: Mapping[str, Any], kind: str, name: str) -> str:
@@ -114,3 +124,34 @@ def version_bars(rows: Iterable[ModelVersion]) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _line(epochs: Sequence[Any], name: str, words: str, series: int) -> dict[str, Any]:
+    """One figure over the epochs, with its bounds where they were measured; a missing one is a gap."""
+    points = [
+        {
+            "x": row.epoch,
+            "y": row.metrics.get(name),
+            "low": row.metrics.get(f"{name}_low"),
+            "high": row.metrics.get(f"{name}_high"),
+        }
+        for row in epochs
+    ]
+    return {"name": words, "series": series, "points": points}
+
+
+@register.simple_tag
+def validation_lines(epochs: Sequence[Any]) -> list[dict[str, Any]]:
+    """AUROC with its band, and balanced accuracy."""
+    return [
+        _line(epochs, "val_auroc", str(TERMS["auroc"].word), 0),
+        _line(epochs, "val_balanced_accuracy", str(TERMS["balanced_accuracy"].word), 1),
+    ]
+
+
+@register.simple_tag
+def loss_lines(epochs: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        _line(epochs, "train_loss", _("training scans"), 0),
+        _line(epochs, "val_loss", _("validation scans"), 1),
+    ]

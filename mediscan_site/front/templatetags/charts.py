@@ -1,7 +1,7 @@
 """Figures and small charts as inline SVG, drawn on the server: they need no script and no library."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -33,14 +33,6 @@ FIGURES = tuple(
         "answered_accuracy",
     )
 )
-CURVES = {
-    "train_loss": "training loss",
-    "val_loss": "validation loss",
-    "val_balanced_accuracy": "balanced accuracy",
-    "val_auroc": "AUROC",
-    "val_auroc_low": "AUROC, lower bound",
-    "val_auroc_high": "AUROC, upper bound",
-}
 PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
 
 
@@ -134,41 +126,6 @@ def frame(
         "middle": (LEFT + width - RIGHT) / 2,
         "rules": [(round(bottom - step * (bottom - TOP), 1), f"{low + step * (high - low):.2f}") for step in steps],
     }
-
-
-@register.inclusion_tag("parts/reliability.html")
-def reliability(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Confidence (x) against the share that was right (y), per bin; on the diagonal the confidence is right."""
-    bins = [row for row in metrics.get("reliability", []) if row["n"]]
-    points = [(_x(row["confidence"]), _y(row["accuracy"]), min(3 + row["n"] ** 0.5, 12), row) for row in bins]
-    ticks = [(_x(step / 4), f"{step / 4:.2f}") for step in range(TICKS)]
-    ideal = f"{_x(0)},{_y(0)} {_x(1)},{_y(1)}"
-    return {"frame": frame(), "points": points, "ticks": ticks, "ideal": ideal, "bins": bins}
-
-
-@register.inclusion_tag("parts/curves.html")
-def curves(epochs: Iterable[Any], title: str, *names: str) -> dict[str, Any]:
-    """Lines of named metrics over the epochs. Missing values are gaps in a line, never zeros."""
-    rows = list(epochs)
-    series = [
-        (name, [(row.epoch, row.metrics[name]) for row in rows if _is_number(row.metrics.get(name))]) for name in names
-    ]
-    series = [(name, points) for name, points in series if points]
-    values = [value for _, points in series for _, value in points]
-    low, high = _range(values)
-    last = max((row.epoch for row in rows), default=1)
-    first = min((row.epoch for row in rows), default=0)
-
-    def place(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
-        span = max(last - first, 1)
-        return [(_x((epoch - first) / span), _y((value - low) / (high - low))) for epoch, value in points]
-
-    lines = [
-        {"name": CURVES[name], "points": placed, "path": " ".join(f"{x},{y}" for x, y in placed)}
-        for name, placed in ((name, place(points)) for name, points in series)
-    ]
-    ticks = [(_x(0), str(first)), (_x(1), str(last))] if last > first else [(_x(0), str(first))]
-    return {"frame": frame(low, high), "lines": lines, "title": title, "ticks": ticks}
 
 
 def _is_number(value: object) -> bool:
