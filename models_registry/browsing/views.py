@@ -8,21 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from images.models import Image
 from images.policies import visible_projects
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, read_page, respond
 from mediscan_site.core.http.pages import keyset_page
 from models_registry import policies, selectors
-from models_registry.browsing import comparing, cutoffs, gallery, headline, heat, kept
+from models_registry.browsing import comparing, differing, gallery, headline, heat, kept
 from models_registry.browsing.forms import CompareForm, GalleryForm
 from models_registry.deployments import services as deploying
 from models_registry.models import Evaluation, ModelVersion
-from models_registry.versions import cards, confidence
+from models_registry.versions import cards, confidence, graphs
 from models_registry.versions.class_changes import since_training
 
 
@@ -95,45 +93,20 @@ def compare(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _compared(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
-    found = comparing.of(sent["first"], sent["second"])
-    differing = [one for one in found.differing if not sent["right"] or one.right == sent["right"]]
-    scans = Image.objects.in_bulk([one.image for one in differing[: gallery.PAGE_SIZE]])
-    names = [entry["name"] for entry in sent["first"].classes]
-    shown = [
-        {
-            "scan": scans[one.image],
-            "truth": names[one.truth],
-            "said": [
-                {"name": names[place], "confidence": sure, "right": place == one.truth}
-                for place, sure in zip(one.said, one.confidence, strict=True)
-            ],
-        }
-        for one in differing
-        if one.image in scans
-    ]
+    found, right = comparing.of(sent["first"], sent["second"]), sent["right"]
+    names = [entry["name"] for entry in found.first.classes]
+    versions = (found.first, found.second)
     return {
         "comparison": found,
         "matrices": [
             (version, {"classes": names, "confusion_matrix": counts})
-            for version, counts in zip((found.first, found.second), found.matrices, strict=False)
+            for version, counts in zip(versions, found.matrices, strict=False)
         ],
-        "shown": shown,
-        "total": len(differing),
-        "choices": _choices(found),
-        "right": sent["right"],
+        "shown": differing.shown(request.user, found, right),
+        "total": differing.count(found, right),
+        "choices": differing.choices(found),
+        "right": right,
     }
-
-
-def _choices(found: comparing.Comparison) -> list[dict[str, str]]:
-    said = {
-        "": _("All: %(n)s") % {"n": len(found.differing)},
-        comparing.FIRST: _("Only %(code)s is right: %(n)s")
-        % {"code": found.first.code, "n": found.count(comparing.FIRST)},
-        comparing.SECOND: _("Only %(code)s is right: %(n)s")
-        % {"code": found.second.code, "n": found.count(comparing.SECOND)},
-        comparing.NEITHER: _("Neither is right: %(n)s") % {"n": found.count(comparing.NEITHER)},
-    }
-    return [{"key": key, "words": words} for key, words in said.items()]
 
 
 @read_page
@@ -150,7 +123,7 @@ def card(request: HttpRequest, pk: int) -> HttpResponse:
         "class_changes": since_training(model, model.project).sentences,
         "headline": headline.of(model, report, verdict),
         "verdict": verdict,
-        "cutoffs": cutoffs.of(model, report, None, None) if report else None,
+        "runtime": graphs.sentence(model),
         **confidence.told(model),
     }
     return respond(request, "models_registry/card.html", context)
