@@ -45,7 +45,7 @@ class Cutoffs:
 
 
 def _triple(entry: Mapping[str, float] | None) -> list[float | None] | None:
-    return entry and [entry["value"], entry.get("low"), entry.get("high")]
+    return None if entry is None else [entry["value"], entry.get("low"), entry.get("high")]
 
 
 def of(model: ModelVersion, evaluation: Evaluation, positive: str | None, cutoff: str | None) -> Cutoffs | None:

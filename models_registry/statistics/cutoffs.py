@@ -113,4 +113,5 @@ def _band(curves: list[Floats]) -> list[list[float]]:
     if not curves:
         return []
     low, high = np.quantile(np.stack(curves), [0.025, 0.975], axis=0)
-    return np.column_stack((GRID, low, high)).round(DECIMALS).tolist()
+    found: list[list[float]] = np.column_stack((GRID, low, high)).round(DECIMALS).tolist()
+    return found

@@ -98,12 +98,12 @@ def _sealed(bundle: bytes, rows: Sequence[Mapping[str, Any]]) -> serving.Sealed:
     return sealed
 
 
-def _save(model: ModelVersion, blob: Blob, **known: Any) -> ModelVersion:
+def _save(model: ModelVersion, blob: Blob, **told: Any) -> ModelVersion:
     """Numbers are given out one after the other; two trainings that end together try again."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _insert(model, blob, **known)
+                return _insert(model, blob, **told)
         except IntegrityError:
             known = ModelVersion.objects.filter(source=model.source).first()
             if known:
