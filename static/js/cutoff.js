@@ -19,6 +19,8 @@ function figure(entry, { few, range }) {
   return filled(range, { value: share(value), low: share(low), high: share(high) });
 }
 
+const counts = (row) => Object.fromEntries(CELLS.map((cell, place) => [cell, row[place]]));
+
 function mark(section, cutoff) {
   for (const old of section.querySelectorAll(".mark.here")) old.classList.remove("here");
   for (const plot of section.querySelectorAll(".plot")) {
@@ -38,8 +40,6 @@ function enliven(section) {
   const now = section.querySelector("[data-now]");
   const tell = section.querySelector("[data-tell]");
   const joint = section.dataset.errors.includes("?") ? "&" : "?";
-  const counts = (row) => Object.fromEntries(CELLS.map((cell, place) => [cell, row[place]]));
-
   function show() {
     const row = rows[Math.round(Number(slider.value) * (rows.length - 1))];
     const cutoff = Number(slider.value).toFixed(2);

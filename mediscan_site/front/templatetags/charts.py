@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from mediscan_site.front.terms import TERMS
 
@@ -41,10 +42,11 @@ def interval(entry: Any) -> str:
     """{"value", "low", "high"} -> "0.950 (0.912 to 0.981)"; what was not measured says why."""
     if not isinstance(entry, dict) or not isinstance(entry.get("value"), int | float):
         reason = entry.get("reason") if isinstance(entry, dict) else ""
-        return f"not available: {reason}" if reason else "not available"
+        return gettext("not available: %(reason)s") % {"reason": reason} if reason else gettext("not available")
     if isinstance(entry.get("low"), int | float) and isinstance(entry.get("high"), int | float):
-        return f"{entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"
-    return f"{entry['value']:.3f} (no interval)"
+        ends = {name: f"{entry[name]:.3f}" for name in ("value", "low", "high")}
+        return gettext("%(value)s (%(low)s to %(high)s)") % ends
+    return gettext("%(value)s (no interval)") % {"value": f"{entry['value']:.3f}"}
 
 
 @register.filter
