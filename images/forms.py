@@ -3,10 +3,12 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
+from images.roles import ROLES, USUAL
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
@@ -31,15 +33,15 @@ class FramesForm(forms.Form):
 
 ANY = ("", "any")
 RIGHTS = {
-    "upload_image": "upload",
-    "label_image": "label",
-    "review_label": "review",
-    "grade_image": "grade",
-    "train_model": "train",
-    "deploy_model": "deploy",
-    "manage_project": "manage",
-    "view_audit": "audit",
-    "reidentify": "re-identify",
+    "upload_image": _("upload"),
+    "label_image": _("label"),
+    "review_label": _("review"),
+    "grade_image": _("grade"),
+    "train_model": _("train"),
+    "deploy_model": _("deploy"),
+    "manage_project": _("manage"),
+    "view_audit": _("audit"),
+    "reidentify": _("re-identify"),
 }
 HOLDS = [("held", "held"), *Hold.choices, ("none", "not held")]
 SHARES_HELP = (
@@ -133,7 +135,10 @@ class ClassForm(forms.Form):
 
 
 class MemberForm(forms.Form):
-    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Account", empty_label="Choose an account")
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Account"), empty_label=_("Choose an account"))
+    role = forms.ChoiceField(
+        required=False, label=_("Role"), choices=[(role.name, role.title) for role in ROLES], initial=USUAL
+    )
 
     def __init__(self, *args: Any, actor: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,6 +153,12 @@ class MemberChoiceForm(forms.Form):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["user"].queryset = User.objects.filter(memberships__project=project)  # type: ignore[attr-defined]
+
+
+class RoleForm(MemberChoiceForm):
+    """All rights of a member at once."""
+
+    role = forms.ChoiceField(choices=[(role.name, role.title) for role in ROLES])
 
 
 class RightForm(MemberChoiceForm):

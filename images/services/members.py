@@ -5,7 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
-from images import policies
+from images import policies, roles
 from images.models import Membership, Project, ProjectUserObjectPermission
 from mediscan_site.core import audit
 from mediscan_site.core.backup.withdrawing import withdraws
@@ -14,8 +14,8 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 
 
-def add_member(*, actor: User, project: Project, user: User) -> Membership:
-    """Make the user a member with the rights every member has. Conflict when they already are one."""
+def add_member(*, actor: User, project: Project, user: User, role: str = "") -> Membership:
+    """Make the user a member with the rights every member has, or with those of a role. Conflict when they already are one."""
     policies.require(actor, "manage_project", project)
     if not user.is_active:
         raise Invalid("This account is not active. Activate it first.", attr="user")
@@ -25,6 +25,8 @@ def add_member(*, actor: User, project: Project, user: User) -> Membership:
             for codename in policies.MEMBER_PERMISSIONS:
                 assign_perm(codename, user, project)
             _record("member.add", actor, project, user)
+            if role and role != roles.USUAL:
+                set_role(actor=actor, project=project, user=user, role=role)
     except IntegrityError as error:
         raise Conflict(f"{user.username} is already a member of this project.", code="unique", attr="user") from error
     return membership
@@ -60,6 +62,23 @@ def revoke(*, actor: User, project: Project, user: User, codename: str) -> None:
         raise _no_member(user)
     remove_perm(codename, user, project)
     _record("permission.revoke", actor, project, user, codename)
+
+
+@transaction.atomic
+def set_role(*, actor: User, project: Project, user: User, role: str) -> None:
+    """Give a member exactly the rights of a role. Rights that no role has stay as they are. Each change is one of its own in the
+    audit trail, and refused as such: only an administrator gives or takes what not every member has."""
+    policies.require(actor, "manage_project", project)
+    wanted = roles.BY_NAME.get(role)
+    if wanted is None:
+        raise Invalid(f"role must be one of: {', '.join(roles.BY_NAME)}.", attr="role", code="invalid_choice")
+    rows = ProjectUserObjectPermission.objects.filter(content_object=project, user=user)
+    held = set(rows.values_list("permission__codename", flat=True))
+    for codename in policies.PERMISSIONS:
+        if codename in wanted.rights and codename not in held:
+            grant(actor=actor, project=project, user=user, codename=codename)
+        elif codename in held - wanted.rights and codename not in roles.IN_NO_ROLE:
+            revoke(actor=actor, project=project, user=user, codename=codename)
 
 
 @withdraws("member")

@@ -6,15 +6,14 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
-from images.models import Image, Project
+from images.models import Project
 from images.policies import visible_projects
-from labeling.models import Export, Import, Lease
+from labeling.models import Export, Import
 from labeling.policies import visible_exports, visible_imports
-from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
@@ -22,13 +21,10 @@ from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, Wor
 from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
 from models_registry.batches.policies import visible_batches
-from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
-from models_registry.worklists.selectors import counts as waiting_referrals
 from training.models import TrainingRun
 from training.policies import visible_runs
 
-DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
 # Events of what was read, or tried in vain.
 NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
@@ -170,46 +166,6 @@ def _with_status(rows: QuerySet[Any], status: str) -> QuerySet[Any]:
     if status == "active":
         return rows.filter(status__in=ACTIVE)
     return rows.filter(status=status) if status in WorkStatus.values else rows
-
-
-@dataclass(frozen=True)
-class ProjectCard:
-    project: Project
-    scans: int
-    to_label: int
-    to_review: int
-    referred: int
-    deployed: str
-
-
-def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them for this user: five queries, however many there are."""
-    projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
-    counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
-    referred = waiting_referrals(projects)
-    serving = dict(
-        DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
-    )
-    return [
-        ProjectCard(
-            project=project,
-            scans=counts.get(project.pk, 0),
-            to_label=waiting[project.pk][Lease.Task.LABEL],
-            to_review=waiting[project.pk][Lease.Task.REVIEW],
-            referred=referred[project.pk],
-            deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
-        )
-        for project in projects
-    ]
-
-
-def _scans(projects: list[Project]) -> dict[int, int]:
-    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by()
-    return dict(scans.values_list("project").annotate(number=Count("pk")))
-
-
-def active_jobs(user: Any) -> list[Job]:
-    return list(jobs(user, status="active").rows)
 
 
 def notices(user: Any) -> list[Notice]:

@@ -88,7 +88,9 @@ def states(projects: Sequence[Project]) -> dict[int, list[dict[str, Any]]]:
 def progress(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The parts of a bar: approved, waiting for a review, rejected, to label. What there is none of is left out."""
     unlabelled = _number(rows, label_status=LabelStatus.UNLABELED)
-    decided = {status: _number(rows, label_status=LabelStatus.LABELED, approval_status=status) for status in ApprovalStatus}
+    decided = {
+        status: _number(rows, label_status=LabelStatus.LABELED, approval_status=status) for status in ApprovalStatus
+    }
     parts = [
         (_("approved"), decided[ApprovalStatus.APPROVED], 0),
         (_("wait for a review"), decided[ApprovalStatus.PENDING] + decided[ApprovalStatus.MODIFIED], 1),

@@ -36,12 +36,12 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind("to_label", _("To label"), _("Label"), "label_next", "label_image", "tag"),
-    Kind("to_review", _("To review"), _("Review"), "review", "review_label", "eye"),
-    Kind("to_adjudicate", _("To decide between readers"), _("Decide"), "adjudicate", "review_label", "scale"),
-    Kind("referred", _("Given back by the model"), _("Read"), "referrals", "label_image", "undo"),
-    Kind("blind", _("To read blind"), _("Read"), "blind_reads", "label_image", "eye-off"),
-    Kind("doubts", _("Doubtful labels"), _("Look"), "doubts", "review_label", "help"),
+    Kind("to_label", _("To label"), _("Label"), "label_next", "label_image", "label"),
+    Kind("to_review", _("To review"), _("Review"), "review", "review_label", "review"),
+    Kind("to_adjudicate", _("To decide between readers"), _("Decide"), "adjudicate", "review_label", "compare"),
+    Kind("referred", _("Given back by the model"), _("Read"), "referrals", "label_image", "referred"),
+    Kind("blind", _("To read blind"), _("Read"), "blind_reads", "label_image", "scan"),
+    Kind("doubts", _("Doubtful labels"), _("Look"), "doubts", "review_label", "question"),
 )
 
 
@@ -94,7 +94,7 @@ class Card:
     def work(self) -> list[tuple[Kind, str, str]]:
         """What waits here: kind, number, address."""
         return [
-            (kind, counting.bounded(self.waiting[kind.name]), _address(kind, self.project))
+            (kind, counting.bounded(self.waiting[kind.name]), address(kind, self.project))
             for kind in KINDS
             if self.waiting[kind.name]
         ]
@@ -191,11 +191,11 @@ def _work(cards: Sequence[Card]) -> list[Work]:
         if busy:
             total = sum(card.waiting[kind.name] for card in busy)
             where = busy[0].project
-            told.append(Work(kind, counting.bounded(total), _address(kind, where), where.name, len(busy) - 1))
+            told.append(Work(kind, counting.bounded(total), address(kind, where), where.name, len(busy) - 1))
     return told
 
 
-def _address(kind: Kind, project: Project) -> str:
+def address(kind: Kind, project: Project) -> str:
     try:
         return reverse(kind.page, args=[project.pk])
     except NoReverseMatch:

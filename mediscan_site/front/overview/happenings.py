@@ -38,7 +38,10 @@ ENDS: Final[dict[tuple[str, str], tuple[Promise, str]]] = {
     ("evaluation", "succeeded"): (_("model%(id)03d was measured on a test set"), "model"),
     ("deployment", "deploy"): (_("model%(id)03d was deployed: it grades from now on"), "model"),
     ("deployment", "rollback"): (_("Rolled back to model%(id)03d"), "model"),
-    ("alarm", "alarm"): (_("An alarm: the scans of a place no longer look like those that model%(id)03d knows"), "watching"),
+    ("alarm", "alarm"): (
+        _("An alarm: the scans of a place no longer look like those that model%(id)03d knows"),
+        "watching",
+    ),
     ("snapshot", "snapshot"): (_("Data set dataset%(id)03d was frozen"), "dataset"),
 }
 
@@ -88,7 +91,14 @@ def _facts(projects: Collection[int], since: datetime) -> Iterator[QuerySet[Any,
 
 
 def _rows(
-    rows: QuerySet[Any], kind: str, what: Any, when: Any, *, key: str = "pk", ward: str = "project_id", share: Any = None
+    rows: QuerySet[Any],
+    kind: str,
+    what: Any,
+    when: Any,
+    *,
+    key: str = "pk",
+    ward: str = "project_id",
+    share: Any = None,
 ) -> QuerySet[Any, Any]:
     """The columns that all kinds have, under names that no table has; without a share done it is over."""
     columns = {

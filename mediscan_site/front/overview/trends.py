@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from django.db.models import BooleanField, Case, Count, ExpressionWrapper, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -30,7 +30,10 @@ def trends(user: User, projects: Collection[int], newest: Mapping[str, int]) -> 
     monday = today - timedelta(days=today.weekday())
     weeks = [monday - timedelta(weeks=WEEKS - 1 - number) for number in range(WEEKS)]
     labels = Label.objects.filter(
-        image__project__in=projects, pk__gt=newest["newest_label"] - MOST, source__in=GIVEN, annotation_date__gte=_start(days[0])
+        image__project__in=projects,
+        pk__gt=newest["newest_label"] - MOST,
+        source__in=GIVEN,
+        annotation_date__gte=_start(days[0]),
     )
     grades = Grade.objects.filter(
         project__in=projects, pk__gt=newest["newest_grade"] - MOST, status=WorkStatus.SUCCEEDED, blind=False,
@@ -49,7 +52,9 @@ def trends(user: User, projects: Collection[int], newest: Mapping[str, int]) -> 
 
 def _sorted(rows: QuerySet[Any], of: int, at: str, begins: list[date], first: Q) -> QuerySet[Any, Any]:
     """How many rows fall into each slot of time, by whether they are of the first kind."""
-    slots = [When(**{f"{at}__gte": _start(begin)}, then=Value(slot)) for slot, begin in reversed(list(enumerate(begins)))]
+    slots = [
+        When(**{f"{at}__gte": _start(begin)}, then=Value(slot)) for slot, begin in reversed(list(enumerate(begins)))
+    ]
     columns = {
         "t_of": Value(of, IntegerField()),
         "t_slot": Case(*slots, default=Value(-1), output_field=IntegerField()),
