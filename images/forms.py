@@ -5,6 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from images.form_sections import Section, sections
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
@@ -106,6 +107,9 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         kept |= {name: getattr(self.instance, name) for name in FLAGS if name not in shown}
         return {**data, **kept}
 
+    def sections(self) -> list[Section]:
+        return list(sections(self))
+
     def validate_unique(self) -> None:
         """The service refuses a name that is taken, with its own words."""
 
@@ -125,6 +129,10 @@ class ProjectForm(ProjectSettingsForm):
         help_text="One class per line, at least two. They can be renamed or retired later without losing a label.",
     )
     field_order = ["name", "modality", "classes"]
+
+    def rest(self) -> list[Section]:
+        """All but what is asked for first."""
+        return [part for part in (section.without(self.field_order) for section in sections(self)) if part.fields]
 
     def clean_classes(self) -> list[str]:
         return [line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip()]

@@ -5,7 +5,6 @@ from django.urls import path
 from images import views
 
 urlpatterns = [
-    path("projects/", views.project_list, name="project_list"),
     path("projects/new/", views.project_create, name="project_create"),
     path("projects/<int:pk>/settings/", views.project_settings, name="project_settings"),
     path("projects/<int:pk>/classes/", views.class_add, name="class_add"),

@@ -24,14 +24,6 @@ PAGE_SIZE = 48
 STUDY_SIZE = 96
 
 
-@read_page
-def project_list(request: HttpRequest) -> HttpResponse:
-    page = keyset_page(
-        selectors.projects(request.user), ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
-    )
-    return respond(request, "images/project_list.html", {"page": page})
-
-
 @form_page
 def project_create(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)

@@ -23,6 +23,7 @@ urlpatterns = [
         auth.PasswordResetCompleteView.as_view(template_name="auth/reset_done.html"),
         name="password_reset_complete",
     ),
+    path("projects/", views.project_list, name="project_list"),
     path("projects/<int:pk>/", views.project, name="project"),
     path("scans/<int:pk>/", views.scan, name="scan"),
     path("scans/<int:pk>/timeline/", views.scan_timeline, name="scan_timeline"),

@@ -90,6 +90,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 @read_page
+def project_list(request: HttpRequest) -> HttpResponse:
+    page = overview.project_page(caller(request), request.GET.get("cursor"))
+    return respond(request, "images/project_list.html", {"page": page})
+
+
+@read_page
 def project(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(visible_projects(request.user), pk=pk)
     told = overview_project.overview(caller(request), found)

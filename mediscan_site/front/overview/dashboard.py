@@ -1,15 +1,17 @@
 """The dashboard of one person: their work first, then their projects, what runs and what changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from django.db.models import Count
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from images.models import Project, ProjectUserObjectPermission
 from images.policies import PERMISSIONS, VIEW, visible_projects
+from mediscan_site.core.http.pages import Page, keyset_page
 from mediscan_site.core.models import User
 from mediscan_site.front.overview import counting, trends
 from mediscan_site.front.overview.happenings import Happening, happenings
@@ -136,6 +138,14 @@ def dashboard(user: User) -> Dashboard:
         more_projects=len(found) > PROJECTS,
         sees_audit=user.is_admin or any("view_audit" in held for held in rights.values()),
     )
+
+
+def project_page(user: User, cursor: str | None) -> Page:
+    """A page of the user's projects as cards, newest first, each with how many members it has."""
+    rows = _projects(user).annotate(members=Count("memberships")).prefetch_related("class_rows")
+    page = keyset_page(rows, ordering="-created_at", cursor=cursor, size=PROJECTS)
+    numbers, _newest = counting.counts(user, page.rows)
+    return replace(page, rows=_cards(user, page.rows, _rights(user, page.rows), numbers))
 
 
 def _projects(user: User) -> Any:
