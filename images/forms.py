@@ -9,7 +9,7 @@ from images.form_sections import Section, sections
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
-from images.roles import ROLES, USUAL
+from images.roles import CHOICES, USUAL
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
@@ -144,9 +144,7 @@ class ClassForm(forms.Form):
 
 class MemberForm(forms.Form):
     user = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Account"), empty_label=_("Choose an account"))
-    role = forms.ChoiceField(
-        required=False, label=_("Role"), choices=[(role.name, role.title) for role in ROLES], initial=USUAL
-    )
+    role = forms.ChoiceField(required=False, label=_("Role"), choices=CHOICES, initial=USUAL)
 
     def __init__(self, *args: Any, actor: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -166,7 +164,7 @@ class MemberChoiceForm(forms.Form):
 class RoleForm(MemberChoiceForm):
     """All rights of a member at once."""
 
-    role = forms.ChoiceField(choices=[(role.name, role.title) for role in ROLES])
+    role = forms.ChoiceField(choices=CHOICES)
 
 
 class RightForm(MemberChoiceForm):

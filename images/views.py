@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from images import forms, selectors, services
 from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import Project, ProjectClass
-from images.policies import require, visible_projects
-from images.roles import ROLES, titles
+from images.policies import TEMPLATES, require, visible_projects
+from images.roles import USUAL, title, told
 from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
@@ -98,12 +98,12 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
         require(request.user, "manage_project", project)
     form = forms.MemberForm(**sent(request), actor=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        user, role = form.cleaned_data["user"], form.cleaned_data["role"]
+        user, rights = form.cleaned_data["user"], TEMPLATES[form.cleaned_data["role"] or USUAL][1]
         said = _("%(user)s is a member.") % {"user": user}
-        if attempt(request, services.add_member, form=form, said=said, project=project, user=user, role=role).ok:
+        if attempt(request, services.add_member, form=form, said=said, project=project, user=user, rights=rights).ok:
             return redirect("project_members", pk)
-    members = [(row, rights, titles(rights)) for row, rights in selectors.members_with_rights(project)]
-    context = {"project": project, "members": members, "right_names": forms.RIGHTS, "roles": ROLES}
+    members = [(row, rights, title(rights)) for row, rights in selectors.members_with_rights(project)]
+    context = {"project": project, "members": members, "right_names": forms.RIGHTS, "roles": told()}
     return respond(request, "images/project_members.html", context, form)
 
 

@@ -43,7 +43,7 @@ class Step:
 @dataclass(frozen=True)
 class Person:
     name: str
-    titles: list[Promise]
+    title: Promise
     active: bool
 
 
@@ -198,7 +198,7 @@ def overview(user: User, project: Project) -> Overview:
 def _people(user: User, project: Project) -> tuple[list[Person], list[str]]:
     """The members with what they are called; and who else may review."""
     members = selectors.members_with_rights(project)
-    people = [Person(row.user.username, roles.titles(held), row.user.is_active) for row, held in members]
+    people = [Person(row.user.username, roles.title(held), row.user.is_active) for row, held in members]
     others = [(row, held) for row, held in members if row.user.is_active and row.user_id != user.pk]
     return people, [row.user.username for row, held in others if "review_label" in held]
 
