@@ -19,6 +19,7 @@ urlpatterns = [
     path("projects/<int:pk>/reidentify/", views.reidentify, name="reidentify"),
     path("projects/<int:pk>/scans/", views.scan_list, name="scan_list"),
     path("scans/<int:pk>/study/", views.study, name="study"),
+    path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),
     path("scans/<int:pk>/frames/", views.scan_frames, name="scan_frames"),
     path("scans/<int:pk>/release/", views.scan_release, name="scan_release"),
 ]

@@ -1,9 +1,10 @@
 """Pages that span several apps: signing in, the dashboard, one scan, jobs, the audit log."""
 
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mediscan_site.front import views
+from mediscan_site.front import style, views
 from mediscan_site.front.finding import views as finding
 from mediscan_site.front.messages import views as told
 from mediscan_site.front.people import account_views as account
@@ -57,3 +58,6 @@ urlpatterns = [
     path("jobs/", views.jobs, name="jobs"),
     path("audit/", views.audit, name="audit"),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("style/", style.style, name="style"))
