@@ -17,7 +17,7 @@ from labeling.policies import visible_exports, visible_imports
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, User, WorkStatus
 from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
 from models_registry.batches.policies import visible_batches
@@ -26,6 +26,7 @@ from training.models import TrainingRun
 from training.policies import visible_runs
 
 JOBS_SHOWN = 50
+PEOPLE_SUGGESTED = 200
 # Events of what was read, or tried in vain.
 NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
 
@@ -190,9 +191,17 @@ def sees_audit(user: Any) -> bool:
 def audit_events(user: Any) -> QuerySet[AuditEvent]:
     """All events for an admin; for holders of `view_audit` those of their projects; Forbidden for everybody else."""
     if not sees_audit(user):
-        raise Forbidden("Only administrators, and members with the right 'view_audit', read the audit log.")
+        raise Forbidden("You may not read the audit log. Ask an administrator for this right in your project.")
     events = AuditEvent.objects.select_related("seal")
     return events if is_admin(user) else events.filter(project__in=_audited_projects(user).values("pk"))
+
+
+def audited_people(user: Any) -> list[str]:
+    """Whose events this reader may ask for by name: all accounts for an admin, else the members of their audited projects."""
+    found = User.objects.order_by("username")
+    if not is_admin(user):
+        found = found.filter(memberships__project__in=_audited_projects(user)).distinct()
+    return list(found.values_list("username", flat=True)[:PEOPLE_SUGGESTED])
 
 
 def changes(user: Any) -> QuerySet[AuditSeal]:
