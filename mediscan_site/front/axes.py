@@ -40,7 +40,8 @@ class Field:
         self.dates = bool(points) and isinstance(points[0]["x"], date)
         self.left, self.right = two(x_range) or (min(xs, default=0.0), max(xs, default=1.0))
         top: float = 1.0 if form == "share" else nice(max(ys, default=1), whole=form == "count")
-        self.low, self.high = two(y_range) or (min([0.0, *ys]), top)
+        fitting: tuple[float, float] = (min([0.0, *ys]), top)
+        self.low, self.high = two(y_range) or fitting
 
     def across(self, x: Any) -> float:
         return (number(x) - self.left) / ((self.right - self.left) or 1)

@@ -7,7 +7,6 @@ from typing import Any, Final
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
 
 from labeling.models import Label
 from mediscan_site.core.models import User, WorkStatus
@@ -45,8 +44,8 @@ def trends(user: User, projects: Collection[int], newest: Mapping[str, int]) -> 
     )
     numbers = {(row["t_of"], row["t_slot"], bool(row["t_first"])): row["t_number"] for row in found}
     return {
-        "labels": [_column(numbers, LABEL, slot, day, _day(day)) for slot, day in enumerate(days)],
-        "grades": [_week(numbers, slot, monday) for slot, monday in enumerate(weeks)],
+        "labels": [_column(numbers, LABEL, slot, day) for slot, day in enumerate(days)],
+        "grades": [_column(numbers, GRADE, slot, monday) for slot, monday in enumerate(weeks)],
     }
 
 
@@ -68,17 +67,9 @@ def _start(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _day(day: date) -> str:
-    return date_format(day, "j M")
-
-
-def _column(numbers: Mapping[Any, int], of: int, slot: int, begin: date, label: str) -> dict[str, Any]:
+def _column(numbers: Mapping[Any, int], of: int, slot: int, begin: date) -> dict[str, Any]:
     values = [numbers.get((of, slot, True), 0), numbers.get((of, slot, False), 0)]
-    return {"label": label, "values": values, "begin": begin}
-
-
-def _week(numbers: Mapping[Any, int], slot: int, monday: date) -> dict[str, Any]:
-    return _column(numbers, GRADE, slot, monday, _("week of %(day)s") % {"day": _day(monday)})
+    return {"label": date_format(begin, "j M"), "values": values}
 
 
 def any_of(columns: list[dict[str, Any]]) -> bool:
