@@ -54,7 +54,7 @@ def counts(user: User, projects: Sequence[Project]) -> tuple[dict[int, dict[str,
         asked[f"scans_{project.pk}"] = upto(scans, MOST_SCANS)
         for name, rows in WAITING.items():
             asked[f"{name}_{project.pk}"] = upto(rows(user, project), MOST_WORK)
-    found: dict[str, Any] = User.objects.filter(pk=user.pk).values(**asked).get()
+    found: Any = User.objects.filter(pk=user.pk).values(**asked).get()
     names = ("scans", *WAITING)
     return (
         {project.pk: {name: found[f"{name}_{project.pk}"] for name in names} for project in projects},

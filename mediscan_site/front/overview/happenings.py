@@ -110,7 +110,8 @@ def _rows(
         "t_when": when,
         "t_runs": Value(int(share is not None), IntegerField()),
     }
-    return rows.order_by().annotate(**columns).values(*columns)
+    shaped: QuerySet[Any, Any] = rows.order_by().annotate(**columns).values(*columns)
+    return shaped
 
 
 def _told(row: dict[str, Any]) -> Happening | None:

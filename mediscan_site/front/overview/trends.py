@@ -59,7 +59,8 @@ def _sorted(rows: QuerySet[Any], of: int, at: str, begins: list[date], first: Q)
         "t_slot": Case(*slots, default=Value(-1), output_field=IntegerField()),
         "t_first": Case(When(first, then=Value(1)), default=Value(0), output_field=IntegerField()),
     }
-    return rows.order_by().annotate(**columns).values(*columns).annotate(t_number=Count("pk"))
+    counted: QuerySet[Any, Any] = rows.order_by().annotate(**columns).values(*columns).annotate(t_number=Count("pk"))
+    return counted
 
 
 def _start(day: date) -> datetime:
