@@ -126,7 +126,8 @@ class ProjectForm(ProjectSettingsForm):
     version = None  # type: ignore[assignment]
     classes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "NORMAL\nOPACITY"}),
-        help_text="One class per line, at least two. They can be renamed or retired later without losing a label.",
+        label=_("Classes"),
+        help_text=_("One class per line, at least two. They can be renamed or retired later without losing a label."),
     )
     field_order = ["name", "modality", "classes"]
 
