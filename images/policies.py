@@ -1,9 +1,10 @@
 """Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
 
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from guardian.core import ObjectPermissionChecker
 from guardian.shortcuts import get_objects_for_user
 
@@ -16,6 +17,29 @@ VIEW = "view_project"
 MEMBER_PERMISSIONS = (VIEW, "upload_image", "label_image", "review_label", "grade_image")
 GRANTED_PERMISSIONS = ("train_model", "deploy_model", "manage_project", "view_audit", "reidentify")
 PERMISSIONS = MEMBER_PERMISSIONS + GRANTED_PERMISSIONS
+# What each right allows, in words for pages.
+RIGHT_WORDS: Final = {
+    VIEW: _("see the project and its scans"),
+    "upload_image": _("upload scans"),
+    "label_image": _("label scans"),
+    "review_label": _("review labels of others"),
+    "grade_image": _("ask the model about scans"),
+    "train_model": _("train models"),
+    "deploy_model": _("put models to use"),
+    "manage_project": _("manage classes, members and rights"),
+    "view_audit": _("read the audit log"),
+    "reidentify": _("look up the patient behind a pseudonym"),
+}
+# What somebody comes to do: a name, and the rights that go with it.
+TEMPLATES: Final = {
+    "reader": (_("Reader"), (VIEW, "upload_image", "label_image", "grade_image")),
+    "reviewer": (_("Reviewer"), MEMBER_PERMISSIONS),
+    "trainer": (_("Trainer"), (*MEMBER_PERMISSIONS, "train_model", "deploy_model")),
+    "manager": (
+        _("Manager"),
+        (*MEMBER_PERMISSIONS, "train_model", "deploy_model", "manage_project", "view_audit"),
+    ),
+}
 
 
 def _is_active(user: User | AnonymousUser) -> TypeGuard[User]:
@@ -79,4 +103,4 @@ def require(user: User | AnonymousUser, codename: str, project: Project) -> None
     if codename not in granted:
         # What the right allows, without its "Can": view_project, which is Django's own, was asked for above.
         allows = dict(Project._meta.permissions)[codename].removeprefix("Can ")
-        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for the right ({codename}).")
+        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for this right.")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 
 from images import policies
 from images.models import (
@@ -39,6 +39,17 @@ def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
     return (found if image.study else found.filter(pk=image.pk)).order_by(*places, "pk")
 
 
+def scans_beside(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
+    """The scans of the same patient, and of the same study where no patient is known, but this one: those of its study first, then
+    the newest."""
+    found = scans(user).filter(project=image.project_id, erased_at__isnull=True).exclude(pk=image.pk)
+    of_patient, of_study = Q(patient=image.patient or ""), Q(study=image.study or "")
+    same = Case(When(of_study, then=Value(0)), default=Value(1))
+    # Not `|`: an OR over two columns would look at every scan of the project.
+    rows = found.filter(of_patient if image.patient else of_study) if image.patient or image.study else found.none()
+    return rows.order_by(same, F("metadata__capture_date").desc(nulls_last=True), "-pk")
+
+
 def study_patients(image: Image) -> list[str]:
     """The patients under which scans of its study are kept: more than one is a mistake (PS3.3 7.3.1)."""
     found = Image.objects.filter(project=image.project_id, study=image.study or "", erased_at__isnull=True)
@@ -60,6 +71,13 @@ def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list
     for user_id, codename in rows.values_list("user_id", "permission__codename"):
         granted.setdefault(user_id, set()).add(codename)
     return {user: [name for name in policies.PERMISSIONS if name in names] for user, names in granted.items()}
+
+
+def members_with_rights(project: Project) -> list[tuple[Membership, list[str]]]:
+    """Everybody in the project with what they may do: two queries however many."""
+    rows = list(members(project))
+    held = member_permissions(project, [row.user_id for row in rows])
+    return [(row, held.get(row.user_id, [])) for row in rows]
 
 
 def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:

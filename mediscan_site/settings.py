@@ -134,6 +134,11 @@ CELERY_BEAT_SCHEDULE = {
     "request-backup": site_env.every(300, "core.request_backup", expires=240),
     "keep-journal": site_env.every(60, "core.keep_journal", expires=50),
     "request-drill": site_env.every(3600, "core.request_drill", expires=3000),
+    # What people are told: of what happened, of what waits, and by mail.
+    "tell": site_env.every(10, "front.tell", 0, expires=10),
+    "tell-of-waiting": site_env.every(900, "front.tell_of_waiting", 0, expires=800),
+    "mail-messages": site_env.every(30, "core.mail_messages", expires=30),
+    "mail-digests": site_env.every(300, "front.mail_digests", 0, expires=280),
     "tidy": site_env.every(3600, "core.tidy"),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),

@@ -11,6 +11,7 @@ from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.inputs import DayInput
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
 
@@ -103,17 +104,27 @@ class FeedbackForm(forms.Form):
 class HistoryFilterForm(forms.Form):
     """The filter row of the history; the fields are HistoryFilter's."""
 
-    project = forms.ModelChoiceField(queryset=Project.objects.none(), required=False, empty_label="all")
-    image = forms.CharField(required=False, label="Scan")
-    patient = forms.CharField(required=False)
-    prediction = forms.CharField(required=False)
-    model = forms.CharField(required=False)
-    decision = forms.ChoiceField(required=False, choices=[("", "any"), *Grade.Decision.choices])
-    seen_in = forms.ChoiceField(
-        required=False, label="In the model's data", choices=[("", "any"), ("none", "no"), *Split.choices]
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(), required=False, label=_("Project"), empty_label=_("all")
     )
-    after = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    before = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    image = forms.CharField(required=False, label=_("Scan"))
+    patient = forms.CharField(required=False, label=_("Patient"))
+    prediction = forms.CharField(required=False, label=_("Class"))
+    model = forms.CharField(required=False, label=_("Model"))
+    decision = forms.ChoiceField(
+        required=False,
+        label=_("Result"),
+        choices=[
+            ("", _("any")),
+            (Grade.Decision.ANSWER, _("certain")),
+            (Grade.Decision.REFER, _("for a doctor to read")),
+        ],
+    )
+    seen_in = forms.ChoiceField(
+        required=False, label=_("In the model's data"), choices=[("", _("any")), ("none", _("no")), *Split.choices]
+    )
+    after = forms.CharField(required=False, label=_("From"), widget=DayInput)
+    before = forms.CharField(required=False, label=_("Before"), widget=DayInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

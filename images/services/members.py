@@ -1,11 +1,12 @@
 """Who works in a project and what they may do there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
-from images import policies
+from images import policies, roles
 from images.models import Membership, Project, ProjectUserObjectPermission
 from mediscan_site.core import audit
 from mediscan_site.core.backup.withdrawing import withdraws
@@ -14,17 +15,26 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 
 
-def add_member(*, actor: User, project: Project, user: User) -> Membership:
-    """Make the user a member with the rights every member has. Conflict when they already are one."""
+def add_member(
+    *, actor: User, project: Project, user: User, rights: Sequence[str] = policies.MEMBER_PERMISSIONS
+) -> Membership:
+    """Make the user a member with the rights every member has, or with those of a template (`policies.TEMPLATES`). Conflict
+    when they already are one."""
     policies.require(actor, "manage_project", project)
+    if set(rights).intersection(policies.GRANTED_PERMISSIONS):
+        require_admin(actor)
     if not user.is_active:
         raise Invalid("This account is not active. Activate it first.", attr="user")
     try:
         with transaction.atomic():
             membership = Membership.objects.create(project=project, user=user, added_by=actor)
-            for codename in policies.MEMBER_PERMISSIONS:
-                assign_perm(codename, user, project)
+            for codename in policies.PERMISSIONS:
+                if codename == policies.VIEW or codename in rights:
+                    assign_perm(codename, user, project)
             _record("member.add", actor, project, user)
+            for codename in rights:
+                if codename in policies.GRANTED_PERMISSIONS:
+                    _record("permission.grant", actor, project, user, codename)
     except IntegrityError as error:
         raise Conflict(f"{user.username} is already a member of this project.", code="unique", attr="user") from error
     return membership
@@ -60,6 +70,23 @@ def revoke(*, actor: User, project: Project, user: User, codename: str) -> None:
         raise _no_member(user)
     remove_perm(codename, user, project)
     _record("permission.revoke", actor, project, user, codename)
+
+
+@transaction.atomic
+def set_role(*, actor: User, project: Project, user: User, role: str) -> None:
+    """Give a member exactly the rights of a role (`policies.TEMPLATES`). Rights that no role has stay as they are. Each change
+    is one of its own in the audit trail, and refused as such: only an administrator changes what not every member has."""
+    policies.require(actor, "manage_project", project)
+    if role not in policies.TEMPLATES:
+        raise Invalid(f"role must be one of: {', '.join(policies.TEMPLATES)}.", attr="role", code="invalid_choice")
+    wanted = {policies.VIEW, *policies.TEMPLATES[role][1]}
+    rows = ProjectUserObjectPermission.objects.filter(content_object=project, user=user)
+    held = set(rows.values_list("permission__codename", flat=True))
+    for codename in policies.PERMISSIONS:
+        if codename in wanted and codename not in held:
+            grant(actor=actor, project=project, user=user, codename=codename)
+        elif codename in held - wanted and codename in roles.OF_ROLES:
+            revoke(actor=actor, project=project, user=user, codename=codename)
 
 
 @withdraws("member")

@@ -51,6 +51,7 @@ class FamilyRefreshToken(RefreshToken):
         # Not BlacklistMixin's, which keeps the whole token in the database.
         token: Self = super(BlacklistMixin, cls).for_user(user)
         token[FAMILY] = token["jti"]
+        token[api_settings.REVOKE_TOKEN_CLAIM] = log_in_mark(user)
         token.remember(user)
         return token
 
@@ -84,11 +85,17 @@ def _user_of(token: Token) -> User:
     user = next(iter(found), None)
     if user is None or not user.is_active:
         raise _refused("There is no active account for this token.", "user_inactive")
-    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
+    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != log_in_mark(user):
         raise _refused("The password has been changed since. Sign in again.", "password_changed")
     if user.log_in_ended:
         raise _refused()
     return user
+
+
+def log_in_mark(user: User) -> str:
+    """What a log-in by token knows of its account: it changes with the password, and when every log-in is ended."""
+    ended = f" {user.sessions_ended}" if user.sessions_ended else ""
+    return str(get_md5_hash_password(f"{user.password}{ended}"))
 
 
 def parse_refresh(raw: Any) -> FamilyRefreshToken:

@@ -58,6 +58,16 @@ def unlock(user: User) -> None:
     AccessAttempt.objects.filter(username=typed_name(HttpRequest(), {"username": user.username})).delete()
 
 
+def is_locked_out(user: User) -> bool:
+    """Whether somebody who tries as this account would be refused, from one address or from all."""
+    own = AccessAttempt.objects.filter(
+        username=typed_name(HttpRequest(), {"username": user.username}),
+        attempt_time__gte=timezone.now() - settings.AXES_COOLOFF_TIME,
+    )
+    from_one = own.filter(failures_since_start__gte=settings.AXES_FAILURE_LIMIT).exists()
+    return from_one or _failures(own) >= settings.NAME_FAILURE_LIMIT
+
+
 @tidy.register
 def forget() -> None:
     """What no limit counts any more, and names that older versions kept as they were typed."""

@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +19,8 @@ from django.utils.http import urlsafe_base64_encode
 from mediscan_site.core import audit, logins, preferences
 from mediscan_site.core.auth import SERVICE_TOKEN_PREFIX, password_mark, token_digest
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
-from mediscan_site.core.models import Role, ServiceToken, User
+from mediscan_site.core.messages import services as messages
+from mediscan_site.core.models import Invitation, Role, ServiceToken, User
 from mediscan_site.core.names import name_key
 from mediscan_site.core.policies import is_admin, require_admin
 from mediscan_site.core.scopes import LIFETIME, LONGEST, USUAL, chosen
@@ -93,6 +94,28 @@ def set_password(*, actor: User | None, user: User, password: str) -> User:
         logins.unlock(user)
         _end_tokens(actor, user, because="password")
         audit.record("user.update", actor=actor, obj=user, details={"fields": ["password"]})
+        _accept_invitation(user)
+    return user
+
+
+def _accept_invitation(user: User) -> None:
+    """Whoever was invited and has a password of their own has come, by whichever link."""
+    asked = Invitation.objects.filter(user=user, accepted_at=None)
+    inviters = list(User.objects.filter(pk__in=asked.values("invited_by")))
+    if asked.update(accepted_at=timezone.now()):
+        audit.record("user.join", actor=user, obj=user)
+        url = reverse("user", args=[user.pk])
+        facts = {"name": user.username}
+        messages.tell(inviters, "invitation_accepted", key=f"joined:{user.pk}", url=url, facts=facts)
+
+
+def end_log_ins(*, actor: User, user: User) -> User:
+    """End every session and log-in by token of the account, everywhere; its service tokens stay."""
+    _require_self_or_admin(actor, user, "Only an administrator logs others out.")
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(sessions_ended=F("sessions_ended") + 1)
+        audit.record("user.log_out", actor=actor, obj=user)
+    user.refresh_from_db(fields=["sessions_ended"])
     return user
 
 
@@ -183,9 +206,11 @@ def _require_manager(actor: User | None) -> None:
         require_admin(actor)
 
 
-def _require_self_or_admin(actor: User, user: User) -> None:
+def _require_self_or_admin(
+    actor: User, user: User, else_said: str = "Only an administrator manages the tokens of others."
+) -> None:
     if not is_admin(actor) and not (actor.is_active and actor.pk == user.pk):
-        raise Forbidden("Only an administrator manages the tokens of others.")
+        raise Forbidden(else_said)
 
 
 def _validate(user: User) -> None:

@@ -10,6 +10,7 @@ from labeling.reading.api import LabelViewSet, QueueViewSet
 from labeling.reading.doubt_api import ProjectDoubtsViewSet
 from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
 from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
+from mediscan_site.front.messages.api import MessageViewSet
 from mediscan_site.front.scan_api import TimelineScanViewSet
 from mediscan_site.front.trail_api import AuditViewSet, EventViewSet
 from models_registry.acceptance.api import AcceptanceTestViewSet
@@ -51,6 +52,7 @@ router.register("acceptance-tests", AcceptanceTestViewSet, basename="acceptance-
 router.register("watches", WatchViewSet, basename="watch")
 router.register("alarms", AlarmViewSet, basename="alarm")
 router.register("blind-reads", BlindReadViewSet, basename="blind-read")
+router.register("messages", MessageViewSet, basename="message")
 router.register("audit", AuditViewSet, basename="audit")
 router.register("events", EventViewSet, basename="event")
 

@@ -5,17 +5,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext
+
+from mediscan_site.front.templatetags import words
 
 STEPS = 4  # of an axis
 Datum = Mapping[str, Any]
 
 
 def grouped(value: Any) -> str:
-    """1204 -> "1,204", as the reader's language groups; fractions keep three decimals."""
-    decimals = 0 if isinstance(value, int) or float(value).is_integer() else 3
-    return number_format(value, decimals, use_l10n=True, force_grouping=True)
+    """1204.0 -> "1,204", as the reader's language groups; fractions keep three decimals."""
+    return str(words.grouped(int(value) if float(value).is_integer() else round(value, 3)))
 
 
 def share(value: float) -> str:
@@ -38,10 +39,9 @@ class Field:
         ]
         self.dates = bool(points) and isinstance(points[0]["x"], date)
         self.left, self.right = two(x_range) or (min(xs, default=0.0), max(xs, default=1.0))
-        self.low, self.high = two(y_range) or (
-            min([0.0, *ys]),
-            1.0 if form == "share" else nice(max(ys, default=1), whole=form == "count"),
-        )
+        top: float = 1.0 if form == "share" else nice(max(ys, default=1), whole=form == "count")
+        fitting: tuple[float, float] = (min([0.0, *ys]), top)
+        self.low, self.high = two(y_range) or fitting
 
     def across(self, x: Any) -> float:
         return (number(x) - self.left) / ((self.right - self.left) or 1)

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from images.models import RESEARCH_USE
 from mediscan_site.core.policies import is_admin
 from mediscan_site.core.preferences import value_of
+from mediscan_site.front.messages.selectors import Unread
 from mediscan_site.front.selectors import sees_audit
 
 
@@ -16,5 +17,6 @@ def site(request: HttpRequest) -> dict[str, object]:
         "theme": value_of(user, "theme"),
         "letter_keys": value_of(user, "letter_keys"),
         "viewer_is_admin": is_admin(user),
+        "unread_messages": lambda: Unread(user),
         "viewer_sees_audit": lambda: user is not None and sees_audit(user),
     }

@@ -31,6 +31,7 @@ CELLS = [
 ]
 # Open to anyone by contract, or Django's own.
 OPEN_PAGES = (
+    "invitation",
     "login",
     "logout",
     "password_reset",

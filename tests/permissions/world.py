@@ -13,7 +13,8 @@ from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
 from labeling.imports.uploads import start_upload
 from labeling.models import Export, Grouping, Import, LabelDoubt, Review, Snapshot, SnapshotMember
-from mediscan_site.core.models import Blob, WorkStatus
+from mediscan_site.core.messages.services import tell
+from mediscan_site.core.models import Blob, Message, WorkStatus
 from mediscan_site.core.services import issue_service_token
 from models_registry.models import (
     AcceptanceTest,
@@ -63,7 +64,8 @@ def build() -> World:
     _scans(world, project, author)
     _models(world, project, admin)
     token, _ = issue_service_token(actor=author, user=author, name="bridge")
-    world.ids.update(token=token.pk)
+    tell([author], "run_ended", key="run:1", url="/", facts={"code": "training001", "project": project.name})
+    world.ids.update(token=token.pk, message=Message.objects.get(user=author).pk)
     return world
 
 

@@ -1,9 +1,10 @@
 """The ground floor's tables: people, encrypted objects, the audit trail, idempotency, and the shape of all queued work."""
 
-from mediscan_site.core.models.jobs import ACTIVE, ENDED, Backup, Drill, ResetRequest, WorkItem, WorkStatus
+from mediscan_site.core.models.jobs import ACTIVE, ENDED, Backup, Drill, Invitation, ResetRequest, WorkItem, WorkStatus
 from mediscan_site.core.models.people import MediScanUserManager, Role, ServiceToken, TokenWork, User
 from mediscan_site.core.models.records import AuditEvent, AuditSeal, IdempotencyRecord, Notice, Tally
 from mediscan_site.core.models.stored import Blob, KeyCheck, StoreOwner
+from mediscan_site.core.models.telling import Bookmark, Digest, Message
 
 __all__ = [
     "ACTIVE",
@@ -12,10 +13,14 @@ __all__ = [
     "AuditSeal",
     "Backup",
     "Blob",
+    "Bookmark",
+    "Digest",
     "Drill",
     "IdempotencyRecord",
+    "Invitation",
     "KeyCheck",
     "MediScanUserManager",
+    "Message",
     "Notice",
     "ResetRequest",
     "Role",

@@ -59,6 +59,33 @@ class ResetRequest(WorkItem):
         return f"reset request {self.pk}"
 
 
+class Invitation(WorkItem):
+    """Somebody was asked to join. The work is its mail; without a mail server none is sent and an administrator hands the link
+    over. The link itself is kept nowhere: it ends at `expires_at`, with another one, and with the password that is chosen."""
+
+    owner_field = "invited_by"
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    base_url = models.CharField(max_length=300)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+    mailed = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"invitation of {self.user_id}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.taken_back_at is None
+
+    @property
+    def has_expired(self) -> bool:
+        return self.is_open and self.expires_at <= timezone.now()
+
+
 class Drill(WorkItem):
     """One rehearsal of a restore (`core.backup.drills`): with which backup, how long it took, and what was verified."""
 

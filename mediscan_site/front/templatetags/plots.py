@@ -4,7 +4,7 @@ Every tag takes a title and plain data, so any app can make it in a view, a sele
 
     {% plot_bars rows "Scans a class" %}                  rows: label, value [, url, said, low, high, series]
     {% plot_stack parts "How far" %}                      parts: label, value [, url, said, series]
-    {% plot_columns columns "Labels a day" names %}       columns: label, values (one for each of `names`) [, url, said]
+    {% plot_columns columns "Labels a day" "mine" "others'" %}  columns: label, values (one for each name) [, url, said]
     {% plot_lines lines "ROC" across="…" up="…" %}        lines: name, points; a point: x, y [, low, high, url, said]
     {% plot_dots dots "Reliability" across="…" up="…" %}  dots: x, y [, size, url, said, series]
     {% plot_spark values "Grades a week" %}               values: numbers, oldest first
@@ -78,7 +78,7 @@ def plot_stack(parts: Iterable[Datum], title: str) -> dict[str, Any]:
 
 @register.inclusion_tag("parts/plot_columns.html")
 def plot_columns(
-    columns: Iterable[Datum], title: str, names: Sequence[str] = (), up: str = "", *, numbers: bool = True
+    columns: Iterable[Datum], title: str, *names: str, up: str = "", numbers: bool = True
 ) -> dict[str, Any]:
     """Columns side by side, oldest first; with several `names` each column is a stack."""
     known = list(columns)

@@ -1,0 +1,1 @@
+"""What people are told: on their pages, and by mail where they wish it."""

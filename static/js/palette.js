@@ -1,0 +1,157 @@
+// The palette of the keyboard: Ctrl or Cmd with K, or "/" where single keys act and the page has no own use for it.
+// A combobox as the ARIA guide describes it: the focus stays in the field, the arrows move through the list.
+
+const dialog = document.getElementById("palette");
+const field = dialog?.querySelector(".palette-field");
+const list = dialog?.querySelector(".palette-list");
+const count = dialog?.querySelector("[data-count]");
+const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button])";
+const SVG = "http://www.w3.org/2000/svg";
+// What is typed quickly is asked about once.
+const PAUSE_MS = 90;
+
+let asked = null;
+let due = 0;
+let options = [];
+let chosen = 0;
+
+function open() {
+  if (!dialog || dialog.open || document.querySelector("dialog[open]")) return;
+  field.value = "";
+  dialog.showModal();
+  field.focus();
+  ask();
+}
+
+async function ask() {
+  asked?.abort();
+  const mine = (asked = new AbortController());
+  const address = `${dialog.dataset.url}?q=${encodeURIComponent(field.value)}`;
+  try {
+    const answer = await fetch(address, { signal: mine.signal, headers: { Accept: "application/json" } });
+    // Signed out: the answer is the log-in page.
+    if (answer.redirected) return location.reload();
+    if (!answer.ok) throw new Error(String(answer.status));
+    show((await answer.json()).groups);
+  } catch (error) {
+    if (error.name !== "AbortError") tell(dialog.dataset.away);
+  }
+}
+
+function show(groups) {
+  options = [];
+  list.replaceChildren(...groups.map(groupOf));
+  choose(0);
+  if (options.length === 0) tell(dialog.dataset.none);
+  else count.textContent = options.length === 1 ? dialog.dataset.one : dialog.dataset.many.replace("NUMBER", options.length);
+}
+
+function tell(text) {
+  const line = document.createElement("p");
+  line.className = "palette-none muted";
+  line.textContent = text;
+  options = [];
+  list.replaceChildren(line);
+  field.removeAttribute("aria-activedescendant");
+  count.textContent = text;
+}
+
+function groupOf(group, place) {
+  const box = document.createElement("div");
+  box.setAttribute("role", "group");
+  const title = document.createElement("div");
+  title.className = "palette-title";
+  title.id = `palette-group-${place}`;
+  title.textContent = group.title;
+  box.setAttribute("aria-labelledby", title.id);
+  box.append(title, ...group.items.map(optionOf));
+  return box;
+}
+
+function optionOf(item) {
+  const option = document.createElement("div");
+  option.className = "palette-option";
+  option.id = `palette-option-${options.length}`;
+  option.setAttribute("role", "option");
+  const icon = document.createElementNS(SVG, "svg");
+  icon.setAttribute("class", "icon");
+  icon.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `${dialog.dataset.icons}#${item.icon}`);
+  icon.append(use);
+  const text = document.createElement("span");
+  text.textContent = item.text;
+  option.append(icon, text);
+  if (item.detail) {
+    const detail = document.createElement("span");
+    detail.className = "palette-detail muted small";
+    detail.textContent = item.detail;
+    option.append(detail);
+  }
+  options.push({ option, item });
+  return option;
+}
+
+function choose(place) {
+  if (options.length === 0) return;
+  options[chosen]?.option.removeAttribute("aria-selected");
+  chosen = (place + options.length) % options.length;
+  const { option } = options[chosen];
+  option.setAttribute("aria-selected", "true");
+  option.scrollIntoView({ block: "nearest" });
+  field.setAttribute("aria-activedescendant", option.id);
+}
+
+function take(place, elsewhere) {
+  const item = options[place]?.item;
+  if (!item) return;
+  if (item.theme) {
+    dialog.close();
+    // The switch of the page keeps it.
+    document.querySelector(`[data-theme-switch] button[value="${item.theme}"]`)?.click();
+  } else if (elsewhere) {
+    window.open(item.url, "_blank", "noopener");
+  } else {
+    location.assign(item.url);
+  }
+}
+
+function moved(event) {
+  const steps = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, PageDown: chosen + 5, PageUp: chosen - 5 };
+  if (!(event.key in steps)) return false;
+  choose(event.key.startsWith("Page") ? Math.min(Math.max(steps[event.key], 0), options.length - 1) : steps[event.key]);
+  return true;
+}
+
+function opens(event) {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") return true;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return false;
+  const own = document.querySelector('[data-key="/"]');
+  return document.body.dataset.letterKeys !== "off" && !own && !event.target.closest(TYPING);
+}
+
+if (dialog) {
+  document.addEventListener("keydown", (event) => {
+    if (!opens(event)) return;
+    event.preventDefault();
+    open();
+  });
+  for (const button of document.querySelectorAll("[data-opens-palette]")) button.addEventListener("click", open);
+  field.addEventListener("input", () => {
+    clearTimeout(due);
+    due = setTimeout(ask, PAUSE_MS);
+  });
+  field.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") take(chosen, event.ctrlKey || event.metaKey);
+    else if (!moved(event)) return;
+    event.preventDefault();
+  });
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option) take(options.findIndex((row) => row.option === option), event.ctrlKey || event.metaKey);
+  });
+  // A press beside the dialog closes it.
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => { asked?.abort(); clearTimeout(due); });
+}
