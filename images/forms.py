@@ -3,10 +3,13 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
+from images.form_sections import Section, sections
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
+from images.roles import CHOICES, USUAL
 from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
 
@@ -31,15 +34,15 @@ class FramesForm(forms.Form):
 
 ANY = ("", "any")
 RIGHTS = {
-    "upload_image": "upload",
-    "label_image": "label",
-    "review_label": "review",
-    "grade_image": "grade",
-    "train_model": "train",
-    "deploy_model": "deploy",
-    "manage_project": "manage",
-    "view_audit": "audit",
-    "reidentify": "re-identify",
+    "upload_image": _("upload"),
+    "label_image": _("label"),
+    "review_label": _("review"),
+    "grade_image": _("grade"),
+    "train_model": _("train"),
+    "deploy_model": _("deploy"),
+    "manage_project": _("manage"),
+    "view_audit": _("audit"),
+    "reidentify": _("re-identify"),
 }
 HOLDS = [("held", "held"), *Hold.choices, ("none", "not held")]
 SHARES_HELP = (
@@ -104,6 +107,9 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         kept |= {name: getattr(self.instance, name) for name in FLAGS if name not in shown}
         return {**data, **kept}
 
+    def sections(self) -> list[Section]:
+        return list(sections(self))
+
     def validate_unique(self) -> None:
         """The service refuses a name that is taken, with its own words."""
 
@@ -120,9 +126,14 @@ class ProjectForm(ProjectSettingsForm):
     version = None  # type: ignore[assignment]
     classes = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "NORMAL\nOPACITY"}),
-        help_text="One class per line, at least two. They can be renamed or retired later without losing a label.",
+        label=_("Classes"),
+        help_text=_("One class per line, at least two. They can be renamed or retired later without losing a label."),
     )
     field_order = ["name", "modality", "classes"]
+
+    def rest(self) -> list[Section]:
+        """All but what is asked for first."""
+        return [part for part in (section.without(self.field_order) for section in sections(self)) if part.fields]
 
     def clean_classes(self) -> list[str]:
         return [line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip()]
@@ -133,7 +144,8 @@ class ClassForm(forms.Form):
 
 
 class MemberForm(forms.Form):
-    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Account", empty_label="Choose an account")
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Account"), empty_label=_("Choose an account"))
+    role = forms.ChoiceField(required=False, label=_("Role"), choices=CHOICES, initial=USUAL)
 
     def __init__(self, *args: Any, actor: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,6 +160,12 @@ class MemberChoiceForm(forms.Form):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["user"].queryset = User.objects.filter(memberships__project=project)  # type: ignore[attr-defined]
+
+
+class RoleForm(MemberChoiceForm):
+    """All rights of a member at once."""
+
+    role = forms.ChoiceField(choices=CHOICES)
 
 
 class RightForm(MemberChoiceForm):

@@ -103,4 +103,4 @@ def require(user: User | AnonymousUser, codename: str, project: Project) -> None
     if codename not in granted:
         # What the right allows, without its "Can": view_project, which is Django's own, was asked for above.
         allows = dict(Project._meta.permissions)[codename].removeprefix("Can ")
-        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for the right ({codename}).")
+        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for this right.")

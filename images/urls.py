@@ -5,15 +5,14 @@ from django.urls import path
 from images import views
 
 urlpatterns = [
-    path("projects/", views.project_list, name="project_list"),
     path("projects/new/", views.project_create, name="project_create"),
-    path("projects/<int:pk>/", views.project, name="project"),
     path("projects/<int:pk>/settings/", views.project_settings, name="project_settings"),
     path("projects/<int:pk>/classes/", views.class_add, name="class_add"),
     path("projects/<int:pk>/classes/<int:class_pk>/rename/", views.class_rename, name="class_rename"),
     path("projects/<int:pk>/classes/<int:class_pk>/retire/", views.class_retire, name="class_retire"),
     path("projects/<int:pk>/members/", views.project_members, name="project_members"),
     path("projects/<int:pk>/members/remove/", views.member_remove, name="member_remove"),
+    path("projects/<int:pk>/members/role/", views.member_role, name="member_role"),
     path("projects/<int:pk>/rights/", views.member_right, name="member_right"),
     path("projects/<int:pk>/merge-patients/", views.merge_patients, name="merge_patients"),
     path("projects/<int:pk>/erase-patient/", views.erase_patient, name="erase_patient"),

@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from images import forms, selectors, services
 from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import Project, ProjectClass
-from images.policies import require, visible_projects
+from images.policies import TEMPLATES, require, visible_projects
+from images.roles import USUAL, title, told
 from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
@@ -23,14 +25,6 @@ STUDY_SIZE = 96
 BESIDE_SIZE = 24
 
 
-@read_page
-def project_list(request: HttpRequest) -> HttpResponse:
-    page = keyset_page(
-        selectors.projects(request.user), ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
-    )
-    return respond(request, "images/project_list.html", {"page": page})
-
-
 @form_page
 def project_create(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
@@ -40,13 +34,6 @@ def project_create(request: HttpRequest) -> HttpResponse:
         if done.ok:
             return redirect("project_members", done.result.pk)
     return respond(request, "images/project_create.html", {}, form)
-
-
-@read_page
-def project(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
-    stats = selectors.project_stats(project)
-    return respond(request, "images/project.html", {"project": project, "stats": stats})
 
 
 @form_page
@@ -112,12 +99,12 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
         require(request.user, "manage_project", project)
     form = forms.MemberForm(**sent(request), actor=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        user = form.cleaned_data["user"]
-        if attempt(request, services.add_member, form=form, said=f"{user} is a member.", project=project, user=user).ok:
+        user, rights = form.cleaned_data["user"], TEMPLATES[form.cleaned_data["role"] or USUAL][1]
+        said = _("%(user)s is a member.") % {"user": user}
+        if attempt(request, services.add_member, form=form, said=said, project=project, user=user, rights=rights).ok:
             return redirect("project_members", pk)
-    members = list(selectors.members(project))
-    held = selectors.member_permissions(project, [member.user_id for member in members])
-    context = {"project": project, "members": members, "held": held, "right_names": forms.RIGHTS}
+    members = [(row, rights, title(rights)) for row, rights in selectors.members_with_rights(project)]
+    context = {"project": project, "members": members, "right_names": forms.RIGHTS, "roles": told()}
     return respond(request, "images/project_members.html", context, form)
 
 
@@ -188,6 +175,17 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         user = form.cleaned_data["user"]
         attempt(request, services.remove_member, said=f"{user} is no longer a member.", project=project, user=user)
+    form_message(request, form)
+    return redirect("project_members", pk)
+
+
+@action
+def member_role(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    form = forms.RoleForm(request.POST, project=project)
+    if form.is_valid():
+        user, role = form.cleaned_data["user"], form.cleaned_data["role"]
+        attempt(request, services.set_role, said=_("Rights changed."), project=project, user=user, role=role)
     form_message(request, form)
     return redirect("project_members", pk)
 

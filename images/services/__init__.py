@@ -10,7 +10,7 @@ from images.services.frames import choose_frames
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.keeping import on_intake_views
-from images.services.members import add_member, grant, remove_member, revoke
+from images.services.members import add_member, grant, remove_member, revoke, set_role
 from images.services.opening import open_original, open_pixels, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
@@ -45,6 +45,7 @@ __all__ = [
     "require_free",
     "retire_class",
     "revoke",
+    "set_role",
     "store_scan",
     "update_project",
     "update_scan",

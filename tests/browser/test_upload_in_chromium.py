@@ -55,7 +55,7 @@ def test_a_data_set_that_was_misunderstood_is_given_up(page):
     zipped(page, "set.zip", {"a.jpg": scan_bytes(1), "labels.csv": b"image_id,label,split\na.jpg,ZEBRA,valid\n"})
     page.get_by_text("no class of the project").wait_for()
     page.get_by_role("button", name="Give it up").click()
-    page.get_by_text("set.zip was given up. Nothing of it was kept.").wait_for()
+    page.locator("#messages").get_by_text("set.zip was given up. Nothing of it was kept.").wait_for()
     assert not ResumableUpload.objects.exists() and not Image.objects.exists()
 
 
