@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, ProjectClass
-from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Lease, Reference
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
@@ -103,15 +103,30 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     new = label is not None and label._state.adding
     if label is None:
         Reference.objects.filter(image=image).delete()
-    elif new:
-        label.save(force_insert=True)
-        Reference.objects.update_or_create(image=image, defaults={"label": label})
+    else:
+        if new:
+            label.save(force_insert=True)
+        if label != current.label:
+            Reference.objects.update_or_create(image=image, defaults={"label": label})
     Lease.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
     _show(image, columns)
     if new or (label is not None and state.approval == ApprovalStatus.APPROVED):
         for hook in _decision_hooks:
             hook(image)
+
+
+def remember(current: Current, before: State, actor: User, *, task: str, **about: Any) -> None:
+    """What the actor has just written over, for `undo`. `about`: the new label, the review."""
+    Decision.objects.create(
+        image=current.image,
+        actor=actor,
+        task=task,
+        scan_version=current.image.version,
+        label_before=current.label,
+        approval_before=before.approval,
+        **about,
+    )
 
 
 def settle_doubt(image: Image, actor: User) -> None:
