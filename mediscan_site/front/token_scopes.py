@@ -59,6 +59,7 @@ WRITES: Final[dict[str, Scope | None]] = {
     "label-list": Scope.LABEL,
     "queue-claim": Scope.LABEL,
     "queue-release": Scope.LABEL,
+    "queue-undo": Scope.LABEL,
     "review-list": Scope.REVIEW,
     "dataset-list": Scope.TRAIN,
     "training-run-list": Scope.TRAIN,
