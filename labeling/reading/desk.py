@@ -15,6 +15,7 @@ from labeling.reading.queue import LEASE, MAX_N, ORDERS, claim_scans, lease_agai
 from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.codes import find_key
 
 READY = MAX_N
 # More are not counted: they do not make a reader's day any longer.
@@ -80,7 +81,8 @@ def _held(request: HttpRequest, project: Project, task: str, skipped: set[int]) 
 
 def take_back(request: HttpRequest, project: Project, task: str) -> Image:
     """Undo, and lay the scan on the reader's desk again, no longer skipped."""
-    image = undo_last(actor=caller(request), project=project, task=task)
+    seen = find_key(request.POST.get("undo", "")) or None
+    image = undo_last(actor=caller(request), project=project, task=task, seen=seen)
     lease_again(actor=caller(request), image=image, task=task)
     kept = {str(pk): at for pk, at in request.session.get(_key(project), {}).items() if pk != str(image.pk)}
     request.session[_key(project)] = kept
@@ -116,10 +118,12 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
     return mine.filter(Exists(counts)).order_by("-pk").first()
 
 
-def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int) -> bool:
+def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:
     """Whether the reader has said exactly this since the page was made, whose newest label of the scan is `known`: the same
     decision, sent again because its answer was lost."""
-    mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known)
+    if known is None:
+        return False
+    mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, decision__undone__isnull=True)
     said = {"label_class": reading.get("label_class"), "ungradable_reason": reading.get("reason", "")}
     return mine.filter(**said).exists()
 

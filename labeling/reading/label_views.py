@@ -116,10 +116,12 @@ def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, 
     if back is not None:
         earlier = desk.previous_label(request, project, before=back.pk)
         image = get_object_or_404(scans(request.user), pk=back.image_id)
+        desk.with_newest([image])
         return {**known, "scan": image, "earlier": earlier, "going_back": True, "back": back}
     order = desk.order_of(request, project)
     first = find_key(str(asked.get("scan", "")))
     opened = desk.open_desk(request, project, Lease.Task.LABEL, order, first)
+    desk.with_newest(opened.ready)
     if first is not None and (again := _settled(request, project, first, opened)) is not None:
         return {**known, "scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
     earlier = desk.previous_label(request, project, before=find_key(str(asked.get("corrected", ""))))

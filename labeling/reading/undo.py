@@ -11,19 +11,24 @@ from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 
 NOTHING = "You have decided nothing here that can be taken back."
+OTHER = "You have decided something else since, elsewhere. Load the page again, and undo that first."
 
 
-def undo_last(*, actor: User, project: Project, task: str) -> Image:
-    """The actor's last label, or last review, in the project is taken back; returns the scan as it now is.
+def undo_last(*, actor: User, project: Project, task: str, seen: int | None = None) -> Image:
+    """The actor's last label, or last review, in the project is taken back; returns the scan as it now is. `seen`: the decision
+    that was the last one on the actor's page; when it is taken back already, nothing more is.
 
     Raises Conflict `nothing_to_undo`, and `changed_since` when anything has happened to the scan since."""
     job = text.choice(task, attr="task", choices=Lease.Task.values)
     if job is None:
         raise Invalid(f"task must be one of: {', '.join(Lease.Task.values)}.", attr="task", code="required")
     require(actor, RIGHTS[Lease.Task(job)], project)
+    mine = Decision.objects.filter(pk=seen or 0, actor=actor, image__project=project, undone__isnull=False)
+    if (again := mine.select_related("image").first()) is not None:
+        return again.image
     last = last_decision(actor, project, job)
-    if last is None:
-        raise Conflict(NOTHING, code="nothing_to_undo")
+    if last is None or (seen is not None and last.pk != seen):
+        raise Conflict(NOTHING if last is None else OTHER, code="nothing_to_undo" if last is None else "changed_since")
     return change(last.image, expected_version=None, decide=lambda current: _restore(current, last, actor))
 
 
