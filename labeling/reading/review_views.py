@@ -51,7 +51,7 @@ def _take(request: HttpRequest, project: Project) -> None:
 
 def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
     opened = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest")
-    history = label_history(opened.scan) if opened.scan else []
+    history = label_history(opened.scan, request.user) if opened.scan else []
     classes = active_classes(project)
     return {
         "project": project,
