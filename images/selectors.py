@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, F, QuerySet
 
-from images import policies
+from images import covering, policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
@@ -27,10 +27,11 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many."""
-    return policies.visible_scans(user).select_related(
+    """The user's scans with everything a list shows: one query however many. What is covered from the user shows no label."""
+    rows = policies.visible_scans(user).select_related(
         "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
     )
+    return covering.cover(rows, user)
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:

@@ -28,6 +28,8 @@ class Label(models.Model):
     confidence_score = models.FloatField(null=True)
     comment = models.TextField(blank=True)
     annotation_date = models.DateTimeField(default=timezone.now)
+    # How long its reader had the scan before them; null: it did not come from a queue (labeling.reading.timing).
+    seconds = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["image", "id"], name="label_by_image")]
@@ -107,19 +109,26 @@ class Decision(models.Model):
 
 
 class Lease(models.Model):
-    """A scan handed to one reader for ten minutes. Unique per scan and task, so nobody else gets it."""
+    """A scan handed to one reader for ten minutes. A scan has as many seats as it still needs reads: one, unless the project
+    wants several readers. Unique per scan, task and seat, so nobody else gets it. A seat below zero is the holder's own: of a
+    scan that is only given again, or of a gold scan, and keeps nobody away."""
 
     class Task(models.TextChoices):
         LABEL = "label"
         REVIEW = "review"
+        ADJUDICATE = "adjudicate"
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="leases")
-    task = models.CharField(max_length=8, choices=Task)
+    task = models.CharField(max_length=12, choices=Task)
+    seat = models.IntegerField(default=0)
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
     expires_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["image", "task"], name="one_lease_per_scan_and_task")]
+        constraints = [
+            models.UniqueConstraint(fields=["image", "task", "seat"], name="one_lease_per_seat"),
+            models.UniqueConstraint(fields=["image", "task", "holder"], name="one_lease_per_holder"),
+        ]
         indexes = [models.Index(fields=["expires_at"], name="lease_by_expiry")]
 
     def __str__(self) -> str:

@@ -11,7 +11,9 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from images.selectors import scans
 from labeling.models import Label, Lease, Reference, Review
-from labeling.reading.queue import LEASE, MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
+from labeling.policies import visible_labels
+from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
+from labeling.reading.rows import LEASE
 from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.callers import caller
@@ -134,11 +136,10 @@ def reviewed_already(request: HttpRequest, image: Image, given: dict[str, Any]) 
     return mine.filter(status=given["status"]).exists()
 
 
-def with_history(ready: Sequence[Image]) -> None:
-    """Puts the labels so far beside each scan, as `history`: one query for all."""
-    rows = (
-        Label.objects.filter(image__in=ready).select_related("label_class", "reader", "decision__undone").order_by("pk")
-    )
+def with_history(request: HttpRequest, ready: Sequence[Image]) -> None:
+    """Puts the labels so far that the reader sees beside each scan, as `history`: one query for all."""
+    seen = visible_labels(request.user).filter(image__in=ready)
+    rows = seen.select_related("label_class", "reader", "decision__undone").order_by("pk")
     told: dict[int, list[Label]] = {scan.pk: [] for scan in ready}
     for label in rows:
         told[label.image_id].append(label)

@@ -18,7 +18,7 @@ from labeling.reading import desk, reviews
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
 from labeling.reading.label_views import skipped, taken_back
 from labeling.reading.queue import waiting
-from labeling.reading.undo import last_decision
+from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
@@ -78,7 +78,7 @@ def said_of(image: Image, given: dict[str, Any]) -> str:
 def _context(request: HttpRequest, project: Project, first: int | None) -> dict[str, Any]:
     opened = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest", first)
     if not project.read_blind:
-        desk.with_history(opened.ready)
+        desk.with_history(request, opened.ready)
     return {
         "project": project,
         "desk": opened,
@@ -86,7 +86,7 @@ def _context(request: HttpRequest, project: Project, first: int | None) -> dict[
         "upcoming": opened.ready[1:],
         "classes": active_classes(project),
         "rejections": REJECTIONS,
-        "undoable": last_decision(caller(request), project, Lease.Task.REVIEW),
+        "undoable": last_done(caller(request), project, Lease.Task.REVIEW),
     }
 
 
