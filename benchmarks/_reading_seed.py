@@ -19,7 +19,7 @@ def main(pictures: int, scans: int, folder: str) -> None:
     from django.utils import timezone
 
     from images.models import Image
-    from images.services import create_project
+    from images.services import ScanFacts, create_project
     from labeling.imports.services import upload_scan
     from mediscan_site.core.models import User
 
@@ -29,7 +29,7 @@ def main(pictures: int, scans: int, folder: str) -> None:
     project = create_project(actor=user, name="Chest X-ray", classes=["NORMAL", "PNEUMONIA", "EFFUSION"])
     for number, data in enumerate(_pictures(folder, pictures)):
         name = f"{number:05}.jpg"
-        upload_scan(actor=user, project=project, source=io.BytesIO(data), file_name=name)
+        upload_scan(actor=user, project=project, source=io.BytesIO(data), file_name=name, facts=ScanFacts())
     last = Image.objects.order_by("-pk").first()
     plain = {"project": project, "uploaded_by": user, "upload_date": timezone.now()}
     copied = {name: getattr(last, name) for name in ("image_format", "width", "height", "size", "bits")}

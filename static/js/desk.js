@@ -29,6 +29,7 @@ class Desk {
     });
     root.addEventListener("click", (event) => this.clicked(event));
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+    window.addEventListener("online", () => this.again());
     window.addEventListener("beforeunload", (event) => this.outbox.size && event.preventDefault());
     this.read(this.place);
     this.current = this.order.length ? this.cards.get(this.order[0]) : this.back ?? null;
@@ -65,6 +66,7 @@ class Desk {
     const old = this.cards.get(source.dataset.scan);
     if (old && old.version === source.dataset.version && !("back" in source.dataset)) {
       old.came = Date.now();
+      old.preload();
       return old;
     }
     const card = new Card(source);
@@ -184,6 +186,12 @@ class Desk {
     this.cards.delete(entry.scan);
     this.read(page);
     this.tell(page);
+    this.again();
+  }
+
+  // The connection is back: a picture that did not come is asked for once more.
+  again() {
+    if (this.current && this.current.seenAt === undefined) this.current.fill(this.place);
   }
 
   tell(page) {

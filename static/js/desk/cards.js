@@ -14,7 +14,11 @@ export class Card {
     const viewer = own.querySelector("[data-viewer], [data-viewer-next]");
     this.look = JSON.parse(viewer.dataset.viewer ?? viewer.dataset.viewerNext);
     this.parts = new Map([...own.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, [...part.childNodes]]));
-    if (own !== source) preload(this.look);
+    if (own !== source) this.preload();
+  }
+
+  preload() {
+    preload(this.look);
   }
 
   fill(place) {
