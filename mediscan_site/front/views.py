@@ -24,6 +24,7 @@ from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import own_page, site_url
+from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.resets import ask_for_reset
 from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.core.services import set_preferences
@@ -114,7 +115,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
 
 def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
     """The grade whose heat map may be laid over the picture: the one that is asked for, else the newest with an answer."""
-    answered = [grade for grade in known if grade.status == Grade.Status.SUCCEEDED]
+    answered = [grade for grade in known if grade.status == WorkStatus.SUCCEEDED]
     asked = request.GET.get("heat", "")
     return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
 
