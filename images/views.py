@@ -232,8 +232,9 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_beside(request: HttpRequest, pk: int) -> HttpResponse:
     """What to compare a scan with: the other views of its exam, and the patient's other exams, newest first."""
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    template = "images/_beside.html" if request.htmx else "images/beside.html"  # type: ignore[attr-defined]
     context = {"scan": scan, "project": scan.project, "rows": selectors.scans_beside(request.user, scan)[:BESIDE_SIZE]}
-    return respond(request, "images/_beside.html" if request.htmx else "images/beside.html", context)
+    return respond(request, template, context)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

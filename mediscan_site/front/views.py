@@ -25,6 +25,7 @@ from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import own_page, site_url
+from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.resets import ask_for_reset
 from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.core.services import set_preferences
@@ -116,10 +117,10 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
     return {
         "scan": found,
         "project": project,
-        "labels": label_history(found),
+        "labels": label_history(found, request.user),
         "grades": known,
         "heat": _over(request, known),
-        "moments": timeline.of_scan(found),
+        "moments": timeline.of_scan(found, request.user),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
@@ -130,7 +131,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
 
 def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
     """The grade whose heat map may be laid over the picture: the one that is asked for, else the newest with an answer."""
-    answered = [grade for grade in known if grade.status == Grade.Status.SUCCEEDED]
+    answered = [grade for grade in known if grade.status == WorkStatus.SUCCEEDED]
     asked = request.GET.get("heat", "")
     return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
 
@@ -144,7 +145,7 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image)}
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user)}
     return respond(request, "front/scan_timeline.html", context)
 
 

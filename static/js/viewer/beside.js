@@ -47,7 +47,7 @@ export class Beside {
     place.className = "place";
     place.dataset.place = "";
     place.tabIndex = 0;
-    place.setAttribute("role", "img");
+    place.setAttribute("role", "group");
     place.setAttribute("aria-label", look.code);
     const title = document.createElement("p");
     title.className = "side-title";
@@ -65,13 +65,21 @@ export class Beside {
     this.room.stage.append(place);
     this.pane = new Pane(place, { changed: (pane) => this.room.changed(pane) });
     this.pane.look = look;
-    new Pointer(this.pane, this.room);
+    this.pointer = new Pointer(this.pane, this.room);
     try {
       const picture = await firstPicture(look);
       if (this.place === place) this.pane.show(picture);
     } catch (error) {
       this.room.failed(error);
     }
+  }
+
+  // Another scan is read: what was found for the one before is of no use.
+  forget() {
+    this.close();
+    this.strip.replaceChildren();
+    this.strip.hidden = true;
+    this.room.figure.querySelector("[data-do=beside]").setAttribute("aria-pressed", "false");
   }
 
   close() {

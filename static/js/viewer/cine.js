@@ -12,7 +12,9 @@ export class Cine {
     this.speed = bar.querySelector("[data-speed]");
     this.slider.max = look.frames;
     this.slider.value = this.number;
-    this.slider.addEventListener("input", () => { this.stop(); this.go(Number(this.slider.value)); });
+    this.over = new AbortController();
+    const { signal } = this.over;
+    this.slider.addEventListener("input", () => { this.stop(); this.go(Number(this.slider.value)); }, { signal });
     bar.hidden = false;
     this.tell();
   }
@@ -72,6 +74,12 @@ export class Cine {
       requestAnimationFrame(tick);
     };
     requestAnimationFrame(tick);
+  }
+
+  close() {
+    this.stop();
+    this.over.abort();
+    this.bar.hidden = true;
   }
 
   stop() {

@@ -16,8 +16,11 @@ export class Heat {
     this.more.hidden = !this.box.checked;
   }
 
-  follow(pane) {
+  // `frame`: the one that is shown; the map is of one of them.
+  follow(pane, frame = 0) {
     if (!this.image || !pane.picture || !this.box.checked) return;
+    this.frame = frame || this.frame;
+    this.image.hidden = Boolean(this.frame && Number(this.image.dataset.heat) && this.frame !== Number(this.image.dataset.heat));
     const { width, height } = pane.picture.size;
     const { style } = this.image;
     [style.width, style.height] = [`${width}px`, `${height}px`];

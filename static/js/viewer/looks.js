@@ -7,14 +7,18 @@ export function told(look) {
 
 // [address, options] of a frame; of the picture that is shown first where none is named.
 export function addressOf(look, frame = 0) {
-  const other = frame && frame !== look.frame;
-  if (look.deep) {
-    const query = new URLSearchParams(frame || look.frame ? { frame: frame || look.frame } : {});
-    if (other) query.set("same", "true");
-    return [query.size ? `${look.pixels}?${query}` : look.pixels, { deep: true }];
-  }
-  const address = other ? `${look.shown.replace(/rendition\/$|frames\/\d+\/$/, `frames/${frame}/`)}?same=true` : look.shown;
-  return [address, { told: told(look) }];
+  const isOther = Boolean(frame) && frame !== look.frame;
+  return look.deep ? [deep(look, frame || look.frame, isOther), { deep: true }] : [shown(look, frame, isOther), { told: told(look) }];
+}
+
+function deep(look, frame, isOther) {
+  const query = new URLSearchParams(frame ? { frame } : {});
+  if (isOther) query.set("same", "true");
+  return query.size ? `${look.pixels}?${query}` : look.pixels;
+}
+
+function shown(look, frame, isOther) {
+  return isOther ? `${look.shown.replace(/(rendition|frames\/\d+)\/$/, `frames/${frame}/`)}?same=true` : look.shown;
 }
 
 // Every pixel of a picture of 8 bits that pages show smaller, with what its file says of it.

@@ -11,14 +11,23 @@ export function show(figure, look) {
   rooms.get(figure)?.show(look);
 }
 
+// The same scan once more, such as on a page that waits for an answer: its viewer stays as it is.
+function kept(figure, gone) {
+  const isSame = ([other]) => (
+    other.dataset.viewer === figure.dataset.viewer && !other.querySelector("[data-heat]") === !figure.querySelector("[data-heat]"));
+  const known = gone.find(isSame)?.[0];
+  if (known) figure.replaceWith(known);
+  return Boolean(known);
+}
+
 function prepare(root) {
-  for (const [figure, room] of rooms) {
-    if (figure.isConnected) continue;
+  const gone = [...rooms].filter(([figure]) => !figure.isConnected);
+  for (const figure of root.querySelectorAll("[data-viewer]")) {
+    if (!rooms.has(figure) && !kept(figure, gone)) rooms.set(figure, new Room(figure));
+  }
+  for (const [figure, room] of gone.filter(([one]) => !one.isConnected)) {
     room.close();
     rooms.delete(figure);
-  }
-  for (const figure of root.querySelectorAll("[data-viewer]")) {
-    if (!rooms.has(figure)) rooms.set(figure, new Room(figure));
   }
 }
 

@@ -3,7 +3,7 @@
 import { bounded, fitting } from "./geometry.js";
 import { own } from "./windows.js";
 
-const ABSOLUTE = ["CT"];
+const ABSOLUTE = new Set(["CT"]);
 
 function place({ project, modality }) {
   return `viewer ${project} ${modality}`;
@@ -36,7 +36,7 @@ export function asKept(pane, look, hasWindow) {
   }
   if (!hasWindow) return kept;
   const file = own(picture.facts);
-  kept.window = ABSOLUTE.includes(look.modality)
+  kept.window = ABSOLUTE.has(look.modality)
     ? pane.window
     : { centre: (pane.window.centre - file.centre) / file.width, width: pane.window.width / file.width };
   return kept;
@@ -44,7 +44,7 @@ export function asKept(pane, look, hasWindow) {
 
 export function windowOf(kept, picture, look) {
   if (!kept.window) return null;
-  if (ABSOLUTE.includes(look.modality)) return kept.window;
+  if (ABSOLUTE.has(look.modality)) return kept.window;
   const file = own(picture.facts);
   return { centre: file.centre + kept.window.centre * file.width, width: kept.window.width * file.width };
 }

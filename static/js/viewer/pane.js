@@ -9,6 +9,11 @@ import { levels, own, words } from "./windows.js";
 const QUICK = 2_500_000;
 const SETTLED_MS = 140;
 
+// A step along one axis, without what rounding leaves on the other.
+function snap(step) {
+  return Math.abs(step) < 1e-9 ? 0 : step;
+}
+
 export class Pane {
   // `changed` is called after each painting, `painted` after the first one of a picture.
   constructor(place, { changed, painted = () => {} }) {
@@ -44,15 +49,23 @@ export class Pane {
     return this.view.scale <= fitted(this.picture.size, this.pane, this.view).scale * 1.001;
   }
 
-  // `view`, `window`: what is kept from another picture. The same scan with more pixels stays where it is (`carry`).
-  show(picture, { view = null, window = null, inverted = this.inverted, carry = false } = {}) {
-    const before = this.picture;
+  // `view`, `window`: what is kept from another picture.
+  show(picture, { view, window, inverted = false } = {}) {
+    this.view = view ? bounded(view, picture.size, this.pane) : fitted(picture.size, this.pane);
+    this.window = window ?? own(picture.facts);
+    this.inverted = inverted;
+    this.take(picture);
+  }
+
+  // More of the same scan: another frame, or more pixels of it. It stays where it is.
+  carryOn(picture) {
+    this.view = carried(this.view, this.picture.size, picture.size);
+    this.take(picture);
+  }
+
+  take(picture) {
     this.picture = picture;
     this.key = this.table = null;
-    if (carry && before) this.view = carried(this.view, before.size, picture.size);
-    else this.view = view ? bounded(view, picture.size, this.pane) : fitted(picture.size, this.pane);
-    if (!carry) this.window = window ?? own(picture.facts);
-    this.inverted = inverted;
     if (!this.isPlain) greyOf(picture);
     this.fresh = true;
     this.paintNow();
@@ -127,23 +140,29 @@ export class Pane {
     if (!this.picture || !clientWidth || !clientHeight) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      [this.canvas.width, this.canvas.height, this.key] = [width, height, null];
-    }
-    const moves = performance.now() - this.moved < SETTLED_MS;
-    const coarse = moves && width * height > QUICK ? 2 : 1;
+    this.sized(width, height);
+    const coarse = this.coarseness(width * height);
     this.placed(ratio / coarse, { width: Math.ceil(width / coarse), height: Math.ceil(height / coarse) });
     this.coloured(coarse);
-    if (coarse > 1) {
-      clearTimeout(this.settling);
-      this.settling = setTimeout(() => this.paint(), SETTLED_MS + 20);
-    }
     this.wasFitted = this.isFitted;
     this.changed(this);
     if (this.fresh) {
       this.fresh = false;
       this.painted(this);
     }
+  }
+
+  sized(width, height) {
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    [this.canvas.width, this.canvas.height, this.key] = [width, height, null];
+  }
+
+  // A large screen shows half of its pixels while something moves, and all of them afterwards.
+  coarseness(pixels) {
+    if (pixels <= QUICK || performance.now() - this.moved >= SETTLED_MS) return 1;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.paint(), SETTLED_MS + 20);
+    return 2;
   }
 
   // What of the picture lies where on the screen: its values, in `values`, for the rectangle `spot`.
@@ -154,17 +173,16 @@ export class Pane {
     this.key = key;
     const view = { ...this.view, scale: scale * ratio };
     this.spot = covered(view, this.picture.size, pane);
-    if (!this.spot.width || !this.spot.height) return;
+    this.values = this.picture.data ? this.valuesFor(view, pane) : null;
+    this.drawn = { view, pane };
+  }
+
+  valuesFor(view, pane) {
     const count = this.spot.width * this.spot.height;
-    if (this.picture.data) {
-      if (this.values?.length !== count || !(this.values instanceof Uint16Array)) this.values = new Uint16Array(count);
-      const level = levelFor(this.picture, view.scale);
-      const down = this.picture.width / level.width > 1 ? 2 ** this.picture.levels.indexOf(level) : 1;
-      sampled(level, this.steps(view, pane, down), this.values);
-    } else {
-      this.values = null;
-      this.drawn = { view, pane };
-    }
+    const room = this.values instanceof Uint16Array && this.values.length === count ? this.values : new Uint16Array(count);
+    if (!count) return room;
+    const level = levelFor(this.picture, view.scale);
+    return sampled(level, this.steps(view, pane, 2 ** this.picture.levels.indexOf(level)), room);
   }
 
   steps(view, pane, down) {
@@ -175,7 +193,6 @@ export class Pane {
       return { x: found.x / down, y: found.y / aspect / down };
     };
     const [origin, right, below] = [point(left, top), point(left + 1, top), point(left, top + 1)];
-    const snap = (step) => (Math.abs(step) < 1e-9 ? 0 : step);
     return {
       width: this.spot.width, height: this.spot.height, origin,
       right: { x: snap(right.x - origin.x), y: snap(right.y - origin.y) },
@@ -234,6 +251,7 @@ export class Pane {
   draw(coarse, isForReading = false) {
     const { view, pane } = this.drawn;
     const { context, canvas, picture } = this;
+    this.lastSpot = null;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const larger = isForReading ? 1 : coarse;

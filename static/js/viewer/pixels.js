@@ -76,18 +76,28 @@ function ofAddress(address, told) {
   return ofImage(image, told);
 }
 
+// Those that were wanted last stay.
+function makeRoom() {
+  let total = 0;
+  for (const [address, { bytes }] of [...held].toReversed()) {
+    total += bytes;
+    if (total > ROOM && total > bytes) held.delete(address);
+  }
+}
+
+async function settle(entry, address) {
+  try {
+    entry.bytes = (await entry.work).bytes;
+    makeRoom();
+  } catch {
+    held.delete(address); // whoever waits for it hears why
+  }
+}
+
 function keep(address, work) {
   const entry = { work, bytes: 0 };
-  held.delete(address);
   held.set(address, entry);
-  work.then((picture) => {
-    entry.bytes = picture.bytes;
-    let total = 0;
-    for (const [other, { bytes }] of [...held].reverse()) {
-      total += bytes;
-      if (total > ROOM && other !== address) held.delete(other);
-    }
-  }, () => held.delete(address));
+  settle(entry, address);
   return work;
 }
 

@@ -27,7 +27,7 @@ export class Pointer {
   }
 
   down(event) {
-    if (!this.pane.picture || event.target.closest("button, input, a, select")) return;
+    if (!this.isOnPicture(event)) return;
     const at = this.point(event);
     this.room.focusOn(this.pane);
     if (event.pointerType === "touch") {
@@ -35,10 +35,15 @@ export class Pointer {
       if (this.fingers.size === 1 && !this.room.grabs(this.pane)) return;
     }
     this.pane.place.setPointerCapture(event.pointerId);
-    if (this.fingers.size === 2) {
-      this.held = { does: "pinch", last: this.spread() };
-      return;
-    }
+    if (this.fingers.size === 2) this.held = { does: "pinch", last: this.spread() };
+    else this.begin(event, at);
+  }
+
+  isOnPicture(event) {
+    return this.pane.picture && !event.target.closest("button, input, a, select");
+  }
+
+  begin(event, at) {
     const does = this.meant(event);
     this.slipped = false;
     this.held = { does, from: at, last: at, window: this.pane.window, range: this.room.range(this.pane) };
@@ -97,7 +102,7 @@ export class Pointer {
   }
 
   wheel(event) {
-    if (!this.pane.picture || event.target.closest("select, input")) return;
+    if (!this.isOnPicture(event)) return;
     event.preventDefault();
     const lines = event.deltaMode === 1 ? event.deltaY : event.deltaY / LINE;
     if (event.altKey) this.room.step(Math.sign(event.deltaY));
@@ -106,7 +111,7 @@ export class Pointer {
   }
 
   double(event) {
-    if (!this.pane.picture || event.target.closest("button, input, a, select")) return;
+    if (!this.isOnPicture(event)) return;
     this.pane.fit();
     this.room.touched(this.pane);
   }

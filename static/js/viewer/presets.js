@@ -8,15 +8,17 @@ export class Presets {
   constructor(bar, room) {
     Object.assign(this, { bar, room, list: bar.querySelector("[data-window-choice]") });
     this.mine = JSON.parse(room.figure.dataset.windows);
-    for (const group of this.list.querySelectorAll("[data-of-modality]")) {
-      if (group.dataset.ofModality !== room.look.modality) group.remove();
-    }
+    const shut = room.figure.querySelector("[data-close]");
+    shut.addEventListener("click", () => shut.closest("dialog").close());
     this.list.addEventListener("change", () => this.choose(this.list.value));
   }
 
   // What the file itself asks for is known only when its picture is there.
   show(picture) {
     this.bar.hidden = false;
+    for (const group of this.list.querySelectorAll("[data-of-modality]")) {
+      group.hidden = group.dataset.ofModality !== this.room.look.modality || !picture.data;
+    }
     const group = this.list.querySelector("[data-of-scan]");
     for (const option of group.querySelectorAll("[data-of-file]")) option.remove();
     const { windows } = picture.facts;
@@ -57,7 +59,7 @@ export class Presets {
   }
 
   at(number) {
-    const values = [...this.list.options].filter((option) => option.value && !option.hidden).map((option) => option.value);
+    const values = [...this.list.options].filter((option) => option.value && !option.hidden && !option.parentElement.hidden).map((option) => option.value);
     return number <= values.length && this.choose(values[number - 1]);
   }
 

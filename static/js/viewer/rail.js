@@ -39,13 +39,13 @@ const WORK = {
   },
 };
 
-const WITHOUT_PICTURE = ["keys", "full", "window", "pan", "ruler", "angle"];
+const WITHOUT_PICTURE = new Set(["keys", "full", "window", "pan", "ruler", "angle"]);
 
 export function bind(room) {
   const { figure } = room;
   figure.addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
-    if (!button || (!room.pane.picture && !WITHOUT_PICTURE.includes(button.dataset.do))) return;
+    if (!button || (!room.pane.picture && !WITHOUT_PICTURE.has(button.dataset.do))) return;
     WORK[button.dataset.do](room, button);
   });
   arrows(figure.querySelector("[data-rail]"));

@@ -42,7 +42,7 @@ export class Room {
   }
 
   close() {
-    this.cine?.stop();
+    this.cine?.close();
     this.keys.close();
     this.beside.close();
     this.main.close();
@@ -55,9 +55,14 @@ export class Room {
   // Another scan in the same place.
   show(look) {
     this.look = look;
-    this.beside.close();
+    this.figure.dataset.viewer = JSON.stringify(look);
+    this.figure.setAttribute("aria-label", this.word("viewer", { code: look.code }));
+    this.figure.querySelector("[data-fault]").hidden = true;
+    this.beside.forget();
+    this.measures(this.main).putAway();
     this.measures(this.main).clear();
-    this.cine?.stop();
+    this.cine?.close();
+    this.cine = null;
     this.start(null);
   }
 
@@ -66,7 +71,7 @@ export class Room {
     this.kept = remembered(look);
     this.hasWindow = Boolean(this.kept.window);
     this.isWhole = false;
-    this.main.place.setAttribute("aria-label", image?.alt || look.code);
+    this.main.place.setAttribute("aria-label", image?.alt || this.word("scan", { code: look.code }));
     this.figure.querySelector("[data-do=beside]").hidden = !look.beside;
     this.choose(DEFAULT_TOOL, false);
     try {
@@ -115,7 +120,7 @@ export class Room {
       show: async (number) => {
         try {
           const picture = await load(...addressOf(look, number));
-          if (look === this.look) this.main.show(picture, { carry: true });
+          if (look === this.look) this.main.carryOn(picture);
         } catch (error) {
           this.failed(error);
         }
@@ -137,7 +142,7 @@ export class Room {
     const frame = cine?.number;
     try {
       const picture = await wholeOf(look, frame);
-      if (look === this.look && frame === cine?.number) this.main.show(picture, { carry: true });
+      if (look === this.look && frame === cine?.number) this.main.carryOn(picture);
       this.measures(this.main).draw();
     } catch (error) {
       this.failed(error);
@@ -154,7 +159,7 @@ export class Room {
   changed(pane) {
     pane.place.classList.toggle("grabs", this.grabs(pane));
     pane.measures?.draw();
-    if (pane === this.main) this.heat.follow(pane);
+    if (pane === this.main) this.heat.follow(pane, this.cine?.wanted);
     if (pane === this.pane) this.tell(pane);
     if (pane === this.main && this.wantsWhole) this.whole();
   }
@@ -229,9 +234,12 @@ export class Room {
     pane.setWindow(window);
     if (pane === this.main) this.hasWindow = name !== "own";
     this.presets.tell(name);
-    // Two scans of one kind are compared in one window.
-    const other = pane === this.main ? this.beside.pane : this.main;
-    if (other?.picture && other.look?.modality === pane.look.modality && this.look.modality === "CT") other.setWindow(window);
+    this.compareIn(window, pane === this.main ? this.beside.pane : this.main);
+  }
+
+  // Two scans whose values mean the same are compared in one window.
+  compareIn(window, other) {
+    if (other?.picture && other.look.modality === "CT" && this.look.modality === "CT") other.setWindow(window);
   }
 
   choosePreset(number) {

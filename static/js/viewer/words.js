@@ -7,7 +7,7 @@ function short(number) {
 export class Words {
   constructor(figure) {
     this.known = new Map();
-    for (const word of figure.querySelectorAll("[data-word]")) this.known.set(word.dataset.word, word.textContent);
+    for (const word of figure.querySelectorAll("[data-word]")) this.known.set(word.dataset.word, word.textContent.trim());
     this.window = figure.querySelector("[data-said-window]");
     this.buttons = new Map(["mirror", "invert"].map((name) => [name, figure.querySelector(`[data-do=${name}]`)]));
   }
