@@ -3,19 +3,22 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Prefetch, QuerySet
 
 from images import policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
     Image,
+    ImageTag,
     LabelStatus,
     Membership,
     Project,
     ProjectClass,
     ProjectUserObjectPermission,
+    SavedFilter,
     Split,
+    Tag,
 )
 from mediscan_site.core.models import User
 
@@ -26,10 +29,26 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many."""
-    return policies.visible_scans(user).select_related(
-        "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
-    )
+    """The user's scans with everything a list shows: two queries however many."""
+    tags = Prefetch("image_tags", ImageTag.objects.select_related("tag").order_by("pk"), to_attr="tag_rows")
+    rows = policies.visible_scans(user).prefetch_related(tags)
+    return rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
+
+
+def tags(project: Project) -> QuerySet[Tag]:
+    """The tags of a project by name; `scans`: on how many scans each is."""
+    return Tag.objects.filter(project=project).annotate(scans=Count("image_tags")).order_by("name_key")
+
+
+def tag_names(image: Image) -> list[str]:
+    """Of a scan as `scans` loads it, the tags in the order in which they came."""
+    rows: list[ImageTag] = vars(image).get("tag_rows", [])
+    return [row.tag.name for row in rows]
+
+
+def saved_filters(user: User | AnonymousUser, page: str, project: Project | None) -> QuerySet[SavedFilter]:
+    """A person's own filters of this list."""
+    return SavedFilter.objects.filter(user=user.pk or 0, page=page, project=project).order_by("slot")
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:

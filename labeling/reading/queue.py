@@ -1,7 +1,7 @@
 """Who gets which scan next. A lease is a row, unique per scan and task: two readers are never handed the same scan."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -13,6 +13,7 @@ from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Lease, Reference
 from labeling.policies import require
 from mediscan_site.core import audit, text
+from mediscan_site.core.database import insert_all
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 
@@ -121,3 +122,33 @@ def release_scans(
     if images is not None:
         leases = leases.filter(image__in=[image.pk for image in images])
     return leases.delete()[0]
+
+
+def claim_batch(*, actor: User, project: Project, n: int, order: str = "oldest") -> list[int]:
+    """Up to `n` scans to label for the actor alone, for ten minutes, in a few statements: a page of a grid. What the actor holds
+    already counts and is held anew. Returns them, what was held first."""
+    require(actor, RIGHTS[Lease.Task.LABEL], project)
+    until = timezone.now() + LEASE
+    job = {"task": Lease.Task.LABEL, "image__project": project}
+    still = waiting(user=actor, project=project, task=Lease.Task.LABEL).values("pk")
+    with transaction.atomic():
+        mine = Lease.objects.filter(**job, holder=actor, expires_at__gt=timezone.now(), image__in=still)
+        held = list(mine.order_by("image_id").values_list("image_id", flat=True)[:n])
+        Lease.objects.filter(**job, holder=actor, image__in=held).update(expires_at=until)
+        offered = _offer(actor, project, Lease.Task.LABEL, order, without=held, count=n - len(held)) if n > len(held) else []
+        Lease.objects.filter(**job, image__in=offered, expires_at__lte=timezone.now()).delete()
+        new = {"task": Lease.Task.LABEL, "holder": actor, "expires_at": until}
+        insert_all([Lease(image_id=pk, **new) for pk in offered], ignore_conflicts=True)
+        got = set(Lease.objects.filter(image__in=offered, **new).values_list("image_id", flat=True))
+        about = [(Image(pk=pk), {"task": str(Lease.Task.LABEL)}) for pk in offered if pk in got]
+        if about:
+            audit.record_many("queue.claim", actor=actor, project=project.pk, about=about)
+    return [*held, *(pk for pk in offered if pk in got)]
+
+
+def release_batch(*, actor: User, project: Project, until: datetime) -> int:
+    """Give back the scans of a grid that was left: those held no longer than that page said. Another page of the same reader
+    holds its own longer."""
+    require(actor, "view_project", project)
+    mine = Lease.objects.filter(holder=actor, image__project=project, task=Lease.Task.LABEL)
+    return mine.filter(expires_at__lte=until).delete()[0]
