@@ -21,7 +21,9 @@ class TagsField(forms.CharField):
 
 
 class TagsForm(forms.Form):
-    add = TagsField(required=False, max_length=400, label=_("Add tags"), help_text=_("Short words, with commas between."))
+    add = TagsField(
+        required=False, max_length=400, label=_("Add tags"), help_text=_("Short words, with commas between.")
+    )
     remove = TagsField(required=False, max_length=400, label=_("Remove tags"))
 
 

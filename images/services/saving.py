@@ -26,9 +26,7 @@ def keepable(query: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in query.items() if value and name not in (*PLACES, *TYPED)}
 
 
-def save_filter(
-    *, actor: User, page: str, project: Project | None, name: str, query: Mapping[str, str]
-) -> SavedFilter:
+def save_filter(*, actor: User, page: str, project: Project | None, name: str, query: Mapping[str, str]) -> SavedFilter:
     """Keep a filter under a name; the same name again means the new one. Only its owner sees it."""
     if project is not None:
         policies.require(actor, "view_project", project)

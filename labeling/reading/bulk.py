@@ -41,9 +41,7 @@ def label_many(
     return _each(scans, label)
 
 
-def withdraw_many(
-    *, actor: User, images: Sequence[Image], versions: Mapping[int, int] | None = None
-) -> list[Done]:
+def withdraw_many(*, actor: User, images: Sequence[Image], versions: Mapping[int, int] | None = None) -> list[Done]:
     """Take back the labels of many scans, which the actor gave: what a grid offers as undo. Scans that moved on are refused."""
     scans = require_many(actor, images, "label_image")
     seen = versions or {}

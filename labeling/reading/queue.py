@@ -135,7 +135,9 @@ def claim_batch(*, actor: User, project: Project, n: int, order: str = "oldest")
         mine = Lease.objects.filter(**job, holder=actor, expires_at__gt=timezone.now(), image__in=still)
         held = list(mine.order_by("image_id").values_list("image_id", flat=True)[:n])
         Lease.objects.filter(**job, holder=actor, image__in=held).update(expires_at=until)
-        offered = _offer(actor, project, Lease.Task.LABEL, order, without=held, count=n - len(held)) if n > len(held) else []
+        offered = (
+            _offer(actor, project, Lease.Task.LABEL, order, without=held, count=n - len(held)) if n > len(held) else []
+        )
         Lease.objects.filter(**job, image__in=offered, expires_at__lte=timezone.now()).delete()
         new = {"task": Lease.Task.LABEL, "holder": actor, "expires_at": until}
         insert_all([Lease(image_id=pk, **new) for pk in offered], ignore_conflicts=True)
