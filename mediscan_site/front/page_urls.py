@@ -1,14 +1,16 @@
 """Pages that span several apps: signing in, the dashboard, one scan, jobs, the audit log."""
 
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mediscan_site.front import views
+from mediscan_site.front import style, views
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("preferences/theme/", views.preferences_theme, name="preferences_theme"),
     path("password/", views.PasswordChange.as_view(), name="password_change"),
     path("password-reset/", views.password_reset, name="password_reset"),
     path(
@@ -32,3 +34,6 @@ urlpatterns = [
     path("jobs/", views.jobs, name="jobs"),
     path("audit/", views.audit, name="audit"),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("style/", style.style, name="style"))
