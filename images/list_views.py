@@ -28,7 +28,7 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key not in NOT_FILTERS}
     query = {**asked, "project": str(pk), "ordering": request.GET.get("ordering", "")}
-    rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
+    rows = ScanFilter(query, queryset=selectors.scans_of(project), request=request).qs
     ordering = chosen_ordering(query["ordering"], allowed=ORDERINGS, default="-upload_date")
     key = standing_in(ordering, ORDERING_KEYS)
     page = keyset_page(rows, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
@@ -42,10 +42,11 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _view(request: HttpRequest) -> str:
     """Pictures or a table: as asked for now, else as before."""
-    asked = request.GET.get("view")
-    if asked in VIEWS:
-        request.session["scans_view"] = asked
-    return str(request.session.get("scans_view", VIEWS[0]))
+    asked, before = request.GET.get("view"), str(request.session.get("scans_view", VIEWS[0]))
+    if asked not in VIEWS or asked == before:
+        return before
+    request.session["scans_view"] = asked
+    return str(asked)
 
 
 @read_page

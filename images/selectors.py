@@ -30,8 +30,17 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
     """The user's scans with everything a list shows: two queries however many."""
+    return _shown(policies.visible_scans(user))
+
+
+def scans_of(project: Project) -> QuerySet[Image]:
+    """The same of one project that the user was found to see."""
+    return _shown(Image.objects.filter(project=project, erased_at__isnull=True))
+
+
+def _shown(rows: QuerySet[Image]) -> QuerySet[Image]:
     tags = Prefetch("image_tags", ImageTag.objects.select_related("tag").order_by("pk"), to_attr="tag_rows")
-    rows = policies.visible_scans(user).prefetch_related(tags)
+    rows = rows.prefetch_related(tags)
     return rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
 
 

@@ -10,6 +10,7 @@ from images.list_forms import TagsForm
 from images.models import Project, Split
 from images.picking import FILTERS, picked_field
 from labeling.forms import ClassField, ProjectForm
+from labeling.reading.forms import REASONS
 from mediscan_site.core.models import User
 
 WHAT: Final = ("label", "split", "training", "tags", "grade", "export")
@@ -69,7 +70,9 @@ class ChosenForm(forms.Form):
 
 class LabelManyForm(ProjectForm):
     label_class = ClassField(label=_("Class"), empty_label=_("Choose a class"))
-    ungradable = forms.CharField(required=False, max_length=200, label=_("Or ungradable, because"))
+    ungradable = forms.ChoiceField(
+        required=False, label=_("Or ungradable, because"), choices=[("", "–"), *((why, why) for why in REASONS)]
+    )
     comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}), label=_("Comment"))
 
     def clean(self) -> dict[str, Any]:
