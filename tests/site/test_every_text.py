@@ -12,6 +12,7 @@ FORGOTTEN = {
     "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"} | {"pixel_spacing_at"},
     "images.Deidentification": {"profile", "actions"},
     "images.PatientIdentity": {"pseudonym", "number", "key_id", "sealed"},
+    "images.Tag": {"name", "name_key"},
     "labeling.Label": {"ungradable_reason", "comment"},
     "labeling.Review": {"comment"},
     "labeling.LabelDoubt": {"source"},
@@ -52,6 +53,8 @@ HARMLESS = {
     },
     "images.FrameChoice": {"frames"},
     "images.ProjectClass": {"name"},
+    # Names, as of projects; of the query what is typed is not kept.
+    "images.SavedFilter": {"name", "slot", "query"},
     "images.PatientMerge": {"source", "target"},
     "labeling.GroupSide": {"group"},
     "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash", "grouped_by"},
