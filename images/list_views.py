@@ -28,7 +28,7 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key not in NOT_FILTERS}
     query = {**asked, "project": str(pk), "ordering": request.GET.get("ordering", "")}
-    rows = ScanFilter(query, queryset=selectors.scans_of(project), request=request).qs
+    rows = ScanFilter(query, queryset=selectors.scans_of(project, request.user), request=request).qs
     ordering = chosen_ordering(query["ordering"], allowed=ORDERINGS, default="-upload_date")
     key = standing_in(ordering, ORDERING_KEYS)
     page = keyset_page(rows, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, Prefetch, QuerySet
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
-from images import policies
+from images import covering, policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
+    GuideExample,
     Image,
     ImageTag,
     LabelStatus,
@@ -29,19 +30,19 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: two queries however many."""
-    return _shown(policies.visible_scans(user))
+    """The user's scans with everything a list shows: two queries however many. What is covered from the user shows no label."""
+    return _shown(policies.visible_scans(user), user)
 
 
-def scans_of(project: Project) -> QuerySet[Image]:
+def scans_of(project: Project, user: User | AnonymousUser) -> QuerySet[Image]:
     """The same of one project that the user was found to see."""
-    return _shown(Image.objects.filter(project=project, erased_at__isnull=True))
+    return _shown(Image.objects.filter(project=project, erased_at__isnull=True), user)
 
 
-def _shown(rows: QuerySet[Image]) -> QuerySet[Image]:
+def _shown(rows: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
     tags = Prefetch("image_tags", ImageTag.objects.select_related("tag").order_by("pk"), to_attr="tag_rows")
-    rows = rows.prefetch_related(tags)
-    return rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
+    rows = rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
+    return covering.cover(rows, user).prefetch_related(tags)
 
 
 def tags(project: Project) -> QuerySet[Tag]:
@@ -65,6 +66,17 @@ def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
     found = scans(user).filter(project=image.project_id, study=image.study, erased_at__isnull=True)
     places = [F(name).asc(nulls_last=True) for name in ("series_number", "series", "instance_number", "frame")]
     return (found if image.study else found.filter(pk=image.pk)).order_by(*places, "pk")
+
+
+def scans_beside(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
+    """The scans of the same patient, and of the same study where no patient is known, but this one: those of its study first, then
+    the newest."""
+    found = scans(user).filter(project=image.project_id, erased_at__isnull=True).exclude(pk=image.pk)
+    of_patient, of_study = Q(patient=image.patient or ""), Q(study=image.study or "")
+    same = Case(When(of_study, then=Value(0)), default=Value(1))
+    # Not `|`: an OR over two columns would look at every scan of the project.
+    rows = found.filter(of_patient if image.patient else of_study) if image.patient or image.study else found.none()
+    return rows.order_by(same, F("metadata__capture_date").desc(nulls_last=True), "-pk")
 
 
 def study_patients(image: Image) -> list[str]:
@@ -113,3 +125,19 @@ def project_stats(project: Project) -> dict[str, object]:
         "held": scans.exclude(hold="").count(),
         "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
     }
+
+
+def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:
+    """The scans that the project's guide shows, by class."""
+    seen = policies.visible_scans(user).filter(project=project.pk)
+    rows = GuideExample.objects.filter(project=project, image__in=seen, label_class__retired_at__isnull=True)
+    return rows.select_related("project", "image", "label_class", "added_by")
+
+
+def guide_chapters(user: User | AnonymousUser, project: Project) -> list[tuple[ProjectClass, list[GuideExample]]]:
+    """Each class in use with its examples: two queries however many."""
+    classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+    shown: dict[int, list[GuideExample]] = {}
+    for example in guide_examples(user, project):
+        shown.setdefault(example.label_class_id, []).append(example)
+    return [(row, shown.get(row.pk, [])) for row in classes]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from images import list_views, views
+from images import guide_views, list_views, views
 
 urlpatterns = [
     path("projects/", views.project_list, name="project_list"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("projects/<int:pk>/merge-patients/", views.merge_patients, name="merge_patients"),
     path("projects/<int:pk>/erase-patient/", views.erase_patient, name="erase_patient"),
     path("projects/<int:pk>/reidentify/", views.reidentify, name="reidentify"),
+    path("projects/<int:pk>/guide/", guide_views.guide, name="guide"),
+    path("guide-examples/<int:pk>/remove/", guide_views.guide_example_remove, name="guide_example_remove"),
+    path("scans/<int:pk>/example/", guide_views.guide_example, name="guide_example"),
     path("projects/<int:pk>/scans/", list_views.scan_list, name="scan_list"),
     path("projects/<int:pk>/tags/", list_views.tag_list, name="tag_list"),
     path("projects/<int:pk>/tags/<int:tag_pk>/rename/", list_views.tag_rename, name="tag_rename"),
@@ -26,6 +29,7 @@ urlpatterns = [
     path("filters/", list_views.filter_save, name="filter_save"),
     path("filters/<int:pk>/delete/", list_views.filter_delete, name="filter_delete"),
     path("scans/<int:pk>/study/", views.study, name="study"),
+    path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),
     path("scans/<int:pk>/frames/", views.scan_frames, name="scan_frames"),
     path("scans/<int:pk>/release/", views.scan_release, name="scan_release"),
 ]

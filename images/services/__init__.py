@@ -7,12 +7,13 @@ from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
 from images.services.frames import choose_frames
+from images.services.guide import add_example, remove_example, write_guide
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.keeping import on_intake_views
 from images.services.many import update_many
 from images.services.members import add_member, grant, remove_member, revoke
-from images.services.opening import open_original, open_rendition, open_view
+from images.services.opening import open_original, open_pixels, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
 from images.services.saving import delete_filter, save_filter
@@ -22,6 +23,7 @@ from images.services.tags import delete_tag, rename_tag, tag_scans
 __all__ = [
     "ScanFacts",
     "add_class",
+    "add_example",
     "add_member",
     "choose_frames",
     "create_project",
@@ -38,12 +40,14 @@ __all__ = [
     "on_intake_views",
     "on_release",
     "open_original",
+    "open_pixels",
     "open_rendition",
     "open_view",
     "parse_facts",
     "pseudonym",
     "reidentify",
     "release_scan",
+    "remove_example",
     "remove_member",
     "rename_class",
     "rename_tag",
@@ -56,4 +60,5 @@ __all__ = [
     "update_many",
     "update_project",
     "update_scan",
+    "write_guide",
 ]

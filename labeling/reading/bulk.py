@@ -1,11 +1,12 @@
 """Readings of many scans at once: each by the rules of one, each with its result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from images.models import Image, ProjectClass
 from images.services.many import Done, each, require_many
 from labeling.policies import require_class
-from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable, withdraw_label
+from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
+from labeling.reading.undo import undo_scan
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 
@@ -38,21 +39,11 @@ def label_many(
             return mark_ungradable(reason=reason, **said)  # type: ignore[arg-type]
         return label_scan(label_class=label_class, **said)  # type: ignore[arg-type]
 
-    return _each(scans, label)
+    return each(scans, lambda image: label(image).image)
 
 
-def withdraw_many(*, actor: User, images: Sequence[Image], versions: Mapping[int, int] | None = None) -> list[Done]:
-    """Take back the labels of many scans, which the actor gave: what a grid offers as undo. Scans that moved on are refused."""
-    scans = require_many(actor, images, "label_image")
-    seen = versions or {}
-
-    def withdraw(image: Image) -> LabelOutcome:
-        if image.annotator_id != actor.pk:
-            raise Invalid("The label of this scan is not yours.", attr="images", code="not_yours")
-        return withdraw_label(actor=actor, image=image, expected_version=seen.get(image.pk))
-
-    return _each(scans, withdraw)
-
-
-def _each(scans: Sequence[Image], change: Callable[[Image], LabelOutcome]) -> list[Done]:
-    return each(scans, lambda image: change(image).image)
+def undo_many(*, actor: User, images: Sequence[Image], versions: Mapping[int, int] | None = None) -> list[Done]:
+    """Take back the actor's own labels of many scans: what a grid offers as undo. Each scan is as it was before; one to which
+    anything has happened since is refused."""
+    scans, seen = require_many(actor, images, "label_image"), versions or {}
+    return each(scans, lambda image: undo_scan(actor=actor, image=image, expected_version=seen.get(image.pk)))

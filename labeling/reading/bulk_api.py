@@ -12,7 +12,7 @@ from images.many_serializers import ManyDoneSerializer, ScanListField, told
 from images.models import Image, ProjectClass
 from images.services.many import MOST_AT_ONCE
 from labeling import policies
-from labeling.reading.bulk import label_many, withdraw_many
+from labeling.reading.bulk import label_many, undo_many
 from labeling.reading.labels import parse_class
 from mediscan_site.core.http.api import parsed
 from mediscan_site.core.http.callers import caller
@@ -64,10 +64,10 @@ class ManyLabelsMixin(ApiViewSet):
 
     @extend_schema(request=ScansSeenSerializer, responses=ManyDoneSerializer)
     @action(
-        detail=False, methods=["post"], filterset_class=None, pagination_class=None, url_path="bulk/withdraw",
-        url_name="bulk-withdraw",
+        detail=False, methods=["post"], filterset_class=None, pagination_class=None, url_path="bulk/undo",
+        url_name="bulk-undo",
     )  # fmt: skip
-    def bulk_withdraw(self, request: Request) -> Response:
-        """Take back labels that the caller gave: their scans are unlabelled again."""
+    def bulk_undo(self, request: Request) -> Response:
+        """Take back labels that the caller gave: their scans are as they were before."""
         values = parsed(ScansSeenSerializer(data=request.data, context=self.get_serializer_context()))
-        return Response(told(withdraw_many(actor=caller(request), **values)))
+        return Response(told(undo_many(actor=caller(request), **values)))

@@ -12,7 +12,7 @@ from images.models import Project
 from images.policies import require, visible_projects
 from images.services.many import Done
 from labeling.reading import desk, grid, many
-from labeling.reading.bulk import label_many, withdraw_many
+from labeling.reading.bulk import label_many, undo_many
 from labeling.reading.many_forms import ChosenForm, GridForm, ReleaseForm
 from labeling.reading.queue import release_batch
 from mediscan_site.core.http.callers import caller
@@ -57,7 +57,7 @@ def _undo(request: HttpRequest, project: Project) -> None:
     if not images:
         messages.info(request, gettext("There is nothing to undo."))
         return
-    done = attempt(request, withdraw_many, images=images, versions=versions)
+    done = attempt(request, undo_many, images=images, versions=versions)
     if done.ok:
         grid.forget(request, project)
         tell(request, done.result)

@@ -213,7 +213,7 @@ class Grid {
       return;
     }
     try {
-      const { data } = await this.post(form.dataset.withdraw, { images: batch.images, versions: batch.versions });
+      const { data } = await this.post(form.dataset.undoing, { images: batch.images, versions: batch.versions });
       const back = data.results.map((result, index) => ({ ...result, key: batch.images[index] })).filter((result) => result.ok);
       this.bring(back.map((result) => result.key), back.map((result) => result.version));
       const bad = data.results.filter((result) => !result.ok).map((result) => `${result.image}: ${result.detail}`);
