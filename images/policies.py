@@ -1,6 +1,6 @@
 """Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -58,7 +58,8 @@ def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
         return frozenset(PERMISSIONS)
     checker = ObjectPermissionChecker(user)
     # What the person was given and what their groups were, in one query.
-    granted = frozenset(checker.get_user_perms(project).order_by().union(checker.get_group_perms(project).order_by()))
+    given: Any = checker.get_user_perms(project).order_by()
+    granted = frozenset(given.union(checker.get_group_perms(project).order_by()))
     return granted.intersection(PERMISSIONS) if VIEW in granted else frozenset()
 
 
