@@ -25,6 +25,7 @@ urlpatterns = [
     path("projects/<int:pk>/tags/", list_views.tag_list, name="tag_list"),
     path("projects/<int:pk>/tags/<int:tag_pk>/rename/", list_views.tag_rename, name="tag_rename"),
     path("projects/<int:pk>/tags/<int:tag_pk>/delete/", list_views.tag_delete, name="tag_delete"),
+    path("scans/<int:pk>/look/", list_views.scan_look, name="scan_look"),
     path("scans/<int:pk>/tags/", list_views.scan_tags, name="scan_tags"),
     path("filters/", list_views.filter_save, name="filter_save"),
     path("filters/<int:pk>/delete/", list_views.filter_delete, name="filter_delete"),

@@ -30,7 +30,7 @@ export class Keys {
 
   pressed(event) {
     if (!this.room.figure.isConnected || event.metaKey || event.ctrlKey || event.defaultPrevented) return;
-    if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
+    if (event.target.closest?.(TYPING) || document.querySelector("dialog[open]:not(:has([data-viewer]))")) return;
     if (isLetter(event.key) && !this.room.hasLetters && !this.isInside) return;
     if (this.onStage(event) || this.preset(event) || this.button(event)) event.preventDefault();
   }
