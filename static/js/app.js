@@ -45,6 +45,16 @@ document.body.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.elt instanceof Element) sayWhatIsIn(event.detail.elt);
 });
 
+// What is wider than its place can be scrolled by keyboard as well, where nothing in it takes the focus.
+function letScroll() {
+  for (const wrap of document.querySelectorAll(".table-wrap:not([tabindex])")) {
+    if (wrap.scrollWidth > wrap.clientWidth + 1) wrap.tabIndex = 0;
+  }
+}
+letScroll();
+window.addEventListener("resize", letScroll, { passive: true });
+document.body.addEventListener("htmx:afterSettle", letScroll);
+
 // Times on pages are those of the reader's clock (core/http/localities.py).
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.split("; ").includes(`time_zone=${zone}`)) {

@@ -21,6 +21,7 @@ def test_thumbnails_are_shown_but_not_kept_and_back_after_logging_out_shows_noth
         assert page.evaluate(PICTURES) == [True, True]
     assert page.evaluate(CACHED) == 0
     page.goto(f"{live_server.url}{reverse('scan', args=[scans[0].pk])}")
+    page.get_by_text("Your account:").locator("..").click()
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login/**")
     for _ in range(2):
