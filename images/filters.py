@@ -1,18 +1,21 @@
 """Filters of the lists. A project or class that the user cannot see gives an empty list, as one that does not exist does."""
 
+from functools import partial
 from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 
-from images import policies
+from images import covering, policies
 from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
 from images.services.exams import CODES, LEVELS
+from images.services.many import MOST_AT_ONCE
 from images.services.naming import find_patients
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
+from mediscan_site.core.names import name_key
 
 SEARCH_LENGTH = 120
 # A scan that does not say its place comes last.
@@ -33,8 +36,8 @@ def asked_projects(user: Any, project: Any) -> QuerySet[Project]:
 class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
     project = CodeFilter(label="key of the project")
     label = django_filters.CharFilter(method="by_label", label="class name or id; `ungradable`")
-    label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices)
-    approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices)
+    label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices, method="by_shown")
+    approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices, method="by_shown")
     split = django_filters.ChoiceFilter(choices=[*Split.choices, ("none", "none")], method="by_split")
     modality = django_filters.CharFilter(method="by_modality")
     patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
@@ -43,6 +46,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     instance = django_filters.CharFilter(method="by_level", label="code of the instance, as a scan shows it")
     external_id = django_filters.CharFilter()
     hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
+    tag = django_filters.CharFilter(method="by_tag", label="a tag of the scan, by name or id")
+    ids = django_filters.CharFilter(method="by_ids", label=f"at most {MOST_AT_ONCE} scans by key or code, with commas")
     uploaded_after = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="gte")
     uploaded_before = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="lt")
     updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
@@ -65,13 +70,17 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.
-        named = queryset.filter(label_class__name=value)
+        shown = partial(covering.shown_with, self.request.user)
+        named = queryset.filter(shown(label_class__name=value))
         if value == "ungradable":
-            return named | queryset.filter(label_status=LabelStatus.LABELED, label_class__isnull=True)
+            return named | queryset.filter(shown(label_status=LabelStatus.LABELED, label_class__isnull=True))
         key = find_key(value)
         if key is None or queryset.filter(project__class_rows__name=value).exists():
             return named
-        return queryset.filter(label_class=key)
+        return queryset.filter(shown(label_class=key))
+
+    def by_shown(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        return queryset.filter(covering.shown_with(self.request.user, **{name: value}))
 
     def by_modality(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.
@@ -80,6 +89,21 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_split(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return queryset.filter(split__isnull=True) if value == "none" else queryset.filter(split=value)
+
+    def by_tag(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        # As with classes: a tag may be named "1".
+        named = queryset.filter(image_tags__tag__name_key=name_key(value.strip()))
+        key = find_key(value)
+        if key is None or queryset.filter(project__tags__name_key=name_key(value.strip())).exists():
+            return named
+        return queryset.filter(image_tags__tag=key)
+
+    def by_ids(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        named = value.split(",")
+        if len(named) > MOST_AT_ONCE:
+            raise Invalid(f"Name at most {MOST_AT_ONCE} scans.", attr="ids", code="max_length")
+        keys = [key for part in named if (key := find_key(part.strip(), SCAN_PREFIX)) is not None]
+        return queryset.filter(pk__in=keys)
 
     def by_hold(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         if value == "held":

@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from images.form_sections import Section, sections
-from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
+from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split, Tag
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.roles import CHOICES, USUAL
@@ -209,6 +209,7 @@ class ScanFilterForm(forms.Form):
     patient = forms.CharField(required=False, label="Patient")
     study = forms.CharField(required=False, label="Study")
     hold = forms.ChoiceField(required=False, label="Held back", choices=[ANY, *HOLDS])
+    tag = forms.ChoiceField(required=False, label="Tag")
     ordering = forms.ChoiceField(
         required=False,
         label="Order",
@@ -225,6 +226,8 @@ class ScanFilterForm(forms.Form):
         classes = ProjectClass.objects.filter(project=project)
         choices = [ANY, *((row.name, row.name) for row in classes), ("ungradable", "ungradable")]
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
+        tags = Tag.objects.filter(project=project).order_by("name_key").values_list("pk", "name")
+        self.fields["tag"].choices = [ANY, *((str(pk), name) for pk, name in tags)]  # type: ignore[attr-defined]
 
 
 def _fact_field(fact: Fact) -> forms.Field:
@@ -274,3 +277,24 @@ def scan_values(image: Any) -> dict[str, Any]:
     if values["capture_date"]:
         values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")
     return {**values, "version": image.version}
+
+
+class GuideForm(forms.Form):
+    """The text of a project's guide, and the version of the project that its writer saw."""
+
+    text = forms.CharField(
+        required=False, max_length=10_000, label=_("What readers go by"), widget=forms.Textarea(attrs={"rows": 14})
+    )
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class ExampleForm(forms.Form):
+    """Of which class a scan is an example."""
+
+    label_class = forms.ModelChoiceField(queryset=ProjectClass.objects.none(), label=_("Class"))
+    caption = forms.CharField(required=False, max_length=300, label=_("What to look at"))
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+        self.fields["label_class"] = forms.ModelChoiceField(queryset=classes, label=_("Class"))

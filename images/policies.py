@@ -1,6 +1,6 @@
 """Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
 
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -80,7 +80,10 @@ def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
         return frozenset()
     if user.is_admin:
         return frozenset(PERMISSIONS)
-    granted = frozenset(ObjectPermissionChecker(user).get_perms(project))
+    checker = ObjectPermissionChecker(user)
+    # What the person was given and what their groups were, in one query.
+    given: Any = checker.get_user_perms(project).order_by()
+    granted = frozenset(given.union(checker.get_group_perms(project).order_by()))
     return granted.intersection(PERMISSIONS) if VIEW in granted else frozenset()
 
 

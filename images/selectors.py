@@ -3,19 +3,23 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Count, F, Q, QuerySet, Value, When
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
-from images import policies
+from images import covering, policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
+    GuideExample,
     Image,
+    ImageTag,
     LabelStatus,
     Membership,
     Project,
     ProjectClass,
     ProjectUserObjectPermission,
+    SavedFilter,
     Split,
+    Tag,
 )
 from mediscan_site.core.models import User
 
@@ -26,10 +30,35 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many."""
-    return policies.visible_scans(user).select_related(
-        "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
-    )
+    """The user's scans with everything a list shows: two queries however many. What is covered from the user shows no label."""
+    return _shown(policies.visible_scans(user), user)
+
+
+def scans_of(project: Project, user: User | AnonymousUser) -> QuerySet[Image]:
+    """The same of one project that the user was found to see."""
+    return _shown(Image.objects.filter(project=project, erased_at__isnull=True), user)
+
+
+def _shown(rows: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
+    tags = Prefetch("image_tags", ImageTag.objects.select_related("tag").order_by("pk"), to_attr="tag_rows")
+    rows = rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
+    return covering.cover(rows, user).prefetch_related(tags)
+
+
+def tags(project: Project) -> QuerySet[Tag]:
+    """The tags of a project by name; `scans`: on how many scans each is."""
+    return Tag.objects.filter(project=project).annotate(scans=Count("image_tags")).order_by("name_key")
+
+
+def tag_names(image: Image) -> list[str]:
+    """Of a scan as `scans` loads it, the tags in the order in which they came."""
+    rows: list[ImageTag] = vars(image).get("tag_rows", [])
+    return [row.tag.name for row in rows]
+
+
+def saved_filters(user: User | AnonymousUser, page: str, project: Project | None) -> QuerySet[SavedFilter]:
+    """A person's own filters of this list."""
+    return SavedFilter.objects.filter(user=user.pk or 0, page=page, project=project).order_by("slot")
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
@@ -103,3 +132,19 @@ def project_stats(project: Project) -> dict[str, object]:
         "held": scans.exclude(hold="").count(),
         "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
     }
+
+
+def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:
+    """The scans that the project's guide shows, by class."""
+    seen = policies.visible_scans(user).filter(project=project.pk)
+    rows = GuideExample.objects.filter(project=project, image__in=seen, label_class__retired_at__isnull=True)
+    return rows.select_related("project", "image", "label_class", "added_by")
+
+
+def guide_chapters(user: User | AnonymousUser, project: Project) -> list[tuple[ProjectClass, list[GuideExample]]]:
+    """Each class in use with its examples: two queries however many."""
+    classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+    shown: dict[int, list[GuideExample]] = {}
+    for example in guide_examples(user, project):
+        shown.setdefault(example.label_class_id, []).append(example)
+    return [(row, shown.get(row.pk, [])) for row in classes]

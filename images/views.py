@@ -4,22 +4,16 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from images import forms, selectors, services
-from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import TEMPLATES, require, visible_projects
 from images.roles import USUAL, title, told
-from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
-from mediscan_site.core.http.pages import chosen_ordering, keyset_page, standing_in
 from mediscan_site.core.policies import require_admin
 
-ORDERINGS = ("upload_date", "updated_at", "instance_number")
 PAGE_SIZE = 48
 STUDY_SIZE = 96
 BESIDE_SIZE = 24
@@ -203,22 +197,6 @@ def member_right(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @read_page
-@by_pseudonym
-def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
-    asked = {key: str(value) for key, value in request.GET.items() if value and key not in ("cursor", "choose")}
-    query = {**asked, "project": str(pk)}
-    rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
-    ordering = chosen_ordering(request.GET.get("ordering"), allowed=ORDERINGS, default="-upload_date")
-    key = standing_in(ordering, ORDERING_KEYS)
-    page = keyset_page(rows, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    csv_url = f"{reverse('image-list')}?{urlencode({**query, 'format': 'csv'})}"
-    form = forms.ScanFilterForm(request.GET, project=project)
-    context = {"project": project, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
-    return respond(request, "images/scan_list.html", {**context, "choosing": "choose" in request.GET})
-
-
-@read_page
 def study(request: HttpRequest, pk: int) -> HttpResponse:
     """The scans of one examination together, series by series."""
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
@@ -232,8 +210,9 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_beside(request: HttpRequest, pk: int) -> HttpResponse:
     """What to compare a scan with: the other views of its exam, and the patient's other exams, newest first."""
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    template = "images/_beside.html" if request.htmx else "images/beside.html"  # type: ignore[attr-defined]
     context = {"scan": scan, "project": scan.project, "rows": selectors.scans_beside(request.user, scan)[:BESIDE_SIZE]}
-    return respond(request, "images/_beside.html" if request.htmx else "images/beside.html", context)
+    return respond(request, template, context)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

@@ -1,6 +1,8 @@
 """What came in: projects, their classes and members, scans and what is known about them."""
 
 from images.models.frames import FrameChoice, FrameSource
+from images.models.guides import GuideExample
+from images.models.lists import ImageTag, SavedFilter, Tag
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
@@ -38,8 +40,10 @@ __all__ = [
     "Deidentification",
     "FrameChoice",
     "FrameSource",
+    "GuideExample",
     "Hold",
     "Image",
+    "ImageTag",
     "LabelStatus",
     "Membership",
     "Metadata",
@@ -54,7 +58,9 @@ __all__ = [
     "ProjectUserObjectPermission",
     "Rendition",
     "RenditionKind",
+    "SavedFilter",
     "Split",
+    "Tag",
     "UnacceptedSite",
     "scan_code",
 ]

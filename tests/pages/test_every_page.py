@@ -94,6 +94,8 @@ PAGES = [
     ("upload_preview", "held", "author", ["What is in held.zip", "Start the import", "Without a label"]),
     ("label_next", "project", "author", ["{graded}", "NORMAL", "Ungradable", "Skip", "1 to label"]),
     ("review", "project", "colleague", ["{scan}", "Approve", "Reject", "by author"]),
+    ("label_grid", "project", "author", ["{graded}", "NORMAL", "Ungradable", "One by one"]),
+    ("tag_list", "project", "author", ["No tags yet"]),
     ("review_many", "project", "colleague", ["Approve the ticked", "{scan}"]),
     ("doubts", "project", "colleague", ["{scan}", "93.0 %", "Keep the label", "training-run-1"]),
     ("dataset_list", "project", "author", ["{dataset}", "patient"]),

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from images.models import Deidentification
-from images.services import ScanFacts, create_project
+from images.models import Deidentification, GuideExample
+from images.services import ScanFacts, create_project, save_filter, tag_scans
 from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
 from labeling.imports.uploads import start_upload
@@ -83,10 +83,16 @@ def _scan(project, actor, seed: int, label: str | None, patient: str | None = No
 
 def _scans(world: World, project, author) -> None:
     labelled, bare = _scan(project, author, 1, CLASSES[0], "4711"), _scan(project, author, 2, None)
+    example = GuideExample.objects.create(
+        project=project, image=bare, label_class=project.class_rows.first(), added_by=author
+    )
+    world.ids.update(example=example.pk)
     Deidentification.objects.create(image=labelled, profile="none")
     batch = Import.objects.create(
         project=project, created_by=author, file_name="many.zip", status=WorkStatus.SUCCEEDED, total=0
     )
+    tag_scans(actor=author, images=[bare], add=["discuss"])
+    saved = save_filter(actor=author, page="scans", project=project, name="mine", query={"split": "test"})
     upload = start_upload(actor=author, project=project, file_name="many.zip", size=100)
     with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
         archive.writestr("NORMAL/a.jpg", scan_bytes(78))
@@ -129,6 +135,8 @@ def _scans(world: World, project, author) -> None:
         held=held.pk,
         dataset=snapshot.pk,
         export=export.pk,
+        tag=project.tags.get().pk,
+        saved_filter=saved.pk,
     )
 
 

@@ -40,7 +40,7 @@ class Kind:
 KINDS: Final = (
     Kind("to_label", _("To label"), _("Label"), "label_next", "label_image", "label"),
     Kind("to_review", _("To review"), _("Review"), "review", "review_label", "review"),
-    Kind("to_adjudicate", _("To decide between readers"), _("Decide"), "adjudicate", "review_label", "compare"),
+    Kind("to_adjudicate", _("To decide between readers"), _("Decide"), "adjudication", "review_label", "compare"),
     Kind("referred", _("Given back by the model"), _("Read"), "referrals", "label_image", "referred"),
     Kind("blind", _("To read blind"), _("Read"), "blind_reads", "label_image", "scan"),
     Kind("doubts", _("Doubtful labels"), _("Look"), "doubts", "review_label", "question"),
