@@ -6,7 +6,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images import covering
-from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
 from images.policies import allowing, require, visible_projects, visible_scans
 from labeling.models import Export, GoldScan, Import, Label, Lease, Read, ResumableUpload, Review, Snapshot
 from mediscan_site.core.errors import Invalid

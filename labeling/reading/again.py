@@ -1,4 +1,4 @@
-"""Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans whose label is known. Desk and
+"""Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans. Desk and
 API show such a scan like any other; what is said of it changes no label."""
 
 import random

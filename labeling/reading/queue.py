@@ -1,5 +1,5 @@
-"""Who gets which scan next. A lease is a row, unique per scan, task and seat: two readers are never handed the same scan, unless the
-project wants several readers of each; then as many as the scan still needs."""
+"""Who gets which scan next. A lease is a row, unique per scan, task and seat: two readers are never handed the same scan, unless
+the project wants several readers of each; then as many as the scan still needs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -186,9 +186,7 @@ def test_others_opinions_stay_covered_while_a_scan_is_read(make_scan, author, co
     assert theirs.get(f"/api/v1/labels/?image={scan.pk}").data["results"] == []
     assert api(admin).get(f"/api/v1/labels/?image={scan.pk}").data["results"] != []
     assert theirs.get(f"/api/v1/labels/{Label.objects.get().pk}/").status_code == 404
-    lists = {
-        who: asked.get("/api/v1/labels/", HTTP_ACCEPT="text/csv") for who, asked in (("own", mine), ("other", theirs))
-    }
+    lists = {who: asked.get("/api/v1/labels/?format=csv") for who, asked in (("own", mine), ("other", theirs))}
     sheets = {who: b"".join(answer.streaming_content) for who, answer in lists.items()}
     assert (b"OPACITY" in sheets["own"], b"OPACITY" in sheets["other"]) == (True, False)
     moments = theirs.get(f"/api/v1/images/{scan.pk}/timeline/").data["results"]
