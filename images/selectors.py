@@ -9,6 +9,7 @@ from images import covering, policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
+    GuideExample,
     Image,
     LabelStatus,
     Membership,
@@ -86,3 +87,19 @@ def project_stats(project: Project) -> dict[str, object]:
         "held": scans.exclude(hold="").count(),
         "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
     }
+
+
+def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:
+    """The scans that the project's guide shows, by class."""
+    seen = policies.visible_scans(user).filter(project=project.pk)
+    rows = GuideExample.objects.filter(project=project, image__in=seen, label_class__retired_at__isnull=True)
+    return rows.select_related("project", "image", "label_class", "added_by")
+
+
+def guide_chapters(user: User | AnonymousUser, project: Project) -> list[tuple[ProjectClass, list[GuideExample]]]:
+    """Each class in use with its examples: two queries however many."""
+    classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+    shown: dict[int, list[GuideExample]] = {}
+    for example in guide_examples(user, project):
+        shown.setdefault(example.label_class_id, []).append(example)
+    return [(row, shown.get(row.pk, [])) for row in classes]

@@ -26,7 +26,7 @@ from mediscan_site.core.http.csv import Download, csv_response, wants_csv
 from mediscan_site.core.http.preconditions import expected_version
 
 WEIGHTED = OpenApiParameter("weights", str, enum=WEIGHTS, description="by how far apart classes stand in their order")
-_list = {"filterset_fields": (), "filterset_class": None}
+_list = {"filterset_fields": ()}
 
 
 class ProjectReadersViewSet(ProjectDoubtsViewSet):

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from images.models import Image, ProjectClass
+from images.models import ApprovalStatus, Image, ProjectClass
 
 
 class Label(models.Model):
@@ -82,6 +82,30 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.label_id}"
+
+
+class Decision(models.Model):
+    """What a reader's own label or review changed: the scan as it was before, so that whoever decided can take it back.
+    Append-only; taking back is a row of its own (`undoes`)."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="decisions")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    task = models.CharField(max_length=8, choices=[("label", "label"), ("review", "review")])
+    # The scan's version afterwards: while it has it, nothing has happened since. Null: one read of several, which changes no scan.
+    scan_version = models.PositiveIntegerField(null=True)
+    label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="decision")
+    review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
+    label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
+    approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
+    undoes = models.OneToOneField("self", null=True, on_delete=models.CASCADE, related_name="undone")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["actor", "task", "id"], name="decision_by_actor")]
+        constraints = [models.UniqueConstraint(fields=["image", "scan_version"], name="decided_once_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.task} of {self.image_id} by {self.actor_id}"
 
 
 class Lease(models.Model):

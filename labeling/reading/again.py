@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, Project
 from labeling.models import GoldScan, Label, Lease, Read
-from labeling.policies import gold_unread
-from labeling.reading.change import Current
+from labeling.policies import HELD, HIDDEN, gold_unread
+from labeling.reading.change import Current, remember
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import tidy
 from mediscan_site.core.models import User
@@ -24,9 +24,6 @@ OTHERS_BETWEEN = 20
 REACH = 500
 # One scan of ten is a gold one, while there are some that the reader has not read.
 GOLD_SHARE = 0.1
-# How long what was handed out may be read. What the reader says of the scan later is said of its label.
-HELD = timedelta(days=1)
-HIDDEN = (Read.Kind.REPEAT, Read.Kind.GOLD)
 T = TypeVar("T")
 _chance = random.SystemRandom()
 
@@ -39,8 +36,7 @@ def chance() -> bool:
 def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
     """What is said of a scan that was handed out again, or of a gold scan by somebody who has not read it; else None."""
     image = current.image
-    recent = Read.objects.filter(image=image, reader=actor, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
-    read = recent.select_related("label").order_by("-pk").first()
+    read = recent(actor).filter(image=image).select_related("label").order_by("-pk").first()
     if read is None:
         if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=image).exists():
             return None
@@ -64,7 +60,21 @@ def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> 
     read.save()
     Lease.objects.filter(image=image, task=Lease.Task.LABEL, holder=actor).delete()
     record_label(image, actor, label)
+    remember(current, current.state, actor, task=Lease.Task.LABEL, read=True, label=label)
     return LabelOutcome(image, label, changed=True)
+
+
+def take_back(read: Read) -> None:
+    """Undo: the scan is handed out anew."""
+    kind = read.kind
+    Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
+    against = read.against if kind == Read.Kind.REPEAT else None
+    Read.objects.create(image=read.image, reader=read.reader, kind=kind, against=against, waiting=True)
+
+
+def recent(user: User) -> QuerySet[Read]:
+    """What this user was given only to be measured by, as long as they may say something of it."""
+    return Read.objects.filter(reader=user, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
 
 
 def handed_out(user: User) -> QuerySet[Read]:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, ProjectClass
-from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Lease, Reference
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
@@ -103,10 +103,11 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     new = label is not None and label._state.adding
     if label is None:
         Reference.objects.filter(image=image).delete()
-    elif label != current.label:
+    else:
         if new:
             label.save(force_insert=True)
-        Reference.objects.update_or_create(image=image, defaults={"label": label})
+        if label != current.label:
+            Reference.objects.update_or_create(image=image, defaults={"label": label})
     Lease.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
     _show(image, columns)
@@ -121,6 +122,19 @@ def hold(current: Current) -> None:
     rows = Image.objects.select_for_update().filter(pk=current.image.pk, version=current.image.version)
     if not rows.values_list("pk", flat=True):
         raise Lost
+
+
+def remember(current: Current, before: State, actor: User, *, task: str, read: bool = False, **about: Any) -> None:
+    """What the actor has just written over, for `undo`. `about`: the new label, the review. `read`: it is one read of several."""
+    Decision.objects.create(
+        image=current.image,
+        actor=actor,
+        task=task,
+        scan_version=None if read else current.image.version,
+        label_before=current.label,
+        approval_before=before.approval,
+        **about,
+    )
 
 
 def settle_doubt(image: Image, actor: User) -> None:

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
 from images.services.meaning import Classes, LabelRefused
-from labeling.models import Label, Reference
+from labeling.models import Label, Lease, Reference
 from labeling.policies import require, require_class
 from labeling.reading import several
-from labeling.reading.change import Current, change, step, write, write_fresh
+from labeling.reading.change import Current, change, remember, step, write, write_fresh
 from labeling.reading.rows import LabelOutcome, append, label_details, record_label
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text
@@ -111,8 +111,10 @@ def _relabel(current: Current, actor: User, values: dict[str, Any], action: Acti
     state = step(current, action, actor=actor)
     if action in (Action.LABEL_SAME, Action.UNGRADABLE_SAME):
         return LabelOutcome(current.image, current.label, changed=False)
-    label = append(current, actor, **values)
+    before, label = current.state, append(current, actor, **values)
     write(current, state, label=label)
+    if label.source == Label.Source.DOCTOR:
+        remember(current, before, actor, task=Lease.Task.LABEL, label=label)
     record_label(current.image, actor, label)
     return LabelOutcome(current.image, label, changed=True)
 

@@ -152,6 +152,14 @@ def _lease(actor: User, project: Project, task: Lease.Task, pk: int, seat: int) 
         return None
 
 
+def lease_again(*, actor: User, image: Image, task: str) -> None:
+    """Hand the actor a scan that waits again because they took their decision back; nothing if somebody else was quicker."""
+    job = _parse_task(task)
+    require(actor, RIGHTS[job], image.project)
+    if waiting(user=actor, project=image.project, task=job).filter(pk=image.pk).exists():
+        _take(actor, image.project, job, [image.pk], 1)
+
+
 def release_scans(
     *, actor: User, project: Project, task: str | None = None, images: Sequence[Image] | None = None
 ) -> int:

@@ -5,24 +5,29 @@ A read is counted, and the last one makes the label, while the scan's row is hel
 there are never more reads than wanted the database refuses as well."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError
 from django.db.models import Count, Q
+from django.utils import timezone
 
-from images.models import Image, Project, ProjectClass
-from labeling.models import Label, Lease, Read
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from labeling.models import Decision, Label, Lease, Read
 from labeling.policies import enough_read, open_to_reading, require, require_class
 from labeling.reading import again
-from labeling.reading.change import Current, Lost, change, hold, step, write
+from labeling.reading.change import Current, Lost, change, hold, remember, step, write
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
-from labeling.reading.states import Action, next_state
+from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, DomainError, Invalid
 from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
 
 MAX_REASON = 200
+# A key pressed by mistake is noticed at once.
+SLIP = timedelta(minutes=2)
+OVER = "All have read this scan, and you could see what they said: your read can no longer be taken back."
 # How many readings a claim finishes that only wait because the project wants fewer readers than before.
 AT_ONCE = 20
 
@@ -43,7 +48,7 @@ def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome 
 
 
 def _is_open(current: Current) -> bool:
-    return current.label is None or current.state.approval == "rejected"
+    return current.label is None or current.state.approval == ApprovalStatus.REJECTED
 
 
 def open_reads(image: Image) -> list[Read]:
@@ -78,6 +83,7 @@ def _read(current: Current, actor: User, values: dict[str, Any], reads: list[Rea
         Read.objects.filter(pk=mine.pk).update(active=None, kind=Read.Kind.REPLACED)
         reads.remove(mine)
     record_label(image, actor, label)
+    remember(current, current.state, actor, task=Lease.Task.LABEL, read=True, label=label)
     settle(current, actor, [*reads, _seated(image, actor, label, {read.seat for read in reads})])
     return LabelOutcome(image, label, changed=True)
 
@@ -133,14 +139,40 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     if mine is None:
         return None
     if len(reads) >= current.image.project.reads_wanted:
-        raise Conflict(
-            "All have read this scan, and you could see what they said: it is settled now by somebody else.",
-            code="reads_complete",
-        )
+        raise Conflict(OVER, code="reads_complete")
     Read.objects.filter(pk=mine.pk).update(active=None)
     details = {"label": mine.label_id}
     audit.record("reads.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details)
     return LabelOutcome(current.image, None, changed=True)
+
+
+def take_back(current: Current, actor: User, last: Decision) -> None:
+    """Undo of one read of several. When it was the last one, and so completed the reading, only right away: later the reader has
+    seen what the others said."""
+    hold(current)
+    read = Read.objects.filter(label=last.label_id, reader=actor).exclude(kind=Read.Kind.REPLACED).first()
+    if read is None or last.label is None:
+        raise Conflict(OVER, code="changed_since")
+    if read.kind != Read.Kind.INDEPENDENT:
+        again.take_back(read)
+        return
+    slip = last.label.annotation_date > timezone.now() - SLIP
+    complete = len(open_reads(current.image)) >= current.image.project.reads_wanted
+    if read.active and (slip or not complete):
+        Read.objects.filter(pk=read.pk).update(active=None)
+    elif slip and read.against_id == last.label_id and current.label == last.label:
+        _reopen(current, read, last)
+    else:
+        raise Conflict(OVER, code="changed_since")
+
+
+def _reopen(current: Current, read: Read, last: Decision) -> None:
+    """The agreement that this read completed is none: the others' reads stand open again."""
+    before = last.label_before
+    status = LabelStatus.UNLABELED if before is None else LabelStatus.LABELED
+    Read.objects.filter(against=last.label_id, kind=Read.Kind.INDEPENDENT).update(active=True, against=None)
+    Read.objects.filter(pk=read.pk).update(active=None)
+    write(current, State(status, ApprovalStatus(last.approval_before)), label=before)
 
 
 def adjudicate(

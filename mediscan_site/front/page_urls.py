@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.dashboard, name="dashboard"),
     path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("preferences/theme/", views.preferences_theme, name="preferences_theme"),
     path("password/", views.PasswordChange.as_view(), name="password_change"),
     path("password-reset/", views.password_reset, name="password_reset"),
     path(

@@ -22,9 +22,10 @@ from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.selectors import label_history
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
-from mediscan_site.core.http.site import site_url
+from mediscan_site.core.http.site import own_page, site_url
 from mediscan_site.core.resets import ask_for_reset
 from mediscan_site.core.selectors import ending_tokens
+from mediscan_site.core.services import set_preferences
 from mediscan_site.front import forms, selectors, timeline
 from models_registry.grades import accepting as registry
 from models_registry.selectors import grades
@@ -53,6 +54,13 @@ class PasswordChange(auth.PasswordChangeView):
 class PasswordResetConfirm(auth.PasswordResetConfirmView):
     template_name = "auth/reset_confirm.html"
     form_class = forms.NewPasswordForm
+
+
+@action
+def preferences_theme(request: HttpRequest) -> HttpResponse:
+    """Light, dark, or as the machine says; back to the page it was asked on."""
+    attempt(request, set_preferences, values={"theme": request.POST.get("theme", "")})
+    return HttpResponse(status=204) if request.htmx else redirect(own_page(request, "next"))  # type: ignore[attr-defined]
 
 
 def password_reset(request: HttpRequest) -> HttpResponse:

@@ -1,14 +1,18 @@
 // What every page needs: an expired session or a lost connection must never look like "saved".
 
+import { watchForms } from "./busy.js";
+import { watchMenus } from "./menus.js";
+import { say, sayWhatIsIn } from "./said.js";
+
 const messages = document.getElementById("messages");
 
 function tell(text) {
   const place = document.querySelector("[data-saved]") ?? messages;
   const notice = document.createElement("p");
   notice.className = "notice error";
-  notice.setAttribute("role", "alert");
   notice.textContent = text;
   place.replaceChildren(notice);
+  say(text);
 }
 
 document.body.addEventListener("htmx:sendError", () => tell("Not saved: the connection is lost. Try again."));
@@ -33,3 +37,17 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+watchMenus();
+watchForms();
+sayWhatIsIn(document.body);
+document.body.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.elt instanceof Element) sayWhatIsIn(event.detail.elt);
+});
+
+// Times on pages are those of the reader's clock (core/http/localities.py).
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.split("; ").includes(`time_zone=${zone}`)) {
+  const safe = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `time_zone=${zone}; path=/; max-age=31536000; samesite=lax${safe}`;
+}

@@ -13,6 +13,7 @@ from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
 from labeling.reading.selectors import queue_counts
+from mediscan_site.front.navigation import links_of
 from models_registry import selectors
 from models_registry.batches.selectors import on_arrival
 from models_registry.grades import prediction_sets
@@ -25,28 +26,16 @@ register = template.Library()
 
 
 @register.simple_tag
-def icon(name: str, label: str = "") -> SafeString:
-    """One symbol of static/img/icons.svg; with a label where it stands alone."""
-    address = static("img/icons.svg")
+def icon(name: str, label: str = "", more: str = "") -> SafeString:
+    """One symbol of static/img/icons.svg; with a label where it stands alone. `more`: `turns` where it points along the text."""
+    address, classes = static("img/icons.svg"), f"icon {more}".strip()
     if label:
         return format_html(
-            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"/></svg>', label, address, name
+            '<svg class="{}" role="img" aria-label="{}"><use href="{}#{}"/></svg>', classes, label, address, name
         )
-    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', address, name)
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, address, name)
 
 
-NAVIGATION = (
-    ("project", "Overview", "project", None),
-    ("scans", "Scans", "scan_list", None),
-    ("upload", "Upload", "upload", "upload_image"),
-    ("label", "Label", "label_next", "label_image"),
-    ("review", "Review", "review", "review_label"),
-    ("datasets", "Data sets", "dataset_list", None),
-    ("training", "Training", "training", None),
-    ("models", "Models", "model_list", None),
-    ("grade", "Grade", "grade", "grade_image"),
-    ("referrals", "Referred", "referrals", "label_image"),
-)
 GOOD = {
     "accept",
     "approved",
@@ -118,13 +107,8 @@ def erased_since(snapshot: Snapshot) -> int:
 
 @register.inclusion_tag("parts/project_nav.html", takes_context=True)
 def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[str, Any]:
-    held = permissions(context["request"].user, project)
-    links = [
-        {"text": text, "url": url, "active": key == active}
-        for key, text, url, codename in NAVIGATION
-        if codename is None or codename in held
-    ]
-    return {"project": project, "links": links}
+    groups = links_of(project, held=set(permissions(context["request"].user, project)), active=active)
+    return {"project": project, "groups": groups}
 
 
 @register.filter

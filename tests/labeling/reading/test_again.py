@@ -1,12 +1,12 @@
 """Scans that are given again and gold scans: they look like any other, and change no label."""
 
 import pytest
+from django.utils import timezone
 
 from images.models import Image, Project
 from images.selectors import scans
 from labeling.models import GoldScan, Label, Lease, Read
 from labeling.reading import again
-from labeling.reading.desk import READY
 from labeling.reading.gold import mark_gold
 from labeling.reading.labels import label_scan
 from labeling.reading.queue import claim_scans, release_scans, waiting
@@ -53,7 +53,7 @@ def test_a_scan_is_given_again_unannounced_and_changes_nothing(readers, make_sca
     }
     given = Image.objects.get(pk=rows[0]["id"])
     assert given in read[:4]
-    assert waiting(user=author, project=project, task="label").count() == READY
+    assert waiting(user=author, project=project, task="label").count() == 2
     before = state(given)
     posted = api(author).post("/api/v1/labels/", {"image": given.pk, "label": "NORMAL"}, format="json")
     assert posted.status_code == 201
@@ -86,6 +86,8 @@ def test_a_gold_scan_comes_once_to_each_who_has_not_read_it(make_scan, author, c
     assert state(gold) == before
     read = Read.objects.get()
     assert (read.kind, read.against.label_class.name, read.label.label_class.name) == ("gold", "OPACITY", "NORMAL")
+    assert scans(author).get(pk=gold.pk).label_class is None
+    Read.objects.update(created_at=timezone.now() - again.HELD)
     assert scans(author).get(pk=gold.pk).label_class.name == "OPACITY"
 
 
@@ -139,8 +141,6 @@ def test_a_project_without_repeats_and_gold_hands_out_nothing_more(make_scan, au
 
 def test_the_time_of_a_read_is_that_since_it_was_handed_out_or_the_last_one_saved(make_scan, author, project):
     from datetime import timedelta
-
-    from django.utils import timezone
 
     first, second, third = (make_scan(seed=seed) for seed in (1, 2, 3))
     claim_scans(actor=author, project=project, task="label", n=2)
