@@ -30,13 +30,13 @@ _list = {"filterset_fields": ()}
 
 
 class ProjectReadersViewSet(ProjectDoubtsViewSet):
-    @extend_schema(responses=shapes.DisagreementSerializer(many=True))
+    @extend_schema(responses=shapes.ReadDisagreementSerializer(many=True))
     @action(detail=True, **_list, ordering_fields=("upload_date",), ordering="upload_date")
     def adjudications(self, request: Request, pk: str) -> HttpResponseBase:
         """Scans whose readers disagree and that the caller may settle, with what each reader said."""
         project = self.get_object()
         policies.require(request.user, "review_label", project)
-        rows, header = selectors.disagreements(caller(request), project), shapes.DisagreementSerializer().fields
+        rows, header = selectors.disagreements(caller(request), project), shapes.ReadDisagreementSerializer().fields
         return self.rows_below(request, rows, _opinions, header, of=project, project=project.pk)
 
     @extend_schema(request=shapes.AdjudicateSerializer, responses={201: LabelSerializer}, parameters=[IF_MATCH])
@@ -76,14 +76,14 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
             return csv_response(request, shapes.READER_COLUMNS, lines, file_name="readers.csv", about=about)
         return Response({"next": None, "previous": None, "results": rows})
 
-    @extend_schema(responses=shapes.GoldSerializer(many=True))
+    @extend_schema(responses=shapes.GoldScanSerializer(many=True))
     @action(detail=True, **_list, ordering_fields=("marked_at",), ordering="-marked_at")
     def gold(self, request: Request, pk: str) -> HttpResponseBase:
         """Scans by whose label readers are measured, for who manages the project."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
         shape = partial(_gold, many=True)
-        header = shapes.GoldSerializer.Meta.fields
+        header = shapes.GoldScanSerializer.Meta.fields
         return self.rows_below(request, selectors.gold_scans(project), shape, header, of=project, project=project.pk)
 
     @extend_schema(request=shapes.GoldMarkSerializer, responses=shapes.GoldMarkedSerializer)
@@ -105,8 +105,8 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
 
 
 def _opinions(images: Any) -> Any:
-    return shapes.DisagreementSerializer(selectors.opinions(images), many=True).data  # type: ignore[arg-type]
+    return shapes.ReadDisagreementSerializer(selectors.opinions(images), many=True).data  # type: ignore[arg-type]
 
 
 def _gold(rows: Any, *, many: bool) -> Any:
-    return shapes.GoldSerializer(rows, many=many).data
+    return shapes.GoldScanSerializer(rows, many=many).data

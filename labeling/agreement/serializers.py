@@ -9,7 +9,7 @@ from labeling.agreement import intervals, measuring, readers
 from labeling.models import GoldScan, Read
 
 
-class FigureSerializer(serializers.Serializer[intervals.Figure]):
+class AgreementFigureSerializer(serializers.Serializer[intervals.Figure]):
     """A value between its ends (95 %, drawn by patients, scans where none is known), over `n` scans. null: not available, `why`."""
 
     value = serializers.FloatField(allow_null=True)
@@ -22,7 +22,7 @@ class FigureSerializer(serializers.Serializer[intervals.Figure]):
 class ClassAgreementSerializer(serializers.Serializer[measuring.ClassFigure]):
     label = serializers.CharField(source="name")
     reads = serializers.IntegerField()
-    kappa = FigureSerializer()
+    kappa = AgreementFigureSerializer()
 
 
 class PairAgreementSerializer(serializers.Serializer[measuring.NamedPair]):
@@ -30,8 +30,8 @@ class PairAgreementSerializer(serializers.Serializer[measuring.NamedPair]):
     reader said, columns as the second, in the order of `labels`. A name is empty where the caller may not know it."""
 
     readers = serializers.ListField(child=serializers.CharField(allow_blank=True))
-    percent = FigureSerializer(source="pair.percent")
-    kappa = FigureSerializer(source="pair.kappa")
+    percent = AgreementFigureSerializer(source="pair.percent")
+    kappa = AgreementFigureSerializer(source="pair.kappa")
     asymptotic = serializers.ListField(child=serializers.FloatField(), source="pair.asymptotic", allow_null=True)
     confusion = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField()), source="pair.confusion"
@@ -40,7 +40,7 @@ class PairAgreementSerializer(serializers.Serializer[measuring.NamedPair]):
 
 class OwnAgreementSerializer(serializers.Serializer[measuring.Own]):
     reader = serializers.CharField()
-    agreed = FigureSerializer(source="figure")
+    agreed = AgreementFigureSerializer(source="figure")
 
 
 class AgreementSerializer(serializers.Serializer[measuring.Agreement]):
@@ -51,8 +51,8 @@ class AgreementSerializer(serializers.Serializer[measuring.Agreement]):
     reads = serializers.IntegerField()
     patients = serializers.IntegerField()
     labels = serializers.ListField(child=serializers.CharField(), source="names")
-    percent = FigureSerializer()
-    fleiss = FigureSerializer()
+    percent = AgreementFigureSerializer()
+    fleiss = AgreementFigureSerializer()
     classes = ClassAgreementSerializer(many=True)
     pairs = PairAgreementSerializer(many=True)
     repeats = OwnAgreementSerializer(many=True)
@@ -65,12 +65,12 @@ class ReaderSerializer(serializers.Serializer[readers.Reader]):
     reads = serializers.IntegerField()
     timed = serializers.IntegerField()
     median_seconds = serializers.FloatField(allow_null=True)
-    reference = FigureSerializer()
+    reference = AgreementFigureSerializer()
     reviewed = serializers.IntegerField()
     rejected = serializers.IntegerField()
     modified = serializers.IntegerField()
-    repeats = FigureSerializer()
-    gold = FigureSerializer()
+    repeats = AgreementFigureSerializer()
+    gold = AgreementFigureSerializer()
 
 
 # A table has no rows within rows.
@@ -96,7 +96,7 @@ def reader_row(row: dict[str, Any]) -> list[Any]:
     ]
 
 
-class OpinionSerializer(serializers.Serializer[Read]):
+class ReadOpinionSerializer(serializers.Serializer[Read]):
     """One of the reads of a scan: readers are A, B and so on."""
 
     reader = serializers.CharField(source="letter")
@@ -105,10 +105,10 @@ class OpinionSerializer(serializers.Serializer[Read]):
     comment = serializers.CharField(source="label.comment")
 
 
-class DisagreementSerializer(serializers.Serializer[Any]):
+class ReadDisagreementSerializer(serializers.Serializer[Any]):
     image = serializers.CharField()
     version = serializers.IntegerField()
-    reads = OpinionSerializer(many=True)
+    reads = ReadOpinionSerializer(many=True)
 
 
 class AdjudicateSerializer(serializers.Serializer[Any]):
@@ -125,7 +125,7 @@ class AdjudicateSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class GoldSerializer(serializers.ModelSerializer[GoldScan]):
+class GoldScanSerializer(serializers.ModelSerializer[GoldScan]):
     image = serializers.CharField(source="image.code", read_only=True)
     label = serializers.CharField(source="image.label_class.name", read_only=True, allow_null=True, default=None)
     marked_by = serializers.CharField(source="marked_by.username", read_only=True)

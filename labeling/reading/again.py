@@ -3,7 +3,6 @@ API show such a scan like any other; what is said of it changes no label."""
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction

@@ -140,9 +140,7 @@ def reviewed_already(request: HttpRequest, image: Image, given: dict[str, Any]) 
 
 def with_history(request: HttpRequest, ready: Sequence[Image]) -> None:
     """Puts the labels so far beside each scan, as `history`: one query for all."""
-    rows = (
-        labels(request.user).filter(image__in=ready).select_related("decision__undone").order_by("pk")
-    )
+    rows = labels(request.user).filter(image__in=ready).select_related("decision__undone").order_by("pk")
     told: dict[int, list[Label]] = {scan.pk: [] for scan in ready}
     for label in rows:
         told[label.image_id].append(label)

@@ -3,11 +3,11 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from labeling.agreement.api import ProjectReadersViewSet
 from labeling.exports.api import ExportViewSet
 from labeling.imports.api import ImportViewSet
 from labeling.imports.upload_api import UploadViewSet
 from labeling.reading.api import LabelViewSet, QueueViewSet
-from labeling.agreement.api import ProjectReadersViewSet
 from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
 from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
 from mediscan_site.front.scan_api import TimelineScanViewSet

@@ -209,7 +209,9 @@ def test_blind_desks_show_no_name_and_no_opinion(browser, author, colleague, pro
     assert [word for word in (*secrets, "Labelled <strong>") if word in shown] == []
     project.read_blind = False
     project.save()
-    assert "scan1.jpg" in texts(browser(author).get(label)) and "Labelled <strong>NORMAL" in texts(browser(author).get(label))
+    assert "scan1.jpg" in texts(browser(author).get(label)) and "Labelled <strong>NORMAL" in texts(
+        browser(author).get(label)
+    )
 
 
 def test_who_corrected_a_scan_goes_back_to_the_one_before(browser, author, project, make_scan):
