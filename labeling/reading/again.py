@@ -10,9 +10,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, Project
+from images.policies import can
 from labeling.models import GoldScan, Label, Lease, Read
 from labeling.policies import HELD, HIDDEN, gold_unread
-from labeling.reading.change import Current, remember
+from labeling.reading.change import Current, hold, remember
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import tidy
 from mediscan_site.core.models import User
@@ -35,14 +36,22 @@ def chance() -> bool:
 def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
     """What is said of a scan that was handed out again, or of a gold scan by somebody who has not read it; else None."""
     image = current.image
+    if not recent(actor).filter(image=image).exists() and not _is_gold(current, actor):
+        return None
+    # From here on one at a time: a double click must not become the label.
+    hold(current)
     read = recent(actor).filter(image=image).select_related("label").order_by("-pk").first()
-    if read is None:
-        if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=image).exists():
-            return None
-        read = Read(image=image, reader=actor, kind=Read.Kind.GOLD)
+    read = read or Read(image=image, reader=actor, kind=Read.Kind.GOLD)
     if read.label is not None and said_same(read.label, values):
         return LabelOutcome(image, read.label, changed=False)
     return _said(current, actor, values, read)
+
+
+def _is_gold(current: Current, actor: User) -> bool:
+    """A gold scan whose label this reader does not see. Who manages the project sees it, and changes it like any label."""
+    if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=current.image).exists():
+        return False
+    return not can(actor, "manage_project", current.image.project)
 
 
 def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> LabelOutcome:
@@ -120,7 +129,7 @@ def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | No
 
 def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
     given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, image__project=project)
-    if int(own.count() * GOLD_SHARE) <= given.count():
+    if int(own.count() * GOLD_SHARE) <= given.count() or can(user, "manage_project", project):
         return None
     gold = gold_unread(user).filter(image__project=project, image__hold="")
     gold = gold.exclude(image__in=given.values("image"))

@@ -59,7 +59,8 @@ def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: 
     require_number(n)
     if order not in ORDERS:
         raise Invalid(f"order must be one of: {', '.join(ORDERS)}.", attr="order", code="invalid_choice")
-    several.settle_agreed(project, most=several.AT_ONCE)
+    if job == Lease.Task.ADJUDICATE:
+        several.settle_agreed(project, most=several.AT_ONCE)
     leases: list[Lease] = []
     seen: set[int] = set()
     while len(leases) < n:

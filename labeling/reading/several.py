@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
@@ -28,8 +28,9 @@ MAX_REASON = 200
 # A key pressed by mistake is noticed at once.
 SLIP = timedelta(minutes=2)
 OVER = "All have read this scan, and you could see what they said: your read can no longer be taken back."
-# How many readings a claim finishes that only wait because the project wants fewer readers than before.
+# How many readings a claim of an adjudicator finishes that only wait because the project wants fewer readers than before.
 AT_ONCE = 20
+AT_MOST = 10_000
 
 
 def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
@@ -226,21 +227,26 @@ def disagreeing(user: User | None = None) -> Q:
 
 def read_by(user: User) -> Any:
     """The keys of scans whose open reading has a read of this user, or one by a service token that they made."""
-    own = Q(reader=user.pk) | Q(label__through=user.pk)
+    own = Q(reader=user.pk or 0) | Q(label__through=user.pk or 0)
     return Read.objects.filter(own, active=True).values("image")
 
 
 def settle_agreed(project: Project | None = None, *, most: int | None = None) -> int:
     """Readings that are complete, and agree, only since the project wants fewer readers. Returns how many became labels."""
-    scans = Image.objects.filter(disagreeing())
+    rows = Read.objects.filter(active=True, image__erased_at__isnull=True, image__hold="")
     if project is not None:
-        scans = scans.filter(project=project)
-    counted = scans.alias(said=Count("reads__label__label_class", filter=Q(reads__active=True), distinct=True))
-    counted = counted.alias(
-        ungradable=Count("reads", filter=Q(reads__active=True, reads__label__label_class__isnull=True), distinct=True)
+        rows = rows.filter(image__project=project)
+    unlike = Q(label__label_class__isnull=True), Q(label__label_class__retired_at__isnull=False)
+    counted = rows.values("image").annotate(
+        reads=Count("pk"),
+        classes=Count("label__label_class", distinct=True),
+        ungradable=Count("pk", filter=unlike[0]),
+        retired=Count("pk", filter=unlike[1]),
     )
-    alike = counted.filter(Q(said=1, ungradable=0) | Q(said=0)).order_by("pk")
-    return sum(_settled(image) for image in alike[: most or 10_000])
+    complete = counted.filter(reads__gte=F("image__project__reads_wanted"), retired=0)
+    alike = complete.filter(Q(classes=1, ungradable=0) | Q(classes=0)).order_by("image")
+    keys = list(alike.values_list("image", flat=True)[: most or AT_MOST])
+    return sum(_settled(image) for image in Image.objects.filter(pk__in=keys))
 
 
 def _settled(image: Image) -> bool:

@@ -35,9 +35,8 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
     graded, waiting, read = graded_and_referred(project, author, grade)
     by_project = (
         "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
-        "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts", "adjudication", "agreement",
-        "readers", "gold",
-        "referrals", "grade_batches",
+        "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts",
+        "adjudication", "agreement", "readers", "gold", "referrals", "grade_batches",
     )  # fmt: skip
     others = {
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,

@@ -264,12 +264,12 @@ def test_a_project_that_wants_fewer_readers_settles_what_agrees(make_scan, autho
     said(once, author, "NORMAL")
     wanted(project, 2)
     assert claimed(third, project) == [once.pk]
+    assert claimed(third, project, "adjudicate") == [unlike.pk]
     assert (fresh(alike).approval_status, fresh(unlike).label_status) == ("approved", "unlabeled")
     wanted(project, 1)
     several.settle_all()
     assert (fresh(once).label_status, fresh(once).approval_status) == ("labeled", "pending")
     assert claimed(colleague, project, "review") == [once.pk]
-    assert claimed(third, project, "adjudicate") == [unlike.pk]
 
 
 def test_a_project_that_wants_more_readers_gives_a_disagreement_to_another(
