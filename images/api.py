@@ -22,9 +22,10 @@ from images.filters import ORDERING_KEYS, ScanFilter
 from images.frame_api import FramesMixin
 from images.guide_api import GuideMixin
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
+from images.pixels_api import pixels_response
 from images.renditions import CONTENT_TYPES
 from mediscan_site.core.http.api import IF_MATCH, parsed, stored_bytes, versioned
-from mediscan_site.core.http.bytes import blob_response, held_digests, made_response
+from mediscan_site.core.http.bytes import blob_response, made_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import DIGITS
 from mediscan_site.core.http.preconditions import expected_version
@@ -167,7 +168,7 @@ class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin
     ordering_keys = ORDERING_KEYS
     ordering = "-upload_date"
 
-    bytes_actions: ClassVar[tuple[str, ...]] = ("file", "thumbnail", "rendition", "frame", "learning_view")
+    bytes_actions: ClassVar[tuple[str, ...]] = ("file", "thumbnail", "rendition", "frame", "learning_view", "pixels")
 
     def get_serializer_class(self) -> type[shapes.ScanSerializer]:
         return shapes.ScanSerializer if self.action == "list" else shapes.ScanDetailSerializer
@@ -226,14 +227,14 @@ class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin
         return self._rendition(request, RenditionKind.VIEW, "png")
 
     @extend_schema(
-        parameters=[pictures.FRAME, pictures.FrameSizeSerializer],
+        parameters=[pictures.FRAME, pictures.FrameQuerySerializer],
         responses=stored_bytes(CONTENT_TYPES[RenditionKind.VIEW], CONTENT_TYPES[RenditionKind.THUMBNAIL]),
     )
     @action(detail=True, url_path=rf"frames/(?P<number>{DIGITS})")
     def frame(self, request: Request, pk: str, number: str) -> HttpResponseBase:
         """One frame of a DICOM file or page of a TIFF as `rendition` shows the scan; as `thumbnail` with `size=thumbnail`."""
-        size = parsed(pictures.FrameSizeSerializer(data=request.query_params))["size"]
-        return self._rendition(request, *pictures.SIZES[size], frame=int(number))
+        query = parsed(pictures.FrameQuerySerializer(data=request.query_params))
+        return self._rendition(request, *pictures.SIZES[query["size"]], frame=int(number), is_same=query["same"])
 
     @extend_schema(
         parameters=[pictures.ViewFrameSerializer, *pictures.PIXEL_HEADERS], responses=stored_bytes("image/png")
@@ -249,12 +250,28 @@ class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin
         meaning, name = pictures.pixel_headers(facts), f"{image.code}_view.png"
         return made_response(request, png, content_type="image/png", file_name=name, headers=meaning)
 
+    @extend_schema(
+        parameters=[pictures.PixelsQuerySerializer, pictures.PIXEL_FACTS_HEADER],
+        responses=stored_bytes("application/octet-stream", "image/png"),
+    )
+    @action(detail=True)
+    def pixels(self, request: Request, pk: str) -> HttpResponseBase:
+        """The scan's own pixels at full size, as a viewer needs them. Grey of more than 8 bits: 16 bits each, packed as
+        docs/integrating.md says. Else a PNG of 8-bit grey or RGB. `Pixel-Facts` says what they are; a pixel p stands for
+        p * slope + intercept."""
+        image = self.get_object()
+        query = parsed(pictures.PixelsQuerySerializer(data=request.query_params))
+        facts, body = services.open_pixels(
+            actor=caller(request), image=image, frame=query["frame"], is_same=query["same"]
+        )
+        return pixels_response(request, facts, body, name=f"{image.code}_pixels")
+
     def _rendition(
-        self, request: Request, kind: RenditionKind, suffix: str, frame: int | None = None
+        self, request: Request, kind: RenditionKind, suffix: str, *, frame: int | None = None, is_same: bool = False
     ) -> HttpResponseBase:
         image = self.get_object()
         stream, blob = services.open_rendition(
-            actor=caller(request), image=image, kind=kind, frame=frame, held=held_digests(request)
+            actor=caller(request), image=image, kind=kind, frame=frame, is_same=is_same
         )
         name = f"{image.code}_{kind}" if frame is None else f"{image.code}_{kind}_{frame}"
         return blob_response(request, stream, blob, file_name=f"{name}.{suffix}")

@@ -24,6 +24,22 @@ class ViewFrameSerializer(serializers.Serializer[Any]):
     )
 
 
+class SameSerializer(serializers.Serializer[Any]):
+    same = serializers.BooleanField(
+        default=False,
+        help_text="More of a scan that you opened within the last hour, such as another of its frames: no further opening is "
+        "written down.",
+    )
+
+
+class PixelsQuerySerializer(ViewFrameSerializer, SameSerializer):
+    pass
+
+
+class FrameQuerySerializer(FrameSizeSerializer, SameSerializer):
+    pass
+
+
 def _header(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(
         name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description, response=[200, 304]
@@ -35,6 +51,15 @@ PIXEL_HEADERS: Final = (
     _header("Pixel-Intercept", "See Pixel-Slope."),
     _header("Pixel-Window", "The values that pages show black and white."),
     _header("Pixel-Note", "Why a scan of more than 8 bits is given with 8, where that is so."),
+)
+
+PIXEL_FACTS: Final = "Pixel-Facts"
+PIXEL_FACTS_HEADER: Final = _header(
+    PIXEL_FACTS,
+    "JSON: kind (grey16, grey8 or rgb8), columns, rows, slope, intercept, window (the values that pages show black and white), "
+    "windows of the file, padding (first and last pixel that is none), aspect (a pixel's height by its width), spacing (source, "
+    "row, column in millimetres, at), regions of an ultrasound picture, file_columns and file_rows (to which spacing and regions "
+    "belong), note.",
 )
 
 

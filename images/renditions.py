@@ -1,4 +1,4 @@
-"""The encrypted derivatives of a scan and of its frames: thumbnail, view, and the tile and view for learning of models."""
+"""The encrypted derivatives of a scan and of its frames: thumbnail, view, pixels; and the tile and view for learning of models."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ CONTENT_TYPES = {
     RenditionKind.VIEW: "image/png",
     RenditionKind.TILE: "application/octet-stream",
     RenditionKind.LEARNING: "application/octet-stream",
+    RenditionKind.PIXELS: "application/octet-stream",
 }
 
 NO_FRAME = "does_not_exist"
@@ -71,6 +72,12 @@ def _explained() -> Iterator[None]:
         ) from error
 
 
+def pixels(data: bytes, *, frame: int = 0) -> bytes:
+    """What a viewer shows of a file of our own, as `DecoderPool.pixels` says. Invalid as of `decode`."""
+    with _explained():
+        return default_pool().pixels(data, frame=frame)
+
+
 def part(decoded: Decoded, kind: RenditionKind) -> bytes:
     return {
         RenditionKind.THUMBNAIL: decoded.thumbnail,
@@ -96,6 +103,8 @@ def made(image: Image, kind: RenditionKind, frame: int = 0) -> bytes:
     """The bytes of a derivative, made from the original and not stored. Needs no database, if `image.blob` is at hand."""
     if image.blob is None:
         raise NotFound("This scan was erased.")
+    if kind is RenditionKind.PIXELS:
+        return pixels(blobs.read(image.blob), frame=frame)
     own = image.image_format == "DICOM"
     shown, learning = kind is RenditionKind.VIEW, kind is RenditionKind.LEARNING
     return part(decode(blobs.read(image.blob), own=own, rendition=shown, learning=learning, frame=frame), kind)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, QuerySet
+from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 
 from images import covering, policies
 from images.models import (
@@ -39,6 +39,17 @@ def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
     found = scans(user).filter(project=image.project_id, study=image.study, erased_at__isnull=True)
     places = [F(name).asc(nulls_last=True) for name in ("series_number", "series", "instance_number", "frame")]
     return (found if image.study else found.filter(pk=image.pk)).order_by(*places, "pk")
+
+
+def scans_beside(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
+    """The scans of the same patient, and of the same study where no patient is known, but this one: those of its study first, then
+    the newest."""
+    found = scans(user).filter(project=image.project_id, erased_at__isnull=True).exclude(pk=image.pk)
+    of_patient, of_study = Q(patient=image.patient or ""), Q(study=image.study or "")
+    same = Case(When(of_study, then=Value(0)), default=Value(1))
+    # Not `|`: an OR over two columns would look at every scan of the project.
+    rows = found.filter(of_patient if image.patient else of_study) if image.patient or image.study else found.none()
+    return rows.order_by(same, F("metadata__capture_date").desc(nulls_last=True), "-pk")
 
 
 def study_patients(image: Image) -> list[str]:

@@ -23,6 +23,7 @@ urlpatterns = [
     path("scans/<int:pk>/example/", guide_views.guide_example, name="guide_example"),
     path("projects/<int:pk>/scans/", views.scan_list, name="scan_list"),
     path("scans/<int:pk>/study/", views.study, name="study"),
+    path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),
     path("scans/<int:pk>/frames/", views.scan_frames, name="scan_frames"),
     path("scans/<int:pk>/release/", views.scan_release, name="scan_release"),
 ]

@@ -20,6 +20,7 @@ from mediscan_site.core.policies import require_admin
 ORDERINGS = ("upload_date", "updated_at", "instance_number")
 PAGE_SIZE = 48
 STUDY_SIZE = 96
+BESIDE_SIZE = 24
 
 
 @read_page
@@ -227,6 +228,14 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
     patients = selectors.study_patients(scan)
     context = {"scan": scan, "project": scan.project, "page": page, "patients": patients}
     return respond(request, "images/study.html", context)
+
+
+@read_page
+def scan_beside(request: HttpRequest, pk: int) -> HttpResponse:
+    """What to compare a scan with: the other views of its exam, and the patient's other exams, newest first."""
+    scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    context = {"scan": scan, "project": scan.project, "rows": selectors.scans_beside(request.user, scan)[:BESIDE_SIZE]}
+    return respond(request, "images/_beside.html" if request.htmx else "images/beside.html", context)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

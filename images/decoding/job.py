@@ -14,7 +14,7 @@ class Job:
 
     only_identity: say whose picture a DICOM file is and which one, and look at nothing else. split_from: give the frames or
     pages from this one on (0 is the first) as files of their own, of at most max_frames. frame: show this frame or page, from 1;
-    0 is the one that stands for all. learning: with the view for learning."""
+    0 is the one that stands for all. learning: with the view for learning. pixels: what a viewer shows at full size, alone."""
 
     format: str
     max_pixels: int
@@ -22,6 +22,7 @@ class Job:
     timeout_s: float
     rendition: bool = True
     learning: bool = False
+    pixels: bool = False
     deid: Mapping[str, Any] | None = None
     only_identity: bool = False
     split_from: int | None = None

@@ -13,7 +13,7 @@ from images.decoding import containers, deep, formats, icc, tiffs
 from images.decoding.errors import no_frame, too_many_pixels
 from images.decoding.facts import Facts
 from images.decoding.job import Job
-from images.decoding.own import Meaning, Own
+from images.decoding.own import Meaning
 from images.decoding.shaping import RENDITION_SIDE, fitting, plain, shrunk
 from images.decoding.window import numbers, to_grey, windowed
 
@@ -51,17 +51,17 @@ def load(data: bytes, job: Job) -> tuple[Image.Image, Facts]:
             raise too_many_pixels(width, height, max_pixels)
         known.check(data)
         facts = _facts(im, data, fmt, pages, page)
-        facts.own = Own() if job.learning else None
+        facts.wanted(job)
         if isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)  # Pillow applies and drops it while it loads
             tiffs.mend(im)
         elif fmt == "JPEG":
             containers.check_scans(data, width * height, progressive="progressive" in im.info)
-            im.draft(None, fitting(im.size, RENDITION_SIDE))  # fewer pixels, but all of the file is still read
+            if not facts.is_whole:
+                im.draft(None, fitting(im.size, RENDITION_SIDE))  # fewer pixels, but all of the file is still read
         im.load()
-        picture = (
-            plain(shrunk(deep.picture(im, data, facts)), facts) if deep.is_deep(im, facts) else _eight_bit(im, facts)
-        )
+        is_deep = deep.is_deep(im, facts)
+        picture = plain(shrunk(deep.picture(im, data, facts), facts), facts) if is_deep else _eight_bit(im, facts)
         picture = icc.to_srgb(picture, _profile(im) if im.mode != "CMYK" else None, facts.notes)
         if not isinstance(im, TiffImagePlugin.TiffImageFile):
             facts.orientation = _orientation(im, facts)
@@ -132,17 +132,17 @@ def _eight_bit(im: Image.Image, facts: Facts) -> Image.Image:
             meaning = Meaning(high, low) if facts.white_is_zero else Meaning(low, high)
             facts.own.keep(numbers(im, unsigned=unsigned), meaning)
         facts.notes.append(windowed(low, high))
-        return shrunk(grey)
+        return shrunk(grey, facts)
     if facts.bits == 16:
         facts.notes.append("The file has 16 bits per channel; the 8 most significant ones are used.")
     if im.mode == "P":
         return _eight_bit_palette(im, facts)
     if im.mode == "1":
-        return shrunk(im.convert("L"))
-    small = shrunk(im)
+        return shrunk(im.convert("L"), facts)
+    small = shrunk(im, facts)
     return plain(icc.to_srgb(small, _profile(im), facts.notes) if im.mode == "CMYK" else small, facts)
 
 
 def _eight_bit_palette(im: Image.Image, facts: Facts) -> Image.Image:
     full = im.convert("RGBA" if "transparency" in im.info else "RGB")
-    return plain(shrunk(full), facts)
+    return plain(shrunk(full, facts), facts)

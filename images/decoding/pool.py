@@ -105,9 +105,13 @@ class DecoderPool:
         With `deid`, UIDs are those of the file as it will be stored; without, as they are in a file of our own."""
         job = self._job("DICOM", deid=deid_as_json(deid), only_identity=True)
         self._accepted(data)
-        header, _ = self._done(job, data)
-        found: dict[str, str | int | None] = _facts(header)["identity"]
+        found: dict[str, str | int | None] = _facts(self._done(job, data)[0])["identity"]
         return found
+
+    def pixels(self, data: bytes, *, frame: int = 0) -> bytes:
+        """What a viewer shows of a file of our own, at full size (see `render`). `frame`: as `decode`. Raises Undecodable."""
+        header, body = self._done(self._job(self._accepted(data), pixels=True, frame=frame), data)
+        return _parts(header | _facts(header), body)["pixels"]
 
     def split(self, data: bytes) -> Iterator[bytes]:
         """The frames of a DICOM file or the pages of a TIFF file as files of their own, one after the other.
@@ -160,8 +164,7 @@ class DecoderPool:
     def close(self) -> None:
         """Stop idle children now and busy ones after their file; later calls of decode() raise RuntimeError."""
         with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
+            self._closed, idle, self._idle = True, self._idle, []
             self._children.difference_update(idle)
         for child in idle:
             child.close()
@@ -250,8 +253,7 @@ def _parts(header: dict[str, Any], body: bytes) -> dict[str, bytes]:
 
 def _result(header: dict[str, Any], body: bytes) -> Decoded:
     facts = _facts(header)
-    lists = {name: tuple(facts[name]) for name in ("notes", "actions")}
-    return Decoded(**facts | lists | _parts(header, body))
+    return Decoded(**facts | {name: tuple(facts[name]) for name in ("notes", "actions")} | _parts(header, body))
 
 
 _limits = _DEFAULTS

@@ -12,15 +12,18 @@ from typing import Any, Final
 
 from PIL import Image
 
-from images.decoding import pages, pictures, verify, writing
+from images.decoding import pages, pictures, verify, whole, writing
 from images.decoding.dicom import frames, loading
+from images.decoding.dicom.shape import ALIKE
 from images.decoding.errors import Undecodable
 from images.decoding.facts import Facts
 from images.decoding.job import Job
+from images.decoding.own import Own
 from images.decoding.phash import phash
 from images.decoding.result import TILE_SIDE, VIEW_SIDE
 from images.decoding.shaping import RENDITION_SIDE, fit, fitting
 from images.decoding.viewing import packed
+from images.decoding.whole import Whole
 
 THUMBNAIL_SIDE: Final = 256
 TEXT_LIKE: Final = "text_like_border"
@@ -51,6 +54,12 @@ def render(data: bytes, job: Job) -> tuple[dict[str, Any], dict[str, bytes]]:
             raise verify.explain(error, data, job.format) from error
     if any("exif" in str(warning.message).lower() for warning in caught):
         facts.notes.append("The EXIF block of the file is damaged and was ignored.")
+    return ({}, {"pixels": _whole(picture, facts)}) if job.pixels else _derived(picture, facts, kept, job)
+
+
+def _derived(
+    picture: Image.Image, facts: Facts, kept: loading.Kept, job: Job
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     grey = picture if picture.mode == "L" else picture.convert("L")
     beside = _beside.submit(_looked_at, picture, grey, is_held=bool(kept.hold))
     header, parts = _outputs(picture, grey, facts, rendition=job.rendition)
@@ -105,12 +114,36 @@ def _outputs(
 def _learned(picture: Image.Image, facts: Facts) -> bytes:
     """The view for learning, as `images.learning` reads it: of the file's own values where it has more than 8 bits of grey, else
     of the picture that pages show."""
-    if facts.own is not None and (own := facts.own.view(fitting(picture.size, VIEW_SIDE))):
+    if isinstance(facts.own, Own) and (own := facts.own.view(fitting(picture.size, VIEW_SIDE))):
         return packed(own[0], _encoded(own[1], "PNG", **_FILTERED))
     small = fit(picture, VIEW_SIDE)
     pixels = _encoded(small.copy() if small is picture else small, "PNG", **_RUN_LENGTH)
     note = {"note": facts.own.note} if facts.own is not None and facts.own.note else {}
     return packed({"slope": 1.0, "intercept": 0.0, "window": [0.0, 255.0], **note}, pixels)
+
+
+def _whole(picture: Image.Image, facts: Facts) -> bytes:
+    """What a viewer shows, at full size, as `images.pixels` reads it: the file's own values where it has more than 8 bits of grey,
+    else the picture, as PNG."""
+    own, told = facts.own, {"windows": [], "spacing": None, "regions": []} | facts.told
+    if isinstance(own, Whole) and own.pixels is not None:
+        rows, columns = own.pixels.shape
+        header, body = {"kind": "grey16", "note": ""} | own.facts, whole.packed(own.pixels)
+    else:
+        (columns, rows), full = picture.size, {"slope": 1.0, "intercept": 0.0, "window": [0.0, 255.0], "padding": None}
+        kind, note = "grey8" if picture.mode == "L" else "rgb8", own.note if own else ""
+        header, body = full | {"kind": kind, "note": note}, _encoded(picture, "PNG", **_RUN_LENGTH)
+    # A pixel's height by its width: the picture is stretched to its true shape already.
+    aspect = picture.size[1] * columns / (picture.size[0] * rows)
+    aspect = aspect if abs(aspect - 1) > ALIKE else 1.0
+    size = {
+        "columns": columns,
+        "rows": rows,
+        "aspect": aspect,
+        "file_columns": facts.size[0],
+        "file_rows": facts.size[1],
+    }
+    return packed(size | told | header, body)
 
 
 def _encoded(im: Image.Image, fmt: str, **options: Any) -> bytes:

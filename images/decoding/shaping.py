@@ -5,6 +5,7 @@ from typing import Final
 from PIL import Image, ImageChops
 
 from images.decoding.facts import Facts
+from images.decoding.whole import factor_of
 
 RENDITION_SIDE: Final = 2048
 
@@ -38,12 +39,13 @@ def fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-def shrunk(im: Image.Image) -> Image.Image:
-    """The picture at less than twice RENDITION_SIDE, by whole factors: all derivatives are made from this one.
+def shrunk(im: Image.Image, facts: Facts | None = None) -> Image.Image:
+    """The picture at less than twice RENDITION_SIDE, by whole factors: all derivatives are made from this one. For a viewer at
+    full size, or what it can hold of that.
 
     That is quick, and saves memory before colours are converted.
     """
-    factor = max(im.size) // RENDITION_SIDE
+    factor = factor_of(im.size) if facts and facts.is_whole else max(im.size) // RENDITION_SIDE
     return im.reduce(factor) if factor > 1 else im
 
 

@@ -147,6 +147,7 @@ class RenditionKind(models.TextChoices):
     VIEW = "rendition"
     TILE = "tile"
     LEARNING = "learning"
+    PIXELS = "pixels"
 
 
 class Rendition(models.Model):

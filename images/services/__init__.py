@@ -12,7 +12,7 @@ from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.keeping import on_intake_views
 from images.services.members import add_member, grant, remove_member, revoke
-from images.services.opening import open_original, open_rendition, open_view
+from images.services.opening import open_original, open_pixels, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
 from images.services.scans import store_scan
@@ -35,6 +35,7 @@ __all__ = [
     "on_intake_views",
     "on_release",
     "open_original",
+    "open_pixels",
     "open_rendition",
     "open_view",
     "parse_facts",

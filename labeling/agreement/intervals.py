@@ -19,6 +19,7 @@ SEED: Final = 20_000
 TOO_FEW: Final = f"fewer than {FEWEST} scans"
 TOO_FEW_PATIENTS: Final = f"scans of fewer than {FEWEST} patients"
 ONE_CLASS: Final = "all in one class"
+TOO_RARE: Final = "seen too seldom"
 ALL_AGREE: Final = "all agree, so nothing varies"
 
 
@@ -59,7 +60,7 @@ def figure(sums: Floats, clusters: Sequence[str], statistic: Callable[[Floats], 
         return Figure(value, n=n, why=TOO_FEW_PATIENTS)
     ends = drawn(sums, clusters, statistic)
     if ends is None or ends[0] == ends[1]:
-        return Figure(value, n=n, why=ALL_AGREE if value > 1 - 1e-9 else ONE_CLASS)
+        return Figure(value, n=n, why=ALL_AGREE if value > 1 - 1e-9 else TOO_RARE)
     return Figure(value, *ends, n=n)
 
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('images', '0012_reading_options'),
-        ('labeling', '0013_member_frames'),
+        ('labeling', '0014_reads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -91,8 +91,8 @@ class Decision(models.Model):
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="decisions")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     task = models.CharField(max_length=8, choices=[("label", "label"), ("review", "review")])
-    # The scan's version afterwards: while it has it, nothing has happened since. Null: one read of several, which changes no scan.
-    scan_version = models.PositiveIntegerField(null=True)
+    # The scan's version afterwards: while it has it, nothing has happened since.
+    scan_version = models.PositiveIntegerField()
     label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="decision")
     review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
     label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")

@@ -13,7 +13,7 @@ from images.models import ApprovalStatus, Image, Project
 from images.policies import can
 from labeling.models import GoldScan, Label, Lease, Read
 from labeling.policies import HELD, HIDDEN, gold_unread
-from labeling.reading.change import Current, hold, remember
+from labeling.reading.change import Current, hold
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import tidy
 from mediscan_site.core.models import User
@@ -68,16 +68,14 @@ def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> 
     read.save()
     Lease.objects.filter(image=image, task=Lease.Task.LABEL, holder=actor).delete()
     record_label(image, actor, label)
-    remember(current, current.state, actor, task=Lease.Task.LABEL, read=True, label=label)
     return LabelOutcome(image, label, changed=True)
 
 
-def take_back(read: Read) -> None:
-    """Undo: the scan is handed out anew."""
-    kind = read.kind
+def give_again(read: Read) -> None:
+    """What was said of it is taken back: it waits once more, and the reader cannot tell it from any other scan."""
     Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
-    against = read.against if kind == Read.Kind.REPEAT else None
-    Read.objects.create(image=read.image, reader=read.reader, kind=kind, against=against, waiting=True)
+    against = read.against if read.kind == Read.Kind.REPEAT else None
+    Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, kind=read.kind, against=against, waiting=True)
 
 
 def recent(user: User) -> QuerySet[Read]:

@@ -103,11 +103,10 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     new = label is not None and label._state.adding
     if label is None:
         Reference.objects.filter(image=image).delete()
-    else:
+    elif label != current.label:
         if new:
             label.save(force_insert=True)
-        if label != current.label:
-            Reference.objects.update_or_create(image=image, defaults={"label": label})
+        Reference.objects.update_or_create(image=image, defaults={"label": label})
     Lease.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
     _show(image, columns)
@@ -116,25 +115,25 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
             hook(image)
 
 
+def remember(current: Current, before: State, actor: User, *, task: str, **about: Any) -> None:
+    """What the actor has just written over, for `undo`. `about`: the new label, the review."""
+    Decision.objects.create(
+        image=current.image,
+        actor=actor,
+        task=task,
+        scan_version=current.image.version,
+        label_before=current.label,
+        approval_before=before.approval,
+        **about,
+    )
+
+
 def hold(current: Current) -> None:
     """Until this transaction ends nobody else reads or changes this scan, or the race is lost: what is counted now stays so.
     SQLite has no locks of rows; there a transaction that writes is alone anyway."""
     rows = Image.objects.select_for_update().filter(pk=current.image.pk, version=current.image.version)
     if not rows.values_list("pk", flat=True):
         raise Lost
-
-
-def remember(current: Current, before: State, actor: User, *, task: str, read: bool = False, **about: Any) -> None:
-    """What the actor has just written over, for `undo`. `about`: the new label, the review. `read`: it is one read of several."""
-    Decision.objects.create(
-        image=current.image,
-        actor=actor,
-        task=task,
-        scan_version=None if read else current.image.version,
-        label_before=current.label,
-        approval_before=before.approval,
-        **about,
-    )
 
 
 def settle_doubt(image: Image, actor: User) -> None:

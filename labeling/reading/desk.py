@@ -11,9 +11,11 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from images.selectors import scans
 from labeling.models import Label, Lease, Read, Reference, Review
+from labeling.policies import visible_labels
 from labeling.reading import again
-from labeling.reading.queue import LEASE, MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
-from labeling.reading.selectors import held_leases, labels
+from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
+from labeling.reading.rows import LEASE
+from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
@@ -139,8 +141,9 @@ def reviewed_already(request: HttpRequest, image: Image, given: dict[str, Any]) 
 
 
 def with_history(request: HttpRequest, ready: Sequence[Image]) -> None:
-    """Puts the labels so far beside each scan, as `history`: one query for all."""
-    rows = labels(request.user).filter(image__in=ready).select_related("decision__undone").order_by("pk")
+    """Puts the labels so far that the reader sees beside each scan, as `history`: one query for all."""
+    seen = visible_labels(request.user).filter(image__in=ready)
+    rows = seen.select_related("label_class", "reader", "decision__undone").order_by("pk")
     told: dict[int, list[Label]] = {scan.pk: [] for scan in ready}
     for label in rows:
         told[label.image_id].append(label)

@@ -17,7 +17,7 @@ from labeling.models import Decision, Label, Lease
 from labeling.reading import desk
 from labeling.reading.forms import REASONS, DeskLabelForm, SkipForm
 from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
-from labeling.reading.undo import last_decision
+from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
@@ -101,8 +101,8 @@ def _save(request: HttpRequest, form: DeskLabelForm) -> None:
 
 
 def _comes_again(outcome: LabelOutcome) -> bool:
-    alone = outcome.image.project.reads_wanted == 1
-    return alone and not outcome.changed and outcome.image.approval_status == "rejected"
+    rejected = outcome.image.approval_status == "rejected" and outcome.image.project.reads_wanted == 1
+    return rejected and not outcome.changed
 
 
 def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, 
         "project": project,
         "classes": active_classes(project),
         "reasons": REASONS,
-        "undoable": last_decision(caller(request), project, Lease.Task.LABEL),
+        "undoable": last_done(caller(request), project, Lease.Task.LABEL),
     }
     back = _asked_label(request, project, asked)
     if back is not None:

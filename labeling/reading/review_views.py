@@ -18,7 +18,7 @@ from labeling.reading import desk, reviews
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
 from labeling.reading.label_views import skipped, taken_back
 from labeling.reading.queue import waiting
-from labeling.reading.undo import last_decision
+from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
@@ -86,7 +86,7 @@ def _context(request: HttpRequest, project: Project, first: int | None) -> dict[
         "upcoming": opened.ready[1:],
         "classes": active_classes(project),
         "rejections": REJECTIONS,
-        "undoable": last_decision(caller(request), project, Lease.Task.REVIEW),
+        "undoable": last_done(caller(request), project, Lease.Task.REVIEW),
     }
 
 

@@ -13,10 +13,10 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
-from labeling.models import Decision, Label, Lease, Read
+from labeling.models import Label, Lease, Read, Review
 from labeling.policies import enough_read, open_to_reading, require, require_class
 from labeling.reading import again
-from labeling.reading.change import Current, Lost, change, hold, remember, step, write
+from labeling.reading.change import Current, Lost, change, hold, step, write
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text, tidy
@@ -84,7 +84,6 @@ def _read(current: Current, actor: User, values: dict[str, Any], reads: list[Rea
         Read.objects.filter(pk=mine.pk).update(active=None, kind=Read.Kind.REPLACED)
         reads.remove(mine)
     record_label(image, actor, label)
-    remember(current, current.state, actor, task=Lease.Task.LABEL, read=True, label=label)
     settle(current, actor, [*reads, _seated(image, actor, label, {read.seat for read in reads})])
     return LabelOutcome(image, label, changed=True)
 
@@ -147,33 +146,31 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     return LabelOutcome(current.image, None, changed=True)
 
 
-def take_back(current: Current, actor: User, last: Decision) -> None:
+def take_back(current: Current, actor: User, label: Label) -> None:
     """Undo of one read of several. When it was the last one, and so completed the reading, only right away: later the reader has
     seen what the others said."""
     hold(current)
-    read = Read.objects.filter(label=last.label_id, reader=actor).exclude(kind=Read.Kind.REPLACED).first()
-    if read is None or last.label is None:
-        raise Conflict(OVER, code="changed_since")
-    if read.kind != Read.Kind.INDEPENDENT:
-        again.take_back(read)
-        return
-    slip = last.label.annotation_date > timezone.now() - SLIP
+    read = Read.objects.filter(label=label, reader=actor, kind=Read.Kind.INDEPENDENT).first()
+    slip = label.annotation_date > timezone.now() - SLIP
     complete = len(open_reads(current.image)) >= current.image.project.reads_wanted
-    if read.active and (slip or not complete):
+    if read is not None and read.active and (slip or not complete):
         Read.objects.filter(pk=read.pk).update(active=None)
-    elif slip and read.against_id == last.label_id and current.label == last.label:
-        _reopen(current, read, last)
+    elif read is not None and slip and read.against_id == label.pk and current.label == label:
+        _reopen(current, read, label)
     else:
         raise Conflict(OVER, code="changed_since")
 
 
-def _reopen(current: Current, read: Read, last: Decision) -> None:
-    """The agreement that this read completed is none: the others' reads stand open again."""
-    before = last.label_before
-    status = LabelStatus.UNLABELED if before is None else LabelStatus.LABELED
-    Read.objects.filter(against=last.label_id, kind=Read.Kind.INDEPENDENT).update(active=True, against=None)
+def _reopen(current: Current, read: Read, label: Label) -> None:
+    """The agreement that this read completed is none: the others' reads stand open again, and so does a rejection before them."""
+    rejected = Review.objects.filter(image=current.image, status=Review.Status.REJECTED, label__round__lt=label.round)
+    before = rejected.select_related("label__label_class", "label__reader").order_by("-pk").first()
+    Read.objects.filter(against=label, kind=Read.Kind.INDEPENDENT).update(active=True, against=None)
     Read.objects.filter(pk=read.pk).update(active=None)
-    write(current, State(status, ApprovalStatus(last.approval_before)), label=before)
+    if before is None:
+        write(current, State(LabelStatus.UNLABELED, ApprovalStatus.PENDING), label=None)
+    else:
+        write(current, State(LabelStatus.LABELED, ApprovalStatus.REJECTED), label=before.label)
 
 
 def adjudicate(

@@ -1,9 +1,10 @@
 """Pages that span several apps: signing in, the dashboard, one scan, jobs, the audit log."""
 
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mediscan_site.front import views
+from mediscan_site.front import style, views
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
@@ -33,3 +34,6 @@ urlpatterns = [
     path("jobs/", views.jobs, name="jobs"),
     path("audit/", views.audit, name="audit"),
 ]
+
+if settings.DEBUG:
+    urlpatterns.append(path("style/", style.style, name="style"))

@@ -1,5 +1,6 @@
 """Pages that span several apps: signing in, the dashboard, one scan with all that was said about it, jobs, the audit log."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +29,7 @@ from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.core.services import set_preferences
 from mediscan_site.front import forms, selectors, timeline
 from models_registry.grades import accepting as registry
+from models_registry.models import Grade
 from models_registry.selectors import grades
 
 AUDIT_PAGE = 100
@@ -94,11 +96,13 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
     project, version = found.project, {"version": found.version}
+    known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
         "scan": found,
         "project": project,
         "labels": label_history(found, request.user),
-        "grades": grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN],
+        "grades": known,
+        "heat": _over(request, known),
         "moments": timeline.of_scan(found, request.user),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
         "label_form": LabelForm(project=project, initial=version),
@@ -106,6 +110,13 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
     }
+
+
+def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
+    """The grade whose heat map may be laid over the picture: the one that is asked for, else the newest with an answer."""
+    answered = [grade for grade in known if grade.status == Grade.Status.SUCCEEDED]
+    asked = request.GET.get("heat", "")
+    return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
 
 
 def _first(request: HttpRequest) -> int | None:

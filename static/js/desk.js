@@ -1,6 +1,6 @@
 // A desk: the next scan is painted at once from what was fetched ahead, while the answer about the last one is on its way. An
 // answer that could not be sent is kept until it is saved, or until it is said why it cannot be.
-import { Card, pictured } from "./desk/cards.js";
+import { Card } from "./desk/cards.js";
 import { watchFields } from "./desk/fields.js";
 import { watchGuide } from "./desk/guide.js";
 import { Line } from "./desk/line.js";
@@ -9,6 +9,8 @@ import { say } from "./said.js";
 
 // A key that is pressed when the scan has just changed was meant for the one before.
 const MEANT_MS = 150;
+// What needs no look at the picture, or is about one that cannot be shown.
+const BLINDLY = ["undo", "skip", "ungradable"];
 // The server hands a scan out for ten minutes.
 const FRESH_MS = 540_000;
 
@@ -22,8 +24,12 @@ class Desk {
     this.line = new Line(root);
     this.outbox = new Outbox(this.line, { answered: (...what) => this.answered(...what), name: root.dataset.address });
     root.addEventListener("submit", (event) => this.submitted(event));
+    root.addEventListener("viewer:painted", ({ detail }) => {
+      if (this.current && String(detail.scan) === this.current.id) this.current.seenAt ??= performance.now();
+    });
     root.addEventListener("click", (event) => this.clicked(event));
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+    window.addEventListener("online", () => this.again());
     window.addEventListener("beforeunload", (event) => this.outbox.size && event.preventDefault());
     this.read(this.place);
     this.current = this.order.length ? this.cards.get(this.order[0]) : this.back ?? null;
@@ -60,6 +66,7 @@ class Desk {
     const old = this.cards.get(source.dataset.scan);
     if (old && old.version === source.dataset.version && !("back" in source.dataset)) {
       old.came = Date.now();
+      old.preload();
       return old;
     }
     const card = new Card(source);
@@ -81,7 +88,7 @@ class Desk {
     event.preventDefault();
     const button = event.submitter;
     if (!button || button.name === "nothing" || this.busy) return;
-    if (!["undo", "skip"].includes(button.name) && !this.looked()) say(this.root.dataset.looking);
+    if (!BLINDLY.includes(button.name) && !this.looked()) say(this.root.dataset.looking);
     else await this.alone(() => (button.name === "undo" ? this.undo(button) : this.decide(button)));
   }
 
@@ -144,13 +151,13 @@ class Desk {
       return;
     }
     this.current = card;
+    card.seenAt = undefined;
     card.fill(this.place);
     const left = card.back ? card.left : this.left;
     if (left) this.place.querySelector("[data-left]").replaceChildren(...left.map((node) => node.cloneNode(true)));
     const on = this.place.querySelector("[data-on]");
     if (on) on.hidden = !card.back;
     this.reset();
-    this.seen(card);
   }
 
   // The fields are empty again, and what had the focus keeps it.
@@ -169,12 +176,9 @@ class Desk {
     }
   }
 
-  async seen(card) {
-    card.seenAt = undefined;
-    await pictured(this.place.querySelector("[data-part=picture]"));
-    requestAnimationFrame(() => {
-      card.seenAt = performance.now();
-    });
+  // From when on the picture is there: the viewer says when it is painted.
+  seen(card) {
+    card.seenAt = this.place.querySelector("[data-viewer]")?.dataset.painted === card.id ? performance.now() : undefined;
   }
 
   // An answer came about something that was sent: said in words, and what it brought is ready.
@@ -182,6 +186,12 @@ class Desk {
     this.cards.delete(entry.scan);
     this.read(page);
     this.tell(page);
+    this.again();
+  }
+
+  // The connection is back: a picture that did not come is asked for once more.
+  again() {
+    if (this.current && this.current.seenAt === undefined) this.current.fill(this.place);
   }
 
   tell(page) {

@@ -1,2 +1,2 @@
 // The viewer of scans: what it can do is in the folder beside this file.
-import "./viewer/main.js";
+export { preload, show } from "./viewer/main.js";

@@ -146,7 +146,7 @@ def test_undo_on_the_desk_leads_back_to_the_scan(browser, author, project, make_
     client.get(url)
     seen = client.post(url, label_post(first, label_class=wanted), headers=HTMX)
     assert (seen.context["scan"], seen.context["upcoming"]) == (second, (third,))
-    press = {"undo": seen.context["undoable"].pk}
+    press = {"undo": seen.context["undoable"].key}
     back = client.post(url, press, headers=HTMX)
     assert f"Taken back: {first.code}" in texts(back) and back.context["scan"] == first
     # The same request again, because its answer was lost, takes nothing more back.
@@ -160,7 +160,7 @@ def test_undo_of_a_review_leads_back_to_the_label(browser, colleague, project, m
     scan = make_scan(seed=1, label="NORMAL")
     client, url = browser(colleague), reverse("review", args=[project.pk])
     said = client.post(url, {"image": scan.pk, "version": scan.version, "status": "approved"}, headers=HTMX)
-    back = client.post(url, {"undo": said.context["undoable"].pk}, follow=True)
+    back = client.post(url, {"undo": said.context["undoable"].key}, follow=True)
     assert back.context["scan"] == scan
     scan.refresh_from_db()
     assert scan.approval_status == "pending"

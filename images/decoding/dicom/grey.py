@@ -16,6 +16,7 @@ from pydicom.multival import MultiValue
 from images.decoding.dicom import padding, tables, windows
 from images.decoding.facts import Facts
 from images.decoding.own import Meaning, Own
+from images.decoding.whole import Whole
 from images.decoding.window import window, windowed
 
 _SAMPLE: Final = 1_000_000
@@ -72,14 +73,13 @@ class _Grey:
         """The grey level of every pixel."""
         return mapped(values, self)
 
-    def hand_on(self, values: Values, own: Own) -> None:
-        """Leave the values after the modality LUT for the view for learning."""
+    def hand_on(self, values: Values, own: Own | Whole) -> None:
+        """Leave the values after the modality LUT for whoever asked for them."""
         if not isinstance(self.voi, windows.Plain):
             own.note = _BY_TABLE
             return
         black, white = (self.voi.high, self.voi.low) if self.inverted else (self.voi.low, self.voi.high)
-        ends = padding.between(values, self.flat)
-        outside = None if ends is None else lambda found: (found >= ends[0]) & (found <= ends[1])
+        outside = padding.between(values, self.flat)
         if isinstance(self.modality, _Rescale):
             meaning = Meaning(black, white, self.modality.factor, self.modality.offset)
             own.keep(values, meaning, padding=outside)

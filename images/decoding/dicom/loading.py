@@ -14,9 +14,9 @@ from images.decoding.deid.sweep import deidentify
 from images.decoding.dicom import elements, pixels, reading, shape
 from images.decoding.dicom.identity import Identity, identity
 from images.decoding.dicom.tags import tags
+from images.decoding.dicom.told import for_viewer
 from images.decoding.facts import Facts
 from images.decoding.job import Job
-from images.decoding.own import Own
 from images.decoding.shaping import plain, shrunk
 
 BURNED_IN: Final = "burned_in_annotation"
@@ -53,11 +53,13 @@ def told(data: bytes, job: Job) -> Identity:
 def load(data: bytes, job: Job) -> tuple[Image.Image, Facts, Kept]:
     """The picture, 8-bit grey or RGB, with square pixels, as large as `shrunk` leaves it. Raises Undecodable."""
     dataset, facts = reading.read(data, job.max_bytes, job.max_pixels, job.frame)
-    facts.own = Own() if job.learning else None
+    facts.wanted(job)
     flat = pixels.settings(dataset, facts.shown)
-    picture = plain(shrunk(pixels.picture(dataset, flat, facts)), facts)
+    picture = plain(shrunk(pixels.picture(dataset, flat, facts), facts), facts)
     picture = icc.to_srgb(picture, colours(dataset), facts.notes)
     picture = shape.squared(picture, dataset, flat, facts.notes)
+    if job.pixels:
+        facts.told = for_viewer(dataset, flat)
     if job.deid is None:
         return picture, facts, Kept()
     kept = Kept(tags(dataset, flat, facts.notes), hold=_hold(dataset))

@@ -43,7 +43,7 @@ def spacing(dataset: Dataset, groups: Dataset, notes: list[str]) -> Spacing:
 
     What is there and cannot be read, or is no single number, is left empty and named in `notes`."""
     try:
-        keyword, row, column, at = next(_candidates(dataset, groups, notes), ("", 0.0, 0.0, ""))
+        keyword, row, column, at = next(candidates(dataset, groups, notes), ("", 0.0, 0.0, ""))
     except Unreadable as error:
         notes.append(_UNREADABLE.format(error))
         return _NONE
@@ -58,7 +58,7 @@ def spacing(dataset: Dataset, groups: Dataset, notes: list[str]) -> Spacing:
     return Spacing(row, at)
 
 
-def _candidates(dataset: Dataset, groups: Dataset, notes: list[str]) -> Iterator[_Found]:
+def candidates(dataset: Dataset, groups: Dataset, notes: list[str]) -> Iterator[_Found]:
     """(element, row, column, where), the one that counts first."""
     if regions := ultrasound.scales(dataset):
         if len(regions) > 1:

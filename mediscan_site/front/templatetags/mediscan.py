@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from images import facts, frames
+from images import facts, frames, looking
 from images.models import Image, Metadata, Project
 from images.policies import permissions
 from labeling.datasets.selectors import erased_members
@@ -165,6 +165,26 @@ def item(mapping: object, key: object) -> object:
 def words(value: object) -> str:
     """test_split -> test split."""
     return str(value).replace("_", " ").replace(".", " · ")
+
+
+@register.simple_tag
+def viewing(scan: Image, frame: int | None = None) -> str:
+    """What the viewer needs to know of a scan, as JSON."""
+    return looking.look_as_json(scan, frame or 0)
+
+
+@register.simple_tag
+def first_frame(scan: Image, frame: int | None = None) -> int:
+    """The frame of a scan of several that is shown first, if none is asked for: one that counts, else the first. Else 0."""
+    if frame or scan.frames_shown < 2:
+        return frame or 0
+    return next(iter(frames.looked_at(scan, scan.project).frames), 1)
+
+
+@register.filter
+def own_windows(user: Any) -> str:
+    """The windows of the viewer that the person keeps, as JSON."""
+    return looking.own_windows(user)
 
 
 @register.simple_tag

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from labeling.agreement.intervals import ALL_AGREE, ONE_CLASS, TOO_FEW, TOO_FEW_PATIENTS, Figure
+from labeling.agreement.intervals import ALL_AGREE, ONE_CLASS, TOO_FEW, TOO_FEW_PATIENTS, TOO_RARE, Figure
 
 register = template.Library()
 # Landis & Koch 1977: words that readers of the literature expect. They are a convention, and the page says so.
@@ -38,6 +38,7 @@ def _why(reason: str) -> str:
         TOO_FEW: _("fewer than 10 scans"),
         TOO_FEW_PATIENTS: _("scans of fewer than 10 patients"),
         ONE_CLASS: _("all in one class"),
+        TOO_RARE: _("seen too seldom"),
         ALL_AGREE: _("all agree, so nothing varies"),
         "nothing was read": _("nothing was read"),
     }.get(reason, reason)

@@ -355,3 +355,24 @@ def test_post_labels_is_the_reader_s_own_read(make_scan, author, colleague, api)
     assert second.status_code == 201
     late = api(colleague).post("/api/v1/labels/", {"image": scan.pk, "label": "OPACITY"}, format="json")
     assert (late.status_code, late.data["errors"][0]["code"]) == (409, "reads_complete")
+
+
+def test_undo_takes_a_read_back_also_the_one_that_made_the_label(make_scan, author, colleague, third, admin, project):
+    from labeling.reading.undo import undo_last
+
+    scan = make_scan(seed=1)
+    said(scan, author, "OPACITY")
+    undo_last(actor=author, project=project, task="label")
+    assert claimed(author, project) == [scan.pk]
+    said(scan, author, "OPACITY")
+    said(scan, colleague, "OPACITY")
+    undo_last(actor=colleague, project=project, task="label")
+    assert (fresh(scan).label_status, Read.objects.filter(active=True).count()) == ("unlabeled", 1)
+    said(scan, colleague, "NORMAL")
+    undo_last(actor=colleague, project=project, task="label")
+    said(scan, colleague, "OPACITY")
+    Label.objects.update(annotation_date=timezone.now() - timedelta(minutes=5))
+    with pytest.raises(Conflict) as late:
+        undo_last(actor=colleague, project=project, task="label")
+    assert late.value.code == "changed_since"
+    assert fresh(scan).approval_status == "approved"

@@ -101,3 +101,39 @@ def test_a_kept_label_taken_back_may_be_doubted_again(make_scan, author, colleag
     assert KeptLabel.objects.exists()
     undone(colleague, project, "review")
     assert not KeptLabel.objects.exists()
+
+
+def test_one_of_several_reads_taken_back_wants_its_reader_again(make_scan, author, colleague, project):
+    from labeling.reading.queue import claim_scans
+
+    project.reads_wanted = 2
+    project.save()
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    label_scan(actor=author, image=scan, label_class=normal)
+    assert claim_scans(actor=author, project=project, task="label") == []
+    undone(author, project)
+    assert [lease.image_id for lease in claim_scans(actor=author, project=project, task="label")] == [scan.pk]
+    label_scan(actor=author, image=scan, label_class=opacity)
+    label_scan(actor=colleague, image=scan, label_class=opacity)
+    # They agree: it is everybody's label now. Only whose read made it may take that back, right away.
+    with pytest.raises(Conflict) as refused:
+        undone(author, project)
+    assert refused.value.code == "changed_since"
+    assert standing(scan)[:3] == ("labeled", "approved", opacity.pk)
+
+
+def test_a_scan_that_was_given_again_waits_once_more_when_its_read_is_taken_back(make_scan, author, project):
+    from labeling.models import Read
+    from labeling.reading.queue import claim_scans
+
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    first = label_scan(actor=author, image=scan, label_class=normal).label
+    Read.objects.create(image=scan, reader=author, kind="repeat", against=first, waiting=True)
+    assert len(claim_scans(actor=author, project=project, task="label")) == 1
+    again = label_scan(actor=author, image=scan, label_class=opacity).label
+    assert again.read.kind == "repeat" and standing(scan)[2] == normal.pk
+    undone(author, project)
+    (waiting,) = Read.objects.filter(waiting=True)
+    assert (waiting.kind, waiting.against) == ("repeat", first)
+    undone(author, project)
+    assert standing(scan)[0] == "unlabeled"
