@@ -4,7 +4,8 @@ others say of a scan: that stays covered from whoever may still have to say some
 from datetime import timedelta
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from images import covering
@@ -77,7 +78,10 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     if is_admin(user) or not user.is_authenticated:
         return held
     wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
-    wanting &= ~Q(**{f"{path}pk__in": enough_read()})
+    # By each row, not as a list of keys, which a page of scans would make anew.
+    open_reads = Read.objects.filter(image=OuterRef(f"{path}pk"), active=True).order_by()
+    number = open_reads.annotate(number=Func(F("pk"), function="COUNT")).values("number")
+    wanting &= Q(LessThan(Subquery(number, output_field=IntegerField()), F(f"{path}project__reads_wanted")))
     gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
