@@ -26,12 +26,11 @@ from mediscan_site.core.http.csv import Download, csv_response, wants_csv
 from mediscan_site.core.http.preconditions import expected_version
 
 WEIGHTED = OpenApiParameter("weights", str, enum=WEIGHTS, description="by how far apart classes stand in their order")
-_list = {"filterset_fields": ()}
 
 
 class ProjectReadersViewSet(ProjectDoubtsViewSet):
     @extend_schema(responses=shapes.ReadDisagreementSerializer(many=True))
-    @action(detail=True, **_list, ordering_fields=("upload_date",), ordering="upload_date")
+    @action(detail=True, filterset_fields=(), ordering_fields=("upload_date",), ordering="upload_date")
     def adjudications(self, request: Request, pk: str) -> HttpResponseBase:
         """Scans whose readers disagree and that the caller may settle, with what each reader said."""
         project = self.get_object()
@@ -45,7 +44,7 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
         """Settle a disagreement: the label is approved, its source is `adjudication`, and its comment the reason."""
         project = self.get_object()
         policies.require(request.user, "review_label", project)
-        asked = self._about(project, shapes.AdjudicateSerializer)
+        asked = self._body(project, shapes.AdjudicateSerializer)
         name = asked.pop("label", None)
         label = adjudicate(
             actor=caller(request),
@@ -65,7 +64,7 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
         return Response(shapes.AgreementSerializer(measuring.measure(request.user, project, weights)).data)
 
     @extend_schema(responses=shapes.ReaderSerializer(many=True))
-    @action(detail=True, **_list)
+    @action(detail=True, filterset_fields=())
     def readers(self, request: Request, pk: str) -> HttpResponseBase:
         """Each reader's numbers, on one page; a reader who does not manage the project sees their own."""
         project = self.get_object()
@@ -77,7 +76,7 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
         return Response({"next": None, "previous": None, "results": rows})
 
     @extend_schema(responses=shapes.GoldScanSerializer(many=True))
-    @action(detail=True, **_list, ordering_fields=("marked_at",), ordering="-marked_at")
+    @action(detail=True, filterset_fields=(), ordering_fields=("marked_at",), ordering="-marked_at")
     def gold(self, request: Request, pk: str) -> HttpResponseBase:
         """Scans by whose label readers are measured, for who manages the project."""
         project = self.get_object()
@@ -92,11 +91,11 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
         """Measure readers by this scan, or (`gold` false) no longer."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
-        asked = self._about(project, shapes.GoldMarkSerializer)
+        asked = self._body(project, shapes.GoldMarkSerializer)
         mark_gold(actor=caller(request), **asked)
         return Response(shapes.GoldMarkedSerializer({"image": asked["image"].code, "gold": asked["gold"]}).data)
 
-    def _about(self, project: Any, shape: Any) -> dict[str, Any]:
+    def _body(self, project: Any, shape: Any) -> dict[str, Any]:
         """The checked body, about a scan of this project."""
         asked = parsed(shape(data=self.request.data, context=self.get_serializer_context()))
         if asked["image"].project_id != project.pk:
@@ -105,7 +104,7 @@ class ProjectReadersViewSet(ProjectDoubtsViewSet):
 
 
 def _opinions(images: Any) -> Any:
-    return shapes.ReadDisagreementSerializer(selectors.opinions(images), many=True).data  # type: ignore[arg-type]
+    return shapes.ReadDisagreementSerializer(selectors.opinions(images), many=True).data
 
 
 def _gold(rows: Any, *, many: bool) -> Any:

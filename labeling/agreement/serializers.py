@@ -20,7 +20,7 @@ class AgreementFigureSerializer(serializers.Serializer[intervals.Figure]):
 
 
 class ClassAgreementSerializer(serializers.Serializer[measuring.ClassFigure]):
-    label = serializers.CharField(source="name")
+    label = serializers.CharField(source="name")  # type: ignore[assignment]
     reads = serializers.IntegerField()
     kappa = AgreementFigureSerializer()
 
@@ -100,7 +100,9 @@ class ReadOpinionSerializer(serializers.Serializer[Read]):
     """One of the reads of a scan: readers are A, B and so on."""
 
     reader = serializers.CharField(source="letter")
-    label = serializers.CharField(source="label.label_class.name", allow_null=True, default=None)
+    label = serializers.CharField(  # type: ignore[assignment]
+        source="label.label_class.name", allow_null=True, default=None
+    )
     ungradable = serializers.CharField(source="label.ungradable_reason")
     comment = serializers.CharField(source="label.comment")
 
@@ -115,7 +117,7 @@ class AdjudicateSerializer(serializers.Serializer[Any]):
     """Either `label` (a class) or `ungradable` (a reason), and why it is that."""
 
     image = scan_field()
-    label = serializers.CharField(required=False)
+    label = serializers.CharField(required=False)  # type: ignore[assignment]
     ungradable = serializers.CharField(required=False)
     reason = serializers.CharField()
 
@@ -127,7 +129,7 @@ class AdjudicateSerializer(serializers.Serializer[Any]):
 
 class GoldScanSerializer(serializers.ModelSerializer[GoldScan]):
     image = serializers.CharField(source="image.code", read_only=True)
-    label = serializers.CharField(source="image.label_class.name", read_only=True, allow_null=True, default=None)
+    label = serializers.CharField(source="image.label_class.name", read_only=True, allow_null=True, default=None)  # type: ignore[assignment]
     marked_by = serializers.CharField(source="marked_by.username", read_only=True)
 
     class Meta:

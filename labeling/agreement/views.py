@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from images.models import SCAN_PREFIX, Project
+from images.models import SCAN_PREFIX, Image, Project
 from images.policies import can, require, visible_projects, visible_scans
 from labeling.agreement import measuring, readers, selectors
 from labeling.agreement.forms import AdjudicateForm, GoldEndForm, GoldForm
@@ -107,19 +107,23 @@ def _mark(request: HttpRequest, project: Project) -> None:
     """Each scan that is named; those that are none, or cannot be measured by, are said one by one."""
     form = GoldForm(request.POST)
     if form.is_valid():
-        names = form.cleaned_data["scans"].replace(",", " ").split()[:MOST_AT_ONCE]
-        keys = [find_key(name, SCAN_PREFIX) for name in names]
-        known = (
-            visible_scans(request.user).filter(project=project).select_related("project").in_bulk(set(keys) - {None})
-        )
-        missing = [name for name, key in zip(names, keys, strict=True) if key not in known]
+        known, missing = _named(request, project, form.cleaned_data["scans"])
         if missing:
             messages.error(request, _("There is no scan %(names)s here.") % {"names": ", ".join(missing[:10])})
-        done = sum(attempt(request, mark_gold, image=image).error is None for image in known.values())
+        done = sum(attempt(request, mark_gold, image=image).error is None for image in known)
         if done:
             words = ngettext("%(n)s scan is gold.", "%(n)s scans are gold.", done)
             messages.success(request, words % {"n": done})
     form_message(request, form)
+
+
+def _named(request: HttpRequest, project: Project, text: str) -> tuple[list[Image], list[str]]:
+    """The scans that a text names, and the names that are none."""
+    names = text.replace(",", " ").split()[:MOST_AT_ONCE]
+    keys = {name: find_key(name, SCAN_PREFIX) for name in names}
+    known = visible_scans(request.user).filter(project=project).select_related("project")
+    found = known.in_bulk([key for key in keys.values() if key is not None])
+    return list(found.values()), [name for name, key in keys.items() if key not in found]
 
 
 def _end(request: HttpRequest, project: Project) -> None:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -83,7 +84,7 @@ def recent(user: User) -> QuerySet[Read]:
     return Read.objects.filter(reader=user, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
 
 
-def handed_out(user: User) -> QuerySet[Read]:
+def handed_out(user: User | AnonymousUser) -> QuerySet[Read]:
     """What waits for this user to be read once more, or as a gold scan."""
     return Read.objects.filter(reader=user.pk or 0, waiting=True, created_at__gt=timezone.now() - HELD)
 

@@ -115,10 +115,13 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
     """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
     work. Of a scan that was labelled again only the last one is met."""
     mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
-    counts = Exists(Reference.objects.filter(label=OuterRef("pk")))
-    # One read of several, while the scan is read; and what only measures the reader, which looks the same.
-    counts |= Exists(Read.objects.filter(label=OuterRef("pk"), active=True))
-    counts |= Exists(again.recent(caller(request)).filter(label=OuterRef("pk")))
+    # One read of several counts while the scan is read; what only measures the reader looks the same.
+    rows = (
+        Reference.objects.filter(label=OuterRef("pk")),
+        Read.objects.filter(label=OuterRef("pk"), active=True),
+        again.recent(caller(request)).filter(label=OuterRef("pk")),
+    )
+    counts = Exists(rows[0]) | Exists(rows[1]) | Exists(rows[2])
     if before is not None:
         mine = mine.filter(pk__lt=before)
     return mine.filter(counts).order_by("-pk").first()

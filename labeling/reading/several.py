@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 from django.db.models import Count, F, Q
 from django.utils import timezone
@@ -214,7 +215,7 @@ def _adjudicated(current: Current, actor: User, said: dict[str, Any]) -> Label:
     return label
 
 
-def disagreeing(user: User | None = None) -> Q:
+def disagreeing(user: User | AnonymousUser | None = None) -> Q:
     """Scans that all have read and not all alike. With `user`: that this user may settle."""
     waits = Q(erased_at__isnull=True, hold="") & open_to_reading() & Q(pk__in=enough_read())
     if user is None:
@@ -222,7 +223,7 @@ def disagreeing(user: User | None = None) -> Q:
     return waits & ~Q(project__four_eyes=True, pk__in=read_by(user))
 
 
-def read_by(user: User) -> Any:
+def read_by(user: User | AnonymousUser) -> Any:
     """The keys of scans whose open reading has a read of this user, or one by a service token that they made."""
     own = Q(reader=user.pk or 0) | Q(label__through=user.pk or 0)
     return Read.objects.filter(own, active=True).values("image")

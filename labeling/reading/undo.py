@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import require
+from labeling.policies import HIDDEN, require
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, write
 from labeling.reading.queue import RIGHTS
@@ -63,7 +63,7 @@ def last_done(actor: User, project: Project, task: str) -> Last | None:
         return None
     read: Read | None = getattr(label, "read", None)
     settled = read is not None and read.against_id == label.pk
-    if read is not None and not (read.active or settled or read.kind in again.HIDDEN):
+    if read is not None and not (read.active or settled or read.kind in HIDDEN):
         read = None
     return Last(label.pk, label.image, getattr(label, "decision", None), read)
 
@@ -98,9 +98,9 @@ def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
 def _undo(current: Current, last: Last, actor: User) -> Image:
     if last.decision is not None:
         return _restore(current, last.decision, actor)
-    if last.read is None:
+    if last.read is None or last.read.label is None:
         raise _changed(current.image)
-    if last.read.kind in again.HIDDEN:
+    if last.read.kind in HIDDEN:
         again.give_again(last.read)
     else:
         several.take_back(current, actor, last.read.label)
@@ -127,19 +127,7 @@ def _stands_at(image: Image) -> int:
     return version
 
 
-def _read_again(current: Current, last: Decision, actor: User) -> Image:
-    """One read of several, or one that only measured the actor, is taken back."""
-    image, before = current.image, current.state
-    several.take_back(current, actor, last)
-    remember(current, before, actor, task=last.task, read=True, undoes=last)
-    details = {"label": last.label_id}
-    audit.record(f"{last.task}.undo", actor=actor, obj=image, project=image.project_id, details=details)
-    return image
-
-
 def _restore(current: Current, last: Decision, actor: User) -> Image:
-    if last.scan_version is None:
-        return _read_again(current, last, actor)
     image, old, before = current.image, last.label_before, current.state
     if _stands_at(image) != last.scan_version:
         raise _changed(image)
