@@ -36,7 +36,7 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
     by_project = (
         "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
         "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts",
-        "referrals", "grade_batches", "label_grid", "tag_list",
+        "referrals", "grade_batches", "label_grid", "tag_list", "adjudication", "agreement", "readers", "gold",
     )  # fmt: skip
     others = {
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
