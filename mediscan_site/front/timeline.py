@@ -1,6 +1,6 @@
 """What happened to one scan, oldest first, told from the append-only rows themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,8 @@ from labeling.models import ImportFile, Label, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
-from models_registry.selectors import refer_reasons
+from models_registry.policies import visible_grades
+from models_registry.selectors import refer_reasons, with_covered
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,23 @@ class Moment:
     object: str = ""
 
 
-def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
+def of_scan(image: Image, user: User | AnonymousUser, *, on_page: bool = False) -> list[Moment]:
     """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind. What others said
-    stays covered from whoever may still have to read the scan."""
+    stays covered from whoever may still have to read the scan; `on_page`: what the model said too (`with_covered`)."""
     moments = [
         Moment(
             image.upload_date, "upload", f"uploaded as {image.file_name}", image.uploaded_by.username, object=image.code
         )
     ]
+    shown = visible_grades(user).filter(image=image)
+    grades = list(
+        (with_covered(shown, user) if on_page else shown).select_related("model", "prediction", "requested_by")
+    )
     parts: list[Iterator[Moment]] = [_imports(image), _labels(image, user), _reviews(image, user)]
     if Image.objects.filter(covered(user), pk=image.pk).exists():
-        parts += [_grades(image)]
+        parts += [_grades(grades)]
     else:
-        parts += [_snapshots(image), _grades(image), _reads(image), _feedback(image)]
+        parts += [_snapshots(image), _grades(grades), _reads(image), _feedback(grades)]
     for part in parts:
         moments.extend(part)
     return sorted(moments, key=lambda moment: moment.at)
@@ -76,8 +81,8 @@ def _snapshots(image: Image) -> Iterator[Moment]:
         yield Moment(row.snapshot.created_at, "dataset", text, by, object=row.snapshot.code)
 
 
-def _grades(image: Image) -> Iterator[Moment]:
-    for row in Grade.objects.filter(image=image, blind=False).select_related("model", "prediction", "requested_by"):
+def _grades(grades: Iterable[Grade]) -> Iterator[Moment]:
+    for row in grades:
         at = row.finished_at or row.created_at
         yield Moment(at, "grade", _grade_text(row), row.requested_by.username, row.error, object=str(row.pk))
 
@@ -85,6 +90,8 @@ def _grades(image: Image) -> Iterator[Moment]:
 def _grade_text(row: Grade) -> str:
     if row.status != WorkStatus.SUCCEEDED:
         return f"grade by {row.model.code}: {row.status}"
+    if row.covered:
+        return f"graded by {row.model.code}: covered until you have read the scan"
     answer = row.prediction.name if row.prediction else "nothing"
     if row.decision == Grade.Decision.ANSWER:
         return f"graded by {row.model.code}: {answer}, answered"
@@ -101,8 +108,9 @@ def _reads(image: Image) -> Iterator[Moment]:
         yield Moment(row.created_at, "read", text, row.reader.username, row.comment, object=str(row.referral_id))
 
 
-def _feedback(image: Image) -> Iterator[Moment]:
-    for row in Feedback.objects.filter(grade__image=image).select_related("author", "correct_class"):
+def _feedback(grades: Iterable[Grade]) -> Iterator[Moment]:
+    told = [grade.pk for grade in grades if not grade.covered]
+    for row in Feedback.objects.filter(grade__in=told).select_related("author", "correct_class"):
         wrong = f"grade is wrong, {row.correct_class.name} is right" if row.correct_class else "grade is wrong"
         text = "grade is right" if row.correct else wrong
         yield Moment(row.created_at, "feedback", text, row.author.username, row.comment, object=str(row.grade_id))

@@ -120,7 +120,8 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "labels": label_history(found, request.user),
         "grades": known,
         "heat": _over(request, known),
-        "moments": timeline.of_scan(found, request.user),
+        "acceptable": _acceptable(known),
+        "moments": timeline.of_scan(found, request.user, on_page=True),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
@@ -136,6 +137,12 @@ def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
     return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
 
 
+def _acceptable(known: Sequence[Grade]) -> bool:
+    """Whether the newest answer may be taken as the label by whoever sees this page: nobody takes what they have not seen."""
+    newest = next((grade for grade in known if grade.status == WorkStatus.SUCCEEDED), None)
+    return newest is not None and not newest.covered
+
+
 def _first(request: HttpRequest) -> int | None:
     """The frame from which a row of them is asked for."""
     asked = request.GET.get("first", "")
@@ -145,7 +152,7 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user)}
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user, on_page=True)}
     return respond(request, "front/scan_timeline.html", context)
 
 
