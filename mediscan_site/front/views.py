@@ -14,7 +14,7 @@ from images import selectors as image_selectors
 from images import services as images
 from images.forms import ScanEditForm, scan_values
 from images.frames import strip_of
-from images.models import Image
+from images.models import Image, Project
 from images.policies import can, visible_projects
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
@@ -112,7 +112,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
-    project, version = found.project, {"version": found.version}
+    project = found.project
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
         "scan": found,
@@ -123,10 +123,16 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "acceptable": _acceptable(known),
         "moments": timeline.of_scan(found, request.user, on_page=True),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
-        "label_form": LabelForm(project=project, initial=version),
-        "review_form": ReviewForm(project=project, initial=version),
+        **_scan_forms(project, {"version": found.version}),
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
+    }
+
+
+def _scan_forms(project: Project, version: dict[str, int]) -> dict[str, Any]:
+    return {
+        "label_form": LabelForm(project=project, initial=version),
+        "review_form": ReviewForm(project=project, initial=version),
     }
 
 
