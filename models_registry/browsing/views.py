@@ -83,7 +83,9 @@ def compare(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, said % {"count": len(ticked)})
         return redirect("model_list", pk)
     sent = dict(zip(("first", "second"), ticked, strict=True)) if ticked else request.GET.dict()
-    versions = policies.visible_models(request.user).filter(project=project).select_related("project", "snapshot")
+    # The columns that are long: the card and what drift is measured by.
+    versions = policies.visible_models(request.user).filter(project=project).defer("card", "reference")
+    versions = versions.select_related("project", "snapshot")
     form = CompareForm(sent or None, versions=versions.order_by("-pk"))
     context: dict[str, Any] = {"project": project, "filters": form}
     if form.is_valid():
