@@ -218,7 +218,8 @@ def _opinions(request: HttpRequest, grade: Grade) -> dict[str, Any]:
 
 @action
 def feedback(request: HttpRequest, pk: int) -> HttpResponse:
-    grade = get_object_or_404(selectors.grades(request.user), pk=pk)
+    """Not on a covered answer: what the form refuses would tell it."""
+    grade = get_object_or_404(selectors.grades(request.user).filter(covered=False), pk=pk)
     form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
         attempt(request, give_feedback, said="Thank you, recorded.", grade=grade, **form.cleaned_data)

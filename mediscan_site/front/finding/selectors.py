@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -159,7 +160,9 @@ def _external(user: User, text: str, projects: QuerySet[Project]) -> list[Hit]:
 
 
 def _projects(user: User, text: str, projects: QuerySet[Project]) -> list[Hit]:
-    named = projects.filter(name__icontains=text).order_by("name")[:SHOWN]
+    # MySQL and MariaDB keep case in `icontains` under the collation of names; SQLite lowers only ASCII letters.
+    fits = Q(name__icontains=text) | Q(lowered__contains=text.lower())
+    named = projects.alias(lowered=Lower("name")).filter(fits).order_by("name")[:SHOWN]
     return [Hit(row.name, _("Project"), reverse("project", args=[row.pk]), "folder") for row in named]
 
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Lower
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from images.models import Membership, Project, ProjectUserObjectPermission
 from images.policies import PERMISSIONS, RIGHT_WORDS, TEMPLATES, VIEW
 from mediscan_site.core.models import AuditEvent, Invitation, Role, User
+from mediscan_site.core.names import name_key
 from mediscan_site.core.policies import visible_users
 
 SHOWN: Final = 20
@@ -30,7 +32,10 @@ def people(viewer: Any, *, search: str = "", role: str = "", state: str = "") ->
     projects = Membership.objects.filter(user=OuterRef("pk")).order_by().values("user").annotate(n=Count("pk"))
     found = visible_users(viewer).annotate(last_active=Subquery(last), projects=Subquery(projects.values("n")))
     if search:
-        found = found.filter(Q(username__icontains=search) | Q(email__icontains=search))
+        # MySQL and MariaDB keep case in every comparison, under the collation that names have.
+        by_name = Q(username__icontains=search) | Q(username_key__contains=name_key(search))
+        lowered = Q(email_lowered__contains=search.lower())
+        found = found.alias(email_lowered=Lower("email")).filter(by_name | lowered | Q(email__icontains=search))
     if role in Role.values:
         found = found.filter(role=role)
     if state in _STATE_LOOKUPS:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from images.models import Image
 from images.services import update_project
+from labeling.models import GoldScan
 from labeling.reading.labels import label_scan
 from mediscan_site.core.errors import Conflict, NotFound
 from models_registry import selectors
@@ -143,6 +144,8 @@ def test_no_other_page_tells_it_either(covered, author, admin, page, client):
     assert 'badge bad">wrong' not in history
     found = client.get(reverse("history"), {"prediction": said.name}).content.decode()
     assert grade.image.code not in found
+    wrong = {"correct": "no", "correct_class": said.pk}
+    assert client.post(reverse("feedback", args=[grade.pk]), wrong).status_code == 404
     covering.read_first(actor=author, grade=grade, label_class=other)
     assert "grade is wrong" in page(author, "scan_timeline", grade.image_id)
     found = client.get(reverse("history"), {"prediction": said.name}).content.decode()
@@ -166,3 +169,14 @@ def test_the_error_gallery_leaves_out_what_is_covered(covered, author, deployed,
     assert not kept.shown(author, evaluation).exists()
     covering.read_first(actor=author, grade=covered, label_class=None)
     assert kept.shown(author, evaluation).count() == 1
+
+
+def test_a_label_that_is_covered_from_a_reader_is_not_in_the_history_either(answered, admin, colleague, page):
+    grade = answered(seed=4)
+    other = next(row for row in grade.project.class_rows.all() if row != grade.prediction)
+    label = {"label_class": other, "label_status": "labeled", "approval_status": "approved"}
+    Image.objects.filter(pk=grade.image_id).update(**label)
+    assert other.name in page(colleague, "history").split("<tbody>")[1]
+    GoldScan.objects.create(image=grade.image, marked_by=admin)
+    assert other.name not in page(colleague, "history").split("<tbody>")[1]
+    assert other.name in page(admin, "history").split("<tbody>")[1]
