@@ -6,6 +6,7 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from images import facts, frames, looking
 from images.models import Image, Metadata, Project
@@ -116,7 +117,7 @@ def badge(value: object) -> SafeString:
     """A status as a coloured word; the word itself always says it, colour only helps."""
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
-    return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
+    return format_html('<span class="badge {}">{}</span>', tone, translated(text.replace("_", " ")))
 
 
 @register.filter
@@ -146,13 +147,13 @@ def refer_reasons(grade: Grade) -> list[ReferReason]:
 @register.filter
 def percent(value: object) -> str:
     """0.8734 -> "87.3 %"; nothing measured -> "not available"."""
-    return f"{value * 100:.1f} %" if isinstance(value, int | float) else "not available"
+    return f"{value * 100:.1f} %" if isinstance(value, int | float) else gettext("not available")
 
 
 @register.filter
 def number(value: object) -> str:
     """A figure with three decimals; nothing measured -> "not available"."""
-    return f"{value:.3f}" if isinstance(value, float) else "not available" if value is None else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else gettext("not available") if value is None else str(value)
 
 
 @register.filter
@@ -163,8 +164,14 @@ def item(mapping: object, key: object) -> object:
 
 @register.filter
 def words(value: object) -> str:
-    """test_split -> test split."""
-    return str(value).replace("_", " ").replace(".", " · ")
+    """test_split -> test split, in the reader's language where it is a word of ours."""
+    return translated(str(value).replace("_", " ").replace(".", " · "))
+
+
+@register.filter
+def translated(value: object) -> str:
+    """A word that the site knows (front/words_of_others.py) in the reader's language; any other stays as it is."""
+    return gettext(str(value)) if value else ""
 
 
 @register.simple_tag
