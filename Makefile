@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-viewing bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -92,6 +92,9 @@ bench-security: setup-dev ## requests a second of the web processes beside gunic
 
 bench-bridge: setup-dev ## instances a second that the bridge brings from a real Orthanc, beside an older one's (BASE=folder); some minutes
 	$(PY) -m benchmarks.bridge $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
+
+bench-viewing: setup-dev ## how quickly a mammogram is there and how smoothly its window follows, in Chromium (BASE=folder: another checkout); minutes
+	$(PY) -m benchmarks.viewing $(if $(BASE),--base "$(BASE)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

@@ -20,6 +20,7 @@ from images import serializers as shapes
 from images.decoding.formats import DECODABLE, FORMATS
 from images.filters import ORDERING_KEYS, ScanFilter
 from images.frame_api import FramesMixin
+from images.guide_api import GuideMixin
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
 from images.pixels_api import pixels_response
 from images.renditions import CONTENT_TYPES
@@ -35,7 +36,7 @@ USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
 FILE = stored_bytes(*(FORMATS[name].content_type for name in DECODABLE))
 
 
-class ProjectViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ProjectViewSet(GuideMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Project.objects.none()
     visible_to = staticmethod(selectors.projects)
     serializer_class = projects.ProjectSerializer

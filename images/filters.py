@@ -1,12 +1,13 @@
 """Filters of the lists. A project or class that the user cannot see gives an empty list, as one that does not exist does."""
 
+from functools import partial
 from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 
-from images import policies
+from images import covering, policies
 from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
 from images.services.exams import CODES, LEVELS
 from images.services.naming import find_patients
@@ -33,8 +34,8 @@ def asked_projects(user: Any, project: Any) -> QuerySet[Project]:
 class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
     project = CodeFilter(label="key of the project")
     label = django_filters.CharFilter(method="by_label", label="class name or id; `ungradable`")
-    label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices)
-    approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices)
+    label_status = django_filters.ChoiceFilter(choices=LabelStatus.choices, method="by_shown")
+    approval_status = django_filters.ChoiceFilter(choices=ApprovalStatus.choices, method="by_shown")
     split = django_filters.ChoiceFilter(choices=[*Split.choices, ("none", "none")], method="by_split")
     modality = django_filters.CharFilter(method="by_modality")
     patient = django_filters.CharFilter(method="by_patient", label=PATIENT)
@@ -65,13 +66,17 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.
-        named = queryset.filter(label_class__name=value)
+        shown = partial(covering.shown_with, self.request.user)
+        named = queryset.filter(shown(label_class__name=value))
         if value == "ungradable":
-            return named | queryset.filter(label_status=LabelStatus.LABELED, label_class__isnull=True)
+            return named | queryset.filter(shown(label_status=LabelStatus.LABELED, label_class__isnull=True))
         key = find_key(value)
         if key is None or queryset.filter(project__class_rows__name=value).exists():
             return named
-        return queryset.filter(label_class=key)
+        return queryset.filter(shown(label_class=key))
+
+    def by_shown(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        return queryset.filter(covering.shown_with(self.request.user, **{name: value}))
 
     def by_modality(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.

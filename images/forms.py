@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
@@ -256,3 +257,24 @@ def scan_values(image: Any) -> dict[str, Any]:
     if values["capture_date"]:
         values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")
     return {**values, "version": image.version}
+
+
+class GuideForm(forms.Form):
+    """The text of a project's guide, and the version of the project that its writer saw."""
+
+    text = forms.CharField(
+        required=False, max_length=10_000, label=_("What readers go by"), widget=forms.Textarea(attrs={"rows": 14})
+    )
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class ExampleForm(forms.Form):
+    """Of which class a scan is an example."""
+
+    label_class = forms.ModelChoiceField(queryset=ProjectClass.objects.none(), label=_("Class"))
+    caption = forms.CharField(required=False, max_length=300, label=_("What to look at"))
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+        self.fields["label_class"] = forms.ModelChoiceField(queryset=classes, label=_("Class"))

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, Count, F, Q, QuerySet, Value, When
 
-from images import policies
+from images import covering, policies
 from images.models import (
     ApprovalStatus,
     Deidentification,
+    GuideExample,
     Image,
     LabelStatus,
     Membership,
@@ -26,10 +27,11 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many."""
-    return policies.visible_scans(user).select_related(
+    """The user's scans with everything a list shows: one query however many. What is covered from the user shows no label."""
+    rows = policies.visible_scans(user).select_related(
         "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
     )
+    return covering.cover(rows, user)
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
@@ -96,3 +98,19 @@ def project_stats(project: Project) -> dict[str, object]:
         "held": scans.exclude(hold="").count(),
         "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
     }
+
+
+def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:
+    """The scans that the project's guide shows, by class."""
+    seen = policies.visible_scans(user).filter(project=project.pk)
+    rows = GuideExample.objects.filter(project=project, image__in=seen, label_class__retired_at__isnull=True)
+    return rows.select_related("project", "image", "label_class", "added_by")
+
+
+def guide_chapters(user: User | AnonymousUser, project: Project) -> list[tuple[ProjectClass, list[GuideExample]]]:
+    """Each class in use with its examples: two queries however many."""
+    classes = ProjectClass.objects.filter(project=project, retired_at__isnull=True)
+    shown: dict[int, list[GuideExample]] = {}
+    for example in guide_examples(user, project):
+        shown.setdefault(example.label_class_id, []).append(example)
+    return [(row, shown.get(row.pk, [])) for row in classes]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from images import views
+from images import guide_views, views
 
 urlpatterns = [
     path("projects/", views.project_list, name="project_list"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("projects/<int:pk>/merge-patients/", views.merge_patients, name="merge_patients"),
     path("projects/<int:pk>/erase-patient/", views.erase_patient, name="erase_patient"),
     path("projects/<int:pk>/reidentify/", views.reidentify, name="reidentify"),
+    path("projects/<int:pk>/guide/", guide_views.guide, name="guide"),
+    path("guide-examples/<int:pk>/remove/", guide_views.guide_example_remove, name="guide_example_remove"),
+    path("scans/<int:pk>/example/", guide_views.guide_example, name="guide_example"),
     path("projects/<int:pk>/scans/", views.scan_list, name="scan_list"),
     path("scans/<int:pk>/study/", views.study, name="study"),
     path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),

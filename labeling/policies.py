@@ -1,16 +1,22 @@
-"""Who sees which import, label, review and data set: whoever sees the project (and the scan) they belong to."""
+"""Who sees which import, label, review and data set: whoever sees the project (and the scan) they belong to. But for what
+others say of a scan: that stays covered from whoever may still have to say something of it themselves (`covered`)."""
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from images.models import Project, ProjectClass
-from images.policies import require, visible_projects, visible_scans
-from labeling.models import Export, Import, Label, ResumableUpload, Review, Snapshot
+from images import covering
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.policies import allowing, require, visible_projects, visible_scans
+from labeling.models import Export, GoldScan, Import, Label, Lease, Read, ResumableUpload, Review, Snapshot
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import is_admin
 
 __all__ = [
+    "covered",
+    "enough_read",
+    "open_to_reading",
     "require",
     "require_class",
     "visible_exports",
@@ -33,11 +39,60 @@ def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
 
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
-    return Label.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
+    rows = Label.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
+    return rows.filter(Q(reader=user.pk) | ~covered(user, "image__"))
 
 
 def visible_reviews(user: User | AnonymousUser) -> QuerySet[Review]:
-    return Review.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
+    rows = Review.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
+    return rows.filter(Q(reviewer=user.pk) | ~covered(user, "image__"))
+
+
+def open_to_reading(path: str = "") -> Q:
+    """Scans that want a label: they have none, or the one they have was rejected. `path`: from the row to its scan."""
+    unlabelled = Q(**{f"{path}label_status": LabelStatus.UNLABELED})
+    return unlabelled | Q(**{f"{path}approval_status": ApprovalStatus.REJECTED})
+
+
+def enough_read() -> QuerySet[Read, int]:
+    """The keys of scans of which as many reads stand open as their project wants now."""
+    counted = Read.objects.filter(active=True).values("image").annotate(reads=Count("pk"))
+    return counted.filter(reads__gte=F("image__project__reads_wanted")).values_list("image", flat=True)
+
+
+def covered(user: User | AnonymousUser, path: str = "") -> Q:
+    """The scans of which this user does not see what others said (nor the scan's label, which then looks as if there were none):
+    those that still want readers in a project of several, gold scans that they have not read, and what they hold on the desk
+    because it is given again. Administrators, and who manages the project, see the first two."""
+    on_the_desk = {"holder": user.pk or 0, "task": Lease.Task.LABEL, "seat__lt": 0, "expires_at__gt": timezone.now()}
+    held = Q(**{f"{path}pk__in": Lease.objects.filter(**on_the_desk).values("image")})
+    if is_admin(user) or not user.is_authenticated:
+        return held
+    wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
+    wanting &= ~Q(**{f"{path}pk__in": enough_read()})
+    gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
+    managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
+    return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
+
+
+def gold_unread(user: User) -> QuerySet[GoldScan]:
+    """Gold scans of which this user has said nothing yet, neither as reader nor as reviewer."""
+    own = Label.objects.filter(image=OuterRef("pk"), reader=user)
+    decided = Review.objects.filter(image=OuterRef("pk"), reviewer=user)
+    standing = GoldScan.objects.filter(image__approval_status=ApprovalStatus.APPROVED, image__erased_at__isnull=True)
+    return standing.exclude(Exists(own)).exclude(Exists(decided))
+
+
+@covering.register
+def covers(user: User | AnonymousUser) -> Q:
+    return covered(user)
+
+
+@covering.register_use
+def anything_is_covered(user: User | AnonymousUser) -> bool:
+    """One look whether any project has what could be covered."""
+    gold = Exists(GoldScan.objects.filter(image__project=OuterRef("pk")))
+    return Project.objects.filter(Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | gold).exists()
 
 
 def visible_snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:

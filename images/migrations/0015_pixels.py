@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('images', '0012_reading_options'),
+        ('images', '0014_guide'),
     ]
 
     operations = [

@@ -1,6 +1,7 @@
 """What came in: projects, their classes and members, scans and what is known about them."""
 
 from images.models.frames import FrameChoice, FrameSource
+from images.models.guides import GuideExample
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
@@ -38,6 +39,7 @@ __all__ = [
     "Deidentification",
     "FrameChoice",
     "FrameSource",
+    "GuideExample",
     "Hold",
     "Image",
     "LabelStatus",

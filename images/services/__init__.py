@@ -7,6 +7,7 @@ from images.services.classes import add_class, rename_class, retire_class
 from images.services.edit import update_scan
 from images.services.erasure import delete_scan, erase_patient, on_erase, on_erase_patient
 from images.services.frames import choose_frames
+from images.services.guide import add_example, remove_example, write_guide
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.keeping import on_intake_views
@@ -19,6 +20,7 @@ from images.services.scans import store_scan
 __all__ = [
     "ScanFacts",
     "add_class",
+    "add_example",
     "add_member",
     "choose_frames",
     "create_project",
@@ -40,6 +42,7 @@ __all__ = [
     "pseudonym",
     "reidentify",
     "release_scan",
+    "remove_example",
     "remove_member",
     "rename_class",
     "require_free",
@@ -48,4 +51,5 @@ __all__ = [
     "store_scan",
     "update_project",
     "update_scan",
+    "write_guide",
 ]

@@ -2,10 +2,13 @@
 
 from labeling.models.datasets import Export, Grouping, GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.models.intake import Import, ImportFile, ResumableUpload, UploadPart, WatchedFile
-from labeling.models.reading import KeptLabel, Label, LabelDoubt, Lease, QueueScore, Reference, Review
+from labeling.models.reading import Decision, KeptLabel, Label, LabelDoubt, Lease, QueueScore, Reference, Review
+from labeling.models.reads import GoldScan, Read
 
 __all__ = [
+    "Decision",
     "Export",
+    "GoldScan",
     "GroupSide",
     "Grouping",
     "Import",
@@ -15,6 +18,7 @@ __all__ = [
     "LabelDoubt",
     "Lease",
     "QueueScore",
+    "Read",
     "Reference",
     "ResumableUpload",
     "Review",

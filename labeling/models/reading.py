@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from images.models import Image, ProjectClass
+from images.models import ApprovalStatus, Image, ProjectClass
 
 
 class Label(models.Model):
@@ -28,6 +28,8 @@ class Label(models.Model):
     confidence_score = models.FloatField(null=True)
     comment = models.TextField(blank=True)
     annotation_date = models.DateTimeField(default=timezone.now)
+    # How long its reader had the scan before them; null: it did not come from a queue (labeling.reading.timing).
+    seconds = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["image", "id"], name="label_by_image")]
@@ -82,20 +84,51 @@ class Review(models.Model):
         return f"{self.status} {self.label_id}"
 
 
+class Decision(models.Model):
+    """What a reader's own label or review changed: the scan as it was before, so that whoever decided can take it back.
+    Append-only; taking back is a row of its own (`undoes`)."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="decisions")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    task = models.CharField(max_length=8, choices=[("label", "label"), ("review", "review")])
+    # The scan's version afterwards: while it has it, nothing has happened since.
+    scan_version = models.PositiveIntegerField()
+    label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="decision")
+    review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
+    label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
+    approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
+    undoes = models.OneToOneField("self", null=True, on_delete=models.CASCADE, related_name="undone")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["actor", "task", "id"], name="decision_by_actor")]
+        constraints = [models.UniqueConstraint(fields=["image", "scan_version"], name="decided_once_per_version")]
+
+    def __str__(self) -> str:
+        return f"{self.task} of {self.image_id} by {self.actor_id}"
+
+
 class Lease(models.Model):
-    """A scan handed to one reader for ten minutes. Unique per scan and task, so nobody else gets it."""
+    """A scan handed to one reader for ten minutes. A scan has as many seats as it still needs reads: one, unless the project
+    wants several readers. Unique per scan, task and seat, so nobody else gets it. A seat below zero is the holder's own: of a
+    scan that is only given again, or of a gold scan, and keeps nobody away."""
 
     class Task(models.TextChoices):
         LABEL = "label"
         REVIEW = "review"
+        ADJUDICATE = "adjudicate"
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="leases")
-    task = models.CharField(max_length=8, choices=Task)
+    task = models.CharField(max_length=12, choices=Task)
+    seat = models.IntegerField(default=0)
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="leases")
     expires_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["image", "task"], name="one_lease_per_scan_and_task")]
+        constraints = [
+            models.UniqueConstraint(fields=["image", "task", "seat"], name="one_lease_per_seat"),
+            models.UniqueConstraint(fields=["image", "task", "holder"], name="one_lease_per_holder"),
+        ]
         indexes = [models.Index(fields=["expires_at"], name="lease_by_expiry")]
 
     def __str__(self) -> str:

@@ -11,10 +11,12 @@ from rest_framework.response import Response
 
 from images.models import Image
 from images.selectors import scans
+from images.serializers import ScanSerializer
 from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
+from labeling.reading.undo import undo_last
 from mediscan_site.core.http.api import IF_MATCH, parsed
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.preconditions import expected_version
@@ -146,3 +148,14 @@ class QueueViewSet(ApiViewSet):
         """Give the caller's scans back to the queue."""
         values = parsed(shapes.ReleaseSerializer(data=request.data, context=self.get_serializer_context()))
         return Response({"released": queue.release_scans(actor=caller(request), **values)})
+
+    @extend_schema(request=shapes.UndoSerializer, responses=ScanSerializer)
+    @action(detail=False, methods=["post"])
+    def undo(self, request: Request) -> Response:
+        """Take the caller's last label, or last review, in the project back: the scan is as it was before."""
+        values = parsed(shapes.UndoSerializer(data=request.data, context=self.get_serializer_context()))
+        image = undo_last(actor=caller(request), **values)
+        row = scans(caller(request)).get(pk=image.pk)
+        response = Response(ScanSerializer(row, context=self.get_serializer_context()).data)
+        response["ETag"] = f'"{row.version}"'
+        return response

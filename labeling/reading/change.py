@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, ProjectClass
-from labeling.models import KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Lease, Reference
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
@@ -34,7 +34,7 @@ def on_decision(hook: DecisionHook) -> DecisionHook:
     return hook
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """Somebody else wrote the scan between our read and our write."""
 
 
@@ -73,7 +73,7 @@ def change(image: Image, *, expected_version: int | None, decide: Callable[[Curr
                 if expected_version is not None and current.image.version != expected_version:
                     raise Stale(CHANGED)
                 return decide(current)
-        except _Lost:
+        except Lost:
             if expected_version is not None:
                 raise Stale(CHANGED) from None
     raise Conflict("Others are changing this scan right now. Try again.")
@@ -99,12 +99,13 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     columns = _columns(state, label.label_class if label else None, label.reader if label else None)
     rows = Image.objects.filter(pk=image.pk, version=image.version, erased_at__isnull=True)
     if not rows.update(version=F("version") + 1, **columns):
-        raise _Lost
+        raise Lost
     new = label is not None and label._state.adding
     if label is None:
         Reference.objects.filter(image=image).delete()
-    elif new:
-        label.save(force_insert=True)
+    elif label != current.label:
+        if new:
+            label.save(force_insert=True)
         Reference.objects.update_or_create(image=image, defaults={"label": label})
     Lease.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
@@ -112,6 +113,27 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     if new or (label is not None and state.approval == ApprovalStatus.APPROVED):
         for hook in _decision_hooks:
             hook(image)
+
+
+def remember(current: Current, before: State, actor: User, *, task: str, **about: Any) -> None:
+    """What the actor has just written over, for `undo`. `about`: the new label, the review."""
+    Decision.objects.create(
+        image=current.image,
+        actor=actor,
+        task=task,
+        scan_version=current.image.version,
+        label_before=current.label,
+        approval_before=before.approval,
+        **about,
+    )
+
+
+def hold(current: Current) -> None:
+    """Until this transaction ends nobody else reads or changes this scan, or the race is lost: what is counted now stays so.
+    SQLite has no locks of rows; there a transaction that writes is alone anyway."""
+    rows = Image.objects.select_for_update().filter(pk=current.image.pk, version=current.image.version)
+    if not rows.values_list("pk", flat=True):
+        raise Lost
 
 
 def settle_doubt(image: Image, actor: User) -> None:

@@ -1,28 +1,46 @@
-"""The scans on one reader's desk: held by leases, with a second one ready so that the next appears at once."""
+"""The scans on one reader's desk: held by leases, with two more ready so that the next appears at once."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Exists, Max, OuterRef
 from django.http import HttpRequest
 
 from images.models import Image, Project
 from images.selectors import scans
-from labeling.models import Label, Lease
-from labeling.reading.queue import LEASE, ORDERS, claim_scans, release_scans, waiting
+from labeling.models import Label, Lease, Reference, Review
+from labeling.policies import visible_labels
+from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
+from labeling.reading.rows import LEASE
 from labeling.reading.selectors import held_leases
+from labeling.reading.undo import undo_last
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.codes import find_key
 
-READY = 2
+READY = MAX_N
+# More are not counted: they do not make a reader's day any longer.
+MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
 class Desk:
-    """`scan` is None when nothing waits for this reader; `after` is only there to be loaded early."""
+    """`ready`: the scan to read, and those that are only there to be loaded early."""
 
-    scan: Image | None
-    after: Image | None
+    ready: tuple[Image, ...]
     left: int
     skipped: int
+
+    @property
+    def scan(self) -> Image | None:
+        """None when nothing waits for this reader."""
+        return self.ready[0] if self.ready else None
+
+    @property
+    def more(self) -> bool:
+        """Whether more wait than were counted."""
+        return self.left > MOST_COUNTED
 
 
 def order_of(request: HttpRequest, project: Project) -> str:
@@ -41,24 +59,36 @@ def _order_key(project: Project) -> str:
     return f"order:{project.pk}"
 
 
-def open_desk(request: HttpRequest, project: Project, task: str, order: str) -> Desk:
-    """The reader's scans of this task, filled up from the queue. A skipped one stays hidden from them as long as a lease lasts."""
+def open_desk(request: HttpRequest, project: Project, task: str, order: str, first: int | None = None) -> Desk:
+    """The reader's scans of this task, filled up from the queue. A skipped one stays hidden from them as long as a lease lasts.
+    `first`: the scan to begin with, if the reader holds it."""
     skipped = _skipped(request, project)
     held = _held(request, project, task, skipped)
     if len(held) < READY:
         claim_scans(actor=caller(request), project=project, task=task, n=READY - len(held), order=order)
         held = _held(request, project, task, skipped)
-    left = waiting(user=caller(request), project=project, task=task).count()
-    return Desk(held[0] if held else None, held[1] if len(held) > 1 else None, left, len(skipped))
+    held.sort(key=lambda scan: scan.pk != first)
+    left = waiting(user=caller(request), project=project, task=task)[: MOST_COUNTED + 1].count()
+    return Desk(tuple(held[:READY]), left, len(skipped))
 
 
 def _held(request: HttpRequest, project: Project, task: str, skipped: set[int]) -> list[Image]:
     mine = held_leases(user=caller(request), project=project, task=task)
     open_scans = waiting(user=caller(request), project=project, task=task)
-    chosen = mine.filter(image__in=open_scans.values("pk")).exclude(image__in=skipped).order_by("pk")[:READY]
+    chosen = mine.filter(image__in=open_scans.values("pk")).exclude(image__in=skipped).order_by("pk")[: 2 * READY]
     keys = [lease.image_id for lease in chosen]
     rows = scans(request.user).in_bulk(keys)
     return [rows[key] for key in keys if key in rows]
+
+
+def take_back(request: HttpRequest, project: Project, task: str) -> Image:
+    """Undo, and lay the scan on the reader's desk again, no longer skipped."""
+    seen = find_key(request.POST.get("undo", "")) or None
+    image = undo_last(actor=caller(request), project=project, task=task, seen=seen)
+    lease_again(actor=caller(request), image=image, task=task)
+    kept = {str(pk): at for pk, at in request.session.get(_key(project), {}).items() if pk != str(image.pk)}
+    request.session[_key(project)] = kept
+    return image
 
 
 def _key(project: Project) -> str:
@@ -81,8 +111,44 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
 
 
 def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
-    """The reader's newest label in the project, or the newest one before a given label: the way back through their work."""
+    """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
+    work. Of a scan that was labelled again only the last one is met."""
     mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
+    counts = Reference.objects.filter(label=OuterRef("pk"))
     if before is not None:
         mine = mine.filter(pk__lt=before)
-    return mine.order_by("-pk").first()
+    return mine.filter(Exists(counts)).order_by("-pk").first()
+
+
+def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:
+    """Whether the reader has said exactly this since the page was made, whose newest label of the scan is `known`: the same
+    decision, sent again because its answer was lost."""
+    if known is None:
+        return False
+    mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, decision__undone__isnull=True)
+    said = {"label_class": reading.get("label_class"), "ungradable_reason": reading.get("reason", "")}
+    return mine.filter(**said).exists()
+
+
+def reviewed_already(request: HttpRequest, image: Image, given: dict[str, Any]) -> bool:
+    """The same of a review, whose row names the version that the reviewer saw."""
+    mine = Review.objects.filter(image=image, reviewer=caller(request), scan_version=given["expected_version"])
+    return mine.filter(status=given["status"]).exists()
+
+
+def with_history(request: HttpRequest, ready: Sequence[Image]) -> None:
+    """Puts the labels so far that the reader sees beside each scan, as `history`: one query for all."""
+    seen = visible_labels(request.user).filter(image__in=ready)
+    rows = seen.select_related("label_class", "reader", "decision__undone").order_by("pk")
+    told: dict[int, list[Label]] = {scan.pk: [] for scan in ready}
+    for label in rows:
+        told[label.image_id].append(label)
+    for scan in ready:
+        vars(scan)["history"] = told[scan.pk]
+
+
+def with_newest(ready: Sequence[Image]) -> None:
+    """Puts the key of each scan's newest label beside it, as `newest_label`."""
+    newest = dict(Label.objects.filter(image__in=ready).values_list("image").annotate(newest=Max("pk")))
+    for scan in ready:
+        vars(scan)["newest_label"] = newest.get(scan.pk, 0)

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from images.models import Image, Project
 from images.policies import visible_scans
@@ -10,7 +12,21 @@ from labeling.forms import ClassField, ProjectForm, VersionForm
 from labeling.models import Review
 from mediscan_site.core.models import User
 
-REASONS = ("poor image quality", "wrong body part", "wrong view", "not a scan of this kind", "cannot tell")
+# Why nobody can tell a class, and why a label goes back to labelling. Kept as they are here; pages show them in the reader's
+# language.
+REASONS = (
+    gettext_noop("poor image quality"),
+    gettext_noop("wrong body part"),
+    gettext_noop("wrong view"),
+    gettext_noop("not a scan of this kind"),
+    gettext_noop("cannot tell"),
+)
+REJECTIONS = (
+    gettext_noop("another class is right"),
+    gettext_noop("a finding was missed"),
+    gettext_noop("the picture does not allow this label"),
+    gettext_noop("please look again"),
+)
 
 
 class LabelForm(VersionForm, ProjectForm):
@@ -53,7 +69,11 @@ def scan_field(user: User, project: Project) -> "forms.ModelChoiceField[Image]":
 
 
 class DeskLabelForm(LabelForm):
-    """The label page: which scan, and which of its buttons."""
+    """The label page: which scan, and which of its buttons. `known`: the newest label when the page was made; `corrects`: the
+    label to which the reader went back."""
+
+    known = forms.IntegerField(required=False)
+    corrects = forms.IntegerField(required=False)
 
     def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, project=project, **kwargs)
@@ -61,9 +81,31 @@ class DeskLabelForm(LabelForm):
 
 
 class DeskReviewForm(ReviewForm):
+    """The review page: a decision, or with `modified` the class that is right, or with `rejection` why it is rejected. Who
+    rejects says why, there or in the comment."""
+
+    status = forms.ChoiceField(choices=Review.Status.choices, label=_("Decision"), required=False)
+    modified = ClassField(label=_("Another class"))
+    rejection = forms.CharField(required=False, max_length=200)
+
     def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, project=project, **kwargs)
         self.fields["image"] = scan_field(user, project)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("modified"):
+            data |= {"status": Review.Status.MODIFIED, "label_class": data["modified"]}
+        elif data.get("rejection"):
+            why = [data["rejection"], data.get("comment", "")]
+            data |= {"status": Review.Status.REJECTED, "comment": "\n".join(filter(None, why))}
+        if not self.errors and not data.get("status"):
+            raise forms.ValidationError(
+                _("Approve the label, choose the class that is right, or reject it: nothing was decided.")
+            )
+        if data.get("status") == Review.Status.REJECTED and not data.get("comment", "").strip():
+            raise forms.ValidationError(_("Say in a few words why you reject the label. Nothing was decided."))
+        return data
 
 
 class SkipForm(forms.Form):

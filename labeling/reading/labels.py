@@ -1,14 +1,15 @@
 """Labelling: a reading becomes an append-only row, and the scan's pointer moves to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
 from images.services.meaning import Classes, LabelRefused
-from labeling.models import Label, Reference
+from labeling.models import Label, Lease, Reference
 from labeling.policies import require, require_class
-from labeling.reading.change import Current, change, step, write, write_fresh
+from labeling.reading import several
+from labeling.reading.change import Current, change, remember, step, write, write_fresh
+from labeling.reading.rows import LabelOutcome, append, label_details, record_label
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import insert_all, save_all
@@ -16,16 +17,17 @@ from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
 
+__all__ = [
+    "LabelOutcome",
+    "append",
+    "label_fresh",
+    "label_scan",
+    "mark_ungradable",
+    "parse_class",
+    "record_label",
+    "withdraw_label",
+]
 MAX_REASON = 200
-
-
-@dataclass(frozen=True)
-class LabelOutcome:
-    """`image` as it now is, its current label, and whether anything changed."""
-
-    image: Image
-    label: Label | None
-    changed: bool
 
 
 def label_scan(
@@ -39,7 +41,8 @@ def label_scan(
     expected_version: int | None = None,
     reader: User | Literal["actor"] | None = "actor",
 ) -> LabelOutcome:
-    """Give the scan this class. The same class again changes nothing. `reader` None: the model itself said so.
+    """Give the scan this class. The same class again changes nothing. `reader` None: the model itself said so. Where a project
+    wants several readers, what a doctor says is their own read of the scan (labeling.reading.several).
 
     Raises Invalid (attr `label`) for a class of another project or a retired one, Stale."""
     # Accepting a grade as a label is part of a review.
@@ -76,7 +79,7 @@ def label_fresh(
     labels = [Label(image=image, label_class=label_class, **given) for image, label_class in pairs]
     save_all(labels)
     insert_all([Reference(image=label.image, label=label) for label in labels])
-    about = [(label.image, _label_details(label)) for label in labels]
+    about = [(label.image, label_details(label)) for label in labels]
     audit.record_many("label.create", actor=actor, project=project.pk, about=about)
 
 
@@ -102,37 +105,28 @@ def mark_ungradable(
 
 
 def _relabel(current: Current, actor: User, values: dict[str, Any], action: Action) -> LabelOutcome:
+    """What was said becomes the scan's label, unless it is one read of several, or one that only measures the reader."""
+    if values["source"] == Label.Source.DOCTOR and (read := several.take(current, actor, values)) is not None:
+        return read
     state = step(current, action, actor=actor)
     if action in (Action.LABEL_SAME, Action.UNGRADABLE_SAME):
         return LabelOutcome(current.image, current.label, changed=False)
-    label = append(current, actor, **values)
+    before, label = current.state, append(current, actor, **values)
     write(current, state, label=label)
+    if label.source == Label.Source.DOCTOR:
+        remember(current, before, actor, task=Lease.Task.LABEL, label=label)
     record_label(current.image, actor, label)
     return LabelOutcome(current.image, label, changed=True)
 
 
-def append(current: Current, actor: User, **values: Any) -> Label:
-    """The next label row of the scan, unsaved. A new round begins when the label before it was decided or withdrawn."""
-    last = Label.objects.filter(image=current.image).order_by("-id").first()
-    open_round = last is not None and last == current.label and current.state.approval == ApprovalStatus.PENDING
-    number = 1 if last is None else last.round + (not open_round)
-    through = token_maker() if values.get("reader") else None
-    return Label(image=current.image, round=number, through_id=through, **values)
-
-
-def record_label(image: Image, actor: User, label: Label) -> None:
-    audit.record("label.create", actor=actor, obj=image, project=image.project_id, details=_label_details(label))
-
-
-def _label_details(label: Label) -> dict[str, Any]:
-    return {"label": label.pk, "class": label.label_class_id, "source": str(label.source)}
-
-
 def withdraw_label(*, actor: User, image: Image, expected_version: int | None = None) -> LabelOutcome:
-    """Take the current label back: the scan is unlabelled again, the row stays in its history."""
+    """Take the current label back: the scan is unlabelled again, the row stays in its history. While several readers read it: the
+    actor's own read."""
     require(actor, "label_image", image.project)
 
     def decide(current: Current) -> LabelOutcome:
+        if (own := several.withdraw(current, actor)) is not None:
+            return own
         state = step(current, Action.WITHDRAW, actor=actor)
         if current.label is None:
             return LabelOutcome(current.image, None, changed=False)

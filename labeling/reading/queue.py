@@ -1,33 +1,43 @@
-"""Who gets which scan next. A lease is a row, unique per scan and task: two readers are never handed the same scan."""
+"""Who gets which scan next. A lease is a row, unique per scan, task and seat: two readers are never handed the same scan, unless the
+project wants several readers of each; then as many as the scan still needs."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
-from labeling.models import Lease, Reference
-from labeling.policies import require
+from labeling.models import Lease, Read, Reference
+from labeling.policies import enough_read, open_to_reading, require
+from labeling.reading import again, several
+from labeling.reading.rows import LEASE
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 
-LEASE = timedelta(minutes=10)
 MAX_N = 3
 ORDERS = ("oldest", "uncertain")
-RIGHTS = {Lease.Task.LABEL: "label_image", Lease.Task.REVIEW: "review_label"}
+RIGHTS = {
+    Lease.Task.LABEL: "label_image",
+    Lease.Task.REVIEW: "review_label",
+    Lease.Task.ADJUDICATE: "review_label",
+}
 
 
 def waits(user: User | AnonymousUser, task: str) -> Q:
     """What makes a scan wait for this user: the one rule behind the queue and every count that a page shows of it. Nothing
     that is held back, and for review none of the user's own labels."""
     free = Q(erased_at__isnull=True, hold="")
+    if task == Lease.Task.ADJUDICATE:
+        return several.disagreeing(user)
     if task == Lease.Task.LABEL:
-        return free & (Q(label_status=LabelStatus.UNLABELED) | Q(approval_status=ApprovalStatus.REJECTED))
+        # While several readers read a scan: who has not read it; when all have, nobody.
+        unread = ~Q(pk__in=several.read_by(user)) & ~Q(pk__in=enough_read())
+        return free & (open_to_reading() & unread | Q(pk__in=again.handed_out(user).values("image")))
     undecided = (ApprovalStatus.PENDING, ApprovalStatus.MODIFIED)
     # A null annotator is a model: its label may be reviewed by anybody.
     foreign = Q(annotator__isnull=True) | ~Q(annotator=user.pk)
@@ -49,6 +59,7 @@ def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: 
     require_number(n)
     if order not in ORDERS:
         raise Invalid(f"order must be one of: {', '.join(ORDERS)}.", attr="order", code="invalid_choice")
+    several.settle_agreed(project, most=several.AT_ONCE)
     leases: list[Lease] = []
     seen: set[int] = set()
     while len(leases) < n:
@@ -76,38 +87,77 @@ def _parse_task(task: str) -> Lease.Task:
 def _offer(
     actor: User, project: Project, task: Lease.Task, order: str, *, without: Iterable[int], count: int
 ) -> list[int]:
-    held = Lease.objects.filter(image=OuterRef("pk"), task=task, expires_at__gt=timezone.now())
-    scans = waiting(user=actor, project=project, task=task).exclude(Exists(held)).exclude(pk__in=list(without))
+    scans = _free(actor, project, task).exclude(pk__in=list(without))
     by: tuple[Any, ...] = ("upload_date", "id")
     if order == "uncertain":
         by = (F("queue_score__score").desc(nulls_last=True), *by)
-    return list(scans.order_by(*by).values_list("pk", flat=True)[:count])
+    offered = list(scans.order_by(*by).values_list("pk", flat=True)[:count])
+    if task != Lease.Task.LABEL or without:
+        return offered
+    # What only measures the reader comes among the others, and first: on the desk it must not stand out by its age.
+    extra = again.lapsed(actor, project) or (again.hand_out(actor, project) if offered else [])
+    return [*extra, *offered]
+
+
+def _free(actor: User, project: Project, task: Lease.Task) -> QuerySet[Image]:
+    """What waits for the actor and has a seat free."""
+    scans = waiting(user=actor, project=project, task=task)
+    live = Lease.objects.filter(image=OuterRef("pk"), task=task, expires_at__gt=timezone.now())
+    scans = scans.exclude(pk__in=again.handed_out(actor).values("image")).exclude(Exists(live.filter(holder=actor)))
+    if task != Lease.Task.LABEL or project.reads_wanted == 1:
+        return scans.exclude(Exists(live.filter(seat__gte=0)))
+    held = live.filter(seat__gte=0).order_by().values("image").annotate(n=Count("pk")).values("n")
+    read = Read.objects.filter(image=OuterRef("pk"), active=True).order_by().values("image").annotate(n=Count("pk"))
+    taken = Coalesce(Subquery(held), 0) + Coalesce(Subquery(read.values("n")), 0)
+    return scans.alias(taken=taken).filter(taken__lt=project.reads_wanted)
 
 
 def _take(actor: User, project: Project, task: Lease.Task, offered: Sequence[int], wanted: int) -> list[Lease]:
     taken: list[Lease] = []
+    seats = _seats(actor, project, task, offered)
     for pk in offered:
         if len(taken) == wanted:
             break
-        lease = _lease(actor, project, task, pk)
+        lease = next((found for seat in seats[pk] if (found := _lease(actor, project, task, pk, seat))), None)
         if lease is not None:
             taken.append(lease)
     return taken
 
 
-def _lease(actor: User, project: Project, task: Lease.Task, pk: int) -> Lease | None:
+def _seats(actor: User, project: Project, task: Lease.Task, offered: Sequence[int]) -> dict[int, range]:
+    """The seats that each scan has: as many as it still needs reads. What is handed out again has one of the actor's own."""
+    if task != Lease.Task.LABEL:
+        return dict.fromkeys(offered, range(1))
+    open_reads = Read.objects.filter(image__in=offered, active=True).order_by().values("image")
+    read = dict(open_reads.annotate(n=Count("pk")).values_list("image", "n")) if project.reads_wanted > 1 else {}
+    seats = {pk: range(max(project.reads_wanted - read.get(pk, 0), 1)) for pk in offered}
+    own = again.handed_out(actor).filter(image__in=offered).values_list("image", flat=True)
+    return seats | dict.fromkeys(own, range(-actor.pk, 1 - actor.pk))
+
+
+def _lease(actor: User, project: Project, task: Lease.Task, pk: int, seat: int) -> Lease | None:
     """Take over an expired lease, or make a new one; None when somebody else was quicker. The database decides the race."""
     now = timezone.now()
     held = {"holder": actor, "expires_at": now + LEASE}
     try:
         with transaction.atomic():
-            rows = Lease.objects.filter(image=pk, task=task)
+            scan = Lease.objects.filter(image=pk, task=task)
+            scan.filter(holder=actor, expires_at__lte=now).exclude(seat=seat).delete()
+            rows = scan.filter(seat=seat)
             if not rows.filter(expires_at__lte=now).update(**held):
-                Lease.objects.create(image_id=pk, task=task, **held)
+                Lease.objects.create(image_id=pk, task=task, seat=seat, **held)
             audit.record("queue.claim", actor=actor, obj=Image(pk=pk), project=project.pk, details={"task": str(task)})
             return rows.select_related("image", "holder").get()
     except IntegrityError:
         return None
+
+
+def lease_again(*, actor: User, image: Image, task: str) -> None:
+    """Hand the actor a scan that waits again because they took their decision back; nothing if somebody else was quicker."""
+    job = _parse_task(task)
+    require(actor, RIGHTS[job], image.project)
+    if waiting(user=actor, project=image.project, task=job).filter(pk=image.pk).exists():
+        _take(actor, image.project, job, [image.pk], 1)
 
 
 def release_scans(

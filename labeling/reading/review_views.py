@@ -5,17 +5,22 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
-from images.models import Project
+from images.models import Image, Project
 from images.policies import require, visible_projects
 from images.selectors import scans
 from labeling.forms import active_classes
-from labeling.models import Lease
+from labeling.models import Lease, Review
 from labeling.reading import desk, reviews
-from labeling.reading.forms import DeskReviewForm, ReviewManyForm, SkipForm
+from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
+from labeling.reading.label_views import skipped, taken_back
 from labeling.reading.queue import waiting
-from labeling.reading.selectors import label_history
+from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import keyset_page
 
@@ -25,41 +30,63 @@ REFUSALS_SHOWN = 5
 
 @form_page
 def review(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project, asked = _project(request, pk), request.GET.dict()
     if request.method == "POST":
-        _take(request, project)
+        asked = _take(request, project)
         if not request.htmx:  # type: ignore[attr-defined]
-            return redirect("review", pk)
+            return redirect(f"{reverse('review', args=[pk])}?{urlencode(asked)}".rstrip("?"))
     template = "labeling/_review.html" if request.htmx else "labeling/review.html"  # type: ignore[attr-defined]
-    return respond(request, template, _context(request, project))
+    return respond(request, template, _context(request, project, find_key(str(asked.get("scan", "")))))
 
 
-def _take(request: HttpRequest, project: Project) -> None:
+def _take(request: HttpRequest, project: Project) -> dict[str, Any]:
+    """What was pressed: a decision, skip, undo, or show the skipped ones again."""
     if "unskip" in request.POST:
         desk.show_skipped(request, project)
-        return
-    skipping = "skip" in request.POST
-    form = (SkipForm if skipping else DeskReviewForm)(request.POST, user=caller(request), project=project)
-    if form.is_valid() and skipping:
-        desk.skip(request, project, form.cleaned_data["image"])
-    elif isinstance(form, DeskReviewForm) and form.is_valid():
-        image = form.cleaned_data["image"]
-        message = f"Saved: {image.code} {form.cleaned_data['status']}."
-        attempt(request, reviews.review_scan, said=message, image=image, **form.arguments())
+    elif "undo" in request.POST:
+        return taken_back(request, project, Lease.Task.REVIEW)
+    elif "skip" in request.POST:
+        skipped(request, project)
+    else:
+        _decide(request, project)
+    return {}
+
+
+def _decide(request: HttpRequest, project: Project) -> None:
+    form = DeskReviewForm(request.POST, user=caller(request), project=project)
+    if form.is_valid():
+        image, given = form.cleaned_data["image"], form.arguments()
+        said = said_of(image, given)
+        if desk.reviewed_already(request, image, given):
+            messages.success(request, said)
+        else:
+            attempt(request, reviews.review_scan, said=said, image=image, **given)
     form_message(request, form)
 
 
-def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
-    opened = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest")
-    history = label_history(opened.scan) if opened.scan else []
-    classes = active_classes(project)
+def said_of(image: Image, given: dict[str, Any]) -> str:
+    """The whole sentence of each decision."""
+    named = {"scan": image.code, "reading": given["label_class"]}
+    sentences = {
+        Review.Status.APPROVED: _("Saved: %(scan)s approved."),
+        Review.Status.REJECTED: _("Saved: %(scan)s rejected."),
+        Review.Status.MODIFIED: _("Saved: %(scan)s modified to %(reading)s."),
+    }
+    return sentences[given["status"]] % named
+
+
+def _context(request: HttpRequest, project: Project, first: int | None) -> dict[str, Any]:
+    opened = desk.open_desk(request, project, Lease.Task.REVIEW, "oldest", first)
+    if not project.read_blind:
+        desk.with_history(request, opened.ready)
     return {
         "project": project,
         "desk": opened,
         "scan": opened.scan,
-        "after": opened.after,
-        "labels": history,
-        "classes": classes,
+        "upcoming": opened.ready[1:],
+        "classes": active_classes(project),
+        "rejections": REJECTIONS,
+        "undoable": last_done(caller(request), project, Lease.Task.REVIEW),
     }
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from images.models import Image, ProjectClass
-from labeling.models import Import, ImportFile, Label, LabelDoubt, Review
+from labeling.models import Import, ImportFile, Label, LabelDoubt, Lease, Review
 from labeling.policies import require, require_class, visible_scans
-from labeling.reading.change import Current, change, settle_doubt, step, write
+from labeling.reading.change import Current, change, remember, settle_doubt, step, write
 from labeling.reading.labels import append, record_label
 from labeling.reading.states import Action
 from mediscan_site.core import audit, refusals, text
@@ -70,7 +70,7 @@ def _parse_status(status: str) -> Review.Status:
 def _decide(
     current: Current, actor: User, decision: Review.Status, label_class: ProjectClass | None, comment: str
 ) -> Review:
-    image, seen = current.image, current.image.version
+    image, seen, before = current.image, current.image.version, current.state
     state = step(current, ACTIONS[decision], actor=actor)
     reviewed = current.label
     if reviewed is None:
@@ -94,6 +94,7 @@ def _decide(
         comment=comment,
         scan_version=seen,
     )
+    remember(current, before, actor, task=Lease.Task.REVIEW, label=new_label, review=review)
     if new_label is not None:
         record_label(image, actor, new_label)
     details = {"review": review.pk, "status": str(decision), "label": reviewed.pk}

@@ -7,6 +7,7 @@ from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
+from images.policies import allowing
 from labeling import policies
 from labeling.models import Label, LabelDoubt, Lease, Review
 from labeling.reading.queue import waits
@@ -23,9 +24,9 @@ def reviews(user: User | AnonymousUser) -> QuerySet[Review]:
     )
 
 
-def label_history(image: Image) -> QuerySet[Label]:
-    """Every reading of a scan, oldest first, with the reviews it got."""
-    rows = Label.objects.filter(image=image).select_related("label_class", "reader")
+def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
+    """Every reading of a scan that this user sees, oldest first, with the reviews it got."""
+    rows = policies.visible_labels(user).filter(image=image).select_related("label_class", "reader")
     return rows.prefetch_related("reviews__reviewer").order_by("id")
 
 
@@ -43,9 +44,21 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
 
 
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
-    """How many scans wait for this user in each queue of each project: one query, however many there are."""
+    """How many scans wait for this user in each queue of each project: one query, however many there are. Where a project wants
+    several readers, or readers of it disagree, also `to_adjudicate`."""
     tasks = Lease.Task.values
     scans = Image.objects.filter(project__in=projects).order_by().values("project")
     counts = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in tasks})
     waiting = {pk: dict(zip(tasks, numbers, strict=True)) for pk, *numbers in counts.values_list("project", *tasks)}
-    return {project.pk: waiting.get(project.pk, dict.fromkeys(tasks, 0)) for project in projects}
+    return {project.pk: _named(project, waiting.get(project.pk, dict.fromkeys(tasks, 0))) for project in projects}
+
+
+def _named(project: Project, counts: dict[str, int]) -> dict[str, int]:
+    to_adjudicate = counts.pop(Lease.Task.ADJUDICATE)
+    return {**counts, "to_adjudicate": to_adjudicate} if to_adjudicate or project.reads_wanted > 1 else counts
+
+
+def to_adjudicate(user: User, projects: QuerySet[Project]) -> int:
+    """How many scans, whose readers disagree, wait for this user in all of these projects."""
+    allowed = allowing(user, "review_label", projects)
+    return Image.objects.filter(waits(user, Lease.Task.ADJUDICATE), project__in=allowed).count()

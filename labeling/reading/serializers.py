@@ -163,6 +163,11 @@ class ReleaseSerializer(serializers.Serializer[Any]):
     images = ScanListField(required=False)
 
 
+class UndoSerializer(serializers.Serializer[Any]):
+    project = project_field()
+    task = serializers.ChoiceField(choices=Lease.Task.choices)
+
+
 class LeasedScanSerializer(ScanSerializer):
     """A scan, and until when it is reserved for the caller."""
 

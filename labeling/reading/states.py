@@ -1,7 +1,8 @@
 """The states of a scan, as a table: `states.csv` says where each action leads. Services and their tests read the same rows.
 
-`own` is yes when the actor made the current label and the project has four-eyes. An action that repeats the current label
-(`*_same`) exists only for a scan that has one.
+`own` is yes when the actor made the current label and the project has four-eyes; of `adjudicate`, when the actor is one of the
+readers who disagree. An action that repeats the current label (`*_same`) exists only for a scan that has one. `agree`: as many
+as the project wants have read the scan, none seeing the others, and said the same.
 """
 
 import csv
@@ -25,6 +26,8 @@ class Action(StrEnum):
     REJECT = "reject"
     MODIFY = "modify"
     WITHDRAW = "withdraw"
+    AGREE = "agree"
+    ADJUDICATE = "adjudicate"
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,26 @@ def _index() -> dict[tuple[Action, State, bool], Rule]:
     return {(rule.action, rule.start, own): rule for rule in rules() for own in (False, True) if rule.covers(own=own)}
 
 
-def _refused(code: str) -> DomainError:
-    if code == "four_eyes":
-        return FourEyes(
-            "You made the current label, or the service token behind it: somebody else has to approve it (four-eyes)."
-        )
-    return Conflict("This scan has no label, so there is nothing to review. Label it first.", code=code)
+_REFUSED = {
+    "nothing_to_review": "This scan has no label, so there is nothing to review. Label it first.",
+    "nothing_to_adjudicate": "No readers disagree about this scan.",
+    "labelled_otherwise": "This scan got its label in another way meanwhile, so it is not read any more.",
+}
+
+
+def _refused(action: Action, code: str) -> DomainError:
+    if code != "four_eyes":
+        return Conflict(_REFUSED[code], code=code)
+    if action == Action.ADJUDICATE:
+        return FourEyes("You are one of the readers who disagree: somebody else has to settle it (four-eyes).")
+    return FourEyes(
+        "You made the current label, or the service token behind it: somebody else has to approve it (four-eyes)."
+    )
 
 
 def next_state(action: Action, start: State, *, own: bool = False) -> State:
-    """Where the action leads from `start`. Raises FourEyes or Conflict `nothing_to_review` where the table refuses."""
+    """Where the action leads from `start`. Raises FourEyes, or Conflict with the table's code, where the table refuses."""
     rule = _index()[action, start, own]
     if rule.to is None:
-        raise _refused(rule.refusal)
+        raise _refused(action, rule.refusal)
     return rule.to

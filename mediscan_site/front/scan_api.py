@@ -30,7 +30,7 @@ class TimelineScanViewSet(LabelledScanViewSet):
     def timeline(self, request: Request, pk: str) -> HttpResponseBase:
         """What happened to this scan, oldest first, on one page."""
         image = self.get_object()
-        moments: Any = timeline.of_scan(image)
+        moments: Any = timeline.of_scan(image, request.user)
         rows = MomentSerializer(moments, many=True).data
         if wants_csv(request):
             lines, about = (row.values() for row in rows), Download(len(rows), project=image.project_id, obj=image)

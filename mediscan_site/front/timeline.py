@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+
 from images.models import Image
-from labeling.models import ImportFile, Label, Review, SnapshotMember
-from mediscan_site.core.models import WorkStatus
+from labeling.models import ImportFile, Label, SnapshotMember
+from labeling.policies import covered, visible_labels, visible_reviews
+from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
 from models_registry.selectors import refer_reasons
 
@@ -24,15 +27,21 @@ class Moment:
     object: str = ""
 
 
-def of_scan(image: Image) -> list[Moment]:
-    """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind."""
+def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
+    """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind. What others said
+    stays covered from whoever may still have to read the scan."""
     moments = [
         Moment(
             image.upload_date, "upload", f"uploaded as {image.file_name}", image.uploaded_by.username, object=image.code
         )
     ]
-    for part in (_imports, _labels, _reviews, _snapshots, _grades, _reads, _feedback):
-        moments.extend(part(image))
+    parts: list[Iterator[Moment]] = [_imports(image), _labels(image, user), _reviews(image, user)]
+    if Image.objects.filter(covered(user), pk=image.pk).exists():
+        parts += [_grades(image)]
+    else:
+        parts += [_snapshots(image), _grades(image), _reads(image), _feedback(image)]
+    for part in parts:
+        moments.extend(part)
     return sorted(moments, key=lambda moment: moment.at)
 
 
@@ -44,8 +53,8 @@ def _imports(image: Image) -> Iterator[Moment]:
         yield Moment(row.batch.created_at, "import", text, by, row.detail, object=str(row.batch_id))
 
 
-def _labels(image: Image) -> Iterator[Moment]:
-    for row in Label.objects.filter(image=image).select_related("label_class", "reader", "through"):
+def _labels(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
+    for row in visible_labels(user).filter(image=image).select_related("label_class", "reader", "through"):
         reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
         text = f"labelled {reading}" if row.source == Label.Source.DOCTOR else f"labelled {reading} (from {row.source})"
         if row.through:
@@ -53,8 +62,8 @@ def _labels(image: Image) -> Iterator[Moment]:
         yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
 
 
-def _reviews(image: Image) -> Iterator[Moment]:
-    for row in Review.objects.filter(image=image).select_related("reviewer", "new_label__label_class"):
+def _reviews(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
+    for row in visible_reviews(user).filter(image=image).select_related("reviewer", "new_label__label_class"):
         new = row.new_label.label_class if row.new_label else None
         text = f"label {row.status}" + (f" to {new.name}" if new else "")
         yield Moment(row.created_at, "review", text, row.reviewer.username, row.comment, object=str(row.pk))

@@ -101,10 +101,10 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
     return {
         "scan": found,
         "project": project,
-        "labels": label_history(found),
+        "labels": label_history(found, request.user),
         "grades": known,
         "heat": _over(request, known),
-        "moments": timeline.of_scan(found),
+        "moments": timeline.of_scan(found, request.user),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
@@ -129,7 +129,7 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image)}
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user)}
     return respond(request, "front/scan_timeline.html", context)
 
 

@@ -1,21 +1,26 @@
-// A key presses the button that names it (data-key). Nothing happens while somebody writes, or with a modifier held. A slider
-// or a tick that has the focus takes no letters: what was touched last must not switch the keys off.
+// A key presses the button that names it (data-key), or leads to the field that does. Nothing happens while somebody writes, or
+// with a modifier held. What was touched last (a slider, a tick, a list) does not switch the keys off. Who has switched letter
+// keys off gets no page with this file.
 
-const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio])";
-
-let pointed = null;
+const TYPING = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
 
 document.addEventListener("keydown", (event) => {
-  pointed = null;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.closest(TYPING)) return;
-  const target = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  if (!target || target.disabled) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest(TYPING) || document.querySelector("dialog:modal")) return;
+  const target = named(event.key.toLowerCase());
+  if (!target) return;
   event.preventDefault();
-  target.click();
+  if (target.matches(TYPING)) target.focus();
+  else target.click();
 });
 
-// Letters choose in a list that has the focus. Whoever chose with the pointer is done with it, and may go on with the keys.
-document.addEventListener("pointerdown", (event) => { pointed = event.target; });
-document.addEventListener("change", (event) => {
-  if (event.target.matches("select") && event.target === pointed) event.target.blur();
-});
+// What is in an open box of reasons comes first; what is folded or hidden is not there.
+function named(key) {
+  const found = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].filter(isThere);
+  return found.find((element) => element.closest("[data-reasons][open]")) ?? found[0];
+}
+
+function isThere(element) {
+  const folded = element.closest("details:not([open])");
+  return !element.disabled && !element.closest("[hidden]") && (!folded || element.parentElement === folded);
+}

@@ -11,7 +11,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def label_post(scan, **said):
-    return {"image": scan.pk, "version": scan.version, "ungradable": "poor image quality", **said}
+    return {"image": scan.pk, "version": scan.version, **said}
 
 
 def test_a_label_is_saved_and_the_next_scan_comes(browser, author, project, make_scan):
@@ -34,14 +34,14 @@ def test_two_readers_never_get_one_scan_and_a_reload_shows_the_same(browser, aut
     first = mine.get(url).context["scan"]
     assert theirs.get(url).context["scan"] != first
     assert mine.get(url).context["scan"] == first
-    assert Lease.objects.count() == 4
+    assert Lease.objects.count() == 5
 
 
-def test_ungradable_needs_its_own_button(browser, author, project, make_scan):
+def test_ungradable_needs_its_reason(browser, author, project, make_scan):
     scan = make_scan(seed=1)
     client, url = browser(author), reverse("label_next", args=[project.pk])
     assert "either a class or the reason" in texts(client.post(url, label_post(scan), headers=HTMX))
-    client.post(url, label_post(scan, mark_ungradable="1"))
+    client.post(url, label_post(scan, ungradable="poor image quality"))
     assert Label.objects.get().ungradable_reason == "poor image quality"
 
 
@@ -83,7 +83,7 @@ def test_a_colleague_decides(browser, colleague, project, make_scan, decision):
     said = {"image": scan.pk, "version": scan.version, "status": decision, "comment": "looked twice"}
     said["label_class"] = project.class_rows.get(name="OPACITY").pk
     answer = browser(colleague).post(reverse("review", args=[project.pk]), said, headers=HTMX)
-    assert f"Saved: {scan.code} {decision}." in texts(answer)
+    assert f"Saved: {scan.code} {decision}" in texts(answer)
     scan.refresh_from_db()
     assert scan.approval_status == decision
     assert scan.label_class.name == ("OPACITY" if decision == "modified" else "NORMAL")
@@ -137,3 +137,89 @@ def test_the_order_that_was_asked_for_survives_a_save_and_a_visit_elsewhere(brow
     assert client.get(url).context["scan"] == surer
     assert client.get(f"{url}?order=oldest").context["scan"] == oldest
     assert client.get(f"{url}?order=nonsense").context["order"] == "oldest"
+
+
+def test_undo_on_the_desk_leads_back_to_the_scan(browser, author, project, make_scan):
+    first, second, third = (make_scan(seed=seed) for seed in range(3))
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    wanted = project.class_rows.get(name="OPACITY").pk
+    client.get(url)
+    seen = client.post(url, label_post(first, label_class=wanted), headers=HTMX)
+    assert (seen.context["scan"], seen.context["upcoming"]) == (second, (third,))
+    press = {"undo": seen.context["undoable"].key}
+    back = client.post(url, press, headers=HTMX)
+    assert f"Taken back: {first.code}" in texts(back) and back.context["scan"] == first
+    # The same request again, because its answer was lost, takes nothing more back.
+    assert client.post(url, press, follow=True).context["scan"] == first
+    first.refresh_from_db()
+    assert (first.label_status, Label.objects.count()) == ("unlabeled", 1)
+    assert "You have decided nothing" in texts(client.post(url, {"undo": "0"}, headers=HTMX))
+
+
+def test_undo_of_a_review_leads_back_to_the_label(browser, colleague, project, make_scan):
+    scan = make_scan(seed=1, label="NORMAL")
+    client, url = browser(colleague), reverse("review", args=[project.pk])
+    said = client.post(url, {"image": scan.pk, "version": scan.version, "status": "approved"}, headers=HTMX)
+    back = client.post(url, {"undo": said.context["undoable"].key}, follow=True)
+    assert back.context["scan"] == scan
+    scan.refresh_from_db()
+    assert scan.approval_status == "pending"
+
+
+def test_an_answer_that_comes_twice_is_saved_once(browser, author, colleague, project, make_scan):
+    scan, wanted = make_scan(seed=1), project.class_rows.get(name="OPACITY")
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    for _ in range(2):
+        answer = client.post(url, label_post(scan, label_class=wanted.pk, known=0), headers=HTMX)
+        assert f"Saved: {scan.code} is OPACITY." in texts(answer)
+    assert Label.objects.count() == 1
+    scan.refresh_from_db()
+    reviewer, url = browser(colleague), reverse("review", args=[project.pk])
+    said = {"image": scan.pk, "version": scan.version, "modified": project.class_rows.get(name="NORMAL").pk}
+    for _ in range(2):
+        assert f"Saved: {scan.code} modified to NORMAL." in texts(reviewer.post(url, said, headers=HTMX))
+    assert Review.objects.count() == 1
+
+
+def test_a_rejection_needs_its_reason(browser, colleague, project, make_scan):
+    scan = make_scan(seed=1, label="NORMAL")
+    client, url = browser(colleague), reverse("review", args=[project.pk])
+    said = {"image": scan.pk, "version": scan.version}
+    assert "why you reject" in texts(client.post(url, {**said, "status": "rejected", "comment": " "}, headers=HTMX))
+    assert "nothing was decided" in texts(client.post(url, said, headers=HTMX))
+    assert not Review.objects.exists()
+    client.post(url, {**said, "rejection": "please look again", "comment": "at the apex"})
+    assert Review.objects.get().comment == "please look again\nat the apex"
+
+
+def test_blind_desks_show_no_name_and_no_opinion(browser, author, colleague, project, make_scan):
+    from labeling.reading.labels import label_scan
+    from labeling.reading.reviews import review_scan
+
+    scan, normal = make_scan(seed=1), project.class_rows.get(name="NORMAL")
+    label_scan(actor=colleague, image=scan, label_class=normal, comment="looks fine to me")
+    secrets = ("scan1.jpg", "colleague", "looks fine to me", "is wrong")
+    label, review = (reverse(name, args=[project.pk]) for name in ("label_next", "review"))
+    shown = texts(browser(author).get(review))
+    assert [word for word in secrets if word in shown] == [] and "NORMAL" in shown
+    scan.refresh_from_db()
+    review_scan(actor=author, image=scan, status="rejected", comment="is wrong")
+    shown = texts(browser(author).get(label))
+    assert "came back for another look" in shown
+    assert [word for word in (*secrets, "Labelled <strong>") if word in shown] == []
+    project.read_blind = False
+    project.save()
+    assert "scan1.jpg" in texts(browser(author).get(label)) and "Labelled <strong>NORMAL" in texts(
+        browser(author).get(label)
+    )
+
+
+def test_who_corrected_a_scan_goes_back_to_the_one_before(browser, author, project, make_scan):
+    first, second = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL")
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    newest = client.get(url).context["earlier"]
+    page = client.get(url, {"back": newest.pk})
+    assert page.context["scan"] == second
+    said = label_post(second, label_class=project.class_rows.get(name="OPACITY").pk, corrects=newest.pk)
+    answer = client.post(url, said, headers=HTMX)
+    assert answer.context["earlier"].image == first

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from images.models import Deidentification
+from images.models import Deidentification, GuideExample
 from images.services import ScanFacts, create_project
 from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
@@ -82,6 +82,10 @@ def _scan(project, actor, seed: int, label: str | None, patient: str | None = No
 
 def _scans(world: World, project, author) -> None:
     labelled, bare = _scan(project, author, 1, CLASSES[0], "4711"), _scan(project, author, 2, None)
+    example = GuideExample.objects.create(
+        project=project, image=bare, label_class=project.class_rows.first(), added_by=author
+    )
+    world.ids.update(example=example.pk)
     Deidentification.objects.create(image=labelled, profile="none")
     batch = Import.objects.create(
         project=project, created_by=author, file_name="many.zip", status=WorkStatus.SUCCEEDED, total=0

@@ -10,6 +10,7 @@ FORGOTTEN = {
     "images.Image": {"file_name", "image_format", "notes", "modality", "patient", "external_id", "received_sha256"}
     | {"sha256", "phash", "study", "series", "instance"},
     "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"} | {"pixel_spacing_at"},
+    "images.GuideExample": {"caption"},
     "images.Deidentification": {"profile", "actions"},
     "images.PatientIdentity": {"pseudonym", "number", "key_id", "sealed"},
     "labeling.Label": {"ungradable_reason", "comment"},
@@ -49,6 +50,7 @@ HARMLESS = {
         "intended_view",
         "intended_laterality",
         "limitations",
+        "guide",
         "expected_prevalence",
     },
     "images.FrameChoice": {"frames"},

@@ -104,11 +104,18 @@ function row(keys, words) {
   return line;
 }
 
+// The words of a button or of a field, without the key that stands on it.
 function said(element) {
-  const label = element.getAttribute("aria-label") ?? element.closest("label")?.textContent ?? element.textContent;
-  const keys = [...element.querySelectorAll("kbd")].map((cap) => cap.textContent.trim());
-  const words = label.trim().replace(/\s+/g, " ");
-  return keys.length && words.startsWith(keys[0]) ? words.slice(keys[0].length).trim() : words.replace(/ \w$/, "");
+  if (element.ariaLabel) return element.ariaLabel;
+  const words = (element.closest("label") ?? element.labels?.[0] ?? element).cloneNode(true);
+  for (const more of words.querySelectorAll("kbd, textarea, select, .optional")) more.remove();
+  return words.textContent.trim().replaceAll(/\s+/g, " ");
+}
+
+// What is folded or hidden is not there.
+function isThere(element) {
+  const folded = element.closest("details:not([open])");
+  return !element.closest("[hidden]") && (!folded || element.parentElement === folded);
 }
 
 function list(section, rows) {
@@ -120,12 +127,12 @@ function list(section, rows) {
 export function showKeys(figure) {
   const dialog = figure.querySelector("[data-keys-dialog]");
   const ofPage = dialog.querySelector("[data-page-keys]");
-  const page = [...document.querySelectorAll("[data-key]")].filter((element) => !element.closest("[hidden]"));
+  const page = [...document.querySelectorAll("[data-key]")].filter(isThere);
   ofPage.hidden = !page.length;
   list(ofPage, page.map((element) => row([element.dataset.key], said(element))));
   const taken = new Set(page.map((element) => element.dataset.key));
   const own = [...figure.querySelectorAll("[data-hotkey]")].filter((element) => (
-    !element.closest("[hidden]") && !taken.has(element.dataset.hotkey)));
+    isThere(element) && !taken.has(element.dataset.hotkey)));
   list(dialog.querySelector("[data-viewer-keys]"), own.map((element) => row([element.dataset.hotkey], said(element))));
   dialog.showModal();
 }

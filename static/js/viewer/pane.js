@@ -251,6 +251,7 @@ export class Pane {
   draw(coarse, isForReading = false) {
     const { view, pane } = this.drawn;
     const { context, canvas, picture } = this;
+    this.lastSpot = null;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const larger = isForReading ? 1 : coarse;

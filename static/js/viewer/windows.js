@@ -23,12 +23,8 @@ export function levels(facts, { centre, width }, { inverted = false, count = 65_
   const backwards = black > white !== inverted;
   const low = centre - width / 2;
   const table = new Uint8ClampedArray(count); // rounds half to even, and clips
-  const step = (255 * slope) / width;
-  const start = (255 * (intercept - low)) / width;
-  for (let pixel = 0; pixel < count; pixel += 1) {
-    const level = start + step * pixel;
-    table[pixel] = backwards ? 255 - Math.min(Math.max(level, 0), 255) : level;
-  }
+  for (let pixel = 0; pixel < count; pixel += 1) table[pixel] = ((pixel * slope + intercept - low) / width) * 255;
+  if (backwards) for (let pixel = 0; pixel < count; pixel += 1) table[pixel] = 255 - table[pixel];
   if (padding) table.fill(0, Math.max(0, padding[0]), Math.max(0, padding[1] + 1));
   return table;
 }

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from images.models import ApprovalStatus, Image, LabelStatus
+from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Label, Reference, Review
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.reviews import review_scan
+from labeling.reading.several import adjudicate
 from labeling.reading.states import Action, Rule, State, next_state, rules
 from mediscan_site.core.errors import Conflict, DomainError, FourEyes
 
@@ -45,6 +46,7 @@ def act(rule: Rule, scan: Image, actor) -> None:
         Action.REJECT: lambda: review_scan(actor=actor, image=scan, status="rejected"),
         Action.MODIFY: lambda: review_scan(actor=actor, image=scan, status="modified", label_class=classes[1]),
         Action.WITHDRAW: lambda: withdraw_label(actor=actor, image=scan),
+        Action.ADJUDICATE: lambda: adjudicate(actor=actor, image=scan, label_class=classes[1], reason="seen together"),
     }
     calls[rule.action]()
 
@@ -54,9 +56,22 @@ def state_of(scan: Image) -> State:
     return State(LabelStatus(fresh.label_status), ApprovalStatus(fresh.approval_status))
 
 
-@pytest.mark.parametrize("rule", [rule for rule in rules() if rule.action != Action.UNGRADABLE_SAME], ids=name)
-def test_the_services_follow_the_table(rule, make_scan, author, colleague):
+def read_by_two(scan: Image, *readers, alike: bool) -> None:
+    """Two read the scan without seeing each other, in a project that wants two."""
+    Project.objects.filter(pk=scan.project_id).update(reads_wanted=2)
+    first, second = scan.project.class_rows.all()
+    for reader, said in zip(readers, (second, second if alike else first), strict=True):
+        label_scan(actor=reader, image=scan, label_class=said)
+
+
+DRIVEN = [rule for rule in rules() if rule.action not in (Action.UNGRADABLE_SAME, Action.AGREE)]
+
+
+@pytest.mark.parametrize("rule", DRIVEN, ids=name)
+def test_the_services_follow_the_table(rule, make_scan, author, colleague, admin):
     scan = put_into(make_scan(seed=1), rule.start, author=author, colleague=colleague)
+    if rule.action == Action.ADJUDICATE and rule.own != "any":
+        read_by_two(scan, author, admin, alike=False)
     actor = colleague if rule.own == "no" else author
     if rule.to is None:
         with pytest.raises(DomainError) as refused:
@@ -65,6 +80,18 @@ def test_the_services_follow_the_table(rule, make_scan, author, colleague):
         assert state_of(scan) == rule.start
     else:
         act(rule, scan, actor)
+        assert state_of(scan) == rule.to
+
+
+@pytest.mark.parametrize("rule", [rule for rule in rules() if rule.action == Action.AGREE], ids=name)
+def test_agreement_follows_the_table(rule, make_scan, author, colleague, admin):
+    scan = put_into(make_scan(seed=1), rule.start, author=author, colleague=colleague)
+    if rule.to is None:
+        with pytest.raises(Conflict) as refused:
+            next_state(rule.action, rule.start)
+        assert refused.value.code == rule.refusal
+    else:
+        read_by_two(scan, colleague, admin, alike=True)
         assert state_of(scan) == rule.to
 
 

@@ -1,0 +1,66 @@
+"""Scans whose label a user is not to see yet. A later app knows which (it registers the rule); lists and pages show them as if
+they had no label, and filters find them so."""
+
+from collections.abc import Callable, Iterator
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.query import ModelIterable
+
+from images.models import ApprovalStatus, Image, LabelStatus
+from mediscan_site.core.models import User
+
+Rule = Callable[[User | AnonymousUser], Q]
+# What a scan without a label has in these columns.
+BARE = {
+    "label_class": None,
+    "annotator": None,
+    "label_status": LabelStatus.UNLABELED,
+    "approval_status": ApprovalStatus.PENDING,
+}
+_rules: list[Rule] = []
+_uses: list[Callable[[User | AnonymousUser], bool]] = []
+
+
+def register(rule: Rule) -> Rule:
+    """Have a later app say which scans are covered from a user. Used as a decorator."""
+    _rules.append(rule)
+    return rule
+
+
+def register_use(use: Callable[[User | AnonymousUser], bool]) -> Callable[[User | AnonymousUser], bool]:
+    """Have a later app say whether anything could be covered at all: filters ask first, and stay as quick as without."""
+    _uses.append(use)
+    return use
+
+
+def covered(user: User | AnonymousUser) -> Q:
+    found = Q(pk__in=[])
+    for rule in _rules:
+        found |= rule(user)
+    return found
+
+
+def shown_with(user: User | AnonymousUser, **columns: object) -> Q:
+    """Scans that show these values to the user: what is covered shows those of a scan without a label."""
+    said = Q(**columns)
+    if not any(use(user) for use in _uses):
+        return said
+    bare = all(name in BARE and BARE[name] == value for name, value in columns.items())
+    return said | covered(user) if bare else said & ~covered(user)
+
+
+class _Covered(ModelIterable[Image]):
+    def __iter__(self) -> Iterator[Image]:
+        for image in super().__iter__():
+            if vars(image).pop("is_covered", False):
+                for name, value in BARE.items():
+                    setattr(image, name, value)
+            yield image
+
+
+def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
+    """The same scans, whose covered ones show no label."""
+    marked = scans.annotate(is_covered=ExpressionWrapper(covered(user), output_field=BooleanField()))
+    marked._iterable_class = _Covered  # type: ignore[attr-defined]  # Django's own way to shape what a query gives
+    return marked

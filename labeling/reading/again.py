@@ -1,0 +1,142 @@
+"""Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans whose label is known. Desk and
+API show such a scan like any other; what is said of it changes no label."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from images.models import ApprovalStatus, Image, Project
+from labeling.models import GoldScan, Label, Lease, Read
+from labeling.policies import gold_unread
+from labeling.reading.change import Current
+from labeling.reading.rows import LabelOutcome, record_label, row, said_same
+from mediscan_site.core import tidy
+from mediscan_site.core.models import User
+
+# So many other scans lie between a read and its repetition, at least.
+OTHERS_BETWEEN = 20
+# Of the scans before those, how many back one is drawn from.
+REACH = 500
+# One scan of ten is a gold one, while there are some that the reader has not read.
+GOLD_SHARE = 0.1
+# How long what was handed out may be read. What the reader says of the scan later is said of its label.
+HELD = timedelta(days=1)
+HIDDEN = (Read.Kind.REPEAT, Read.Kind.GOLD)
+T = TypeVar("T")
+_chance = random.SystemRandom()
+
+
+def chance() -> bool:
+    """Whether what is due comes now: nobody is to count on every twentieth."""
+    return _chance.random() < 0.5
+
+
+def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
+    """What is said of a scan that was handed out again, or of a gold scan by somebody who has not read it; else None."""
+    image = current.image
+    recent = Read.objects.filter(image=image, reader=actor, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
+    read = recent.select_related("label").order_by("-pk").first()
+    if read is None:
+        if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=image).exists():
+            return None
+        read = Read(image=image, reader=actor, kind=Read.Kind.GOLD)
+    if read.label is not None and said_same(read.label, values):
+        return LabelOutcome(image, read.label, changed=False)
+    return _said(current, actor, values, read)
+
+
+def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> LabelOutcome:
+    image = current.image
+    last = current.label or Label.objects.filter(image=image).order_by("-id").first()
+    label = row(image, actor, round=last.round if last else 1, **values)
+    label.save(force_insert=True)
+    if read.label is not None:
+        Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
+        read = Read(image=image, reader=actor, kind=read.kind, against=read.against, created_at=read.created_at)
+    read.label, read.waiting = label, None
+    if read.kind == Read.Kind.GOLD:
+        read.against = current.label
+    read.save()
+    Lease.objects.filter(image=image, task=Lease.Task.LABEL, holder=actor).delete()
+    record_label(image, actor, label)
+    return LabelOutcome(image, label, changed=True)
+
+
+def give_again(read: Read) -> None:
+    """What was said of it is taken back: it waits once more, and the reader cannot tell it from any other scan."""
+    Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
+    against = read.against if read.kind == Read.Kind.REPEAT else None
+    Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, kind=read.kind, against=against, waiting=True)
+
+
+def handed_out(user: User) -> QuerySet[Read]:
+    """What waits for this user to be read once more, or as a gold scan."""
+    return Read.objects.filter(reader=user.pk or 0, waiting=True, created_at__gt=timezone.now() - HELD)
+
+
+def lapsed(user: User, project: Project) -> list[int]:
+    """Scans that were handed out and are no longer on the desk: they come first, or nobody would ever be done."""
+    free = handed_out(user).filter(image__project=project, image__erased_at__isnull=True, image__hold="")
+    live = Lease.objects.filter(holder=user, task=Lease.Task.LABEL, expires_at__gt=timezone.now())
+    return list(free.exclude(image__in=live.values("image")).values_list("image", flat=True))
+
+
+def hand_out(user: User, project: Project) -> list[int]:
+    """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
+    said = Label.objects.filter(reader=user, image__project=project, source=Label.Source.DOCTOR)
+    own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT))
+    pick = _due_repeat(user, project, own) if project.repeats_share else None
+    if pick is None and GoldScan.objects.filter(image__project=project).exists():
+        pick = _due_gold(user, project, own)
+    if pick is None or not chance():
+        return []
+    try:
+        with transaction.atomic():
+            pick.waiting = True
+            pick.save(force_insert=True)
+    except IntegrityError:
+        return []
+    return [pick.image_id]
+
+
+def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
+    given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, image__project=project)
+    if int(own.count() * project.repeats_share) <= given.count():
+        return None
+    free = Q(image__erased_at__isnull=True, image__hold="")
+    lying = list(own.order_by("-pk").values_list("pk", flat=True)[OTHERS_BETWEEN : OTHERS_BETWEEN + REACH])
+    newer = set(own.order_by("-pk").values_list("image", flat=True)[:OTHERS_BETWEEN])
+    rows = own.filter(free, pk__in=lying).exclude(image__in=newer).exclude(image__in=given.values("image"))
+    label = _one_of(list(rows.order_by("pk")))
+    return Read(image_id=label.image_id, reader=user, kind=Read.Kind.REPEAT, against=label) if label else None
+
+
+def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
+    given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, image__project=project)
+    if int(own.count() * GOLD_SHARE) <= given.count():
+        return None
+    gold = gold_unread(user).filter(image__project=project, image__hold="")
+    gold = gold.exclude(image__in=given.values("image"))
+    scan = _one_of(list(gold.order_by("pk")[:REACH]))
+    return Read(image_id=scan.pk, reader=user, kind=Read.Kind.GOLD) if scan else None
+
+
+def _one_of(rows: Sequence[T]) -> T | None:
+    return _chance.choice(rows) if rows else None
+
+
+@tidy.register
+def forget_unread() -> None:
+    """What was handed out and not read in time."""
+    Read.objects.filter(waiting=True, created_at__lte=timezone.now() - HELD).delete()
+
+
+def forget(image: Image) -> None:
+    """The scan is erased: nobody is given it again."""
+    Read.objects.filter(image=image, waiting=True).delete()
+    GoldScan.objects.filter(image=image).delete()

@@ -1,0 +1,140 @@
+"""Taking one's own last decision back: what was before is there again, and both facts stay."""
+
+import pytest
+
+from images.models import Image
+from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Reference, Review
+from labeling.reading.doubts import keep_label
+from labeling.reading.labels import label_scan, mark_ungradable
+from labeling.reading.reviews import review_scan
+from labeling.reading.undo import undo_last
+from mediscan_site.core.errors import Conflict, Forbidden
+from mediscan_site.core.models import AuditEvent
+
+
+def standing(scan):
+    """What the scan is now: its columns, its pointer, and who is named."""
+    fresh = Image.objects.get(pk=scan.pk)
+    pointer = Reference.objects.filter(image=scan).values_list("label", flat=True).first()
+    return fresh.label_status, fresh.approval_status, fresh.label_class_id, fresh.annotator_id, pointer
+
+
+def undone(actor, project, task="label"):
+    return undo_last(actor=actor, project=project, task=task)
+
+
+@pytest.mark.parametrize("before", ["unlabelled", "pending", "rejected", "approved", "modified"])
+def test_a_label_taken_back_leaves_the_scan_as_it_was(make_scan, author, colleague, project, before):
+    normal, opacity = project.class_rows.all()
+    scan = make_scan(seed=1)
+    if before != "unlabelled":
+        label_scan(actor=colleague, image=scan, label_class=normal)
+    if before == "modified":
+        review_scan(actor=author, image=scan, status="modified", label_class=normal)
+    elif before in ("rejected", "approved"):
+        review_scan(actor=author, image=scan, status=before)
+    was = standing(scan)
+    label = label_scan(actor=author, image=scan, label_class=opacity).label
+    assert standing(scan) != was
+    assert undone(author, project) == scan
+    assert standing(scan) == was
+    assert Label.objects.filter(pk=label.pk).exists() and Label.objects.get(pk=label.pk).decision.undone
+    assert AuditEvent.objects.get(action="label.undo").details["label"] == label.pk
+
+
+@pytest.mark.parametrize("decision", ["approved", "rejected", "modified"])
+def test_a_review_taken_back_leaves_the_label_waiting(make_scan, author, colleague, project, decision):
+    scan = make_scan(seed=1, label="NORMAL")
+    was, opacity = standing(scan), project.class_rows.get(name="OPACITY")
+    asked = {"label_class": opacity} if decision == "modified" else {}
+    review_scan(actor=colleague, image=scan, status=decision, **asked)
+    undone(colleague, project, "review")
+    assert standing(scan) == was
+    assert Review.objects.get().decision.undone
+    # The same decision again is a new one, not a repetition of the one that was taken back.
+    review_scan(actor=colleague, image=scan, status=decision, **asked)
+    assert Review.objects.count() == 2
+
+
+def test_several_are_taken_back_one_after_the_other(make_scan, author, project):
+    first, second = make_scan(seed=1), make_scan(seed=2)
+    normal, opacity = project.class_rows.all()
+    label_scan(actor=author, image=first, label_class=normal)
+    mark_ungradable(actor=author, image=second, reason="blurred")
+    label_scan(actor=author, image=second, label_class=opacity)
+    assert [undone(author, project) for _ in range(3)] == [second, second, first]
+    assert {scan.label_status for scan in Image.objects.all()} == {"unlabeled"}
+    with pytest.raises(Conflict) as refused:
+        undone(author, project)
+    assert refused.value.code == "nothing_to_undo"
+
+
+def test_what_somebody_has_acted_on_since_is_not_taken_back(make_scan, author, colleague, project):
+    scan = make_scan(seed=1)
+    label_scan(actor=author, image=scan, label_class=project.class_rows.first())
+    review_scan(actor=colleague, image=scan, status="approved")
+    was = standing(scan)
+    with pytest.raises(Conflict) as refused:
+        undone(author, project)
+    assert refused.value.code == "changed_since" and scan.code in refused.value.detail
+    assert standing(scan) == was and Decision.objects.filter(undoes__isnull=False).count() == 0
+
+
+def test_what_came_in_with_an_import_is_no_decision_and_rights_are_asked_for(make_scan, author, admin, project):
+    from images.services import revoke
+
+    make_scan(seed=1, label="NORMAL")
+    with pytest.raises(Conflict):
+        undone(author, project)
+    revoke(actor=admin, project=project, user=author, codename="label_image")
+    with pytest.raises(Forbidden):
+        undone(author, project)
+
+
+def test_a_kept_label_taken_back_may_be_doubted_again(make_scan, author, colleague, project):
+    scan = make_scan(seed=1, label="NORMAL")
+    normal, opacity = project.class_rows.all()
+    LabelDoubt.objects.create(
+        image=scan, given=normal, suggested=opacity, given_probability=0.1, suggested_probability=0.9, source="run"
+    )
+    keep_label(actor=colleague, image=scan)
+    assert KeptLabel.objects.exists()
+    undone(colleague, project, "review")
+    assert not KeptLabel.objects.exists()
+
+
+def test_one_of_several_reads_taken_back_wants_its_reader_again(make_scan, author, colleague, project):
+    from labeling.reading.queue import claim_scans
+
+    project.reads_wanted = 2
+    project.save()
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    label_scan(actor=author, image=scan, label_class=normal)
+    assert claim_scans(actor=author, project=project, task="label") == []
+    undone(author, project)
+    assert [lease.image_id for lease in claim_scans(actor=author, project=project, task="label")] == [scan.pk]
+    label_scan(actor=author, image=scan, label_class=opacity)
+    label_scan(actor=colleague, image=scan, label_class=opacity)
+    # They agree: it is everybody's label now.
+    for reader in (author, colleague):
+        with pytest.raises(Conflict) as refused:
+            undone(reader, project)
+        assert refused.value.code == "changed_since"
+    assert standing(scan)[:3] == ("labeled", "approved", opacity.pk)
+
+
+def test_a_scan_that_was_given_again_waits_once_more_when_its_read_is_taken_back(make_scan, author, project):
+    from labeling.models import Read
+    from labeling.reading.queue import claim_scans
+
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    first = label_scan(actor=author, image=scan, label_class=normal).label
+    Read.objects.create(image=scan, reader=author, kind="repeat", against=first, waiting=True)
+    assert len(claim_scans(actor=author, project=project, task="label")) == 1
+    again = label_scan(actor=author, image=scan, label_class=opacity).label
+    assert again.read.kind == "repeat" and standing(scan)[2] == normal.pk
+    undone(author, project)
+    (waiting,) = Read.objects.filter(waiting=True)
+    assert (waiting.kind, waiting.against) == ("repeat", first)
+    undone(author, project)
+    assert standing(scan)[0] == "unlabeled"
