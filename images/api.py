@@ -21,6 +21,7 @@ from images.decoding.formats import DECODABLE, FORMATS
 from images.filters import ORDERING_KEYS, ScanFilter
 from images.frame_api import FramesMixin
 from images.guide_api import GuideMixin
+from images.many_api import ManyScansMixin, ProjectTagsMixin
 from images.models import SCAN_PREFIX, Image, Membership, Project, RenditionKind
 from images.pixels_api import pixels_response
 from images.renditions import CONTENT_TYPES
@@ -36,7 +37,7 @@ USER_ID = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
 FILE = stored_bytes(*(FORMATS[name].content_type for name in DECODABLE))
 
 
-class ProjectViewSet(GuideMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ProjectViewSet(ProjectTagsMixin, GuideMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Project.objects.none()
     visible_to = staticmethod(selectors.projects)
     serializer_class = projects.ProjectSerializer
@@ -159,7 +160,7 @@ class ProjectViewSet(GuideMixin, mixins.ListModelMixin, mixins.RetrieveModelMixi
         return shapes.MemberSerializer(found, many=many, context=context).data
 
 
-class ImageViewSet(FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ImageViewSet(ManyScansMixin, FramesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Image.objects.none()
     visible_to = staticmethod(selectors.scans)
     code_prefix = SCAN_PREFIX

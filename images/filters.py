@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce, Lower
 from images import covering, policies
 from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
 from images.services.exams import CODES, LEVELS
+from images.services.many import MOST_AT_ONCE
 from images.services.naming import find_patients
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
+from mediscan_site.core.names import name_key
 
 SEARCH_LENGTH = 120
 # A scan that does not say its place comes last.
@@ -44,6 +46,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     instance = django_filters.CharFilter(method="by_level", label="code of the instance, as a scan shows it")
     external_id = django_filters.CharFilter()
     hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
+    tag = django_filters.CharFilter(method="by_tag", label="a tag of the scan, by name or id")
+    ids = django_filters.CharFilter(method="by_ids", label=f"at most {MOST_AT_ONCE} scans by key or code, with commas")
     uploaded_after = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="gte")
     uploaded_before = django_filters.IsoDateTimeFilter(field_name="upload_date", lookup_expr="lt")
     updated_after = django_filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
@@ -85,6 +89,21 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_split(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return queryset.filter(split__isnull=True) if value == "none" else queryset.filter(split=value)
+
+    def by_tag(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        # As with classes: a tag may be named "1".
+        named = queryset.filter(image_tags__tag__name_key=name_key(value.strip()))
+        key = find_key(value)
+        if key is None or queryset.filter(project__tags__name_key=name_key(value.strip())).exists():
+            return named
+        return queryset.filter(image_tags__tag=key)
+
+    def by_ids(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        named = value.split(",")
+        if len(named) > MOST_AT_ONCE:
+            raise Invalid(f"Name at most {MOST_AT_ONCE} scans.", attr="ids", code="max_length")
+        keys = {find_key(part.strip(), SCAN_PREFIX) for part in named}
+        return queryset.filter(pk__in=keys - {None})
 
     def by_hold(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         if value == "held":

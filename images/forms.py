@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split
+from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split, Tag
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.scan_facts import ON_PAGES, Fact
@@ -192,6 +192,7 @@ class ScanFilterForm(forms.Form):
     patient = forms.CharField(required=False, label="Patient")
     study = forms.CharField(required=False, label="Study")
     hold = forms.ChoiceField(required=False, label="Held back", choices=[ANY, *HOLDS])
+    tag = forms.ChoiceField(required=False, label="Tag")
     ordering = forms.ChoiceField(
         required=False,
         label="Order",
@@ -208,6 +209,8 @@ class ScanFilterForm(forms.Form):
         classes = ProjectClass.objects.filter(project=project)
         choices = [ANY, *((row.name, row.name) for row in classes), ("ungradable", "ungradable")]
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
+        tags = Tag.objects.filter(project=project).order_by("name_key").values_list("pk", "name")
+        self.fields["tag"].choices = [ANY, *((str(pk), name) for pk, name in tags)]  # type: ignore[attr-defined]
 
 
 def _fact_field(fact: Fact) -> forms.Field:

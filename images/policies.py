@@ -80,7 +80,9 @@ def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
         return frozenset()
     if user.is_admin:
         return frozenset(PERMISSIONS)
-    granted = frozenset(ObjectPermissionChecker(user).get_perms(project))
+    checker = ObjectPermissionChecker(user)
+    # What the person was given and what their groups were, in one query.
+    granted = frozenset(checker.get_user_perms(project).order_by().union(checker.get_group_perms(project).order_by()))
     return granted.intersection(PERMISSIONS) if VIEW in granted else frozenset()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Count, F, Q, QuerySet, Value, When
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from images import covering, policies
 from images.models import (
@@ -11,12 +11,15 @@ from images.models import (
     Deidentification,
     GuideExample,
     Image,
+    ImageTag,
     LabelStatus,
     Membership,
     Project,
     ProjectClass,
     ProjectUserObjectPermission,
+    SavedFilter,
     Split,
+    Tag,
 )
 from mediscan_site.core.models import User
 
@@ -27,11 +30,35 @@ def projects(user: User | AnonymousUser) -> QuerySet[Project]:
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
-    """The user's scans with everything a list shows: one query however many. What is covered from the user shows no label."""
-    rows = policies.visible_scans(user).select_related(
-        "project", "label_class", "annotator", "uploaded_by", "released_by", "metadata"
-    )
-    return covering.cover(rows, user)
+    """The user's scans with everything a list shows: two queries however many. What is covered from the user shows no label."""
+    return _shown(policies.visible_scans(user), user)
+
+
+def scans_of(project: Project, user: User | AnonymousUser) -> QuerySet[Image]:
+    """The same of one project that the user was found to see."""
+    return _shown(Image.objects.filter(project=project, erased_at__isnull=True), user)
+
+
+def _shown(rows: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
+    tags = Prefetch("image_tags", ImageTag.objects.select_related("tag").order_by("pk"), to_attr="tag_rows")
+    rows = rows.select_related("project", "label_class", "annotator", "uploaded_by", "released_by", "metadata")
+    return covering.cover(rows, user).prefetch_related(tags)
+
+
+def tags(project: Project) -> QuerySet[Tag]:
+    """The tags of a project by name; `scans`: on how many scans each is."""
+    return Tag.objects.filter(project=project).annotate(scans=Count("image_tags")).order_by("name_key")
+
+
+def tag_names(image: Image) -> list[str]:
+    """Of a scan as `scans` loads it, the tags in the order in which they came."""
+    rows: list[ImageTag] = vars(image).get("tag_rows", [])
+    return [row.tag.name for row in rows]
+
+
+def saved_filters(user: User | AnonymousUser, page: str, project: Project | None) -> QuerySet[SavedFilter]:
+    """A person's own filters of this list."""
+    return SavedFilter.objects.filter(user=user.pk or 0, page=page, project=project).order_by("slot")
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:

@@ -9,6 +9,7 @@ from rest_framework.reverse import reverse
 from images import policies
 from images.models import SCAN_PREFIX, Image, Membership, Metadata, Split, scan_code
 from images.scan_facts import EXAM_FIELDS, FACTS, METADATA_FIELDS, Fact
+from images.selectors import tag_names
 from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CODE, CodeField, parse_code
@@ -108,6 +109,7 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
     released_by = serializers.CharField(
         source="released_by.username", read_only=True, allow_null=True, default=None, help_text="who ended the hold"
     )
+    tags = serializers.SerializerMethodField()
 
     class Meta:
         model = Image
@@ -142,6 +144,7 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
             "hold",
             "released_by",
             "released_at",
+            "tags",
             "sha256",
             "received_sha256",
             "version",
@@ -152,6 +155,10 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
 
     def _address(self, image: Image, part: str) -> str:
         return reverse(f"image-{part}", kwargs={"pk": image.pk}, request=self.context.get("request"))
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_tags(self, image: Image) -> list[str]:
+        return tag_names(image)
 
     def get_file_url(self, image: Image) -> str:
         return self._address(image, "file")

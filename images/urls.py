@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from images import guide_views, views
+from images import guide_views, list_views, views
 
 urlpatterns = [
     path("projects/", views.project_list, name="project_list"),
@@ -21,7 +21,13 @@ urlpatterns = [
     path("projects/<int:pk>/guide/", guide_views.guide, name="guide"),
     path("guide-examples/<int:pk>/remove/", guide_views.guide_example_remove, name="guide_example_remove"),
     path("scans/<int:pk>/example/", guide_views.guide_example, name="guide_example"),
-    path("projects/<int:pk>/scans/", views.scan_list, name="scan_list"),
+    path("projects/<int:pk>/scans/", list_views.scan_list, name="scan_list"),
+    path("projects/<int:pk>/tags/", list_views.tag_list, name="tag_list"),
+    path("projects/<int:pk>/tags/<int:tag_pk>/rename/", list_views.tag_rename, name="tag_rename"),
+    path("projects/<int:pk>/tags/<int:tag_pk>/delete/", list_views.tag_delete, name="tag_delete"),
+    path("scans/<int:pk>/tags/", list_views.scan_tags, name="scan_tags"),
+    path("filters/", list_views.filter_save, name="filter_save"),
+    path("filters/<int:pk>/delete/", list_views.filter_delete, name="filter_delete"),
     path("scans/<int:pk>/study/", views.study, name="study"),
     path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),
     path("scans/<int:pk>/frames/", views.scan_frames, name="scan_frames"),

@@ -4,20 +4,15 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
-from django.utils.http import urlencode
 
 from images import forms, selectors, services
-from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import Project, ProjectClass
 from images.policies import require, visible_projects
-from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
-from mediscan_site.core.http.pages import chosen_ordering, keyset_page, standing_in
+from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.policies import require_admin
 
-ORDERINGS = ("upload_date", "updated_at", "instance_number")
 PAGE_SIZE = 48
 STUDY_SIZE = 96
 BESIDE_SIZE = 24
@@ -202,22 +197,6 @@ def member_right(request: HttpRequest, pk: int) -> HttpResponse:
         attempt(request, change, said="Rights changed.", project=project, user=user, codename=codename)
     form_message(request, form)
     return redirect("project_members", pk)
-
-
-@read_page
-@by_pseudonym
-def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
-    asked = {key: str(value) for key, value in request.GET.items() if value and key not in ("cursor", "choose")}
-    query = {**asked, "project": str(pk)}
-    rows = ScanFilter(query, queryset=selectors.scans(request.user), request=request).qs
-    ordering = chosen_ordering(request.GET.get("ordering"), allowed=ORDERINGS, default="-upload_date")
-    key = standing_in(ordering, ORDERING_KEYS)
-    page = keyset_page(rows, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    csv_url = f"{reverse('image-list')}?{urlencode({**query, 'format': 'csv'})}"
-    form = forms.ScanFilterForm(request.GET, project=project)
-    context = {"project": project, "page": page, "filters": form, "asked": asked, "csv_url": csv_url}
-    return respond(request, "images/scan_list.html", {**context, "choosing": "choose" in request.GET})
 
 
 @read_page

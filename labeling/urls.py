@@ -6,11 +6,14 @@ from labeling.datasets.views import dataset, dataset_diff, dataset_list
 from labeling.exports.views import export, export_discard, export_list, export_start
 from labeling.imports.preview_views import upload_discard, upload_preview, upload_start
 from labeling.imports.views import import_report, upload
-from labeling.reading import doubt_views, label_views, review_views
+from labeling.reading import doubt_views, label_views, many_views, review_views
 
 urlpatterns = [
     path("projects/<int:pk>/upload/", upload, name="upload"),
     path("projects/<int:pk>/label/", label_views.label_next, name="label_next"),
+    path("projects/<int:pk>/label/grid/", many_views.label_grid, name="label_grid"),
+    path("projects/<int:pk>/label/grid/release/", many_views.grid_release, name="grid_release"),
+    path("projects/<int:pk>/scans/bulk/", many_views.scan_bulk, name="scan_bulk"),
     path("projects/<int:pk>/review/", review_views.review, name="review"),
     path("projects/<int:pk>/review/many/", review_views.review_many, name="review_many"),
     path("projects/<int:pk>/doubts/", doubt_views.doubts, name="doubts"),

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('images', '0012_reading_options'),
+        ('images', '0013_tags'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -2,6 +2,7 @@
 
 from images.models.frames import FrameChoice, FrameSource
 from images.models.guides import GuideExample
+from images.models.lists import ImageTag, SavedFilter, Tag
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
@@ -42,6 +43,7 @@ __all__ = [
     "GuideExample",
     "Hold",
     "Image",
+    "ImageTag",
     "LabelStatus",
     "Membership",
     "Metadata",
@@ -56,7 +58,9 @@ __all__ = [
     "ProjectUserObjectPermission",
     "Rendition",
     "RenditionKind",
+    "SavedFilter",
     "Split",
+    "Tag",
     "UnacceptedSite",
     "scan_code",
 ]

@@ -11,11 +11,14 @@ from images.services.guide import add_example, remove_example, write_guide
 from images.services.holds import release_scan, require_free
 from images.services.identities import forget_unused, reidentify
 from images.services.keeping import on_intake_views
+from images.services.many import update_many
 from images.services.members import add_member, grant, remove_member, revoke
 from images.services.opening import open_original, open_pixels, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
+from images.services.saving import delete_filter, save_filter
 from images.services.scans import store_scan
+from images.services.tags import delete_tag, rename_tag, tag_scans
 
 __all__ = [
     "ScanFacts",
@@ -24,7 +27,9 @@ __all__ = [
     "add_member",
     "choose_frames",
     "create_project",
+    "delete_filter",
     "delete_scan",
+    "delete_tag",
     "erase_patient",
     "forget_unused",
     "grant",
@@ -45,10 +50,14 @@ __all__ = [
     "remove_example",
     "remove_member",
     "rename_class",
+    "rename_tag",
     "require_free",
     "retire_class",
     "revoke",
+    "save_filter",
     "store_scan",
+    "tag_scans",
+    "update_many",
     "update_project",
     "update_scan",
     "write_guide",

@@ -16,6 +16,7 @@ from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
+from labeling.reading.bulk_api import ManyLabelsMixin
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.api import IF_MATCH, parsed
 from mediscan_site.core.http.callers import caller
@@ -23,7 +24,7 @@ from mediscan_site.core.http.preconditions import expected_version
 from mediscan_site.core.http.viewsets import ApiViewSet
 
 
-class LabelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class LabelViewSet(ManyLabelsMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     """Readings of scans: append-only."""
 
     queryset = Label.objects.none()

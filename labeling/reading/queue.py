@@ -2,6 +2,7 @@
 project wants several readers of each; then as many as the scan still needs."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -16,6 +17,7 @@ from labeling.policies import enough_read, open_to_reading, require
 from labeling.reading import again, several
 from labeling.reading.rows import LEASE
 from mediscan_site.core import audit, text
+from mediscan_site.core.database import insert_all
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 
@@ -87,16 +89,20 @@ def _parse_task(task: str) -> Lease.Task:
 def _offer(
     actor: User, project: Project, task: Lease.Task, order: str, *, without: Iterable[int], count: int
 ) -> list[int]:
-    scans = _free(actor, project, task).exclude(pk__in=list(without))
-    by: tuple[Any, ...] = ("upload_date", "id")
-    if order == "uncertain":
-        by = (F("queue_score__score").desc(nulls_last=True), *by)
-    offered = list(scans.order_by(*by).values_list("pk", flat=True)[:count])
+    scans = _in_order(_free(actor, project, task).exclude(pk__in=list(without)), order)
+    offered = list(scans.values_list("pk", flat=True)[:count])
     if task != Lease.Task.LABEL or without:
         return offered
     # What only measures the reader comes among the others, and first: on the desk it must not stand out by its age.
     extra = again.lapsed(actor, project) or (again.hand_out(actor, project) if offered else [])
     return [*extra, *offered]
+
+
+def _in_order(scans: QuerySet[Image], order: str) -> QuerySet[Image]:
+    by: tuple[Any, ...] = ("upload_date", "id")
+    if order == "uncertain":
+        by = (F("queue_score__score").desc(nulls_last=True), *by)
+    return scans.order_by(*by)
 
 
 def _free(actor: User, project: Project, task: Lease.Task) -> QuerySet[Image]:
@@ -171,3 +177,34 @@ def release_scans(
     if images is not None:
         leases = leases.filter(image__in=[image.pk for image in images])
     return leases.delete()[0]
+
+
+def claim_batch(*, actor: User, project: Project, n: int, order: str = "oldest") -> list[int]:
+    """Up to `n` scans to label for the actor alone, for ten minutes, in a few statements: a page of a grid. What the actor holds
+    already counts and is held anew. Returns them, what was held first. None of them is given a second time."""
+    require(actor, RIGHTS[Lease.Task.LABEL], project)
+    until, leases = timezone.now() + LEASE, Lease.objects.filter(task=Lease.Task.LABEL, seat=0)
+    still = waiting(user=actor, project=project, task=Lease.Task.LABEL).values("pk")
+    with transaction.atomic():
+        mine = leases.filter(holder=actor, expires_at__gt=timezone.now(), image__in=still)
+        held = list(mine.order_by("image_id").values_list("image_id", flat=True)[:n])
+        leases.filter(holder=actor, image__in=held).update(expires_at=until)
+        free = _in_order(_free(actor, project, Lease.Task.LABEL), order).values_list("pk", flat=True)
+        offered = list(free[: n - len(held)]) if len(held) < n else []
+        over = Lease.objects.filter(task=Lease.Task.LABEL, image__in=offered, expires_at__lte=timezone.now())
+        over.filter(Q(seat=0) | Q(holder=actor)).delete()
+        new = {"task": Lease.Task.LABEL, "seat": 0, "holder": actor, "expires_at": until}
+        insert_all([Lease(image_id=pk, **new) for pk in offered], ignore_conflicts=True)
+        got = set(Lease.objects.filter(image__in=offered, **new).values_list("image_id", flat=True))
+        about = [(Image(pk=pk), {"task": str(Lease.Task.LABEL)}) for pk in offered if pk in got]
+        if about:
+            audit.record_many("queue.claim", actor=actor, project=project.pk, about=about)
+    return [*held, *(pk for pk in offered if pk in got)]
+
+
+def release_batch(*, actor: User, project: Project, until: datetime) -> int:
+    """Give back the scans of a grid that was left: those held no longer than that page said. Another page of the same reader
+    holds its own longer."""
+    require(actor, "view_project", project)
+    mine = Lease.objects.filter(holder=actor, image__project=project, task=Lease.Task.LABEL)
+    return mine.filter(expires_at__lte=until).delete()[0]

@@ -22,7 +22,7 @@ from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
-from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.http.pages import bounded_count, keyset_page
 
 PAGE_SIZE = 48
 REFUSALS_SHOWN = 5
@@ -97,9 +97,12 @@ def review_many(request: HttpRequest, pk: int) -> HttpResponse:
         _decide_many(request, project)
         return redirect(request.get_full_path())
     open_scans = waiting(user=caller(request), project=project, task=Lease.Task.REVIEW)
-    rows = scans(request.user).filter(pk__in=open_scans.values("pk"))
+    rows, asked = scans(request.user).filter(pk__in=open_scans.values("pk")), find_key(request.GET.get("label", ""))
+    if asked is not None:
+        rows = rows.filter(label_class=asked)
     page = keyset_page(rows, ordering="upload_date", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    return respond(request, "labeling/review_many.html", {"project": project, "page": page})
+    context = {"project": project, "page": page, "asked": asked, "total": bounded_count(rows)}
+    return respond(request, "labeling/review_many.html", {**context, "classes": active_classes(project)})
 
 
 def _decide_many(request: HttpRequest, project: Project) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from images.models import Image, ProjectClass
+from images.services.many import MOST_AT_ONCE
 from labeling.models import Import, ImportFile, Label, LabelDoubt, Lease, Review
 from labeling.policies import require, require_class, visible_scans
 from labeling.reading.change import Current, change, remember, settle_doubt, step, write
@@ -14,7 +15,7 @@ from mediscan_site.core import audit, refusals, text
 from mediscan_site.core.errors import Conflict, DomainError, FourEyes, Invalid
 from mediscan_site.core.models import User
 
-MAX_IMAGES = 1000
+MAX_IMAGES = MOST_AT_ONCE
 # How many refused scans of a bulk review the audit event names.
 NAMED = 20
 ACTIONS = {

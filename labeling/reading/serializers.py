@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from images.models import SCAN_PREFIX, Image
-from images.policies import visible_scans
+from images.many_serializers import ScanListField
 from images.serializers import ScanSerializer, project_field, scan_field
 from labeling.models import Label, Lease, Review
 from labeling.policies import visible_imports
 from labeling.reading.queue import MAX_N, ORDERS
-from labeling.reading.reviews import MAX_IMAGES, ReviewResult
-from mediscan_site.core.errors import Invalid
-from mediscan_site.core.http.codes import CODE, CodeField, parse_code
+from labeling.reading.reviews import ReviewResult
+from mediscan_site.core.http.codes import CodeField
 
 
 class LabelSerializer(serializers.ModelSerializer[Label]):
@@ -83,36 +80,6 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "created_at",
         ]
         read_only_fields = fields
-
-
-@extend_schema_field({"type": "array", "items": CODE})
-class ScanListField(serializers.Field[Any, Any, Any, Any]):
-    """Scans by key or code, found with one query. One that the caller cannot see refuses the whole list."""
-
-    default_error_messages = {
-        "not_a_list": "Send a list of scans.",
-        "max_length": "Send at most {max_length} scans at once.",
-        "does_not_exist": "The scan {value} does not exist.",
-    }
-
-    def to_internal_value(self, data: Any) -> list[Image]:
-        if not isinstance(data, list):
-            self.fail("not_a_list")
-        if len(data) > MAX_IMAGES:
-            self.fail("max_length", max_length=MAX_IMAGES)
-        keys = [self._key(value) for value in data]
-        user = self.context["request"].user
-        images = {image.pk: image for image in visible_scans(user).filter(pk__in=keys).select_related("project")}
-        for key, value in zip(keys, data, strict=True):
-            if key not in images:
-                self.fail("does_not_exist", value=value)
-        return [images[key] for key in dict.fromkeys(keys)]
-
-    def _key(self, value: Any) -> int:
-        try:
-            return parse_code(SCAN_PREFIX, value)
-        except Invalid:
-            self.fail("does_not_exist", value=str(value)[:40])
 
 
 class ReviewCreateSerializer(serializers.Serializer[Any]):

@@ -53,6 +53,16 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
     return change(last.image, expected_version=None, decide=lambda current: _undo(current, last, actor))
 
 
+def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
+    """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
+    require(actor, RIGHTS[Lease.Task.LABEL], image.project)
+    mine = Decision.objects.filter(image=image, actor=actor, task=Lease.Task.LABEL, undoes=None, undone__isnull=True)
+    last = mine.select_related("label_before", "review").order_by("-pk").first()
+    if last is None:
+        raise Conflict(NOTHING, code="nothing_to_undo")
+    return change(image, expected_version=expected_version, decide=lambda current: _restore(current, last, actor))
+
+
 def last_done(actor: User, project: Project, task: str) -> Last | None:
     """The newest of what the actor said, and has not taken back; None when there is nothing."""
     if task == Lease.Task.REVIEW:

@@ -1,36 +1,34 @@
-// Ticking many scans: shift-click ticks all between, a button ticks the page, a counter says how many.
+// Ticking many scans of a list: shift-click, arrow keys, a button for the page, a counter, and a question that names the number.
+import { Picker } from "./picking.js";
 
 const form = document.querySelector("[data-pick]");
 
 if (form) {
-  const boxes = [...form.querySelectorAll("input[name=images]")];
   const counter = form.querySelector("[data-pick-count]");
   const all = form.querySelector("[data-pick-all]");
-  let last = null;
+  const everything = form.querySelector("input[name=everything]");
+  const number = (chosen) => (everything?.checked ? everything.dataset.number : String(chosen.length));
 
-  const count = () => {
-    const ticked = boxes.filter((box) => box.checked).length;
-    counter.textContent = ticked ? `${ticked} ticked` : "";
-  };
+  const picker = new Picker(form.querySelector("[data-picked]") ?? form, {
+    changed: (chosen) => {
+      counter.textContent = number(chosen);
+      form.toggleAttribute("data-choosing", chosen.length > 0);
+    },
+  });
 
-  boxes.forEach((box, index) => {
-    box.addEventListener("click", (event) => {
-      if (event.shiftKey && last !== null) {
-        const [from, to] = [Math.min(last, index), Math.max(last, index)];
-        boxes.slice(from, to + 1).forEach((between) => { between.checked = box.checked; });
-      }
-      last = index;
-      count();
-    });
+  // A picture leads to its scan; while some are chosen, it chooses.
+  form.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-choose]");
+    if (!link || !form.hasAttribute("data-choosing") || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    picker.toggle(link.closest("li, tr").querySelector("input[name=images]"), event.shiftKey);
   });
-  // Enter would send the form, with none of its decisions, and the ticks would be gone.
-  form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && boxes.includes(event.target)) event.preventDefault();
+  form.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.ask;
+    const count = number(picker.chosen);
+    if (question && count !== "0" && !window.confirm(question.replace("%n", count))) event.preventDefault();
   });
-  all.addEventListener("click", () => {
-    const tick = boxes.some((box) => !box.checked);
-    boxes.forEach((box) => { box.checked = tick; });
-    count();
-  });
+  everything?.addEventListener("change", () => picker.tell());
+  all.addEventListener("click", () => picker.all(picker.boxes.some((box) => !box.checked)));
   all.hidden = false;
 }

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from images.models import Deidentification, GuideExample
-from images.services import ScanFacts, create_project
+from images.services import ScanFacts, create_project, save_filter, tag_scans
 from labeling.imports.previews import hold_zip
 from labeling.imports.services import upload_scan
 from labeling.imports.uploads import start_upload
@@ -90,6 +90,8 @@ def _scans(world: World, project, author) -> None:
     batch = Import.objects.create(
         project=project, created_by=author, file_name="many.zip", status=WorkStatus.SUCCEEDED, total=0
     )
+    tag_scans(actor=author, images=[bare], add=["discuss"])
+    saved = save_filter(actor=author, page="scans", project=project, name="mine", query={"split": "test"})
     upload = start_upload(actor=author, project=project, file_name="many.zip", size=100)
     with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
         archive.writestr("NORMAL/a.jpg", scan_bytes(78))
@@ -132,6 +134,8 @@ def _scans(world: World, project, author) -> None:
         held=held.pk,
         dataset=snapshot.pk,
         export=export.pk,
+        tag=project.tags.get().pk,
+        saved_filter=saved.pk,
     )
 
 

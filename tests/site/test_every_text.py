@@ -13,6 +13,7 @@ FORGOTTEN = {
     "images.GuideExample": {"caption"},
     "images.Deidentification": {"profile", "actions"},
     "images.PatientIdentity": {"pseudonym", "number", "key_id", "sealed"},
+    "images.Tag": {"name", "name_key"},
     "labeling.Label": {"ungradable_reason", "comment"},
     "labeling.Review": {"comment"},
     "labeling.LabelDoubt": {"source"},
@@ -55,6 +56,8 @@ HARMLESS = {
     },
     "images.FrameChoice": {"frames"},
     "images.ProjectClass": {"name"},
+    # Names, as of projects; of the query what is typed is not kept.
+    "images.SavedFilter": {"name", "slot", "query"},
     "images.PatientMerge": {"source", "target"},
     "labeling.GroupSide": {"group"},
     "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash", "grouped_by"},

@@ -22,6 +22,8 @@ from mediscan_site.core.http.digits import whole_number
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 200
+# A longer list is "10,000+": a count reads every row.
+MOST_COUNTED = 10_000
 _SIGNER = signing.Signer(salt="mediscan.keyset")
 
 
@@ -64,6 +66,20 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
         next=_encode(rows[-1], ordering, backward=False) if has_next else None,
         previous=_encode(rows[0], ordering, backward=True) if has_previous else None,
     )
+
+
+def bounded_count(queryset: QuerySet[Any]) -> int:
+    """How many rows, of which no more than MOST_COUNTED + 1 are read."""
+    return queryset.order_by()[: MOST_COUNTED + 1].count()
+
+
+def rows_before(queryset: QuerySet[Any], ordering: str, page: Page) -> int:
+    """How many rows of the list come before this page, bounded as above."""
+    if page.previous is None or not page.rows:
+        return 0
+    first = page.rows[0]
+    at = _Cursor(backward=True, value=getattr(first, ordering.lstrip("-")), pk=first.pk)
+    return bounded_count(queryset.filter(_beyond(at, ordering)))
 
 
 def page_size(raw: str | None) -> int:

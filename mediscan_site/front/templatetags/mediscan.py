@@ -73,7 +73,15 @@ CARE = {
 @register.simple_tag
 def rights(user: Any, project: Project) -> dict[str, bool]:
     """`rights.label_image` in a template: what the viewer may do in the project."""
-    return dict.fromkeys(permissions(user, project), True)
+    return dict.fromkeys(_held(user, project), True)
+
+
+def _held(user: Any, project: Project) -> frozenset[str]:
+    """What the viewer may do: asked once for a page, which shows it in its navigation and by its buttons."""
+    known: dict[int, frozenset[str]] = getattr(user, "rights_shown", {})
+    if project.pk not in known:
+        user.rights_shown = known | {project.pk: permissions(user, project)}
+    return user.rights_shown[project.pk]  # type: ignore[no-any-return]
 
 
 @register.simple_tag
@@ -108,7 +116,7 @@ def erased_since(snapshot: Snapshot) -> int:
 
 @register.inclusion_tag("parts/project_nav.html", takes_context=True)
 def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[str, Any]:
-    groups = links_of(project, held=set(permissions(context["request"].user, project)), active=active)
+    groups = links_of(project, held=set(_held(context["request"].user, project)), active=active)
     return {"project": project, "groups": groups}
 
 

@@ -1,0 +1,56 @@
+"""Filters that a person wants again."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.db import transaction
+
+from images import policies
+from images.models import Project, SavedFilter
+from mediscan_site.core import text
+from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.models import User
+from mediscan_site.core.names import name_key
+
+LONGEST: Final = 60
+MOST: Final = 30
+MOST_CHARACTERS: Final = 1000
+# Which part of a list it is, not which rows: never kept.
+PLACES: Final = ("cursor", "choose", "view", "csrfmiddlewaretoken")
+# What people type here may name a patient, who may be erased while the filter stays.
+TYPED: Final = ("search", "external_id", "patient", "scan", "image")
+
+
+def keepable(query: Mapping[str, str]) -> dict[str, str]:
+    """What of an address's query is kept."""
+    return {name: value for name, value in query.items() if value and name not in (*PLACES, *TYPED)}
+
+
+def save_filter(*, actor: User, page: str, project: Project | None, name: str, query: Mapping[str, str]) -> SavedFilter:
+    """Keep a filter under a name; the same name again means the new one. Only its owner sees it."""
+    if project is not None:
+        policies.require(actor, "view_project", project)
+    where = text.choice(page, attr="page", choices=SavedFilter.Page.values)
+    if where is None or (where == SavedFilter.Page.SCANS) != (project is not None):
+        raise Invalid("Filters are kept of the lists of scans, of the history and of jobs.", attr="page")
+    said = text.line(name, attr="name", max_length=LONGEST, required=True)
+    kept = keepable(query)
+    if not kept:
+        raise Invalid("There is nothing to keep: what is typed may name a patient and is not kept.", attr="query")
+    if sum(len(key) + len(value) for key, value in kept.items()) > MOST_CHARACTERS:
+        raise Invalid("This filter is too long to keep.", attr="query", code="max_length")
+    slot = name_key(f"{project.pk if project else 0}:{said}")
+    mine = SavedFilter.objects.filter(user=actor, page=where, project=project)
+    with transaction.atomic():
+        if mine.exclude(slot=slot).count() >= MOST:
+            raise Conflict(f"You have {MOST} filters here. Delete one first.", code="too_many_filters")
+        row, _ = SavedFilter.objects.update_or_create(
+            user=actor, page=where, slot=slot, defaults={"project": project, "name": said, "query": kept}
+        )
+    return row
+
+
+def delete_filter(*, actor: User, saved: SavedFilter) -> None:
+    if saved.user_id != actor.pk:
+        raise Invalid("This filter is somebody else's.", code="does_not_exist")
+    saved.delete()

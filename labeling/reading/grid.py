@@ -1,0 +1,76 @@
+"""The grid of one reader: a page of scans that wait for a label, held by leases, and what was labelled last."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from images.models import ApprovalStatus, Image, LabelStatus, Project
+from images.selectors import scans
+from images.services.many import Done
+from labeling.forms import active_classes
+from labeling.models import Lease
+from labeling.reading.forms import REASONS
+from labeling.reading.queue import claim_batch, waiting
+from labeling.reading.selectors import held_leases
+from mediscan_site.core.http.callers import caller
+
+PAGE: Final = 60
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`until`: to when the scans are the reader's. `left`: what waits, with what others hold; `read`: what has a label."""
+
+    scans: list[Image]
+    order: str
+    until: datetime
+    left: int
+    read: int
+    undoable: int
+
+    @property
+    def all(self) -> int:
+        return self.left + self.read
+
+
+def open_grid(request: HttpRequest, project: Project, order: str) -> Grid:
+    user = caller(request)
+    keys = claim_batch(actor=user, project=project, n=PAGE, order=order)
+    found = scans(user).in_bulk(keys)
+    rows = [found[key] for key in keys if key in found]
+    held = held_leases(user=user, project=project, task=Lease.Task.LABEL)
+    until = max(held.values_list("expires_at", flat=True), default=timezone.now())
+    free = Image.objects.filter(project=project, erased_at__isnull=True, hold="")
+    left = waiting(user=user, project=project, task=Lease.Task.LABEL).count()
+    read = free.filter(label_status=LabelStatus.LABELED).exclude(approval_status=ApprovalStatus.REJECTED).count()
+    return Grid(rows, order, until, left, read, len(_kept(request, project)))
+
+
+def words(project: Project) -> dict[str, Any]:
+    return {"classes": active_classes(project), "reasons": REASONS}
+
+
+def remember(request: HttpRequest, project: Project, results: list[Done]) -> None:
+    """What was labelled last, so that it can be taken back."""
+    request.session[_key(project)] = {str(result.image.pk): result.version for result in results if result.ok}
+
+
+def last_batch(request: HttpRequest, project: Project) -> tuple[list[Image], dict[int, int]]:
+    versions = {int(pk): int(version) for pk, version in _kept(request, project).items()}
+    images = list(scans(request.user).filter(project=project, pk__in=list(versions)))
+    return images, versions
+
+
+def forget(request: HttpRequest, project: Project) -> None:
+    request.session.pop(_key(project), None)
+
+
+def _kept(request: HttpRequest, project: Project) -> dict[str, Any]:
+    return dict(request.session.get(_key(project), {}))
+
+
+def _key(project: Project) -> str:
+    return f"grid:{project.pk}"
