@@ -34,8 +34,8 @@ If it was not you, nothing has changed and you need not do anything.
 """
 NOTICE = "mail"
 MAIL_AWAY = (
-    "Mails cannot be sent ({reason}): people who forgot their password get no link. Check EMAIL_URL and the mail server; "
-    "until then make one-time links on the admin site."
+    "Mails cannot be sent ({reason}): people who forgot their password or are invited get no link. Check EMAIL_URL and the mail "
+    "server; until then make one-time links on the pages of their accounts (Users)."
 )
 
 

@@ -1,4 +1,5 @@
-// The palette of the keyboard: Ctrl or Cmd with K, or "/" where single keys act and the page has no own use for it.
+// The palette of the keyboard: Ctrl or Cmd with K, or "/" and "?" where single keys act and the page has no own use for them.
+// It lists the keys of the page too, so that they can be found, and what they press can be pressed from here.
 // A combobox as the ARIA guide describes it: the focus stays in the field, the arrows move through the list.
 
 const dialog = document.getElementById("palette");
@@ -32,10 +33,27 @@ async function ask() {
     // Signed out: the answer is the log-in page.
     if (answer.redirected) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
-    show((await answer.json()).groups);
+    show([...ofThisPage(), ...(await answer.json()).groups]);
   } catch (error) {
     if (error.name !== "AbortError") tell(dialog.dataset.away);
   }
+}
+
+// What has a key on this page and is in sight, as far as it fits what is typed.
+function ofThisPage() {
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const items = [...document.querySelectorAll("[data-key], [data-hotkey]")]
+    .filter((element) => !element.disabled && element.getClientRects().length > 0)
+    .map((element) => ({ text: nameOf(element), key: element.dataset.key ?? element.dataset.hotkey, press: element, icon: "keyboard" }))
+    .filter(({ text }) => text && words.every((word) => text.toLowerCase().includes(word)));
+  return items.length > 0 ? [{ title: dialog.dataset.here, items }] : [];
+}
+
+function nameOf(element) {
+  if (element.ariaLabel) return element.ariaLabel;
+  const copy = element.cloneNode(true);
+  for (const part of copy.querySelectorAll("kbd, svg")) part.remove();
+  return copy.textContent.replaceAll(/\s+/g, " ").trim();
 }
 
 function show(groups) {
@@ -88,6 +106,12 @@ function optionOf(item) {
     detail.textContent = item.detail;
     option.append(detail);
   }
+  if (item.key) {
+    const key = document.createElement("kbd");
+    key.className = "palette-detail";
+    key.textContent = item.key;
+    option.append(key);
+  }
   options.push({ option, item });
   return option;
 }
@@ -105,7 +129,10 @@ function choose(place) {
 function take(place, elsewhere) {
   const item = options[place]?.item;
   if (!item) return;
-  if (item.theme) {
+  if (item.press) {
+    dialog.close();
+    item.press.click();
+  } else if (item.theme) {
     dialog.close();
     // The switch of the page keeps it.
     document.querySelector(`[data-theme-switch] button[value="${item.theme}"]`)?.click();
@@ -124,10 +151,16 @@ function moved(event) {
 }
 
 function opens(event) {
-  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") return true;
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return false;
-  const own = document.querySelector('[data-key="/"]');
-  return document.body.dataset.letterKeys !== "off" && !own && !event.target.closest(TYPING);
+  const held = event.ctrlKey || event.metaKey;
+  if (event.altKey || event.defaultPrevented) return false;
+  return held ? event.key.toLowerCase() === "k" && !event.shiftKey : isFree(event);
+}
+
+// A single key that neither writes nor belongs to the page.
+function isFree(event) {
+  if (event.key !== "/" && event.key !== "?") return false;
+  if (document.body.dataset.letterKeys === "off" || event.target.closest(TYPING)) return false;
+  return !document.querySelector(`[data-key="${event.key}"], [data-hotkey="${event.key}"]`);
 }
 
 if (dialog) {
@@ -136,7 +169,6 @@ if (dialog) {
     event.preventDefault();
     open();
   });
-  for (const button of document.querySelectorAll("[data-opens-palette]")) button.addEventListener("click", open);
   field.addEventListener("input", () => {
     clearTimeout(due);
     due = setTimeout(ask, PAUSE_MS);

@@ -42,7 +42,8 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
         "dataset": snapshot, "import": batch, "run": run, "grade_batch": graded, "referral": read,
     }  # fmt: skip
-    plain = ("dashboard", "project_list", "project_create", "history", "jobs", "audit", "password_change")
+    plain = ("dashboard", "project_list", "project_create", "history", "jobs", "audit", "password_change", "user_list",
+             "user_new", "account", "messages", "search")  # fmt: skip
     return {
         **{name: reverse(name) for name in plain},
         **{name: reverse(name, args=[project.pk]) for name in by_project},

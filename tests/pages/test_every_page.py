@@ -143,6 +143,11 @@ PAGES = [
     ("jobs", None, "author", ["{run}", "many.zip", "{graded} by {model}"]),
     ("audit", None, "admin", ["scan.upload", "label.create", "author"]),
     ("password_change", None, "author", ["Change your password"]),
+    ("user_list", None, "admin", ["author@hospital.example", "Invite somebody", "Doctor"]),
+    ("user_new", None, "admin", ["Send the invitation", "Chest X-ray", "Reviewer"]),
+    ("account", None, "author", ["Time zone", "Service tokens", "Chest X-ray", "Log out everywhere else"]),
+    ("messages", None, "author", ["You are told here"]),
+    ("search", None, "author", ["pseudonym"]),
 ]
 
 

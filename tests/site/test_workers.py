@@ -32,6 +32,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "mediscan_site.core.durability.note",
         "mediscan_site.core.limits.forget",
         "mediscan_site.core.logins.forget",
+        "mediscan_site.core.messages.services.forget",
         "mediscan_site.core.resets.forget",
         "mediscan_site.core.storage.scrub.scrub",
         "mediscan_site.core.unreadable.forget_when_mended",
@@ -40,6 +41,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
     assert rows == [
         "core.Backup=core.run_backup",
         "core.Drill=core.run_drill",
+        "core.Invitation=core.send_invitation",
         "core.ResetRequest=core.send_reset",
         "labeling.Export=labeling.run_export",
         "labeling.Import=labeling.run_import",

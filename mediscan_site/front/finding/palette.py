@@ -20,6 +20,8 @@ from mediscan_site.front.selectors import sees_audit
 # Of projects so many, the newest first, and of each group of what is offered.
 PROJECTS: Final = 30
 SHOWN: Final = 8
+# How many of _ACTIONS are for every day.
+MOST_DONE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,16 @@ def _project(project: Project) -> Item:
 
 
 def _actions(user: User, projects: list[Project]) -> Iterator[Item]:
-    """For the newest project all comes first, then the next one: nobody looks for work in the oldest."""
+    """What is done most in the newest projects comes first, then the rest of all."""
     rights = None if is_admin(user) else _rights(user, projects)
     entries = {entry.key: entry for _title, rows in GROUPS for entry in rows}
-    for project in projects:
-        for key, (text, icon) in _ACTIONS.items():
-            entry = entries[key]
-            if entry.right is None or rights is None or (project.pk, entry.right) in rights:
-                yield Item(str(text) % {"project": project.name}, "", icon, reverse(entry.url, args=[project.pk]))
+    first, rest = list(_ACTIONS)[:MOST_DONE], list(_ACTIONS)[MOST_DONE:]
+    for keys in (first, rest):
+        for project in projects:
+            for key in keys:
+                entry, (text, icon) = entries[key], _ACTIONS[key]
+                if entry.right is None or rights is None or (project.pk, entry.right) in rights:
+                    yield Item(str(text) % {"project": project.name}, "", icon, reverse(entry.url, args=[project.pk]))
 
 
 def _rights(user: User, projects: Iterable[Project]) -> set[tuple[int, str]]:

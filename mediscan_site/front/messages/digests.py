@@ -24,6 +24,7 @@ from mediscan_site.core.messages.mailing import link, send, why
 from mediscan_site.core.models import Digest, User
 from mediscan_site.core.preferences import time_zones, value_of
 from mediscan_site.front.messages.selectors import unread
+from mediscan_site.front.messages.waiting import SETTLED
 from models_registry.worklists.selectors import counts as referred
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Waits:
     project: Project
     to_label: int
     to_review: int
+    to_adjudicate: int
     referred: int
 
 
@@ -103,9 +105,10 @@ def waiting_for(user: User) -> list[Waits]:
             project,
             queue[Lease.Task.LABEL] if "label_image" in may else 0,
             queue[Lease.Task.REVIEW] if "review_label" in may else 0,
+            queue.get(SETTLED, 0) if "review_label" in may else 0,
             given_back[project.pk] if "label_image" in may else 0,
         )
-        if row.to_label or row.to_review or row.referred:
+        if row.to_label or row.to_review or row.to_adjudicate or row.referred:
             found.append(row)
     return found
 
@@ -128,6 +131,13 @@ def _lines(row: Waits) -> list[str]:
             row.to_review,
             ngettext("%(number)d label to review", "%(number)d labels to review", row.to_review),
             "review",
+        ),
+        (
+            row.to_adjudicate,
+            ngettext(
+                "%(number)d scan whose readers disagree", "%(number)d scans whose readers disagree", row.to_adjudicate
+            ),
+            "adjudication",
         ),
         (
             row.referred,

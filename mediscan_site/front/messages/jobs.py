@@ -84,7 +84,13 @@ def tell_of_ended() -> None:
 
 
 def _keys(job: Job, rows: list[Any]) -> list[str]:
-    return list(Message.objects.filter(key__in=[_key(job, row) for row in rows]).values_list("key", flat=True))
+    """Of those that were told of already; by person, for so the index is made."""
+    people, keys = {_asked_by(row) for row in rows}, [_key(job, row) for row in rows]
+    return list(Message.objects.filter(user__in=people, key__in=keys).values_list("key", flat=True))
+
+
+def _asked_by(row: Any) -> Any:
+    return getattr(row, row.owner_field)
 
 
 def _key(job: Job, row: Any) -> str:
@@ -93,7 +99,7 @@ def _key(job: Job, row: Any) -> str:
 
 
 def _tell(job: Job, row: Any) -> None:
-    asked_by, project = getattr(row, row.owner_field), job.project(row)
+    asked_by, project = _asked_by(row), job.project(row)
     kind = f"{job.name}_{'ended' if row.status == WorkStatus.SUCCEEDED else 'failed'}"
     facts = {"project": project.name, **job.facts(row)}
     if asked_by is not None:

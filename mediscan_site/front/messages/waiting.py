@@ -20,6 +20,8 @@ from models_registry.worklists.selectors import counts as referred
 from models_registry.worklists.selectors import waits as referral_waits
 
 AT_MOST: Final = 2_000
+# What `queue_counts` calls scans whose readers disagree, where there are any.
+SETTLED: Final = "to_adjudicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,23 @@ def _reviews(user: User, projects: Collection[Project]) -> dict[int, int]:
     return {project: numbers[Lease.Task.REVIEW] for project, numbers in found.items()}
 
 
+def _to_settle() -> Any:
+    """Only where several read each scan can they disagree."""
+    return Image.objects.filter(project=OuterRef("pk"), project__reads_wanted__gt=1, erased_at__isnull=True)
+
+
+def _disagreements(user: User, projects: Collection[Project]) -> dict[int, int]:
+    found = queue_counts(user=user, projects=projects)
+    return {project: numbers.get(SETTLED, 0) for project, numbers in found.items()}
+
+
 def _referred() -> Any:
     return Referral.objects.filter(referral_waits(), project=OuterRef("pk"))
 
 
 WORK: Final = (
     Work("review_waits", "review_label", "review", _to_review, _reviews),
+    Work("adjudication_waits", "review_label", "adjudication", _to_settle, _disagreements),
     Work("referral_waits", "label_image", "referrals", _referred, lambda _user, projects: referred(projects)),
 )
 
@@ -70,8 +83,9 @@ def tell_of_waiting() -> None:
 def _tell(work: Work, user: User, projects: list[Project]) -> None:
     counts = work.counts(user, projects)
     for project in projects:
-        url, facts = reverse(work.page, args=[project.pk]), {"project": project.name}
-        tell_of_work(user, work.kind, number=counts[project.pk], url=url, facts=facts, project=project.pk)
+        number, facts = counts[project.pk], {"project": project.name}
+        url = reverse(work.page, args=[project.pk]) if number else ""
+        tell_of_work(user, work.kind, number=number, url=url, facts=facts, project=project.pk)
 
 
 def _retire(work: Work, projects: Collection[int]) -> None:

@@ -42,18 +42,20 @@ class PersonForm(forms.Form):
 
 
 class InvitationForm(PersonForm):
-    """A person and what they come to do, with one field for each project: `place_7`."""
+    """A person and what they come to do, with one field for each project: `place_7`. `asked_from`: the project whose page
+    led here."""
 
     field_order = ("username", "email", "role")
 
-    def __init__(self, *args: Any, projects: Iterable[Project], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, projects: Iterable[Project], asked_from: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.projects = {f"place_{project.pk}": project for project in projects}
         self.fields["role"].initial = Role.DOCTOR
         self.fields["email"].required = settings.SENDS_MAIL
         choices = [NO_PLACE, *((key, name) for key, (name, _rights) in TEMPLATES.items())]
         for name, project in self.projects.items():
-            self.fields[name] = forms.ChoiceField(required=False, choices=choices, label=project.name)
+            first = "reader" if str(project.pk) == asked_from else ""
+            self.fields[name] = forms.ChoiceField(required=False, choices=choices, label=project.name, initial=first)
 
     def places(self) -> list[forms.BoundField]:
         return [self[name] for name in self.projects]
@@ -88,8 +90,8 @@ class PreferencesForm(forms.Form):
     )
     mail_notices = forms.BooleanField(required=False, label=_("Mail me each message at once"))
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, initial=all_of(user), **kwargs)
+    def __init__(self, *, user: User, **kwargs: Any) -> None:
+        super().__init__(initial=all_of(user), **kwargs)
         self._choices("language", [("", _("as the browser says")), *settings.LANGUAGES])
         self._choices("time_zone", [("", _("as the browser says")), *zone_choices()])
         if not settings.SENDS_MAIL:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from images.models import Membership, Project, ProjectUserObjectPermission
@@ -13,8 +14,8 @@ from mediscan_site.core.policies import visible_users
 
 SHOWN: Final = 20
 PROJECTS_SHOWN: Final = 200
-ROLES: Final = {Role.ADMIN: _("Administrator"), Role.DOCTOR: _("Doctor")}
-STATES: Final = {
+ROLES: Final[dict[str, Promise]] = {Role.ADMIN: _("Administrator"), Role.DOCTOR: _("Doctor")}
+STATES: Final[dict[str, Promise]] = {
     "active": _("active"),
     "invited": _("invited"),
     "expired": _("invitation expired"),

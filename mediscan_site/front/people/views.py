@@ -21,6 +21,7 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.front.forms import NewPasswordForm
 from mediscan_site.front.people import forms, selectors, services
+from mediscan_site.front.people.deeds import deeds
 
 PAGE = 50
 
@@ -39,7 +40,7 @@ def user_list(request: HttpRequest) -> HttpResponse:
 def user_new(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
     projects = visible_projects(request.user).order_by("name")[: selectors.PROJECTS_SHOWN]
-    form = forms.InvitationForm(**sent(request), projects=projects)
+    form = forms.InvitationForm(**sent(request), projects=projects, asked_from=request.GET.get("project", ""))
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.invite, form=form, base_url=site_url(request), **form.arguments())
         if done.ok:
@@ -72,7 +73,7 @@ def _about(request: HttpRequest, user: User) -> dict[str, Any]:
         "state_name": selectors.STATES[selectors.state_of(user)],
         "invitation": selectors.invitation_of(user),
         "places": selectors.places(user, visible_projects(request.user)),
-        "recent": selectors.recent(user),
+        "deeds": deeds(selectors.recent(user)),
         "log_ins": selectors.log_ins(user)[:5],
         "locked": is_locked_out(user),
         "is_me": user.pk == caller(request).pk,
@@ -132,7 +133,7 @@ class InvitationPage(auth.PasswordResetConfirmView):
 
     template_name = "people/welcome.html"
     form_class = NewPasswordForm
-    token_generator = invitations.Links()  # type: ignore[assignment]  # what the view asks of it
+    token_generator = invitations.Links()
     post_reset_login = True
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
     success_url = reverse_lazy("dashboard")
