@@ -38,6 +38,11 @@ class Option:
     deidentifies: bool = False
     of: str = ""
 
+    @property
+    def title(self) -> str:
+        """Over its field of the form."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
 
 _ROWS: Final = (
     Option(

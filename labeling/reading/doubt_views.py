@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import require, visible_projects
@@ -31,6 +32,6 @@ def doubts(request: HttpRequest, pk: int) -> HttpResponse:
 def _keep(request: HttpRequest, project: Project) -> None:
     form = KeepForm(request.POST, user=caller(request), project=project)
     if form.is_valid():
-        message = f"{form.cleaned_data['image'].code} keeps its label."
+        message = _("%(scan)s keeps its label.") % {"scan": form.cleaned_data["image"].code}
         attempt(request, keep_label, said=message, **form.arguments())
     form_message(request, form)

@@ -9,6 +9,7 @@ from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 
 from images import selectors as image_selectors
 from images import services as images
@@ -50,7 +51,7 @@ class PasswordChange(auth.PasswordChangeView):
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed.")
+        messages.success(self.request, _("Your password is changed."))
         return super().form_valid(form)
 
 
@@ -140,7 +141,13 @@ def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changes, seen = form.changes(image), form.cleaned_data["version"]
         done = attempt(
-            request, images.update_scan, form=form, said="Saved.", image=image, changes=changes, expected_version=seen
+            request,
+            images.update_scan,
+            form=form,
+            said=_("Saved."),
+            image=image,
+            changes=changes,
+            expected_version=seen,
         )
         if done.ok:
             return redirect("scan", pk)
@@ -153,7 +160,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
     form = LabelForm(request.POST, project=image.project)
     if form.is_valid():
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said="Label saved.", image=image, **form.arguments())
+        attempt(request, save, said=_("Label saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -162,7 +169,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     image, form = _scan(request, pk), VersionForm(request.POST)
     if form.is_valid():
-        message, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
+        message, seen = _("Label withdrawn; its history stays."), form.cleaned_data["version"]
         attempt(request, withdraw_label, said=message, image=image, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
@@ -173,7 +180,7 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ReviewForm(request.POST, project=image.project)
     if form.is_valid():
-        attempt(request, registry.review_scan, said="Review saved.", image=image, **form.arguments())
+        attempt(request, registry.review_scan, said=_("Review saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -182,7 +189,10 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_delete(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     done = attempt(
-        request, images.delete_scan, said=f"{image.code} is erased: its keys and bytes are destroyed.", image=image
+        request,
+        images.delete_scan,
+        said=_("%(scan)s is erased: its keys and bytes are destroyed.") % {"scan": image.code},
+        image=image,
     )
     return redirect("scan_list", image.project_id) if done.ok else redirect("scan", pk)
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can
@@ -75,6 +76,10 @@ def on_arrival(user: User, project: Project) -> str:
         return ""
     model = deployed_model(project)
     if model is None:
-        return "New scans shall be graded when they come in, but no model is deployed: none is graded until one is."
-    told = f"Each new scan is graded by {model.code} when it comes in."
-    return told if can(user, "grade_image", project) else f"{told} Yours are not: you may not grade in this project."
+        return _("New scans shall be graded when they come in, but no model is deployed: none is graded until one is.")
+    told = _("Each new scan is graded by %(model)s when it comes in.") % {"model": model.code}
+    return (
+        told
+        if can(user, "grade_image", project)
+        else f"{told} {_('Yours are not: you may not grade in this project.')}"
+    )

@@ -1,5 +1,6 @@
 """Small words for templates: badges, percentages, rights of the viewer, the project's navigation."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -131,7 +132,8 @@ def badge(value: object) -> SafeString:
 @register.filter
 def fact_lines(metadata: object) -> list[tuple[str, str]]:
     """What is known about a scan: titles and their values. Nothing for a scan without metadata."""
-    return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
+    known = facts.lines(metadata) if isinstance(metadata, Metadata) else {}
+    return [(gettext(title), words) for title, words in known.items()]
 
 
 @register.filter
@@ -146,10 +148,23 @@ def is_sure(grade: Grade) -> bool:
     return selectors.confidence_holds(grade) and not grade.covered
 
 
+@dataclass(frozen=True)
+class Told:
+    """A reason in the reader's language."""
+
+    code: str
+    sentence: str
+    remedy: str
+
+    @classmethod
+    def of(cls, reason: ReferReason) -> "Told":
+        return cls(reason.value, gettext(reason.sentence), gettext(reason.remedy))
+
+
 @register.filter
-def refer_reasons(grade: Grade) -> list[ReferReason]:
+def refer_reasons(grade: Grade) -> list[Told]:
     """Why a scan was given back, in sentences for a doctor."""
-    return selectors.refer_reasons(grade)
+    return [Told.of(reason) for reason in selectors.refer_reasons(grade)]
 
 
 @register.filter
@@ -178,7 +193,7 @@ def words(value: object) -> str:
 
 @register.filter
 def translated(value: object) -> str:
-    """A word that the site knows (front/words_of_others.py) in the reader's language; any other stays as it is."""
+    """A word that the site knows (words/of_others.py) in the reader's language; any other stays as it is."""
     return gettext(str(value)) if value else ""
 
 
