@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from images import selectors as image_selectors
 from images import services as images
-from images.forms import ScanEditForm, scan_values
+from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
 from images.models import Image
 from images.policies import can
@@ -139,16 +139,8 @@ def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ScanEditForm(**sent(request), initial=scan_values(image))
     if request.method == "POST" and form.is_valid():
-        changes, seen = form.changes(image), form.cleaned_data["version"]
-        done = attempt(
-            request,
-            images.update_scan,
-            form=form,
-            said=_("Saved."),
-            image=image,
-            changes=changes,
-            expected_version=seen,
-        )
+        seen = {"changes": form.changes(image), "expected_version": form.cleaned_data["version"]}
+        done = attempt(request, images.update_scan, form=form, said=_("Saved."), image=image, **seen)
         if done.ok:
             return redirect("scan", pk)
     return respond(request, "front/scan_edit.html", {"scan": image, "project": image.project}, form)
