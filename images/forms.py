@@ -1,6 +1,6 @@
 """What the pages of projects and scans take. Parsing only: the rules are in the services."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -79,7 +79,7 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
             self.fields[name].required = False
         for field in self.fields.values():
             if isinstance(field, forms.ChoiceField):
-                field.choices = in_words(field.choices)
+                field.choices = in_words(cast(Any, field.choices))
         self.initial["flags"] = " ".join(FLAGS)
         self._share_fields: dict[str, str] = {}
         if self.instance.pk:

@@ -1,6 +1,7 @@
 """Words of ours in the language of whoever reads the page. Data, the API and the audit log keep the English ones."""
 
 from collections.abc import Iterable
+from typing import cast
 
 from django.utils.translation import gettext_lazy
 
@@ -12,4 +13,4 @@ def in_words(choices: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def said(word: str) -> str:
     """A label or a help text that stands in a table of a package without Django."""
-    return gettext_lazy(word) if word else word
+    return cast(str, gettext_lazy(word)) if word else word
