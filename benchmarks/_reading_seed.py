@@ -43,9 +43,9 @@ def main(pictures: int, scans: int, folder: str) -> None:
 
 
 def _pictures(folder: str, count: int) -> list[bytes]:
-    from benchmarks._common import jpegs
-
     from pathlib import Path
+
+    from benchmarks._common import jpegs
 
     found = jpegs(Path(folder) if folder else None, count)
     # The same bytes twice would be a duplicate: what follows the picture's end makes another file of it.

@@ -62,5 +62,5 @@ class _Covered(ModelIterable[Image]):
 def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
     """The same scans, whose covered ones show no label."""
     marked = scans.annotate(is_covered=ExpressionWrapper(covered(user), output_field=BooleanField()))
-    marked._iterable_class = _Covered  # type: ignore[attr-defined]  # Django's own way to shape what a query gives
+    marked._iterable_class = _Covered
     return marked

@@ -102,8 +102,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         named = value.split(",")
         if len(named) > MOST_AT_ONCE:
             raise Invalid(f"Name at most {MOST_AT_ONCE} scans.", attr="ids", code="max_length")
-        keys = {find_key(part.strip(), SCAN_PREFIX) for part in named}
-        return queryset.filter(pk__in=keys - {None})
+        keys = [key for part in named if (key := find_key(part.strip(), SCAN_PREFIX)) is not None]
+        return queryset.filter(pk__in=keys)
 
     def by_hold(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         if value == "held":

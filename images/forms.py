@@ -5,9 +5,11 @@ from typing import Any, Final, cast
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from images.form_sections import Section, sections
 from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Project, ProjectClass, Split, Tag
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
+from images.roles import CHOICES, USUAL
 from mediscan_site.core.models import User
 from mediscan_site.core.words import in_words, said
 
@@ -32,15 +34,15 @@ class FramesForm(forms.Form):
 
 ANY = ("", _("any"))
 RIGHTS = {
-    "upload_image": "upload",
-    "label_image": "label",
-    "review_label": "review",
-    "grade_image": "grade",
-    "train_model": "train",
-    "deploy_model": "deploy",
-    "manage_project": "manage",
-    "view_audit": "audit",
-    "reidentify": "re-identify",
+    "upload_image": _("upload"),
+    "label_image": _("label"),
+    "review_label": _("review"),
+    "grade_image": _("grade"),
+    "train_model": _("train"),
+    "deploy_model": _("deploy"),
+    "manage_project": _("manage"),
+    "view_audit": _("audit"),
+    "reidentify": _("re-identify"),
 }
 HOLDS = [("held", _("held")), *in_words(Hold.choices), ("none", _("not held"))]
 SHARES_HELP = _(
@@ -108,6 +110,9 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         kept |= {name: getattr(self.instance, name) for name in FLAGS if name not in shown}
         return {**data, **kept}
 
+    def sections(self) -> list[Section]:
+        return list(sections(self))
+
     def validate_unique(self) -> None:
         """The service refuses a name that is taken, with its own words."""
 
@@ -129,6 +134,10 @@ class ProjectForm(ProjectSettingsForm):
     )
     field_order = ["name", "modality", "classes"]
 
+    def rest(self) -> list[Section]:
+        """All but what is asked for first."""
+        return [part for part in (section.without(self.field_order) for section in sections(self)) if part.fields]
+
     def clean_classes(self) -> list[str]:
         return [line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip()]
 
@@ -138,7 +147,8 @@ class ClassForm(forms.Form):
 
 
 class MemberForm(forms.Form):
-    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Account", empty_label="Choose an account")
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Account"), empty_label=_("Choose an account"))
+    role = forms.ChoiceField(required=False, label=_("Role"), choices=CHOICES, initial=USUAL)
 
     def __init__(self, *args: Any, actor: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,6 +163,12 @@ class MemberChoiceForm(forms.Form):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["user"].queryset = User.objects.filter(memberships__project=project)  # type: ignore[attr-defined]
+
+
+class RoleForm(MemberChoiceForm):
+    """All rights of a member at once."""
+
+    role = forms.ChoiceField(choices=CHOICES)
 
 
 class RightForm(MemberChoiceForm):

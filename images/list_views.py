@@ -73,6 +73,13 @@ def tag_delete(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
     return redirect("tag_list", pk)
 
 
+@read_page
+def scan_look(request: HttpRequest, pk: int) -> HttpResponse:
+    """The viewer alone, for the quick look of a list. What it then fetches is on the trail as opened."""
+    scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    return respond(request, "images/_look.html", {"scan": scan, "project": scan.project})
+
+
 @action
 def scan_tags(request: HttpRequest, pk: int) -> HttpResponse:
     """Tags of one scan, from its page."""

@@ -1,6 +1,6 @@
 """Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
 
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
@@ -82,7 +82,8 @@ def permissions(user: User | AnonymousUser, project: Project) -> frozenset[str]:
         return frozenset(PERMISSIONS)
     checker = ObjectPermissionChecker(user)
     # What the person was given and what their groups were, in one query.
-    granted = frozenset(checker.get_user_perms(project).order_by().union(checker.get_group_perms(project).order_by()))
+    given: Any = checker.get_user_perms(project).order_by()
+    granted = frozenset(given.union(checker.get_group_perms(project).order_by()))
     return granted.intersection(PERMISSIONS) if VIEW in granted else frozenset()
 
 
@@ -105,4 +106,4 @@ def require(user: User | AnonymousUser, codename: str, project: Project) -> None
     if codename not in granted:
         # What the right allows, without its "Can": view_project, which is Django's own, was asked for above.
         allows = dict(Project._meta.permissions)[codename].removeprefix("Can ")
-        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for the right ({codename}).")
+        raise Forbidden(f"You may not {allows} in this project. Ask an administrator for this right.")

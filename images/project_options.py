@@ -6,12 +6,14 @@ The column and its default are the model's. To add an option: CONTRIBUTING.md.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from images.decoding.ages import OLDEST_BELIEVED
 from images.models import MOST_FRAMES, MOST_READS, OnAlarm, PictureShape, UnacceptedSite
 from mediscan_site.core.errors import Invalid
 
 _LAST: Final = 99
-_REFERS: Final = "A scan that is said to be of another one is referred to a doctor, whatever the model answers."
 _API_REFERS: Final = "words or DICOM codes; a scan that is said to be of another one is referred; empty: not stated"
 
 
@@ -27,8 +29,8 @@ class Option:
 
     name: str
     kind: Literal["line", "meaning", "flag", "statement", "share", "shares", "years", "choice", "number"]
-    label: str | None = None
-    help: str = ""
+    label: str | Promise | None = None
+    help: str | Promise = ""
     api_help: str | None = None
     max_length: int = 0
     choices: tuple[str, ...] = ()
@@ -49,14 +51,14 @@ _ROWS: Final = (
         name="modality",
         kind="line",
         max_length=40,
-        help="For example X-ray, fundus photograph, dermoscopy.",
+        help=_("For example X-ray, fundus photograph, dermoscopy."),
         shown=1,
     ),
-    Option(name="four_eyes", kind="flag", label="Four eyes: nobody approves their own label", shown=2),
+    Option(name="four_eyes", kind="flag", label=_("Four eyes: nobody approves their own label"), shown=2),
     Option(
         name="laterality_matters",
         kind="flag",
-        label="Left and right matter (training never mirrors a scan)",
+        label=_("Left and right matter (training never mirrors a scan)"),
         shown=3,
     ),
     Option(
@@ -64,18 +66,22 @@ _ROWS: Final = (
         kind="number",
         low=1,
         high=MOST_FRAMES,
-        label="Frames looked at, of a scan of several",
-        help="Where nobody has chosen frames. 1: the one that its file names; without one the scan waits for somebody who "
-        "chooses. More: so many, spread evenly.",
+        label=_("Frames looked at, of a scan of several"),
+        help=_(
+            "Where nobody has chosen frames. 1: the one that its file names; without one the scan waits for somebody who "
+            "chooses. More: so many, spread evenly."
+        ),
         api_help="of a scan of several frames, where nobody chose: 1 the one that its file names, more: so many spread evenly",
         shown=3,
     ),
     Option(
         name="orientation_matters",
         kind="flag",
-        label="Which way up a scan lies matters (training turns a scan by a few degrees at most)",
-        help="Untick it only where a scan shows the same whichever way it is turned (cells, tissue, skin): then runs learn from "
-        "every angle. On a radiograph that would teach what never occurs.",
+        label=_("Which way up a scan lies matters (training turns a scan by a few degrees at most)"),
+        help=_(
+            "Untick it only where a scan shows the same whichever way it is turned (cells, tissue, skin): then runs learn from "
+            "every angle. On a radiograph that would teach what never occurs."
+        ),
         api_help="false: runs learn from scans turned by any angle (cells, tissue, skin)",
         shown=3,
     ),
@@ -83,9 +89,11 @@ _ROWS: Final = (
         name="picture_shape",
         kind="choice",
         choices=tuple(PictureShape.values),
-        label="How a scan that is no square becomes the square that a model is given",
-        help="Squashed uses every pixel, and long scans look stouter. With a margin shapes stay true (where round or oval is a "
-        "finding), and the margin costs detail. For runs from now on; a version keeps the shape it was trained with.",
+        label=_("How a scan that is no square becomes the square that a model is given"),
+        help=_(
+            "Squashed uses every pixel, and long scans look stouter. With a margin shapes stay true (where round or oval is a "
+            "finding), and the margin costs detail. For runs from now on; a version keeps the shape it was trained with."
+        ),
         api_help="squash, or letterbox: at its own shape with a margin; for runs from now on",
         shown=3,
     ),
@@ -94,25 +102,27 @@ _ROWS: Final = (
         kind="number",
         low=1,
         high=MOST_READS,
-        label="Readers of each scan",
-        help="1: one reads, a colleague reviews. More: so many read each scan, none seeing what the others said; where they "
-        "disagree somebody else settles it.",
+        label=_("Readers of each scan"),
+        help=_(
+            "1: one reads, a colleague reviews. More: so many read each scan, none seeing what the others said; where they "
+            "disagree somebody else settles it."
+        ),
         api_help="how many read each scan without seeing the others; where they disagree it is adjudicated; 1: one and a review",
         shown=2,
     ),
     Option(
         name="read_blind",
         kind="flag",
-        label="Readers see neither file names nor what others said before they have read",
-        help="A file name often is the diagnosis.",
+        label=_("Readers see neither file names nor what others said before they have read"),
+        help=_("A file name often is the diagnosis."),
         api_help="desks show neither file names nor earlier opinions",
         shown=2,
     ),
     Option(
         name="reveal_after_read",
         kind="flag",
-        label="The model's answer appears after the doctor's own",
-        help="Both are kept, and how often doctors changed their mind is shown.",
+        label=_("The model's answer appears after the doctor's own"),
+        help=_("Both are kept, and how often doctors changed their mind is shown."),
         api_help="a grade's answer stays covered on pages until the doctor has given their own",
         shown=3,
     ),
@@ -121,8 +131,8 @@ _ROWS: Final = (
         kind="share",
         low=0.0,
         high=0.2,
-        label="Share of scans that a reader is given again, unannounced",
-        help="0.05: one of twenty. It measures how far readers agree with themselves; such reads change no label.",
+        label=_("Share of scans that a reader is given again, unannounced"),
+        help=_("0.05: one of twenty. It measures how far readers agree with themselves; such reads change no label."),
         shown=2,
     ),
     Option(name="intended_use", kind="statement", shown=6),
@@ -132,8 +142,10 @@ _ROWS: Final = (
         kind="meaning",
         of="body_part",
         max_length=64,
-        label="Intended body part",
-        help=f"For example chest. {_REFERS}",
+        label=_("Intended body part"),
+        help=_(
+            "For example chest. A scan that is said to be of another one is referred to a doctor, whatever the model answers."
+        ),
         api_help=_API_REFERS,
         shown=7,
     ),
@@ -142,8 +154,8 @@ _ROWS: Final = (
         kind="meaning",
         of="view",
         max_length=32,
-        label="Intended view",
-        help="For example frontal, PA, lateral, MLO.",
+        label=_("Intended view"),
+        help=_("For example frontal, PA, lateral, MLO."),
         api_help=_API_REFERS,
         shown=8,
     ),
@@ -152,8 +164,8 @@ _ROWS: Final = (
         kind="meaning",
         of="laterality",
         max_length=16,
-        label="Intended side",
-        help="Left or right, where the project is for one side alone.",
+        label=_("Intended side"),
+        help=_("Left or right, where the project is for one side alone."),
         api_help=_API_REFERS,
         shown=9,
     ),
@@ -161,8 +173,8 @@ _ROWS: Final = (
         name="intended_age_min",
         kind="years",
         high=OLDEST_BELIEVED,
-        label="Youngest intended patient (years)",
-        help="Whole or part years; leave it empty for no limit.",
+        label=_("Youngest intended patient (years)"),
+        help=_("Whole or part years; leave it empty for no limit."),
         api_help="years; null: no limit",
         shown=10,
     ),
@@ -170,8 +182,8 @@ _ROWS: Final = (
         name="intended_age_max",
         kind="years",
         high=OLDEST_BELIEVED,
-        label="Oldest intended patient (years)",
-        help="5: children up to their sixth birthday.",
+        label=_("Oldest intended patient (years)"),
+        help=_("5: children up to their sixth birthday."),
         api_help="years, that year included; null: no limit",
         shown=11,
     ),
@@ -180,8 +192,8 @@ _ROWS: Final = (
         name="coverage_target",
         kind="share",
         low=0.05,
-        label="Share of scans the model should answer",
-        help="0.9: the model answers nine scans of ten and refers the least certain one to a doctor.",
+        label=_("Share of scans the model should answer"),
+        help=_("0.9: the model answers nine scans of ten and refers the least certain one to a doctor."),
         shown=4,
     ),
     # Below a half a prediction set would leave the true class out more often than not; above 0.99 it takes 100 scans of a
@@ -191,8 +203,8 @@ _ROWS: Final = (
         kind="share",
         low=0.5,
         high=0.99,
-        label="Share of scans whose prediction set should hold the true class",
-        help="0.9: nine sets of ten hold the true class, as measured on calibration scans.",
+        label=_("Share of scans whose prediction set should hold the true class"),
+        help=_("0.9: nine sets of ten hold the true class, as measured on calibration scans."),
         shown=5,
     ),
     Option(name="expected_prevalence", kind="shares"),
@@ -200,30 +212,34 @@ _ROWS: Final = (
         name="unaccepted_site",
         kind="choice",
         choices=tuple(UnacceptedSite.values),
-        label="Scans of a place where the model was not tested",
-        help="A place: an institution or a device that the model has not learned from. An acceptance test there settles it.",
+        label=_("Scans of a place where the model was not tested"),
+        help=_(
+            "A place: an institution or a device that the model has not learned from. An acceptance test there settles it."
+        ),
         shown=20,
     ),
     Option(
         name="on_alarm",
         kind="choice",
         choices=tuple(OnAlarm.values),
-        label="When the scans of a place no longer look like those the model was validated on",
-        help="The watching raises an alarm; it stays open until somebody who may deploy has decided.",
+        label=_("When the scans of a place no longer look like those the model was validated on"),
+        help=_("The watching raises an alarm; it stays open until somebody who may deploy has decided."),
         shown=21,
     ),
     Option(
         name="blind_read_share",
         kind="share",
         low=0.0,
-        label="Share of answers that a doctor reads again without seeing them",
-        help="0.05: one answer of twenty, drawn by chance. Only these reads count for the live accuracy; 0 measures nothing.",
+        label=_("Share of answers that a doctor reads again without seeing them"),
+        help=_(
+            "0.05: one answer of twenty, drawn by chance. Only these reads count for the live accuracy; 0 measures nothing."
+        ),
         shown=22,
     ),
     Option(
         name="keep_patient_characteristics",
         kind="flag",
-        label="DICOM: keep sex, age, size and weight",
+        label=_("DICOM: keep sex, age, size and weight"),
         api_help="sex, age, size, weight",
         shown=13,
         deidentifies=True,
@@ -231,15 +247,15 @@ _ROWS: Final = (
     Option(
         name="keep_institution",
         kind="flag",
-        label="DICOM: keep the institution in the stored file",
+        label=_("DICOM: keep the institution in the stored file"),
         shown=14,
         deidentifies=True,
     ),
     Option(
         name="shift_dates",
         kind="flag",
-        label="DICOM: move each patient's dates by the same number of days",
-        help="Without this dates are removed. The three options hold for files that come in from now on.",
+        label=_("DICOM: move each patient's dates by the same number of days"),
+        help=_("Without this dates are removed. The three options hold for files that come in from now on."),
         api_help="move a patient's dates; false removes them",
         shown=15,
         deidentifies=True,
@@ -247,8 +263,10 @@ _ROWS: Final = (
     Option(
         name="grade_on_arrival",
         kind="flag",
-        label="Grade each new scan when it comes in",
-        help="By the deployed model, in the background, asked for by whoever uploads; without a deployed model nothing happens.",
+        label=_("Grade each new scan when it comes in"),
+        help=_(
+            "By the deployed model, in the background, asked for by whoever uploads; without a deployed model nothing happens."
+        ),
         api_help="the deployed model grades each new scan, asked for by whoever uploads it",
         shown=11,
     ),

@@ -102,6 +102,13 @@ def member_permissions(project: Project, users: Iterable[int]) -> dict[int, list
     return {user: [name for name in policies.PERMISSIONS if name in names] for user, names in granted.items()}
 
 
+def members_with_rights(project: Project) -> list[tuple[Membership, list[str]]]:
+    """Everybody in the project with what they may do: two queries however many."""
+    rows = list(members(project))
+    held = member_permissions(project, [row.user_id for row in rows])
+    return [(row, held.get(row.user_id, [])) for row in rows]
+
+
 def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
     """How many scans have each of the values of a column; every value is named, also with 0."""
     numbers = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))

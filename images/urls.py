@@ -5,15 +5,14 @@ from django.urls import path
 from images import guide_views, list_views, views
 
 urlpatterns = [
-    path("projects/", views.project_list, name="project_list"),
     path("projects/new/", views.project_create, name="project_create"),
-    path("projects/<int:pk>/", views.project, name="project"),
     path("projects/<int:pk>/settings/", views.project_settings, name="project_settings"),
     path("projects/<int:pk>/classes/", views.class_add, name="class_add"),
     path("projects/<int:pk>/classes/<int:class_pk>/rename/", views.class_rename, name="class_rename"),
     path("projects/<int:pk>/classes/<int:class_pk>/retire/", views.class_retire, name="class_retire"),
     path("projects/<int:pk>/members/", views.project_members, name="project_members"),
     path("projects/<int:pk>/members/remove/", views.member_remove, name="member_remove"),
+    path("projects/<int:pk>/members/role/", views.member_role, name="member_role"),
     path("projects/<int:pk>/rights/", views.member_right, name="member_right"),
     path("projects/<int:pk>/merge-patients/", views.merge_patients, name="merge_patients"),
     path("projects/<int:pk>/erase-patient/", views.erase_patient, name="erase_patient"),
@@ -25,6 +24,7 @@ urlpatterns = [
     path("projects/<int:pk>/tags/", list_views.tag_list, name="tag_list"),
     path("projects/<int:pk>/tags/<int:tag_pk>/rename/", list_views.tag_rename, name="tag_rename"),
     path("projects/<int:pk>/tags/<int:tag_pk>/delete/", list_views.tag_delete, name="tag_delete"),
+    path("scans/<int:pk>/look/", list_views.scan_look, name="scan_look"),
     path("scans/<int:pk>/tags/", list_views.scan_tags, name="scan_tags"),
     path("filters/", list_views.filter_save, name="filter_save"),
     path("filters/<int:pk>/delete/", list_views.filter_delete, name="filter_delete"),

@@ -9,23 +9,15 @@ from django.utils.translation import ngettext
 
 from images import forms, selectors, services
 from images.models import Project, ProjectClass
-from images.policies import require, visible_projects
+from images.policies import TEMPLATES, require, visible_projects
+from images.roles import USUAL, title, told
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
-from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.policies import require_admin
 
 PAGE_SIZE = 48
 STUDY_SIZE = 96
 BESIDE_SIZE = 24
-
-
-@read_page
-def project_list(request: HttpRequest) -> HttpResponse:
-    page = keyset_page(
-        selectors.projects(request.user), ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE
-    )
-    return respond(request, "images/project_list.html", {"page": page})
 
 
 @form_page
@@ -37,13 +29,6 @@ def project_create(request: HttpRequest) -> HttpResponse:
         if done.ok:
             return redirect("project_members", done.result.pk)
     return respond(request, "images/project_create.html", {}, form)
-
-
-@read_page
-def project(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
-    stats = selectors.project_stats(project)
-    return respond(request, "images/project.html", {"project": project, "stats": stats})
 
 
 @form_page
@@ -114,12 +99,12 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
         require(request.user, "manage_project", project)
     form = forms.MemberForm(**sent(request), actor=caller(request), project=project)
     if request.method == "POST" and form.is_valid():
-        user = form.cleaned_data["user"]
-        if attempt(request, services.add_member, form=form, said=f"{user} is a member.", project=project, user=user).ok:
+        user, rights = form.cleaned_data["user"], TEMPLATES[form.cleaned_data["role"] or USUAL][1]
+        said = _("%(user)s is a member.") % {"user": user}
+        if attempt(request, services.add_member, form=form, said=said, project=project, user=user, rights=rights).ok:
             return redirect("project_members", pk)
-    members = list(selectors.members(project))
-    held = selectors.member_permissions(project, [member.user_id for member in members])
-    context = {"project": project, "members": members, "held": held, "right_names": forms.RIGHTS}
+    members = [(row, rights, title(rights)) for row, rights in selectors.members_with_rights(project)]
+    context = {"project": project, "members": members, "right_names": forms.RIGHTS, "roles": told()}
     return respond(request, "images/project_members.html", context, form)
 
 
@@ -206,6 +191,17 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @action
+def member_role(request: HttpRequest, pk: int) -> HttpResponse:
+    project = _project(request, pk)
+    form = forms.RoleForm(request.POST, project=project)
+    if form.is_valid():
+        user, role = form.cleaned_data["user"], form.cleaned_data["role"]
+        attempt(request, services.set_role, said=_("Rights changed."), project=project, user=user, role=role)
+    form_message(request, form)
+    return redirect("project_members", pk)
+
+
+@action
 def member_right(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     form = forms.RightForm(request.POST, project=project)
@@ -231,8 +227,9 @@ def study(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_beside(request: HttpRequest, pk: int) -> HttpResponse:
     """What to compare a scan with: the other views of its exam, and the patient's other exams, newest first."""
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
+    template = "images/_beside.html" if request.htmx else "images/beside.html"  # type: ignore[attr-defined]
     context = {"scan": scan, "project": scan.project, "rows": selectors.scans_beside(request.user, scan)[:BESIDE_SIZE]}
-    return respond(request, "images/_beside.html" if request.htmx else "images/beside.html", context)
+    return respond(request, template, context)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

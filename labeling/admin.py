@@ -42,9 +42,22 @@ class ReviewAdmin(ReadOnlyAdmin):
 
 @admin.register(models.Lease)
 class LeaseAdmin(ReadOnlyAdmin):
-    list_display = ("id", "image", "task", "holder", "expires_at")
+    list_display = ("id", "image", "task", "seat", "holder", "expires_at")
     list_filter = ("task",)
     list_select_related = ("image", "holder")
+
+
+@admin.register(models.Read)
+class ReadAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "reader", "kind", "label", "against", "active", "waiting", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("image", "reader", "label", "against")
+
+
+@admin.register(models.GoldScan)
+class GoldScanAdmin(ReadOnlyAdmin):
+    list_display = ("image", "marked_by", "marked_at")
+    list_select_related = ("image", "marked_by")
 
 
 @admin.register(models.LabelDoubt)

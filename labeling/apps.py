@@ -8,3 +8,4 @@ class LabelingConfig(AppConfig):
         # They register what goes with an erased scan, which task does the work of a row, and the hourly housekeeping.
         from labeling import erasure, tasks  # noqa: F401
         from labeling.imports import uploads  # noqa: F401
+        from labeling.reading import again, several  # noqa: F401

@@ -22,6 +22,7 @@ from labeling.models import (
     Review,
     SnapshotMember,
 )
+from labeling.reading.again import forget as forget_gold
 from mediscan_site.core import tidy
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
@@ -43,6 +44,7 @@ def forget(image: Image) -> list[Blob]:
     Lease.objects.filter(image=image).delete()
     QueueScore.objects.filter(image=image).delete()
     LabelDoubt.objects.filter(image=image).delete()
+    forget_gold(image)
     return leave_exports(image)
 
 

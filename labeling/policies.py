@@ -1,14 +1,17 @@
 """Who sees which import, label, review and data set: whoever sees the project (and the scan) they belong to. But for what
 others say of a scan: that stays covered from whoever may still have to say something of it themselves (`covered`)."""
 
+from datetime import timedelta
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from images import covering
-from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
 from images.policies import allowing, require, visible_projects, visible_scans
-from labeling.models import Export, GoldScan, Import, Label, Lease, Read, ResumableUpload, Review, Snapshot
+from labeling.models import Export, GoldScan, Import, Label, Read, ResumableUpload, Review, Snapshot
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import is_admin
@@ -28,6 +31,12 @@ __all__ = [
     "visible_snapshots",
     "visible_uploads",
 ]
+
+
+# What only measures a reader: a scan they have read is given again, or one whose label is known. Looks like any other scan for
+# so long, on the desk and on the way back to it; what the reader says of it later is said of its label.
+HIDDEN = (Read.Kind.REPEAT, Read.Kind.GOLD)
+HELD = timedelta(days=1)
 
 
 def visible_exports(user: User | AnonymousUser) -> QuerySet[Export]:
@@ -62,14 +71,17 @@ def enough_read() -> QuerySet[Read, int]:
 
 def covered(user: User | AnonymousUser, path: str = "") -> Q:
     """The scans of which this user does not see what others said (nor the scan's label, which then looks as if there were none):
-    those that still want readers in a project of several, gold scans that they have not read, and what they hold on the desk
-    because it is given again. Administrators, and who manages the project, see the first two."""
-    on_the_desk = {"holder": user.pk or 0, "task": Lease.Task.LABEL, "seat__lt": 0, "expires_at__gt": timezone.now()}
-    held = Q(**{f"{path}pk__in": Lease.objects.filter(**on_the_desk).values("image")})
+    those that still want readers in a project of several, gold scans that they have not read, and for a day what they were given
+    only to be measured by. Administrators, and who manages the project, see the first two."""
+    given = Read.objects.filter(reader=user.pk or 0, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
+    held = Q(**{f"{path}pk__in": given.values("image")})
     if is_admin(user) or not user.is_authenticated:
         return held
     wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
-    wanting &= ~Q(**{f"{path}pk__in": enough_read()})
+    # By each row, not as a list of keys, which a page of scans would make anew.
+    open_reads = Read.objects.filter(image=OuterRef(f"{path}pk"), active=True).order_by()
+    number = open_reads.annotate(number=Func(F("pk"), function="COUNT")).values("number")
+    wanting &= Q(LessThan(Subquery(number, output_field=IntegerField()), F(f"{path}project__reads_wanted")))
     gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from labeling.agreement import views as agreement_views
 from labeling.datasets.views import dataset, dataset_diff, dataset_list
 from labeling.exports.views import export, export_discard, export_list, export_start
 from labeling.imports.preview_views import upload_discard, upload_preview, upload_start
@@ -17,6 +18,10 @@ urlpatterns = [
     path("projects/<int:pk>/review/", review_views.review, name="review"),
     path("projects/<int:pk>/review/many/", review_views.review_many, name="review_many"),
     path("projects/<int:pk>/doubts/", doubt_views.doubts, name="doubts"),
+    path("projects/<int:pk>/adjudicate/", agreement_views.adjudication, name="adjudication"),
+    path("projects/<int:pk>/agreement/", agreement_views.agreement, name="agreement"),
+    path("projects/<int:pk>/readers/", agreement_views.reader_list, name="readers"),
+    path("projects/<int:pk>/gold/", agreement_views.gold, name="gold"),
     path("projects/<int:pk>/datasets/", dataset_list, name="dataset_list"),
     path("datasets/<int:pk>/", dataset, name="dataset"),
     path("datasets/<int:pk>/diff/", dataset_diff, name="dataset_diff"),

@@ -5,7 +5,7 @@ from images.services import on_erase
 from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
 from models_registry.grades.referrals import close_for
-from models_registry.models import BlindRead, Feedback, Grade, GradeBatchItem, Referral, ReferralRead
+from models_registry.models import BlindRead, Feedback, Grade, GradeBatchItem, Referral, ReferralRead, ScanAnswer
 
 ERASED = "(erased)"
 
@@ -26,4 +26,13 @@ def forget(image: Image) -> list[Blob]:
     reads.exclude(ungradable_reason="").update(ungradable_reason=ERASED)
     GradeBatchItem.objects.filter(image=image).exclude(detail="").update(detail=ERASED)
     BlindRead.objects.filter(grade__image=image).exclude(ungradable_reason="").update(ungradable_reason=ERASED)
+    return doomed + _answers_of(image)
+
+
+def _answers_of(image: Image) -> list[Blob]:
+    """What versions said of it when they were evaluated is gone; the figures of those evaluations stay as they were measured."""
+    rows = ScanAnswer.objects.filter(image=image)
+    drawn = rows.filter(heatmap__isnull=False).select_related("heatmap")
+    doomed = [row.heatmap for row in drawn if row.heatmap]
+    rows.delete()
     return doomed

@@ -11,6 +11,7 @@ from images.policies import visible_projects, visible_scans
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.inputs import DayInput
 from mediscan_site.core.models import User
 from models_registry.models import Grade, ModelVersion
 
@@ -18,13 +19,27 @@ NONE = "none"
 
 
 class DeployForm(forms.Form):
+    """Whether to deploy. Where the gate refuses (`refused`), a reason and a tick are asked for, and have to be given."""
+
     override_reason = forms.CharField(
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        label="Deploy anyway, because",
-        help_text="Only needed when the gate refuses. It is recorded with the deployment.",
+        label=_("Your reason"),
+        help_text=_(
+            "Why it should answer although the gate refuses it. It is kept with the deployment, with your name."
+        ),
     )
+    understood = forms.BooleanField(required=False, label=_("I have read why the gate refuses it."))
+
+    def __init__(self, *args: Any, refused: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.required = refused
+        self.fields["override_reason"].error_messages["required"] = _(
+            "say why it should answer although the gate refuses it."
+        )
+        self.fields["understood"].error_messages["required"] = _("tick it first.")
 
 
 class EvaluateForm(forms.Form):
@@ -113,17 +128,27 @@ class OwnReadForm(forms.Form):
 class HistoryFilterForm(forms.Form):
     """The filter row of the history; the fields are HistoryFilter's."""
 
-    project = forms.ModelChoiceField(queryset=Project.objects.none(), required=False, empty_label="all")
-    image = forms.CharField(required=False, label="Scan")
-    patient = forms.CharField(required=False)
-    prediction = forms.CharField(required=False)
-    model = forms.CharField(required=False)
-    decision = forms.ChoiceField(required=False, choices=[("", "any"), *Grade.Decision.choices])
-    seen_in = forms.ChoiceField(
-        required=False, label="In the model's data", choices=[("", "any"), ("none", "no"), *Split.choices]
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(), required=False, label=_("Project"), empty_label=_("all")
     )
-    after = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    before = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    image = forms.CharField(required=False, label=_("Scan"))
+    patient = forms.CharField(required=False, label=_("Patient"))
+    prediction = forms.CharField(required=False, label=_("Class"))
+    model = forms.CharField(required=False, label=_("Model"))
+    decision = forms.ChoiceField(
+        required=False,
+        label=_("Result"),
+        choices=[
+            ("", _("any")),
+            (Grade.Decision.ANSWER, _("certain")),
+            (Grade.Decision.REFER, _("for a doctor to read")),
+        ],
+    )
+    seen_in = forms.ChoiceField(
+        required=False, label=_("In the model's data"), choices=[("", _("any")), ("none", _("no")), *Split.choices]
+    )
+    after = forms.CharField(required=False, label=_("From"), widget=DayInput)
+    before = forms.CharField(required=False, label=_("Before"), widget=DayInput)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

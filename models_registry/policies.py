@@ -16,6 +16,7 @@ from models_registry.models import (
     Feedback,
     Grade,
     ModelVersion,
+    ScanAnswer,
     Watch,
 )
 
@@ -35,9 +36,8 @@ def visible_deployments(user: Any) -> QuerySet[Deployment]:
 def visible_grades(user: Any) -> QuerySet[Grade]:
     """Not those of erased scans: what a model said about a person goes with the picture. Nor those of an acceptance test that is
     not decided, nor of a scan that this user is reading blind."""
-    reading = BlindRead.objects.filter(holder=user.pk or 0, held_until__gt=timezone.now(), read_at__isnull=True)
     return Grade.objects.filter(
-        ~Exists(reading.filter(grade__image=OuterRef("image"))),
+        ~Exists(_read_blind(user).filter(grade__image=OuterRef("image"))),
         project__in=visible_projects(user),
         image__erased_at__isnull=True,
         blind=False,
@@ -66,3 +66,16 @@ def visible_alarms(user: Any) -> QuerySet[Alarm]:
 
 def visible_blind_reads(user: Any) -> QuerySet[BlindRead]:
     return BlindRead.objects.filter(project__in=visible_projects(user), grade__image__erased_at__isnull=True)
+
+
+def visible_answers(user: Any) -> QuerySet[ScanAnswer]:
+    """What evaluations heard of single scans: not of a scan that this user is reading blind."""
+    return ScanAnswer.objects.filter(
+        ~Exists(_read_blind(user).filter(grade__image=OuterRef("image"))),
+        evaluation__model__project__in=visible_projects(user),
+        image__erased_at__isnull=True,
+    )
+
+
+def _read_blind(user: Any) -> QuerySet[BlindRead]:
+    return BlindRead.objects.filter(holder=user.pk or 0, held_until__gt=timezone.now(), read_at__isnull=True)

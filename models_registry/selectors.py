@@ -58,8 +58,9 @@ def current_deployment(project: Project) -> Deployment | None:
     )
 
 
-def versions(user: Any) -> QuerySet[ModelVersion]:
-    """Every visible version with its derived `stage` and its succeeded evaluations, newest first, in `reports`."""
+def versions(user: Any, *, conduct: bool = True) -> QuerySet[ModelVersion]:
+    """Every visible version with its derived `stage` and its succeeded evaluations, newest first, in `reports`. `conduct`: with
+    what a whole card says of where it is used."""
     serving = DeployedModel.objects.filter(deployment__model=OuterRef("pk"))
     served = Deployment.objects.filter(model=OuterRef("pk"))
     stage = Case(
@@ -74,7 +75,9 @@ def versions(user: Any) -> QuerySet[ModelVersion]:
         .select_related("project", "snapshot", "created_by", "graph__blob")
         .annotate(stage=stage)
         .prefetch_related(
-            Prefetch("evaluations", queryset=finished, to_attr="reports"), "project__class_rows", *CONDUCT
+            Prefetch("evaluations", queryset=finished, to_attr="reports"),
+            "project__class_rows",
+            *(CONDUCT if conduct else ()),
         )
     )
 

@@ -6,6 +6,8 @@ from celery.signals import worker_ready
 
 from mediscan_site.core import batches, work
 from mediscan_site.core.work import durable_task, register_sweep
+from models_registry.browsing import heat
+from models_registry.browsing.heat import DRAW as DRAW_ANSWER
 from models_registry.grades.waiting import DRAW
 from models_registry.models import Evaluation, Grade, GradeBatch, Watch
 from models_registry.versions import graphs
@@ -28,6 +30,15 @@ def draw(pk: int) -> None:
     from models_registry.grades.worker import draw as drawn
 
     drawn(pk)
+
+
+@durable_task(name=DRAW_ANSWER, queue=GRADE_QUEUE, soft_limit_s=120)
+def draw_answer(pk: int) -> None:
+    """The heat map of what an evaluation kept."""
+    from models_registry.grades.worker import fit_threads
+
+    fit_threads()
+    heat.draw(pk)
 
 
 @durable_task(name="models_registry.grade_batch", queue=GRADE_QUEUE, soft_limit_s=300)

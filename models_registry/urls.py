@@ -5,6 +5,7 @@ from django.urls import path
 from models_registry import views
 from models_registry.acceptance import views as acceptance
 from models_registry.batches import views as batches
+from models_registry.browsing import views as browsing
 from models_registry.watch import views as watch
 from models_registry.worklists import views as worklists
 
@@ -13,6 +14,11 @@ urlpatterns = [
     path("projects/<int:pk>/rollback/", views.rollback, name="rollback"),
     path("projects/<int:pk>/grade/", views.grade, name="grade"),
     path("models/<int:pk>/", views.model, name="model"),
+    path("models/<int:pk>/errors/", browsing.errors, name="model_errors"),
+    path("models/<int:pk>/errors/heat/", browsing.heat_maps, name="model_heat_maps"),
+    path("answers/<int:pk>/heatmap/", browsing.heat_map, name="answer_heatmap"),
+    path("models/<int:pk>/card/", browsing.card, name="model_card"),
+    path("projects/<int:pk>/models/compare/", browsing.compare, name="model_compare"),
     path("models/<int:pk>/graph/", views.graph, name="model_graph"),
     path("models/<int:pk>/deploy/", views.deploy, name="deploy"),
     path("models/<int:pk>/evaluate/", views.evaluate, name="evaluate"),

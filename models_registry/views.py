@@ -20,7 +20,9 @@ from mediscan_site.core.http.html import action, attempt, form_message, form_pag
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.models import ACTIVE, User, WorkStatus
 from models_registry import forms, selectors
+from models_registry.browsing import cutoffs, headline
 from models_registry.deployments import services as deploying
+from models_registry.deployments.gate import Verdict
 from models_registry.evaluations.services import request_evaluation
 from models_registry.filters import HistoryFilter
 from models_registry.grades import covering
@@ -33,12 +35,14 @@ from models_registry.versions.class_changes import since_training
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
+# The line on which a coin would lie, of a ROC curve; and on which a confidence is a probability.
+GUESS = ((0, 0), (1, 1))
 
 
 @read_page
 def model_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    rows = selectors.versions(request.user).filter(project=project)
+    rows = selectors.versions(request.user, conduct=False).filter(project=project)
     page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     deployments = selectors.deployments(request.user).filter(project=project).order_by("-id")[:DEPLOYMENTS_SHOWN]
     current = selectors.current_deployment(project)
@@ -48,24 +52,37 @@ def model_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def model(request: HttpRequest, pk: int) -> HttpResponse:
-    version = _model(request, pk)
+    version = get_object_or_404(selectors.versions(request.user, conduct=False), pk=pk)
     template = "models_registry/_evaluations.html" if request.htmx else "models_registry/model.html"  # type: ignore[attr-defined]
     return respond(request, template, _model_context(request, version))
 
 
 def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
-    report = selectors.latest_evaluation(found)
     evaluations = list(selectors.evaluations(request.user).filter(model=found).order_by("-id")[:PAGE_SIZE])
     return {
         "model": found,
         "project": found.project,
-        "report": report,
-        "card": cards.card(found, report),
-        "verdict": deploying.judge(found, selectors.current_deployment(found.project)),
         "evaluations": evaluations,
         "working": any(row.status in ACTIVE for row in evaluations),
+        **({} if request.htmx else _model_worth(request, found)),  # type: ignore[attr-defined]
+    }
+
+
+def _model_worth(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
+    """Whether it is good, and the figures behind it."""
+    report = selectors.latest_evaluation(found)
+    verdict = deploying.judge(found, selectors.current_deployment(found.project))
+    asked = request.GET.get("positive"), request.GET.get("cutoff")
+    return {
+        "report": report,
+        "card": cards.shown(found),
+        "verdict": verdict,
+        "headline": headline.of(found, report, verdict),
+        "cutoffs": cutoffs.of(found, report, *asked) if report else None,
+        "guess": GUESS,
+        "class_ids": [entry["id"] for entry in found.classes],
         **_model_facts(found),
-        **_model_forms(request, found),
+        **_model_forms(request, found, verdict),
     }
 
 
@@ -79,9 +96,9 @@ def _model_facts(found: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _model_forms(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
+def _model_forms(request: HttpRequest, found: ModelVersion, verdict: Verdict) -> dict[str, Any]:
     return {
-        "deploy_form": forms.DeployForm(),
+        "deploy_form": forms.DeployForm(refused=not verdict.passed),
         "evaluate_form": forms.EvaluateForm(user=caller(request), model=found),
     }
 
@@ -99,7 +116,10 @@ def graph(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @action
 def deploy(request: HttpRequest, pk: int) -> HttpResponse:
-    version, form = _model(request, pk), forms.DeployForm(request.POST)
+    version = _model(request, pk)
+    require(request.user, "deploy_model", version.project)
+    verdict = deploying.judge(version, selectors.current_deployment(version.project))
+    form = forms.DeployForm(request.POST, refused=not verdict.passed)
     if form.is_valid():
         reason = form.cleaned_data["override_reason"]
         attempt(

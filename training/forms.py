@@ -33,7 +33,18 @@ WORDS: Final = {
     "letterbox": _("at its own shape, with a margin"),
 }
 # What most people choose, if anything; the rest is folded in.
-FIRST: Final = ("snapshot", "base_model", "sees", "image_size")
+FIRST: Final = ("snapshot", "effort", "image_size")
+USUAL, QUICK, THOROUGH = "", "quick", "thorough"
+EFFORTS: Final = [
+    (USUAL, _("as usual: as suits the scans and this machine")),
+    (QUICK, _("a quick look: few epochs, one network; not for use")),
+    (THOROUGH, _("thorough: three networks, larger pictures; takes much longer")),
+]
+# What each asks for, where the person does not say it otherwise.
+ASKS: Final[dict[str, dict[str, int]]] = {
+    QUICK: {"epochs": 6, "members": 1},
+    THOROUGH: {"members": 3, "image_size": 128},
+}
 _EMPTY: Final = _("Empty: as the recipe says.")
 LONGEST: Final = 80
 # What the recipe can decide comes first.
@@ -69,6 +80,7 @@ def _field(option: Option) -> forms.Field:
 class RunForm(forms.Form):
     """What is asked of every run; the options of the engine that the page has fields for join in."""
 
+    effort = forms.ChoiceField(choices=EFFORTS, required=False, label=_("How thorough"))
     pretrained = forms.ChoiceField(
         choices=PRETRAINED,
         label=_("Transfer learning"),
@@ -99,7 +111,7 @@ class RunForm(forms.Form):
         self.fields["snapshot"].queryset = datasets  # type: ignore[attr-defined]
         self.fields["base_model"].queryset = models  # type: ignore[attr-defined]
         self.fields.update({name: _field(option) for name, option in ON_PAGE.items() if name not in self.fields})
-        self.order_fields([*FIRST, "architecture", "pretrained"])
+        self.order_fields([*FIRST, "base_model", "sees", "architecture", "pretrained"])
 
     def first(self) -> list[forms.BoundField]:
         return [self[name] for name in FIRST]
@@ -114,8 +126,12 @@ class RunForm(forms.Form):
     def arguments(self) -> dict[str, Any]:
         """Of `start_run`. With a model to continue from, the architecture is that model's."""
         data = self.cleaned_data
-        options = {name: data[name] for name in ON_PAGE if data[name] != ""}
+        options = {name: data[name] for name in ON_PAGE if data[name] not in ("", None)}
         if data["base_model"]:
+            # It stays as it is; how often it goes through the scans may still be said.
             options.pop("architecture", None)
+            options = {"epochs": ASKS[QUICK]["epochs"], **options} if data["effort"] == QUICK else options
+        else:
+            options = {**ASKS.get(data["effort"], {}), **options}
         wishes = Wishes.of(base_model=data["base_model"], **options)
         return {"snapshot": data["snapshot"], "wishes": wishes}

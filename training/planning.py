@@ -86,11 +86,12 @@ class _Start:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it is asked for. `config`: what it will be told, complete. `note`: what it sees and why, and how long it will
-    take, in one sentence."""
+    """A run before it is asked for. `config`: what it will be told, complete. `device`: what will train it, as far as this process
+    knows. `note`: what it sees and why, and how long it will take, in one sentence."""
 
     config: dict[str, Any]
     estimate: estimating.Estimate
+    device: str = ""
 
     @property
     def note(self) -> str:
@@ -108,8 +109,9 @@ def foresee(project: Project, wishes: Wishes, scans: Scans) -> Plan:
     counts = estimating.Counts(
         len(scans.training), scans.validation, scans.test, unlabelled=unlabelled, frames=scans.pictures - scans.count
     )
-    took = estimating.estimate(config, counts, _machine().device)
-    return Plan({**config, "plan_note": _sentence(config, seen.why, took.words())}, took)
+    device = _machine().device
+    took = estimating.estimate(config, counts, device)
+    return Plan({**config, "plan_note": _sentence(config, seen.why, took.words())}, took, device)
 
 
 def plan(

@@ -45,12 +45,14 @@ def active_run(project: Project) -> TrainingRun | None:
     return TrainingRun.objects.filter(project=project, active=True).first()
 
 
-def options(run: TrainingRun) -> dict[str, str]:
-    """What the run was told, by label; a run of earlier days lacks the options that came later."""
-    told = {option.label: run.config[name] for name, option in OPTIONS.items() if name in run.config}
-    return {
-        label: str(value) if not isinstance(value, bool) else "yes" if value else "no" for label, value in told.items()
-    }
+def told(run: TrainingRun) -> list[tuple[str, str, str]]:
+    """What the run was told: name, label and value of each option; a run of earlier days lacks the options that came later."""
+    config = run.config
+    return [(name, option.label, _said(config[name])) for name, option in OPTIONS.items() if name in config]
+
+
+def _said(value: Any) -> str:
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"
 
 
 def epochs(run: TrainingRun) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.models import ACTIVE
-from training import forms, selectors, services
+from training import cautions, forms, selectors, services
 
 PAGE_SIZE = 30
 
@@ -30,7 +30,9 @@ def training(request: HttpRequest, pk: int) -> HttpResponse:
             done = attempt(request, services.start_run, form=form, project=project, **form.arguments())
             if done.ok:
                 return redirect("run", done.result.pk)
-    return respond(request, "training/training.html", {**_overview(request, project), "plan": plan}, form)
+    said = cautions.of(project, plan.config) if plan else []
+    context = {**_overview(request, project), "plan": plan, "cautions": said}
+    return respond(request, "training/training.html", context, form)
 
 
 def _overview(request: HttpRequest, project: Project) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "run": run,
         "project": run.project,
         "epochs": list(run.epochs.all()),
-        "options": selectors.options(run),
+        "options": selectors.told(run),
+        "cautions": cautions.of(run.project, run.config),
         "working": working,
         "report": selectors.evaluation(run),
     }

@@ -52,8 +52,8 @@ class Whole:
             return
         factor = factor_of((values.shape[1], values.shape[0]))
         if factor == 1 and table is None and values.dtype.kind in "iu" and values.dtype.itemsize <= _SHORT:
-            base, step = min(0, int(values.min())), 1.0
-            self.pixels = (values.astype(np.int32) - base).astype(np.uint16)
+            base, step = float(min(0, int(values.min()))), 1.0
+            self.pixels = (values.astype(np.int32) - int(base)).astype(np.uint16)
         else:
             self.pixels, base, step = _brought(values, meaning, table, factor)
         self.facts = {
@@ -89,4 +89,4 @@ def packed(pixels: Pixels) -> bytes:
     zigzag = (steps << 1) ^ (steps.view(np.int16) >> 15).view(np.uint16)
     halves = np.ascontiguousarray(zigzag.astype("<u2", copy=False).view(np.uint8).reshape(-1, 2).T)
     work = zlib.compressobj(1, zlib.DEFLATED, _GZIP, 9, zlib.Z_RLE)
-    return work.compress(halves) + work.flush()
+    return work.compress(halves.tobytes()) + work.flush()

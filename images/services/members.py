@@ -6,7 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
-from images import policies
+from images import policies, roles
 from images.models import Membership, Project, ProjectUserObjectPermission
 from mediscan_site.core import audit
 from mediscan_site.core.backup.withdrawing import withdraws
@@ -70,6 +70,23 @@ def revoke(*, actor: User, project: Project, user: User, codename: str) -> None:
         raise _no_member(user)
     remove_perm(codename, user, project)
     _record("permission.revoke", actor, project, user, codename)
+
+
+@transaction.atomic
+def set_role(*, actor: User, project: Project, user: User, role: str) -> None:
+    """Give a member exactly the rights of a role (`policies.TEMPLATES`). Rights that no role has stay as they are. Each change
+    is one of its own in the audit trail, and refused as such: only an administrator changes what not every member has."""
+    policies.require(actor, "manage_project", project)
+    if role not in policies.TEMPLATES:
+        raise Invalid(f"role must be one of: {', '.join(policies.TEMPLATES)}.", attr="role", code="invalid_choice")
+    wanted = {policies.VIEW, *policies.TEMPLATES[role][1]}
+    rows = ProjectUserObjectPermission.objects.filter(content_object=project, user=user)
+    held = set(rows.values_list("permission__codename", flat=True))
+    for codename in policies.PERMISSIONS:
+        if codename in wanted and codename not in held:
+            grant(actor=actor, project=project, user=user, codename=codename)
+        elif codename in held - wanted and codename in roles.OF_ROLES:
+            revoke(actor=actor, project=project, user=user, codename=codename)
 
 
 @withdraws("member")

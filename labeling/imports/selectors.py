@@ -20,8 +20,19 @@ def _files(*outcomes: str) -> Coalesce:
     return Coalesce(Subquery(files.values("batch").annotate(number=Count("pk")).values("number")), 0)
 
 
+def _held() -> Coalesce:
+    """How many scans of an import wait for somebody who looks whether the picture shows who the patient is."""
+    files = (
+        ImportFile.objects.filter(batch=OuterRef("pk"), image__erased_at__isnull=True)
+        .exclude(image__hold="")
+        .order_by()
+    )
+    numbers = files.filter(image__isnull=False).values("batch").annotate(number=Count("image", distinct=True))
+    return Coalesce(Subquery(numbers.values("number")), 0)
+
+
 def imports(user: User | AnonymousUser) -> QuerySet[Import]:
-    """The user's imports with `created`, `duplicates`, `rejected`, `warnings`, `passed_over` and `done` counted."""
+    """The user's imports with `created`, `duplicates`, `rejected`, `warnings`, `passed_over`, `held` and `done` counted."""
     outcome = ImportFile.Outcome
     return (
         policies.visible_imports(user)
@@ -32,6 +43,7 @@ def imports(user: User | AnonymousUser) -> QuerySet[Import]:
             rejected=_files(outcome.REJECTED),
             warnings=_files(outcome.WARNING),
             passed_over=_files(outcome.PASSED_OVER),
+            held=_held(),
             done=_files(outcome.CREATED, outcome.DUPLICATE, outcome.REJECTED),
         )
     )

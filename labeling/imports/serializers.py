@@ -104,7 +104,7 @@ class ImportErrorSerializer(serializers.ModelSerializer[ImportFile]):
 
 class ImportListSerializer(JobSerializer):
     """`paused`: queued until there is room on the disk again; `error` says so. `passed_over`: files that are neither scans nor
-    mistakes, which `total` leaves out."""
+    mistakes, which `total` leaves out. `held`: scans that are held back now, see `hold` of a scan."""
 
     id = serializers.IntegerField(read_only=True)
     project = serializers.IntegerField(source="project_id", read_only=True)
@@ -120,6 +120,7 @@ class ImportListSerializer(JobSerializer):
     rejected = serializers.IntegerField(read_only=True)
     warnings = serializers.IntegerField(read_only=True)
     passed_over = serializers.IntegerField(read_only=True)
+    held = serializers.IntegerField(read_only=True)
     dialect = serializers.CharField(read_only=True)
     finding = serializers.CharField(read_only=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from images.decoding.formats import is_zip
 from images.models import Project
@@ -23,6 +24,7 @@ from mediscan_site.core.http.pages import keyset_page
 
 REPORT_PAGE = 100
 WAITING = "waiting"
+HELD = _("It may show who the patient is: open it, look, and release it.")
 # Up to so many lines are quickly read without a table that sums them up.
 ONE_BY_ONE = 10
 
@@ -86,6 +88,8 @@ def _receive_scan(request: HttpRequest, project: Project, file: Any, said: dict[
         split=said["split"] or None,
     )
     outcome, remarks = "created" if created else "duplicate", " ".join(remark.detail for remark in image.remarks)
+    if image.hold:
+        outcome, remarks = "held", str(HELD)
     return Received(file.name, outcome, remarks, reverse("scan", args=[image.pk]), image.code)
 
 

@@ -9,8 +9,8 @@ from labeling.models.reading import Label
 
 
 class Read(models.Model):
-    """One reader's own opinion of a scan, as far as it is not simply the scan's label. `label` is what they said. An independent read
-    that is neither open nor measured by anything was taken back."""
+    """One reader's own opinion of a scan, as far as it is not simply the scan's label. `label` is what they said. An independent
+    read that is neither open nor measured by anything was taken back."""
 
     class Kind(models.TextChoices):
         # One of the project's `reads_wanted`.

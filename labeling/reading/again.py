@@ -1,19 +1,20 @@
-"""Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans whose label is known. Desk and
+"""Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans. Desk and
 API show such a scan like any other; what is said of it changes no label."""
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, TypeVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, Project
+from images.policies import can
 from labeling.models import GoldScan, Label, Lease, Read
-from labeling.policies import gold_unread
-from labeling.reading.change import Current
+from labeling.policies import HELD, HIDDEN, gold_unread
+from labeling.reading.change import Current, hold
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import tidy
 from mediscan_site.core.models import User
@@ -24,9 +25,6 @@ OTHERS_BETWEEN = 20
 REACH = 500
 # One scan of ten is a gold one, while there are some that the reader has not read.
 GOLD_SHARE = 0.1
-# How long what was handed out may be read. What the reader says of the scan later is said of its label.
-HELD = timedelta(days=1)
-HIDDEN = (Read.Kind.REPEAT, Read.Kind.GOLD)
 T = TypeVar("T")
 _chance = random.SystemRandom()
 
@@ -39,15 +37,22 @@ def chance() -> bool:
 def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
     """What is said of a scan that was handed out again, or of a gold scan by somebody who has not read it; else None."""
     image = current.image
-    recent = Read.objects.filter(image=image, reader=actor, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
-    read = recent.select_related("label").order_by("-pk").first()
-    if read is None:
-        if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=image).exists():
-            return None
-        read = Read(image=image, reader=actor, kind=Read.Kind.GOLD)
+    if not recent(actor).filter(image=image).exists() and not _is_gold(current, actor):
+        return None
+    # From here on one at a time: a double click must not become the label.
+    hold(current)
+    read = recent(actor).filter(image=image).select_related("label").order_by("-pk").first()
+    read = read or Read(image=image, reader=actor, kind=Read.Kind.GOLD)
     if read.label is not None and said_same(read.label, values):
         return LabelOutcome(image, read.label, changed=False)
     return _said(current, actor, values, read)
+
+
+def _is_gold(current: Current, actor: User) -> bool:
+    """A gold scan whose label this reader does not see. Who manages the project sees it, and changes it like any label."""
+    if current.state.approval != ApprovalStatus.APPROVED or not gold_unread(actor).filter(image=current.image).exists():
+        return False
+    return not can(actor, "manage_project", current.image.project)
 
 
 def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> LabelOutcome:
@@ -74,7 +79,12 @@ def give_again(read: Read) -> None:
     Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, kind=read.kind, against=against, waiting=True)
 
 
-def handed_out(user: User) -> QuerySet[Read]:
+def recent(user: User) -> QuerySet[Read]:
+    """What this user was given only to be measured by, as long as they may say something of it."""
+    return Read.objects.filter(reader=user, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
+
+
+def handed_out(user: User | AnonymousUser) -> QuerySet[Read]:
     """What waits for this user to be read once more, or as a gold scan."""
     return Read.objects.filter(reader=user.pk or 0, waiting=True, created_at__gt=timezone.now() - HELD)
 
@@ -118,7 +128,7 @@ def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | No
 
 def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
     given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, image__project=project)
-    if int(own.count() * GOLD_SHARE) <= given.count():
+    if int(own.count() * GOLD_SHARE) <= given.count() or can(user, "manage_project", project):
         return None
     gold = gold_unread(user).filter(image__project=project, image__hold="")
     gold = gold.exclude(image__in=given.values("image"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from images.models import Image, ProjectClass
 from images.services.many import Done, each, require_many
+from labeling.models import Lease
 from labeling.policies import require_class
 from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
 from labeling.reading.undo import undo_scan
@@ -32,6 +33,8 @@ def label_many(
         for project in {image.project for image in scans}:
             require_class(project, label_class)
     seen = versions or {}
+    # How long each of many was looked at nobody knows: without a lease none is said to have been.
+    Lease.objects.filter(task=Lease.Task.LABEL, holder=actor, image__in=scans).delete()
 
     def label(image: Image) -> LabelOutcome:
         said = {"actor": actor, "image": image, "comment": comment, "expected_version": seen.get(image.pk)}

@@ -38,7 +38,7 @@ class ScansSeenSerializer(serializers.Serializer[Any]):
 class LabelManySerializer(ScansSeenSerializer):
     """Either `label` (a class) or `ungradable` (a reason), for all of at most 1,000 scans of one project."""
 
-    label = serializers.CharField(required=False)
+    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the protocol's name, not a caption
     ungradable = serializers.CharField(required=False)
     comment = serializers.CharField(required=False, allow_blank=True)
     expected_count = serializers.IntegerField(required=False, min_value=0)

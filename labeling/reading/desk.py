@@ -10,8 +10,9 @@ from django.http import HttpRequest
 
 from images.models import Image, Project
 from images.selectors import scans
-from labeling.models import Label, Lease, Reference, Review
+from labeling.models import Label, Lease, Read, Reference, Review
 from labeling.policies import visible_labels
+from labeling.reading import again
 from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
 from labeling.reading.rows import LEASE
 from labeling.reading.selectors import held_leases
@@ -114,10 +115,16 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
     """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
     work. Of a scan that was labelled again only the last one is met."""
     mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
-    counts = Reference.objects.filter(label=OuterRef("pk"))
+    # One read of several counts while the scan is read; what only measures the reader looks the same.
+    rows = (
+        Reference.objects.filter(label=OuterRef("pk")),
+        Read.objects.filter(label=OuterRef("pk"), active=True),
+        again.recent(caller(request)).filter(label=OuterRef("pk")),
+    )
+    counts = Exists(rows[0]) | Exists(rows[1]) | Exists(rows[2])
     if before is not None:
         mine = mine.filter(pk__lt=before)
-    return mine.filter(Exists(counts)).order_by("-pk").first()
+    return mine.filter(counts).order_by("-pk").first()
 
 
 def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:

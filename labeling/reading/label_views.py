@@ -118,6 +118,8 @@ def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, 
         earlier = desk.previous_label(request, project, before=back.pk)
         image = get_object_or_404(scans(request.user), pk=back.image_id)
         desk.with_newest([image])
+        # What this reader said, which of one read of several is not what the scan has.
+        image.label_class = back.label_class
         return {**known, "scan": image, "earlier": earlier, "going_back": True, "back": back}
     order = desk.order_of(request, project)
     first = find_key(str(asked.get("scan", "")))

@@ -45,8 +45,7 @@ ACTS: Final = {
 def form_of(act: Act, project: Project, data: Any = None) -> forms.Form | None:
     if act.form is None:
         return None
-    more = {"project": project} if issubclass(act.form, many_forms.ProjectForm) else {}  # type: ignore[arg-type]
-    return act.form(data, **more)
+    return act.form(data, project=project) if act.form is many_forms.LabelManyForm else act.form(data)
 
 
 def picked(*, actor: User, project: Project, asked: many_forms.ChosenForm) -> Picked:

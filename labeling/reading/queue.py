@@ -1,5 +1,5 @@
-"""Who gets which scan next. A lease is a row, unique per scan, task and seat: two readers are never handed the same scan, unless the
-project wants several readers of each; then as many as the scan still needs."""
+"""Who gets which scan next. A lease is a row, unique per scan, task and seat: two readers are never handed the same scan, unless
+the project wants several readers of each; then as many as the scan still needs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -61,7 +61,8 @@ def claim_scans(*, actor: User, project: Project, task: str, n: int = 1, order: 
     require_number(n)
     if order not in ORDERS:
         raise Invalid(f"order must be one of: {', '.join(ORDERS)}.", attr="order", code="invalid_choice")
-    several.settle_agreed(project, most=several.AT_ONCE)
+    if job == Lease.Task.ADJUDICATE:
+        several.settle_agreed(project, most=several.AT_ONCE)
     leases: list[Lease] = []
     seen: set[int] = set()
     while len(leases) < n:

@@ -5,26 +5,33 @@ A read is counted, and the last one makes the label, while the scan's row is hel
 there are never more reads than wanted the database refuses as well."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
+from django.utils import timezone
 
-from images.models import Image, Project, ProjectClass
-from labeling.models import Label, Lease, Read
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from labeling.models import Label, Lease, Read, Review
 from labeling.policies import enough_read, open_to_reading, require, require_class
 from labeling.reading import again
 from labeling.reading.change import Current, Lost, change, hold, step, write
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
-from labeling.reading.states import Action, next_state
+from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, DomainError, Invalid
 from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
 
 MAX_REASON = 200
-# How many readings a claim finishes that only wait because the project wants fewer readers than before.
+# A key pressed by mistake is noticed at once.
+SLIP = timedelta(minutes=2)
+OVER = "All have read this scan, and you could see what they said: your read can no longer be taken back."
+# How many readings a claim of an adjudicator finishes that only wait because the project wants fewer readers than before.
 AT_ONCE = 20
+AT_MOST = 10_000
 
 
 def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome | None:
@@ -43,7 +50,7 @@ def take(current: Current, actor: User, values: dict[str, Any]) -> LabelOutcome 
 
 
 def _is_open(current: Current) -> bool:
-    return current.label is None or current.state.approval == "rejected"
+    return current.label is None or current.state.approval == ApprovalStatus.REJECTED
 
 
 def open_reads(image: Image) -> list[Read]:
@@ -133,14 +140,38 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     if mine is None:
         return None
     if len(reads) >= current.image.project.reads_wanted:
-        raise Conflict(
-            "All have read this scan, and you could see what they said: it is settled now by somebody else.",
-            code="reads_complete",
-        )
+        raise Conflict(OVER, code="reads_complete")
     Read.objects.filter(pk=mine.pk).update(active=None)
     details = {"label": mine.label_id}
     audit.record("reads.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details)
     return LabelOutcome(current.image, None, changed=True)
+
+
+def take_back(current: Current, actor: User, label: Label) -> None:
+    """Undo of one read of several. When it was the last one, and so completed the reading, only right away: later the reader has
+    seen what the others said."""
+    hold(current)
+    read = Read.objects.filter(label=label, reader=actor, kind=Read.Kind.INDEPENDENT).first()
+    slip = label.annotation_date > timezone.now() - SLIP
+    complete = len(open_reads(current.image)) >= current.image.project.reads_wanted
+    if read is not None and read.active and (slip or not complete):
+        Read.objects.filter(pk=read.pk).update(active=None)
+    elif read is not None and slip and read.against_id == label.pk and current.label == label:
+        _reopen(current, read, label)
+    else:
+        raise Conflict(OVER, code="changed_since")
+
+
+def _reopen(current: Current, read: Read, label: Label) -> None:
+    """The agreement that this read completed is none: the others' reads stand open again, and so does a rejection before them."""
+    rejected = Review.objects.filter(image=current.image, status=Review.Status.REJECTED, label__round__lt=label.round)
+    before = rejected.select_related("label__label_class", "label__reader").order_by("-pk").first()
+    Read.objects.filter(against=label, kind=Read.Kind.INDEPENDENT).update(active=True, against=None)
+    Read.objects.filter(pk=read.pk).update(active=None)
+    if before is None:
+        write(current, State(LabelStatus.UNLABELED, ApprovalStatus.PENDING), label=None)
+    else:
+        write(current, State(LabelStatus.LABELED, ApprovalStatus.REJECTED), label=before.label)
 
 
 def adjudicate(
@@ -184,7 +215,7 @@ def _adjudicated(current: Current, actor: User, said: dict[str, Any]) -> Label:
     return label
 
 
-def disagreeing(user: User | None = None) -> Q:
+def disagreeing(user: User | AnonymousUser | None = None) -> Q:
     """Scans that all have read and not all alike. With `user`: that this user may settle."""
     waits = Q(erased_at__isnull=True, hold="") & open_to_reading() & Q(pk__in=enough_read())
     if user is None:
@@ -192,23 +223,28 @@ def disagreeing(user: User | None = None) -> Q:
     return waits & ~Q(project__four_eyes=True, pk__in=read_by(user))
 
 
-def read_by(user: User) -> Any:
+def read_by(user: User | AnonymousUser) -> Any:
     """The keys of scans whose open reading has a read of this user, or one by a service token that they made."""
-    own = Q(reader=user.pk) | Q(label__through=user.pk)
+    own = Q(reader=user.pk or 0) | Q(label__through=user.pk or 0)
     return Read.objects.filter(own, active=True).values("image")
 
 
 def settle_agreed(project: Project | None = None, *, most: int | None = None) -> int:
     """Readings that are complete, and agree, only since the project wants fewer readers. Returns how many became labels."""
-    scans = Image.objects.filter(disagreeing())
+    rows = Read.objects.filter(active=True, image__erased_at__isnull=True, image__hold="")
     if project is not None:
-        scans = scans.filter(project=project)
-    counted = scans.alias(said=Count("reads__label__label_class", filter=Q(reads__active=True), distinct=True))
-    counted = counted.alias(
-        ungradable=Count("reads", filter=Q(reads__active=True, reads__label__label_class__isnull=True), distinct=True)
+        rows = rows.filter(image__project=project)
+    unlike = Q(label__label_class__isnull=True), Q(label__label_class__retired_at__isnull=False)
+    counted = rows.values("image").annotate(
+        reads=Count("pk"),
+        classes=Count("label__label_class", distinct=True),
+        ungradable=Count("pk", filter=unlike[0]),
+        retired=Count("pk", filter=unlike[1]),
     )
-    alike = counted.filter(Q(said=1, ungradable=0) | Q(said=0)).order_by("pk")
-    return sum(_settled(image) for image in alike[: most or 10_000])
+    complete = counted.filter(reads__gte=F("image__project__reads_wanted"), retired=0)
+    alike = complete.filter(Q(classes=1, ungradable=0) | Q(classes=0)).order_by("image")
+    keys = list(alike.values_list("image", flat=True)[: most or AT_MOST])
+    return sum(_settled(image) for image in Image.objects.filter(pk__in=keys))
 
 
 def _settled(image: Image) -> bool:

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import require
+from labeling.policies import HIDDEN, require
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, write
 from labeling.reading.queue import RIGHTS
@@ -72,7 +72,8 @@ def last_done(actor: User, project: Project, task: str) -> Last | None:
     if label is None:
         return None
     read: Read | None = getattr(label, "read", None)
-    if read is not None and not (read.active or read.kind in again.HIDDEN):
+    settled = read is not None and read.against_id == label.pk
+    if read is not None and not (read.active or settled or read.kind in HIDDEN):
         read = None
     return Last(label.pk, label.image, getattr(label, "decision", None), read)
 
@@ -107,12 +108,12 @@ def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
 def _undo(current: Current, last: Last, actor: User) -> Image:
     if last.decision is not None:
         return _restore(current, last.decision, actor)
-    if last.read is None:
+    if last.read is None or last.read.label is None:
         raise _changed(current.image)
-    if last.read.active:
-        several.withdraw(current, actor)
-    else:
+    if last.read.kind in HIDDEN:
         again.give_again(last.read)
+    else:
+        several.take_back(current, actor, last.read.label)
     details = {"label": last.key, "review": None}
     audit.record("label.undo", actor=actor, obj=current.image, project=current.image.project_id, details=details)
     return current.image

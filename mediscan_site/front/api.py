@@ -3,11 +3,11 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+from labeling.agreement.api import ProjectReadersViewSet
 from labeling.exports.api import ExportViewSet
 from labeling.imports.api import ImportViewSet
 from labeling.imports.upload_api import UploadViewSet
 from labeling.reading.api import LabelViewSet, QueueViewSet
-from labeling.reading.doubt_api import ProjectDoubtsViewSet
 from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
 from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
 from mediscan_site.front.messages.api import MessageViewSet
@@ -30,7 +30,7 @@ from training.api import TrainingRunViewSet
 
 router = SimpleRouter()
 router.register("users", UserViewSet, basename="user")
-router.register("projects", ProjectDoubtsViewSet, basename="project")
+router.register("projects", ProjectReadersViewSet, basename="project")
 router.register("images", TimelineScanViewSet, basename="image")
 router.register("imports", ImportViewSet, basename="import")
 router.register("uploads", UploadViewSet, basename="upload")

@@ -27,6 +27,7 @@ GROUPS: Final[tuple[tuple[Promise, tuple[Entry, ...]], ...]] = (
             Entry("label", _("Label"), "label_next", "label_image"),
             Entry("review", _("Review"), "review", "review_label"),
             Entry("referrals", _("Referred"), "referrals", "label_image"),
+            Entry("readers", _("Readers"), "readers", "label_image"),
             Entry("guide", _("Guide"), "guide"),
         ),
     ),

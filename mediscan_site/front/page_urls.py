@@ -28,6 +28,8 @@ urlpatterns = [
         auth.PasswordResetCompleteView.as_view(template_name="auth/reset_done.html"),
         name="password_reset_complete",
     ),
+    path("projects/", views.project_list, name="project_list"),
+    path("projects/<int:pk>/", views.project, name="project"),
     path("invitation/<uidb64>/<token>/", people.InvitationPage.as_view(), name="invitation"),
     path("users/", people.user_list, name="user_list"),
     path("users/new/", people.user_new, name="user_new"),

@@ -6,30 +6,27 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
-from images.models import Image, Project
+from images.models import Project
 from images.policies import visible_projects
-from labeling.models import Export, Import, Lease
+from labeling.models import Export, Import
 from labeling.policies import visible_exports, visible_imports
-from labeling.reading.selectors import queue_counts
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
-from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, WorkStatus
+from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, User, WorkStatus
 from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
 from models_registry.batches.policies import visible_batches
-from models_registry.models import DeployedModel
 from models_registry.policies import visible_evaluations, visible_grades
-from models_registry.worklists.selectors import counts as waiting_referrals
 from training.models import TrainingRun
 from training.policies import visible_runs
 
-DASHBOARD_PROJECTS = 24
 JOBS_SHOWN = 50
+PEOPLE_SUGGESTED = 200
 # Events of what was read, or tried in vain.
 NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
 
@@ -172,46 +169,6 @@ def _with_status(rows: QuerySet[Any], status: str) -> QuerySet[Any]:
     return rows.filter(status=status) if status in WorkStatus.values else rows
 
 
-@dataclass(frozen=True)
-class ProjectCard:
-    project: Project
-    scans: int
-    to_label: int
-    to_review: int
-    referred: int
-    deployed: str
-
-
-def dashboard(user: Any) -> list[ProjectCard]:
-    """The newest projects with the work that waits in them for this user: five queries, however many there are."""
-    projects = list(visible_projects(user).order_by("-created_at", "-id")[:DASHBOARD_PROJECTS])
-    counts, waiting = _scans(projects), queue_counts(user=user, projects=projects)
-    referred = waiting_referrals(projects)
-    serving = dict(
-        DeployedModel.objects.filter(project__in=projects).values_list("project_id", "deployment__model__number")
-    )
-    return [
-        ProjectCard(
-            project=project,
-            scans=counts.get(project.pk, 0),
-            to_label=waiting[project.pk][Lease.Task.LABEL],
-            to_review=waiting[project.pk][Lease.Task.REVIEW],
-            referred=referred[project.pk],
-            deployed=f"v{serving[project.pk]}.0" if project.pk in serving else "",
-        )
-        for project in projects
-    ]
-
-
-def _scans(projects: list[Project]) -> dict[int, int]:
-    scans = Image.objects.filter(project__in=projects, erased_at__isnull=True).order_by()
-    return dict(scans.values_list("project").annotate(number=Count("pk")))
-
-
-def active_jobs(user: Any) -> list[Job]:
-    return list(jobs(user, status="active").rows)
-
-
 def notices(user: Any) -> list[Notice]:
     """What is wrong with the site, for those who can mend it."""
     return standing() if is_admin(user) else []
@@ -234,9 +191,17 @@ def sees_audit(user: Any) -> bool:
 def audit_events(user: Any) -> QuerySet[AuditEvent]:
     """All events for an admin; for holders of `view_audit` those of their projects; Forbidden for everybody else."""
     if not sees_audit(user):
-        raise Forbidden("Only administrators, and members with the right 'view_audit', read the audit log.")
+        raise Forbidden("You may not read the audit log. Ask an administrator for this right in your project.")
     events = AuditEvent.objects.select_related("seal")
     return events if is_admin(user) else events.filter(project__in=_audited_projects(user).values("pk"))
+
+
+def audited_people(user: Any) -> list[str]:
+    """Whose events this reader may ask for by name: all accounts for an admin, else the members of their audited projects."""
+    found = User.objects.order_by("username")
+    if not is_admin(user):
+        found = found.filter(memberships__project__in=_audited_projects(user)).distinct()
+    return list(found.values_list("username", flat=True)[:PEOPLE_SUGGESTED])
 
 
 def changes(user: Any) -> QuerySet[AuditSeal]:

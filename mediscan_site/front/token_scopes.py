@@ -46,6 +46,8 @@ WRITES: Final[dict[str, Scope | None]] = {
     "project-merge-patients": Scope.MANAGE,
     "project-reidentify": Scope.MANAGE,
     "project-label-doubts": Scope.REVIEW,
+    "project-adjudications": Scope.REVIEW,
+    "project-gold": Scope.MANAGE,
     "project-guide": Scope.MANAGE,
     "project-guide-examples": Scope.MANAGE,
     "project-guide-example": Scope.MANAGE,

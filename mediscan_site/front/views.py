@@ -16,12 +16,13 @@ from images import services as images
 from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
 from images.models import Image
-from images.policies import can
+from images.policies import can, visible_projects
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
 from labeling.reading.forms import LabelForm, ReviewForm
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.selectors import label_history
+from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.http.site import own_page, site_url
@@ -30,6 +31,8 @@ from mediscan_site.core.resets import ask_for_reset
 from mediscan_site.core.selectors import ending_tokens
 from mediscan_site.core.services import set_preferences
 from mediscan_site.front import forms, selectors, timeline
+from mediscan_site.front.overview import dashboard as overview
+from mediscan_site.front.overview import project as overview_project
 from models_registry.grades import accepting as registry
 from models_registry.models import Grade
 from models_registry.selectors import grades
@@ -78,16 +81,29 @@ def password_reset(request: HttpRequest) -> HttpResponse:
 
 @read_page
 def dashboard(request: HttpRequest) -> HttpResponse:
-    recent = grades(request.user).order_by("-created_at", "-id")[:5]
+    user = caller(request)
+    board = overview.dashboard(user)
     context = {
-        "cards": selectors.dashboard(request.user),
-        "jobs": selectors.active_jobs(request.user),
-        "grades": recent,
-        "notices": selectors.notices(request.user),
-        "backup_notice": selectors.backup_notice(request.user),
-        "ending_tokens": ending_tokens(request.user),
+        "board": board,
+        "viewer_sees_audit": board.sees_audit,
+        "notices": selectors.notices(user),
+        "backup_notice": selectors.backup_notice(user),
+        "ending_tokens": ending_tokens(user),
     }
     return respond(request, "front/dashboard.html", context)
+
+
+@read_page
+def project_list(request: HttpRequest) -> HttpResponse:
+    page = overview.project_page(caller(request), request.GET.get("cursor"))
+    return respond(request, "images/project_list.html", {"page": page})
+
+
+@read_page
+def project(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(visible_projects(request.user), pk=pk)
+    told = overview_project.overview(caller(request), found)
+    return respond(request, "images/project.html", {"project": found, "told": told, "stats": told.stats})
 
 
 @read_page
@@ -199,7 +215,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 @read_page
 def audit(request: HttpRequest) -> HttpResponse:
-    form = forms.AuditFilterForm(request.GET)
+    form = forms.AuditFilterForm(request.GET, people=lambda: selectors.audited_people(request.user))
     events = selectors.audit_events(request.user).filter(**form.lookups())
     page = keyset_page(events, ordering="-id", cursor=request.GET.get("cursor"), size=AUDIT_PAGE)
     return respond(request, "front/audit.html", {"page": page, "filters": form})

@@ -6,10 +6,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from images.many_serializers import ScanListField
 from images.models import Split
 from images.policies import visible_projects
 from labeling.policies import visible_imports
-from labeling.reading.serializers import ScanListField
 from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry.batches import selectors

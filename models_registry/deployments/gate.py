@@ -74,7 +74,7 @@ def _against_chance(metrics: Mapping[str, Any], chance: float) -> Verdict:
     if high is None:
         why = f"Whether it is better than chance cannot be decided: {_why(metrics)}."
         return Verdict(warnings=(why,), figures=figures)
-    if _one_answer(metrics):
+    if one_answer(metrics) is not None:
         return Verdict(reasons=("It gives every test scan the same class.",), figures=figures)
     if high > chance:
         return Verdict(figures=figures)
@@ -82,10 +82,12 @@ def _against_chance(metrics: Mapping[str, Any], chance: float) -> Verdict:
     return Verdict(reasons=(reason,), figures=figures)
 
 
-def _one_answer(metrics: Mapping[str, Any]) -> bool:
-    """Whether all scans are in one column of the confusion matrix, though there are scans of several classes."""
+def one_answer(metrics: Mapping[str, Any]) -> int | None:
+    """The column of the confusion matrix that holds all scans, though there are scans of several classes; None where they are in
+    several, as they should be."""
     counts = metrics.get("confusion_matrix") or []
-    return sum(any(row) for row in counts) > 1 and sum(any(column) for column in zip(*counts, strict=True)) == 1
+    columns = [place for place, column in enumerate(zip(*counts, strict=True)) if any(column)]
+    return columns[0] if len(columns) == 1 and sum(any(row) for row in counts) > 1 else None
 
 
 def _tests_against(metrics: Mapping[str, Any], deployed: str) -> list[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from models_registry.evaluations.subgroups import columns
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model
 from models_registry.versions import framing, reading, serving
+from models_registry.versions.answers import Answer
 from models_registry.versions.fairness import require_fair
 from models_registry.versions.reading import Input, Read
 
@@ -92,15 +93,22 @@ def build(
     read: Read = reading.one,
     on_read: Callable[[int, int], None] = lambda done, total: None,
     on_said: Callable[["Predictions"], None] = _nobody,
+    answers: list[Answer] | None = None,
 ) -> dict[str, Any]:
     """Read the test split of `snapshot` once and report on it: figures, curves, slices, and the comparison with what serves.
 
     `classes`: {"id", "name"} in the predictor's order. `model`: the version the predictor is of, None while it is not
     registered yet. `on_read` is called with the number of answered scans and the total, and may raise to stop; `on_said` with
-    what the predictor says of some or one of the scans. Raises NothingToRead, and what `read` raises."""
+    what the predictor says of some or one of the scans. What it said of each is added to `answers`, for whoever stores the report
+    to keep. Raises NothingToRead, and what `read` raises."""
     scans = _scans(snapshot)
     rival = _rival(snapshot, classes, model)
     shares = _answers(scans, predictor, rival, read, on_read, on_said)
+    if answers is not None:
+        answers += [
+            Answer(member.image_id, member.label_class_id, tuple(map(float, said)))
+            for member, said in zip(scans.members, shares, strict=True)
+        ]
     return _report(scans, shares, rival, classes, predictor.manifest.referral.threshold)
 
 

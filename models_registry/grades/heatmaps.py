@@ -13,7 +13,7 @@ from images.renditions import ensure
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs
-from models_registry.models import Grade
+from models_registry.models import Grade, ModelVersion
 from models_registry.versions import reading, serving
 
 PNG: Final = "image/png"
@@ -42,8 +42,10 @@ def draw(grade: Grade) -> Blob:
     """
     if grade.heatmap:
         return grade.heatmap
-    index = [entry["id"] for entry in grade.model.classes].index(grade.prediction_id)
-    blob = blobs.write(overlay(_heat(grade, index)), namespace=blobs.namespace(grade.project_id), content_type=PNG)
+    if grade.prediction_id is None:
+        raise NotFound("This grade has no answer, so there is nothing to show.")
+    drawn = picture(grade.model, grade.image, grade.prediction_id, grade.worst_frame or 0)
+    blob = blobs.write(drawn, namespace=blobs.namespace(grade.project_id), content_type=PNG)
     with blobs.discarded_on_failure(blob), transaction.atomic():
         # An erased scan takes its heat maps along. Its erasure holds this row too: none may appear after it.
         there = Image.objects.select_for_update().filter(pk=grade.image_id, erased_at__isnull=True)
@@ -58,14 +60,15 @@ def draw(grade: Grade) -> Blob:
     return _drawn_by_another(grade)
 
 
-def _heat(grade: Grade, index: int) -> npt.NDArray[np.float32]:
+def picture(model: ModelVersion, image: Image, class_id: int, frame: int = 0) -> bytes:
+    """What spoke for a class on a scan, as `overlay` draws it. Raises as `draw` does."""
     from models_registry.inference.heat import on_scan
 
-    predictor = serving.predictor(grade.model)
-    frame = grade.worst_frame or 0
-    given = reading.one(predictor, grade.image, frame)
-    width, height = _shape(grade.image, frame) if given.pixels is None else (given.width, given.height)
-    return on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height)
+    index = [entry["id"] for entry in model.classes].index(class_id)
+    predictor = serving.predictor(model)
+    given = reading.one(predictor, image, frame)
+    width, height = _shape(image, frame) if given.pixels is None else (given.width, given.height)
+    return overlay(on_scan(predictor.heatmap(given.seen.copy(), index), predictor.manifest.preprocess, width, height))
 
 
 def _shape(image: Image, frame: int) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def run_grade(pk: int) -> None:
 
 def warm_up(pk: int) -> None:
     """Bring a version into memory, or (0) those deployed last. One that cannot be loaded says so when it is asked."""
-    _fit_threads()
+    fit_threads()
     serving_now = DeployedModel.objects.order_by("-deployment").values("deployment__model")[: serving.CAPACITY]
     wanted = [pk] if pk else [row["deployment__model"] for row in serving_now]
     for model in ModelVersion.objects.filter(pk__in=wanted).select_related("bundle", "graph__blob"):
@@ -72,7 +72,7 @@ def warm_up(pk: int) -> None:
 
 def draw(pk: int) -> None:
     """The heat map of an answered grade, for somebody who waits for it. It can be asked for again, and is drawn then."""
-    _fit_threads()
+    fit_threads()
     grade = _grades().filter(pk=pk, status=WorkStatus.SUCCEEDED, heatmap=None, image__erased_at=None).first()
     if grade is None:
         return
@@ -83,7 +83,7 @@ def draw(pk: int) -> None:
     bell.answered()
 
 
-def _fit_threads() -> None:
+def fit_threads() -> None:
     """PyTorch takes all cores by itself, in each of several grade workers."""
     import torch
 

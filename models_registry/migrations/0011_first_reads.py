@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('images', '0012_reading_options'),
-        ('models_registry', '0009_frames'),
+        ('models_registry', '0010_answers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

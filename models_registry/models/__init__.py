@@ -2,6 +2,7 @@
 it; and whether it still holds where it is used: acceptance tests, watching, alarms, blind reads."""
 
 from models_registry.models.acceptance import AcceptanceCase, AcceptanceDecision, AcceptanceTest, LearnedPlaces
+from models_registry.models.answers import ScanAnswer
 from models_registry.models.batches import GradeBatch, GradeBatchItem
 from models_registry.models.grades import Feedback, Grade
 from models_registry.models.graphs import ModelGraph
@@ -31,6 +32,7 @@ __all__ = [
     "ModelVersion",
     "Referral",
     "ReferralRead",
+    "ScanAnswer",
     "Watch",
     "WatchStream",
 ]

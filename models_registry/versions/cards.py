@@ -51,6 +51,11 @@ def split_sizes(snapshot: Snapshot) -> dict[str, int]:
     return {split.value: members.filter(split=split).count() for split in Split}
 
 
+def shown(model: ModelVersion) -> dict[str, Any]:
+    """The part that a version's page shows."""
+    return {**model.card, "classes": [entry["name"] for entry in model.classes], "sees": sees(model)}
+
+
 def card(model: ModelVersion, evaluation: Evaluation | None) -> dict[str, Any]:
     """The whole card: the frozen part, the calibration, and the latest reading of a test split."""
     return {

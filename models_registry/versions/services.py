@@ -16,6 +16,7 @@ from mediscan_site.core.models import Blob, User, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.versions import cards, serving
+from models_registry.versions.answers import Answer, keep
 from models_registry.versions.fairness import next_test_read
 
 BUNDLE_TYPE = "application/octet-stream"
@@ -38,14 +39,15 @@ def register_version(
     metrics: Mapping[str, Any],
     reference: Mapping[str, Any] | None = None,
     mlflow_run_id: str = "",
+    answers: Sequence[Answer] = (),
 ) -> ModelVersion:
     """The version made by one training (`source`); called again for the same source, it gives the same version.
 
     The run that calls this was authorised when it was requested. `classes`: the ids of its classes in the bundle's order.
     `calibration` adds to what the bundle's manifest says. `card`: facts of the training that the card shows (`params`: a
     dict, `epochs`: dicts with `epoch` and numbers, …). `metrics`, the one reading of the test split, become the version's
-    first evaluation. `reference`: what it says of its validation scans (`versions.reference`). The bundle is
-    signed here, over exactly the bytes that are stored.
+    first evaluation. `answers`: what it said of each scan in that reading. `reference`: what it says of its
+    validation scans (`versions.reference`). The bundle is signed here, over exactly the bytes that are stored.
     """
     known = ModelVersion.objects.filter(source=source).first()
     if known:
@@ -70,7 +72,7 @@ def register_version(
         mlflow_run_id=mlflow_run_id,
     )
     facts = {**card, "preprocess": sealed.manifest["preprocess"]}
-    return _save(model, blob, facts=facts, metrics=metrics)
+    return _save(model, blob, facts=facts, metrics=metrics, answers=answers)
 
 
 def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,12 +98,12 @@ def _sealed(bundle: bytes, rows: Sequence[Mapping[str, Any]]) -> serving.Sealed:
     return sealed
 
 
-def _save(model: ModelVersion, blob: Blob, *, facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelVersion:
+def _save(model: ModelVersion, blob: Blob, **told: Any) -> ModelVersion:
     """Numbers are given out one after the other; two trainings that end together try again."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _insert(model, blob, facts=facts, metrics=metrics)
+                return _insert(model, blob, **told)
         except IntegrityError:
             known = ModelVersion.objects.filter(source=model.source).first()
             if known:
@@ -111,14 +113,21 @@ def _save(model: ModelVersion, blob: Blob, *, facts: Mapping[str, Any], metrics:
     raise Conflict("Many versions are being registered at once. Try again.")
 
 
-def _insert(model: ModelVersion, blob: Blob, *, facts: Mapping[str, Any], metrics: Mapping[str, Any]) -> ModelVersion:
+def _insert(
+    model: ModelVersion,
+    blob: Blob,
+    *,
+    facts: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    answers: Sequence[Answer],
+) -> ModelVersion:
     blob.save(force_insert=True)
     highest = ModelVersion.objects.filter(project=model.project).aggregate(highest=Max("number"))["highest"]
     model.number = (highest or 0) + 1
     model.pk = None
     model.card = cards.build(model, facts)
     model.save(force_insert=True)
-    Evaluation.objects.create(
+    evaluation = Evaluation.objects.create(
         model=model,
         snapshot=model.snapshot,
         origin=Evaluation.Origin.TRAINING,
@@ -129,6 +138,7 @@ def _insert(model: ModelVersion, blob: Blob, *, facts: Mapping[str, Any], metric
         metrics=dict(metrics),
         test_reads=next_test_read(model.snapshot),
     )
+    keep(evaluation, answers)
     details = {"number": model.number, "dataset": model.snapshot_id, "bundle_sha256": model.bundle_sha256}
     audit.record("model.register", actor=model.created_by, obj=model, project=model.project_id, details=details)
     if settings.MLFLOW_TRACKING_URI:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from images.models import Image, Project
-from labeling.reading.queue import LEASE
+from labeling.reading.rows import LEASE
 from mediscan_site.core.http.callers import caller
 from models_registry.models import Referral
 from models_registry.worklists import selectors

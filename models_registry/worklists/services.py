@@ -14,7 +14,8 @@ from images.services import require_free
 from labeling.models import Label
 from labeling.policies import require_class
 from labeling.reading.labels import MAX_REASON, label_scan, mark_ungradable
-from labeling.reading.queue import LEASE, require_number
+from labeling.reading.queue import require_number
+from labeling.reading.rows import LEASE
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User

@@ -147,7 +147,9 @@ class Grid {
   take(images) {
     const had = document.activeElement?.closest("[data-tile]");
     const gone = images.map((key) => this.list.querySelector(`[data-tile="${key}"]`)).filter(Boolean);
-    const place = had && gone.includes(had) ? [...this.list.querySelectorAll("[data-tile]")].indexOf(had) : -1;
+    const before = [...this.list.querySelectorAll("[data-tile]")];
+    const stay = before.slice(0, before.indexOf(had)).filter((tile) => !gone.includes(tile));
+    const place = gone.includes(had) ? stay.length : -1;
     for (const tile of gone) {
       this.tiles.set(Number(tile.dataset.tile), tile);
       tile.remove();

@@ -3,9 +3,30 @@
 
 const dialog = document.querySelector("[data-look-dialog]");
 let at = null;
+let turn = 0;
 
 const links = () => [...document.querySelectorAll("[data-look]")].filter((link) => link.getClientRects().length);
 const part = (name) => dialog.querySelector(`[data-look-${name}]`);
+
+// The viewer of every page, in the dialog: it keeps its window and its tool from one scan to the next.
+async function paint(address) {
+  turn += 1;
+  const mine = turn;
+  try {
+    const [viewer, answer] = await Promise.all([import("./viewer/main.js"), fetch(address)]);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [fresh, here] = [page.querySelector("[data-viewer]"), part("room").querySelector("[data-viewer]")];
+    if (mine !== turn) return;
+    if (!fresh) location.reload();
+    else if (here) viewer.show(here, JSON.parse(fresh.dataset.viewer));
+    else {
+      part("room").append(document.adoptNode(fresh));
+      viewer.prepare(document);
+    }
+  } catch {
+    // Without a connection the page stays as it is; the next try asks again.
+  }
+}
 
 export const look = {
   get open() {
@@ -24,9 +45,8 @@ export const look = {
     part("title").textContent = link.dataset.code;
     part("place").textContent = `${all.indexOf(link) + 1} / ${all.length}`;
     part("page").href = link.href;
-    part("picture").src = link.dataset.look;
-    part("picture").alt = link.dataset.code;
     this.mark();
+    paint(link.dataset.look);
     for (const button of dialog.querySelectorAll("[data-look-step]")) {
       button.disabled = !all[all.indexOf(link) + Number(button.dataset.lookStep)];
     }
@@ -62,6 +82,8 @@ if (dialog) {
     if (event.target === dialog || event.target.closest("[data-look-close]")) dialog.close();
   });
   dialog.addEventListener("keydown", (event) => {
+    // While the picture itself has the focus, the keys are the viewer's.
+    if (event.target.closest("[data-place], input, select, textarea")) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const box = at?.closest("li, tr")?.querySelector("input[name=images]");
     if (by) look.step(by);
@@ -71,7 +93,6 @@ if (dialog) {
     look.mark();
   });
   dialog.addEventListener("close", () => {
-    part("picture").removeAttribute("src");
     const box = at?.closest("li, tr")?.querySelector("input[name=images]");
     (box ?? at)?.focus();
   });

@@ -1,5 +1,6 @@
 // The palette of the keyboard: Ctrl or Cmd with K, or "/" and "?" where single keys act and the page has no own use for them.
-// It lists the keys of the page too, so that they can be found, and what they press can be pressed from here.
+// It lists the keys of the page too ("?" nothing else), so that they can be found, and what they press can be pressed from here;
+// but never by Enter alone: nobody labels a scan who only wanted to see the keys.
 // A combobox as the ARIA guide describes it: the focus stays in the field, the arrows move through the list.
 
 const dialog = document.getElementById("palette");
@@ -14,14 +15,16 @@ const PAUSE_MS = 90;
 let asked = null;
 let due = 0;
 let options = [];
-let chosen = 0;
+let chosen = -1;
 
-function open() {
+function open(key) {
   if (!dialog || dialog.open || document.querySelector("dialog[open]")) return;
   field.value = "";
   dialog.showModal();
   field.focus();
-  ask();
+  const here = key === "?" ? ofThisPage() : [];
+  if (here.length > 0) show(here);
+  else ask();
 }
 
 async function ask() {
@@ -33,7 +36,7 @@ async function ask() {
     // Signed out: the answer is the log-in page.
     if (answer.redirected) return location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
-    show([...ofThisPage(), ...(await answer.json()).groups]);
+    show([...(await answer.json()).groups, ...ofThisPage()]);
   } catch (error) {
     if (error.name !== "AbortError") tell(dialog.dataset.away);
   }
@@ -59,7 +62,8 @@ function nameOf(element) {
 function show(groups) {
   options = [];
   list.replaceChildren(...groups.map(groupOf));
-  choose(0);
+  list.scrollTop = 0;
+  choose(options.findIndex(({ item }) => !item.press));
   if (options.length === 0) tell(dialog.dataset.none);
   else count.textContent = options.length === 1 ? dialog.dataset.one : dialog.dataset.many.replace("NUMBER", options.length);
 }
@@ -116,11 +120,12 @@ function optionOf(item) {
   return option;
 }
 
+// -1: nothing, until somebody chooses.
 function choose(place) {
-  if (options.length === 0) return;
-  options[chosen]?.option.removeAttribute("aria-selected");
-  chosen = (place + options.length) % options.length;
-  const { option } = options[chosen];
+  for (const { option } of options) option.removeAttribute("aria-selected");
+  chosen = place;
+  const option = options[place]?.option;
+  if (!option) return field.removeAttribute("aria-activedescendant");
   option.setAttribute("aria-selected", "true");
   option.scrollIntoView({ block: "nearest" });
   field.setAttribute("aria-activedescendant", option.id);
@@ -144,9 +149,15 @@ function take(place, elsewhere) {
 }
 
 function moved(event) {
-  const steps = { ArrowDown: chosen + 1, ArrowUp: chosen - 1, PageDown: chosen + 5, PageUp: chosen - 5 };
+  const last = options.length - 1;
+  const steps = {
+    ArrowDown: chosen === last ? 0 : chosen + 1,
+    ArrowUp: chosen <= 0 ? last : chosen - 1,
+    PageDown: Math.min(chosen + 5, last),
+    PageUp: Math.max(chosen - 5, 0),
+  };
   if (!(event.key in steps)) return false;
-  choose(event.key.startsWith("Page") ? Math.min(Math.max(steps[event.key], 0), options.length - 1) : steps[event.key]);
+  if (last >= 0) choose(steps[event.key]);
   return true;
 }
 
@@ -164,10 +175,14 @@ function isFree(event) {
 }
 
 if (dialog) {
+  for (const hint of document.querySelectorAll("[data-palette-hint]")) {
+    if (/^(Mac|iP)/.test(navigator.platform)) hint.textContent = "⌘ K";
+    hint.hidden = false;
+  }
   document.addEventListener("keydown", (event) => {
     if (!opens(event)) return;
     event.preventDefault();
-    open();
+    open(event.key);
   });
   field.addEventListener("input", () => {
     clearTimeout(due);

@@ -1,5 +1,6 @@
 // Files go to the API one by one, two at a time, each with its own progress and answer; a large ZIP goes in pieces. Without this
 // script the form posts them all.
+import { follow } from "./follow.js";
 import { LARGE, sendInPieces } from "./pieces.js";
 import { call } from "./request.js";
 import { addLine } from "./upload_line.js";
@@ -15,13 +16,6 @@ function isZip(file) {
   return /\.(zip|npz)$/i.test(file.name);
 }
 
-// `upload`: a ZIP that waits for somebody to look at it.
-function showAnswer({ file, line }, answer) {
-  if (answer.upload) line.succeeded("waiting", "See what is in it", `/uploads/${answer.upload}/`);
-  else if (isZip(file)) line.succeeded("queued", "Report of the import", `/imports/${answer.id}/`);
-  else line.succeeded(answer.duplicate ? "already there" : "created", answer.image_id, `/scans/${answer.id}/`);
-}
-
 function start(form) {
   const input = form.querySelector("input[type=file]");
   const drop = form.querySelector("[data-drop]");
@@ -29,12 +23,19 @@ function start(form) {
   const rows = document.querySelector("[data-rows]");
   const summary = document.querySelector("[data-summary]");
   const token = form.querySelector("input[name=csrfmiddlewaretoken]").value;
+  const next = document.querySelector("[data-next]");
+  const words = new Map([...document.querySelectorAll("[data-upload-word]")].map((word) => [word.dataset.uploadWord, word.textContent]));
   const waiting = [];
   const tally = { sent: 0, done: 0, refused: 0 };
   let busy = 0;
 
+  function say(name, values = {}) {
+    return (words.get(name) ?? name).replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+  }
+
   function sum() {
-    summary.textContent = `${tally.done} of ${tally.sent} done${tally.refused ? `, ${tally.refused} refused` : ""}`;
+    const said = say("done", { done: tally.done, sent: tally.sent });
+    summary.textContent = tally.refused ? `${said}, ${say("so many refused", { refused: tally.refused })}` : said;
   }
 
   function splitFrames() {
@@ -97,6 +98,22 @@ function start(form) {
     sendWaiting();
   }
 
+  // `upload`: a ZIP that waits for somebody to look at it. A scan that is held back is not simply here: somebody has to look.
+  function showAnswer({ file, line }, answer) {
+    if (answer.upload) line.succeeded(say("waiting"), say("see"), `/uploads/${answer.upload}/`, { tone: "care" });
+    else if (isZip(file)) follow(answer, line, { url: form.dataset.imports, token, say, ended: () => { next.hidden = false; } });
+    else showScan(line, answer);
+  }
+
+  function showScan(line, answer) {
+    const place = `/scans/${answer.id}/`;
+    const note = (answer.warnings ?? []).map((warning) => warning.detail).join(" ");
+    if (answer.hold) line.succeeded(say("held"), answer.image_id, place, { tone: "care", note: say("look") });
+    else if (answer.duplicate) line.succeeded(say("there"), answer.image_id, place, { tone: "care", note });
+    else line.succeeded(say("created"), answer.image_id, place, { note });
+    next.hidden = false;
+  }
+
   // Who sends one ZIP is shown at once what is in it.
   function answered(item, answer) {
     showAnswer(item, answer);
@@ -134,7 +151,8 @@ function start(form) {
   }
 
   form.querySelector("[data-send]").hidden = true;
-  form.querySelector("[data-drop-hint]").hidden = false;
+  for (const shown of form.querySelectorAll("[data-drop-hint], [data-choose]")) shown.hidden = false;
+  form.querySelector("[data-native]").classList.add("quiet-field");
   input.required = false;
   input.addEventListener("change", () => take([...input.files]));
   for (const name of ["dragenter", "dragover"]) {

@@ -7,6 +7,12 @@ function element(name, text, className) {
   return made;
 }
 
+function anchor(text, href) {
+  const link = element("a", text);
+  link.href = href;
+  return link;
+}
+
 function pressable(text, pressed) {
   const button = element("button", text, "small");
   button.type = "button";
@@ -36,11 +42,18 @@ export function addLine(table, fileName) {
       return (why) => { note.textContent = why && `${why} It resumes by itself. `; };
     },
 
-    succeeded(outcome, text, href) {
-      state.replaceChildren(element("span", outcome, `badge ${outcome === "created" ? "good" : "care"}`));
-      const link = element("a", text);
-      link.href = href;
-      answer.replaceChildren(link);
+    // `tone`: good, care or bad; `note`: what else there is to say, or to do.
+    succeeded(outcome, text, href, { tone = "good", note = "" } = {}) {
+      state.replaceChildren(element("span", outcome, `badge ${tone}`));
+      answer.replaceChildren(anchor(text, href), note ? ` ${note}` : "");
+    },
+
+    // A ZIP is here; what becomes of it is followed.
+    working(outcome, text, href) {
+      const said = element("span", outcome, "badge care");
+      bar.value = 0;
+      state.replaceChildren(said, bar);
+      answer.replaceChildren(anchor(text, href));
     },
 
     refused(why, again) {

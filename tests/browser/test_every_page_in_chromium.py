@@ -36,7 +36,7 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
     by_project = (
         "project", "project_settings", "project_members", "scan_list", "upload", "label_next", "review", "review_many",
         "dataset_list", "training", "model_list", "grade", "merge_patients", "erase_patient", "export_list", "doubts",
-        "referrals", "grade_batches",
+        "referrals", "grade_batches", "label_grid", "tag_list", "adjudication", "agreement", "readers", "gold",
     )  # fmt: skip
     others = {
         "scan": scans[1], "scan_edit": scans[1], "scan_timeline": scans[1], "grade_detail": grade, "model": grade.model,
@@ -49,7 +49,7 @@ def urls(project, admin, author, colleague, make_scan, answered, made_run, snaps
         **{name: reverse(name, args=[project.pk]) for name in by_project},
         **{name: reverse(name, args=[row.pk]) for name, row in others.items()},
         "referral_waiting": reverse("referral", args=[waiting.pk]),
-        "scan_list_choosing": f"{reverse('scan_list', args=[project.pk])}?choose=1",
+        "scan_list_as_table": f"{reverse('scan_list', args=[project.pk])}?view=list",
     }
 
 

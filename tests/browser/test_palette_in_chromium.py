@@ -10,6 +10,33 @@ from tests.browser.test_every_page_in_chromium import DESK, signed_in
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def test_whoever_looks_at_the_keys_of_a_desk_labels_nothing_by_enter(live_server, windows, project, author, make_scan):
+    """Enter once saved the first class."""
+    scan = make_scan(seed=1)
+    watched = Watched(signed_in(windows, live_server, author, DESK))
+    page = watched.page
+    page.goto(live_server.url + reverse("label_next", args=[project.pk]))
+    page.locator("[data-key]").first.wait_for()
+    for opener in ("?", "Control+k"):
+        page.keyboard.press(opener)
+        if not page.locator("#palette").is_visible():
+            # The viewer's own list of keys.
+            page.keyboard.press("Escape")
+            continue
+        page.locator("#palette [role=option]").first.wait_for()
+        chosen = page.locator("#palette [role=option][aria-selected]")
+        assert chosen.count() == 0 or "NORMAL" not in chosen.inner_text()
+        if not chosen.count():
+            page.keyboard.press("Enter")
+        page.keyboard.type("normal")
+        page.locator("#palette [role=option]", has_text="NORMAL").wait_for()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+    scan.refresh_from_db()
+    assert scan.label_status == "unlabeled"
+    assert watched.faults == []
+
+
 def test_the_palette_goes_where_it_is_told_does_what_it_is_told_and_gives_the_focus_back(
     live_server, windows, project, author, make_scan
 ):

@@ -55,7 +55,7 @@ def test_a_data_set_that_was_misunderstood_is_given_up(page):
     zipped(page, "set.zip", {"a.jpg": scan_bytes(1), "labels.csv": b"image_id,label,split\na.jpg,ZEBRA,valid\n"})
     page.get_by_text("no class of the project").wait_for()
     page.get_by_role("button", name="Give it up").click()
-    page.get_by_text("set.zip was given up. Nothing of it was kept.").wait_for()
+    page.locator("#messages").get_by_text("set.zip was given up. Nothing of it was kept.").wait_for()
     assert not ResumableUpload.objects.exists() and not Image.objects.exists()
 
 
@@ -79,3 +79,36 @@ def test_a_scan_whose_connection_broke_is_sent_again_at_a_click(page):
     scan = Image.objects.get()
     assert page.get_by_role("link", name=scan.code).get_attribute("href") == f"/scans/{scan.pk}/"
     assert page.locator("[data-summary]").inner_text() == "1 of 1 done"
+
+
+def test_a_zip_that_comes_in_unseen_is_followed_to_its_end(page):
+    page.get_by_label("Look before a ZIP comes in").uncheck()
+    data = packed({"NORMAL/a.jpg": scan_bytes(1), "b.txt": b"no scan"}).getvalue()
+    page.set_input_files("input[type=file]", [{"name": "set.zip", "mimeType": "application/zip", "buffer": data}])
+    line = page.locator("[data-rows] tr")
+    line.get_by_text("received, waits its turn").wait_for()
+    assert not page.locator("[data-next]").is_visible()
+    batch = Import.objects.get()
+    worker.run(batch.pk)
+    Image.objects.update(hold="burned_in_annotation")
+    line.get_by_text("came in", exact=True).wait_for()
+    assert "held back: 1" in line.inner_text()
+    assert line.get_by_role("link").get_attribute("href") == f"/imports/{batch.pk}/"
+    page.get_by_role("link", name="Label them").wait_for()
+
+
+def test_arrow_keys_go_through_a_plot_and_say_each_mark(page, live_server, author, make_scan):
+    make_scan(seed=1, label="NORMAL")
+    page.goto(live_server.url)
+    marks = page.locator(".plot-columns .mark")
+    marks.last.hover()
+    assert page.locator(".plot-tip").inner_text().endswith("mine: 1, my colleagues': 0")
+    page.mouse.move(0, 0)
+    marks.first.focus()
+    page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("mine: 1, my colleagues': 0")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".plot-tip").inner_text().endswith("mine: 0, my colleagues': 0")
+    page.keyboard.press("Escape")
+    assert page.locator(".plot-tip").count() == 0
+    assert marks.evaluate_all("all => all.filter((mark) => mark.tabIndex === 0).length") == 1

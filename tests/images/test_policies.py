@@ -125,6 +125,4 @@ def test_who_may_not_is_told_in_words_what_the_right_allows(project, author, cod
     words = dict(Project._meta.permissions)[codename].removeprefix("Can ")
     with pytest.raises(Forbidden) as refused:
         policies.require(author, codename, project)
-    assert (
-        refused.value.detail == f"You may not {words} in this project. Ask an administrator for the right ({codename})."
-    )
+    assert refused.value.detail == f"You may not {words} in this project. Ask an administrator for this right."

@@ -221,10 +221,15 @@ def test_the_gates_refusal_is_shown_and_can_be_overridden_with_a_reason(browser,
     page = texts(client.get(reverse("model", args=[model.pk])))
     assert "The gate refuses it" in page
     assert "not above chance" in page
-    refused = client.post(reverse("deploy", args=[model.pk]), {}, follow=True)
-    assert "is refused" in texts(refused)
+    assert "although the gate refuses it?" in page
+    refused = client.post(reverse("deploy", args=[model.pk]), {"understood": "on"}, follow=True)
+    assert "Your reason: say why it should answer although the gate refuses it." in texts(refused)
+    assert "override_reason:" not in texts(refused)
+    unread = client.post(reverse("deploy", args=[model.pk]), {"override_reason": "x"}, follow=True)
+    assert "I have read why the gate refuses it.: tick it first." in texts(unread)
     assert not DeployedModel.objects.exists()
-    client.post(reverse("deploy", args=[model.pk]), {"override_reason": "Comparing readers with a bad model."})
+    sent = {"override_reason": "Comparing readers with a bad model.", "understood": "on"}
+    client.post(reverse("deploy", args=[model.pk]), sent)
     assert DeployedModel.objects.get().deployment.override_reason == "Comparing readers with a bad model."
 
 

@@ -24,8 +24,9 @@ def ready(approved_scans, project):
 def test_simple_choices_stand_first_and_the_others_are_folded_in(browser, admin, ready):
     page = browser(admin).get(ready).content.decode()
     first, folded = page.split("<details>")
-    assert all(f'name="{name}"' in first for name in ("snapshot", "base_model", "sees", "image_size"))
-    assert all(f'name="{name}"' in folded for name in ("architecture", "pretrained", "shape", "windows", "seed"))
+    assert all(f'name="{name}"' in first for name in ("snapshot", "effort", "image_size"))
+    others = ("base_model", "sees", "architecture", "pretrained", "shape", "windows", "seed")
+    assert all(f'name="{name}"' in folded for name in others)
     assert "What would this take?" in page
 
 
@@ -40,6 +41,23 @@ def test_a_plan_is_shown_with_what_was_filled_in_and_nothing_is_started(browser,
     assert 'value="96"' in answer.content.decode()
     assert not TrainingRun.objects.exists()
     assert not Snapshot.objects.exists()
+
+
+def test_how_thorough_is_one_choice_and_what_is_named_goes_before_it(browser, admin, ready):
+    """The page cautions where X-rays are shrunk to stamps."""
+    asked = {"pretrained": "auto", "seed": "0", "preview": "yes"}
+    quick = texts(browser(admin).post(ready, {**asked, "effort": "quick"}))
+    assert "at 64 pixels" in quick
+    assert "a stamp of 64 by 64 pixels" in quick
+    assert "on the processor of this machine" in quick
+    thorough = texts(browser(admin).post(ready, {**asked, "effort": "thorough"}))
+    assert "at 128 pixels" in thorough
+    assert "a stamp of" not in thorough
+    named = texts(browser(admin).post(ready, {**asked, "effort": "thorough", "image_size": "96"}))
+    assert "at 96 pixels" in named
+    browser(admin).post(ready, {"pretrained": "auto", "seed": "0", "effort": "quick", "members": "2"})
+    run = TrainingRun.objects.get()
+    assert (run.config["epochs"], run.config["members"]) == (6, 2)
 
 
 def test_what_is_wrong_in_the_folded_part_is_not_hidden(browser, admin, ready):

@@ -2,10 +2,13 @@
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from images.services import create_project
+from mediscan_site.front.finding.selectors import find
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +41,21 @@ def test_a_patient_is_found_by_pseudonym_and_a_scan_by_its_external_id(make_scan
         assert "Nothing found" in search(outsider, typed).content.decode()
     # A number would be a question of its own, which the trail keeps.
     assert "Nothing found" in search(author, "4711").content.decode()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="EXPLAIN is each database's own")
+def test_no_search_walks_through_the_scans(make_scan, admin, author):
+    """Among a million of them it costs what it costs among three."""
+    scan = make_scan(seed=1, patient="4711", external_id="ACC-1")
+    for user in (admin, author):
+        for typed in (scan.code, scan.patient, "ACC-1", "chest", "nothing"):
+            with CaptureQueriesContext(connection) as asked:
+                find(user, typed)
+            for sql in (query["sql"] for query in asked if '"images_image"' in query["sql"]):
+                with connection.cursor() as cursor:
+                    cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+                    plan = [row[3] for row in cursor.fetchall()]
+                assert [step for step in plan if step.startswith("SCAN images_image")] == [], (typed, plan)
 
 
 def test_accounts_are_found_by_administrators_alone(admin, author):

@@ -174,6 +174,16 @@ def test_the_last_administrator_stays_and_says_why(admin):
     assert User.objects.get(pk=admin.pk).is_active
 
 
+def test_an_administrator_ends_the_token_of_another_on_that_persons_page(admin, author, colleague):
+    token, _raw = services.issue_service_token(actor=author, user=author, name="bridge")
+    address = reverse("token_end", args=[token.pk])
+    assert signed_in(colleague).post(address).status_code == 404
+    browser, page = signed_in(admin), reverse("user", args=[author.pk])
+    assert address in browser.get(page).content.decode()
+    assert browser.post(address)["Location"] == page
+    assert address not in browser.get(page).content.decode()
+
+
 def test_a_token_made_on_the_own_page_is_shown_once_and_ends_there(author):
     browser = signed_in(author)
     form = {"name": "bridge", "scopes": ["read", "upload"], "days": "730"}

@@ -6,9 +6,11 @@ from smtplib import SMTPServerDisconnected
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from images.services import remove_member
 from labeling.models import Import
@@ -17,8 +19,10 @@ from mediscan_site.core import audit, services
 from mediscan_site.core.messages import mailing
 from mediscan_site.core.messages.kinds import KINDS, sentence_of
 from mediscan_site.core.messages.services import KEPT, forget, tell, tell_of_work
-from mediscan_site.core.models import Bookmark, Digest, Message
+from mediscan_site.core.models import Backup, Bookmark, Digest, Drill, Message
 from mediscan_site.front.messages import digests, jobs, trail, waiting
+from models_registry.deployments.services import deploy
+from models_registry.models import Alarm, AlarmTold
 
 pytestmark = pytest.mark.django_db
 FACTS = {"code": "x", "project": "p", "number": 2, "by": "b", "name": "n"}
@@ -65,6 +69,33 @@ def test_a_rejected_label_is_told_to_its_author_once_and_what_was_before_is_not(
     assert Message.objects.filter(user=author, key__startswith="rejected:").count() == 2
     assert "Look again" not in str(list(Message.objects.values()))
     assert sentences(colleague) == []
+
+
+def test_members_hear_of_a_version_that_serves_and_those_who_decide_of_an_alarm_and_of_backups_administrators(
+    make_version, author, colleague, admin, project
+):
+    follow()
+    model = make_version()
+    deploy(actor=admin, model=model)
+    alarm = Alarm.objects.create(
+        project=project, model=model, site="Klinik Nord", score="distance", rule="tell", limit=9, log_capital=9, seen=9
+    )
+    AlarmTold.objects.create(alarm=alarm, user=colleague)
+    with transaction.atomic():
+        audit.record("alarm.raise", actor=None, obj=alarm, project=project.pk)
+        audit.record("backup.fail", actor=None, obj=Backup.objects.create(kind="daily"))
+        for status in ("failed", "succeeded"):
+            audit.record("backup.drill", actor=None, obj=Drill.objects.create(), details={"status": status})
+    follow()
+    serves = f"{model.code} now answers in Chest X-ray; admin has deployed it."
+    alarmed = f"The watching of {model.code} in Chest X-ray has raised an alarm. Look at it and decide."
+    assert sentences(author) == [serves]
+    assert sentences(colleague) == [serves, alarmed]
+    assert [sentence.split(".")[0] for sentence in sentences(admin)] == [
+        "A backup failed",
+        "A rehearsal of a restore failed",
+    ]
+    assert "Klinik" not in str(list(Message.objects.values()))
 
 
 def test_whoever_asked_for_a_job_is_told_of_its_end_also_when_its_worker_was_lost(project, author, colleague):
@@ -167,6 +198,18 @@ def test_only_who_wishes_it_gets_mails_one_for_all_that_is_new_and_none_twice(au
     [letter] = mail.outbox
     assert letter.to == [author.email]
     assert "training001 in Chest has ended.\nhttps://mediscan.hospital.example/jobs/" in letter.body
+
+
+def test_a_mail_speaks_the_language_of_whoever_gets_it(author, colleague, monkeypatch):
+    monkeypatch.setattr(mailing, "sentence_of", lambda *facts: f"in {get_language()}")
+    for user, language in ((author, "de"), (colleague, "en")):
+        services.set_preferences(actor=user, values={"mail_notices": True, "language": language})
+    tell([author, colleague], "backup_failed", key="backup:1", url="/")
+    mailing.mail_messages()
+    assert {letter.to[0]: letter.body.split()[2:4] for letter in mail.outbox} == {
+        author.email: ["in", "de"],
+        colleague.email: ["in", "en"],
+    }
 
 
 def test_a_mail_server_that_is_away_is_tried_again_and_a_lost_worker_keeps_nothing(author, monkeypatch):

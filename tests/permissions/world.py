@@ -28,6 +28,7 @@ from models_registry.models import (
     GradeBatchItem,
     ModelVersion,
     Referral,
+    ScanAnswer,
     Watch,
 )
 from tests.conftest import CLASSES, make_user, member, scan_bytes
@@ -158,6 +159,10 @@ def _models(world: World, project, admin) -> None:
     )
     common = {"model": model, "status": WorkStatus.FAILED, "requested_by": admin}
     evaluation = Evaluation.objects.create(snapshot=model.snapshot, origin="request", **common)
+    shown = {"truth": project.class_rows.first(), "said": project.class_rows.last(), "right": False}
+    answer = ScanAnswer.objects.create(
+        evaluation=evaluation, image_id=world.ids["scan"], confidence=0.8, shares=[0.2, 0.8], **shown
+    )
     deployment = Deployment.objects.create(project=project, model=model, kind="deploy", deployed_by=admin)
     grade = Grade.objects.create(project=project, image_id=world.ids["scan"], **common)
     batch = GradeBatch.objects.create(project=project, origin="selection", total=1, **common)
@@ -182,6 +187,7 @@ def _models(world: World, project, admin) -> None:
     )
     world.ids.update(
         model=model.pk,
+        answer=answer.pk,
         evaluation=evaluation.pk,
         deployment=deployment.pk,
         grade=grade.pk,

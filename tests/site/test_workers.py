@@ -29,6 +29,8 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "labeling.exports.worker.destroy_expired",
         "labeling.imports.uploads.destroy_abandoned",
         "labeling.imports.zipfiles.destroy_left_behind",
+        "labeling.reading.again.forget_unread",
+        "labeling.reading.several.settle_all",
         "mediscan_site.core.durability.note",
         "mediscan_site.core.limits.forget",
         "mediscan_site.core.logins.forget",

@@ -18,7 +18,7 @@ from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
-from models_registry.inference.predictor import Predictions, Predictor
+from models_registry.inference.predictor import Predictor
 from models_registry.models import ModelVersion
 from models_registry.statistics.calibration import softmax
 from models_registry.versions import exporting, serving
@@ -113,10 +113,10 @@ class Training:
         measuring.require_readable(self.run, self.config, self.recorder)
         packed = self.make()
         self.recorder.stage(0.93, 0.97, "evaluating on the test split")
-        said_of_test: list[Predictions] = []
-        report = measuring.measure(self.run, packed.predictor, self.recorder, said_of_test)
+        heard = measuring.Heard()
+        report = measuring.measure(self.run, packed.predictor, self.recorder, heard)
         self.recorder.check()
-        model = self._register(packed, report, said_of_test)
+        model = self._register(packed, report, heard)
         self._export(model, packed.predictor)
         self.recorder.stage(0.98, 1.0, "scoring unlabelled scans for the queue")
         self._score(packed.predictor)
@@ -238,9 +238,7 @@ class Training:
         """The version to continue from, loaded."""
         return serving.predictor(self.run.base_model) if self.run.base_model else None
 
-    def _register(
-        self, packed: packing.Packed, report: dict[str, Any], said_of_test: list[Predictions]
-    ) -> ModelVersion:
+    def _register(self, packed: packing.Packed, report: dict[str, Any], heard: measuring.Heard) -> ModelVersion:
         run, fitted = self.run, packed.fitted
         facts = {
             "training": run.code,
@@ -263,7 +261,8 @@ class Training:
             calibration={},
             card=facts,
             metrics=report,
-            reference=knowing.reference(packed.predictor, self.sides.validation, said_of_test).to_json(),
+            reference=knowing.reference(packed.predictor, self.sides.validation, heard.said).to_json(),
+            answers=heard.answers,
             mlflow_run_id=self.book.run_id(),
         )
 

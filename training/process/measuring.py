@@ -1,5 +1,6 @@
 """The one reading of the test split that belongs to a training run."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from images.models import Image, Split
@@ -8,6 +9,7 @@ from models_registry.evaluations import reporting
 from models_registry.inference.names import WINDOWS
 from models_registry.inference.predictor import Predictions, Predictor
 from models_registry.versions import fairness, reading
+from models_registry.versions.answers import Answer
 from training import seeing
 from training.engine.config import TrainConfig
 from training.models import TrainingRun
@@ -40,11 +42,17 @@ def require_readable(run: TrainingRun, config: TrainConfig, recorder: Recorder) 
         done(number)
 
 
-def measure(
-    run: TrainingRun, predictor: Predictor, recorder: Recorder, said: list[Predictions] | None = None
-) -> dict[str, Any]:
+@dataclass
+class Heard:
+    """What the version said of each test scan: in full, as the watching has a use for it, and in short, to be kept."""
+
+    said: list[Predictions] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+
+def measure(run: TrainingRun, predictor: Predictor, recorder: Recorder, heard: Heard | None = None) -> dict[str, Any]:
     """The report of the test split, read for the first and only time after the best epoch was chosen. What the version says of each
-    scan goes to `said`, as the watching has a use for it.
+    scan goes to `heard`.
 
     Raises reporting.NothingToRead, TileUnusable, Conflict `test_leak`, and work.Stopped when the run should end."""
     require_fair(run)
@@ -52,8 +60,17 @@ def measure(
     def on_read(done: int, total: int) -> None:
         recorder.counter(total, "reading test scans")(done)
 
-    heard = ([] if said is None else said).append
-    return reporting.build(run.snapshot, predictor, run.snapshot.classes, read=_read, on_read=on_read, on_said=heard)
+    heard = Heard() if heard is None else heard
+    classes = run.snapshot.classes
+    return reporting.build(
+        run.snapshot,
+        predictor,
+        classes,
+        read=_read,
+        on_read=on_read,
+        on_said=heard.said.append,
+        answers=heard.answers,
+    )
 
 
 def _read(predictor: Predictor, image: Image, frame: int) -> reading.Input:

@@ -13,6 +13,7 @@ from mediscan_site.core import services as accounts
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, respond, sent
 from mediscan_site.core.models import ServiceToken, User
+from mediscan_site.core.policies import visible_users
 from mediscan_site.core.selectors import service_tokens
 from mediscan_site.front.people import forms, selectors
 
@@ -56,9 +57,11 @@ def token_make(request: HttpRequest) -> HttpResponse:
 
 @action
 def token_end(request: HttpRequest, pk: int) -> HttpResponse:
-    token = get_object_or_404(ServiceToken, user=caller(request), pk=pk)
+    """One's own; an administrator's hand reaches those of others, on their pages."""
+    token = get_object_or_404(ServiceToken, user__in=visible_users(request.user), pk=pk)
     attempt(request, accounts.revoke_service_token, said=_("The token has ended."), token=token)
-    return redirect("account")
+    is_own = token.user_id == caller(request).pk
+    return redirect("account") if is_own else redirect("user", token.user_id)
 
 
 @action

@@ -19,6 +19,7 @@ from mediscan_site.core.http.site import site_url
 from mediscan_site.core.logins import is_locked_out
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
+from mediscan_site.core.selectors import service_tokens
 from mediscan_site.front.forms import NewPasswordForm
 from mediscan_site.front.people import forms, selectors, services
 from mediscan_site.front.people.deeds import deeds
@@ -74,6 +75,7 @@ def _about(request: HttpRequest, user: User) -> dict[str, Any]:
         "invitation": selectors.invitation_of(user),
         "places": selectors.places(user, visible_projects(request.user)),
         "deeds": deeds(selectors.recent(user)),
+        "tokens": service_tokens(user)[: selectors.SHOWN],
         "log_ins": selectors.log_ins(user)[:5],
         "locked": is_locked_out(user),
         "is_me": user.pk == caller(request).pk,

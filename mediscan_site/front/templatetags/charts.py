@@ -1,40 +1,39 @@
 """Figures and small charts as inline SVG, drawn on the server: they need no script and no library."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
+
+from mediscan_site.front.terms import TERMS
 
 register = template.Library()
 
 WIDTH, HEIGHT = 480, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 30
 TICKS = 5
-FIGURES = (
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("accuracy", "Accuracy"),
-    ("auroc", "AUROC"),
-    ("auprc", "AUPRC"),
-    ("sensitivity", "Sensitivity"),
-    ("specificity", "Specificity"),
-    ("precision", "Precision (PPV)"),
-    ("npv", "Negative predictive value"),
-    ("f1", "F1"),
-    ("brier", "Brier score"),
-    ("ece", "Calibration error (ECE)"),
-    ("coverage", "Share answered"),
-    ("answered_accuracy", "Accuracy of the answered"),
+# In the order in which they are read; what they are called stands with the terms.
+FIGURES = tuple(
+    (name, TERMS[name].word)
+    for name in (
+        "balanced_accuracy",
+        "accuracy",
+        "auroc",
+        "auprc",
+        "sensitivity",
+        "specificity",
+        "precision",
+        "npv",
+        "f1",
+        "brier",
+        "ece",
+        "coverage",
+        "answered_accuracy",
+    )
 )
-CURVES = {
-    "train_loss": "training loss",
-    "val_loss": "validation loss",
-    "val_balanced_accuracy": "balanced accuracy",
-    "val_auroc": "AUROC",
-    "val_auroc_low": "AUROC, lower bound",
-    "val_auroc_high": "AUROC, upper bound",
-}
 PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
 
 
@@ -43,10 +42,11 @@ def interval(entry: Any) -> str:
     """{"value", "low", "high"} -> "0.950 (0.912 to 0.981)"; what was not measured says why."""
     if not isinstance(entry, dict) or not isinstance(entry.get("value"), int | float):
         reason = entry.get("reason") if isinstance(entry, dict) else ""
-        return f"not available: {reason}" if reason else "not available"
+        return gettext("not available: %(reason)s") % {"reason": reason} if reason else gettext("not available")
     if isinstance(entry.get("low"), int | float) and isinstance(entry.get("high"), int | float):
-        return f"{entry['value']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"
-    return f"{entry['value']:.3f} (no interval)"
+        ends = {name: f"{entry[name]:.3f}" for name in ("value", "low", "high")}
+        return gettext("%(value)s (%(low)s to %(high)s)") % ends
+    return gettext("%(value)s (no interval)") % {"value": f"{entry['value']:.3f}"}
 
 
 @register.filter
@@ -54,6 +54,13 @@ def figures(metrics: Any) -> list[tuple[str, Any]]:
     """The figures of a report that are there, with their names for people."""
     known = metrics if isinstance(metrics, dict) else {}
     return [(title, known[name]) for name, title in FIGURES if name in known]
+
+
+@register.filter
+def figures_terms(metrics: Any) -> list[tuple[str, Any]]:
+    """The same by the key of their term, which says what they mean."""
+    known = metrics if isinstance(metrics, dict) else {}
+    return [(name, known[name]) for name, _ in FIGURES if name in known]
 
 
 @register.filter
@@ -75,13 +82,24 @@ def class_figures(entry: dict[str, Any]) -> list[Any]:
 
 
 @register.inclusion_tag("parts/confusion.html")
-def confusion(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Rows: what the doctors said; columns: what the model said."""
+def confusion(metrics: Mapping[str, Any], errors: str = "", ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Rows: what the doctors said; columns: what the model said. `errors`: the address of the scans behind it, to which each cell
+    adds its two classes; `ids`: the keys of the classes. Without them the cells are numbers alone."""
     names = metrics.get("classes", [])
-    rows = [
-        (name, [(count, "hit" if i == j else "miss" if count else "") for j, count in enumerate(counts)])
-        for i, (name, counts) in enumerate(zip(names, metrics.get("confusion_matrix", []), strict=False))
-    ]
+    keys = list(ids) if errors else [None] * len(names)
+    joint = "&" if "?" in errors else "?"
+    rows = []
+    for i, (name, counts) in enumerate(zip(names, metrics.get("confusion_matrix", []), strict=False)):
+        cells = [
+            {
+                "count": count,
+                "kind": "hit" if i == j else "miss" if count else "",
+                "said": names[j],
+                "url": f"{errors}{joint}true={keys[i]}&predicted={keys[j]}" if errors and count else "",
+            }
+            for j, count in enumerate(counts)
+        ]
+        rows.append((name, cells))
     return {"names": names, "rows": rows}
 
 
@@ -110,41 +128,6 @@ def frame(
         "middle": (LEFT + width - RIGHT) / 2,
         "rules": [(round(bottom - step * (bottom - TOP), 1), f"{low + step * (high - low):.2f}") for step in steps],
     }
-
-
-@register.inclusion_tag("parts/reliability.html")
-def reliability(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Confidence (x) against the share that was right (y), per bin; on the diagonal the confidence is right."""
-    bins = [row for row in metrics.get("reliability", []) if row["n"]]
-    points = [(_x(row["confidence"]), _y(row["accuracy"]), min(3 + row["n"] ** 0.5, 12), row) for row in bins]
-    ticks = [(_x(step / 4), f"{step / 4:.2f}") for step in range(TICKS)]
-    ideal = f"{_x(0)},{_y(0)} {_x(1)},{_y(1)}"
-    return {"frame": frame(), "points": points, "ticks": ticks, "ideal": ideal, "bins": bins}
-
-
-@register.inclusion_tag("parts/curves.html")
-def curves(epochs: Iterable[Any], title: str, *names: str) -> dict[str, Any]:
-    """Lines of named metrics over the epochs. Missing values are gaps in a line, never zeros."""
-    rows = list(epochs)
-    series = [
-        (name, [(row.epoch, row.metrics[name]) for row in rows if _is_number(row.metrics.get(name))]) for name in names
-    ]
-    series = [(name, points) for name, points in series if points]
-    values = [value for _, points in series for _, value in points]
-    low, high = _range(values)
-    last = max((row.epoch for row in rows), default=1)
-    first = min((row.epoch for row in rows), default=0)
-
-    def place(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
-        span = max(last - first, 1)
-        return [(_x((epoch - first) / span), _y((value - low) / (high - low))) for epoch, value in points]
-
-    lines = [
-        {"name": CURVES[name], "points": placed, "path": " ".join(f"{x},{y}" for x, y in placed)}
-        for name, placed in ((name, place(points)) for name, points in series)
-    ]
-    ticks = [(_x(0), str(first)), (_x(1), str(last))] if last > first else [(_x(0), str(first))]
-    return {"frame": frame(low, high), "lines": lines, "title": title, "ticks": ticks}
 
 
 def _is_number(value: object) -> bool:

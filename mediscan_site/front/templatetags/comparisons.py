@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext, gettext_lazy
 
 from images.scan_facts import METADATA
 from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, frame, interval
@@ -15,8 +16,12 @@ COLOURS = 6
 TITLES = dict(FIGURES)
 BY = {fact.name: fact.label.lower() for fact in METADATA}
 KINDS = {
-    "roc": ("ROC curve", "1 − specificity", "sensitivity"),
-    "pr": ("Precision-recall curve", "recall (sensitivity)", "precision (PPV)"),
+    "roc": (gettext_lazy("ROC curve"), gettext_lazy("1 − specificity"), gettext_lazy("sensitivity")),
+    "pr": (
+        gettext_lazy("Precision-recall curve"),
+        gettext_lazy("recall (sensitivity)"),
+        gettext_lazy("precision (PPV)"),
+    ),
 }
 
 
@@ -76,11 +81,15 @@ def signed(entry: Any) -> str:
     """A test's difference with its interval, each with its sign: "+0.031 (+0.002 to +0.060)"."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("difference"), int | float):
         reason = entry.get("reason") if isinstance(entry, Mapping) else ""
-        return f"not available: {reason}" if reason else "not available"
-    ends = [entry.get("low"), entry.get("high")]
+        return gettext("not available: %(reason)s") % {"reason": reason} if reason else gettext("not available")
+    value, ends = _signed(entry["difference"]), [entry.get("low"), entry.get("high")]
     if not all(isinstance(end, int | float) for end in ends):
-        return f"{_signed(entry['difference'])} (no interval)"
-    return f"{_signed(entry['difference'])} ({_signed(ends[0])} to {_signed(ends[1])})"
+        return gettext("%(value)s (no interval)") % {"value": value}
+    return gettext("%(value)s (%(low)s to %(high)s)") % {
+        "value": value,
+        "low": _signed(ends[0]),
+        "high": _signed(ends[1]),
+    }
 
 
 def _signed(value: Any) -> str:
@@ -96,9 +105,13 @@ def tested(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
         name = TITLES.get(test["figure"], test["figure"])
         number = None
         if test["p_holm"] is not None and test["p_holm"] < alpha:
-            number = ("worse", "bad") if test["difference"] < 0 else ("better", "good")
-        rows.append({**test, "title": f"{name} of {test['class']}" if test["class"] else name, "found": number})
+            number = (gettext("worse"), "bad") if test["difference"] < 0 else (gettext("better"), "good")
+        rows.append({**test, "title": _of_class(name, test["class"]), "found": number})
     return rows
+
+
+def _of_class(name: Any, of: str | None) -> Any:
+    return gettext("%(figure)s of %(name)s") % {"figure": name, "name": of} if of else name
 
 
 @register.filter
@@ -115,7 +128,7 @@ def sliced(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 def brief(entry: Any) -> str:
     """A figure with its interval, for a narrow cell; the reason of a missing one is the same all over the table."""
     if not isinstance(entry, Mapping) or entry.get("value") is None:
-        return "too few cases"
+        return gettext("too few cases")
     return interval(entry)
 
 

@@ -3,6 +3,8 @@
 from django import template
 from django.utils import formats
 
+from mediscan_site.front.audit_words import ACTIONS, OBJECTS
+
 register = template.Library()
 
 
@@ -12,3 +14,15 @@ def grouped(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def action_words(action: str) -> str:
+    """scan.open -> opened a scan."""
+    return str(ACTIONS.get(action, action))
+
+
+@register.filter
+def object_words(kind: str) -> str:
+    """trainingrun -> training run."""
+    return str(OBJECTS.get(kind, kind))

@@ -47,7 +47,7 @@ export class Beside {
     place.className = "place";
     place.dataset.place = "";
     place.tabIndex = 0;
-    place.setAttribute("role", "img");
+    place.setAttribute("role", "group");
     place.setAttribute("aria-label", look.code);
     const title = document.createElement("p");
     title.className = "side-title";

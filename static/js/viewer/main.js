@@ -1,11 +1,11 @@
 // Every viewer of the page, also those that htmx brings later. For other scripts: `show(figure, look)` puts another scan into a
-// viewer, `preload(look)` fetches and decodes one ahead; a look is what `data-viewer` has. `viewer:painted` tells of each picture.
+// viewer, `preload(look)` fetches and decodes one ahead, `prepare(root)` finds new viewers; a look is what `data-viewer` has. `viewer:painted` tells of each picture.
 import { fetchAhead } from "./looks.js";
 import { Room } from "./room.js";
 
 const rooms = new Map();
 
-export { fetchAhead as preload };
+export { fetchAhead as preload, prepare };
 
 export function show(figure, look) {
   rooms.get(figure)?.show(look);

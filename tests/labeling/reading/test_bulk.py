@@ -59,7 +59,9 @@ def test_what_is_wrong_with_the_whole_call_labels_none(api, author, make_scan, b
 
 
 def test_only_ones_own_labels_are_taken_back(api, author, colleague, project, make_scan):
-    mine, theirs = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL", actor=colleague)
+    normal, scans = project.class_rows.get(name="NORMAL"), [make_scan(seed=seed) for seed in range(2)]
+    mine = label_scan(actor=author, image=scans[0], label_class=normal).image
+    theirs = label_scan(actor=colleague, image=scans[1], label_class=normal).image
     body = {"images": keys([mine, theirs]), "versions": [mine.version, theirs.version]}
     answer = api(author).post(f"{URL}undo/", body, format="json").json()
     assert [(result["ok"], result["code"]) for result in answer["results"]] == [(True, ""), (False, "nothing_to_undo")]

@@ -186,9 +186,7 @@ def test_others_opinions_stay_covered_while_a_scan_is_read(make_scan, author, co
     assert theirs.get(f"/api/v1/labels/?image={scan.pk}").data["results"] == []
     assert api(admin).get(f"/api/v1/labels/?image={scan.pk}").data["results"] != []
     assert theirs.get(f"/api/v1/labels/{Label.objects.get().pk}/").status_code == 404
-    lists = {
-        who: asked.get("/api/v1/labels/", HTTP_ACCEPT="text/csv") for who, asked in (("own", mine), ("other", theirs))
-    }
+    lists = {who: asked.get("/api/v1/labels/?format=csv") for who, asked in (("own", mine), ("other", theirs))}
     sheets = {who: b"".join(answer.streaming_content) for who, answer in lists.items()}
     assert (b"OPACITY" in sheets["own"], b"OPACITY" in sheets["other"]) == (True, False)
     moments = theirs.get(f"/api/v1/images/{scan.pk}/timeline/").data["results"]
@@ -266,12 +264,12 @@ def test_a_project_that_wants_fewer_readers_settles_what_agrees(make_scan, autho
     said(once, author, "NORMAL")
     wanted(project, 2)
     assert claimed(third, project) == [once.pk]
+    assert claimed(third, project, "adjudicate") == [unlike.pk]
     assert (fresh(alike).approval_status, fresh(unlike).label_status) == ("approved", "unlabeled")
     wanted(project, 1)
     several.settle_all()
     assert (fresh(once).label_status, fresh(once).approval_status) == ("labeled", "pending")
     assert claimed(colleague, project, "review") == [once.pk]
-    assert claimed(third, project, "adjudicate") == [unlike.pk]
 
 
 def test_a_project_that_wants_more_readers_gives_a_disagreement_to_another(
@@ -357,3 +355,24 @@ def test_post_labels_is_the_reader_s_own_read(make_scan, author, colleague, api)
     assert second.status_code == 201
     late = api(colleague).post("/api/v1/labels/", {"image": scan.pk, "label": "OPACITY"}, format="json")
     assert (late.status_code, late.data["errors"][0]["code"]) == (409, "reads_complete")
+
+
+def test_undo_takes_a_read_back_also_the_one_that_made_the_label(make_scan, author, colleague, third, admin, project):
+    from labeling.reading.undo import undo_last
+
+    scan = make_scan(seed=1)
+    said(scan, author, "OPACITY")
+    undo_last(actor=author, project=project, task="label")
+    assert claimed(author, project) == [scan.pk]
+    said(scan, author, "OPACITY")
+    said(scan, colleague, "OPACITY")
+    undo_last(actor=colleague, project=project, task="label")
+    assert (fresh(scan).label_status, Read.objects.filter(active=True).count()) == ("unlabeled", 1)
+    said(scan, colleague, "NORMAL")
+    undo_last(actor=colleague, project=project, task="label")
+    said(scan, colleague, "OPACITY")
+    Label.objects.update(annotation_date=timezone.now() - timedelta(minutes=5))
+    with pytest.raises(Conflict) as late:
+        undo_last(actor=colleague, project=project, task="label")
+    assert late.value.code == "changed_since"
+    assert fresh(scan).approval_status == "approved"

@@ -7,7 +7,7 @@ from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent
 from models_registry.evaluations.services import request_evaluation
 from models_registry.evaluations.worker import run_evaluation
-from models_registry.models import Evaluation
+from models_registry.models import Evaluation, ScanAnswer
 from tests.models_registry.conftest import empty_snapshot
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +87,18 @@ def test_rights_and_foreign_data_sets(make_version, author, admin):
     with pytest.raises(Invalid):
         request_evaluation(actor=admin, model=model, snapshot=empty_snapshot(other, admin, "a" * 64))
     assert Evaluation.objects.filter(origin="request").count() == 0
+
+
+def test_what_it_said_of_each_test_scan_is_kept_until_the_scan_is_erased(make_snapshot, make_version, admin):
+    """One row for each, as the confusion matrix counts them; an evaluation of earlier days has none."""
+    snapshot = make_snapshot(6)
+    evaluation = request_evaluation(actor=admin, model=make_version(on=snapshot))
+    run_evaluation(evaluation.pk)
+    evaluation.refresh_from_db()
+    rows = list(ScanAnswer.objects.filter(evaluation=evaluation))
+    counted = evaluation.metrics["confusion_matrix"]
+    assert len(rows) == evaluation.metrics["n"] > 0
+    assert sum(row.right for row in rows) == sum(counted[i][i] for i in range(2))
+    assert all(abs(sum(row.shares) - 1) < 1e-5 and row.confidence == pytest.approx(max(row.shares)) for row in rows)
+    delete_scan(actor=admin, image=rows[0].image)
+    assert ScanAnswer.objects.filter(evaluation=evaluation).count() == len(rows) - 1

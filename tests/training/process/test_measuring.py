@@ -20,7 +20,7 @@ from training.models import TrainingRun
 from training.process import tiles
 from training.process.explaining import explain
 from training.process.knowing import reference
-from training.process.measuring import measure, require_readable
+from training.process.measuring import Heard, measure, require_readable
 from training.process.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
@@ -50,15 +50,18 @@ def test_a_training_run_and_an_evaluation_report_alike(reading, admin):
 def test_what_is_said_in_this_reading_serves_the_watching_too(reading):
     run, recorder, model = reading
     predictor = serving.predictor(model)
-    heard = []
+    heard = Heard()
     assert measure(run, predictor, recorder, heard) == measure(run, predictor, recorder)
     validation = tiles.load(
         run.snapshot, "val", class_ids=[entry["id"] for entry in model.classes], done=lambda _: None
     )
-    alone, both = reference(predictor, validation), reference(predictor, validation, heard)
+    alone, both = reference(predictor, validation), reference(predictor, validation, heard.said)
     assert len(both.confidence) == len(validation.tiles) + 6
     assert both.confidence[: len(validation.tiles)] == alone.confidence
-    assert both.prediction[-6:] == tuple(model.classes[k]["id"] for said in heard for k in said.classes.tolist())
+    assert [one.image for one in heard.answers] == list(
+        run.snapshot.members.filter(split="test").order_by("pk").values_list("image", flat=True)
+    )
+    assert both.prediction[-6:] == tuple(model.classes[k]["id"] for said in heard.said for k in said.classes.tolist())
 
 
 def test_a_new_version_is_compared_before_it_is_registered(reading, admin):

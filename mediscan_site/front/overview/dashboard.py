@@ -1,0 +1,217 @@
+"""The dashboard of one person: their work first, then their projects, what runs and what changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from django.db.models import Count
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from images.models import Project, ProjectUserObjectPermission
+from images.policies import PERMISSIONS, VIEW, visible_projects
+from mediscan_site.core.http.pages import Page, keyset_page
+from mediscan_site.core.models import User
+from mediscan_site.front.overview import counting, trends
+from mediscan_site.front.overview.happenings import Happening, happenings
+from models_registry.models import Grade
+from models_registry.policies import visible_grades
+from models_registry.selectors import LONG_COLUMNS
+
+PROJECTS: Final = 24
+GRADES: Final = 5
+CHANGES: Final = 8
+CLASSES: Final = 6
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of work: which count says how much waits, who may do it, and where it is done."""
+
+    name: str
+    title: Promise
+    button: Promise
+    page: str
+    right: str
+    icon: str
+
+
+KINDS: Final = (
+    Kind("to_label", _("To label"), _("Label"), "label_next", "label_image", "label"),
+    Kind("to_review", _("To review"), _("Review"), "review", "review_label", "review"),
+    Kind("to_adjudicate", _("To decide between readers"), _("Decide"), "adjudication", "review_label", "compare"),
+    Kind("referred", _("Given back by the model"), _("Read"), "referrals", "label_image", "referred"),
+    Kind("blind", _("To read blind"), _("Read"), "blind_reads", "label_image", "scan"),
+    Kind("doubts", _("Doubtful labels"), _("Look"), "doubts", "review_label", "question"),
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of work over all projects; `url` leads to where most of it waits."""
+
+    kind: Kind
+    number: str
+    url: str
+    where: str
+    others: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """One project. `waiting`: how much of each kind of work this user may do there."""
+
+    project: Project
+    rights: frozenset[str]
+    scans: int
+    waiting: Mapping[str, int]
+    rows: Sequence[dict[str, Any]] = field(default_factory=list)
+    model: Any = None
+
+    @property
+    def uncounted(self) -> bool:
+        """Too many scans to count them by state for a page of many projects."""
+        return self.scans > counting.MOST_SCANS
+
+    @property
+    def progress(self) -> list[dict[str, Any]]:
+        return counting.progress(self.rows)
+
+    @property
+    def balance(self) -> list[dict[str, Any]]:
+        """The largest classes; small ones together, or one bar would be a list."""
+        bars = counting.balance(self.rows)
+        if len(bars) <= CLASSES:
+            return bars
+        kept = sorted(bars, key=lambda bar: -bar["value"])[: CLASSES - 1]
+        rest = sum(bar["value"] for bar in bars) - sum(bar["value"] for bar in kept)
+        return [*kept, {"label": _("other classes"), "value": rest, "series": "rest"}]
+
+    @property
+    def labelled(self) -> float:
+        return counting.labelled(self.rows) / self.scans if self.scans else 0.0
+
+    @property
+    def work(self) -> list[tuple[Kind, str, str]]:
+        """What waits here: kind, number, address."""
+        return [
+            (kind, counting.bounded(self.waiting[kind.name]), address(kind, self.project))
+            for kind in KINDS
+            if self.waiting[kind.name]
+        ]
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    cards: list[Card]
+    work: list[Work]
+    running: list[Happening]
+    changes: list[Happening]
+    labels: list[dict[str, Any]]
+    grades: list[dict[str, Any]]
+    latest: list[Grade]
+    names: dict[int, str]
+    more_projects: bool
+    sees_audit: bool
+
+
+def dashboard(user: User) -> Dashboard:
+    """All of it in the same few queries, however many projects there are."""
+    found = list(_projects(user)[: PROJECTS + 1])
+    projects = found[:PROJECTS]
+    keys = [project.pk for project in projects]
+    rights = _rights(user, projects)
+    numbers, newest = counting.counts(user, projects)
+    cards = _cards(user, projects, rights, numbers)
+    running, changes = happenings(keys) if keys else ([], [])
+    told = trends.trends(user, keys, newest) if keys else {"labels": [], "grades": []}
+    return Dashboard(
+        cards=cards,
+        work=_work(cards),
+        running=running,
+        changes=changes[:CHANGES],
+        labels=told["labels"] if trends.any_of(told["labels"]) else [],
+        grades=told["grades"] if trends.any_of(told["grades"]) else [],
+        latest=_latest(user) if keys else [],
+        names={project.pk: project.name for project in projects},
+        more_projects=len(found) > PROJECTS,
+        sees_audit=user.is_admin or any("view_audit" in held for held in rights.values()),
+    )
+
+
+def project_page(user: User, cursor: str | None) -> Page:
+    """A page of the user's projects as cards, newest first, each with how many members it has."""
+    rows = _projects(user).annotate(members=Count("memberships")).prefetch_related("class_rows")
+    page = keyset_page(rows, ordering="-created_at", cursor=cursor, size=PROJECTS)
+    numbers, _newest = counting.counts(user, page.rows)
+    return replace(page, rows=_cards(user, page.rows, _rights(user, page.rows), numbers))
+
+
+def _projects(user: User) -> Any:
+    serving = visible_projects(user).select_related("deployed__deployment__model")
+    return serving.defer(*(f"deployed__deployment__{name}" for name in LONG_COLUMNS)).order_by("-created_at", "-id")
+
+
+def _rights(user: User, projects: Sequence[Project]) -> dict[int, frozenset[str]]:
+    """What the user may do in each of these projects, which they see: one query, none for an administrator."""
+    if user.is_admin:
+        return {project.pk: frozenset(PERMISSIONS) for project in projects}
+    held: dict[int, set[str]] = {project.pk: {VIEW} for project in projects}
+    rows = ProjectUserObjectPermission.objects.filter(user=user, content_object__in=projects)
+    for project, codename in rows.values_list("content_object", "permission__codename"):
+        held[project].add(codename)
+    return {pk: frozenset(names) for pk, names in held.items()}
+
+
+def _cards(
+    user: User,
+    projects: Sequence[Project],
+    rights: Mapping[int, frozenset[str]],
+    numbers: Mapping[int, Mapping[str, int]],
+) -> list[Card]:
+    waiting = counting.queues(user, projects)
+    counted = [project for project in projects if 0 < numbers[project.pk]["scans"] <= counting.MOST_SCANS]
+    states = counting.states(counted) if counted else {}
+    return [
+        Card(
+            project=project,
+            rights=rights[project.pk],
+            scans=numbers[project.pk]["scans"],
+            waiting=_allowed({**waiting[project.pk], **numbers[project.pk]}, rights[project.pk]),
+            rows=states.get(project.pk, []),
+            model=_serving(project),
+        )
+        for project in projects
+    ]
+
+
+def _allowed(numbers: Mapping[str, int], rights: frozenset[str]) -> dict[str, int]:
+    return {kind.name: numbers[kind.name] if kind.right in rights else 0 for kind in KINDS}
+
+
+def _serving(project: Project) -> Any:
+    return project.deployed.deployment.model if hasattr(project, "deployed") else None
+
+
+def _work(cards: Sequence[Card]) -> list[Work]:
+    told = []
+    for kind in KINDS:
+        busy = sorted((card for card in cards if card.waiting[kind.name]), key=lambda card: -card.waiting[kind.name])
+        if busy:
+            total = sum(card.waiting[kind.name] for card in busy)
+            where = busy[0].project
+            told.append(Work(kind, counting.bounded(total), address(kind, where), where.name, len(busy) - 1))
+    return told
+
+
+def address(kind: Kind, project: Project) -> str:
+    try:
+        return reverse(kind.page, args=[project.pk])
+    except NoReverseMatch:
+        return reverse("project", args=[project.pk])
+
+
+def _latest(user: User) -> list[Grade]:
+    shown = visible_grades(user).select_related("project", "image", "model", "prediction").defer(*LONG_COLUMNS)
+    return list(shown.order_by("-created_at", "-id")[:GRADES])

@@ -1,0 +1,130 @@
+"""Any two versions beside one another: on the test scans that both have answered and that doctors had read the same way."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from django.utils.translation import gettext as _
+
+from models_registry.browsing import kept
+from models_registry.browsing.kept import Answers
+from models_registry.models import Evaluation, ModelVersion
+from models_registry.statistics.comparison import compare
+from models_registry.versions.lineage import why_flattered
+
+REMEMBERED: Final = 32
+# Who is right where the two differ.
+FIRST, SECOND, NEITHER = "first", "second", "neither"
+_memory: OrderedDict[tuple[Any, Any, int], dict[str, Any]] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Differing:
+    """One scan that the two answer differently: places of classes in the first version's order, and both confidences."""
+
+    image: int
+    truth: int
+    said: tuple[int, int]
+    confidence: tuple[float, float]
+
+    @property
+    def right(self) -> str:
+        return FIRST if self.said[0] == self.truth else SECOND if self.said[1] == self.truth else NEITHER
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`reason`: why there is none; else the `tests` of `statistics.comparison`, and what each said of the shared scans."""
+
+    first: ModelVersion
+    second: ModelVersion
+    reason: str = ""
+    readings: tuple[Evaluation, ...] = ()
+    tests: dict[str, Any] = field(default_factory=dict)
+    matrices: tuple[list[list[int]], ...] = ()
+    differing: tuple[Differing, ...] = ()
+
+    def count(self, who: str) -> int:
+        return sum(one.right == who for one in self.differing)
+
+
+def of(first: ModelVersion, second: ModelVersion) -> Comparison:
+    ids = [entry["id"] for entry in first.classes]
+    theirs = [entry["id"] for entry in second.classes]
+    if sorted(ids) != sorted(theirs):
+        return Comparison(first, second, _("They do not know the same classes."))
+    chosen = _readings(first, second)
+    if chosen is None:
+        reason = _("Of one of them no evaluation kept what it said of each scan. Evaluate it again.")
+        return Comparison(first, second, reason)
+    for model, reading in zip((first, second), chosen, strict=True):
+        if unfair := why_flattered(model, reading.snapshot):
+            return Comparison(first, second, unfair)
+    one, two = _shared(kept.answers(chosen[0]), kept.answers(chosen[1]), [theirs.index(pk) for pk in ids])
+    if not len(one):
+        return Comparison(first, second, _("No test scan was answered by both."))
+    names = [entry["name"] for entry in first.classes]
+    return Comparison(
+        first,
+        second,
+        readings=chosen,
+        tests=_tests(chosen, one, two, names),
+        matrices=(_matrix(one), _matrix(two)),
+        differing=_differing(one, two),
+    )
+
+
+def _readings(first: ModelVersion, second: ModelVersion) -> tuple[Evaluation, Evaluation] | None:
+    """The newest pair of the same test set, else the newest of each."""
+    mine, others = kept.readings(first), kept.readings(second)
+    if not mine or not others:
+        return None
+    by_test = {reading.snapshot.test_hash or reading.snapshot_id: reading for reading in reversed(others)}
+    for reading in mine:
+        same = by_test.get(reading.snapshot.test_hash or reading.snapshot_id)
+        if same is not None:
+            return reading, same
+    return mine[0], others[0]
+
+
+def _shared(one: Answers, two: Answers, order: Sequence[int]) -> tuple[Answers, Answers]:
+    """Both on the scans that both have with the same label, classes in the order of the first."""
+    both = sorted(set(one.images) & set(two.images))
+    two, one = two.of(both, order), one.of(both, range(one.shares.shape[1]))
+    same = [image for image, a, b in zip(both, one.truth, two.truth, strict=True) if a == b]
+    plain = range(one.shares.shape[1])
+    return one.of(same, plain), two.of(same, plain)
+
+
+def _tests(pair: tuple[Evaluation, Evaluation], one: Answers, two: Answers, names: list[str]) -> dict[str, Any]:
+    """Remembered by the two readings and the number of scans: it changes only when a scan is erased."""
+    key = kept.mark(pair[0]), kept.mark(pair[1]), len(one)
+    if key not in _memory:
+        _memory[key] = compare(one.truth, one.shares, two.shares, one.groups, names)
+        while len(_memory) > REMEMBERED:
+            _memory.popitem(last=False)
+    return _memory[key]
+
+
+def _matrix(known: Answers) -> list[list[int]]:
+    k = known.shares.shape[1]
+    counts: npt.NDArray[np.int64] = np.bincount(known.truth * k + known.said, minlength=k * k)
+    return [[int(count) for count in row] for row in counts.reshape(k, k)]
+
+
+def _differing(one: Answers, two: Answers) -> tuple[Differing, ...]:
+    """The surest first."""
+    sure = one.shares.max(axis=1), two.shares.max(axis=1)
+    found = [
+        Differing(
+            one.images[row],
+            int(one.truth[row]),
+            (int(one.said[row]), int(two.said[row])),
+            (float(sure[0][row]), float(sure[1][row])),
+        )
+        for row in np.flatnonzero(one.said != two.said)
+    ]
+    return tuple(sorted(found, key=lambda each: -max(each.confidence)))
