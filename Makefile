@@ -100,7 +100,8 @@ format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-# Sorted, and without places and dates in the code, so that a change of the code changes no line of the catalogue.
+# Sorted, and without places and dates, so that a change of the code changes no line of the catalogue. Values are checked by
+# tests/site/test_translations.py: msgfmt takes the per cent sign of a sentence for one.
 CATALOGUE := locale/de/LC_MESSAGES/django
 messages: setup-dev ## gather the words of pages for translators and compile the catalogues (needs gettext)
 	@command -v xgettext >/dev/null || { echo "make messages needs GNU gettext (Debian, Ubuntu: apt install gettext)"; exit 1; }
@@ -109,7 +110,7 @@ messages: setup-dev ## gather the words of pages for translators and compile the
 	    --ignore $(VENV) --ignore tests --ignore benchmarks --ignore shared
 	msgattrib --sort-output --no-obsolete --no-wrap -o $(CATALOGUE).po $(CATALOGUE).po
 	sed -i '/^"POT-Creation-Date:/d' $(CATALOGUE).po
-	msgfmt --check -o $(CATALOGUE).mo $(CATALOGUE).po
+	msgfmt --check-header --check-domain -o $(CATALOGUE).mo $(CATALOGUE).po
 	@msgattrib --untranslated --no-wrap $(CATALOGUE).po | grep -c '^msgid' | xargs -I N echo "entries without German, the head among them: N"
 
 hooks: setup-dev ## have ruff, djLint and the import law run before each commit

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ROOT / "locale" / "de" / "LC_MESSAGES"
 APPS = ("mediscan_site", "images", "labeling", "models_registry", "training", "words")
 # What a translation must keep: values, marks of emphasis, addresses, and the one word that a script replaces.
-KEPT = re.compile(r"%\(\w+\)[sd]|\{\w*\}|%%\w?|</?\w+[^>]*>|\bNUMBER\b")
+KEPT = re.compile(r"%\(\w+\)0?\d*[sd]|\{\w*\}|%%\w?|</?\w+[^>]*>|\bNUMBER\b")
 KEYWORDS = (
     "gettext_noop", "gettext_lazy", "ngettext_lazy:1,2", "pgettext:1c,2", "npgettext:1c,2,3", "pgettext_lazy:1c,2",
     "npgettext_lazy:1c,2,3",
