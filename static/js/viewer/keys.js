@@ -43,7 +43,7 @@ export class Keys {
 
   isElsewhere(event) {
     const isMore = event.metaKey || event.ctrlKey || event.altKey;
-    return isMore || event.target.closest?.(TYPING) || document.querySelector("dialog[open]");
+    return isMore || event.target.closest?.(TYPING) || document.querySelector("dialog[open]:not(:has([data-viewer]))");
   }
 
   // Letters that somebody has switched off.
