@@ -20,7 +20,10 @@ def main(pictures: int, scans: int, folder: str) -> None:
 
     from images.models import Image
     from images.services import ScanFacts, create_project
-    from labeling.imports.services import upload_scan
+    try:
+        from labeling.imports.services import upload_scan
+    except ImportError:  # an older checkout
+        from labeling.services.intake import upload_scan
     from mediscan_site.core.models import User
 
     user = User(username="reader", role="admin", is_staff=True, is_superuser=True)
@@ -43,9 +46,9 @@ def main(pictures: int, scans: int, folder: str) -> None:
 
 
 def _pictures(folder: str, count: int) -> list[bytes]:
-    from benchmarks._common import jpegs
-
     from pathlib import Path
+
+    from benchmarks._common import jpegs
 
     found = jpegs(Path(folder) if folder else None, count)
     # The same bytes twice would be a duplicate: what follows the picture's end makes another file of it.
