@@ -29,8 +29,9 @@ TURN = 5
 # Works on pages of both: which scan is named, and whether its picture is there. Old pages show an <img>, new ones a canvas.
 WATCH = """() => {
     const named = () => document.querySelector("main h1")?.textContent.trim();
-    window.nextPainted = (key) => new Promise((resolve) => {
+    window.nextPainted = () => new Promise((resolve, reject) => {
         const was = named();
+        setTimeout(() => reject(new Error(`no next scan after ${was}`)), 60000);
         let begun = 0;
         const drawn = () => requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begun)));
         const look = async () => {
@@ -78,8 +79,10 @@ class Side:
         self.page.evaluate(WATCH)
 
     def press(self, key: str, pause_s: float) -> float:
+        # A window behind others draws no frames.
+        self.page.bring_to_front()
         time.sleep(pause_s)
-        self.page.evaluate("() => { window.painted = window.nextPainted(); }")
+        self.page.evaluate("() => { window.painted = window.nextPainted(); window.painted.catch(() => {}); }")
         self.page.keyboard.press(key)
         return float(self.page.evaluate("() => window.painted"))
 
@@ -103,6 +106,7 @@ def main() -> None:
             for side in (ours, theirs):
                 side.open(browser)
             figures = _measured(ours, theirs, given)
+            print(json.dumps(figures), flush=True)
             if given.line:
                 figures |= _over_a_bad_line(ours)
     _common.save("reading", figures)

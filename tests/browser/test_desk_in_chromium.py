@@ -9,7 +9,9 @@ from tests.browser.conftest import Watched
 from tests.browser.test_every_page_in_chromium import DESK, signed_in
 from tests.conftest import PASSWORD
 
-PAINTED = "() => document.querySelector('[data-viewer]')?.dataset.painted === document.querySelector('[name=image]')?.value"
+PAINTED = (
+    "() => document.querySelector('[data-viewer]')?.dataset.painted === document.querySelector('[name=image]')?.value"
+)
 FETCHED = """wanted => new Set(
     performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.includes("/rendition/"))
 ).size >= wanted"""
