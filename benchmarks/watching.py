@@ -12,6 +12,10 @@ chose anything; both are reported.
 False alarms: validation and test films shuffled and split again into reference and stream, as often as `--streams` says; and
 streams of 500 uniform p-values, which is what the online p-values are when nothing has changed, whatever the scores.
 
+Live accuracy (`statistics.betting`): answers drawn right nine times of ten, as promised, and after 100 of them seven times of
+ten. A rule that many use is beside it on the same streams: alarm as soon as the 95 % interval of all so far (Wilson's, looked
+at after each read from the tenth on) lies below the promise.
+
     python -m benchmarks.watching --data DIR [--kept FOLDER]
 """
 
@@ -34,6 +38,8 @@ SHARE = 0.2
 REFERENCES, STREAM, MOVED = (96, 200, 400), 120, 0.2
 WITHIN_PURE, WITHIN_FIFTH = 10, 120
 NEVER = 10**6
+# Of the live accuracy: what was promised, what it falls to, and after how many reads.
+PROMISED, FALLEN, BEFORE = 0.9, 0.7, 100
 
 
 def scores(data: Path, kept: Path | None = None) -> dict[str, Floats]:
@@ -112,6 +118,35 @@ def false_alarms_of_500(streams: int) -> float:
     return wrong / streams
 
 
+def falls(streams: int) -> dict[str, Any]:
+    """Alarms of the live accuracy on LENGTH reads that keep the promise, and the reads that a fall takes, here and by looking at
+    an interval again and again."""
+    from models_registry.statistics.betting import fall
+
+    rng, kept, dropped = np.random.default_rng(2), [], []
+    for _ in range(streams):
+        right = rng.random(LENGTH)
+        kept.append((fall(right < PROMISED, PROMISED).alarm_at, _interval_alarm(right < PROMISED)))
+        fallen = right < np.where(np.arange(LENGTH) < BEFORE, PROMISED, FALLEN)
+        dropped.append((fall(fallen, PROMISED).alarm_at, _interval_alarm(fallen)))
+    columns = zip(*dropped, strict=True)
+    late = [[place - BEFORE for place in column if place and place > BEFORE] for column in columns]
+    figures: dict[str, Any] = {}
+    for place, name in enumerate(("", "_interval")):
+        figures[f"watch_accuracy_false_alarm_share{name}"] = float(np.mean([row[place] is not None for row in kept]))
+        figures[f"watch_accuracy_reads_after_fall_median{name}"] = float(np.median(late[place]))
+    return figures
+
+
+def _interval_alarm(right: npt.NDArray[np.bool_]) -> int | None:
+    n = np.arange(1, len(right) + 1)
+    share = np.cumsum(right) / n
+    z2 = 1.96**2
+    upper = (share + z2 / (2 * n) + 1.96 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    below = np.flatnonzero((upper < PROMISED) & (n >= 10))
+    return int(below[0]) + 1 if len(below) else None
+
+
 def measured(found: dict[str, Floats], streams: int) -> dict[str, Any]:
     """The figures of `results/grading.json`, from distances."""
     reference, clean = found["val"], found["test"]
@@ -132,6 +167,7 @@ def measured(found: dict[str, Floats], streams: int) -> dict[str, Any]:
     figures["watch_alarm_after_median"] = figures["watch_alarm_after_median_last_half"]
     figures["watch_false_alarm_share"] = false_alarms_of_500(streams)
     figures["watch_false_alarm_share_films"] = false_alarms(both, len(reference), streams)
+    figures |= falls(streams)
     figures["watch_orders"], figures["watch_streams"] = ORDERS, streams
     figures["watch_n_reference"], figures["watch_n_clean"] = len(both), len(clean)
     return figures

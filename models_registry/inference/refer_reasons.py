@@ -97,3 +97,8 @@ class ReferReason(StrEnum):
         "The scans of this place no longer look like those the model was validated on.",
         "Read the scan yourself until an administrator has looked at the alarm and decided.",
     )
+    ACCURACY_ALARM = (
+        "accuracy_alarm",
+        "Doctors who had not seen the model's answers agreed with them less often than its test promised.",
+        "Read the scan yourself until an administrator has looked at the alarm and decided.",
+    )

@@ -11,6 +11,9 @@ from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import Alarm, AlarmDecision, Grade, ModelVersion
 from models_registry.versions import places
 
+# The site of an alarm that is about all of a version's answers.
+EVERYWHERE = ""
+
 WARNINGS = {
     Grade.Standing.UNTESTED: (
         "The model neither learned from the place where this scan was taken nor was it tested there: how well it reads such "
@@ -37,7 +40,7 @@ def of_all(model: ModelVersion, images: Sequence[Image], blind: Sequence[bool]) 
     """For scans that this version answers now, in their order; what holds at a place is looked up once. `blind`: whether each is
     part of an acceptance test, which is to find out what the version says without them."""
     where = [places.place_of(model.project_id, places.where(image)) for image in images]
-    alarmed = sites_referred(model, {place.site for place in where})
+    alarmed = sites_referred(model, {EVERYWHERE, *(place.site for place in where)})
     known = {place: _at(model, place, alarmed) for place in dict.fromkeys(where)}
     found = []
     for place, is_blind in zip(where, blind, strict=True):
@@ -55,6 +58,8 @@ def _at(model: ModelVersion, place: places.Place, alarmed: Set[str]) -> tuple[st
         reasons.append(ReferReason.SITE_NOT_ACCEPTED)
     if place.site in alarmed:
         reasons.append(ReferReason.WATCH_ALARM)
+    if EVERYWHERE in alarmed:
+        reasons.append(ReferReason.ACCURACY_ALARM)
     return standing, reasons
 
 

@@ -99,4 +99,9 @@ def _alarm_line(row: Alarm) -> str:
         f"{one['decision'].replace('_', ' ')}: {one['reason']} ({one['by']})" for one in told["decisions"]
     )
     people = ", ".join(told["told"]) or "nobody"
-    return f"- Alarm at {row.site} after {row.seen} grades; told: {people}. {decided or 'Not decided yet.'}"
+    what = (
+        f"of its live accuracy after {row.seen} blind reads"
+        if row.site == ""
+        else f"at {row.site} after {row.seen} grades"
+    )
+    return f"- Alarm {what}; told: {people}. {decided or 'Not decided yet.'}"

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from smtplib import SMTPException
 from typing import Final
 
@@ -16,20 +17,28 @@ from images.policies import can, require
 from mediscan_site.core import audit, notices, text
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
-from models_registry.models import Alarm, AlarmDecision, AlarmTold, Grade, WatchStream
+from models_registry.models import Alarm, AlarmDecision, AlarmTold, Grade, ModelVersion, WatchStream
 from models_registry.statistics.martingale import ALARM
 from models_registry.versions import places
+from models_registry.versions.conditions import EVERYWHERE
 from models_registry.watch.streams import LIMIT, Standing
 
 NOTICE: Final = "watch:alarms"
-SUBJECT: Final = "MediScan: the scans of a place no longer look like what a model was validated on"
-TEXT: Final = """The watching of {model} in the project {project} has raised an alarm for a place ({place}).
+SUBJECT: Final = "MediScan: the watching of a model has raised an alarm"
+TEXT: Final = """The watching of {model} in the project {project} has raised an alarm.
 
-After {seen} grades, those of this place no longer look like the scans that the model was validated on. {rule}
+{what} {rule}
 
 Sign in, open Models, then Watching, look at the alarm and decide.
 """
-REFERS: Final = "Until somebody has decided, every scan of the place is referred to a doctor."
+LOOKS: Final = (
+    "After {seen} grades of a place ({place}), its scans no longer look like those that the model was validated on."
+)
+ANSWERS: Final = (
+    "After {seen} blind reads, doctors agree with its answers less often than the test split promised, wherever the scans "
+    "come from."
+)
+REFERS: Final = "Until somebody has decided, every scan that this is about is referred to a doctor."
 TELLS: Final = "The model goes on answering until somebody has decided."
 
 log = logging.getLogger(__name__)
@@ -37,21 +46,37 @@ log = logging.getLogger(__name__)
 
 def raise_if_due(row: WatchStream, standing: Standing) -> Alarm | None:
     """The alarm of a stream that has reached its limit, unless one stands: open, or decided otherwise than to go on."""
-    if row.highest < LIMIT or _stands(row):
+    if row.highest < LIMIT:
         return None
     # A worker that was killed before it could raise the alarm left the stream beyond its limit.
     at = standing.alarm_at or standing.last
-    project = row.model.project
-    alarm = Alarm(
-        project=project,
-        model=row.model,
+    return put(
+        row.model,
         site=row.site,
         score=row.score,
-        rule=project.on_alarm,
-        limit=ALARM,
         log_capital=row.highest,
         seen=standing.seen_at_alarm or standing.seen,
         grade=Grade.objects.filter(pk=at.grade).first() if at else None,
+    )
+
+
+def put(
+    model: ModelVersion, *, site: str, score: str, log_capital: float, seen: int, grade: Grade | None = None
+) -> Alarm | None:
+    """Raise an alarm and tell whoever may decide; None where one of that site stands."""
+    if _stands(model, site):
+        return None
+    project = model.project
+    alarm = Alarm(
+        project=project,
+        model=model,
+        site=site,
+        score=score,
+        rule=project.on_alarm,
+        limit=ALARM,
+        log_capital=log_capital,
+        seen=seen,
+        grade=grade,
     )
     try:
         with transaction.atomic():
@@ -65,8 +90,8 @@ def raise_if_due(row: WatchStream, standing: Standing) -> Alarm | None:
     return alarm
 
 
-def _stands(row: WatchStream) -> bool:
-    newest = Alarm.objects.filter(model=row.model, site=row.site).order_by("-pk").first()
+def _stands(model: ModelVersion, site: str) -> bool:
+    newest = Alarm.objects.filter(model=model, site=site).order_by("-pk").first()
     if newest is None:
         return False
     decision = newest.decisions.order_by("-pk").first()
@@ -113,7 +138,8 @@ def mail_what_waits() -> None:
 def _mail(alarm: Alarm) -> str:
     """By code: a mail is read where the name of an institution may not be known."""
     rule = REFERS if alarm.rule == OnAlarm.REFER else TELLS
-    return TEXT.format(model=alarm.model.code, project=alarm.project.name, place=alarm.site, seen=alarm.seen, rule=rule)
+    what = (ANSWERS if alarm.site == EVERYWHERE else LOOKS).format(seen=alarm.seen, place=alarm.site)
+    return TEXT.format(model=alarm.model.code, project=alarm.project.name, what=what, rule=rule)
 
 
 def decide(*, actor: User, alarm: Alarm, decision: str, reason: str) -> AlarmDecision:
@@ -145,4 +171,8 @@ def capital(alarm: Alarm) -> float:
 
 
 def place_name(alarm: Alarm) -> str:
-    return places.named(alarm.site, places.names(alarm.project_id))
+    return site_name(alarm.site, places.names(alarm.project_id))
+
+
+def site_name(site: str, known: Mapping[str, str]) -> str:
+    return "all places" if site == EVERYWHERE else places.named(site, known)

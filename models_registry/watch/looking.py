@@ -13,7 +13,7 @@ from mediscan_site.core.models import WorkStatus
 from models_registry.models import Grade, ModelVersion, WatchStream
 from models_registry.versions.class_changes import since_training
 from models_registry.versions.reference import Reference
-from models_registry.watch import live, streams
+from models_registry.watch import accuracy, live, streams
 
 DAYS: Final = 90
 COLUMNS: Final = (
@@ -45,7 +45,7 @@ def result(model: ModelVersion) -> dict[str, Any]:
         "why_not": streams.why_not(model),
         "reference": _of_reference(reference, classes) if reference else None,
         "sites": [_of_site(model, site, reference, classes) for site in sites(model)],
-        "labels": live.figures(model),
+        "labels": {**live.figures(model), "test": accuracy.figures(model)},
     }
 
 

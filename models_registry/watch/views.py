@@ -13,6 +13,7 @@ from mediscan_site.core.models import ACTIVE
 from models_registry import selectors as registry
 from models_registry.models import Alarm, BlindRead, ModelVersion, Watch
 from models_registry.versions import places
+from models_registry.versions.conditions import EVERYWHERE
 from models_registry.watch import alarms, forms, reads, selectors, services, streams
 
 SHOWN = 20
@@ -50,7 +51,8 @@ def _alarms(request: HttpRequest, model: ModelVersion, known: dict[str, str]) ->
     return [
         {
             "alarm": row,
-            "place": places.named(row.site, known),
+            "place": alarms.site_name(row.site, known),
+            "of_answers": row.site == EVERYWHERE,
             "capital": alarms.capital(row),
             "form": forms.AlarmForm(auto_id=f"alarm{row.pk}_%s") if may_decide and newest[row.site] == row.pk else None,
         }

@@ -9,8 +9,8 @@ from django.utils import timezone
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from models_registry.acceptance import drawing
-from models_registry.models import DeployedModel, Grade, ModelVersion, Watch
-from models_registry.watch import alarms, looking, streams
+from models_registry.models import BlindRead, DeployedModel, Grade, ModelVersion, Watch
+from models_registry.watch import accuracy, alarms, looking, streams
 
 # What the minute's round looks back; the nightly look counts everything.
 RECENT: Final = timedelta(days=2)
@@ -28,6 +28,8 @@ def watch_streams(pk: int = 0) -> None:
         for site in sorted(set(recent.order_by().values_list("site", flat=True).distinct())):
             if _is_behind(model, site):
                 advance(model, site)
+        if _was_read(model):
+            advance_accuracy(model)
     alarms.mail_what_waits()
     drawing.draw_for_all()
 
@@ -40,6 +42,18 @@ def advance(model: ModelVersion, site: str, *, whole: bool = False) -> None:
             alarms.raise_if_due(*found)
     except Exception:
         log.exception("The stream of %s at %s could not be advanced", model.code, site)
+
+
+def advance_accuracy(model: ModelVersion) -> None:
+    try:
+        accuracy.advance(model)
+    except Exception:
+        log.exception("The live accuracy of %s could not be looked at", model.code)
+
+
+def _was_read(model: ModelVersion) -> bool:
+    since = timezone.now() - RECENT
+    return BlindRead.objects.filter(grade__model=model, read_at__gte=since).exists()
 
 
 def _is_behind(model: ModelVersion, site: str) -> bool:
@@ -64,6 +78,7 @@ def run_watch(pk: int) -> None:
         with work.keep_alive(Watch, pk, attempt):
             for site in looking.sites(row.model):
                 advance(row.model, site, whole=True)
+            advance_accuracy(row.model)
             result = looking.result(row.model)
     except Exception as error:
         log.exception("Watch %s failed", pk)
