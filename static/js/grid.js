@@ -264,7 +264,9 @@ class Grid {
 
   // The next page, when all of this one is labelled: nothing is added to what somebody is about to choose as a whole.
   turn() {
-    const fresh = this.next.filter((tile) => !this.outbox.has(Number(tile.dataset.tile)));
+    // What was labelled here may still have been waiting when these were asked for.
+    const had = (key) => this.tiles.has(key) || this.outbox.has(key);
+    const fresh = this.next.filter((tile) => !had(Number(tile.dataset.tile)));
     if (this.list.querySelector("[data-tile]") || !fresh.length) return;
     this.list.append(...fresh);
     this.next = [];

@@ -65,7 +65,7 @@ def test_two_dozen_scans_take_a_person_a_few_seconds(grid, author):
     assert keys * KEY_S < 10 and time.monotonic() - began < keys * KEY_S + 5
     names = dict(Label.objects.values_list("image", "label_class__name"))
     assert {pk - grid.first for pk, name in names.items() if name == "OPACITY"} == SICK
-    assert page.get_by_text("Nothing to label").is_visible()
+    page.get_by_text("Nothing to label").wait_for()
     # Undo brings back the last batch, chosen, and nothing else.
     press(page, "z")
     page.get_by_text("Taken back: 18.").wait_for()
