@@ -120,6 +120,8 @@ def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
     return grades.annotate(**found)
 
 
+# What `Grade` has under this name.
+COVERED: Final = "covered"
 # Labels that a doctor gives without an answer before them.
 _OWN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION)
 
@@ -134,7 +136,8 @@ def with_covered(grades: QuerySet[Grade], user: Any) -> QuerySet[Grade]:
         | Q(Exists(Label.objects.filter(image=OuterRef("image"), reader=reader, source__in=_OWN)))
     )
     covered = Q(project__reveal_after_read=True, status=WorkStatus.SUCCEEDED) & ~read
-    return grades.annotate(covered=ExpressionWrapper(covered, output_field=BooleanField()))
+    found = {COVERED: ExpressionWrapper(covered, output_field=BooleanField())}
+    return grades.annotate(**found)
 
 
 def grades(user: Any) -> QuerySet[Grade]:
