@@ -11,13 +11,15 @@ from django.apps import apps
 from django.conf import settings
 
 from images import scan_facts
+from images.models import RESEARCH_USE
 from images.project_options import IN_THE_FORM
 from labeling.imports import dialects
 from labeling.imports.asked import FINDING_HELP
+from mediscan_site.core.scopes import Scope
 from mediscan_site.front.templatetags import mediscan
 from models_registry import selectors
 from models_registry.inference.refer_reasons import ReferReason
-from training.engine.config import ASKABLE
+from training.engine.config import OPTIONS
 
 LISTED: Final = settings.BASE_DIR / "words" / "of_others.py"
 OURS: Final = ("core", "images", "labeling", "models_registry", "training")
@@ -51,7 +53,7 @@ def _choices() -> Iterator[str]:
                 for value, name in getattr(field, "choices", None) or ():
                     yield str(name)
                     yield str(value).replace("_", " ").replace(".", " · ")
-    for _value, name in dialects.CHOICES:
+    for _value, name in (*dialects.CHOICES, *Scope.choices):
         yield name
 
 
@@ -59,7 +61,7 @@ def _options() -> Iterator[str]:
     """Labels and help of the options of a project and of a training run."""
     for option in IN_THE_FORM:
         yield from (option.title, option.help)
-    for asked in ASKABLE.values():
+    for asked in OPTIONS.values():
         yield from (asked.label, asked.help)
     yield FINDING_HELP
 
@@ -76,5 +78,6 @@ def _states() -> Iterator[str]:
 
 
 def _reasons() -> Iterator[str]:
+    yield RESEARCH_USE
     for reason in ReferReason:
         yield from (reason.sentence, reason.remedy)
