@@ -52,7 +52,7 @@ def deployed_model(project: Project) -> ModelVersion | None:
 
 def current_deployment(project: Project) -> Deployment | None:
     return (
-        Deployment.objects.select_related("model", "previous__model")
+        Deployment.objects.select_related("model__snapshot", "previous__model")
         .filter(pk__in=DeployedModel.objects.filter(project=project).values("deployment"))
         .first()
     )

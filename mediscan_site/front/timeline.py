@@ -1,7 +1,7 @@
 """What happened to one scan, oldest first, told from the append-only rows themselves: on pages in the reader's language, in the
 API in English."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from labeling.models import ImportFile, Label, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
-from models_registry.selectors import refer_reasons
+from models_registry.policies import visible_grades
+from models_registry.selectors import refer_reasons, with_covered
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Moment:
     object: str = ""
 
 
-def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
+def of_scan(image: Image, user: User | AnonymousUser, *, on_page: bool = False) -> list[Moment]:
     """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind. What others said
-    stays covered from whoever may still have to read the scan."""
+    stays covered from whoever may still have to read the scan; `on_page`: what the model said too (`with_covered`)."""
     moments = [
         Moment(
             image.upload_date,
@@ -41,11 +42,15 @@ def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
             object=image.code,
         )
     ]
+    shown = visible_grades(user).filter(image=image)
+    grades = list(
+        (with_covered(shown, user) if on_page else shown).select_related("model", "prediction", "requested_by")
+    )
     parts: list[Iterator[Moment]] = [_imports(image), _labels(image, user), _reviews(image, user)]
     if Image.objects.filter(covered(user), pk=image.pk).exists():
-        parts += [_grades(image)]
+        parts += [_grades(grades)]
     else:
-        parts += [_snapshots(image), _grades(image), _reads(image), _feedback(image)]
+        parts += [_snapshots(image), _grades(grades), _reads(image), _feedback(grades)]
     for part in parts:
         moments.extend(part)
     return sorted(moments, key=lambda moment: moment.at)
@@ -87,8 +92,8 @@ def _snapshots(image: Image) -> Iterator[Moment]:
         yield Moment(row.snapshot.created_at, "dataset", text, by, object=row.snapshot.code)
 
 
-def _grades(image: Image) -> Iterator[Moment]:
-    for row in Grade.objects.filter(image=image, blind=False).select_related("model", "prediction", "requested_by"):
+def _grades(grades: Iterable[Grade]) -> Iterator[Moment]:
+    for row in grades:
         at = row.finished_at or row.created_at
         yield Moment(at, "grade", _grade_text(row), row.requested_by.username, row.error, object=str(row.pk))
 
@@ -96,6 +101,8 @@ def _grades(image: Image) -> Iterator[Moment]:
 def _grade_text(row: Grade) -> str:
     if row.status != WorkStatus.SUCCEEDED:
         return _("grade by %(model)s: %(status)s") % {"model": row.model.code, "status": _(row.status)}
+    if row.covered:
+        return _("graded by %(model)s: covered until you have read the scan") % {"model": row.model.code}
     told = {"model": row.model.code, "answer": row.prediction.name if row.prediction else _("nothing")}
     if row.decision == Grade.Decision.ANSWER:
         return _("graded by %(model)s: %(answer)s, answered") % told
@@ -112,8 +119,9 @@ def _reads(image: Image) -> Iterator[Moment]:
         yield Moment(row.created_at, "read", text, row.reader.username, row.comment, object=str(row.referral_id))
 
 
-def _feedback(image: Image) -> Iterator[Moment]:
-    for row in Feedback.objects.filter(grade__image=image).select_related("author", "correct_class"):
+def _feedback(grades: Iterable[Grade]) -> Iterator[Moment]:
+    told = [grade.pk for grade in grades if not grade.covered]
+    for row in Feedback.objects.filter(grade__in=told).select_related("author", "correct_class"):
         right = {"name": row.correct_class.name if row.correct_class else ""}
         wrong = _("grade is wrong, %(name)s is right") % right if row.correct_class else _("grade is wrong")
         text = _("grade is right") if row.correct else wrong

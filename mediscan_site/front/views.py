@@ -15,7 +15,7 @@ from images import selectors as image_selectors
 from images import services as images
 from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
-from images.models import Image
+from images.models import Image, Project
 from images.policies import can, visible_projects
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
@@ -113,7 +113,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
-    project, version = found.project, {"version": found.version}
+    project = found.project
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
         "scan": found,
@@ -121,12 +121,19 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "labels": label_history(found, request.user),
         "grades": known,
         "heat": _over(request, known),
-        "moments": timeline.of_scan(found, request.user),
+        "acceptable": _acceptable(known),
+        "moments": timeline.of_scan(found, request.user, on_page=True),
         "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
-        "label_form": LabelForm(project=project, initial=version),
-        "review_form": ReviewForm(project=project, initial=version),
+        **_scan_forms(project, {"version": found.version}),
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
+    }
+
+
+def _scan_forms(project: Project, version: dict[str, int]) -> dict[str, Any]:
+    return {
+        "label_form": LabelForm(project=project, initial=version),
+        "review_form": ReviewForm(project=project, initial=version),
     }
 
 
@@ -135,6 +142,12 @@ def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
     answered = [grade for grade in known if grade.status == WorkStatus.SUCCEEDED and not grade.covered]
     asked = request.GET.get("heat", "")
     return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
+
+
+def _acceptable(known: Sequence[Grade]) -> bool:
+    """Whether the newest answer may be taken as the label by whoever sees this page: nobody takes what they have not seen."""
+    newest = next((grade for grade in known if grade.status == WorkStatus.SUCCEEDED), None)
+    return newest is not None and not newest.covered
 
 
 def _first(request: HttpRequest) -> int | None:
@@ -146,7 +159,7 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user)}
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user, on_page=True)}
     return respond(request, "front/scan_timeline.html", context)
 
 

@@ -64,7 +64,7 @@ def grade_batch(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _context(request: HttpRequest, batch: GradeBatch) -> dict[str, Any]:
-    rows = selectors.results(batch, request.GET.get("outcome"))
+    rows = selectors.results(batch, request.GET.get("outcome"), shown_to=request.user)
     page = keyset_page(rows, ordering="id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     selectors.with_grades(page.rows, batch, shown_to=request.user)
     return {
