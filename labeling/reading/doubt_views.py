@@ -23,7 +23,10 @@ def doubts(request: HttpRequest, pk: int) -> HttpResponse:
         _keep(request, project)
         return redirect(request.get_full_path())
     page = keyset_page(
-        label_doubts(project), ordering="-suggested_probability", cursor=request.GET.get("cursor"), size=PAGE_SIZE
+        label_doubts(project, request.user),
+        ordering="-suggested_probability",
+        cursor=request.GET.get("cursor"),
+        size=PAGE_SIZE,
     )
     return respond(request, "labeling/doubts.html", {"project": project, "page": page})
 

@@ -30,10 +30,10 @@ def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
     return rows.prefetch_related("reviews__reviewer").order_by("id")
 
 
-def label_doubts(project: Project) -> QuerySet[LabelDoubt]:
-    """Labels that a model contradicts, while they are still the current ones."""
+def label_doubts(project: Project, user: User | AnonymousUser) -> QuerySet[LabelDoubt]:
+    """Labels that a model contradicts, while they are still the current ones and this user sees them."""
     open_ones = {"image__erased_at__isnull": True, "image__hold": "", "image__label_class": F("given")}
-    rows = LabelDoubt.objects.filter(image__project=project, **open_ones)
+    rows = LabelDoubt.objects.filter(~policies.covered(user, "image__"), image__project=project, **open_ones)
     return rows.select_related("image", "given", "suggested")
 
 

@@ -121,7 +121,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "grades": known,
         "heat": _over(request, known),
         "moments": timeline.of_scan(found, request.user),
-        "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
+        "lookalikes": near_duplicates(found, request.user)[:LOOKALIKES_SHOWN],
         "label_form": LabelForm(project=project, initial=version),
         "review_form": ReviewForm(project=project, initial=version),
         "may_edit": can(request.user, "upload_image", project),

@@ -39,7 +39,7 @@ def bounded(number: int) -> str:
 WAITING: dict[str, Callable[[User, Project], QuerySet[Any]]] = {
     "referred": lambda user, project: referrals(project),
     "blind": blind_reads,
-    "doubts": lambda user, project: label_doubts(project),
+    "doubts": lambda user, project: label_doubts(project, user),
 }
 
 
