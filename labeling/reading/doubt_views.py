@@ -31,7 +31,10 @@ def doubts(request: HttpRequest, pk: int) -> HttpResponse:
         _decide(request, project)
         return redirect("doubts", pk)
     page = keyset_page(
-        label_doubts(project), ordering="-suggested_probability", cursor=request.GET.get("cursor"), size=PAGE_SIZE
+        label_doubts(project, request.user),
+        ordering="-suggested_probability",
+        cursor=request.GET.get("cursor"),
+        size=PAGE_SIZE,
     )
     return respond(request, "labeling/doubts.html", {"project": project, "page": page, **_read(request, project, page)})
 

@@ -123,7 +123,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "heat": _over(request, known),
         "acceptable": _acceptable(known),
         "moments": timeline.of_scan(found, request.user, on_page=True),
-        "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
+        "lookalikes": near_duplicates(found, request.user)[:LOOKALIKES_SHOWN],
         **_scan_forms(project, {"version": found.version}),
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
