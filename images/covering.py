@@ -2,7 +2,7 @@
 they had no label, and filters find them so."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
@@ -102,4 +102,4 @@ def cover_image(rows: QuerySet[T], user: User | AnonymousUser) -> QuerySet[T]:
     """The same rows, loaded with their `image`, which shows no label where it is covered."""
     marked = rows.annotate(is_covered=ExpressionWrapper(covered(user, "image__"), output_field=BooleanField()))
     marked._iterable_class = _CoveredImage
-    return marked
+    return cast("QuerySet[T]", marked)

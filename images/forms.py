@@ -70,7 +70,7 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         model = Project
         fields = ("name", *(option.name for option in IN_THE_FORM))
         labels = {option.name: said(option.title) for option in IN_THE_FORM}
-        help_texts = {option.name: said(option.help) for option in IN_THE_FORM if option.help}
+        help_texts = {option.name: said(str(option.help)) for option in IN_THE_FORM if option.help}
         widgets = {
             option.name: forms.Textarea(attrs={"rows": 2}) for option in IN_THE_FORM if option.kind == "statement"
         }

@@ -43,7 +43,7 @@ class Option:
     @property
     def title(self) -> str:
         """Over its field of the form."""
-        return self.label or self.name.replace("_", " ").capitalize()
+        return str(self.label or self.name.replace("_", " ").capitalize())
 
 
 _ROWS: Final = (

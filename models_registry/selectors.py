@@ -123,6 +123,7 @@ def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
 
 # What `Grade` has under this name.
 COVERED: Final = "covered"
+IS_COVERED: Final = Q(**{COVERED: True})
 # Labels that a doctor gives without an answer before them.
 _OWN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION)
 

@@ -60,7 +60,7 @@ def _choices() -> Iterator[str]:
 def _options() -> Iterator[str]:
     """Labels and help of the options of a project and of a training run."""
     for option in IN_THE_FORM:
-        yield from (option.title, option.help)
+        yield from (option.title, str(option.help))
     for asked in OPTIONS.values():
         yield from (asked.label, asked.help)
     yield FINDING_HELP

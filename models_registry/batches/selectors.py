@@ -13,7 +13,7 @@ from mediscan_site.core import text
 from mediscan_site.core.models import User
 from models_registry.batches.policies import visible_batches
 from models_registry.models import Grade, GradeBatch, GradeBatchItem
-from models_registry.selectors import deployed_model, with_covered, with_earlier
+from models_registry.selectors import IS_COVERED, deployed_model, with_covered, with_earlier
 
 CHUNK: Final = 500
 # Outcomes that tell what an answer is.
@@ -48,7 +48,7 @@ def results(batch: GradeBatch, outcome: str | None = None, *, shown_to: Any = No
     wanted = text.choice(outcome, attr="outcome", choices=GradeBatchItem.Outcome.values)
     if wanted in TELLING and shown_to is not None and batch.project.reveal_after_read:
         mine = with_covered(Grade.objects.filter(pk=OuterRef("grade"), blind=False), shown_to)
-        rows = rows.filter(~Exists(mine.filter(covered=True)))
+        rows = rows.filter(~Exists(mine.filter(IS_COVERED)))
     return rows.filter(outcome=wanted) if wanted else rows
 
 
