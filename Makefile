@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-viewing bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -90,6 +90,9 @@ security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQ
 bench-security: setup-dev ## requests a second of the web processes beside gunicorn's (BASE=folder: another checkout, served by gunicorn)
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.web $(if $(BASE),--base "$(BASE)")
 
+bench-reading-grid: setup-dev ## a person with three keys a second labels 200 scans in a grid, in Chromium; two minutes
+	$(PY) -m benchmarks.reading_grid
+
 bench-bridge: setup-dev ## instances a second that the bridge brings from a real Orthanc, beside an older one's (BASE=folder); some minutes
 	$(PY) -m benchmarks.bridge $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
@@ -100,8 +103,24 @@ format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
+# Sorted, and without places and dates, so that a change of the code changes no line of the catalogue. Values are checked by
+# tests/site/test_translations.py: msgfmt takes the per cent sign of a sentence for one.
+CATALOGUE := locale/de/LC_MESSAGES/django
+messages: setup-dev ## gather the words of pages for translators and compile the catalogues (needs gettext)
+	@command -v xgettext >/dev/null || { echo "make messages needs GNU gettext (Debian, Ubuntu: apt install gettext)"; exit 1; }
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py gather_words
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemessages --locale de --no-location --no-obsolete --no-wrap \
+	    --ignore $(VENV) --ignore tests --ignore benchmarks --ignore shared
+	msgattrib --sort-output --no-obsolete --no-wrap -o $(CATALOGUE).po $(CATALOGUE).po
+	sed -i '/^"POT-Creation-Date:/d' $(CATALOGUE).po
+	msgfmt --check-header --check-domain -o $(CATALOGUE).mo $(CATALOGUE).po
+	@msgattrib --untranslated --no-wrap $(CATALOGUE).po | grep -c '^msgid' | xargs -I N echo "entries without German, the head among them: N"
+
 hooks: setup-dev ## have ruff, djLint and the import law run before each commit
 	$(VENV)/bin/pre-commit install
+
+bench-reading: setup-dev ## from the key to the next scan painted, beside an older checkout's (BASE=folder DATA=folder), and 100 labels over a bad line
+	$(PY) -m benchmarks.reading --line --base "$(BASE)" $(if $(DATA),--data "$(DATA)")
 
 bench-tests: setup-dev ## processor time of the test suite compared with an older commit (BASE=commit, ROUNDS=n); half an hour a round
 	$(PY) -m benchmarks.suite $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")

@@ -2,15 +2,17 @@
 they had no label, and filters find them so."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from django.db.models.query import ModelIterable
 
 from images.models import ApprovalStatus, Image, LabelStatus
 from mediscan_site.core.models import User
 
-Rule = Callable[[User | AnonymousUser], Q]
+# Called with the user and the path from a row to its scan ("" or "image__").
+Rule = Callable[[User | AnonymousUser, str], Q]
 # What a scan without a label has in these columns.
 BARE = {
     "label_class": None,
@@ -18,6 +20,7 @@ BARE = {
     "label_status": LabelStatus.UNLABELED,
     "approval_status": ApprovalStatus.PENDING,
 }
+T = TypeVar("T", bound=Model)
 _rules: list[Rule] = []
 _uses: list[Callable[[User | AnonymousUser], bool]] = []
 
@@ -34,10 +37,10 @@ def register_use(use: Callable[[User | AnonymousUser], bool]) -> Callable[[User 
     return use
 
 
-def covered(user: User | AnonymousUser) -> Q:
+def covered(user: User | AnonymousUser, path: str = "") -> Q:
     found = Q(pk__in=[])
     for rule in _rules:
-        found |= rule(user)
+        found |= rule(user, path)
     return found
 
 
@@ -71,9 +74,21 @@ class _Covered(ModelIterable[Image]):
     def __iter__(self) -> Iterator[Image]:
         for image in super().__iter__():
             if vars(image).pop("is_covered", False):
-                for name, value in BARE.items():
-                    setattr(image, name, value)
+                _bare(image)
             yield image
+
+
+class _CoveredImage(ModelIterable[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        for row in super().__iter__():
+            if vars(row).pop("is_covered", False):
+                _bare(row.image)
+            yield row
+
+
+def _bare(image: Image) -> None:
+    for name, value in BARE.items():
+        setattr(image, name, value)
 
 
 def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
@@ -81,3 +96,10 @@ def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]
     marked = scans.annotate(is_covered=ExpressionWrapper(covered(user), output_field=BooleanField()))
     marked._iterable_class = _Covered
     return marked
+
+
+def cover_image(rows: QuerySet[T], user: User | AnonymousUser) -> QuerySet[T]:
+    """The same rows, loaded with their `image`, which shows no label where it is covered."""
+    marked = rows.annotate(is_covered=ExpressionWrapper(covered(user, "image__"), output_field=BooleanField()))
+    marked._iterable_class = _CoveredImage
+    return cast("QuerySet[T]", marked)

@@ -49,7 +49,10 @@ def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
     rows = Label.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
-    return rows.filter(Q(reader=user.pk) | ~covered(user, "image__"))
+    # Of a scan that is given again not even what the reader said before: it would tell that it is one.
+    later = Q(created_at__gt=timezone.now() - HELD) & Q(created_at__gt=OuterRef("annotation_date"))
+    given = Read.objects.filter(later, image=OuterRef("image"), reader=user.pk or 0, kind__in=HIDDEN)
+    return rows.filter(Q(reader=user.pk) & ~Exists(given) | ~covered(user, "image__"))
 
 
 def visible_reviews(user: User | AnonymousUser) -> QuerySet[Review]:
@@ -96,8 +99,8 @@ def gold_unread(user: User) -> QuerySet[GoldScan]:
 
 
 @covering.register
-def covers(user: User | AnonymousUser) -> Q:
-    return covered(user)
+def covers(user: User | AnonymousUser, path: str) -> Q:
+    return covered(user, path)
 
 
 @covering.register_use

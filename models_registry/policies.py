@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.policies import visible_projects
 from labeling.models import Snapshot
+from labeling.policies import covered
 from models_registry.models import (
     AcceptanceTest,
     Alarm,
@@ -45,7 +46,9 @@ def visible_grades(user: Any) -> QuerySet[Grade]:
 
 
 def visible_feedback(user: Any) -> QuerySet[Feedback]:
-    return Feedback.objects.filter(grade__project__in=visible_projects(user), grade__image__erased_at__isnull=True)
+    """Not what another said of a scan that this user is still to read by themselves."""
+    rows = Feedback.objects.filter(grade__project__in=visible_projects(user), grade__image__erased_at__isnull=True)
+    return rows.filter(Q(author=user.pk) | ~covered(user, "grade__image__"))
 
 
 def visible_snapshots(user: Any) -> QuerySet[Snapshot]:
@@ -69,9 +72,10 @@ def visible_blind_reads(user: Any) -> QuerySet[BlindRead]:
 
 
 def visible_answers(user: Any) -> QuerySet[ScanAnswer]:
-    """What evaluations heard of single scans: not of a scan that this user is reading blind."""
+    """What evaluations heard of single scans: not of a scan that this user is reading blind, or whose label is covered."""
     return ScanAnswer.objects.filter(
         ~Exists(_read_blind(user).filter(grade__image=OuterRef("image"))),
+        ~covered(user, "image__"),
         evaluation__model__project__in=visible_projects(user),
         image__erased_at__isnull=True,
     )

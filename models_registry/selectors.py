@@ -17,6 +17,7 @@ from django.db.models import (
     When,
 )
 
+from images.covering import cover_image
 from images.models import Project
 from labeling.models import Label, Snapshot
 from mediscan_site.core.models import WorkStatus
@@ -120,6 +121,9 @@ def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
     return grades.annotate(**found)
 
 
+# What `Grade` has under this name.
+COVERED: Final = "covered"
+IS_COVERED: Final = Q(**{COVERED: True})
 # Labels that a doctor gives without an answer before them.
 _OWN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION)
 
@@ -134,19 +138,18 @@ def with_covered(grades: QuerySet[Grade], user: Any) -> QuerySet[Grade]:
         | Q(Exists(Label.objects.filter(image=OuterRef("image"), reader=reader, source__in=_OWN)))
     )
     covered = Q(project__reveal_after_read=True, status=WorkStatus.SUCCEEDED) & ~read
-    return grades.annotate(covered=ExpressionWrapper(covered, output_field=BooleanField()))
+    found = {COVERED: ExpressionWrapper(covered, output_field=BooleanField())}
+    return grades.annotate(**found)
 
 
 def grades(user: Any) -> QuerySet[Grade]:
     """With all that a line of the history shows, in a fixed number of queries."""
+    said = policies.visible_feedback(user).select_related("author", "correct_class").order_by("pk")
+    rows = cover_image(with_covered(with_earlier(policies.visible_grades(user)), user), user)
     return (
-        with_covered(with_earlier(policies.visible_grades(user)), user)
-        .select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
+        rows.select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
         .defer(*LONG_COLUMNS)
-        .prefetch_related(
-            Prefetch("feedback", queryset=Feedback.objects.select_related("author", "correct_class").order_by("pk")),
-            "project__class_rows",
-        )
+        .prefetch_related(Prefetch("feedback", queryset=said), "project__class_rows")
     )
 
 

@@ -126,7 +126,13 @@ def deploy(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.DeployForm(request.POST, refused=not verdict.passed)
     if form.is_valid():
         reason = form.cleaned_data["override_reason"]
-        attempt(request, deploying.deploy, said=f"{version.code} is deployed.", model=version, override_reason=reason)
+        attempt(
+            request,
+            deploying.deploy,
+            said=gettext("%(model)s is deployed.") % {"model": version.code},
+            model=version,
+            override_reason=reason,
+        )
     form_message(request, form)
     return redirect("model", pk)
 
@@ -137,7 +143,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.EvaluateForm(request.POST, user=caller(request), model=version)
     if form.is_valid():
         snapshot = form.cleaned_data["snapshot"]
-        attempt(request, request_evaluation, said="Evaluation queued.", model=version, snapshot=snapshot)
+        attempt(request, request_evaluation, said=gettext("Evaluation queued."), model=version, snapshot=snapshot)
     form_message(request, form)
     return redirect("model", pk)
 
@@ -145,7 +151,9 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, deploying.rollback, said="Rolled back: the previous version serves again.", project=project)
+    done = attempt(
+        request, deploying.rollback, said=gettext("Rolled back: the previous version serves again."), project=project
+    )
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 
@@ -222,7 +230,7 @@ def feedback(request: HttpRequest, pk: int) -> HttpResponse:
     grade = get_object_or_404(selectors.grades(request.user).filter(covered=False), pk=pk)
     form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
-        attempt(request, give_feedback, said="Thank you, recorded.", grade=grade, **form.cleaned_data)
+        attempt(request, give_feedback, said=gettext("Thank you, recorded."), grade=grade, **form.cleaned_data)
     form_message(request, form)
     return redirect("grade_detail", pk)
 

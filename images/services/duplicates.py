@@ -9,17 +9,18 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from images import similarity
+from images import covering, similarity
 from images.models import Image, NearDuplicate
 from images.renditions import tile
 from images.services.erasure import on_erase
 from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError
-from mediscan_site.core.models import Blob
+from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage.envelope import DamagedObject
 
 log = logging.getLogger(__name__)
@@ -56,13 +57,12 @@ def compare_project(project_id: int, *, budget_s: float) -> int:
     return _pending().filter(project=project_id).count()
 
 
-def near_duplicates(image: Image) -> list[Image]:
-    """The scans that show the same picture as this one, in order of their number."""
+def near_duplicates(image: Image, user: User | AnonymousUser | None = None) -> list[Image]:
+    """The scans that show the same picture as this one, in order of their number. With `user`: as that user sees them."""
     pairs = NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).values_list("first", "second")
     others = {pk for pair in pairs for pk in pair} - {image.pk}
-    return list(
-        Image.objects.filter(pk__in=others, erased_at__isnull=True).select_related("label_class").order_by("pk")
-    )
+    rows = Image.objects.filter(pk__in=others, erased_at__isnull=True).select_related("label_class").order_by("pk")
+    return list(rows if user is None else covering.cover(rows, user))
 
 
 def pairs_of(project_id: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from images.covering import cover
 from images.models import Image, Project
 from images.services.outgoing import outgoing
 from labeling.exports import text as export_text
@@ -42,13 +43,15 @@ class Leaving:
 
 @dataclass
 class Parcel:
-    """What goes into one ZIP. `name`: its top folder. `done` is called with the number of scans that have gone in."""
+    """What goes into one ZIP. `name`: its top folder. `done` is called with the number of scans that have gone in. `reader`: whom
+    it says no more than their pages do; None: all."""
 
     name: str
     project: Project
     snapshot: Snapshot | None
     scans: Callable[[], Iterator[Leaving]]
     remake: bool = False
+    reader: User | None = None
     done: Callable[[int], None] = lambda number: None
     paths: dict[int, str] = field(default_factory=dict)
     remade: list[str] = field(default_factory=list)
@@ -68,7 +71,7 @@ class Parcel:
             yield f"{self.name}/{path}", made[0]
             self.done(len(self.paths))
         yield f"{self.name}/labels.csv", text.getvalue().encode()
-        yield f"{self.name}/labels_history.csv", export_text.history(self.paths)
+        yield f"{self.name}/labels_history.csv", export_text.history(self.paths, self.reader)
         facts = export_text.facts(self.project, self.snapshot, scans=len(self.paths), remade=self.remade)
         yield f"{self.name}/metadata.json", json.dumps(facts, indent=2, ensure_ascii=False).encode()
         yield f"{self.name}/README.txt", export_text.notice(facts, self.snapshot).encode()
@@ -103,15 +106,15 @@ def _members(snapshot: Snapshot) -> Iterator[Leaving]:
         yield Leaving(member.image, member.label_class.name, member.split)
 
 
-def of_scans(name: str, project: Project, scans: Any, *, files: str) -> Parcel:
-    """The scans of a queryset as they are now. Those that are held back are left out."""
-    rows = scans.filter(hold="").select_related("metadata", "project", "blob", "label_class")
+def of_scans(name: str, project: Project, scans: Any, *, files: str, reader: User) -> Parcel:
+    """The scans of a queryset as this reader sees them now. Those that are held back are left out."""
+    rows = cover(scans.filter(hold="").select_related("metadata", "project", "blob", "label_class"), reader)
 
     def found() -> Iterator[Leaving]:
         for image in in_chunks(rows):
             yield Leaving(image, image.label_class.name if image.label_class else "", image.split or "")
 
-    return Parcel(name, project, None, found, files == Export.Files.RENDITIONS)
+    return Parcel(name, project, None, found, files == Export.Files.RENDITIONS, reader)
 
 
 def in_chunks(rows: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from images.models import Image, Project
 from images.services.naming import named_patient
 from labeling.exports.selectors import chosen_scans
 from labeling.models import Export, Snapshot, SnapshotMember
-from labeling.policies import require
+from labeling.policies import covered, require
 from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.http.idempotency import forget_answers_of
@@ -59,8 +59,15 @@ def _without_raw_patient(actor: User, project: Project, filters: dict[str, str])
 
 
 def open_export(*, actor: User, export: Export) -> tuple[BinaryIO, Blob]:
-    """The ZIP as a stream. Audited as a download. Conflict when it is not ready yet, or already gone."""
+    """The ZIP as a stream. Audited as a download. Conflict when it is not ready yet, or already gone; Forbidden while the actor is
+    still to read scans of the project by themselves, and somebody else asked for this ZIP: it says what that one may know."""
     require(actor, "view_project", export.project)
+    if export.snapshot_id is None and export.created_by_id != actor.pk:
+        scans = Image.objects.filter(covered(actor), project=export.project_id, erased_at__isnull=True)
+        if scans.exists():
+            raise Forbidden(
+                "It says what others see in scans that you are to read by yourself. Make an export of your own."
+            )
     return open_audited(_blob(export), action="export.download", actor=actor, obj=export, project=export.project_id)
 
 

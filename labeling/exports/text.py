@@ -10,7 +10,9 @@ from django.utils import timezone
 from images.models import RESEARCH_USE, Image, Metadata, Project, ProjectClass
 from images.scan_facts import EXAM_FIELDS, EXPORTED
 from labeling.models import Label, Review, Snapshot, SnapshotLeftOut
+from labeling.policies import visible_labels, visible_reviews
 from mediscan_site.core.http.csv import quoted
+from mediscan_site.core.models import User
 
 # What is treated as identifying is left out. `pseudonym` says that `patient` is one already.
 HEADER: Final = (
@@ -48,26 +50,30 @@ def cell(value: Any) -> Any:
     return quoted(value.isoformat() if hasattr(value, "isoformat") else value)
 
 
-def history(paths: Mapping[int, str]) -> bytes:
-    """Who said what about which scan and when, oldest first per scan. Free text is left out. `paths`: scan to its path."""
+def history(paths: Mapping[int, str], reader: User | None = None) -> bytes:
+    """Who said what about which scan and when, oldest first per scan. Free text is left out. `paths`: scan to its path. `reader`:
+    only what this one may see."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(HISTORY)
     keys = sorted(paths)
     for start in range(0, len(keys), CHUNK):
-        events = sorted(_events(keys[start : start + CHUNK]), key=lambda event: event[:3])
+        events = sorted(_events(keys[start : start + CHUNK], reader), key=lambda event: event[:3])
         writer.writerows([cell(paths[image]), *map(cell, line)] for image, _, _, line in events)
     return text.getvalue().encode()
 
 
-def _events(images: Sequence[int]) -> Iterator[tuple[int, Any, int, tuple[Any, ...]]]:
+def _events(images: Sequence[int], seen_by: User | None) -> Iterator[tuple[int, Any, int, tuple[Any, ...]]]:
     """Scan, time, order within it, and the cells of the line after the scan."""
-    for label in Label.objects.filter(image__in=images).select_related("label_class", "reader"):
+    labels = Label.objects.all() if seen_by is None else visible_labels(seen_by)
+    for label in labels.filter(image__in=images).select_related("label_class", "reader"):
         reader = label.reader.username if label.reader else MODEL
         about = (reader, label.round, label.source, _said(label.label_class), "", "", label.confidence_score)
         yield label.image_id, label.annotation_date, 0, (label.annotation_date, "label", *about)
-    reviews = Review.objects.filter(image__in=images)
-    for review in reviews.select_related("label__label_class", "new_label__label_class", "reviewer"):
+    reviews = Review.objects.all() if seen_by is None else visible_reviews(seen_by)
+    for review in reviews.filter(image__in=images).select_related(
+        "label__label_class", "new_label__label_class", "reviewer"
+    ):
         new = _said(review.new_label.label_class) if review.new_label else ""
         decision = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
         yield review.image_id, review.created_at, 1, (review.created_at, "review", *decision)

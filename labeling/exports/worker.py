@@ -88,7 +88,8 @@ def _parcel(job: Export) -> tuple[parcel.Parcel, int]:
         members = job.snapshot.members.filter(image__erased_at__isnull=True, image__hold="")
         return parcel.of_snapshot(job.snapshot, files=job.files), members.count()
     scans = chosen_scans(job.created_by, job.project, job.filters)
-    return parcel.of_scans(f"export{job.pk:03d}", job.project, scans, files=job.files), scans.filter(hold="").count()
+    leaving = parcel.of_scans(f"export{job.pk:03d}", job.project, scans, files=job.files, reader=job.created_by)
+    return leaving, scans.filter(hold="").count()
 
 
 def _keep(job: Export, attempt: int, blob: Blob, scans: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from labeling.models import GoldScan, Label, Lease, Read
 from labeling.policies import HELD, HIDDEN, gold_unread
 from labeling.reading.change import Current, hold
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
-from mediscan_site.core import tidy
+from mediscan_site.core import audit, tidy
 from mediscan_site.core.models import User
 
 # So many other scans lie between a read and its repetition, at least.
@@ -70,6 +70,22 @@ def _said(current: Current, actor: User, values: dict[str, Any], read: Read) -> 
     Lease.objects.filter(image=image, task=Lease.Task.LABEL, holder=actor).delete()
     record_label(image, actor, label)
     return LabelOutcome(image, label, changed=True)
+
+
+def withdraw(current: Current, actor: User) -> LabelOutcome | None:
+    """What the actor said of a scan that only measures them is taken back, never the label that it has and they do not see;
+    None for any other scan."""
+    image = current.image
+    read = recent(actor).filter(image=image).order_by("-pk").first()
+    if read is None and not _is_gold(current, actor):
+        return None
+    if read is None or read.label_id is None:
+        return LabelOutcome(image, None, changed=False)
+    hold(current)
+    give_again(read)
+    action = "label.withdraw" if image.project.reads_wanted == 1 else "reads.withdraw"
+    audit.record(action, actor=actor, obj=image, project=image.project_id, details={"label": read.label_id})
+    return LabelOutcome(image, None, changed=True)
 
 
 def give_again(read: Read) -> None:

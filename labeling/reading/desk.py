@@ -19,10 +19,9 @@ from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
+from mediscan_site.core.http.pages import MOST_COUNTED
 
 READY = MAX_N
-# More are not counted: they do not make a reader's day any longer.
-MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)

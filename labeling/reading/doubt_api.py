@@ -61,7 +61,7 @@ class ProjectDoubtsViewSet(ProjectViewSet):
         project = self.get_object()
         policies.require(request.user, "review_label", project)
         shape = LabelDoubtSerializer
-        doubts = selectors.label_doubts(project)
+        doubts = selectors.label_doubts(project, request.user)
         return self.rows_below(
             request,
             doubts,

@@ -1,9 +1,10 @@
 """Read queries about labels, reviews, doubts and the queue."""
 
 from collections.abc import Collection
+from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
@@ -11,7 +12,11 @@ from images.policies import allowing
 from labeling import policies
 from labeling.models import Label, LabelDoubt, Lease, Review
 from labeling.reading.queue import waits
+from mediscan_site.core.database import upto
+from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.models import User
+
+PROJECTS_AT_ONCE: Final = 50
 
 
 def labels(user: User | AnonymousUser) -> QuerySet[Label]:
@@ -30,10 +35,10 @@ def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
     return rows.prefetch_related("reviews__reviewer").order_by("id")
 
 
-def label_doubts(project: Project) -> QuerySet[LabelDoubt]:
-    """Labels that a model contradicts, while they are still the current ones."""
+def label_doubts(project: Project, user: User | AnonymousUser) -> QuerySet[LabelDoubt]:
+    """Labels that a model contradicts, while they are still the current ones and this user sees them."""
     open_ones = {"image__erased_at__isnull": True, "image__hold": "", "image__label_class": F("given")}
-    rows = LabelDoubt.objects.filter(image__project=project, **open_ones)
+    rows = LabelDoubt.objects.filter(~policies.covered(user, "image__"), image__project=project, **open_ones)
     return rows.select_related("image", "given", "suggested")
 
 
@@ -44,13 +49,18 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
 
 
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
-    """How many scans wait for this user in each queue of each project: one query, however many there are. Where a project wants
-    several readers, or readers of it disagree, also `to_adjudicate`."""
-    tasks = Lease.Task.values
-    scans = Image.objects.filter(project__in=projects).order_by().values("project")
-    counts = scans.annotate(**{task: Count("pk", filter=waits(user, task)) for task in tasks})
-    waiting = {pk: dict(zip(tasks, numbers, strict=True)) for pk, *numbers in counts.values_list("project", *tasks)}
-    return {project.pk: _named(project, waiting.get(project.pk, dict.fromkeys(tasks, 0))) for project in projects}
+    """How many scans wait for this user in each queue of each project, counted to one more than MOST_COUNTED: one query for many
+    projects. Where a project wants several readers, or readers of it disagree, also `to_adjudicate`."""
+    tasks, rows = Lease.Task.values, list(projects)
+    found: dict[int, dict[str, int]] = {}
+    waiting = {task: Image.objects.filter(waits(user, task)) for task in tasks}
+    for start in range(0, len(rows), PROJECTS_AT_ONCE):
+        some = rows[start : start + PROJECTS_AT_ONCE]
+        asked = {f"{task}_{one.pk}": waiting[task].filter(project=one) for task in tasks for one in some}
+        counts = {name: upto(scans, MOST_COUNTED) for name, scans in asked.items()}
+        numbers: Any = User.objects.filter(pk=user.pk or 0).values(**counts).first() or dict.fromkeys(asked, 0)
+        found |= {one.pk: _named(one, {task: numbers[f"{task}_{one.pk}"] for task in tasks}) for one in some}
+    return found
 
 
 def _named(project: Project, counts: dict[str, int]) -> dict[str, int]:

@@ -132,6 +132,8 @@ def _close(reads: Sequence[Read], label: Label) -> None:
 
 def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     """The actor's own read is taken back, and the scan wants a reader more; None where there is none to take back."""
+    if (known := again.withdraw(current, actor)) is not None:
+        return known
     if not _is_open(current) or not Read.objects.filter(image=current.image, reader=actor, active=True).exists():
         return None
     hold(current)

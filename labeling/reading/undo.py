@@ -56,19 +56,20 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
 def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
     """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
     require(actor, RIGHTS[Lease.Task.LABEL], image.project)
-    mine = Decision.objects.filter(image=image, actor=actor, task=Lease.Task.LABEL, undoes=None, undone__isnull=True)
-    last = mine.select_related("label_before", "review").order_by("-pk").first()
-    if last is None:
+    last = _last_label(_labels(actor, image.project, Lease.Task.LABEL).filter(image=image))
+    if last is None or not last.can_be_undone:
         raise Conflict(NOTHING, code="nothing_to_undo")
-    return change(image, expected_version=expected_version, decide=lambda current: _restore(current, last, actor))
+    return change(image, expected_version=expected_version, decide=lambda current: _undo(current, last, actor))
 
 
 def last_done(actor: User, project: Project, task: str) -> Last | None:
     """The newest of what the actor said, and has not taken back; None when there is nothing."""
-    if task == Lease.Task.REVIEW:
-        return _last_review(actor, project)
+    return _last_review(actor, project) if task == Lease.Task.REVIEW else _last_label(_labels(actor, project, task))
+
+
+def _last_label(labels: QuerySet[Label]) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
-    label = _labels(actor, project, task).select_related(*related).order_by("-pk").first()
+    label = labels.select_related(*related).order_by("-pk").first()
     if label is None:
         return None
     read: Read | None = getattr(label, "read", None)

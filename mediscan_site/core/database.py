@@ -20,6 +20,18 @@ PATIENCE_S: Final = 60.0
 PAUSE_S: Final = 0.1
 
 
+class Bounded(models.Subquery):
+    """How many rows a sliced query has: the database stops counting at its limit, however many there are."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = models.IntegerField()
+
+
+def upto(rows: "models.QuerySet[Any]", limit: int) -> Bounded:
+    """A column: how many rows there are, at most one more than `limit`."""
+    return Bounded(rows.order_by().values("pk")[: limit + 1])
+
+
 def save_all(rows: Sequence[Row]) -> None:
     """Insert rows of one table, and get their keys. MySQL does not return the keys of many: there each is a statement."""
     if connection.features.can_return_rows_from_bulk_insert:

@@ -1,18 +1,19 @@
 """Read queries over several apps: the dashboard, everybody's jobs, the audit log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
+from django.db.models.query import ModelIterable
 from django.urls import reverse
 from guardian.shortcuts import get_objects_for_user
 
 from images.models import Project
-from images.policies import visible_projects
-from labeling.models import Export, Import
+from images.policies import allowing, visible_projects
+from labeling.models import Export, GoldScan, Import
 from labeling.policies import visible_exports, visible_imports
 from mediscan_site.core.backup import selectors as backups
 from mediscan_site.core.errors import Forbidden
@@ -28,6 +29,8 @@ from training.policies import visible_runs
 JOBS_SHOWN = 50
 PEOPLE_SUGGESTED = 200
 # Events of what was read, or tried in vain.
+# Whose details say what somebody thinks of a scan.
+SAID = ("label.create", "review.create", "doubt.keep", "feedback.create", "referral.read")
 NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
 
 
@@ -193,7 +196,28 @@ def audit_events(user: Any) -> QuerySet[AuditEvent]:
     if not sees_audit(user):
         raise Forbidden("You may not read the audit log. Ask an administrator for this right in your project.")
     events = AuditEvent.objects.select_related("seal")
-    return events if is_admin(user) else events.filter(project__in=_audited_projects(user).values("pk"))
+    if is_admin(user):
+        return events
+    return hushed(events.filter(project__in=_audited_projects(user).values("pk")).exclude(_of_gold(user)), user)
+
+
+class _Hushed(ModelIterable[AuditEvent]):
+    def __iter__(self) -> Iterator[AuditEvent]:
+        for event in super().__iter__():
+            if vars(event).pop("is_hushed", False):
+                event.details = {}
+            yield event
+
+
+def hushed(events: QuerySet[AuditEvent], user: Any) -> QuerySet[AuditEvent]:
+    """The same events. Where scans are read without knowing of the others, that somebody said something, and not what."""
+    read_alone = Q(reads_wanted__gt=1) | Exists(GoldScan.objects.filter(image__project=OuterRef("pk")))
+    managed = allowing(user, "manage_project", Project.objects.all())
+    places = Project.objects.filter(read_alone).exclude(pk__in=managed.values("pk"))
+    said = Q(action__in=SAID, project__in=places.values("pk")) & ~Q(actor=user.pk)
+    marked = events.annotate(is_hushed=ExpressionWrapper(said, output_field=BooleanField()))
+    marked._iterable_class = _Hushed
+    return marked
 
 
 def audited_people(user: Any) -> list[str]:
@@ -207,4 +231,12 @@ def audited_people(user: Any) -> list[str]:
 def changes(user: Any) -> QuerySet[AuditSeal]:
     """The sealed events of the projects a user sees; an admin sees all. What changed nothing is left out."""
     seals = AuditSeal.objects.select_related("event").exclude(event__action__in=NO_CHANGES)
-    return seals if is_admin(user) else seals.filter(event__project__in=visible_projects(user).values("pk"))
+    if is_admin(user):
+        return seals
+    return seals.filter(event__project__in=visible_projects(user).values("pk")).exclude(_of_gold(user, "event__"))
+
+
+def _of_gold(user: Any, path: str = "") -> Q:
+    """Which scans measure readers, only who manages the project knows."""
+    managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
+    return Q(**{f"{path}action": "scan.gold"}) & ~Q(**{f"{path}project__in": managed})

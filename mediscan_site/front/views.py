@@ -9,10 +9,11 @@ from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 
 from images import selectors as image_selectors
 from images import services as images
-from images.forms import ScanEditForm, scan_values
+from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
 from images.models import Image, Project
 from images.policies import can, visible_projects
@@ -53,7 +54,7 @@ class PasswordChange(auth.PasswordChangeView):
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed.")
+        messages.success(self.request, _("Your password is changed."))
         return super().form_valid(form)
 
 
@@ -122,7 +123,7 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "heat": _over(request, known),
         "acceptable": _acceptable(known),
         "moments": timeline.of_scan(found, request.user, on_page=True),
-        "lookalikes": near_duplicates(found)[:LOOKALIKES_SHOWN],
+        "lookalikes": near_duplicates(found, request.user)[:LOOKALIKES_SHOWN],
         **_scan_forms(project, {"version": found.version}),
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
@@ -167,10 +168,8 @@ def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ScanEditForm(**sent(request), initial=scan_values(image))
     if request.method == "POST" and form.is_valid():
-        changes, seen = form.changes(image), form.cleaned_data["version"]
-        done = attempt(
-            request, images.update_scan, form=form, said="Saved.", image=image, changes=changes, expected_version=seen
-        )
+        seen = {"changes": form.changes(image), "expected_version": form.cleaned_data["version"]}
+        done = attempt(request, images.update_scan, form=form, said=_("Saved."), image=image, **seen)
         if done.ok:
             return redirect("scan", pk)
     return respond(request, "front/scan_edit.html", {"scan": image, "project": image.project}, form)
@@ -182,7 +181,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
     form = LabelForm(request.POST, project=image.project)
     if form.is_valid():
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said="Label saved.", image=image, **form.arguments())
+        attempt(request, save, said=_("Label saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -191,7 +190,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     image, form = _scan(request, pk), VersionForm(request.POST)
     if form.is_valid():
-        message, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
+        message, seen = _("Label withdrawn; its history stays."), form.cleaned_data["version"]
         attempt(request, withdraw_label, said=message, image=image, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
@@ -202,7 +201,7 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ReviewForm(request.POST, project=image.project)
     if form.is_valid():
-        attempt(request, registry.review_scan, said="Review saved.", image=image, **form.arguments())
+        attempt(request, registry.review_scan, said=_("Review saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -211,7 +210,10 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_delete(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     done = attempt(
-        request, images.delete_scan, said=f"{image.code} is erased: its keys and bytes are destroyed.", image=image
+        request,
+        images.delete_scan,
+        said=_("%(scan)s is erased: its keys and bytes are destroyed.") % {"scan": image.code},
+        image=image,
     )
     return redirect("scan_list", image.project_id) if done.ok else redirect("scan", pk)
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can
@@ -12,7 +13,7 @@ from mediscan_site.core import text
 from mediscan_site.core.models import User
 from models_registry.batches.policies import visible_batches
 from models_registry.models import Grade, GradeBatch, GradeBatchItem
-from models_registry.selectors import deployed_model, with_covered, with_earlier
+from models_registry.selectors import IS_COVERED, deployed_model, with_covered, with_earlier
 
 CHUNK: Final = 500
 # Outcomes that tell what an answer is.
@@ -47,7 +48,7 @@ def results(batch: GradeBatch, outcome: str | None = None, *, shown_to: Any = No
     wanted = text.choice(outcome, attr="outcome", choices=GradeBatchItem.Outcome.values)
     if wanted in TELLING and shown_to is not None and batch.project.reveal_after_read:
         mine = with_covered(Grade.objects.filter(pk=OuterRef("grade"), blind=False), shown_to)
-        rows = rows.filter(~Exists(mine.filter(covered=True)))
+        rows = rows.filter(~Exists(mine.filter(IS_COVERED)))
     return rows.filter(outcome=wanted) if wanted else rows
 
 
@@ -80,6 +81,10 @@ def on_arrival(user: User, project: Project) -> str:
         return ""
     model = deployed_model(project)
     if model is None:
-        return "New scans shall be graded when they come in, but no model is deployed: none is graded until one is."
-    told = f"Each new scan is graded by {model.code} when it comes in."
-    return told if can(user, "grade_image", project) else f"{told} Yours are not: you may not grade in this project."
+        return _("New scans shall be graded when they come in, but no model is deployed: none is graded until one is.")
+    told = _("Each new scan is graded by %(model)s when it comes in.") % {"model": model.code}
+    return (
+        told
+        if can(user, "grade_image", project)
+        else f"{told} {_('Yours are not: you may not grade in this project.')}"
+    )

@@ -16,7 +16,7 @@ from labeling.policies import covered
 from mediscan_site.core.models import WorkStatus
 from models_registry import policies
 from models_registry.models import Evaluation, Grade, ModelVersion, ScanAnswer
-from models_registry.selectors import with_covered
+from models_registry.selectors import IS_COVERED, with_covered
 
 
 def readings(model: ModelVersion) -> list[Evaluation]:
@@ -34,7 +34,7 @@ def visible(user: Any) -> QuerySet[ScanAnswer]:
     if in_use(user):
         rows = rows.filter(~covered(user, "image__"))
     grades = Grade.objects.filter(image=OuterRef("image"), blind=False)
-    return rows.filter(~Exists(with_covered(grades, user).filter(covered=True)))
+    return rows.filter(~Exists(with_covered(grades, user).filter(IS_COVERED)))
 
 
 def shown(user: Any, evaluation: Evaluation) -> QuerySet[ScanAnswer]:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from images.policies import visible_projects
+from labeling.policies import covered
 from models_registry.models import Referral
 
 # Whoever may label may read what a model gave back.
@@ -12,4 +13,6 @@ RIGHT = "label_image"
 
 
 def visible_referrals(user: Any) -> QuerySet[Referral]:
-    return Referral.objects.filter(project__in=visible_projects(user), image__erased_at__isnull=True)
+    """Not what another read of a scan that this user is still to read by themselves."""
+    rows = Referral.objects.filter(project__in=visible_projects(user), image__erased_at__isnull=True)
+    return rows.filter(Q(read__isnull=True) | Q(read__reader=user.pk) | ~covered(user, "image__"))

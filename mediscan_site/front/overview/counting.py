@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from django.db.models import Count, IntegerField, QuerySet, Subquery
+from django.db.models import Count, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Label
 from labeling.reading.selectors import label_doubts, queue_counts
+from mediscan_site.core.database import upto
+from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.models import User
 from mediscan_site.front.axes import grouped
 from models_registry.models import Grade
@@ -16,19 +18,8 @@ from models_registry.watch.reads import waiting as blind_reads
 from models_registry.worklists.selectors import waiting as referrals
 
 # Of work, more is "10,000+"; of scans, more are not counted by state and class for a page that shows many projects.
-MOST_WORK: Final = 10_000
+MOST_WORK: Final = MOST_COUNTED
 MOST_SCANS: Final = 100_000
-
-
-class Bounded(Subquery):
-    """How many rows a sliced query has: the database stops counting at its limit, however many there are."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-
-def upto(rows: QuerySet[Any], limit: int) -> Bounded:
-    return Bounded(rows.order_by().values("pk")[: limit + 1])
 
 
 def bounded(number: int) -> str:
@@ -39,7 +30,7 @@ def bounded(number: int) -> str:
 WAITING: dict[str, Callable[[User, Project], QuerySet[Any]]] = {
     "referred": lambda user, project: referrals(project),
     "blind": blind_reads,
-    "doubts": lambda user, project: label_doubts(project),
+    "doubts": lambda user, project: label_doubts(project, user),
 }
 
 

@@ -67,7 +67,8 @@ class Overview:
 
     @property
     def for_colleagues(self) -> int:
-        return max(self.undecided - self.waiting["to_review"], 0)
+        mine = self.waiting["to_review"] if "review_label" in self.rights else 0
+        return max(self.undecided - mine, 0)
 
     @property
     def headline(self) -> str:

@@ -283,6 +283,8 @@ def test_another_attempt_gets_the_row_and_the_lost_one_writes_nothing(make_scan,
 def test_memory_stays_flat_however_many_scans_leave(make_scan, author, project):
     for seed in range(6):
         make_scan(seed=seed)
-    parcel = worker.parcel.of_scans("x", project, Image.objects.filter(project=project), files="originals")
+    parcel = worker.parcel.of_scans(
+        "x", project, Image.objects.filter(project=project), files="originals", reader=author
+    )
     pieces = list(worker.zip_stream(parcel.files()))
     assert max(map(len, pieces)) < 2 * len(scan_bytes(0)) + 4096
