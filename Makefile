@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-viewing bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-viewing bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -102,6 +102,9 @@ format: setup-dev ## format the code and fix what ruff can fix
 
 hooks: setup-dev ## have ruff, djLint and the import law run before each commit
 	$(VENV)/bin/pre-commit install
+
+bench-reading: setup-dev ## from the key to the next scan painted, beside an older checkout's (BASE=folder DATA=folder), and 100 labels over a bad line
+	$(PY) -m benchmarks.reading --line --base "$(BASE)" $(if $(DATA),--data "$(DATA)")
 
 bench-tests: setup-dev ## processor time of the test suite compared with an older commit (BASE=commit, ROUNDS=n); half an hour a round
 	$(PY) -m benchmarks.suite $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")

@@ -1,6 +1,7 @@
 """A site's project with scans to read, made by that checkout's own services: run in its folder, tells a session and the project as
 JSON. Pictures for the first scans of the queue; the others, which nobody reaches, are rows alone."""
 
+import importlib.util
 import io
 import json
 import os
@@ -20,7 +21,11 @@ def main(pictures: int, scans: int, folder: str) -> None:
 
     from images.models import Image
     from images.services import ScanFacts, create_project
-    from labeling.imports.services import upload_scan
+
+    # An older checkout has it elsewhere.
+    places = ("labeling.imports.services", "labeling.services.intake")
+    found = next(place for place in places if importlib.util.find_spec(place.rpartition(".")[0]))
+    upload_scan = importlib.import_module(found).upload_scan
     from mediscan_site.core.models import User
 
     user = User(username="reader", role="admin", is_staff=True, is_superuser=True)

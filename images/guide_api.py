@@ -1,17 +1,15 @@
 """A project in the API with its labelling guide."""
 
-from typing import Any
-
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from images import guide_serializers as shapes
 from images import policies, selectors, services
-from images.models import GuideExample, Project, ProjectClass
-from images.serializers import scan_field
+from images.models import Project, ProjectClass
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.api import IF_MATCH, parsed, versioned
 from mediscan_site.core.http.callers import caller
@@ -22,63 +20,34 @@ from mediscan_site.core.http.viewsets import ApiViewSet
 EXAMPLE_ID = OpenApiParameter("example_id", int, OpenApiParameter.PATH)
 
 
-class GuideExampleSerializer(serializers.ModelSerializer[GuideExample]):
-    image = serializers.CharField(source="image.code", read_only=True)
-    label = serializers.CharField(source="label_class.name", read_only=True)
-    added_by = serializers.CharField(source="added_by.username", read_only=True)
-
-    class Meta:
-        model = GuideExample
-        fields = ["id", "image", "label", "caption", "added_by", "added_at"]
-        read_only_fields = fields
-
-
-class GuideSerializer(serializers.Serializer[Project]):
-    """`text`: paragraphs; `version`: the project's, for If-Match."""
-
-    text = serializers.CharField(source="guide", read_only=True)
-    version = serializers.IntegerField(read_only=True)
-    examples = GuideExampleSerializer(many=True, read_only=True)
-
-
-class GuideWriteSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField(allow_blank=True, trim_whitespace=False)
-
-
-class GuideExampleAddSerializer(serializers.Serializer[Any]):
-    image = scan_field()
-    label = serializers.CharField()
-    caption = serializers.CharField(required=False, allow_blank=True)
-
-
 class GuideMixin(ApiViewSet):
-    @extend_schema(responses=GuideSerializer)
+    @extend_schema(responses=shapes.GuideSerializer)
     @action(detail=True)
     def guide(self, request: Request, pk: str) -> Response:
         """What readers go by: a text, and scans that show what each class looks like."""
         return self._guide(self.get_object())
 
-    @extend_schema(request=GuideWriteSerializer, responses=GuideSerializer, parameters=[IF_MATCH])
+    @extend_schema(request=shapes.GuideWriteSerializer, responses=shapes.GuideSerializer, parameters=[IF_MATCH])
     @guide.mapping.put
     def write_guide(self, request: Request, pk: str) -> Response:
         """Replace the text of the guide."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
-        words = parsed(GuideWriteSerializer(data=request.data))["text"]
+        words = parsed(shapes.GuideWriteSerializer(data=request.data))["text"]
         seen = expected_version(request)
         services.write_guide(actor=caller(request), project=project, words=words, expected_version=seen)
         return self._guide(self.get_object())
 
-    @extend_schema(request=GuideExampleAddSerializer, responses={201: GuideExampleSerializer})
+    @extend_schema(request=shapes.GuideExampleAddSerializer, responses={201: shapes.GuideExampleSerializer})
     @action(detail=True, methods=["post"], url_path="guide/examples")
     def guide_examples(self, request: Request, pk: str) -> Response:
         """Show one of the project's scans as an example of a class."""
         project = self.get_object()
         policies.require(request.user, "manage_project", project)
-        asked = parsed(GuideExampleAddSerializer(data=request.data, context=self.get_serializer_context()))
+        asked = parsed(shapes.GuideExampleAddSerializer(data=request.data, context=self.get_serializer_context()))
         label_class = _class(project, asked.pop("label"))
         example = services.add_example(actor=caller(request), project=project, label_class=label_class, **asked)
-        return Response(GuideExampleSerializer(example).data, status=status.HTTP_201_CREATED)
+        return Response(shapes.GuideExampleSerializer(example).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[EXAMPLE_ID], responses={204: None})
     @action(detail=True, methods=["delete"], url_path=rf"guide/examples/(?P<example_id>{DIGITS})")
@@ -92,7 +61,7 @@ class GuideMixin(ApiViewSet):
 
     def _guide(self, project: Project) -> Response:
         vars(project)["examples"] = list(selectors.guide_examples(self.request.user, project))
-        return versioned(Response(GuideSerializer(project).data))
+        return versioned(Response(shapes.GuideSerializer(project).data))
 
 
 def _class(project: Project, name: str) -> ProjectClass:

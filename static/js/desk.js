@@ -10,7 +10,7 @@ import { say } from "./said.js";
 // A key that is pressed when the scan has just changed was meant for the one before.
 const MEANT_MS = 150;
 // What needs no look at the picture, or is about one that cannot be shown.
-const BLINDLY = ["undo", "skip", "ungradable"];
+const BLINDLY = new Set(["undo", "skip", "ungradable"]);
 // The server hands a scan out for ten minutes.
 const FRESH_MS = 540_000;
 
@@ -47,19 +47,27 @@ class Desk {
     this.back = found.find((card) => card.back) ?? null;
     if (!this.back) {
       this.order = found.map((card) => card.id);
-      for (const id of this.cards.keys()) {
-        if (!this.order.includes(id) && id !== this.current?.id && !this.outbox.holds(id)) this.cards.delete(id);
-      }
+      this.forget();
       this.empty = found.length ? null : page.querySelector(".empty");
     }
-    const left = page.querySelector("[data-left]");
-    if (left) {
-      const words = [...left.childNodes].map((node) => document.importNode(node, true));
-      if (this.back) this.back.left = words;
-      else this.left = words;
-    }
+    this.count(page.querySelector("[data-left]"));
     this.copy(page, "[data-undo]", ["value", "hidden"]);
     this.copy(page, "[data-earlier]", ["href", "hidden"]);
+  }
+
+  // Scans that are neither shown nor on their way, and that somebody else may have by now.
+  forget() {
+    const wanted = new Set([...this.order, this.current?.id]);
+    for (const id of this.cards.keys()) {
+      if (!wanted.has(id) && !this.outbox.holds(id)) this.cards.delete(id);
+    }
+  }
+
+  count(left) {
+    if (!left) return;
+    const words = [...left.childNodes].map((node) => document.importNode(node, true));
+    if (this.back) this.back.left = words;
+    else this.left = words;
   }
 
   known(source) {
@@ -88,7 +96,7 @@ class Desk {
     event.preventDefault();
     const button = event.submitter;
     if (!button || button.name === "nothing" || this.busy) return;
-    if (!BLINDLY.includes(button.name) && !this.looked()) say(this.root.dataset.looking);
+    if (!BLINDLY.has(button.name) && !this.looked()) say(this.root.dataset.looking);
     else await this.alone(() => (button.name === "undo" ? this.undo(button) : this.decide(button)));
   }
 

@@ -5,14 +5,17 @@
 const TYPING = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest(TYPING) || document.querySelector("dialog:modal")) return;
+  if (event.defaultPrevented || event.repeat || isWritten(event)) return;
   const target = named(event.key.toLowerCase());
   if (!target) return;
   event.preventDefault();
   if (target.matches(TYPING)) target.focus();
   else target.click();
 });
+
+function isWritten({ target, ctrlKey, metaKey, altKey }) {
+  return ctrlKey || metaKey || altKey || target.closest(TYPING) !== null || document.querySelector("dialog:modal") !== null;
+}
 
 // What is in an open box of reasons comes first; what is folded or hidden is not there.
 function named(key) {

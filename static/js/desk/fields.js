@@ -44,9 +44,12 @@ function shown(find) {
   return [...find.form.querySelectorAll("[data-classes] button")].filter((button) => !button.hidden);
 }
 
+function plain(text) {
+  return text.normalize("NFKD").toLowerCase().trim();
+}
+
 // Only the classes that have what was typed in their name; the one that is meant beyond doubt is marked.
 function narrow(find) {
-  const plain = (text) => text.normalize("NFKD").toLowerCase().trim();
   const wanted = plain(find.value);
   for (const button of find.form.querySelectorAll("[data-classes] button")) {
     const name = plain(button.lastChild.textContent);

@@ -43,7 +43,10 @@ export class Outbox {
   // When there is room for one more.
   async room() {
     while (this.entries.length >= MOST) {
-      if (this.why) say(this.line.words.full);
+      if (this.why) {
+        say(this.line.words.full);
+        this.show(this.line.words.full);
+      }
       await this.progress();
     }
   }
@@ -101,12 +104,13 @@ export class Outbox {
     if (why) say(this.line.banner.textContent);
   }
 
-  show() {
+  show(more = "") {
     const banner = this.line.banner;
     banner.hidden = !this.why;
     banner.replaceChildren();
     if (!this.why) return;
     banner.append(this.entries.length ? `${this.line.words.waiting}: ${this.entries.length}. ${this.why} ` : `${this.why} `);
+    if (more) banner.append(`${more} `);
     if (!this.login) return;
     const link = document.createElement("a");
     Object.assign(link, { href: this.login, target: "_blank", rel: "noopener", textContent: this.line.words.logIn });
