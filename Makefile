@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-viewing bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -89,6 +89,9 @@ security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQ
 
 bench-security: setup-dev ## requests a second of the web processes beside gunicorn's (BASE=folder: another checkout, served by gunicorn)
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.web $(if $(BASE),--base "$(BASE)")
+
+bench-reading-grid: setup-dev ## a person with three keys a second labels 200 scans in a grid, in Chromium; two minutes
+	$(PY) -m benchmarks.reading_grid
 
 bench-bridge: setup-dev ## instances a second that the bridge brings from a real Orthanc, beside an older one's (BASE=folder); some minutes
 	$(PY) -m benchmarks.bridge $(if $(BASE),--base "$(BASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")

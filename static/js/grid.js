@@ -17,6 +17,8 @@ class Grid {
     // The tiles that were labelled, by batch: what undo brings back.
     this.done = [];
     this.tiles = new Map();
+    // What comes after this page, loaded ahead.
+    this.next = [];
     this.picker = new Picker(this.list, { changed: (chosen) => this.count(chosen) });
     const name = `grid:${form.dataset.project}:${form.dataset.user}`;
     this.outbox = new Outbox(name, (item) => this.post(form.dataset.bulk, item.body, item.id), {
@@ -178,6 +180,7 @@ class Grid {
   }
 
   emptied() {
+    this.turn();
     const bare = !this.list.querySelector("[data-tile]") && !this.outbox.items.length;
     document.querySelector("[data-empty]").hidden = !bare;
   }
@@ -249,19 +252,27 @@ class Grid {
       return this.tell("other", "error");
     }
     this.token = state.token;
-    for (const tile of page.querySelectorAll("[data-tile]")) {
-      const key = Number(tile.dataset.tile);
-      const here = this.list.querySelector(`[data-tile="${key}"]`);
-      if (!here && !this.outbox.has(key)) this.list.append(document.adoptNode(tile));
-    }
+    this.next = [...page.querySelectorAll("[data-tile]")].map((tile) => document.adoptNode(tile));
     Object.assign(this.list.querySelector("[data-state]").dataset, state);
     const [read, all] = [Number(state.read), Number(state.read) + Number(state.left)];
     Object.assign(form.querySelector("[data-progress]"), { max: all, value: read });
     const text = form.querySelector("[data-progress-text]");
     text.textContent = text.dataset.form.replace("%d", read.toLocaleString()).replace("%t", all.toLocaleString());
-    this.picker.refresh();
-    if (document.activeElement === document.body && !look.open) this.picker.boxes[0]?.focus({ preventScroll: true });
+    this.turn();
     this.emptied();
+  }
+
+  // The next page, when all of this one is labelled: nothing is added to what somebody is about to choose as a whole.
+  turn() {
+    // What was labelled here may still have been waiting when these were asked for.
+    const had = (key) => this.tiles.has(key) || this.outbox.has(key);
+    const fresh = this.next.filter((tile) => !had(Number(tile.dataset.tile)));
+    if (this.list.querySelector("[data-tile]") || !fresh.length) return;
+    this.list.append(...fresh);
+    this.next = [];
+    window.scrollTo({ top: 0 });
+    this.picker.refresh();
+    if (!look.open) this.picker.boxes[0]?.focus({ preventScroll: true });
   }
 
   // Somebody signed in again, or the connection is back.

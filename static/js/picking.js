@@ -99,7 +99,10 @@ export class Picker {
     const side = { ArrowLeft: -1, ArrowRight: 1 }[key];
     const turned = getComputedStyle(this.root).direction === "rtl" ? -1 : 1;
     if (side) return boxes[at + side * turned];
-    return boxes[at + (key === "ArrowDown" ? 1 : -1) * this.columns] ?? null;
+    const { columns } = this;
+    if (key === "ArrowUp") return boxes[at - columns];
+    // Below the end of a row that is not full is the last scan.
+    return boxes[at + columns] ?? (Math.floor(at / columns) < Math.floor((boxes.length - 1) / columns) ? boxes.at(-1) : null);
   }
 
   get columns() {

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.urls import reverse
 
+from benchmarks.reading_grid import COLUMNS, path
 from images.models import Image
 from labeling.models import Label
 from mediscan_site.core.preferences import value_of
@@ -48,15 +49,10 @@ def press(page, *keys: str, pause: float = 0) -> int:
 
 def choose_sick(page, first: int, pause: float = 0) -> int:
     """By the arrow keys, row by row: how many keys it took."""
-    columns = page.evaluate(
-        "() => { const t = [...document.querySelectorAll('[data-tile]')].map((e) => e.getBoundingClientRect().top);"
-        "return t.filter((top) => Math.abs(top - t[0]) < 8).length }"
-    )
+    columns = page.evaluate(COLUMNS)
     at = pressed = 0
     for wanted in sorted(SICK):
-        down, right = wanted // columns - at // columns, wanted % columns - at % columns
-        keys = ["ArrowDown"] * down + ["ArrowRight" if right > 0 else "ArrowLeft"] * abs(right) + ["Space"]
-        pressed += press(page, *keys, pause=pause)
+        pressed += press(page, *path(at, wanted, columns, 24), "Space", pause=pause)
         at = wanted
     return pressed
 
@@ -69,7 +65,7 @@ def test_two_dozen_scans_take_a_person_a_few_seconds(grid, author):
     assert keys * KEY_S < 10 and time.monotonic() - began < keys * KEY_S + 5
     names = dict(Label.objects.values_list("image", "label_class__name"))
     assert {pk - grid.first for pk, name in names.items() if name == "OPACITY"} == SICK
-    assert page.get_by_text("Nothing to label").is_visible()
+    page.get_by_text("Nothing to label").wait_for()
     # Undo brings back the last batch, chosen, and nothing else.
     press(page, "z")
     page.get_by_text("Taken back: 18.").wait_for()
