@@ -1,6 +1,8 @@
 """A project with mammograms to read, made by a checkout's own services: run in its folder, with the folder of the files. Tells a
 session, the project and the scans as JSON."""
 
+import importlib
+import importlib.util
 import io
 import json
 import os
@@ -17,9 +19,11 @@ def main(folder: str) -> None:
     from django.test import Client
 
     from images.services import ScanFacts, create_project
-    from labeling.imports.services import upload_scan
     from mediscan_site.core.models import User
 
+    # Where it was in older checkouts.
+    home = "labeling.imports.services" if importlib.util.find_spec("labeling.imports") else "labeling.services.intake"
+    upload_scan = importlib.import_module(home).upload_scan
     user = User(username="reader", role="admin", is_staff=True, is_superuser=True)
     user.set_password(os.environ.get("MEDISCAN_PASSWORD") or secrets.token_urlsafe(24))
     user.save()

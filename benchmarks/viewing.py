@@ -175,16 +175,20 @@ def main() -> None:
         for number in range(given.scans):
             (Path(folder) / f"{number:03}.dcm").write_bytes(mammogram(number))
         here = measured(ROOT, Path(folder), given.pause, drags=True)
+        tell(here)
         base = measured(given.base.resolve(), Path(folder), given.pause, drags=False) if given.base else None
-    print(f"key to the next mammogram: median {here['key_ms']:.0f} ms, worst {here['worst_ms']:.0f} (wanted: {KEY_MS})")
-    for name in ("window", "pan"):
-        print(f"{name}: {here[name]['fps']:.1f} frames a second, p95 {here[name]['p95_ms']:.0f} ms (wanted: {FPS})")
-    print(f"picture: {here['share']:.1%} of {SCREEN['width']} x {SCREEN['height']}")
     if base:
         print(
             f"the older checkout: median {base['key_ms']:.0f} ms, worst {base['worst_ms']:.0f}; it shows 8 of {BITS} bits"
         )
     save("viewing", {"here": here, "base": base})
+
+
+def tell(here: dict[str, Any]) -> None:
+    print(f"key to the next mammogram: median {here['key_ms']:.0f} ms, worst {here['worst_ms']:.0f} (wanted: {KEY_MS})")
+    for name in ("window", "pan"):
+        print(f"{name}: {here[name]['fps']:.1f} frames a second, p95 {here[name]['p95_ms']:.0f} ms (wanted: {FPS})")
+    print(f"picture: {here['share']:.1%} of {SCREEN['width']} x {SCREEN['height']}", flush=True)
 
 
 if __name__ == "__main__":
