@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -102,6 +102,19 @@ bench-viewing: setup-dev ## how quickly a mammogram is there and how smoothly it
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+# Sorted, and without places and dates, so that a change of the code changes no line of the catalogue. Values are checked by
+# tests/site/test_translations.py: msgfmt takes the per cent sign of a sentence for one.
+CATALOGUE := locale/de/LC_MESSAGES/django
+messages: setup-dev ## gather the words of pages for translators and compile the catalogues (needs gettext)
+	@command -v xgettext >/dev/null || { echo "make messages needs GNU gettext (Debian, Ubuntu: apt install gettext)"; exit 1; }
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py gather_words
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemessages --locale de --no-location --no-obsolete --no-wrap \
+	    --ignore $(VENV) --ignore tests --ignore benchmarks --ignore shared
+	msgattrib --sort-output --no-obsolete --no-wrap -o $(CATALOGUE).po $(CATALOGUE).po
+	sed -i '/^"POT-Creation-Date:/d' $(CATALOGUE).po
+	msgfmt --check-header --check-domain -o $(CATALOGUE).mo $(CATALOGUE).po
+	@msgattrib --untranslated --no-wrap $(CATALOGUE).po | grep -c '^msgid' | xargs -I N echo "entries without German, the head among them: N"
 
 hooks: setup-dev ## have ruff, djLint and the import law run before each commit
 	$(VENV)/bin/pre-commit install

@@ -1,8 +1,8 @@
 """Scans whose label a user is not to see yet. A later app knows which (it registers the rule); lists and pages show them as if
 they had no label, and filters find them so."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
@@ -44,10 +44,27 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     return found
 
 
+def in_use(user: User | AnonymousUser) -> bool:
+    """Whether anything could be covered from this user at all."""
+    return any(use(user) for use in _uses)
+
+
+def bare(images: Iterable[Image], user: User | AnonymousUser) -> None:
+    """Have those of these rows that are covered show no label: for rows that came with others (`cover` is for lists of scans)."""
+    rows = list(images)
+    if not rows or not in_use(user):
+        return
+    hidden = set(Image.objects.filter(covered(user), pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    for row in rows:
+        if row.pk in hidden:
+            for name, value in BARE.items():
+                setattr(row, name, value)
+
+
 def shown_with(user: User | AnonymousUser, **columns: object) -> Q:
     """Scans that show these values to the user: what is covered shows those of a scan without a label."""
     said = Q(**columns)
-    if not any(use(user) for use in _uses):
+    if not in_use(user):
         return said
     bare = all(name in BARE and BARE[name] == value for name, value in columns.items())
     return said | covered(user) if bare else said & ~covered(user)
@@ -85,4 +102,4 @@ def cover_image(rows: QuerySet[T], user: User | AnonymousUser) -> QuerySet[T]:
     """The same rows, loaded with their `image`, which shows no label where it is covered."""
     marked = rows.annotate(is_covered=ExpressionWrapper(covered(user, "image__"), output_field=BooleanField()))
     marked._iterable_class = _CoveredImage
-    return marked
+    return cast("QuerySet[T]", marked)

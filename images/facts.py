@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.template.defaultfilters import floatformat
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext, gettext_noop
 
 from images.models import Image, Metadata, PatientMerge, Project
 from images.scan_facts import FACTS, FIRST_RADIOGRAPH, ON_PAGES, Fact, ScanFacts
@@ -20,7 +21,7 @@ PSEUDONYM = re.compile(r"P[A-Z2-7]{16}")
 MAX_ORDINAL: Final = 2**31
 # As HL7 version 2 writes a patient's number and who issued it (CX.1 and CX.4).
 ISSUED_BY: Final = "^^^"
-_SEX: Final = {"F": "female", "M": "male", "O": "other"}
+_SEX: Final = {"F": gettext_noop("female"), "M": gettext_noop("male"), "O": gettext_noop("other")}
 
 
 def _text(value: Any, fact: Fact) -> str:
@@ -166,5 +167,5 @@ def _in_words(fact: Fact, value: Any) -> str:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     if fact.kind == "number":
         number = str(value) if fact.digits is None else floatformat(value, -fact.digits)
-        return f"{number} {fact.unit.removesuffix('s') if value == 1 else fact.unit}"
-    return _SEX.get(value, value) if fact.name == "sex" else str(value)
+        return f"{number} {gettext(fact.unit.removesuffix('s') if value == 1 else fact.unit)}"
+    return gettext(_SEX[value]) if fact.name == "sex" and value in _SEX else str(value)

@@ -1,6 +1,6 @@
 """What the pages of projects and scans take. Parsing only: the rules are in the services."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -10,8 +10,8 @@ from images.models import MOST_FRAMES, ApprovalStatus, Hold, LabelStatus, Projec
 from images.policies import GRANTED_PERMISSIONS, MEMBER_PERMISSIONS, VIEW, candidates
 from images.project_options import IN_THE_FORM
 from images.roles import CHOICES, USUAL
-from images.scan_facts import ON_PAGES, Fact
 from mediscan_site.core.models import User
+from mediscan_site.core.words import in_words, said
 
 # In one form; more are no ticks of a person.
 _MOST_SENT: Final = 500
@@ -26,13 +26,13 @@ class FramesForm(forms.Form):
     def clean_frames(self) -> list[int]:
         given = [str(value) for value in self.cleaned_data["frames"] or ()]
         if len(given) > _MOST_SENT:
-            raise forms.ValidationError(f"Choose at most {MOST_FRAMES} frames of a scan.")
+            raise forms.ValidationError(_("Choose at most %(most)d frames of a scan.") % {"most": MOST_FRAMES})
         if not all(value.isascii() and value.isdigit() and len(value) < 10 for value in given):
-            raise forms.ValidationError("Frames are whole numbers, from 1.")
+            raise forms.ValidationError(_("Frames are whole numbers, from 1."))
         return [int(value) for value in given]
 
 
-ANY = ("", "any")
+ANY = ("", _("any"))
 RIGHTS = {
     "upload_image": _("upload"),
     "label_image": _("label"),
@@ -44,8 +44,8 @@ RIGHTS = {
     "view_audit": _("audit"),
     "reidentify": _("re-identify"),
 }
-HOLDS = [("held", "held"), *Hold.choices, ("none", "not held")]
-SHARES_HELP = (
+HOLDS = [("held", _("held")), *in_words(Hold.choices), ("none", _("not held"))]
+SHARES_HELP = _(
     "0.1: one scan of ten. Give every class, together 1, or none where it is not known. "
     "The confidences of the next model that is trained are corrected to it."
 )
@@ -69,8 +69,8 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
     class Meta:
         model = Project
         fields = ("name", *(option.name for option in IN_THE_FORM))
-        labels = {option.name: option.label for option in IN_THE_FORM if option.label}
-        help_texts = {option.name: option.help for option in IN_THE_FORM if option.help}
+        labels = {option.name: said(option.title) for option in IN_THE_FORM}
+        help_texts = {option.name: said(str(option.help)) for option in IN_THE_FORM if option.help}
         widgets = {
             option.name: forms.Textarea(attrs={"rows": 2}) for option in IN_THE_FORM if option.kind == "statement"
         }
@@ -79,6 +79,9 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
         super().__init__(*args, **kwargs)
         for name in MAY_BE_LEFT_OUT:
             self.fields[name].required = False
+        for field in self.fields.values():
+            if isinstance(field, forms.ChoiceField):
+                field.choices = in_words(cast(Any, field.choices))
         self.initial["flags"] = " ".join(FLAGS)
         self._share_fields: dict[str, str] = {}
         if self.instance.pk:
@@ -91,7 +94,7 @@ class ProjectSettingsForm(forms.ModelForm[Project]):
             self._share_fields[name] = str(row.pk)
             self.fields[name] = forms.FloatField(
                 required=False,
-                label=f"Expected share of {row.name} among the scans to be graded",
+                label=_("Expected share of %(name)s among the scans to be graded") % {"name": row.name},
                 initial=self.instance.expected_prevalence.get(str(row.pk)),
                 widget=forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1}),
             )
@@ -140,7 +143,7 @@ class ProjectForm(ProjectSettingsForm):
 
 
 class ClassForm(forms.Form):
-    name = forms.CharField(label="Class name", max_length=120)
+    name = forms.CharField(label=_("Class name"), max_length=120)
 
 
 class MemberForm(forms.Form):
@@ -155,7 +158,7 @@ class MemberForm(forms.Form):
 class MemberChoiceForm(forms.Form):
     """One member of the project, who is named in a hidden field."""
 
-    user = forms.ModelChoiceField(queryset=User.objects.none(), label="Member")
+    user = forms.ModelChoiceField(queryset=User.objects.none(), label=_("Member"))
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -174,109 +177,68 @@ class RightForm(MemberChoiceForm):
 
 
 class ReidentifyForm(forms.Form):
-    pseudonym = forms.CharField(max_length=64, help_text="As the scan's page shows it.")
+    pseudonym = forms.CharField(max_length=64, label=_("Pseudonym"), help_text=_("As the scan's page shows it."))
     reason = forms.CharField(
-        max_length=500, help_text="Kept in the audit log with your name. Do not write the patient's name or number."
+        max_length=500,
+        label=_("Reason"),
+        help_text=_("Kept in the audit log with your name. Do not write the patient's name or number."),
     )
 
 
 class MergePatientsForm(forms.Form):
     source = forms.CharField(
-        max_length=200, label="This patient", help_text="The patient id as it came in, or the pseudonym."
+        max_length=200, label=_("This patient"), help_text=_("The patient id as it came in, or the pseudonym.")
     )
     target = forms.CharField(
-        max_length=200, label="is the same person as", help_text="All scans are kept under this one from now on."
+        max_length=200, label=_("is the same person as"), help_text=_("All scans are kept under this one from now on.")
     )
 
 
 class ErasePatientForm(forms.Form):
     patient = forms.CharField(
-        max_length=200, label="Patient", help_text="The patient id as it came in, or the pseudonym."
+        max_length=200, label=_("Patient"), help_text=_("The patient id as it came in, or the pseudonym.")
     )
     reason = forms.CharField(
-        max_length=500, help_text="Kept in the audit log with your name. Do not write the patient's name or number."
+        max_length=500,
+        label=_("Reason"),
+        help_text=_("Kept in the audit log with your name. Do not write the patient's name or number."),
     )
 
 
 class ScanFilterForm(forms.Form):
     """The filter row over the scan list; the fields are ScanFilter's."""
 
-    search = forms.CharField(required=False, label="Name or code")
-    label_status = forms.ChoiceField(required=False, label="Label", choices=[ANY, *LabelStatus.choices])
-    label = forms.ChoiceField(required=False, label="Class")
-    approval_status = forms.ChoiceField(required=False, label="Approval", choices=[ANY, *ApprovalStatus.choices])
-    split = forms.ChoiceField(required=False, label="Split", choices=[ANY, *Split.choices, ("none", "none")])
-    patient = forms.CharField(required=False, label="Patient")
-    study = forms.CharField(required=False, label="Study")
-    hold = forms.ChoiceField(required=False, label="Held back", choices=[ANY, *HOLDS])
-    tag = forms.ChoiceField(required=False, label="Tag")
+    search = forms.CharField(required=False, label=_("Name or code"))
+    label_status = forms.ChoiceField(required=False, label=_("Label"), choices=[ANY, *in_words(LabelStatus.choices)])
+    label = forms.ChoiceField(required=False, label=_("Class"))
+    approval_status = forms.ChoiceField(
+        required=False, label=_("Approval"), choices=[ANY, *in_words(ApprovalStatus.choices)]
+    )
+    split = forms.ChoiceField(
+        required=False, label=_("Split"), choices=[ANY, *in_words(Split.choices), ("none", _("none"))]
+    )
+    patient = forms.CharField(required=False, label=_("Patient"))
+    study = forms.CharField(required=False, label=_("Study"))
+    hold = forms.ChoiceField(required=False, label=_("Held back"), choices=[ANY, *HOLDS])
+    tag = forms.ChoiceField(required=False, label=_("Tag"))
     ordering = forms.ChoiceField(
         required=False,
-        label="Order",
+        label=_("Order"),
         choices=[
-            ("", "newest first"),
-            ("upload_date", "oldest first"),
-            ("-updated_at", "last changed"),
-            ("instance_number", "by place in the study"),
+            ("", _("newest first")),
+            ("upload_date", _("oldest first")),
+            ("-updated_at", _("last changed")),
+            ("instance_number", _("by place in the study")),
         ],
     )
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         classes = ProjectClass.objects.filter(project=project)
-        choices = [ANY, *((row.name, row.name) for row in classes), ("ungradable", "ungradable")]
+        choices = [ANY, *((row.name, row.name) for row in classes), ("ungradable", _("ungradable"))]
         self.fields["label"].choices = choices  # type: ignore[attr-defined]
         tags = Tag.objects.filter(project=project).order_by("name_key").values_list("pk", "name")
         self.fields["tag"].choices = [ANY, *((str(pk), name) for pk, name in tags)]  # type: ignore[attr-defined]
-
-
-def _fact_field(fact: Fact) -> forms.Field:
-    if fact.choices:
-        return forms.ChoiceField(
-            required=False, label=fact.label, choices=[("", "not known"), *((name, name) for name in fact.choices)]
-        )
-    label = f"{fact.label} ({fact.unit})" if fact.unit else fact.label
-    example = "2024-05-31 or 2024-05-31T14:30:00Z" if fact.kind == "moment" else ""
-    return forms.CharField(required=False, label=label, help_text=example)
-
-
-class ScanEditForm(forms.Form):
-    """What is known about a scan. `version` is the one the person saw."""
-
-    version = forms.IntegerField(widget=forms.HiddenInput)
-    use_for_training = forms.BooleanField(required=False, label="Use for training once approved")
-    split = forms.ChoiceField(required=False, choices=[("", "decided by the data set"), *Split.choices])
-    modality = forms.CharField(required=False)
-    patient = forms.CharField(
-        required=False, help_text="Stored as a keyed pseudonym; scans of one patient never land on two sides."
-    )
-    study = forms.CharField(
-        required=False, help_text="Its code, UID or name; scans of one study never land on two sides either."
-    )
-    external_id = forms.CharField(required=False, label="External id")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields |= {fact.name: _fact_field(fact) for fact in ON_PAGES}
-
-    def changes(self, image: Any) -> dict[str, Any]:
-        """Only what differs from the scan: an untouched locked split is no attempt to change it."""
-        before = scan_values(image)
-        return {
-            name: value
-            for name, value in self.cleaned_data.items()
-            if name != "version" and str(value or "") != str(before[name] or "")
-        }
-
-
-def scan_values(image: Any) -> dict[str, Any]:
-    """The scan as the form shows it."""
-    known = getattr(image, "metadata", None)
-    names = [name for name in ScanEditForm().fields if name != "version"]
-    values = {name: getattr(image if hasattr(image, name) else known, name, None) for name in names}
-    if values["capture_date"]:
-        values["capture_date"] = values["capture_date"].isoformat().replace("+00:00", "Z")
-    return {**values, "version": image.version}
 
 
 class GuideForm(forms.Form):

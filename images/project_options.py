@@ -40,6 +40,11 @@ class Option:
     deidentifies: bool = False
     of: str = ""
 
+    @property
+    def title(self) -> str:
+        """Over its field of the form."""
+        return str(self.label or self.name.replace("_", " ").capitalize())
+
 
 _ROWS: Final = (
     Option(

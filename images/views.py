@@ -5,6 +5,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from images import forms, selectors, services
 from images.models import Project, ProjectClass
@@ -24,7 +25,7 @@ def project_create(request: HttpRequest) -> HttpResponse:
     require_admin(request.user)
     form = forms.ProjectForm(**sent(request))
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.create_project, form=form, said="Project created.", **form.cleaned_data)
+        done = attempt(request, services.create_project, form=form, said=_("Project created."), **form.cleaned_data)
         if done.ok:
             return redirect("project_members", done.result.pk)
     return respond(request, "images/project_create.html", {}, form)
@@ -48,7 +49,7 @@ def _save_settings(request: HttpRequest, found: Project, form: forms.ProjectSett
         request,
         services.update_project,
         form=form,
-        said="Saved.",
+        said=_("Saved."),
         project=found,
         changes=form.changes(),
         expected_version=seen,
@@ -59,7 +60,7 @@ def _save_settings(request: HttpRequest, found: Project, form: forms.ProjectSett
 def class_add(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.ClassForm(request.POST)
     if form.is_valid():
-        message = "Class added."
+        message = _("Class added.")
         attempt(
             request, services.add_class, said=message, project=_project(request, pk), name=form.cleaned_data["name"]
         )
@@ -73,7 +74,7 @@ def class_rename(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
     form = forms.ClassForm(request.POST)
     if form.is_valid():
         attempt(
-            request, services.rename_class, said="Class renamed.", project_class=row, name=form.cleaned_data["name"]
+            request, services.rename_class, said=_("Class renamed."), project_class=row, name=form.cleaned_data["name"]
         )
     form_message(request, form)
     return redirect("project_settings", pk)
@@ -82,7 +83,12 @@ def class_rename(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
 @action
 def class_retire(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
     row = get_object_or_404(ProjectClass, pk=class_pk, project=_project(request, pk))
-    attempt(request, services.retire_class, said=f"{row.name} is retired; its labels stay.", project_class=row)
+    attempt(
+        request,
+        services.retire_class,
+        said=_("%(name)s is retired; its labels stay.") % {"name": row.name},
+        project_class=row,
+    )
     return redirect("project_settings", pk)
 
 
@@ -123,7 +129,8 @@ def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.merge_patients, form=form, project=project, **form.cleaned_data)
         if done.ok:
-            messages.success(request, f"Merged: {done.result} scan{'' if done.result == 1 else 's'} moved.")
+            said = ngettext("Merged: %(n)d scan moved.", "Merged: %(n)d scans moved.", done.result) % {"n": done.result}
+            messages.success(request, said)
             return redirect("merge_patients", pk)
     return respond(request, "images/merge_patients.html", {"project": project}, form)
 
@@ -136,8 +143,12 @@ def erase_patient(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         done = attempt(request, services.erase_patient, form=form, project=project, **form.cleaned_data)
         if done.ok:
-            erased = "1 scan of this patient is" if done.result == 1 else f"{done.result} scans of this patient are"
-            messages.success(request, f"{erased} erased for good.")
+            said = ngettext(
+                "%(n)d scan of this patient is erased for good.",
+                "%(n)d scans of this patient are erased for good.",
+                done.result,
+            )
+            messages.success(request, said % {"n": done.result})
             return redirect("scan_list", pk)
     return respond(request, "images/erase_patient.html", {"project": project}, form)
 
@@ -145,7 +156,7 @@ def erase_patient(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def scan_release(request: HttpRequest, pk: int) -> HttpResponse:
     scan = get_object_or_404(selectors.scans(request.user), pk=pk)
-    attempt(request, services.release_scan, said=f"{scan.code} is released.", image=scan)
+    attempt(request, services.release_scan, said=_("%(scan)s is released.") % {"scan": scan.code}, image=scan)
     return redirect("scan", pk)
 
 
@@ -156,7 +167,7 @@ def scan_frames(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.FramesForm(request.POST)
     if form.is_valid():
         frames, seen = form.cleaned_data["frames"], form.cleaned_data["version"]
-        said = "These frames count from now on." if frames else "The project's rule counts again."
+        said = _("These frames count from now on.") if frames else _("The project's rule counts again.")
         attempt(request, services.choose_frames, said=said, image=scan, frames=frames, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
@@ -168,7 +179,13 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.MemberChoiceForm(request.POST, project=project)
     if form.is_valid():
         user = form.cleaned_data["user"]
-        attempt(request, services.remove_member, said=f"{user} is no longer a member.", project=project, user=user)
+        attempt(
+            request,
+            services.remove_member,
+            said=_("%(user)s is no longer a member.") % {"user": user},
+            project=project,
+            user=user,
+        )
     form_message(request, form)
     return redirect("project_members", pk)
 
@@ -191,7 +208,7 @@ def member_right(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         change = services.grant if form.cleaned_data["give"] else services.revoke
         user, codename = form.cleaned_data["user"], form.cleaned_data["codename"]
-        attempt(request, change, said="Rights changed.", project=project, user=user, codename=codename)
+        attempt(request, change, said=_("Rights changed."), project=project, user=user, codename=codename)
     form_message(request, form)
     return redirect("project_members", pk)
 

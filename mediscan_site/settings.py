@@ -137,7 +137,7 @@ CELERY_BEAT_SCHEDULE = {
     # What people are told: of what happened, of what waits, and by mail.
     "tell": site_env.every(10, "front.tell", 0, expires=10),
     "tell-of-waiting": site_env.every(900, "front.tell_of_waiting", 0, expires=800),
-    "mail-messages": site_env.every(30, "core.mail_messages", expires=30),
+    "mail-messages": site_env.every(30, "front.mail_messages", 0, expires=30),
     "mail-digests": site_env.every(300, "front.mail_digests", 0, expires=280),
     "tidy": site_env.every(3600, "core.tidy"),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),

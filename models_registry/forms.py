@@ -13,6 +13,7 @@ from labeling.policies import visible_snapshots
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.inputs import DayInput
 from mediscan_site.core.models import User
+from mediscan_site.core.words import in_words
 from models_registry.models import Grade, ModelVersion
 
 NONE = "none"
@@ -44,7 +45,7 @@ class DeployForm(forms.Form):
 
 class EvaluateForm(forms.Form):
     snapshot = forms.ModelChoiceField(
-        queryset=Snapshot.objects.none(), required=False, label="Data set", empty_label="the model's own"
+        queryset=Snapshot.objects.none(), required=False, label=_("Data set"), empty_label=_("the model's own")
     )
 
     def __init__(self, *args: Any, user: User, model: ModelVersion, **kwargs: Any) -> None:
@@ -145,7 +146,9 @@ class HistoryFilterForm(forms.Form):
         ],
     )
     seen_in = forms.ChoiceField(
-        required=False, label=_("In the model's data"), choices=[("", _("any")), ("none", _("no")), *Split.choices]
+        required=False,
+        label=_("In the model's data"),
+        choices=[("", _("any")), ("none", _("no")), *in_words(Split.choices)],
     )
     after = forms.CharField(required=False, label=_("From"), widget=DayInput)
     before = forms.CharField(required=False, label=_("Before"), widget=DayInput)

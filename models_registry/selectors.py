@@ -53,7 +53,7 @@ def deployed_model(project: Project) -> ModelVersion | None:
 
 def current_deployment(project: Project) -> Deployment | None:
     return (
-        Deployment.objects.select_related("model", "previous__model")
+        Deployment.objects.select_related("model__snapshot", "previous__model")
         .filter(pk__in=DeployedModel.objects.filter(project=project).values("deployment"))
         .first()
     )
@@ -121,6 +121,9 @@ def with_earlier(grades: QuerySet[Grade]) -> QuerySet[Grade]:
     return grades.annotate(**found)
 
 
+# What `Grade` has under this name.
+COVERED: Final = "covered"
+IS_COVERED: Final = Q(**{COVERED: True})
 # Labels that a doctor gives without an answer before them.
 _OWN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION)
 
@@ -135,7 +138,8 @@ def with_covered(grades: QuerySet[Grade], user: Any) -> QuerySet[Grade]:
         | Q(Exists(Label.objects.filter(image=OuterRef("image"), reader=reader, source__in=_OWN)))
     )
     covered = Q(project__reveal_after_read=True, status=WorkStatus.SUCCEEDED) & ~read
-    return grades.annotate(covered=ExpressionWrapper(covered, output_field=BooleanField()))
+    found = {COVERED: ExpressionWrapper(covered, output_field=BooleanField())}
+    return grades.annotate(**found)
 
 
 def grades(user: Any) -> QuerySet[Grade]:

@@ -1,5 +1,6 @@
 """Pages of models, deployments and grades."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django_htmx.http import retarget
 
+from images.covering import bare
 from images.models import Project
 from images.policies import require, visible_projects
 from images.searching import by_pseudonym
@@ -35,6 +37,8 @@ from models_registry.versions.class_changes import since_training
 
 PAGE_SIZE = 50
 DEPLOYMENTS_SHOWN = 20
+# Filters of the history that tell what an answer is: with them a covered one is not listed.
+TELLING = {"prediction", "decision"}
 # The line on which a coin would lie, of a ROC curve; and on which a confidence is a probability.
 GUESS = ((0, 0), (1, 1))
 
@@ -122,7 +126,13 @@ def deploy(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.DeployForm(request.POST, refused=not verdict.passed)
     if form.is_valid():
         reason = form.cleaned_data["override_reason"]
-        attempt(request, deploying.deploy, said=f"{version.code} is deployed.", model=version, override_reason=reason)
+        attempt(
+            request,
+            deploying.deploy,
+            said=gettext("%(model)s is deployed.") % {"model": version.code},
+            model=version,
+            override_reason=reason,
+        )
     form_message(request, form)
     return redirect("model", pk)
 
@@ -133,7 +143,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     form = forms.EvaluateForm(request.POST, user=caller(request), model=version)
     if form.is_valid():
         snapshot = form.cleaned_data["snapshot"]
-        attempt(request, request_evaluation, said="Evaluation queued.", model=version, snapshot=snapshot)
+        attempt(request, request_evaluation, said=gettext("Evaluation queued."), model=version, snapshot=snapshot)
     form_message(request, form)
     return redirect("model", pk)
 
@@ -141,7 +151,9 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
-    done = attempt(request, deploying.rollback, said="Rolled back: the previous version serves again.", project=project)
+    done = attempt(
+        request, deploying.rollback, said=gettext("Rolled back: the previous version serves again."), project=project
+    )
     return redirect("model", done.result.model_id) if done.ok else redirect("model_list", pk)
 
 
@@ -181,15 +193,8 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "project": grade.project,
         "scan": grade.image,
         "working": grade.status in ACTIVE,
-        "shares": selectors.named_probabilities(grade),
-        "reasons": selectors.refer_reasons(grade),
-        "unmeasured": selectors.why_no_distance(grade),
-        "remarks": remarks(grade),
-        "form": forms.FeedbackForm(grade=grade),
-        "shown": grade.status == WorkStatus.SUCCEEDED and not grade.covered,
-        "given": any(row.author_id == caller(request).pk for row in grade.feedback.all()),
-        "own": covering.of_reader(grade, request.user),
-        "classes": [row for row in grade.project.class_rows.all() if row.retired_at is None],
+        **_answer(grade),
+        **_opinions(request, grade),
     }
     if not request.htmx:  # type: ignore[attr-defined]
         return respond(request, "models_registry/grade_detail.html", context)
@@ -199,12 +204,32 @@ def grade_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return retarget(respond(request, "models_registry/_grade.html", context), "#grade")
 
 
+def _answer(grade: Grade) -> dict[str, Any]:
+    return {
+        "shares": selectors.named_probabilities(grade),
+        "reasons": selectors.refer_reasons(grade),
+        "unmeasured": selectors.why_no_distance(grade),
+        "remarks": remarks(grade),
+        "shown": grade.status == WorkStatus.SUCCEEDED and not grade.covered,
+    }
+
+
+def _opinions(request: HttpRequest, grade: Grade) -> dict[str, Any]:
+    """What the reader of the page said or may say."""
+    return {
+        "form": forms.FeedbackForm(grade=grade),
+        "given": any(row.author_id == caller(request).pk for row in grade.feedback.all()),
+        "own": covering.of_reader(grade, request.user),
+        "classes": [row for row in grade.project.class_rows.all() if row.retired_at is None],
+    }
+
+
 @action
 def feedback(request: HttpRequest, pk: int) -> HttpResponse:
     grade = get_object_or_404(selectors.grades(request.user), pk=pk)
     form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
-        attempt(request, give_feedback, said="Thank you, recorded.", grade=grade, **form.cleaned_data)
+        attempt(request, give_feedback, said=gettext("Thank you, recorded."), grade=grade, **form.cleaned_data)
     form_message(request, form)
     return redirect("grade_detail", pk)
 
@@ -236,11 +261,19 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
 def history(request: HttpRequest) -> HttpResponse:
     asked = {key: str(value) for key, value in request.GET.items() if value and key != "cursor"}
     rows = HistoryFilter(asked, queryset=selectors.grades(request.user), request=request).qs
+    if asked.keys() & TELLING:
+        rows = rows.filter(covered=False)
     page = keyset_page(rows, ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    csv_url = f"{reverse('history-list')}?{urlencode({**asked, 'format': 'csv'})}"
+    bare([row.image for row in page.rows], request.user)
     form = forms.HistoryFilterForm(request.GET, user=caller(request))
-    context = {"page": page, "filters": form, "asked": asked, "csv_url": csv_url}
+    context = {"page": page, "filters": form, "asked": asked, "csv_url": _csv(request, asked)}
     return respond(request, "models_registry/history.html", context)
+
+
+def _csv(request: HttpRequest, asked: Mapping[str, str]) -> str:
+    """Where all of it can be downloaded; empty for whom answers are covered: the API gives them all."""
+    hidden = not caller(request).is_admin and visible_projects(request.user).filter(reveal_after_read=True).exists()
+    return "" if hidden else f"{reverse('history-list')}?{urlencode({**asked, 'format': 'csv'})}"
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

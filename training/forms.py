@@ -3,12 +3,14 @@
 from typing import Any, Final
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from images.models import Project
 from labeling.models import Snapshot
 from labeling.policies import visible_snapshots
 from mediscan_site.core.models import User
+from mediscan_site.core.words import said
 from models_registry.models import ModelVersion
 from models_registry.policies import visible_models
 from training.engine.config import ASKABLE
@@ -16,19 +18,19 @@ from training.engine.options import PAGE, Option
 from training.planning import AUTO, FALSE, TRUE, Wishes
 
 PRETRAINED = [
-    (AUTO, "if weights are on this machine (else from scratch, and the run says so)"),
-    (TRUE, "yes: pre-trained ImageNet weights"),
-    (FALSE, "no: from scratch"),
+    (AUTO, _("if weights are on this machine (else from scratch, and the run says so)")),
+    (TRUE, _("yes: pre-trained ImageNet weights")),
+    (FALSE, _("no: from scratch")),
 ]
 
 
-AS_SUITS = "as suits the scans and this machine"
+AS_SUITS = _("as suits the scans and this machine")
 # What a reader is told of a choice whose name says too little.
 WORDS: Final = {
-    "grey": "grey levels",
-    "windows": "windows: ranges of its own values (CT)",
-    "squash": "squashed to the square",
-    "letterbox": "at its own shape, with a margin",
+    "grey": _("grey levels"),
+    "windows": _("windows: ranges of its own values (CT)"),
+    "squash": _("squashed to the square"),
+    "letterbox": _("at its own shape, with a margin"),
 }
 # What most people choose, if anything; the rest is folded in.
 FIRST: Final = ("snapshot", "effort", "image_size")
@@ -43,6 +45,7 @@ ASKS: Final[dict[str, dict[str, int]]] = {
     QUICK: {"epochs": 6, "members": 1},
     THOROUGH: {"members": 3, "image_size": 128},
 }
+_EMPTY: Final = _("Empty: as the recipe says.")
 LONGEST: Final = 80
 # What the recipe can decide comes first.
 ON_PAGE = {
@@ -58,17 +61,19 @@ def _field(option: Option) -> forms.Field:
     if option.choices:
         names = [(name, WORDS.get(name, name)) for name in option.choices]
         return forms.ChoiceField(
-            choices=[("", AS_SUITS), *names], label=option.label, required=False, help_text=option.help
+            choices=[("", AS_SUITS), *names], label=said(option.label), required=False, help_text=said(option.help)
         )
     if option.kind is str:
-        return forms.CharField(max_length=LONGEST, label=option.label, required=False, help_text=option.help)
+        return forms.CharField(
+            max_length=LONGEST, label=said(option.label), required=False, help_text=said(option.help)
+        )
     return FIELDS[option.kind](
         required=False,
         min_value=option.low,
         max_value=option.high,
-        label=option.label,
+        label=said(option.label),
         initial=None if option.planned else option.default,
-        help_text=f"{option.help} Empty: as the recipe says." if option.planned else option.help,
+        help_text=format_lazy("{} {}", said(option.help), _EMPTY) if option.planned else said(option.help),
     )
 
 
@@ -78,17 +83,22 @@ class RunForm(forms.Form):
     effort = forms.ChoiceField(choices=EFFORTS, required=False, label=_("How thorough"))
     pretrained = forms.ChoiceField(
         choices=PRETRAINED,
-        label="Transfer learning",
-        help_text="Learns better from few scans. Weights are never fetched by themselves: put them into WEIGHTS_DIR.",
+        label=_("Transfer learning"),
+        help_text=_(
+            "Learns better from few scans. Weights are never fetched by themselves: put them into WEIGHTS_DIR."
+        ),
     )
     snapshot = forms.ModelChoiceField(
         queryset=Snapshot.objects.none(),
         required=False,
-        label="Data set",
-        empty_label="freeze the approved scans now",
+        label=_("Data set"),
+        empty_label=_("freeze the approved scans now"),
     )
     base_model = forms.ModelChoiceField(
-        queryset=ModelVersion.objects.none(), required=False, label="Continue from", empty_label="start from scratch"
+        queryset=ModelVersion.objects.none(),
+        required=False,
+        label=_("Continue from"),
+        empty_label=_("start from scratch"),
     )
 
     # What the services call these fields in their refusals.

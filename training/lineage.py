@@ -13,5 +13,7 @@ def bases_of(project_id: int) -> Mapping[int, int]:
     its run has ended."""
     runs = TrainingRun.objects.filter(project=project_id, base_model__isnull=False)
     started = {run.source: run.base_model_id for run in runs.only("pk", "base_model") if run.base_model_id is not None}
+    if not started:
+        return {}
     versions = ModelVersion.objects.filter(project=project_id).values_list("pk", "source")
     return {pk: started[source] for pk, source in versions if source in started}

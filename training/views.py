@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import visible_projects
@@ -61,7 +62,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(selectors.runs(request.user), pk=pk)
-    attempt(request, services.cancel_run, said=f"{run.code} is being cancelled.", run=run)
+    attempt(request, services.cancel_run, said=_("%(run)s is being cancelled.") % {"run": run.code}, run=run)
     return redirect("run", pk)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Split
 from images.policies import visible_projects
@@ -27,7 +28,7 @@ def dataset_list(request: HttpRequest, pk: int) -> HttpResponse:
     form = SnapshotForm(**sent(request), initial={"seed": 0})
     if request.method == "POST" and form.is_valid():
         seed = form.cleaned_data["seed"]
-        done = attempt(request, freezing.freeze_snapshot, form=form, said="Frozen.", project=project, seed=seed)
+        done = attempt(request, freezing.freeze_snapshot, form=form, said=_("Frozen."), project=project, seed=seed)
         if done.ok:
             return redirect("dataset", done.result.pk)
     rows = visible_snapshots(request.user).filter(project=project).annotate(size=Count("members"))

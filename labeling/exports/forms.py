@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import Export, Snapshot
 
@@ -14,16 +15,16 @@ class ExportForm(forms.Form):
     dataset = forms.ModelChoiceField(
         queryset=Snapshot.objects.none(),
         required=False,
-        empty_label="none: the scans as they are now",
-        label="Data set",
+        empty_label=_("none: the scans as they are now"),
+        label=_("Data set"),
     )
     # Not `files`: a form has an attribute of that name.
     scans_as = forms.ChoiceField(
         choices=[
-            (Export.Files.ORIGINALS, "files without their metadata"),
-            (Export.Files.RENDITIONS, "8-bit PNG, at most 2,048 pixels"),
+            (Export.Files.ORIGINALS, _("files without their metadata")),
+            (Export.Files.RENDITIONS, _("8-bit PNG, at most 2,048 pixels")),
         ],
-        label="Scans as",
+        label=_("Scans as"),
     )
 
     def __init__(self, *args: Any, datasets: QuerySet[Snapshot], **kwargs: Any) -> None:

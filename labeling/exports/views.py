@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import visible_projects
@@ -74,6 +75,6 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 def export_discard(request: HttpRequest, pk: int) -> HttpResponse:
     export_row = get_object_or_404(selectors.exports(request.user), pk=pk)
     attempt(
-        request, services.discard_export, said="Cancelled; what had been made of it is destroyed.", export=export_row
+        request, services.discard_export, said=_("Cancelled; what had been made of it is destroyed."), export=export_row
     )
     return redirect("export", pk)

@@ -11,6 +11,7 @@ from images.models import Split
 from labeling.forms import ClassField, ProjectForm
 from labeling.imports import dialects
 from labeling.imports.asked import FINDING_HELP, MAX_FINDING
+from mediscan_site.core.words import in_words, said
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -25,7 +26,7 @@ class ManyFilesField(forms.FileField):
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         given = data if isinstance(data, list | tuple) else [data] if data else []
         if not given:
-            raise forms.ValidationError("Choose at least one file.", code="required")
+            raise forms.ValidationError(_("Choose at least one file."), code="required")
         return [super(ManyFilesField, self).clean(one, initial) for one in given]
 
 
@@ -43,7 +44,7 @@ class UploadForm(ProjectForm):
         help_text=_("Only if all are of one patient; stored as a keyed pseudonym."),
     )
     split = forms.ChoiceField(
-        required=False, label=_("Split"), choices=[("", _("decided by the data set")), *Split.choices]
+        required=False, label=_("Split"), choices=[("", _("decided by the data set")), *in_words(Split.choices)]
     )
     modality = forms.CharField(required=False, max_length=40, label=_("Modality"))
     preview = forms.BooleanField(
@@ -64,9 +65,9 @@ class UploadForm(ProjectForm):
 class DialectForm(forms.Form):
     """How the labels files of a ZIP that waits are read."""
 
-    dialect = forms.ChoiceField(choices=dialects.CHOICES, label=_("Labels file written like"))
+    dialect = forms.ChoiceField(choices=in_words(dialects.CHOICES), label=_("Labels file written like"))
     finding = forms.CharField(
-        required=False, max_length=MAX_FINDING, label=_("Ask for one finding"), help_text=FINDING_HELP
+        required=False, max_length=MAX_FINDING, label=_("Ask for one finding"), help_text=said(FINDING_HELP)
     )
 
 

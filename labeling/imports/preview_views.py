@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from labeling.imports.forms import DialectForm, StartForm
 from labeling.imports.previews import preview_upload
@@ -41,5 +42,10 @@ def upload_start(request: HttpRequest, pk: int) -> HttpResponse:
 @action
 def upload_discard(request: HttpRequest, pk: int) -> HttpResponse:
     held = get_object_or_404(uploads(request.user), pk=pk)
-    attempt(request, give_up_upload, upload=held, said=f"{held.file_name} was given up. Nothing of it was kept.")
+    attempt(
+        request,
+        give_up_upload,
+        upload=held,
+        said=_("%(file)s was given up. Nothing of it was kept.") % {"file": held.file_name},
+    )
     return redirect("upload", held.project_id)

@@ -11,6 +11,7 @@ from images.policies import visible_scans
 from labeling.forms import ClassField, ProjectForm, VersionForm
 from labeling.models import Review
 from mediscan_site.core.models import User
+from mediscan_site.core.words import in_words
 
 # Why nobody can tell a class, and why a label goes back to labelling. Kept as they are here; pages show them in the reader's
 # language.
@@ -32,14 +33,14 @@ REJECTIONS = (
 class LabelForm(VersionForm, ProjectForm):
     """A class, or a reason why the scan is ungradable."""
 
-    label_class = ClassField(label="Class", empty_label="Choose a class")
-    ungradable = forms.CharField(required=False, max_length=200, label="Or ungradable, because")
-    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    label_class = ClassField(label=_("Class"), empty_label=_("Choose a class"))
+    ungradable = forms.CharField(required=False, max_length=200, label=_("Or ungradable, because"))
+    comment = forms.CharField(required=False, label=_("Comment"), widget=forms.Textarea(attrs={"rows": 2}))
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors and bool(data.get("label_class")) == bool(data.get("ungradable")):
-            raise forms.ValidationError("Choose either a class or the reason why the scan is ungradable.")
+            raise forms.ValidationError(_("Choose either a class or the reason why the scan is ungradable."))
         return data
 
     def arguments(self) -> dict[str, Any]:
@@ -49,9 +50,9 @@ class LabelForm(VersionForm, ProjectForm):
 
 
 class ReviewForm(VersionForm, ProjectForm):
-    status = forms.ChoiceField(choices=Review.Status.choices, label="Decision")
-    label_class = ClassField(label="Class", empty_label="the class it has")
-    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    status = forms.ChoiceField(choices=in_words(Review.Status.choices), label=_("Decision"))
+    label_class = ClassField(label=_("Class"), empty_label=_("the class it has"))
+    comment = forms.CharField(required=False, label=_("Comment"), widget=forms.Textarea(attrs={"rows": 2}))
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -84,7 +85,7 @@ class DeskReviewForm(ReviewForm):
     """The review page: a decision, or with `modified` the class that is right, or with `rejection` why it is rejected. Who
     rejects says why, there or in the comment."""
 
-    status = forms.ChoiceField(choices=Review.Status.choices, label=_("Decision"), required=False)
+    status = forms.ChoiceField(choices=in_words(Review.Status.choices), label=_("Decision"), required=False)
     modified = ClassField(label=_("Another class"))
     rejection = forms.CharField(required=False, max_length=200)
 
@@ -124,7 +125,7 @@ class KeepForm(SkipForm, VersionForm):
 class ReviewManyForm(forms.Form):
     status = forms.ChoiceField(
         choices=[("approved", "approve"), ("rejected", "reject")],
-        label="Decision",
+        label=_("Decision"),
         error_messages={"required": "Press Approve or Reject: nothing was decided."},
     )
     comment = forms.CharField(required=False)
@@ -134,5 +135,5 @@ class ReviewManyForm(forms.Form):
         self.fields["images"] = forms.ModelMultipleChoiceField(
             queryset=visible_scans(user).filter(project=project).select_related("project"),
             error_messages={"required": "Tick at least one scan."},
-            label="Scans",
+            label=_("Scans"),
         )

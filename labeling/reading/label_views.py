@@ -83,19 +83,15 @@ def _save(request: HttpRequest, form: DeskLabelForm) -> None:
     image, given = form.cleaned_data["image"], form.arguments()
     reading = form.cleaned_data["label_class"] or _("ungradable (%(reason)s)") % {"reason": given["reason"]}
     said = _("Saved: %(scan)s is %(reading)s.") % {"scan": image.code, "reading": reading}
-    if given["expected_version"] != image.version and desk.said_already(
-        request, image, given, form.cleaned_data["known"]
-    ):
+    is_old = given["expected_version"] != image.version
+    if is_old and desk.said_already(request, image, given, form.cleaned_data["known"]):
         messages.success(request, said)
         return
     save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
     done = attempt(request, save, image=image, **given)
     if done.ok and _comes_again(done.result):
-        messages.warning(
-            request,
-            _("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
-            % {"scan": image.code},
-        )
+        again = _("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
+        messages.warning(request, again % {"scan": image.code})
     elif done.ok:
         messages.success(request, said)
 
@@ -107,35 +103,34 @@ def _comes_again(outcome: LabelOutcome) -> bool:
 
 def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any]:
     """The scan to read: the next one of the queue, or with `back` one the reader labelled before."""
-    known = {
+    back = _asked_label(request, project, asked)
+    return {
         "project": project,
         "classes": active_classes(project),
         "reasons": REASONS,
         "undoable": last_done(caller(request), project, Lease.Task.LABEL),
+        **(_next(request, project, asked) if back is None else _before(request, project, back)),
     }
-    back = _asked_label(request, project, asked)
-    if back is not None:
-        earlier = desk.previous_label(request, project, before=back.pk)
-        image = get_object_or_404(scans(request.user), pk=back.image_id)
-        desk.with_newest([image])
-        # What this reader said, which of one read of several is not what the scan has.
-        image.label_class = back.label_class
-        return {**known, "scan": image, "earlier": earlier, "going_back": True, "back": back}
+
+
+def _before(request: HttpRequest, project: Project, back: Label) -> dict[str, Any]:
+    earlier = desk.previous_label(request, project, before=back.pk)
+    image = get_object_or_404(scans(request.user), pk=back.image_id)
+    desk.with_newest([image])
+    # What this reader said, which of one read of several is not what the scan has.
+    image.label_class = back.label_class
+    return {"scan": image, "earlier": earlier, "going_back": True, "back": back}
+
+
+def _next(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any]:
     order = desk.order_of(request, project)
     first = find_key(str(asked.get("scan", "")))
     opened = desk.open_desk(request, project, Lease.Task.LABEL, order, first)
     desk.with_newest(opened.ready)
     if first is not None and (again := _settled(request, project, first, opened)) is not None:
-        return {**known, "scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
+        return {"scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
     earlier = desk.previous_label(request, project, before=find_key(str(asked.get("corrected", ""))))
-    return {
-        **known,
-        "desk": opened,
-        "scan": opened.scan,
-        "upcoming": opened.ready[1:],
-        "earlier": earlier,
-        "order": order,
-    }
+    return {"desk": opened, "scan": opened.scan, "upcoming": opened.ready[1:], "earlier": earlier, "order": order}
 
 
 def _settled(request: HttpRequest, project: Project, first: int, opened: desk.Desk) -> Image | None:

@@ -51,7 +51,8 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
     """How many scans wait for this user in each queue of each project, counted to one more than MOST_COUNTED: one query for many
     projects. Where a project wants several readers, or readers of it disagree, also `to_adjudicate`."""
-    tasks, rows, found = Lease.Task.values, list(projects), {}
+    tasks, rows = Lease.Task.values, list(projects)
+    found: dict[int, dict[str, int]] = {}
     waiting = {task: Image.objects.filter(waits(user, task)) for task in tasks}
     for start in range(0, len(rows), PROJECTS_AT_ONCE):
         some = rows[start : start + PROJECTS_AT_ONCE]

@@ -46,9 +46,12 @@ class Links:
         if user is None or not user.is_active:
             return False
         try:
-            return bool(signing.loads(token, salt=SALT, max_age=LASTS) == password_mark(user)[:32])
+            is_its_own = signing.loads(token, salt=SALT, max_age=LASTS) == password_mark(user)[:32]
         except signing.BadSignature:
             return False
+        # A link that was made later, handed over or mailed late, ends with its invitation too.
+        row = Invitation.objects.filter(user=user).first()
+        return bool(is_its_own and row is not None and row.is_open and not row.has_expired)
 
 
 def invite(
@@ -86,10 +89,10 @@ def invite_again(*, actor: User, user: User, base_url: str) -> tuple[Invitation,
 def hand_over(*, actor: User, user: User, base_url: str) -> str:
     """A link to be handed over by the administrator, besides the one that was mailed: whichever is used first ends both."""
     require_admin(actor)
-    row = _unaccepted(user)
-    if not row.is_open or row.has_expired:
-        raise Conflict("This invitation has ended. Send it again.", code="invitation_ended")
     with transaction.atomic():
+        row = _unaccepted(user)
+        if not row.is_open or row.has_expired:
+            raise Conflict("This invitation has ended. Send it again.", code="invitation_ended")
         audit.record("user.update", actor=actor, obj=row.user, details={"fields": ["invitation_link"]})
     return link(row.user, base_url)
 

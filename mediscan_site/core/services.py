@@ -101,7 +101,8 @@ def set_password(*, actor: User | None, user: User, password: str) -> User:
 def _accept_invitation(user: User) -> None:
     """Whoever was invited and has a password of their own has come, by whichever link."""
     asked = Invitation.objects.filter(user=user, accepted_at=None)
-    inviters = list(User.objects.filter(pk__in=asked.values("invited_by")))
+    # The page of an account is for administrators: who is none any more is not told.
+    inviters = list(User.objects.filter(role=Role.ADMIN, pk__in=asked.values("invited_by")))
     if asked.update(accepted_at=timezone.now()):
         audit.record("user.join", actor=user, obj=user)
         url = reverse("user", args=[user.pk])

@@ -8,7 +8,6 @@ from celery.signals import beat_init, worker_init
 # Importing `unreadable` registers its housekeeping.
 from mediscan_site.core import audit, invitations, resets, start, tidy, unreadable, work  # noqa: F401
 from mediscan_site.core.backup import drills, making, services
-from mediscan_site.core.messages import mailing
 from mediscan_site.core.models import Backup, Drill, Invitation, ResetRequest
 from mediscan_site.core.storage import orphans, room, verification
 from mediscan_site.core.trail import anchors, guards
@@ -77,11 +76,6 @@ def send_reset(pk: int) -> None:
 @work.durable_task(name="core.send_invitation", queue="io", soft_limit_s=300)
 def send_invitation(pk: int) -> None:
     invitations.run(pk)
-
-
-@shared_task(name="core.mail_messages", ignore_result=True)
-def mail_messages() -> None:
-    mailing.mail_messages()
 
 
 @work.durable_task(name="core.run_drill", queue="io", soft_limit_s=work.LONGEST_TASK_S)

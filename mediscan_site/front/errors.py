@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from mediscan_site.core.errors import translate
@@ -38,11 +39,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return refusals.answer(request, 403, "permission_denied", "You may not do this.")
+    return refusals.answer(request, 403, "permission_denied", _("You may not do this."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return refusals.answer(request, 404, "not_found", "There is nothing at this address, or it is not visible to you.")
+    return refusals.answer(
+        request, 404, "not_found", _("There is nothing at this address, or it is not visible to you.")
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -53,7 +56,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         outage.watch.noticed(error)
         return refusals.of(request, known)
     try:
-        return refusals.answer(request, 500, "error", "Something went wrong on our side. It has been logged.")
+        return refusals.answer(request, 500, "error", _("Something went wrong on our side. It has been logged."))
     except Exception:
         # The error page itself may be broken; then a plain line must do.
         log.exception("The error page failed")
@@ -61,5 +64,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    detail = "The form was open for too long or came from another site. Go back, reload the page and send it again."
+    detail = _("The form was open for too long or came from another site. Go back, reload the page and send it again.")
     return refusals.answer(request, 403, "csrf_failed", detail)

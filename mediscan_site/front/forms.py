@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from mediscan_site.core import services
 from mediscan_site.core.http.inputs import DayInput, SuggestedInput, day_begins
 from mediscan_site.core.models import User, WorkStatus
+from mediscan_site.core.words import in_words
 from mediscan_site.front.audit_words import ACTIONS, OBJECTS
 from mediscan_site.front.selectors import JOB_KINDS
 
@@ -25,13 +26,15 @@ JOB_WORDS = {
 
 
 class EmailForm(forms.Form):
-    email = forms.EmailField(label="E-mail address", max_length=254)
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
 
 
 class SignInForm(AuthenticationForm):
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "Please enter a correct username and password. Capital letters matter in the password only.",
+        "invalid_login": _(
+            "Please enter a correct username and password. Capital letters matter in the password only."
+        ),
     }
 
 
@@ -57,7 +60,7 @@ class JobFilterForm(forms.Form):
     status = forms.ChoiceField(
         required=False,
         label=_("Status"),
-        choices=[("", _("any")), ("active", _("queued or running")), *WorkStatus.choices],
+        choices=[("", _("any")), ("active", _("queued or running")), *in_words(WorkStatus.choices)],
     )
 
 

@@ -1,18 +1,21 @@
-"""What happened to one scan, oldest first, told from the append-only rows themselves."""
+"""What happened to one scan, oldest first, told from the append-only rows themselves: on pages in the reader's language, in the
+API in English."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 
 from images.models import Image
 from labeling.models import ImportFile, Label, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
-from models_registry.selectors import refer_reasons
+from models_registry.policies import visible_grades
+from models_registry.selectors import refer_reasons, with_covered
 
 
 @dataclass(frozen=True)
@@ -27,19 +30,27 @@ class Moment:
     object: str = ""
 
 
-def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
+def of_scan(image: Image, user: User | AnonymousUser, *, on_page: bool = False) -> list[Moment]:
     """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind. What others said
-    stays covered from whoever may still have to read the scan."""
+    stays covered from whoever may still have to read the scan; `on_page`: what the model said too (`with_covered`)."""
     moments = [
         Moment(
-            image.upload_date, "upload", f"uploaded as {image.file_name}", image.uploaded_by.username, object=image.code
+            image.upload_date,
+            "upload",
+            _("uploaded as %(file)s") % {"file": image.file_name},
+            image.uploaded_by.username,
+            object=image.code,
         )
     ]
+    shown = visible_grades(user).filter(image=image)
+    grades = list(
+        (with_covered(shown, user) if on_page else shown).select_related("model", "prediction", "requested_by")
+    )
     parts: list[Iterator[Moment]] = [_imports(image), _labels(image, user), _reviews(image, user)]
     if Image.objects.filter(covered(user), pk=image.pk).exists():
-        parts += [_grades(image)]
+        parts += [_grades(grades)]
     else:
-        parts += [_snapshots(image), _grades(image), _reads(image), _feedback(image)]
+        parts += [_snapshots(image), _grades(grades), _reads(image), _feedback(grades)]
     for part in parts:
         moments.extend(part)
     return sorted(moments, key=lambda moment: moment.at)
@@ -47,65 +58,82 @@ def of_scan(image: Image, user: User | AnonymousUser) -> list[Moment]:
 
 def _imports(image: Image) -> Iterator[Moment]:
     for row in ImportFile.objects.filter(image=image).select_related("batch__created_by"):
+        told = {"import": row.batch_id, "outcome": _(row.outcome.replace("_", " "))}
         created = row.outcome == ImportFile.Outcome.CREATED
-        text = f"came with import {row.batch_id}" if created else f"met again in import {row.batch_id}: {row.outcome}"
+        text = _("came with import %(import)s") if created else _("met again in import %(import)s: %(outcome)s")
         by = row.batch.created_by.username
-        yield Moment(row.batch.created_at, "import", text, by, row.detail, object=str(row.batch_id))
+        yield Moment(row.batch.created_at, "import", text % told, by, row.detail, object=str(row.batch_id))
 
 
 def _labels(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
     for row in visible_labels(user).filter(image=image).select_related("label_class", "reader", "through"):
-        reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
-        text = f"labelled {reading}" if row.source == Label.Source.DOCTOR else f"labelled {reading} (from {row.source})"
+        told = {"reading": _reading(row), "source": _(row.source)}
+        own = row.source == Label.Source.DOCTOR
+        text = (_("labelled %(reading)s") if own else _("labelled %(reading)s (from %(source)s)")) % told
         if row.through:
-            text += f", with a service token that {row.through.username} made"
+            by = {"told": text, "user": row.through.username}
+            text = _("%(told)s, with a service token that %(user)s made") % by
         yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
 
 
 def _reviews(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
     for row in visible_reviews(user).filter(image=image).select_related("reviewer", "new_label__label_class"):
         new = row.new_label.label_class if row.new_label else None
-        text = f"label {row.status}" + (f" to {new.name}" if new else "")
+        told = {"status": _(row.status), "name": new.name if new else ""}
+        text = (_("label %(status)s to %(name)s") if new else _("label %(status)s")) % told
         yield Moment(row.created_at, "review", text, row.reviewer.username, row.comment, object=str(row.pk))
 
 
 def _snapshots(image: Image) -> Iterator[Moment]:
     for row in SnapshotMember.objects.filter(image=image).select_related("snapshot__created_by", "label_class"):
-        text = f"frozen into {row.snapshot.code} ({row.split}) as {row.label_class.name}"
+        told = {"dataset": row.snapshot.code, "split": _(row.split), "name": row.label_class.name}
+        text = _("frozen into %(dataset)s (%(split)s) as %(name)s") % told
         by = row.snapshot.created_by.username
         yield Moment(row.snapshot.created_at, "dataset", text, by, object=row.snapshot.code)
 
 
-def _grades(image: Image) -> Iterator[Moment]:
-    for row in Grade.objects.filter(image=image, blind=False).select_related("model", "prediction", "requested_by"):
+def _grades(grades: Iterable[Grade]) -> Iterator[Moment]:
+    for row in grades:
         at = row.finished_at or row.created_at
         yield Moment(at, "grade", _grade_text(row), row.requested_by.username, row.error, object=str(row.pk))
 
 
 def _grade_text(row: Grade) -> str:
     if row.status != WorkStatus.SUCCEEDED:
-        return f"grade by {row.model.code}: {row.status}"
-    answer = row.prediction.name if row.prediction else "nothing"
+        return _("grade by %(model)s: %(status)s") % {"model": row.model.code, "status": _(row.status)}
+    if row.covered:
+        return _("graded by %(model)s: covered until you have read the scan") % {"model": row.model.code}
+    told = {"model": row.model.code, "answer": row.prediction.name if row.prediction else _("nothing")}
     if row.decision == Grade.Decision.ANSWER:
-        return f"graded by {row.model.code}: {answer}, answered"
-    why = " ".join(reason.sentence for reason in refer_reasons(row))
-    return f"graded by {row.model.code}: {answer}, referred. {why}".rstrip()
+        return _("graded by %(model)s: %(answer)s, answered") % told
+    why = " ".join(_(reason.sentence) for reason in refer_reasons(row))
+    return (_("graded by %(model)s: %(answer)s, referred. %(why)s") % {**told, "why": why}).rstrip()
 
 
 def _reads(image: Image) -> Iterator[Moment]:
     """Of referrals. A read that became a label is told with it; here also what became none."""
     for row in ReferralRead.objects.filter(referral__image=image).select_related("reader", "label_class"):
-        reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
-        held = " (a scan of a test split: held for an administrator)" if row.held_for_admin else ""
-        text = f"referred scan read as {reading}{held}"
+        text = _("referred scan read as %(reading)s") % {"reading": _reading(row)}
+        if row.held_for_admin:
+            text = _("%(told)s (a scan of a test split: held for an administrator)") % {"told": text}
         yield Moment(row.created_at, "read", text, row.reader.username, row.comment, object=str(row.referral_id))
 
 
-def _feedback(image: Image) -> Iterator[Moment]:
-    for row in Feedback.objects.filter(grade__image=image).select_related("author", "correct_class"):
-        wrong = f"grade is wrong, {row.correct_class.name} is right" if row.correct_class else "grade is wrong"
-        text = "grade is right" if row.correct else wrong
+def _feedback(grades: Iterable[Grade]) -> Iterator[Moment]:
+    told = [grade.pk for grade in grades if not grade.covered]
+    for row in Feedback.objects.filter(grade__in=told).select_related("author", "correct_class"):
+        right = {"name": row.correct_class.name if row.correct_class else ""}
+        wrong = _("grade is wrong, %(name)s is right") % right if row.correct_class else _("grade is wrong")
+        text = _("grade is right") if row.correct else wrong
         yield Moment(row.created_at, "feedback", text, row.author.username, row.comment, object=str(row.grade_id))
+
+
+def _reading(row: Label | ReferralRead) -> str:
+    """A class, or why nobody can tell."""
+    if row.label_class:
+        return row.label_class.name
+    reason = row.ungradable_reason
+    return _("ungradable: %(reason)s") % {"reason": _(reason) if reason else ""}
 
 
 def _name(user: Any) -> str:

@@ -9,12 +9,13 @@ from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 
 from images import selectors as image_selectors
 from images import services as images
-from images.forms import ScanEditForm, scan_values
+from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
-from images.models import Image
+from images.models import Image, Project
 from images.policies import can, visible_projects
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
@@ -53,7 +54,7 @@ class PasswordChange(auth.PasswordChangeView):
     success_url = reverse_lazy("dashboard")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password is changed.")
+        messages.success(self.request, _("Your password is changed."))
         return super().form_valid(form)
 
 
@@ -112,7 +113,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
-    project, version = found.project, {"version": found.version}
+    project = found.project
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
         "scan": found,
@@ -120,12 +121,19 @@ def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
         "labels": label_history(found, request.user),
         "grades": known,
         "heat": _over(request, known),
-        "moments": timeline.of_scan(found, request.user),
+        "acceptable": _acceptable(known),
+        "moments": timeline.of_scan(found, request.user, on_page=True),
         "lookalikes": near_duplicates(found, request.user)[:LOOKALIKES_SHOWN],
-        "label_form": LabelForm(project=project, initial=version),
-        "review_form": ReviewForm(project=project, initial=version),
+        **_scan_forms(project, {"version": found.version}),
         "may_edit": can(request.user, "upload_image", project),
         "strip": strip_of(found, _first(request)) if found.frames_shown > 1 else None,
+    }
+
+
+def _scan_forms(project: Project, version: dict[str, int]) -> dict[str, Any]:
+    return {
+        "label_form": LabelForm(project=project, initial=version),
+        "review_form": ReviewForm(project=project, initial=version),
     }
 
 
@@ -134,6 +142,12 @@ def _over(request: HttpRequest, known: Sequence[Grade]) -> Grade | None:
     answered = [grade for grade in known if grade.status == WorkStatus.SUCCEEDED and not grade.covered]
     asked = request.GET.get("heat", "")
     return next((grade for grade in answered if str(grade.pk) == asked), next(iter(answered), None))
+
+
+def _acceptable(known: Sequence[Grade]) -> bool:
+    """Whether the newest answer may be taken as the label by whoever sees this page: nobody takes what they have not seen."""
+    newest = next((grade for grade in known if grade.status == WorkStatus.SUCCEEDED), None)
+    return newest is not None and not newest.covered
 
 
 def _first(request: HttpRequest) -> int | None:
@@ -145,7 +159,7 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user)}
+    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user, on_page=True)}
     return respond(request, "front/scan_timeline.html", context)
 
 
@@ -154,10 +168,8 @@ def scan_edit(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ScanEditForm(**sent(request), initial=scan_values(image))
     if request.method == "POST" and form.is_valid():
-        changes, seen = form.changes(image), form.cleaned_data["version"]
-        done = attempt(
-            request, images.update_scan, form=form, said="Saved.", image=image, changes=changes, expected_version=seen
-        )
+        seen = {"changes": form.changes(image), "expected_version": form.cleaned_data["version"]}
+        done = attempt(request, images.update_scan, form=form, said=_("Saved."), image=image, **seen)
         if done.ok:
             return redirect("scan", pk)
     return respond(request, "front/scan_edit.html", {"scan": image, "project": image.project}, form)
@@ -169,7 +181,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
     form = LabelForm(request.POST, project=image.project)
     if form.is_valid():
         save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-        attempt(request, save, said="Label saved.", image=image, **form.arguments())
+        attempt(request, save, said=_("Label saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -178,7 +190,7 @@ def scan_label(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     image, form = _scan(request, pk), VersionForm(request.POST)
     if form.is_valid():
-        message, seen = "Label withdrawn; its history stays.", form.cleaned_data["version"]
+        message, seen = _("Label withdrawn; its history stays."), form.cleaned_data["version"]
         attempt(request, withdraw_label, said=message, image=image, expected_version=seen)
     form_message(request, form)
     return redirect("scan", pk)
@@ -189,7 +201,7 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     form = ReviewForm(request.POST, project=image.project)
     if form.is_valid():
-        attempt(request, registry.review_scan, said="Review saved.", image=image, **form.arguments())
+        attempt(request, registry.review_scan, said=_("Review saved."), image=image, **form.arguments())
     form_message(request, form)
     return redirect("scan", pk)
 
@@ -198,7 +210,10 @@ def scan_review(request: HttpRequest, pk: int) -> HttpResponse:
 def scan_delete(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
     done = attempt(
-        request, images.delete_scan, said=f"{image.code} is erased: its keys and bytes are destroyed.", image=image
+        request,
+        images.delete_scan,
+        said=_("%(scan)s is erased: its keys and bytes are destroyed.") % {"scan": image.code},
+        image=image,
     )
     return redirect("scan_list", image.project_id) if done.ok else redirect("scan", pk)
 

@@ -3,26 +3,31 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.models import Project
+from mediscan_site.core.words import in_words
 from models_registry.acceptance import selectors, services
 from models_registry.models import AcceptanceDecision, ModelVersion
 
-ANY_DEVICE = "any device"
-UNNAMED = "scans that name no institution"
+ANY_DEVICE = _("any device")
+UNNAMED = _("scans that name no institution")
 
 
 class BeginForm(forms.Form):
-    model = forms.ModelChoiceField(queryset=ModelVersion.objects.none(), label="Model version", empty_label=None)
+    model = forms.ModelChoiceField(queryset=ModelVersion.objects.none(), label=_("Model version"), empty_label=None)
     place = forms.ChoiceField(
-        help_text="As the scans of the project name it; the test takes scans of this place alone."
+        label=_("Place"),
+        help_text=_("As the scans of the project name it; the test takes scans of this place alone."),
     )
     wanted = forms.IntegerField(
         min_value=services.FEWEST,
         max_value=services.MOST,
         initial=services.USUAL,
-        label="Scans",
-        help_text="How many are to be read and graded. With 100 of a class, a sensitivity of 0.90 is known to about ± 0.06.",
+        label=_("Scans"),
+        help_text=_(
+            "How many are to be read and graded. With 100 of a class, a sensitivity of 0.90 is known to about ± 0.06."
+        ),
     )
 
     def __init__(self, *args: Any, project: Project, versions: Any, **kwargs: Any) -> None:
@@ -43,5 +48,7 @@ def _words(pair: tuple[str, str]) -> str:
 
 
 class DecideForm(forms.Form):
-    decision = forms.ChoiceField(choices=AcceptanceDecision.Decision.choices, widget=forms.RadioSelect)
-    reason = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label="Because")
+    decision = forms.ChoiceField(
+        choices=in_words(AcceptanceDecision.Decision.choices), label=_("Decision"), widget=forms.RadioSelect
+    )
+    reason = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 3}), label=_("Because"))

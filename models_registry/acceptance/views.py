@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can, visible_projects
@@ -23,7 +24,7 @@ def test_list(request: HttpRequest, pk: int) -> HttpResponse:
     versions = registry.versions(request.user).filter(project=project).order_by("-pk")
     form = forms.BeginForm(**sent(request), project=project, versions=versions)
     if request.method == "POST" and form.is_valid():
-        done = attempt(request, services.begin_test, form=form, said="The test has begun.", **form.answers())
+        done = attempt(request, services.begin_test, form=form, said=_("The test has begun."), **form.answers())
         if done.ok:
             return redirect("acceptance", done.result.pk)
     context = {"project": project, "page": _page(request, project), "has_versions": versions.exists()}
@@ -61,7 +62,7 @@ def acceptance(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def draw(request: HttpRequest, pk: int) -> HttpResponse:
-    attempt(request, services.go_on, said="Drawn: what doctors have read since.", test=_test(request, pk))
+    attempt(request, services.go_on, said=_("Drawn: what doctors have read since."), test=_test(request, pk))
     return redirect("acceptance", pk)
 
 
@@ -69,7 +70,7 @@ def draw(request: HttpRequest, pk: int) -> HttpResponse:
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     test, form = _test(request, pk), forms.DecideForm(request.POST)
     if form.is_valid():
-        attempt(request, services.decide, said="The decision is recorded.", test=test, **form.cleaned_data)
+        attempt(request, services.decide, said=_("The decision is recorded."), test=test, **form.cleaned_data)
     form_message(request, form)
     return redirect("acceptance", pk)
 

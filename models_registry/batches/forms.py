@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from images.models import Project
 from images.policies import visible_scans
@@ -21,16 +22,16 @@ class BatchForm(forms.Form):
     def __init__(self, *args: Any, user: User, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         scans = visible_scans(user).filter(project=project)
-        self.fields["images"] = forms.ModelMultipleChoiceField(queryset=scans, required=False, label="Scans")
+        self.fields["images"] = forms.ModelMultipleChoiceField(queryset=scans, required=False, label=_("Scans"))
         imports: forms.ModelChoiceField[Import] = forms.ModelChoiceField(
-            queryset=visible_imports(user).filter(project=project), required=False, label="Import"
+            queryset=visible_imports(user).filter(project=project), required=False, label=_("Import")
         )
         self.fields["import"] = imports
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("chosen") and not self.errors and not data.get("images"):
-            raise forms.ValidationError(f"Tick at least one scan, and at most {MAX_IMAGES}.")
+            raise forms.ValidationError(_("Tick at least one scan, and at most %(most)d.") % {"most": MAX_IMAGES})
         return data
 
     def arguments(self, filters: Mapping[str, str]) -> dict[str, Any]:

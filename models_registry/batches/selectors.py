@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can
 from mediscan_site.core import text
 from mediscan_site.core.models import User
 from models_registry.batches.policies import visible_batches
-from models_registry.models import GradeBatch, GradeBatchItem
-from models_registry.selectors import deployed_model, with_covered, with_earlier
+from models_registry.models import Grade, GradeBatch, GradeBatchItem
+from models_registry.selectors import IS_COVERED, deployed_model, with_covered, with_earlier
 
 CHUNK: Final = 500
+# Outcomes that tell what an answer is.
+TELLING: Final = (GradeBatchItem.Outcome.ANSWERED, GradeBatchItem.Outcome.REFERRED)
 
 
 def _number(outcome: GradeBatchItem.Outcome) -> Coalesce:
@@ -38,11 +41,14 @@ def reasons(batch: GradeBatch) -> list[dict[str, Any]]:
     return [{**row, "detail": firsts[row["first"]].detail} for row in counted]
 
 
-def results(batch: GradeBatch, outcome: str | None = None) -> QuerySet[GradeBatchItem]:
+def results(batch: GradeBatch, outcome: str | None = None, *, shown_to: Any = None) -> QuerySet[GradeBatchItem]:
     """Every scan of the batch, or those that ended so, in its order. Erased ones are a number of the batch, not a line.
-    Invalid for an outcome that there is not."""
+    `shown_to`: whose page it is, which does not sort covered answers by what they are. Invalid for an outcome that there is not."""
     rows = GradeBatchItem.objects.filter(batch=batch, image__erased_at__isnull=True).select_related("image")
     wanted = text.choice(outcome, attr="outcome", choices=GradeBatchItem.Outcome.values)
+    if wanted in TELLING and shown_to is not None and batch.project.reveal_after_read:
+        mine = with_covered(Grade.objects.filter(pk=OuterRef("grade"), blind=False), shown_to)
+        rows = rows.filter(~Exists(mine.filter(IS_COVERED)))
     return rows.filter(outcome=wanted) if wanted else rows
 
 
@@ -75,6 +81,10 @@ def on_arrival(user: User, project: Project) -> str:
         return ""
     model = deployed_model(project)
     if model is None:
-        return "New scans shall be graded when they come in, but no model is deployed: none is graded until one is."
-    told = f"Each new scan is graded by {model.code} when it comes in."
-    return told if can(user, "grade_image", project) else f"{told} Yours are not: you may not grade in this project."
+        return _("New scans shall be graded when they come in, but no model is deployed: none is graded until one is.")
+    told = _("Each new scan is graded by %(model)s when it comes in.") % {"model": model.code}
+    return (
+        told
+        if can(user, "grade_image", project)
+        else f"{told} {_('Yours are not: you may not grade in this project.')}"
+    )

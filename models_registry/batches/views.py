@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import visible_projects
@@ -63,7 +64,7 @@ def grade_batch(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _context(request: HttpRequest, batch: GradeBatch) -> dict[str, Any]:
-    rows = selectors.results(batch, request.GET.get("outcome"))
+    rows = selectors.results(batch, request.GET.get("outcome"), shown_to=request.user)
     page = keyset_page(rows, ordering="id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     selectors.with_grades(page.rows, batch, shown_to=request.user)
     return {
@@ -78,7 +79,7 @@ def _context(request: HttpRequest, batch: GradeBatch) -> dict[str, Any]:
 @action
 def grade_batch_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     batch = get_object_or_404(selectors.batches(request.user), pk=pk)
-    attempt(request, services.cancel_batch, said="Cancelled; what was graded stays.", batch=batch)
+    attempt(request, services.cancel_batch, said=_("Cancelled; what was graded stays."), batch=batch)
     return redirect("grade_batch", pk)
 
 

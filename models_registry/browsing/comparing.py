@@ -13,7 +13,7 @@ from models_registry.browsing import kept
 from models_registry.browsing.kept import Answers
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.statistics.comparison import compare
-from models_registry.versions.lineage import why_flattered
+from models_registry.versions.lineage import bases_of, why_flattered
 
 REMEMBERED: Final = 32
 # Who is right where the two differ.
@@ -60,8 +60,9 @@ def of(first: ModelVersion, second: ModelVersion) -> Comparison:
     if chosen is None:
         reason = _("Of one of them no evaluation kept what it said of each scan. Evaluate it again.")
         return Comparison(first, second, reason)
+    bases = bases_of(first.project_id)
     for model, reading in zip((first, second), chosen, strict=True):
-        if unfair := why_flattered(model, reading.snapshot):
+        if unfair := why_flattered(model, reading.snapshot, bases):
             return Comparison(first, second, unfair)
     one, two = _shared(kept.answers(chosen[0]), kept.answers(chosen[1]), [theirs.index(pk) for pk in ids])
     if not len(one):

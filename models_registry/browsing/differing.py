@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from models_registry import policies
+from models_registry.browsing import kept
 from models_registry.browsing.comparing import FIRST, NEITHER, SECOND, Comparison, Differing
 from models_registry.browsing.gallery import PAGE_SIZE
 
@@ -19,11 +19,11 @@ def count(found: Comparison, right: str) -> int:
 
 
 def shown(user: Any, found: Comparison, right: str) -> list[dict[str, Any]]:
-    """The surest, as many as a page has; none that this person is reading blind."""
+    """The surest, as many as a page has; none that this person is reading blind, or whose answer is covered from them."""
     if not found.readings:
         return []
     first = chosen(found, right)[:PAGE_SIZE]
-    rows = policies.visible_answers(user).filter(evaluation=found.readings[0], image__in=[one.image for one in first])
+    rows = kept.visible(user).filter(evaluation=found.readings[0], image__in=[one.image for one in first])
     scans = {row.image_id: row.image for row in rows.select_related("image")}
     names = [entry["name"] for entry in found.first.classes]
     return [_row(one, scans[one.image], names) for one in first if one.image in scans]

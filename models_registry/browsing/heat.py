@@ -12,7 +12,7 @@ from mediscan_site.core import work
 from mediscan_site.core.errors import NotFound
 from mediscan_site.core.models import Blob, User
 from mediscan_site.core.storage import blobs
-from models_registry import policies
+from models_registry.browsing import kept
 from models_registry.grades.heatmaps import PNG, picture
 from models_registry.models import ModelVersion, ScanAnswer
 
@@ -29,7 +29,7 @@ def request_heatmaps(*, actor: User, model: ModelVersion, answers: Sequence[int]
 
     A scan of several frames is answered from several: there is no one picture to lay a heat map over."""
     require(actor, VIEW, model.project)
-    rows = policies.visible_answers(actor).filter(evaluation__model=model, pk__in=list(answers)[:MOST], heatmap=None)
+    rows = kept.visible(actor).filter(evaluation__model=model, pk__in=list(answers)[:MOST], heatmap=None)
     keys = [row.pk for row in rows.select_related("image") if row.image.frames_shown == 1]
     for key in keys:
         work.send_named(DRAW, key)

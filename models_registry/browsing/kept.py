@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Exists, OuterRef, QuerySet
 
+from images.covering import in_use
 from images.models import Split
 from labeling.models import SnapshotMember
+from labeling.policies import covered
 from mediscan_site.core.models import WorkStatus
 from models_registry import policies
-from models_registry.models import Evaluation, ModelVersion, ScanAnswer
+from models_registry.models import Evaluation, Grade, ModelVersion, ScanAnswer
+from models_registry.selectors import IS_COVERED, with_covered
 
 
 def readings(model: ModelVersion) -> list[Evaluation]:
@@ -24,9 +27,19 @@ def readings(model: ModelVersion) -> list[Evaluation]:
     return list(rows.select_related("snapshot").order_by("-pk"))
 
 
+def visible(user: Any) -> QuerySet[ScanAnswer]:
+    """Not those of a scan whose grade is still covered from this person: another version's answer would tell it. Nor of one whose
+    label is: they stand side by side."""
+    rows = policies.visible_answers(user)
+    if in_use(user):
+        rows = rows.filter(~covered(user, "image__"))
+    grades = Grade.objects.filter(image=OuterRef("image"), blind=False)
+    return rows.filter(~Exists(with_covered(grades, user).filter(IS_COVERED)))
+
+
 def shown(user: Any, evaluation: Evaluation) -> QuerySet[ScanAnswer]:
     """With all that a picture of the gallery needs."""
-    rows = policies.visible_answers(user).filter(evaluation=evaluation)
+    rows = visible(user).filter(evaluation=evaluation)
     return rows.select_related("image", "truth", "said")
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from images.policies import visible_projects
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.digits import whole_number
 from mediscan_site.core.http.html import action, attempt, read_page, respond
 from mediscan_site.core.http.pages import keyset_page
 from models_registry import policies, selectors
@@ -57,7 +58,7 @@ def _gallery(request: HttpRequest, model: ModelVersion, reading: Evaluation, ask
 def heat_maps(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for the heat maps of one page of the gallery, and go back to it."""
     model = get_object_or_404(policies.visible_models(request.user), pk=pk)
-    keys = [int(key) for key in request.POST.getlist("answer") if key.isdecimal()]
+    keys = [key for key in map(whole_number, request.POST.getlist("answer")) if key is not None]
     attempt(request, heat.request_heatmaps, model=model, answers=keys)
     query = request.POST.get("query", "")
     return redirect(f"{reverse('model_errors', args=[pk])}?{query}{'&' if query else ''}heat=1")
@@ -65,9 +66,7 @@ def heat_maps(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def heat_map(request: HttpRequest, pk: int) -> HttpResponseBase:
-    answer = get_object_or_404(
-        policies.visible_answers(request.user).select_related("image__project", "heatmap"), pk=pk
-    )
+    answer = get_object_or_404(kept.visible(request.user).select_related("image__project", "heatmap"), pk=pk)
     stream, blob = heat.open_heatmap(actor=caller(request), answer=answer)
     return blob_response(request, stream, blob, file_name=f"{answer.image.code}_heatmap.png")
 
@@ -84,7 +83,9 @@ def compare(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, said % {"count": len(ticked)})
         return redirect("model_list", pk)
     sent = dict(zip(("first", "second"), ticked, strict=True)) if ticked else request.GET.dict()
-    versions = policies.visible_models(request.user).filter(project=project).select_related("project", "snapshot")
+    # The columns that are long: the card and what drift is measured by.
+    versions = policies.visible_models(request.user).filter(project=project).defer("card", "reference")
+    versions = versions.select_related("project", "snapshot")
     form = CompareForm(sent or None, versions=versions.order_by("-pk"))
     context: dict[str, Any] = {"project": project, "filters": form}
     if form.is_valid():

@@ -11,7 +11,7 @@ from models_registry.deployments import bundles, gate
 from models_registry.models import DeployedModel, Deployment, ModelVersion
 from models_registry.selectors import current_deployment, latest_evaluation
 from models_registry.versions import serving
-from models_registry.versions.lineage import why_flattered
+from models_registry.versions.lineage import bases_of, why_flattered
 from models_registry.versions.services import MIRROR
 from models_registry.versions.serving import WARM
 
@@ -68,15 +68,16 @@ def judge(model: ModelVersion, current: Deployment | None) -> gate.Verdict:
     report = latest_evaluation(model)
     served = latest_evaluation(current.model, snapshot=report.snapshot) if current and report else None
     # A report was fair when it was made; what is known about patients and copies may have changed since.
-    judged = (model, current.model if current else None)
-    unfair = [why_flattered(one, report.snapshot) if one and report else "" for one in judged]
+    judged = {one.pk: one for one in (model, current.model if current else None) if one and report}
+    bases = bases_of(model.project_id) if judged else {}
+    unfair = {pk: why_flattered(one, report.snapshot, bases) for pk, one in judged.items() if report}
     return gate.judge(
         metrics=report.metrics if report else None,
         n_classes=len(model.classes),
         served_metrics=served.metrics if served else None,
         replaces=current.model.code if current else "",
-        flattered=unfair[0],
-        replaced_flattered=unfair[1],
+        flattered=unfair.get(model.pk, ""),
+        replaced_flattered=unfair.get(current.model_id, "") if current else "",
     )
 
 

@@ -13,10 +13,21 @@ as the other choice: Sadinle, Lei and Wasserman, JASA 2019.) The most probable c
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.models import Grade
 from models_registry.statistics.conformal import Conformal
+
+_NO_CLASS = gettext_lazy(
+    "With %(share)s coverage: no class fits. None is as probable here as the true class was on %(share)s of the calibration "
+    "scans."
+)
+_SEVERAL = gettext_lazy(
+    "With %(share)s coverage: %(names)s or %(last)s. The model cannot tell these apart on this scan."
+)
 
 
 @dataclass(frozen=True)
@@ -32,15 +43,14 @@ class PredictionSet:
     def sentence(self) -> str:
         """For doctors: the set, and what a set of several classes or of none says about the scan."""
         if self.classes is None or self.coverage is None:
-            return f"Prediction set: not available ({self.reason})."
-        percent = f"{self.coverage * 100:.3g} %"
-        head = f"With {percent} coverage: "
+            return _("Prediction set: not available (%(reason)s).") % {"reason": self.reason}
+        said = {"share": f"{self.coverage * 100:.3g} %"}
         if not self.classes:
-            return f"{head}no class fits. None is as probable here as the true class was on {percent} of the calibration scans."
+            return _NO_CLASS % said
         *others, last = self.classes
         if not others:
-            return f"{head}{last}."
-        return f"{head}{', '.join(others)} or {last}. The model cannot tell these apart on this scan."
+            return _("With %(share)s coverage: %(name)s.") % {**said, "name": last}
+        return _SEVERAL % {**said, "names": ", ".join(others), "last": last}
 
 
 def of(grade: Grade) -> PredictionSet:

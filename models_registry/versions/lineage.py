@@ -24,13 +24,16 @@ def bases_from(source: Bases) -> Bases:
     return source
 
 
-def ancestry(model: ModelVersion) -> list[ModelVersion]:
+def bases_of(project: int) -> dict[int, int]:
+    """What every source knows of a project's versions: to be asked once where several of them are looked at."""
+    return {version: base for source in _sources for version, base in source(project).items()}
+
+
+def ancestry(model: ModelVersion, bases: Mapping[int, int] | None = None) -> list[ModelVersion]:
     """The version itself, the one it was continued from, and so on to the first. Few queries however long the chain."""
-    bases: dict[int, int] = {}
-    for source in _sources:
-        bases.update(source(model.project_id))
+    known = bases_of(model.project_id) if bases is None else bases
     chain = [model.pk]
-    while (base := bases.get(chain[-1])) is not None and base not in chain:
+    while (base := known.get(chain[-1])) is not None and base not in chain:
         chain.append(base)
     rows = ModelVersion.objects.select_related("snapshot").in_bulk(chain[1:])
     return [model, *(rows[pk] for pk in chain[1:])]
@@ -44,19 +47,19 @@ class Exposure:
     scans: int
 
 
-def exposures(model: ModelVersion, snapshot: Snapshot) -> list[Exposure]:
+def exposures(model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None) -> list[Exposure]:
     """Which versions in this one's ancestry have seen test scans of `snapshot`, itself first. Versions that learned from one
     data set are one entry, under the youngest of them."""
     youngest: dict[int, ModelVersion] = {}
-    for version in ancestry(model):
+    for version in ancestry(model, bases):
         youngest.setdefault(version.snapshot_id, version)
     counted = [Exposure(version, seen_test_scans(snapshot, version.snapshot)) for version in youngest.values()]
     return [exposure for exposure in counted if exposure.scans]
 
 
-def why_flattered(model: ModelVersion, snapshot: Snapshot) -> str:
+def why_flattered(model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None) -> str:
     """A sentence on why a reading of this test split would flatter the version; empty when it is fair."""
-    seen = exposures(model, snapshot)
+    seen = exposures(model, snapshot, bases)
     if not seen:
         return ""
     total = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST).count()

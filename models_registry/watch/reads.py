@@ -10,7 +10,7 @@ from images.models import Project, ProjectClass
 from images.policies import require
 from labeling.policies import require_class
 from labeling.reading.labels import MAX_REASON
-from labeling.reading.queue import LEASE
+from labeling.reading.rows import LEASE
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import User

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can, require, visible_projects
@@ -63,7 +64,7 @@ def _alarms(request: HttpRequest, model: ModelVersion, known: dict[str, str]) ->
 @action
 def look(request: HttpRequest, pk: int) -> HttpResponse:
     model = get_object_or_404(registry.versions(request.user), pk=pk)
-    attempt(request, services.request_watch, said="Asked for: reload this page in a moment.", model=model)
+    attempt(request, services.request_watch, said=_("Asked for: reload this page in a moment."), model=model)
     return redirect("watching", pk)
 
 
@@ -72,7 +73,7 @@ def decide_alarm(request: HttpRequest, pk: int) -> HttpResponse:
     alarm: Alarm = get_object_or_404(selectors.alarms(request.user), pk=pk)
     form = forms.AlarmForm(request.POST)
     if form.is_valid():
-        attempt(request, alarms.decide, said="The decision is recorded.", alarm=alarm, **form.cleaned_data)
+        attempt(request, alarms.decide, said=_("The decision is recorded."), alarm=alarm, **form.cleaned_data)
     form_message(request, form)
     return redirect("watching", alarm.model_id)
 
@@ -102,7 +103,7 @@ def claim_read(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def release_read(request: HttpRequest, pk: int) -> HttpResponse:
-    attempt(request, reads.release, said="Given back.", project=_project(request, pk))
+    attempt(request, reads.release, said=_("Given back."), project=_project(request, pk))
     return redirect("blind_reads", pk)
 
 
@@ -111,7 +112,7 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
     row: BlindRead = get_object_or_404(selectors.blind_reads(request.user), pk=pk)
     form = forms.ReadForm(request.POST, project=row.project)
     if form.is_valid():
-        attempt(request, reads.read, said="Thank you, recorded.", blind_read=row, **form.cleaned_data)
+        attempt(request, reads.read, said=_("Thank you, recorded."), blind_read=row, **form.cleaned_data)
     form_message(request, form)
     return redirect("blind_reads", row.project_id)
 

@@ -3,7 +3,9 @@
 import io
 from html.parser import HTMLParser
 
+import polib
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from images.services import ScanFacts, create_project
@@ -401,3 +403,38 @@ def test_a_wrong_cursor_is_a_plain_refusal(browser, author, project):
     answer = browser(author).get(reverse("scan_list", args=[project.pk]), {"cursor": "nonsense"})
     assert answer.status_code == 400
     assert "Start again from the first page" in answer.content.decode()
+
+
+class Text(HTMLParser):
+    """What a page shows, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self.hidden = 0
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag) -> None:
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data) -> None:
+        piece = " ".join(data.split())
+        if piece and not self.hidden:
+            self.pieces.append(piece)
+
+
+def test_every_page_speaks_german_to_whoever_reads_german(request, rows, browser):
+    """No piece of a page is a sentence that has German in the catalogue."""
+    catalogue = polib.pofile(str(settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES" / "django.po"))
+    english = {entry.msgid for entry in catalogue if entry.msgid != entry.msgstr and " " in entry.msgid}
+    left = {}
+    for name, argument, persona, _ in PAGES:
+        answer = browser(request.getfixturevalue(persona)).get(address(rows, name, argument), HTTP_ACCEPT_LANGUAGE="de")
+        shown = Text()
+        shown.feed(answer.content.decode())
+        assert answer.status_code == 200 and '<html lang="de" dir="ltr"' in answer.content.decode(), name
+        if found := english.intersection(shown.pieces):
+            left[name] = found
+    assert left == {}

@@ -55,7 +55,6 @@ HARMLESS = {
         "intended_view",
         "intended_laterality",
         "limitations",
-        "guide",
         "expected_prevalence",
     },
     "images.FrameChoice": {"frames"},

@@ -18,6 +18,7 @@ from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import render
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -25,7 +26,7 @@ BEGAN, SEEN = "began", "seen"
 # The session is written at most this often, not with every picture of a page.
 WRITTEN_EVERY_S = 60
 UNKEPT = ("csrfmiddlewaretoken", "version")
-ENDED = "You were signed out because nothing was done for {idle}. Log in to go on."
+ENDED = gettext_noop("You were signed out because nothing was done for {idle}. Log in to go on.")
 
 
 class NoStoreMiddleware:
@@ -66,8 +67,11 @@ def _begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 
 def ended() -> str:
     hours, minutes = divmod(settings.SESSION_IDLE_S // 60, 60)
-    parts = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in ((hours, "hour"), (minutes, "minute"))]
-    return ENDED.format(idle=" ".join(part for part in parts if not part.startswith("0 ")))
+    parts = [
+        ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours} if hours else "",
+        ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes} if minutes else "",
+    ]
+    return gettext(ENDED).format(idle=" ".join(filter(None, parts)))
 
 
 def _watched(request: HttpRequest) -> bool:

@@ -2,18 +2,20 @@
 one that was lost on the way is taken again. A mail says what the page says: no patient, no name of a file."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import Final
 
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mediscan_site.core.messages.kinds import sentence_of
+from mediscan_site.core.messages.selectors import messages_of
 from mediscan_site.core.models import Message, User
 from mediscan_site.core.preferences import value_of
 
@@ -22,10 +24,12 @@ log = logging.getLogger(__name__)
 LOST: Final = timedelta(minutes=5)
 GIVEN_UP: Final = timedelta(days=1)
 AT_MOST: Final = 20
+Visible = Callable[[User], QuerySet[Message]]
 
 
-def mail_messages() -> None:
-    """One mail for each person with what is new to them. A mail server that is away is tried again at the next look."""
+def mail_messages(visible: Visible = messages_of) -> None:
+    """One mail for each person with what is new to them. A mail server that is away is tried again at the next look. `visible`:
+    which messages somebody may see now: what they may not see any more is not mailed either."""
     if not settings.SENDS_MAIL:
         return
     Message.objects.filter(mail=Message.Mail.WANTED, created_at__lt=timezone.now() - GIVEN_UP).update(
@@ -33,7 +37,7 @@ def mail_messages() -> None:
     )
     people = Message.objects.filter(_free()).order_by().values_list("user", flat=True).distinct()
     for user in User.objects.filter(pk__in=list(people[:100])).order_by("pk"):
-        if not _mail(user):
+        if not _mail(user, visible):
             return
 
 
@@ -41,9 +45,9 @@ def _free() -> Q:
     return Q(mail=Message.Mail.WANTED) & (Q(mail_begun_at=None) | Q(mail_begun_at__lt=timezone.now() - LOST))
 
 
-def _mail(user: User) -> bool:
+def _mail(user: User, visible: Visible) -> bool:
     """False when the mail server is away."""
-    mine = _taken(user)
+    mine = _taken(user, visible)
     if not mine:
         return True
     rows = Message.objects.filter(pk__in=[message.pk for message in mine])
@@ -59,12 +63,15 @@ def _mail(user: User) -> bool:
     return True
 
 
-def _taken(user: User) -> list[Message]:
+def _taken(user: User, visible: Visible) -> list[Message]:
     """Those that this worker took; who has no address or may not log in any more is not mailed to."""
     waiting = list(Message.objects.filter(_free(), user=user).order_by("pk")[:AT_MOST])
-    if not user.is_active or not user.email:
-        Message.objects.filter(pk__in=[row.pk for row in waiting]).update(mail=Message.Mail.NONE)
-        return []
+    keys = [row.pk for row in waiting]
+    shown = set()
+    if user.is_active and user.email:
+        shown = set(visible(user).filter(pk__in=keys).values_list("pk", flat=True))
+    Message.objects.filter(pk__in=set(keys) - shown).update(mail=Message.Mail.NONE)
+    waiting = [row for row in waiting if row.pk in shown]
     return [row for row in waiting if Message.objects.filter(_free(), pk=row.pk).update(mail_begun_at=timezone.now())]
 
 

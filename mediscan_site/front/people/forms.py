@@ -15,6 +15,7 @@ from images.policies import TEMPLATES
 from mediscan_site.core.models import Role, User
 from mediscan_site.core.preferences import THUMBNAIL_SIZES, all_of, time_zones
 from mediscan_site.core.scopes import LIFETIME, LONGEST, USUAL, Scope
+from mediscan_site.core.words import in_words
 from mediscan_site.front.people.selectors import ROLES, STATES
 
 NO_PLACE: Final = ("", _("not a member"))
@@ -120,7 +121,7 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, label=_("Name"), help_text=_("Where it is used."))
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, initial=USUAL, widget=forms.CheckboxSelectMultiple, label=_("What it may do")
+        choices=in_words(Scope.choices), initial=USUAL, widget=forms.CheckboxSelectMultiple, label=_("What it may do")
     )
     days = forms.IntegerField(label=_("Days until it ends"), min_value=1, max_value=LONGEST.days, initial=LIFETIME.days)
 

@@ -1,11 +1,13 @@
 """Small words for templates: badges, percentages, rights of the viewer, the project's navigation."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from images import facts, frames, looking
 from images.models import Image, Metadata, Project
@@ -124,13 +126,14 @@ def badge(value: object) -> SafeString:
     """A status as a coloured word; the word itself always says it, colour only helps."""
     text = str(value or "none")
     tone = next((name for name, words in (("good", GOOD), ("bad", BAD), ("care", CARE)) if text in words), "plain")
-    return format_html('<span class="badge {}">{}</span>', tone, text.replace("_", " "))
+    return format_html('<span class="badge {}">{}</span>', tone, translated(text.replace("_", " ")))
 
 
 @register.filter
 def fact_lines(metadata: object) -> list[tuple[str, str]]:
     """What is known about a scan: titles and their values. Nothing for a scan without metadata."""
-    return list(facts.lines(metadata).items()) if isinstance(metadata, Metadata) else []
+    known = facts.lines(metadata) if isinstance(metadata, Metadata) else {}
+    return [(gettext(title), words) for title, words in known.items()]
 
 
 @register.filter
@@ -145,22 +148,35 @@ def is_sure(grade: Grade) -> bool:
     return selectors.confidence_holds(grade) and not grade.covered
 
 
+@dataclass(frozen=True)
+class Told:
+    """A reason in the reader's language."""
+
+    code: str
+    sentence: str
+    remedy: str
+
+    @classmethod
+    def of(cls, reason: ReferReason) -> "Told":
+        return cls(reason.value, gettext(reason.sentence), gettext(reason.remedy))
+
+
 @register.filter
-def refer_reasons(grade: Grade) -> list[ReferReason]:
+def refer_reasons(grade: Grade) -> list[Told]:
     """Why a scan was given back, in sentences for a doctor."""
-    return selectors.refer_reasons(grade)
+    return [Told.of(reason) for reason in selectors.refer_reasons(grade)]
 
 
 @register.filter
 def percent(value: object) -> str:
     """0.8734 -> "87.3 %"; nothing measured -> "not available"."""
-    return f"{value * 100:.1f} %" if isinstance(value, int | float) else "not available"
+    return f"{value * 100:.1f} %" if isinstance(value, int | float) else gettext("not available")
 
 
 @register.filter
 def number(value: object) -> str:
     """A figure with three decimals; nothing measured -> "not available"."""
-    return f"{value:.3f}" if isinstance(value, float) else "not available" if value is None else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else gettext("not available") if value is None else str(value)
 
 
 @register.filter
@@ -171,8 +187,14 @@ def item(mapping: object, key: object) -> object:
 
 @register.filter
 def words(value: object) -> str:
-    """test_split -> test split."""
-    return str(value).replace("_", " ").replace(".", " · ")
+    """test_split -> test split, in the reader's language where it is a word of ours."""
+    return translated(str(value).replace("_", " ").replace(".", " · "))
+
+
+@register.filter
+def translated(value: object) -> str:
+    """A word that the site knows (words/of_others.py) in the reader's language; any other stays as it is."""
+    return gettext(str(value)) if value else ""
 
 
 @register.simple_tag

@@ -5,7 +5,7 @@ import { Room } from "./room.js";
 
 const rooms = new Map();
 
-export { fetchAhead as preload, prepare };
+export { fetchAhead as preload };
 
 export function show(figure, look) {
   rooms.get(figure)?.show(look);
@@ -20,7 +20,7 @@ function kept(figure, gone) {
   return Boolean(known);
 }
 
-function prepare(root) {
+export function prepare(root) {
   const gone = [...rooms].filter(([figure]) => !figure.isConnected);
   for (const figure of root.querySelectorAll("[data-viewer]")) {
     if (!rooms.has(figure) && !kept(figure, gone)) rooms.set(figure, new Room(figure));

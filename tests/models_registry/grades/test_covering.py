@@ -4,12 +4,17 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from images.models import Image
 from images.services import update_project
 from labeling.reading.labels import label_scan
 from mediscan_site.core.errors import Conflict, NotFound
 from models_registry import selectors
+from models_registry.batches import selectors as batches
+from models_registry.browsing import kept
 from models_registry.grades import covering
-from models_registry.models import Feedback, FirstRead, Grade
+from models_registry.grades.feedback import give_feedback
+from models_registry.models import Feedback, FirstRead, Grade, GradeBatch, GradeBatchItem
+from models_registry.versions.answers import Answer, keep
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +125,44 @@ def test_the_api_reads_and_settles_too_and_stays_open(covered, author, api):
     done = client.post(f"/api/v1/grades/{covered.pk}/settle/", {"label": said.name}, format="json")
     assert done.json()["final_label"] == said.name
     assert FirstRead.objects.get().settled_at is not None
+
+
+def test_no_other_page_tells_it_either(covered, author, admin, page, client):
+    """The timeline, the history by class and its feedback, the CSV, and accepting it unseen as the label."""
+    grade, (said, other) = covered, classes_of(covered)
+    give_feedback(actor=admin, grade=grade, correct=False, correct_class=other)
+    Image.objects.filter(pk=grade.image_id).update(label_class=None, label_status="unlabeled")
+    for told in (page(author, "scan_timeline", grade.image_id), page(author, "scan", grade.image_id)):
+        assert f"{said.name}, answered" not in told
+        assert f"{said.name}, referred" not in told
+        assert "grade is wrong" not in told
+        assert "covered until you have read the scan" in told
+        assert "Accept the newest grade" not in told
+    history = page(author, "history")
+    assert "Download as CSV" not in history
+    assert 'badge bad">wrong' not in history
+    found = client.get(reverse("history"), {"prediction": said.name}).content.decode()
+    assert grade.image.code not in found
+    covering.read_first(actor=author, grade=grade, label_class=other)
+    assert "grade is wrong" in page(author, "scan_timeline", grade.image_id)
+    found = client.get(reverse("history"), {"prediction": said.name}).content.decode()
+    assert grade.image.code in found
+
+
+def test_a_batch_does_not_sort_covered_answers_by_what_they_are(covered, author, deployed):
+    batch = GradeBatch.objects.create(project=covered.project, model=deployed, requested_by=author, total=1)
+    place = {"batch": batch, "image": covered.image, "grade": covered}
+    GradeBatchItem.objects.create(**place, outcome=GradeBatchItem.Outcome.ANSWERED)
+    assert not batches.results(batch, "answered", shown_to=author).exists()
+    assert batches.results(batch, shown_to=author).count() == 1
+    covering.read_first(actor=author, grade=covered, label_class=None)
+    assert batches.results(batch, "answered", shown_to=author).count() == 1
+
+
+def test_the_error_gallery_leaves_out_what_is_covered(covered, author, deployed, snapshot):
+    evaluation = deployed.evaluations.get()
+    truth = covered.image.label_class_id or covered.prediction_id
+    keep(evaluation, [Answer(covered.image_id, truth, (0.25, 0.75))])
+    assert not kept.shown(author, evaluation).exists()
+    covering.read_first(actor=author, grade=covered, label_class=None)
+    assert kept.shown(author, evaluation).count() == 1
