@@ -1,7 +1,7 @@
 """Scans whose label a user is not to see yet. A later app knows which (it registers the rule); lists and pages show them as if
 they had no label, and filters find them so."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
@@ -47,18 +47,6 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
 def in_use(user: User | AnonymousUser) -> bool:
     """Whether anything could be covered from this user at all."""
     return any(use(user) for use in _uses)
-
-
-def bare(images: Iterable[Image], user: User | AnonymousUser) -> None:
-    """Have those of these rows that are covered show no label: for rows that came with others (`cover` is for lists of scans)."""
-    rows = list(images)
-    if not rows or not in_use(user):
-        return
-    hidden = set(Image.objects.filter(covered(user), pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
-    for row in rows:
-        if row.pk in hidden:
-            for name, value in BARE.items():
-                setattr(row, name, value)
 
 
 def shown_with(user: User | AnonymousUser, **columns: object) -> Q:

@@ -135,8 +135,8 @@ def project_stats(project: Project) -> dict[str, object]:
 
 
 def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:
-    """The scans that the project's guide shows, by class."""
-    seen = policies.visible_scans(user).filter(project=project.pk)
+    """The scans that the project's guide shows, by class; not those whose class is covered from this user."""
+    seen = policies.visible_scans(user).filter(project=project.pk).exclude(covering.covered(user))
     rows = GuideExample.objects.filter(project=project, image__in=seen, label_class__retired_at__isnull=True)
     return rows.select_related("project", "image", "label_class", "added_by")
 

@@ -11,7 +11,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django_htmx.http import retarget
 
-from images.covering import bare
 from images.models import Project
 from images.policies import require, visible_projects
 from images.searching import by_pseudonym
@@ -265,7 +264,6 @@ def history(request: HttpRequest) -> HttpResponse:
     if asked.keys() & TELLING:
         rows = rows.filter(covered=False)
     page = keyset_page(rows, ordering="-created_at", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    bare([row.image for row in page.rows], request.user)
     form = forms.HistoryFilterForm(request.GET, user=caller(request))
     context = {"page": page, "filters": form, "asked": asked, "csv_url": _csv(request, asked)}
     return respond(request, "models_registry/history.html", context)

@@ -67,8 +67,9 @@ class Overview:
 
     @property
     def for_colleagues(self) -> int:
-        mine = self.waiting["to_review"] if "review_label" in self.rights else 0
-        return max(self.undecided - mine, 0)
+        """What is not counted among this user's reviews; 0 where there are more of those than are counted."""
+        mine = self.waiting["to_review"]
+        return max(self.undecided - mine, 0) if mine <= counting.MOST_WORK else 0
 
     @property
     def headline(self) -> str:
