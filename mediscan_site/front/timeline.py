@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 
 from images.models import Image
-from labeling.models import ImportFile, Label, SnapshotMember
+from labeling.models import ImportFile, Label, Review, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
@@ -54,19 +54,35 @@ def _imports(image: Image) -> Iterator[Moment]:
 
 
 def _labels(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
-    for row in visible_labels(user).filter(image=image).select_related("label_class", "reader", "through"):
+    rows = visible_labels(user).filter(image=image)
+    for row in rows.select_related("label_class", "reader", "through", "decision__undone", "read"):
         reading = row.label_class.name if row.label_class else f"ungradable: {row.ungradable_reason}"
         text = f"labelled {reading}" if row.source == Label.Source.DOCTOR else f"labelled {reading} (from {row.source})"
         if row.through:
             text += f", with a service token that {row.through.username} made"
-        yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
+        told = f"{text}; taken back since" if row.is_taken_back else text
+        yield Moment(row.annotation_date, "label", told, _name(row.reader), row.comment, object=str(row.pk))
+        yield from _taken_back(row, "label", text)
 
 
 def _reviews(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
-    for row in visible_reviews(user).filter(image=image).select_related("reviewer", "new_label__label_class"):
+    rows = visible_reviews(user).filter(image=image)
+    for row in rows.select_related("reviewer", "new_label__label_class", "decision__undone"):
         new = row.new_label.label_class if row.new_label else None
         text = f"label {row.status}" + (f" to {new.name}" if new else "")
-        yield Moment(row.created_at, "review", text, row.reviewer.username, row.comment, object=str(row.pk))
+        told = f"{text}; taken back since" if row.is_taken_back else text
+        yield Moment(row.created_at, "review", told, row.reviewer.username, row.comment, object=str(row.pk))
+        yield from _taken_back(row, "review", text)
+
+
+def _taken_back(row: Label | Review, kind: str, text: str) -> Iterator[Moment]:
+    """When it was taken back, where that is on record; only whoever said it can."""
+    decision = getattr(row, "decision", None)
+    undone = getattr(decision, "undone", None)
+    # A label that came of a review is taken back with it, and told once.
+    if undone is not None and (kind == "review" or decision.review_id is None):
+        by = row.reviewer if isinstance(row, Review) else row.reader
+        yield Moment(undone.created_at, kind, f"took back: {text}", _name(by), object=str(row.pk))
 
 
 def _snapshots(image: Image) -> Iterator[Moment]:
