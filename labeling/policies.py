@@ -22,6 +22,7 @@ __all__ = [
     "open_to_reading",
     "require",
     "require_class",
+    "taken_back",
     "visible_exports",
     "visible_imports",
     "visible_labels",
@@ -88,6 +89,12 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
+
+
+def taken_back() -> Q:
+    """Labels, and reads of several, that their reader has taken back: they stay in the history, and count for nothing."""
+    nowhere = Q(read__active__isnull=True, read__against__isnull=True)
+    return Q(decision__undone__isnull=False) | Q(read__isnull=False, read__kind=Read.Kind.INDEPENDENT) & nowhere
 
 
 def gold_unread(user: User) -> QuerySet[GoldScan]:

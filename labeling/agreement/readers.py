@@ -12,6 +12,7 @@ from images.policies import can
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
+from labeling.policies import taken_back
 from mediscan_site.core.models import User
 
 
@@ -56,6 +57,7 @@ def of_project(user: User | AnonymousUser, project: Project) -> list[Reader]:
 
 def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
     rows = Label.objects.filter(image__project=project, image__erased_at__isnull=True, source=Label.Source.DOCTOR)
+    rows = rows.exclude(taken_back())
     rows = rows.filter(reader__isnull=False) if only is None else rows.filter(reader=only)
     columns = ("reader", "image", "image__patient", "seconds", "label_class", "read__kind")
     now = ("image__approval_status", "image__label_class")
@@ -91,7 +93,8 @@ def _share(measured: list[tuple[bool, str]]) -> Figure:
 def _add_reviews(project: Project, found: dict[int, Reader]) -> None:
     rows = Review.objects.filter(image__project=project, label__reader__in=list(found), image__erased_at__isnull=True)
     counted = (
-        rows.order_by()
+        rows.filter(decision__undone__isnull=True)
+        .order_by()
         .values("label__reader")
         .annotate(
             reviewed=Count("pk"),

@@ -49,6 +49,14 @@ class Label(models.Model):
     def __str__(self) -> str:
         return f"label {self.pk} of {self.image_id}"
 
+    @property
+    def is_taken_back(self) -> bool:
+        """Of one row what `labeling.policies.taken_back` says of many."""
+        read = getattr(self, "read", None)
+        if read is not None and (read.kind, read.active, read.against_id) == ("independent", None, None):
+            return True
+        return getattr(getattr(self, "decision", None), "undone", None) is not None
+
 
 class Reference(models.Model):
     """The pointer from a scan to its current label. No row: unlabelled."""
@@ -82,6 +90,10 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.label_id}"
+
+    @property
+    def is_taken_back(self) -> bool:
+        return getattr(getattr(self, "decision", None), "undone", None) is not None
 
 
 class Decision(models.Model):

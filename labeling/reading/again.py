@@ -13,7 +13,7 @@ from django.utils import timezone
 from images.models import ApprovalStatus, Image, Project
 from images.policies import can
 from labeling.models import GoldScan, Label, Lease, Read
-from labeling.policies import HELD, HIDDEN, gold_unread
+from labeling.policies import HELD, HIDDEN, gold_unread, taken_back
 from labeling.reading.change import Current, hold
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import audit, tidy
@@ -115,7 +115,7 @@ def lapsed(user: User, project: Project) -> list[int]:
 def hand_out(user: User, project: Project) -> list[int]:
     """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
     said = Label.objects.filter(reader=user, image__project=project, source=Label.Source.DOCTOR)
-    own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT))
+    own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
     pick = _due_repeat(user, project, own) if project.repeats_share else None
     if pick is None and GoldScan.objects.filter(image__project=project).exists():
         pick = _due_gold(user, project, own)

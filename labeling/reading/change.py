@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -32,6 +33,23 @@ def on_decision(hook: DecisionHook) -> DecisionHook:
     if hook not in _decision_hooks:
         _decision_hooks.append(hook)
     return hook
+
+
+# The same when it is taken back. The time: of what is taken back.
+UndoHook = Callable[[Image, datetime], None]
+_undo_hooks: list[UndoHook] = []
+
+
+def on_undo(hook: UndoHook) -> UndoHook:
+    """Register (also as a decorator) what follows when somebody takes their label or review of a scan back."""
+    if hook not in _undo_hooks:
+        _undo_hooks.append(hook)
+    return hook
+
+
+def tell_undone(image: Image, said_at: datetime) -> None:
+    for hook in _undo_hooks:
+        hook(image, said_at)
 
 
 class Lost(Exception):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 
 from images.models import Image, Project
@@ -17,6 +17,8 @@ from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, rele
 from labeling.reading.rows import LEASE
 from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
+from mediscan_site.core import text
+from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.pages import MOST_COUNTED
@@ -133,19 +135,29 @@ def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], kn
         return False
     mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, decision__undone__isnull=True)
     said = {"label_class": reading.get("label_class"), "ungradable_reason": reading.get("reason", "")}
-    return mine.filter(**said).exists()
+    return mine.filter(**said, comment=_as_kept(reading["comment"])).exists()
+
+
+def _as_kept(comment: str) -> str:
+    """As a comment is stored. One that is refused is nobody's: it comes out as it is."""
+    try:
+        return text.paragraphs(comment, attr="comment")
+    except Invalid:
+        return comment
 
 
 def reviewed_already(request: HttpRequest, image: Image, given: dict[str, Any]) -> bool:
-    """The same of a review, whose row names the version that the reviewer saw."""
+    """The same of a review, whose row names the version that the reviewer saw. One that was taken back does not count."""
     mine = Review.objects.filter(image=image, reviewer=caller(request), scan_version=given["expected_version"])
-    return mine.filter(status=given["status"]).exists()
+    said = {"status": given["status"], "comment": _as_kept(given["comment"])}
+    modified = Q(new_label__label_class=given["label_class"]) if given["label_class"] else Q(new_label__isnull=True)
+    return mine.filter(modified, decision__undone__isnull=True, **said).exists()
 
 
 def with_history(request: HttpRequest, ready: Sequence[Image]) -> None:
     """Puts the labels so far that the reader sees beside each scan, as `history`: one query for all."""
     seen = visible_labels(request.user).filter(image__in=ready)
-    rows = seen.select_related("label_class", "reader", "decision__undone").order_by("pk")
+    rows = seen.select_related("label_class", "reader", "decision__undone", "read").order_by("pk")
     told: dict[int, list[Label]] = {scan.pk: [] for scan in ready}
     for label in rows:
         told[label.image_id].append(label)

@@ -94,6 +94,15 @@ def _save(request: HttpRequest, form: DeskLabelForm) -> None:
         messages.warning(request, again % {"scan": image.code})
     elif done.ok:
         messages.success(request, said)
+    else:
+        not_saved(request, _("%(scan)s is %(reading)s") % {"scan": image.code, "reading": reading}, given["comment"])
+
+
+def not_saved(request: HttpRequest, said: str, comment: str) -> None:
+    """What was refused, in full: the reader is at another scan by now, and it is written nowhere else."""
+    messages.error(request, _("Not saved: %(said)s.") % {"said": said})
+    if comment:
+        messages.error(request, _("Your comment was: %(comment)s") % {"comment": comment})
 
 
 def _comes_again(outcome: LabelOutcome) -> bool:

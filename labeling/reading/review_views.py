@@ -16,7 +16,7 @@ from labeling.forms import active_classes
 from labeling.models import Lease, Review
 from labeling.reading import desk, reviews
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
-from labeling.reading.label_views import skipped, taken_back
+from labeling.reading.label_views import not_saved, skipped, taken_back
 from labeling.reading.queue import waiting
 from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
@@ -59,8 +59,8 @@ def _decide(request: HttpRequest, project: Project) -> None:
         said = said_of(image, given)
         if desk.reviewed_already(request, image, given):
             messages.success(request, said)
-        else:
-            attempt(request, reviews.review_scan, said=said, image=image, **given)
+        elif not attempt(request, reviews.review_scan, said=said, image=image, **given).ok:
+            not_saved(request, f"{image.code} {given['label_class'] or given['status']}", given["comment"])
     form_message(request, form)
 
 

@@ -31,7 +31,8 @@ def reviews(user: User | AnonymousUser) -> QuerySet[Review]:
 
 def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
     """Every reading of a scan that this user sees, oldest first, with the reviews it got."""
-    rows = policies.visible_labels(user).filter(image=image).select_related("label_class", "reader")
+    rows = policies.visible_labels(user).filter(image=image)
+    rows = rows.select_related("label_class", "reader", "decision__undone", "read")
     return rows.prefetch_related("reviews__reviewer").order_by("id")
 
 
@@ -46,6 +47,14 @@ def held_leases(*, user: User, project: Project, task: str) -> QuerySet[Lease]:
     """The user's live leases, oldest first: a page that is loaded again shows the same scan."""
     live = Lease.objects.filter(holder=user, image__project=project, task=task, expires_at__gt=timezone.now())
     return live.select_related("image__project").order_by("expires_at", "id")
+
+
+def reads_blind(user: User | AnonymousUser, image: Image) -> bool:
+    """Whether the scan lies on the user's desk right now, to be read without a look at its file's name and what others said."""
+    if not image.project.read_blind:
+        return False
+    held = Lease.objects.filter(image=image, holder=user.pk or 0, task=Lease.Task.LABEL, expires_at__gt=timezone.now())
+    return held.filter(policies.open_to_reading("image__")).exists()
 
 
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:

@@ -6,9 +6,9 @@ from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, require
+from labeling.policies import HIDDEN, require, taken_back
 from labeling.reading import again, several
-from labeling.reading.change import Current, change, remember, write
+from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
 from labeling.reading.states import State
 from mediscan_site.core import audit, text
@@ -16,6 +16,8 @@ from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
 
 NOTHING = "You have decided nothing here that can be taken back."
+# What an adjudicator settles stays settled.
+UNDOABLE = (Lease.Task.LABEL.value, Lease.Task.REVIEW.value)
 OTHER = "You have decided something else since, elsewhere. Load the page again, and undo that first."
 
 
@@ -39,9 +41,9 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
     was last on the actor's page; when that is taken back already, nothing more is.
 
     Raises Conflict `nothing_to_undo`, and `changed_since` when anything has happened to the scan since."""
-    job = text.choice(task, attr="task", choices=Lease.Task.values)
+    job = text.choice(task, attr="task", choices=UNDOABLE)
     if job is None:
-        raise Invalid(f"task must be one of: {', '.join(Lease.Task.values)}.", attr="task", code="required")
+        raise Invalid(f"task must be one of: {', '.join(UNDOABLE)}.", attr="task", code="required")
     require(actor, RIGHTS[Lease.Task(job)], project)
     last = last_done(actor, project, job)
     if seen is not None and (last is None or last.key != seen):
@@ -56,7 +58,7 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
 def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
     """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
     require(actor, RIGHTS[Lease.Task.LABEL], image.project)
-    last = _last_label(_labels(actor, image.project, Lease.Task.LABEL).filter(image=image))
+    last = _last_label(_labels(actor, image.project).filter(image=image))
     if last is None or not last.can_be_undone:
         raise Conflict(NOTHING, code="nothing_to_undo")
     return change(image, expected_version=expected_version, decide=lambda current: _undo(current, last, actor))
@@ -64,12 +66,14 @@ def undo_scan(*, actor: User, image: Image, expected_version: int | None = None)
 
 def last_done(actor: User, project: Project, task: str) -> Last | None:
     """The newest of what the actor said, and has not taken back; None when there is nothing."""
-    return _last_review(actor, project) if task == Lease.Task.REVIEW else _last_label(_labels(actor, project, task))
+    if task == Lease.Task.REVIEW:
+        return _last_review(actor, project)
+    return _last_label(_labels(actor, project))
 
 
-def _last_label(labels: QuerySet[Label]) -> Last | None:
+def _last_label(mine: QuerySet[Label]) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
-    label = labels.select_related(*related).order_by("-pk").first()
+    label = mine.select_related(*related).order_by("-pk").first()
     if label is None:
         return None
     read: Read | None = getattr(label, "read", None)
@@ -79,13 +83,12 @@ def _last_label(labels: QuerySet[Label]) -> Last | None:
     return Last(label.pk, label.image, getattr(label, "decision", None), read)
 
 
-def _labels(actor: User, project: Project, task: str) -> QuerySet[Label]:
+def _labels(actor: User, project: Project) -> QuerySet[Label]:
     """What the actor said as a reader and has not taken back: neither a label, nor one of several reads."""
     said = {"source": Label.Source.DOCTOR, "image__erased_at__isnull": True, "image__project": project}
     mine = Label.objects.filter(reader=actor, **said)
-    mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=task, decision__undone__isnull=True))
-    back = Q(read__kind=Read.Kind.INDEPENDENT, read__active__isnull=True, read__against__isnull=True)
-    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(Q(read__isnull=False) & back)
+    mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
+    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
 
 
 def _last_review(actor: User, project: Project) -> Last | None:
@@ -102,7 +105,7 @@ def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
         found = Review.objects.filter(pk=key, reviewer=actor, image__project=project, decision__undone__isnull=False)
         return Image.objects.filter(reviews__in=found, erased_at__isnull=True).first()
     mine = Label.objects.filter(pk=key, reader=actor, image__project=project, image__erased_at__isnull=True)
-    label = mine.exclude(pk__in=_labels(actor, project, task)).select_related("image").first()
+    label = mine.exclude(pk__in=_labels(actor, project)).select_related("image").first()
     return label.image if label else None
 
 
@@ -115,6 +118,7 @@ def _undo(current: Current, last: Last, actor: User) -> Image:
         again.give_again(last.read)
     else:
         several.take_back(current, actor, last.read.label)
+        tell_undone(current.image, last.read.label.annotation_date)
     details = {"label": last.key, "review": None}
     audit.record("label.undo", actor=actor, obj=current.image, project=current.image.project_id, details=details)
     return current.image
@@ -147,6 +151,7 @@ def _restore(current: Current, last: Decision, actor: User) -> Image:
     if last.review and last.review.status == Review.Status.APPROVED:
         KeptLabel.objects.filter(image=image, reviewer=actor, given=image.label_class_id).delete()
     remember(current, before, actor, task=last.task, undoes=last)
+    tell_undone(image, last.created_at)
     details = {"label": last.label_id, "review": last.review_id}
     audit.record(f"{last.task}.undo", actor=actor, obj=image, project=image.project_id, details=details)
     return image

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 
 from images.models import Image
-from labeling.models import ImportFile, Label, SnapshotMember
+from labeling.models import ImportFile, Label, Review, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Feedback, Grade, ReferralRead
@@ -66,22 +66,38 @@ def _imports(image: Image) -> Iterator[Moment]:
 
 
 def _labels(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
-    for row in visible_labels(user).filter(image=image).select_related("label_class", "reader", "through"):
+    rows = visible_labels(user).filter(image=image)
+    for row in rows.select_related("label_class", "reader", "through", "decision__undone", "read"):
         told = {"reading": _reading(row), "source": _(row.source)}
         own = row.source == Label.Source.DOCTOR
         text = (_("labelled %(reading)s") if own else _("labelled %(reading)s (from %(source)s)")) % told
         if row.through:
             by = {"told": text, "user": row.through.username}
             text = _("%(told)s, with a service token that %(user)s made") % by
-        yield Moment(row.annotation_date, "label", text, _name(row.reader), row.comment, object=str(row.pk))
+        said = _("%(told)s; taken back since") % {"told": text} if row.is_taken_back else text
+        yield Moment(row.annotation_date, "label", said, _name(row.reader), row.comment, object=str(row.pk))
+        yield from _taken_back(row, "label", text)
 
 
 def _reviews(image: Image, user: User | AnonymousUser) -> Iterator[Moment]:
-    for row in visible_reviews(user).filter(image=image).select_related("reviewer", "new_label__label_class"):
+    rows = visible_reviews(user).filter(image=image)
+    for row in rows.select_related("reviewer", "new_label__label_class", "decision__undone"):
         new = row.new_label.label_class if row.new_label else None
         told = {"status": _(row.status), "name": new.name if new else ""}
         text = (_("label %(status)s to %(name)s") if new else _("label %(status)s")) % told
-        yield Moment(row.created_at, "review", text, row.reviewer.username, row.comment, object=str(row.pk))
+        said = _("%(told)s; taken back since") % {"told": text} if row.is_taken_back else text
+        yield Moment(row.created_at, "review", said, row.reviewer.username, row.comment, object=str(row.pk))
+        yield from _taken_back(row, "review", text)
+
+
+def _taken_back(row: Label | Review, kind: str, text: str) -> Iterator[Moment]:
+    """When it was taken back, where that is on record; only whoever said it can."""
+    decision = getattr(row, "decision", None)
+    undone = getattr(decision, "undone", None)
+    # A label that came of a review is taken back with it, and told once.
+    if undone is not None and (kind == "review" or decision.review_id is None):
+        by = row.reviewer if isinstance(row, Review) else row.reader
+        yield Moment(undone.created_at, kind, _("took back: %(told)s") % {"told": text}, _name(by), object=str(row.pk))
 
 
 def _snapshots(image: Image) -> Iterator[Moment]:

@@ -21,7 +21,7 @@ from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
 from labeling.reading.forms import LabelForm, ReviewForm
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
-from labeling.reading.selectors import label_history
+from labeling.reading.selectors import label_history, reads_blind
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
@@ -112,7 +112,14 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
     return respond(request, "front/scan.html", _scan_context(request, image))
 
 
+def _blind_context(found: Image) -> dict[str, Any]:
+    """What a reader may see of a scan that lies on their desk."""
+    return {"scan": found, "project": found.project, "blind": True}
+
+
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
+    if reads_blind(request.user, found):
+        return _blind_context(found)
     project = found.project
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
@@ -159,7 +166,8 @@ def _first(request: HttpRequest) -> int | None:
 @read_page
 def scan_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    context = {"scan": image, "project": image.project, "moments": timeline.of_scan(image, request.user, on_page=True)}
+    moments = [] if reads_blind(request.user, image) else timeline.of_scan(image, request.user, on_page=True)
+    context = {"scan": image, "project": image.project, "moments": moments}
     return respond(request, "front/scan_timeline.html", context)
 
 

@@ -1,14 +1,19 @@
 """A referred scan becomes somebody's task, and a decision of a person ends it: both in the transaction of what causes them."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
 
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from images.models import Image
-from labeling.reading.change import on_decision
+from labeling.reading.change import on_decision, on_undo
 from models_registry.models import Referral
 
+# The clocks of the database and of this process may differ by so much.
+_CLOCKS: Final = timedelta(seconds=5)
 _NOBODY = {"active": None, "holder": None, "expires_at": None}
 
 
@@ -45,3 +50,19 @@ def close_as_read(referrals: "QuerySet[Referral]") -> bool:
 def _decided(image: Image) -> None:
     """Somebody labelled the scan or approved its label, wherever they did it: nobody need be asked again."""
     close_for(image.pk, Referral.Outcome.DECIDED)
+
+
+@on_undo
+def _asked_again(image: Image, said_at: datetime) -> None:
+    """What was decided is taken back: the referral that it ended waits again, at its old place."""
+    last = Referral.objects.filter(image=image.pk).order_by("-pk").first()
+    if last is None or last.outcome != Referral.Outcome.DECIDED or last.closed_at is None:
+        return
+    if last.closed_at < said_at - _CLOCKS:
+        return
+    try:
+        with transaction.atomic():
+            Referral.objects.filter(pk=last.pk, active=None).update(active=True, closed_at=None, outcome=None)
+    except IntegrityError:
+        # A worker referred the scan anew at this moment: it waits.
+        return

@@ -52,17 +52,11 @@ def referral_skip(request: HttpRequest, pk: int) -> HttpResponse:
 def referral_read(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(selectors.referrals(request.user), pk=pk)
     require(request.user, RIGHT, found.project)
-    form = OwnReadForm(_pressed(request), project=found.project)
+    form = OwnReadForm(request.POST, project=found.project)
     if form.is_valid() and attempt(request, read_referral, referral=found, **form.arguments()).ok:
         return redirect("referral", pk)
     form_message(request, form)
     return redirect("referrals", found.project_id)
-
-
-def _pressed(request: HttpRequest) -> dict[str, str]:
-    """A reason is always selected in its list; it counts only when its own button was pressed."""
-    sent = request.POST.dict()
-    return sent if "mark_ungradable" in sent else {name: value for name, value in sent.items() if name != "ungradable"}
 
 
 @read_page

@@ -4,6 +4,7 @@ import { Card } from "./desk/cards.js";
 import { watchFields } from "./desk/fields.js";
 import { watchGuide } from "./desk/guide.js";
 import { Line } from "./desk/line.js";
+import { tellOver } from "./desk/notices.js";
 import { Outbox } from "./desk/outbox.js";
 import { say } from "./said.js";
 
@@ -204,7 +205,7 @@ class Desk {
 
   tell(page) {
     const words = [...(page.querySelector("[data-news]")?.children ?? [])];
-    this.root.querySelector("[data-saved]").replaceChildren(...words.map((node) => document.importNode(node, true)));
+    tellOver(this.root.querySelector("[data-saved]"), words.map((node) => document.importNode(node, true)));
     say(words.map((node) => node.textContent).join(" "));
   }
 

@@ -1,8 +1,10 @@
 // Labelling in a grid: what is chosen gets its class by one key, the tiles go at once, and the answers come when they come.
 import { look } from "./look.js";
 import { Outbox } from "./outbox.js";
-import { Picker } from "./picking.js";
+import { Picker, named } from "./picking.js";
+import { whileHere } from "./presence.js";
 import { call } from "./request.js";
+import { Told, refusals } from "./told.js";
 
 const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio])";
 const RENEW_MS = 240_000;
@@ -11,7 +13,7 @@ const form = document.querySelector("[data-grid]");
 class Grid {
   constructor() {
     this.list = form.querySelector("[data-tiles]");
-    this.told = document.querySelector("[data-told]");
+    this.told = new Told(form, document.querySelector("[data-told]"));
     this.token = form.querySelector("[name=csrfmiddlewaretoken]").value;
     this.letters = form.dataset.letters === "on";
     // The tiles that were labelled, by batch: what undo brings back.
@@ -24,8 +26,8 @@ class Grid {
     this.outbox = new Outbox(name, (item) => this.post(form.dataset.bulk, item.body, item.id), {
       done: (item, data) => this.saved(item, data),
       refused: (item, error) => this.refused(item, error.message),
-      waiting: (number) => (number ? this.tell("waiting", "warning", { n: this.held() }) : this.tell()),
-      out: () => this.tell("out", "error", { n: this.held() }),
+      waiting: (number) => (number ? this.told.say("waiting", "warning", { n: this.held() }) : this.told.say()),
+      out: () => this.told.say("out", "error", { n: this.held() }),
     });
     for (const item of this.outbox.items) this.take(item.images);
     this.outbox.run();
@@ -41,7 +43,10 @@ class Grid {
       if (this.outbox.items.length) event.preventDefault();
     });
     window.addEventListener("pagehide", () => this.leave());
-    setInterval(() => document.hidden || this.more(), RENEW_MS);
+    // Leaving gave the scans back.
+    window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+    const renew = whileHere(() => this.more());
+    setInterval(renew, RENEW_MS);
     form.querySelector("[data-pick-all]").hidden = false;
     form.querySelector("[data-pick-all]").addEventListener("click", () => this.all());
     form.querySelector("[data-undo]").removeAttribute("name");
@@ -58,17 +63,6 @@ class Grid {
 
   count(chosen) {
     form.querySelector("[data-pick-count]").textContent = String(chosen.length);
-  }
-
-  // A sentence of the form by its name, or one that the server said.
-  tell(what = "", tone = "info", { n = "", c = "" } = {}) {
-    const said = form.dataset[`said${what.charAt(0).toUpperCase()}${what.slice(1)}`] ?? what;
-    const text = said.replace("%n", n).replace("%c", c);
-    if (!text) return this.told.replaceChildren();
-    const notice = document.createElement("p");
-    notice.className = `notice ${tone}`;
-    notice.textContent = text;
-    this.told.replaceChildren(notice);
   }
 
   all() {
@@ -98,11 +92,8 @@ class Grid {
     }
     if (event.key !== "Enter") return;
     event.preventDefault();
-    const names = [...form.querySelectorAll("[data-class]")].map((button) => button.dataset.class);
-    const text = event.target.value.trim().toLowerCase();
-    const fits = names.filter((name) => name.toLowerCase().startsWith(text));
-    const found = names.find((name) => name.toLowerCase() === text) ?? (fits.length === 1 ? fits[0] : null);
-    if (!text || !found) return this.tell("class", "error");
+    const found = named(event.target.value.trim().toLowerCase());
+    if (!found) return this.told.say("class", "error");
     event.target.value = "";
     this.label({ label: found });
   }
@@ -127,7 +118,7 @@ class Grid {
 
   label(reading) {
     const tiles = this.meant();
-    if (!tiles.length) return this.tell("none", "info");
+    if (!tiles.length) return this.told.say("none", "info");
     const seen = tiles.map((tile) => tile.querySelector("input[name=images]").value.split(":").map(Number));
     const images = seen.map(([key]) => key);
     const body = { images, versions: seen.map(([, version]) => version), ...reading, expected_count: images.length };
@@ -190,43 +181,55 @@ class Grid {
     return call("POST", url, { token: this.token, body: JSON.stringify(body), headers, watched: true });
   }
 
-  saved(item, data) {
-    const batch = this.done.find((other) => other.id === item.id);
-    const good = data.results.map((result, index) => ({ ...result, key: item.images[index] })).filter((result) => result.ok);
-    if (batch) Object.assign(batch, { images: good.map((result) => result.key), versions: good.map((result) => result.version) });
-    const bad = data.results.filter((result) => !result.ok);
-    const said = item.body.label ?? item.body.ungradable;
-    if (bad.length) this.tell(bad.map((result) => `${result.image}: ${result.detail}`).join(" "), "error");
-    else if (!this.outbox.items.length) this.tell("saved", "success", { n: good.length, c: said });
+  saved(item, { results }) {
+    const keyed = results.map((result, index) => ({ ...result, key: item.images[index] }));
+    const [good, bad] = [keyed.filter(({ ok }) => ok), keyed.filter(({ ok }) => !ok)];
+    // What was refused comes again as it now is, if it still waits.
+    for (const { key } of bad) this.tiles.delete(key);
+    const n = good.length;
+    if (bad.length) this.told.say(refusals(bad), "error");
+    else if (!this.outbox.items.length) this.told.say("saved", "success", { n, c: item.body.label ?? item.body.ungradable });
     this.more();
+    this.keep(this.done.find((other) => other.id === item.id), good);
+  }
+
+  // What of a batch can be taken back; at once, if that was asked for while it was on its way.
+  keep(batch, good) {
+    if (!batch) return;
+    Object.assign(batch, { images: good.map(({ key }) => key), versions: good.map(({ version }) => version) });
+    if (!good.length) this.done = this.done.filter((other) => other !== batch);
+    else if (batch.isUnwanted && batch === this.done.at(-1)) this.undo();
   }
 
   refused(item, message) {
     this.done = this.done.filter((other) => other.id !== item.id);
     this.bring(item.images);
-    this.tell(message, "error");
+    this.told.say(message, "error");
   }
 
   async undo() {
     const batch = this.done.pop();
-    if (!batch) return this.tell("nothing", "info");
+    if (!batch) return this.told.say("nothing", "info");
     if (!batch.versions) {
       if (this.outbox.withdraw(batch.id)) {
         this.bring(batch.images);
-        this.tell("undone", "info", { n: batch.images.length });
-      } else this.done.push(batch);
+        this.told.say("undone", "info", { n: batch.images.length });
+      } else {
+        // It is on its way: taken back as soon as it is there.
+        this.done.push(Object.assign(batch, { isUnwanted: true }));
+      }
       return;
     }
     try {
       const { data } = await this.post(form.dataset.undoing, { images: batch.images, versions: batch.versions });
       const back = data.results.map((result, index) => ({ ...result, key: batch.images[index] })).filter((result) => result.ok);
       this.bring(back.map((result) => result.key), back.map((result) => result.version));
-      const bad = data.results.filter((result) => !result.ok).map((result) => `${result.image}: ${result.detail}`);
-      this.tell(bad.join(" ") || "undone", bad.length ? "error" : "info", { n: back.length });
+      const bad = data.results.filter((result) => !result.ok);
+      this.told.say(refusals(bad) || "undone", bad.length ? "error" : "info", { n: back.length });
       this.more();
     } catch (error) {
       this.done.push(batch);
-      this.tell(error.message, "error");
+      this.told.say(error.message, "error");
     }
   }
 
@@ -249,7 +252,7 @@ class Grid {
   arrived(page, state) {
     if (state.user !== form.dataset.user) {
       this.outbox.stopped = true;
-      return this.tell("other", "error");
+      return this.told.say("other", "error");
     }
     this.token = state.token;
     this.next = [...page.querySelectorAll("[data-tile]")].map((tile) => document.adoptNode(tile));

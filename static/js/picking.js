@@ -2,6 +2,13 @@
 
 const STEPS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
 
+// The class that a typed text means: its name, or the only one that begins so.
+export function named(text) {
+  const names = [...document.querySelectorAll("[data-class]")].map((button) => button.dataset.class);
+  const fits = text ? names.filter((name) => name.toLowerCase().startsWith(text)) : [];
+  return fits.find((name) => name.toLowerCase() === text) ?? (fits.length === 1 ? fits[0] : null);
+}
+
 export class Picker {
   // `root`: holds the ticks, which may come and go. `changed` gets what is chosen, now and whenever it changes.
   constructor(root, { changed = () => {} } = {}) {

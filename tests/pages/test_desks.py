@@ -223,3 +223,64 @@ def test_who_corrected_a_scan_goes_back_to_the_one_before(browser, author, proje
     said = label_post(second, label_class=project.class_rows.get(name="OPACITY").pk, corrects=newest.pk)
     answer = client.post(url, said, headers=HTMX)
     assert answer.context["earlier"].image == first
+
+
+def test_what_is_refused_is_told_in_full_and_nothing_else_counts_as_saved(
+    browser, author, colleague, project, make_scan
+):
+    from labeling.reading.labels import label_scan
+
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    client, url = browser(author), reverse("label_next", args=[project.pk])
+    seen = label_post(scan, label_class=opacity.pk, known=0, comment="left base")
+    label_scan(actor=colleague, image=scan, label_class=normal)
+    answer = texts(client.post(url, seen, headers=HTMX))
+    assert f"Not saved: {scan.code} is OPACITY." in answer and "Your comment was: left base" in answer
+    # A review of the version that was seen, said once more, is the same one only if it says the same and still stands.
+    scan.refresh_from_db()
+    url, seen = reverse("review", args=[project.pk]), label_post(scan)
+    client.post(url, seen | {"modified": opacity.pk})
+    assert "Saved" in texts(client.post(url, seen | {"modified": opacity.pk}, headers=HTMX))
+    for other in ({"modified": normal.pk}, {"modified": opacity.pk, "comment": "more"}, {"status": "approved"}):
+        assert "Not saved" in texts(client.post(url, seen | other, headers=HTMX)), other
+    client.post(url, {"undo": Review.objects.get().pk})
+    assert "Not saved" in texts(client.post(url, seen | {"modified": opacity.pk}, headers=HTMX))
+    assert Review.objects.count() == 1
+
+
+def test_a_scans_own_page_hides_what_others_said_while_it_is_on_the_desk(
+    browser, author, colleague, project, make_scan
+):
+    from labeling.reading.labels import label_scan
+    from labeling.reading.reviews import review_scan
+
+    scan, normal = make_scan(seed=1), project.class_rows.get(name="NORMAL")
+    label_scan(actor=colleague, image=scan, label_class=normal, comment="looks fine to me")
+    review_scan(actor=author, image=scan, status="rejected", comment="is wrong")
+    client, pages = (
+        browser(author),
+        [reverse(name, args=[scan.pk]) for name in ("scan", "scan_timeline", "scan_beside")],
+    )
+    assert "scan1.jpg" in texts(client.get(pages[0]))
+    client.get(reverse("label_next", args=[project.pk]))
+    for page in pages:
+        shown = texts(client.get(page))
+        assert [word for word in ("scan1.jpg", "looks fine to me", "is wrong") if word in shown] == [], page
+    assert "looks fine to me" in texts(browser(colleague).get(pages[0]))
+
+
+def test_keys_are_off_on_every_reading_page_for_who_has_no_letter_keys(browser, author, project, make_scan):
+    from mediscan_site.core.services import set_preferences
+
+    scan, client = make_scan(seed=1), browser(author)
+    pages = [reverse(name, args=[project.pk]) for name in ("label_next", "referrals")] + [
+        reverse("scan", args=[scan.pk])
+    ]
+    project.read_blind = False
+    project.save()
+    # The viewer's list of keys, which says itself when they are off, has one.
+    assert "js/keys" in texts(client.get(pages[0])) and texts(client.get(pages[2])).count("<kbd>1</kbd>") == 2
+    set_preferences(actor=author, values={"letter_keys": False})
+    for page in pages:
+        shown = texts(client.get(page))
+        assert "js/keys" not in shown and shown.count("<kbd>1</kbd>") < 2, page

@@ -58,7 +58,6 @@ def test_upload_referred_worklist_read_reason_gone(browser, unsure, author, coll
         "label_class": chosen.pk,
         "version": grade.image.version,
         "comment": "Left base.",
-        "ungradable": "cannot tell",
     }
     answer = person.post(reverse("referral_read", args=[task.pk]), read)
     assert answer["Location"] == reverse("referral", args=[task.pk])

@@ -10,9 +10,11 @@ from images.decoding.dicom import spacing, ultrasound
 from images.decoding.dicom.elements import Unreadable, value
 from images.scan_facts import FACTS
 
-_MOST_WINDOWS: Final = 20
+# All of it goes into one header of an answer, of which some proxies take no more than 8 kB.
+_MOST_WINDOWS: Final = 12
+_MOST_REGIONS: Final = 16
 _MOST_MM: Final = FACTS["pixel_spacing"].high
-_NAME: Final = 40
+_NAME: Final = 32
 
 
 def for_viewer(dataset: Dataset, flat: Dataset) -> dict[str, Any]:
@@ -60,6 +62,6 @@ def _spacing(dataset: Dataset, flat: Dataset) -> dict[str, Any] | None:
 
 def _regions(dataset: Dataset) -> list[dict[str, Any]]:
     try:
-        return ultrasound.regions(dataset)
+        return ultrasound.regions(dataset)[:_MOST_REGIONS]
     except Unreadable:
         return []

@@ -1,6 +1,7 @@
 // Answers on their way, in their order. They are kept in the tab until the server has them, so that neither a lost connection nor
 // a page that is loaded again loses one; the server knows one that comes twice.
 import { say } from "../said.js";
+import { tellOver } from "./notices.js";
 
 const MOST = 2;
 
@@ -74,7 +75,7 @@ export class Outbox {
         this.answered(page, entry);
       } catch (error) {
         this.done(entry);
-        this.refused(error);
+        this.refused(error, entry);
       }
       for (const heard of this.listeners.splice(0)) heard();
     }
@@ -88,11 +89,14 @@ export class Outbox {
     this.tell("");
   }
 
-  refused(error) {
+  // The scan comes again; its comment is told, so that it need not be written anew.
+  refused(error, { scan, card, fields }) {
+    const comment = fields.find(([name, value]) => name === "comment" && value)?.[1];
     const notice = document.createElement("p");
     notice.className = "notice error";
-    notice.textContent = `${this.line.words.refused}: ${error.message}`;
-    document.querySelector("[data-saved]").replaceChildren(notice);
+    notice.textContent = `${this.line.words.refused}: ${card?.look.code ?? scan}: ${error.message}`;
+    if (comment) notice.textContent += ` “${comment}”`;
+    tellOver(document.querySelector("[data-saved]"), [notice]);
     say(notice.textContent);
   }
 

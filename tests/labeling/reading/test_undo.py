@@ -137,3 +137,39 @@ def test_a_scan_that_was_given_again_waits_once_more_when_its_read_is_taken_back
     assert (waiting.kind, waiting.against) == ("repeat", first)
     undone(author, project)
     assert standing(scan)[0] == "unlabeled"
+
+
+def test_what_was_taken_back_is_told_so_and_counts_for_no_statistics(make_scan, author, colleague, project):
+    from labeling.agreement.readers import of_project
+    from labeling.reading.selectors import label_history
+    from mediscan_site.front.timeline import of_scan
+
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    label_scan(actor=author, image=scan, label_class=opacity)
+    undone(author, project)
+    label_scan(actor=author, image=scan, label_class=normal)
+    review_scan(actor=colleague, image=scan, status="rejected")
+    undone(colleague, project, "review")
+    (reader,) = of_project(author, project)
+    assert (reader.labels, reader.reviewed, reader.rejected) == (1, 0, 0)
+    assert [label.is_taken_back for label in label_history(scan, author)] == [True, False]
+    told = [moment.text for moment in of_scan(Image.objects.get(pk=scan.pk), author)][1:]
+    assert told == [
+        "labelled OPACITY; taken back since", "took back: labelled OPACITY", "labelled NORMAL",
+        "label rejected; taken back since", "took back: label rejected",
+    ]  # fmt: skip
+
+
+def test_many_are_taken_back_as_one_is_reads_of_several_too(make_scan, author, project):
+    from labeling.models import Read
+    from labeling.reading.bulk import label_many, undo_many
+
+    project.reads_wanted = 2
+    project.save()
+    scans = [make_scan(seed=seed) for seed in range(2)]
+    label_many(actor=author, images=scans, label_class=project.class_rows.first())
+    assert [done.ok for done in undo_many(actor=author, images=scans)] == [True, True]
+    assert not Read.objects.filter(active=True).exists()
+    assert [done.code for done in undo_many(actor=author, images=scans)] == ["nothing_to_undo"] * 2
+    with pytest.raises(Exception, match="task must be one of"):
+        undone(author, project, "adjudicate")

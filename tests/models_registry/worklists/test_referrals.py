@@ -251,3 +251,15 @@ def test_what_was_referred_before_there_was_a_worklist_waits_in_it(referred, aut
     (waiting,) = Referral.objects.all()
     newest = Grade.objects.filter(image=unread.image).latest("pk")
     assert (waiting.image, waiting.grade, waiting.active) == (unread.image, newest, True)
+
+
+def test_a_referral_that_a_label_ended_waits_again_when_the_label_is_taken_back(referred, author, project):
+    from labeling.reading.undo import undo_last
+
+    task = referred(seed=1)
+    label_scan(actor=author, image=task.image, label_class=project.class_rows.first())
+    task.refresh_from_db()
+    assert (task.active, task.outcome) == (None, "decided")
+    undo_last(actor=author, project=project, task="label")
+    task.refresh_from_db()
+    assert (task.active, task.outcome, task.closed_at) == (True, None, None)
