@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import ngettext
 
+from images.models import Project
 from images.policies import visible_projects
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
@@ -83,14 +85,17 @@ def compare(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, said % {"count": len(ticked)})
         return redirect("model_list", pk)
     sent = dict(zip(("first", "second"), ticked, strict=True)) if ticked else request.GET.dict()
-    # The columns that are long: the card and what drift is measured by.
-    versions = policies.visible_models(request.user).filter(project=project).defer("card", "reference")
-    versions = versions.select_related("project", "snapshot")
-    form = CompareForm(sent or None, versions=versions.order_by("-pk"))
+    form = CompareForm(sent or None, versions=_versions(request, project))
     context: dict[str, Any] = {"project": project, "filters": form}
     if form.is_valid():
         context |= _compared(request, form.cleaned_data)
     return respond(request, "models_registry/compare.html", context)
+
+
+def _versions(request: HttpRequest, project: Project) -> QuerySet[ModelVersion]:
+    """To choose from, without the long columns."""
+    rows = policies.visible_models(request.user).filter(project=project).defer("card", "reference")
+    return rows.select_related("project", "snapshot").order_by("-pk")
 
 
 def _compared(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
