@@ -95,3 +95,29 @@ class NearDuplicateAdmin(ReadOnlyAdmin):
 class PatientMergeAdmin(ReadOnlyAdmin):
     list_display = ("id", "project", "source", "target", "merged_by", "merged_at")
     list_select_related = ("project", "merged_by")
+
+
+@admin.register(models.GuideExample)
+class GuideExampleAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "label_class", "image", "added_by")
+    list_select_related = ("project", "label_class", "image", "added_by")
+
+
+@admin.register(models.Tag)
+class TagAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "name")
+    list_select_related = ("project",)
+
+
+@admin.register(models.ImageTag)
+class ImageTagAdmin(ReadOnlyAdmin):
+    list_display = ("id", "image", "tag", "tagged_by", "tagged_at")
+    list_select_related = ("image", "tag", "tagged_by")
+
+
+@admin.register(models.SavedFilter)
+class SavedFilterAdmin(ReadOnlyAdmin):
+    """Whose they are, and no more: a filter may name a patient."""
+
+    list_display = ("id", "user", "project")
+    list_select_related = ("user", "project")

@@ -13,7 +13,7 @@ from images.policies import require, visible_projects
 from images.searching import by_pseudonym
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
-from mediscan_site.core.http.pages import bounded_count, chosen_ordering, keyset_page, rows_before, standing_in
+from mediscan_site.core.http.pages import chosen_ordering, keyset_page, place_of, standing_in
 
 ORDERINGS = ("upload_date", "updated_at", "instance_number")
 PAGE_SIZE = 48
@@ -32,11 +32,11 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     ordering = chosen_ordering(query["ordering"], allowed=ORDERINGS, default="-upload_date")
     key = standing_in(ordering, ORDERING_KEYS)
     page = keyset_page(rows, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    before = rows_before(rows, key, page)
+    before, total = place_of(rows, key, page)
     csv_url = f"{reverse('image-list')}?{urlencode({name: said for name, said in query.items() if said})}&format=csv"
     context = {"project": project, "page": page, "asked": asked, "csv_url": csv_url, "before": before}
     context["filters"] = forms.ScanFilterForm(request.GET, project=project)
-    context |= {"total": bounded_count(rows), "last": before + len(page.rows), "as_list": _view(request) == "list"}
+    context |= {"total": total, "last": before + len(page.rows), "as_list": _view(request) == "list"}
     return respond(request, "images/scan_list.html", {**context, "query": urlencode(asked)})
 
 

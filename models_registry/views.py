@@ -226,7 +226,7 @@ def _opinions(request: HttpRequest, grade: Grade) -> dict[str, Any]:
 @action
 def feedback(request: HttpRequest, pk: int) -> HttpResponse:
     """Not on a covered answer: what the form refuses would tell it."""
-    grade = get_object_or_404(selectors.grades(request.user).filter(covered=False), pk=pk)
+    grade = get_object_or_404(selectors.grades(request.user).exclude(selectors.IS_COVERED), pk=pk)
     form = forms.FeedbackForm(request.POST, grade=grade)
     if form.is_valid():
         attempt(request, give_feedback, said=gettext("Thank you, recorded."), grade=grade, **form.cleaned_data)

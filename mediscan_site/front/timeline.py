@@ -95,7 +95,7 @@ def _taken_back(row: Label | Review, kind: str, text: str) -> Iterator[Moment]:
     decision = getattr(row, "decision", None)
     undone = getattr(decision, "undone", None)
     # A label that came of a review is taken back with it, and told once.
-    if undone is not None and (kind == "review" or decision.review_id is None):
+    if decision is not None and undone is not None and (kind == "review" or decision.review_id is None):
         by = row.reviewer if isinstance(row, Review) else row.reader
         yield Moment(undone.created_at, kind, _("took back: %(told)s") % {"told": text}, _name(by), object=str(row.pk))
 

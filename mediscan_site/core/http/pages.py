@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from mediscan_site.core.database import upto
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.digits import whole_number
 
@@ -73,13 +74,16 @@ def bounded_count(queryset: QuerySet[Any]) -> int:
     return queryset.order_by()[: MOST_COUNTED + 1].count()
 
 
-def rows_before(queryset: QuerySet[Any], ordering: str, page: Page) -> int:
-    """How many rows of the list come before this page, bounded as above."""
-    if page.previous is None or not page.rows:
-        return 0
+def place_of(queryset: QuerySet[Any], ordering: str, page: Page) -> tuple[int, int]:
+    """How many rows come before this page, and how many there are, both bounded as above: one query."""
+    if not page.rows:
+        return 0, bounded_count(queryset)
     first = page.rows[0]
     at = _Cursor(backward=True, value=getattr(first, ordering.lstrip("-")), pk=first.pk)
-    return bounded_count(queryset.filter(_beyond(at, ordering)))
+    parts = {"total": queryset, **({"before": queryset.filter(_beyond(at, ordering))} if page.previous else {})}
+    counts = {name: upto(rows, MOST_COUNTED) for name, rows in parts.items()}
+    found: Any = queryset.model._default_manager.filter(pk=first.pk).values(**counts).first() or {}
+    return found.get("before", 0), found.get("total", 0)
 
 
 def page_size(raw: str | None) -> int:
