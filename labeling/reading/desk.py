@@ -131,7 +131,7 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
 def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:
     """Whether the reader has said exactly this since the page was made, whose newest label of the scan is `known`: the same
     decision, sent again because its answer was lost."""
-    if known is None:
+    if known is None or reading["expected_version"] == image.version:
         return False
     mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, decision__undone__isnull=True)
     said = {"label_class": reading.get("label_class"), "ungradable_reason": reading.get("reason", "")}

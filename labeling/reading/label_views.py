@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from images.models import Image, Project
 from images.policies import require, visible_projects
@@ -79,19 +80,20 @@ def _label(request: HttpRequest, project: Project) -> Asked:
     return {}
 
 
+AGAIN = gettext_noop("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
+
+
 def _save(request: HttpRequest, form: DeskLabelForm) -> None:
     image, given = form.cleaned_data["image"], form.arguments()
     reading = form.cleaned_data["label_class"] or _("ungradable (%(reason)s)") % {"reason": given["reason"]}
     said = _("Saved: %(scan)s is %(reading)s.") % {"scan": image.code, "reading": reading}
-    is_old = given["expected_version"] != image.version
-    if is_old and desk.said_already(request, image, given, form.cleaned_data["known"]):
+    if desk.said_already(request, image, given, form.cleaned_data["known"]):
         messages.success(request, said)
         return
     save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
     done = attempt(request, save, image=image, **given)
     if done.ok and _comes_again(done.result):
-        again = _("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
-        messages.warning(request, again % {"scan": image.code})
+        messages.warning(request, _(AGAIN) % {"scan": image.code})
     elif done.ok:
         messages.success(request, said)
     else:

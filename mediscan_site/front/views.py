@@ -109,7 +109,8 @@ def project(request: HttpRequest, pk: int) -> HttpResponse:
 @read_page
 def scan(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    return respond(request, "front/scan.html", _scan_context(request, image))
+    context = _blind_context(image) if reads_blind(request.user, image) else _scan_context(request, image)
+    return respond(request, "front/scan.html", context)
 
 
 def _blind_context(found: Image) -> dict[str, Any]:
@@ -118,8 +119,6 @@ def _blind_context(found: Image) -> dict[str, Any]:
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
-    if reads_blind(request.user, found):
-        return _blind_context(found)
     project = found.project
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {

@@ -39,6 +39,8 @@ WORDS: Final[dict[str, Promise]] = {
     "grade_batch.cancel": _("cancelled a batch of grades"),
     "grade_batch.finish": _("a batch of grades ended"),
     "grade_batch.start": _("started a batch of grades"),
+    "guide.example": _("put a scan into the guide of a project"),
+    "guide.remove": _("took a scan out of the guide of a project"),
     "guide.write": _("wrote the guide of a project"),
     "import.finish": _("an import ended"),
     "import.start": _("started an import"),
