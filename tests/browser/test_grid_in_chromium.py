@@ -75,7 +75,7 @@ def test_two_dozen_scans_take_a_person_a_few_seconds(grid, author):
     labelled(7, page)
     assert page.locator("dialog[open]").is_visible()
     press(page, "Escape")
-    page.get_by_label("Size").fill("0")
+    page.get_by_role("slider", name="Size").fill("0")
     page.wait_for_timeout(1200)
     author.refresh_from_db()
     assert value_of(author, "thumbnail_size") == 96
