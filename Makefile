@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security screenshots
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -98,6 +98,9 @@ bench-bridge: setup-dev ## instances a second that the bridge brings from a real
 
 bench-viewing: setup-dev ## how quickly a mammogram is there and how smoothly its window follows, in Chromium (BASE=folder: another checkout); minutes
 	$(PY) -m benchmarks.viewing $(if $(BASE),--base "$(BASE)")
+
+screenshots: setup-dev ## take pictures of every page, from a site of its own that it fills, into docs/screenshots; axe-core looks, too (ONLY=name)
+	OMP_NUM_THREADS=1 DJANGO_SETTINGS_MODULE=mediscan_site.settings $(PY) -m benchmarks.screenshots --axe $(if $(ONLY),--only "$(ONLY)")
 
 format: setup-dev ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .

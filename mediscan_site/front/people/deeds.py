@@ -102,17 +102,23 @@ WORDS: Final[dict[str, Promise]] = {
     "user.update": _("changed an account"),
     "watch.request": _("asked for a look at a version"),
 }
+
+
+def _number(key: int) -> str:
+    return f"#{key}"
+
+
 # Objects with a page of their own: how one is called, and the name of the page's address.
 _PAGES: Final[dict[str, tuple[Callable[[int], str], str]]] = {
     "image": (scan_code, "scan"),
     "snapshot": (lambda key: f"dataset{key:03d}", "dataset"),
     "modelversion": (lambda key: f"model{key:03d}", "model"),
     "trainingrun": (lambda key: f"training{key:03d}", "run"),
-    "import": (str, "import"),
-    "export": (str, "export"),
-    "grade": (str, "grade_detail"),
-    "project": (str, "project"),
-    "user": (str, "user"),
+    "import": (_number, "import"),
+    "export": (_number, "export"),
+    "grade": (_number, "grade_detail"),
+    "project": (_number, "project"),
+    "user": (_number, "user"),
 }
 
 

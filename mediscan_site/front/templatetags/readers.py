@@ -20,7 +20,30 @@ def kappa(figure: Figure) -> str:
 
 @register.filter
 def percentage(figure: Figure) -> str:
-    return _said(figure, lambda value: f"{value * 100:.0f} %")
+    return _said(figure, _whole)
+
+
+@register.filter
+def kappa_interval(figure: Figure) -> str:
+    """0.705 to 0.903, below the value itself, or why there is none."""
+    return _ends(figure, lambda value: f"{value:.2f}")
+
+
+@register.filter
+def percentage_interval(figure: Figure) -> str:
+    return _ends(figure, _whole)
+
+
+def _whole(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def _ends(figure: Figure, words: Any) -> str:
+    if figure.value is None:
+        return _why(figure.why)
+    if figure.low is None or figure.high is None:
+        return _("no interval: %(why)s") % {"why": _why(figure.why)}
+    return _("%(low)s to %(high)s") % {"low": words(figure.low), "high": words(figure.high)}
 
 
 def _said(figure: Figure, words: Any) -> str:
