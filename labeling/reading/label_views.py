@@ -20,7 +20,7 @@ from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
 from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
-from mediscan_site.core.http.html import attempt, form_message, form_page, respond
+from mediscan_site.core.http.html import Outcome, attempt, form_message, form_page, respond
 
 # Where a reader goes after what they pressed: of the page's address.
 Asked = dict[str, Any]
@@ -89,7 +89,10 @@ def _save(request: HttpRequest, form: DeskLabelForm) -> None:
         messages.success(request, said)
         return
     save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-    done = attempt(request, save, image=image, **given)
+    _tell(request, attempt(request, save, image=image, **given), image, said, (reading, given["comment"]))
+
+
+def _tell(request: HttpRequest, done: Outcome[LabelOutcome], image: Image, said: str, given: tuple[str, str]) -> None:
     if done.ok and _comes_again(done.result):
         messages.warning(
             request,
@@ -99,7 +102,8 @@ def _save(request: HttpRequest, form: DeskLabelForm) -> None:
     elif done.ok:
         messages.success(request, said)
     else:
-        not_saved(request, _("%(scan)s is %(reading)s") % {"scan": image.code, "reading": reading}, given["comment"])
+        reading, comment = given
+        not_saved(request, _("%(scan)s is %(reading)s") % {"scan": image.code, "reading": reading}, comment)
 
 
 def not_saved(request: HttpRequest, said: str, comment: str) -> None:
