@@ -108,7 +108,8 @@ def project(request: HttpRequest, pk: int) -> HttpResponse:
 @read_page
 def scan(request: HttpRequest, pk: int) -> HttpResponse:
     image = _scan(request, pk)
-    return respond(request, "front/scan.html", _scan_context(request, image))
+    context = _blind_context(image) if reads_blind(request.user, image) else _scan_context(request, image)
+    return respond(request, "front/scan.html", context)
 
 
 def _blind_context(found: Image) -> dict[str, Any]:
@@ -117,8 +118,6 @@ def _blind_context(found: Image) -> dict[str, Any]:
 
 
 def _scan_context(request: HttpRequest, found: Image) -> dict[str, Any]:
-    if reads_blind(request.user, found):
-        return _blind_context(found)
     project, version = found.project, {"version": found.version}
     known = list(grades(request.user).filter(image=found).order_by("-id")[:GRADES_SHOWN])
     return {
