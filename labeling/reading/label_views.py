@@ -127,22 +127,27 @@ def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, 
         "undoable": last_done(caller(request), project, Lease.Task.LABEL),
     }
     back = _asked_label(request, project, asked)
-    if back is not None:
-        earlier = desk.previous_label(request, project, before=back.pk)
-        image = get_object_or_404(scans(request.user), pk=back.image_id)
-        desk.with_newest([image])
-        # What this reader said, which of one read of several is not what the scan has.
-        image.label_class = back.label_class
-        return {**known, "scan": image, "earlier": earlier, "going_back": True, "back": back}
+    return known | (_next(request, project, asked) if back is None else _went_back(request, project, back))
+
+
+def _went_back(request: HttpRequest, project: Project, back: Label) -> dict[str, Any]:
+    earlier = desk.previous_label(request, project, before=back.pk)
+    image = get_object_or_404(scans(request.user), pk=back.image_id)
+    desk.with_newest([image])
+    # What this reader said, which of one read of several is not what the scan has.
+    image.label_class = back.label_class
+    return {"scan": image, "earlier": earlier, "going_back": True, "back": back}
+
+
+def _next(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any]:
     order = desk.order_of(request, project)
     first = find_key(str(asked.get("scan", "")))
     opened = desk.open_desk(request, project, Lease.Task.LABEL, order, first)
     desk.with_newest(opened.ready)
     if first is not None and (again := _settled(request, project, first, opened)) is not None:
-        return {**known, "scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
+        return {"scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
     earlier = desk.previous_label(request, project, before=find_key(str(asked.get("corrected", ""))))
     return {
-        **known,
         "desk": opened,
         "scan": opened.scan,
         "upcoming": opened.ready[1:],
