@@ -8,7 +8,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from images.models import Image, Project
 from images.policies import require, visible_projects
@@ -21,7 +20,7 @@ from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
 from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
-from mediscan_site.core.http.html import attempt, form_message, form_page, respond
+from mediscan_site.core.http.html import Outcome, attempt, form_message, form_page, respond
 
 # Where a reader goes after what they pressed: of the page's address.
 Asked = dict[str, Any]
@@ -80,24 +79,31 @@ def _label(request: HttpRequest, project: Project) -> Asked:
     return {}
 
 
-AGAIN = gettext_noop("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
-
-
 def _save(request: HttpRequest, form: DeskLabelForm) -> None:
     image, given = form.cleaned_data["image"], form.arguments()
     reading = form.cleaned_data["label_class"] or _("ungradable (%(reason)s)") % {"reason": given["reason"]}
     said = _("Saved: %(scan)s is %(reading)s.") % {"scan": image.code, "reading": reading}
-    if desk.said_already(request, image, given, form.cleaned_data["known"]):
+    if given["expected_version"] != image.version and desk.said_already(
+        request, image, given, form.cleaned_data["known"]
+    ):
         messages.success(request, said)
         return
     save = label_scan if form.cleaned_data["label_class"] else mark_ungradable
-    done = attempt(request, save, image=image, **given)
+    _tell(request, attempt(request, save, image=image, **given), image, said, (reading, given["comment"]))
+
+
+def _tell(request: HttpRequest, done: Outcome[LabelOutcome], image: Image, said: str, given: tuple[str, str]) -> None:
     if done.ok and _comes_again(done.result):
-        messages.warning(request, _(AGAIN) % {"scan": image.code})
+        messages.warning(
+            request,
+            _("%(scan)s has this label already, and it was rejected: choose another one, or skip the scan.")
+            % {"scan": image.code},
+        )
     elif done.ok:
         messages.success(request, said)
     else:
-        not_saved(request, _("%(scan)s is %(reading)s") % {"scan": image.code, "reading": reading}, given["comment"])
+        reading, comment = given
+        not_saved(request, _("%(scan)s is %(reading)s") % {"scan": image.code, "reading": reading}, comment)
 
 
 def not_saved(request: HttpRequest, said: str, comment: str) -> None:
@@ -114,17 +120,17 @@ def _comes_again(outcome: LabelOutcome) -> bool:
 
 def _context(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any]:
     """The scan to read: the next one of the queue, or with `back` one the reader labelled before."""
-    back = _asked_label(request, project, asked)
-    return {
+    known = {
         "project": project,
         "classes": active_classes(project),
         "reasons": REASONS,
         "undoable": last_done(caller(request), project, Lease.Task.LABEL),
-        **(_next(request, project, asked) if back is None else _before(request, project, back)),
     }
+    back = _asked_label(request, project, asked)
+    return known | (_next(request, project, asked) if back is None else _went_back(request, project, back))
 
 
-def _before(request: HttpRequest, project: Project, back: Label) -> dict[str, Any]:
+def _went_back(request: HttpRequest, project: Project, back: Label) -> dict[str, Any]:
     earlier = desk.previous_label(request, project, before=back.pk)
     image = get_object_or_404(scans(request.user), pk=back.image_id)
     desk.with_newest([image])
@@ -141,7 +147,13 @@ def _next(request: HttpRequest, project: Project, asked: Asked) -> dict[str, Any
     if first is not None and (again := _settled(request, project, first, opened)) is not None:
         return {"scan": again, "earlier": desk.previous_label(request, project), "going_back": True}
     earlier = desk.previous_label(request, project, before=find_key(str(asked.get("corrected", ""))))
-    return {"desk": opened, "scan": opened.scan, "upcoming": opened.ready[1:], "earlier": earlier, "order": order}
+    return {
+        "desk": opened,
+        "scan": opened.scan,
+        "upcoming": opened.ready[1:],
+        "earlier": earlier,
+        "order": order,
+    }
 
 
 def _settled(request: HttpRequest, project: Project, first: int, opened: desk.Desk) -> Image | None:
