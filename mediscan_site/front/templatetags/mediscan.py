@@ -15,6 +15,7 @@ from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
 from labeling.reading.selectors import queue_counts
+from mediscan_site.front.axes import share as share_words
 from mediscan_site.front.navigation import links_of
 from models_registry import selectors
 from models_registry.batches.selectors import on_arrival
@@ -171,6 +172,12 @@ def refer_reasons(grade: Grade) -> list[Told]:
 def percent(value: object) -> str:
     """0.8734 -> "87.3 %"; nothing measured -> "not available"."""
     return f"{value * 100:.1f} %" if isinstance(value, int | float) else gettext("not available")
+
+
+@register.filter
+def share(value: float) -> str:
+    """0.8734 -> "87 %", where a figure is for orientation."""
+    return share_words(value)
 
 
 @register.filter
