@@ -64,6 +64,6 @@ def test_the_plan_is_read_before_the_run_is_started(
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/runs/*/")
     page.screenshot(path=tmp_path / "run.png", full_page=True)
-    assert page.get_by_text("Sees colour at ").is_visible()
+    assert page.get_by_text("Sees colour at ").first.is_visible()
     assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     assert watched.faults == []

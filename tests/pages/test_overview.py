@@ -79,10 +79,11 @@ def test_what_runs_comes_before_what_ended_and_old_things_are_no_news(project, a
             project=project, created_by=author, file_name="a.zip", status=status, progress=0.4, finished_at=ended
         )
     running, changes = happenings([project.pk])
-    assert [(one.text, one.share) for one in running] == [("Import 1", 0.4)]
+    begun = Import.objects.get(status="running")
+    assert [(one.text, one.share) for one in running] == [(f"Import {begun.pk}", 0.4)]
     assert [(one.text, one.tone) for one in changes] == [
-        ("Import 2 ended: its scans are here", ""),
-        ("Import 3 failed", "bad"),
+        (f"Import {begun.pk + 1} ended: its scans are here", ""),
+        (f"Import {begun.pk + 2} failed", "bad"),
     ]
 
 

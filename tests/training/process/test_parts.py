@@ -228,7 +228,7 @@ def test_the_command_waits_for_a_worker_and_reports_how_the_run_ended(
     [
         (["nowhere", "--as", "admin"], 2, "nowhere"),
         (["Chest X-ray", "--as", "nobody"], 2, "nobody"),
-        (["Chest X-ray", "--as", "author"], 1, "train_model"),
+        (["Chest X-ray", "--as", "author"], 1, "train a model"),
         (["Chest X-ray", "--as", "admin", "--epochs", "0"], 1, "epochs"),
         (["Chest X-ray", "--as", "admin", "--dataset", "dataset999"], 1, "dataset999"),
     ],

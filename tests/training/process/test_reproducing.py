@@ -105,7 +105,7 @@ def test_a_damaged_bundle_cannot_be_compared(run):
 
 @pytest.mark.django_db
 def test_a_doctor_may_not_and_an_outsider_sees_no_run(run, author, outsider):
-    for name, text in (("author", "train_model"), ("outsider", "There is no training run")):
+    for name, text in (("author", "train a model"), ("outsider", "There is no training run")):
         with pytest.raises(CommandError, match=text) as told:
             call_command("reproduce", run.code, actor=name)
         assert told.value.returncode == 2
