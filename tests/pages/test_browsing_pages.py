@@ -122,7 +122,7 @@ def test_mistakes_come_surest_first_in_few_queries(browser, admin, measured):
     with CaptureQueriesContext(connection) as asked:
         source = texts(client.get(address))
     assert len(asked) <= 12
-    sure = [float(found) for found in re.findall(r"</b>, ([\d.]+) %", source)]
+    sure = [float(found) for found in re.findall(r"</b>,\s*(?:<[^>]+>)?\s*([\d.]+)(?:\s|&nbsp;)%", source)]
     assert len(sure) > 3
     assert sure == sorted(sure, reverse=True)
 

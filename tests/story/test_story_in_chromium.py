@@ -67,7 +67,7 @@ def _make_project(page) -> str:
     for name in ("dr001", "dr002"):
         page.get_by_label("Account").select_option(label=name)
         page.get_by_role("button", name="Add").click()
-        page.get_by_text(f"{name} is a member.").wait_for()
+        page.get_by_text(f"{name} is a member.").first.wait_for()
     page.get_by_role("link", name="Overview").click()
     page.wait_for_url(re.compile(r"/projects/\d+/$"))
     return str(page.url)
@@ -132,8 +132,9 @@ def _review(page, home: str) -> None:
     _said(page, f"Saved: {code} approved.")
     code = _looked(page)
     label = page.locator("[data-part=head] .answer").first.inner_text().strip()
-    page.keyboard.press("2" if label == CLASSES[0] else "1")
-    _said(page, f"Saved: {code} modified.")
+    other = CLASSES[label == CLASSES[0]]
+    page.keyboard.press(str(CLASSES.index(other) + 1))
+    _said(page, f"Saved: {code} modified to {other}.")
     page.goto(f"{home}review/many/")
     page.on("dialog", lambda dialog: dialog.accept())
     while page.locator("[data-pick]").count():
@@ -147,17 +148,17 @@ def _review(page, home: str) -> None:
 def _train_and_deploy(page, home: str) -> None:
     """A run from scratch, watched to its end on its page; then the model is deployed."""
     page.goto(f"{home}training/")
-    page.get_by_text("More settings").click()
-    page.get_by_label("Transfer learning").select_option(value="false")
-    page.get_by_role("spinbutton", name="Epochs optional").fill(EPOCHS)
-    page.get_by_label("Picture size").fill("64")
+    page.locator("summary", has_text="More settings").click()
+    page.locator("[name=pretrained]").select_option(value="false")
+    page.locator("[name=epochs]").fill(EPOCHS)
+    page.locator("[name=image_size]").fill("64")
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel the run").wait_for()
     page.locator("#run .notice.success a").wait_for(timeout=JOB_MS)
-    assert page.locator("#run .plot").count() >= 2
+    assert page.locator("#run figure svg").count() >= 2
     page.locator("#run .notice.success a").click()
     page.get_by_role("heading", name="Confusion matrix").wait_for()
-    page.get_by_role("button", name=re.compile("deploy", re.IGNORECASE)).click()
+    page.get_by_role("button", name="Deploy", exact=True).click()
     page.get_by_text(re.compile(r"^\s*model\d+ is deployed\.")).first.wait_for()
 
 
@@ -181,11 +182,12 @@ def _grade(page, home: str) -> None:
 
 
 def _look_back(page) -> None:
-    page.get_by_role("link", name="History").click()
+    page.get_by_role("link", name="History").first.click()
     page.wait_for_url("**/history/")
     row = page.locator("tbody tr").first
     assert "wrong" in row.inner_text()
-    row.locator("a", has_text="img").click()
+    row.locator("a", has_text="img").first.click()
+    page.get_by_role("link", name="Timeline").click()
     timeline = page.locator(".timeline")
     timeline.wait_for()
     page.wait_for_load_state()
