@@ -154,9 +154,9 @@ def _train_and_deploy(page, home: str) -> None:
     page.locator("[name=image_size]").fill("64")
     page.get_by_role("button", name="Start training").click()
     page.get_by_role("button", name="Cancel the run").wait_for()
-    page.locator("#run .notice.success a").wait_for(timeout=JOB_MS)
+    page.locator("#run .notice.success").wait_for(timeout=JOB_MS)
     assert page.locator("#run figure svg").count() >= 2
-    page.locator("#run .notice.success a").click()
+    page.get_by_role("link", name="Is it good enough?").click()
     page.get_by_role("heading", name="Confusion matrix").wait_for()
     page.get_by_role("button", name="Deploy", exact=True).click()
     page.get_by_text(re.compile(r"^\s*model\d+ is deployed\.")).first.wait_for()
