@@ -5,8 +5,8 @@ import { Picker, named } from "./picking.js";
 import { whileHere } from "./presence.js";
 import { call } from "./request.js";
 import { Told, refusals } from "./told.js";
+import { TYPING } from "./typing.js";
 
-const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio])";
 const RENEW_MS = 240_000;
 const form = document.querySelector("[data-grid]");
 

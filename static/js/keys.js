@@ -1,20 +1,19 @@
 // A key presses the button that names it (data-key), or leads to the field that does. Nothing happens while somebody writes, or
 // with a modifier held. What was touched last (a slider, a tick, a list) does not switch the keys off. Who has switched letter
 // keys off gets no page with this file.
-
-const TYPING = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
+import { WRITING } from "./typing.js";
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.repeat || isWritten(event)) return;
   const target = named(event.key.toLowerCase());
   if (!target) return;
   event.preventDefault();
-  if (target.matches(TYPING)) target.focus();
+  if (target.matches(WRITING)) target.focus();
   else target.click();
 });
 
 function isWritten({ target, ctrlKey, metaKey, altKey }) {
-  return ctrlKey || metaKey || altKey || target.closest(TYPING) !== null || document.querySelector("dialog:modal") !== null;
+  return ctrlKey || metaKey || altKey || target.closest(WRITING) !== null || document.querySelector("dialog:modal") !== null;
 }
 
 // What is in an open box of reasons comes first; what is folded or hidden is not there.

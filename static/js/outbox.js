@@ -1,5 +1,6 @@
 // What is still to be sent, in order, kept in this tab over a lost connection, an ended session and a reload. It holds keys of scans
 // and the names of classes, nothing about a patient.
+import { keep, kept } from "./kept.js";
 import { persist } from "./persist.js";
 import { Refused } from "./request.js";
 
@@ -10,12 +11,12 @@ export class Outbox {
   // `send(item)` gives the answer or rejects; `on.done(item, data)`, `on.refused(item, error)`, `on.waiting(number)`, `on.out()`.
   constructor(name, send, on) {
     Object.assign(this, { name, send, on, running: false, stopped: false });
-    this.items = this.#kept();
+    this.items = kept(name);
   }
 
   add(item) {
     this.items.push(item);
-    this.#keep();
+    keep(this.name, this.items);
     this.run();
   }
 
@@ -24,7 +25,7 @@ export class Outbox {
     const at = this.items.findIndex((item) => item.id === id);
     if (at < 0 || (at === 0 && this.running)) return false;
     this.items.splice(at, 1);
-    this.#keep();
+    keep(this.name, this.items);
     return true;
   }
 
@@ -73,23 +74,6 @@ export class Outbox {
 
   #drop(item) {
     this.items = this.items.filter((other) => other !== item);
-    this.#keep();
-  }
-
-  #kept() {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.name)) ?? [];
-    } catch {
-      return [];
-    }
-  }
-
-  #keep() {
-    try {
-      if (this.items.length) sessionStorage.setItem(this.name, JSON.stringify(this.items));
-      else sessionStorage.removeItem(this.name);
-    } catch {
-      // Without storage it lives as long as the page.
-    }
+    keep(this.name, this.items);
   }
 }

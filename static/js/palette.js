@@ -2,12 +2,12 @@
 // It lists the keys of the page too ("?" nothing else), so that they can be found, and what they press can be pressed from here;
 // but never by Enter alone: nobody labels a scan who only wanted to see the keys.
 // A combobox as the ARIA guide describes it: the focus stays in the field, the arrows move through the list.
+import { TYPING } from "./typing.js";
 
 const dialog = document.getElementById("palette");
 const field = dialog?.querySelector(".palette-field");
 const list = dialog?.querySelector(".palette-list");
 const count = dialog?.querySelector("[data-count]");
-const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button])";
 const SVG = "http://www.w3.org/2000/svg";
 // What is typed quickly is asked about once.
 const PAUSE_MS = 90;

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from mediscan_site.front.people.deeds import WORDS
+from mediscan_site.front.audit_words import ACTIONS
 
 ROOT = Path(settings.BASE_DIR)
 # Done by the site itself, so that no person's page has it.
@@ -28,7 +28,7 @@ def recorded() -> set[str]:
 
 def test_every_action_of_the_trail_that_a_person_does_has_its_words():
     assert {"label.create", "member.add", "login"} <= recorded()
-    assert {action for action in recorded() if not NOBODYS.fullmatch(action)} - set(WORDS) == set()
+    assert {action for action in recorded() if not NOBODYS.fullmatch(action)} - set(ACTIONS) == set()
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 // Answers on their way, in their order. They are kept in the tab until the server has them, so that neither a lost connection nor
 // a page that is loaded again loses one; the server knows one that comes twice.
+import { keep, kept } from "../kept.js";
 import { say } from "../said.js";
 import { tellOver } from "./notices.js";
 
@@ -123,15 +124,6 @@ export class Outbox {
 
   keep() {
     const plain = this.entries.map(({ scan, fields }) => ({ scan, fields }));
-    if (plain.length) sessionStorage.setItem(this.key, JSON.stringify(plain));
-    else sessionStorage.removeItem(this.key);
-  }
-}
-
-function kept(key) {
-  try {
-    return JSON.parse(sessionStorage.getItem(key)) ?? [];
-  } catch {
-    return [];
+    keep(this.key, plain);
   }
 }

@@ -1,7 +1,7 @@
 // The keys of the viewer: each presses the button that names it. What the page itself has a key for comes first (js/keys.js), and
 // letters that were switched off act only while the picture has the focus.
+import { TYPING } from "../typing.js";
 
-const TYPING = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio])";
 const PAN = 60;
 const WINDOW = 0.05;
 const CURSOR = 10;
