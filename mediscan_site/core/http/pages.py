@@ -4,7 +4,7 @@ DRF's own cursor pagination loops or stops on long runs of equal values (3,000 s
 findings/drf_cursor_pages_never_end.sh.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,6 +68,18 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
         next=_encode(places[-1], ordering, backward=False) if has_next else None,
         previous=_encode(places[0], ordering, backward=True) if has_previous else None,
     )
+
+
+def every_row(queryset: QuerySet[Any], *, ordering: str, size: int) -> Iterator[Any]:
+    """The whole list, page by page: the first row comes as soon as that of a page, and no more than a page is held, also where the
+    driver holds the whole answer to a query (MySQL). A row that changes its place meanwhile may be missed or come twice."""
+    cursor: str | None = None
+    while True:
+        page = keyset_page(queryset, ordering=ordering, cursor=cursor, size=size)
+        yield from page.rows
+        cursor = page.next
+        if cursor is None:
+            return
 
 
 def _places(rows: QuerySet[Any], ordering: str, backward: bool, most: int) -> list[tuple[Any, int]]:  # noqa: FBT001
