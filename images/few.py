@@ -15,7 +15,7 @@ FEW: Final = 3000
 
 def keys_of(rows: QuerySet[Any], column: str = "pk") -> list[int] | None:
     """The scans that these rows name in `column`, or None where there are more than FEW."""
-    keys = list(rows.order_by().values_list(column, flat=True)[: FEW + 1])
+    keys = list(rows.order_by().prefetch_related(None).values_list(column, flat=True)[: FEW + 1])
     return keys if len(keys) <= FEW else None
 
 

@@ -5,6 +5,7 @@ from operator import or_
 from typing import Any
 
 import django_filters
+from django.core.validators import EMPTY_VALUES
 from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 
@@ -33,6 +34,8 @@ from mediscan_site.core.names import name_key
 SEARCH_LENGTH = 120
 # A scan that does not say its place comes last.
 LAST = 2**31 - 1
+# Filters that have an index in the order of upload for each of their values.
+WALKED = {"label_status", "approval_status", "split", "hold", "modality"}
 ORDERING_KEYS = {"instance_number": "instance_place"}
 
 
@@ -71,8 +74,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        rows: QuerySet[Image] = super().filter_queryset(queryset)
-        if str(self.data.get("ordering") or "").removeprefix("-") not in ORDERING_KEYS:
+        rows: QuerySet[Image] = self._first_if_few(super().filter_queryset(queryset))
+        if self._order not in ORDERING_KEYS:
             return rows
         if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
             raise Invalid(
@@ -80,6 +83,27 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
             )
         placed: QuerySet[Image] = rows.annotate(instance_place=Coalesce("instance_number", LAST))
         return placed
+
+    def _first_if_few(self, rows: QuerySet[Image]) -> QuerySet[Image]:
+        """Rows of which there are few are found before they are put in order, else in their order: which of the two it is no
+        planner can know of several conditions together, and of one in another order than its index has."""
+        said = {
+            name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES and name != "project"
+        }
+        if (self.form.cleaned_data["label_status"] or LabelStatus.LABELED) != LabelStatus.LABELED and (
+            self.form.cleaned_data["label"]
+            or self.form.cleaned_data["approval_status"] not in {"", None, ApprovalStatus.PENDING}
+        ):
+            return rows.none()
+        is_walked = said <= WALKED and len(said) <= 1 and len(self.projects) == 1
+        if is_walked and self._order in {"", "upload_date"}:
+            return rows
+        keys = few.keys_of(rows.filter(project__in=self.projects)) if said else None
+        return rows if keys is None else rows.filter(pk__in=keys)
+
+    @property
+    def _order(self) -> str:
+        return str(self.data.get("ordering") or "").removeprefix("-")
 
     @cached_property
     def projects(self) -> list[int]:
