@@ -1,14 +1,28 @@
 """Filters of the lists. A project or class that the user cannot see gives an empty list, as one that does not exist does."""
 
-from functools import partial
+from functools import cached_property, partial, reduce
+from operator import or_
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 
-from images import covering, policies
-from images.models import SCAN_PREFIX, ApprovalStatus, Hold, Image, LabelStatus, Project, Split
+from images import covering, few, policies
+from images.models import (
+    SCAN_PREFIX,
+    ApprovalStatus,
+    Hold,
+    Image,
+    ImageTag,
+    LabelStatus,
+    Project,
+    ProjectClass,
+    Split,
+    Tag,
+)
+from images.naming_index import scans_named
 from images.services.exams import CODES, LEVELS
 from images.services.many import MOST_AT_ONCE
 from images.services.naming import find_patients
@@ -20,6 +34,8 @@ from mediscan_site.core.names import name_key
 SEARCH_LENGTH = 120
 # A scan that does not say its place comes last.
 LAST = 2**31 - 1
+# Filters that have an index in the order of upload for each of their values.
+WALKED = {"label_status", "approval_status", "split", "hold", "modality"}
 ORDERING_KEYS = {"instance_number": "instance_place"}
 
 
@@ -44,7 +60,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
     study = django_filters.CharFilter(method="by_level", label="code of the study, as a scan shows it")
     series = django_filters.CharFilter(method="by_level", label="code of the series, as a scan shows it")
     instance = django_filters.CharFilter(method="by_level", label="code of the instance, as a scan shows it")
-    external_id = django_filters.CharFilter()
+    external_id = django_filters.CharFilter(method="by_external_id")
     hold = django_filters.ChoiceFilter(choices=[*Hold.choices, ("held", "held"), ("none", "none")], method="by_hold")
     tag = django_filters.CharFilter(method="by_tag", label="a tag of the scan, by name or id")
     ids = django_filters.CharFilter(method="by_ids", label=f"at most {MOST_AT_ONCE} scans by key or code, with commas")
@@ -58,8 +74,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        rows: QuerySet[Image] = super().filter_queryset(queryset)
-        if str(self.data.get("ordering") or "").removeprefix("-") not in ORDERING_KEYS:
+        rows: QuerySet[Image] = self._first_if_few(super().filter_queryset(queryset))
+        if self._order not in ORDERING_KEYS:
             return rows
         if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
             raise Invalid(
@@ -68,35 +84,58 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         placed: QuerySet[Image] = rows.annotate(instance_place=Coalesce("instance_number", LAST))
         return placed
 
+    def _first_if_few(self, rows: QuerySet[Image]) -> QuerySet[Image]:
+        """Rows of which there are few are found before they are put in order, else in their order: which of the two it is no
+        planner can know of several conditions together, and of one in another order than its index has."""
+        said = {
+            name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES and name != "project"
+        }
+        if (self.form.cleaned_data["label_status"] or LabelStatus.LABELED) != LabelStatus.LABELED and (
+            self.form.cleaned_data["label"]
+            or self.form.cleaned_data["approval_status"] not in {"", None, ApprovalStatus.PENDING}
+        ):
+            return rows.none()
+        is_walked = said <= WALKED and len(said) <= 1 and len(self.projects) == 1
+        if is_walked and self._order in {"", "upload_date"}:
+            return rows
+        keys = few.keys_of(rows.filter(project__in=self.projects)) if said else None
+        return rows if keys is None else rows.filter(pk__in=keys)
+
+    @property
+    def _order(self) -> str:
+        return str(self.data.get("ordering") or "").removeprefix("-")
+
+    @cached_property
+    def projects(self) -> list[int]:
+        """The keys of the projects that are asked for: every index begins with them."""
+        return list(asked_projects(self.request.user, self.data.get("project")).values_list("pk", flat=True))
+
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.
-        shown = partial(covering.shown_with, self.request.user)
-        named = queryset.filter(shown(label_class__name=value))
-        if value == "ungradable":
-            return named | queryset.filter(shown(label_status=LabelStatus.LABELED, label_class__isnull=True))
-        key = find_key(value)
-        if key is None or queryset.filter(project__class_rows__name=value).exists():
-            return named
-        return queryset.filter(shown(label_class=key))
+        shown = partial(covering.shown_with, self.request.user, label_status=LabelStatus.LABELED)
+        classes = ProjectClass.objects.filter(project__in=self.projects)
+        keys = list(classes.filter(name=value).values_list("pk", flat=True))
+        if not keys and value != "ungradable":
+            keys = list(classes.filter(pk=find_key(value)).values_list("pk", flat=True))
+        found = [shown(label_class=key) for key in keys]
+        found += [shown(label_class__isnull=True)] if value == "ungradable" else []
+        return queryset.filter(reduce(or_, found)) if found else queryset.none()
 
     def by_shown(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return queryset.filter(covering.shown_with(self.request.user, **{name: value}))
 
     def by_modality(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-        # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.
-        rows = queryset.alias(lower_modality=Lower("modality"))
-        return rows.filter(Q(modality=value) | Q(lower_modality=value.lower()))
+        return queryset.filter(modality__in=self._spellings(value))
 
     def by_split(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return queryset.filter(split__isnull=True) if value == "none" else queryset.filter(split=value)
 
     def by_tag(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # As with classes: a tag may be named "1".
-        named = queryset.filter(image_tags__tag__name_key=name_key(value.strip()))
-        key = find_key(value)
-        if key is None or queryset.filter(project__tags__name_key=name_key(value.strip())).exists():
-            return named
-        return queryset.filter(image_tags__tag=key)
+        tags = Tag.objects.filter(project__in=self.projects)
+        keys = list(tags.filter(name_key=name_key(value.strip())).values_list("pk", flat=True))
+        keys = keys or list(tags.filter(pk=find_key(value)).values_list("pk", flat=True))
+        return few.held_by(queryset, ImageTag.objects.filter(tag__in=keys), "image")
 
     def by_ids(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         named = value.split(",")
@@ -107,12 +146,12 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_hold(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         if value == "held":
-            return queryset.exclude(hold="")
+            return queryset.filter(hold__in=Hold.values)
         return queryset.filter(hold="" if value == "none" else value)
 
     def by_patient(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         projects = asked_projects(self.request.user, self.data.get("project"))
-        return queryset.filter(patient__in=find_patients(self.request.user, value, projects))
+        return queryset.filter(project__in=self.projects, patient__in=find_patients(self.request.user, value, projects))
 
     def by_level(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         """By code only: a UID in an address would stay in logs, and an empty list would say that there is no such study."""
@@ -120,11 +159,30 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
             raise Invalid(
                 f"Give the {name} by its code, as a scan shows it: {LEVELS[name]} and 16 characters.", attr=name
             )
-        return queryset.filter(**{name: value.strip()})
+        return queryset.filter(project__in=self.projects, **{name: value.strip()})
+
+    def by_external_id(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+        return queryset.filter(project__in=self.projects, external_id=value)
 
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         text: Any = value.strip()[:SEARCH_LENGTH]
         queryset = queryset.alias(lower_name=Lower("file_name"))
-        matches = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text)
         key = find_key(text, SCAN_PREFIX)
-        return queryset.filter(matches | Q(pk=key) if key is not None else matches)
+        # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.
+        matches = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text) | Q(pk=key)
+        keys = scans_named(self.projects, text)
+        if keys is None:
+            return queryset.filter(matches)
+        called = Image.objects.filter(project__in=self.projects, external_id=text).values_list("pk", flat=True)
+        return queryset.filter(matches, pk__in={*keys, *called, key} - {None})
+
+    def _spellings(self, value: str) -> list[str]:
+        """In how many of the usual ways a modality is written here."""
+        named = Project.objects.filter(pk__in=self.projects).values_list("modality", flat=True).distinct()
+        ways = {value, value.lower(), value.upper(), value.title(), value.capitalize()}
+        ways |= {word for word in named if word.casefold() == value.casefold()}
+        asked = sorted(ways)
+        here = Image.objects.filter(project__in=self.projects)
+        found = {f"way_{place}": Exists(here.filter(modality=way)) for place, way in enumerate(asked)}
+        row = Project.objects.filter(pk__in=self.projects[:1]).values_list(*found.values()).first() or ()
+        return [way for way, is_used in zip(asked, row, strict=False) if is_used]

@@ -78,15 +78,16 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     those that still want readers in a project of several, gold scans that they have not read, and for a day what they were given
     only to be measured by. Administrators, and who manages the project, see the first two."""
     given = Read.objects.filter(reader=user.pk or 0, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
-    held = Q(**{f"{path}pk__in": given.values("image")})
+    # Scan by scan, not as lists of keys: those SQLite and MySQL make anew for each query, from whichever table they like.
+    here = OuterRef(f"{path}pk")
+    held = Q(Exists(given.filter(image=here)))
     if is_admin(user) or not user.is_authenticated:
         return held
     wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
-    # By each row, not as a list of keys, which a page of scans would make anew.
-    open_reads = Read.objects.filter(image=OuterRef(f"{path}pk"), active=True).order_by()
+    open_reads = Read.objects.filter(image=here, active=True).order_by()
     number = open_reads.annotate(number=Func(F("pk"), function="COUNT")).values("number")
     wanting &= Q(LessThan(Subquery(number, output_field=IntegerField()), F(f"{path}project__reads_wanted")))
-    gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
+    gold = Q(Exists(gold_unread(user).filter(image=here)))
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
 
@@ -113,7 +114,7 @@ def covers(user: User | AnonymousUser, path: str) -> Q:
 @covering.register_use
 def anything_is_covered(user: User | AnonymousUser) -> bool:
     """One look whether any project has what could be covered."""
-    gold = Exists(GoldScan.objects.filter(image__project=OuterRef("pk")))
+    gold = Exists(GoldScan.objects.all())
     return Project.objects.filter(Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | gold).exists()
 
 

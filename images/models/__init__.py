@@ -3,6 +3,7 @@
 from images.models.frames import FrameChoice, FrameSource
 from images.models.guides import GuideExample
 from images.models.lists import ImageTag, SavedFilter, Tag
+from images.models.names import NamePart
 from images.models.patients import Deidentification, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
@@ -47,6 +48,7 @@ __all__ = [
     "LabelStatus",
     "Membership",
     "Metadata",
+    "NamePart",
     "NearDuplicate",
     "OnAlarm",
     "PatientIdentity",

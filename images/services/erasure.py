@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from images.models import Deidentification, FrameChoice, Image, Metadata, PatientMerge, Project, Rendition
+from images.naming_index import forget_name
 from images.scan_facts import FACTS
 from images.services.naming import named_patient
 from mediscan_site.core import audit, text
@@ -106,6 +107,7 @@ def _destroy(image: Image, *, actor: User | None) -> None:
 def _bury(image: Image) -> None:
     """Keep the row, drop everything that reveals its content or its patient."""
     now = timezone.now()
+    forget_name(image)
     buried = Image.objects.filter(pk=image.pk, erased_at__isnull=True).update(
         blob=None,
         file_name="",

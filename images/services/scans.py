@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 
 from images import policies
 from images.models import Deidentification, FrameChoice, FrameSource, Image, Metadata, Project, Rendition, Split
+from images.naming_index import index_names
 from images.scan_facts import METADATA_FIELDS, ScanFacts
 from images.services import arrivals, identities
 from images.services.exams import contradictions
@@ -152,6 +153,7 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
     insert_all([blob for scan in scans for blob in scan.blobs()])
     images = [_new_row(actor, project, scan) for scan in scans]
     save_all(images)
+    index_names(images)
     pairs = list(zip(images, scans, strict=True))
     insert_all(
         [

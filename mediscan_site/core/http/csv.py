@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from mediscan_site.core import audit
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
-from mediscan_site.core.http.pages import ordered, view_ordering
+from mediscan_site.core.http.pages import MOST_COUNTED, bounded_count, every_row, view_ordering
 
 # What a spreadsheet would run when a cell begins with it.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -64,7 +64,7 @@ def csv_lines(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[
 
 @dataclass(frozen=True)
 class Download:
-    """What the trail says of a list that leaves. `filters`: as `kept_filters` gives them."""
+    """What the trail says of a list that leaves. `rows`: counted up to MOST_COUNTED. `filters`: as `kept_filters` gives them."""
 
     rows: int
     project: int | None = None
@@ -75,16 +75,31 @@ class Download:
 def csv_response(
     request: Request, header: Iterable[str], rows: Iterable[Iterable[Any]], *, file_name: str, about: Download
 ) -> StreamingHttpResponse:
-    """The list as a file. Who took it, by which filters, and how many rows is on record before the first one leaves."""
+    """The list as a file. Who took it, by which filters, and how many rows is on record before the first one leaves. Of a list too
+    long to be counted it says so, and a second record has the number when the last one has left, or the reader has broken off."""
     record_download(request, file_name, about)
-    response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv; charset=utf-8")
+    lines = csv_lines(header, rows if about.rows <= MOST_COUNTED else _told(request, rows, file_name, about))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def record_download(request: Request, file_name: str, about: Download) -> None:
-    details = {"file": file_name, "rows": about.rows, "filters": dict(about.filters)}
+def _told(request: Request, rows: Iterable[Any], file_name: str, about: Download) -> Iterator[Any]:
+    sent, whole = 0, False
+    try:
+        for row in rows:
+            yield row
+            sent += 1
+        whole = True
+    finally:
+        record_download(request, file_name, replace(about, rows=sent), whole=whole)
+
+
+def record_download(request: Request, file_name: str, about: Download, **ended: bool) -> None:
+    """`ended`: said of a long list once it is known how many rows have left (`whole`: all of them)."""
+    rows = about.rows if ended or about.rows <= MOST_COUNTED else f"{MOST_COUNTED:,}+"
+    details = {"file": file_name, "rows": rows, "filters": dict(about.filters), **ended}
     with transaction.atomic():
         audit.record("list.download", actor=caller(request), obj=about.obj, project=about.project, details=details)
 
@@ -128,10 +143,11 @@ class CsvMixin(GenericAPIView[Any]):
             self.get = self.csv_list
 
     def csv_list(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
-        queryset = ordered(self.filter_queryset(self.get_queryset()), view_ordering(request, self))
+        queryset = self.filter_queryset(self.get_queryset())
         serializer: Any = self.get_serializer()
         header = self.csv_fields or tuple(serializer.fields)
-        data = (serializer.to_representation(row) for row in queryset.iterator(chunk_size=CHUNK))
+        whole = every_row(queryset, ordering=view_ordering(request, self), size=CHUNK)
+        data = (serializer.to_representation(row) for row in whole)
         rows = ([_pick(item, name) for name in header] for item in data)
         name = f"{getattr(self, 'basename', None) or 'list'}.csv"
         return csv_response(request, header, rows, file_name=name, about=self._about(request, queryset))
@@ -139,7 +155,7 @@ class CsvMixin(GenericAPIView[Any]):
     def _about(self, request: Request, queryset: QuerySet[Any]) -> Download:
         """The list that leaves. It belongs to a project when it was asked for the project's rows and has some."""
         filters = getattr(getattr(self, "filterset_class", None), "base_filters", {})
-        used, rows = kept_filters(request.query_params.dict(), filters), queryset.count()
+        used, rows = kept_filters(request.query_params.dict(), filters), bounded_count(queryset)
         project = used.get("project", "") if rows else ""
         return Download(rows=rows, project=int(project) if project.isdigit() else None, filters=used)
 
@@ -157,9 +173,9 @@ class CsvMixin(GenericAPIView[Any]):
         if not wants_csv(request):
             return self.get_paginated_response(shape(self.paginate_queryset(queryset) or []))
         names = tuple(header)
-        whole = ordered(queryset, view_ordering(request, self)).iterator(chunk_size=CHUNK)
+        whole = every_row(queryset, ordering=view_ordering(request, self), size=CHUNK)
         rows = ([item[name] for name in names] for item in _in_batches(whole, shape))
-        about = Download(rows=queryset.count(), project=project, obj=of)
+        about = Download(rows=bounded_count(queryset), project=project, obj=of)
         return csv_response(
             request, names, rows, file_name=f"{getattr(self, 'action', None) or 'list'}.csv", about=about
         )

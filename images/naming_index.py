@@ -1,0 +1,75 @@
+"""Finding scans by a part of their file name among millions.
+
+Each run of letters and digits of a name is kept by all its ends (`chest`, `hest`, `est`, `st`), so that a part anywhere in it
+begins one of them. An end is one number, its first ten characters at six bits each. Characters that are neither Latin letters
+nor digits share the codes that are left: what is found may match, and whoever asks compares the names themselves."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from images.few import keys_of
+from images.models import Image, NamePart
+from mediscan_site.core.database import insert_all
+
+LEAST: Final = 2
+_LENGTH: Final = 10
+_BITS: Final = 6
+_RUN: Final = re.compile(r"[^\W_]+")
+_PLAIN: Final = {letter: place for place, letter in enumerate("0123456789abcdefghijklmnopqrstuvwxyz", start=1)}
+_OTHERS: Final = 2**_BITS - 1 - len(_PLAIN)
+
+
+def parts_of(name: str) -> set[int]:
+    """The codes of all ends, of two characters or more, of the runs in a name."""
+    return {_code(run[start:]) for run in _RUN.findall(name) for start in range(max(1, len(run) - LEAST + 1))}
+
+
+def bounds(part: str) -> tuple[int, int] | None:
+    """The least and the greatest code of what can follow where a name has this part; None for a part that has no two letters
+    or digits in a row."""
+    runs = sorted(_RUN.findall(part), key=len)
+    if not runs or len(runs[-1]) < LEAST:
+        return None
+    longest = runs[-1][:_LENGTH]
+    first = _code(longest)
+    return first, first + 2 ** (_BITS * (_LENGTH - len(longest))) - 1
+
+
+def scans_named(projects: Sequence[int], part: str) -> list[int] | None:
+    """The keys of few scans of these projects, among them all whose name has the part; None where it may be in many."""
+    limits = bounds(part)
+    if limits is None:
+        return None
+    return keys_of(NamePart.objects.filter(project__in=projects, code__range=limits), "scan")
+
+
+def index_names(scans: Iterable[Image]) -> None:
+    """Have the names of new scans be found, inside the transaction that saves them."""
+    insert_all(
+        [
+            NamePart(project_id=scan.project_id, code=code, scan=scan.pk)
+            for scan in scans
+            for code in sorted(parts_of(scan.file_name))
+        ]
+    )
+
+
+def forget_name(scan: Image) -> None:
+    """Before the name of a scan that is erased goes: no part of it stays."""
+    codes = parts_of(scan.file_name)
+    NamePart.objects.filter(project=scan.project_id, code__in=codes, scan=scan.pk).delete()
+
+
+def _code(text: str) -> int:
+    code = 0
+    for letter in text[:_LENGTH].ljust(_LENGTH):
+        code = (code << _BITS) + _place(letter)
+    return code
+
+
+def _place(letter: str) -> int:
+    if letter == " ":
+        return 0
+    small = letter.lower()[0]
+    return _PLAIN.get(small) or len(_PLAIN) + 1 + ord(small) % _OTHERS

@@ -1,0 +1,123 @@
+"""Each filter, order and search of the list of scans finds its page by an index."""
+
+from types import SimpleNamespace
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from images import few, naming_index, selectors
+from images.filters import ScanFilter
+from images.models import Image, ImageTag, NamePart
+from mediscan_site.core.http.pages import keyset_page, place_of
+from tests.scale.plans import SCALE, assert_plan, measured
+from tests.scale.test_pages import keys
+
+pytestmark = SCALE
+
+BY_INDEX = {
+    "label": "scan_by_class",
+    "label_status": "scan_by_label_status",
+    "approval_status": "scan_by_approval",
+    "split": "scan_by_split",
+    "hold": "scan_by_hold",
+    "modality": "scan_by_modality",
+}
+SAID = {
+    "label": "NORMAL",
+    "label_status": "unlabeled",
+    "approval_status": "rejected",
+    "split": "val",
+    "hold": "text_like_border",
+    "modality": "x-ray",
+}
+
+
+def listed(project, user, **asked):
+    query = {"project": str(project.pk), **asked}
+    return ScanFilter(query, queryset=selectors.scans(user), request=SimpleNamespace(user=user)).qs
+
+
+def found(project, user, **asked):
+    rows = listed(project, user, **asked)
+    page = keyset_page(rows, ordering="-upload_date", cursor=None, size=10)
+    return page, place_of(rows, "-upload_date", page)
+
+
+def test_each_filter_and_order_of_scans_is_read_from_its_index(crowd, author, monkeypatch):
+    monkeypatch.setattr(few, "FEW", 50)
+    for name, value in SAID.items():
+        assert_plan(keys(listed(crowd, author, **{name: value})), index=BY_INDEX[name], sorts=100)
+    for order, index in (("file_name", "scan_by_name"), ("-size", "scan_by_size"), ("-updated_at", "scan_by_update")):
+        assert_plan(keys(listed(crowd, author, ordering=order), order), index=index)
+    index_names(crowd)
+    for part in ("0001234", "chest"):
+        limits = naming_index.bounds(part)
+        parts = NamePart.objects.filter(project__in=[crowd.pk], code__range=limits).values_list("scan")
+        assert_plan(parts[:51], index=("PRIMARY", "images_namepart_pkey", "sqlite_autoindex_images_namepart_1"))
+
+
+def index_names(project):
+    naming_index.index_names(Image.objects.filter(project=project))
+    measured(NamePart)
+
+
+def test_few_are_found_before_they_are_put_in_order_and_many_in_their_order(crowd, author, monkeypatch):
+    monkeypatch.setattr(few, "FEW", 60)
+    index_names(crowd)
+    for asked, number in (
+        ({"search": "est_00012"}, 100),
+        ({"search": "0001234"}, 1),
+        ({"search": "acc-124"}, 1),
+        ({"search": "CHEST"}, 4000),
+        ({"search": "nowhere"}, 0),
+        ({"search": "9.jp"}, 400),
+        ({"search": "_"}, 4000),
+        ({"search": "00012", "split": "val"}, 20),
+        ({"tag": "many"}, 400),
+        ({"tag": "many", "split": "val"}, 0),
+        ({"updated_after": "2099-01-01T00:00:00Z"}, 0),
+        ({"label_status": "unlabeled", "approval_status": "approved"}, 0),
+        ({"approval_status": "rejected", "split": "val"}, 6),
+        ({"modality": "ct"}, 0),
+    ):
+        page, (before, total) = found(crowd, author, **asked)
+        assert (len(page.rows), before, total) == (min(number, 10), 0, number), asked
+
+
+def test_a_list_asks_as_often_whatever_it_finds(crowd, author, monkeypatch):
+    index_names(crowd)
+
+    def queries(**asked):
+        with CaptureQueriesContext(connection) as queries:
+            found(crowd, author, **asked)
+        return len(queries)
+
+    assert queries(search="0001234") == queries(search="000123") <= 12
+    ImageTag.objects.filter(image__in=Image.objects.filter(project=crowd)[:50]).delete()
+    assert queries(tag="many") <= 12
+
+
+def test_a_part_is_found_wherever_it_is_in_any_alphabet_and_goes_with_the_scan(make_scan, author, admin, project):
+    from images.services import delete_scan
+
+    scan = make_scan(seed=1)
+    for name, parts in (
+        ("IM-0001-0042.dcm", ("42", "042.d", "001-00", "im", "M-0", "dcm")),
+        ("Übersicht_Ärztehaus.png", ("bersi", "rztehaus", "Übersicht")),
+        ("снимок7_грудь.jpg", ("имок", "7_гр", "грудь")),
+        ("胸部正面_12.png", ("部正", "正面_1")),
+    ):
+        naming_index.forget_name(scan)
+        Image.objects.filter(pk=scan.pk).update(file_name=name)
+        scan.refresh_from_db()
+        naming_index.index_names([scan])
+        for part in parts:
+            assert [row.pk for row in found(project, author, search=part)[0].rows] == [scan.pk], part
+        assert not found(project, author, search="999")[0].rows
+    delete_scan(actor=admin, image=scan)
+    assert not NamePart.objects.exists()
+
+
+def test_an_upload_is_found_by_a_part_of_its_name(make_scan, author, project):
+    scan = make_scan(seed=7)
+    assert [row.pk for row in found(project, author, search="can7")[0].rows] == [scan.pk]
