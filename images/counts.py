@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.db.models import Case, IntegerField, OuterRef, Subquery, Sum, Value, When
+from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -31,19 +31,8 @@ register(
             "label_class": "COALESCE({row}.label_class_id, 0)",
             "split": "COALESCE({row}.split, '')",
             "hold": "{row}.hold",
-            "annotator": "CASE WHEN {row}.label_status = 'labeled' AND {row}.approval_status IN ('pending', 'modified') "
-            "THEN COALESCE({row}.annotator_id, 0) ELSE 0 END",
         },
-        watched=(
-            "project_id",
-            "label_status",
-            "approval_status",
-            "label_class_id",
-            "split",
-            "hold",
-            "annotator_id",
-            "erased_at",
-        ),
+        watched=("project_id", "label_status", "approval_status", "label_class_id", "split", "hold", "erased_at"),
         condition="{row}.erased_at IS NULL",
     )
 )
@@ -61,27 +50,24 @@ register(
 
 
 class ScanNumber(NamedTuple):
-    """So many scans have these values. `label_class`: 0 for none; `split`, `hold`: empty for none. `own`: their label, which
-    waits for a review, is the one of the user who was named."""
+    """So many scans have these values. `label_class`: 0 for none; `split`, `hold`: empty for none."""
 
     label_status: str
     approval_status: str
     label_class: int
     split: str
     hold: str
-    own: bool
     number: int
 
 
-def scan_numbers(projects: Collection[int], user: int = 0) -> dict[int, list[ScanNumber]]:
+def scan_numbers(projects: Collection[int]) -> dict[int, list[ScanNumber]]:
     """Per project its scans that are not erased, by what pages count them by: one query however many projects."""
-    by = ("label_status", "approval_status", "label_class", "split", "hold", "own")
-    own = Case(When(annotator=user, annotator__gt=0, then=Value(1)), default=Value(0), output_field=IntegerField())
     found: dict[int, list[ScanNumber]] = {pk: [] for pk in projects}
-    counted = numbers(ScanTotal, ScanChange, "project", *by, where={"project__in": list(projects)}, own=own)
-    for (project, *values, is_own), number in counted.items() if projects else ():
+    by = ("label_status", "approval_status", "label_class", "split", "hold")
+    counted = numbers(ScanTotal, ScanChange, "project", *by, where={"project__in": list(projects)}) if projects else {}
+    for (project, *values), number in counted.items():
         if number:
-            found[project].append(ScanNumber(*values, own=bool(is_own), number=number))
+            found[project].append(ScanNumber(*values, number))
     return found
 
 

@@ -122,7 +122,9 @@ def project_stats(project: Project, rows: Sequence[ScanNumber] | None = None) ->
         "label_status": label_status,
         "approval_status": _named(_sums(scans, "approval_status"), ApprovalStatus.values),
         "classes": {row.name: by_class[row.pk] for row in ProjectClass.objects.filter(project=project)},
-        "ungradable": sum(row.number for row in scans if not row.label_class and row.label_status == LabelStatus.LABELED),
+        "ungradable": sum(
+            row.number for row in scans if not row.label_class and row.label_status == LabelStatus.LABELED
+        ),
         "held": sum(row.number for row in scans if row.hold),
         "splits": {**_named(by_split, Split.values), "none": by_split[""]},
     }

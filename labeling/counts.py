@@ -14,7 +14,7 @@ counts.activity(
     f"{{row}}.source IN ({', '.join(repr(source.value) for source in GIVEN)})",
     name="count_labels",
     source=Label,
-    project=f"(SELECT project_id FROM {Image._meta.db_table} WHERE id = {{row}}.image_id)",
+    project=f"(SELECT project_id FROM {Image._meta.db_table} WHERE id = {{row}}.image_id)",  # noqa: S608 -- our own names
     person="COALESCE({row}.reader_id, 0)",
     watched=("image_id", "reader_id", "source", "annotation_date"),
 )

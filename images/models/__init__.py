@@ -30,7 +30,15 @@ from images.models.scans import (
     Split,
     scan_code,
 )
-from images.models.totals import ActivityChange, ActivityNumbers, ActivityTotal, ScanChange, ScanTotal, TagChange, TagTotal
+from images.models.totals import (
+    ActivityChange,
+    ActivityNumbers,
+    ActivityTotal,
+    ScanChange,
+    ScanTotal,
+    TagChange,
+    TagTotal,
+)
 
 __all__ = [
     "MOST_FRAMES",

@@ -5,8 +5,7 @@ from django.db import models
 
 
 class ScanNumbers(models.Model):
-    """Scans that are not erased, by what pages count them by. `label_class`, `annotator`: 0 for none; `annotator` only while the
-    label waits for a review, as its reader may not review it. `split`, `hold`: empty for none."""
+    """Scans that are not erased, by what pages count them by. `label_class`: 0 for none; `split`, `hold`: empty for none."""
 
     project = models.BigIntegerField()
     label_status = models.CharField(max_length=16)
@@ -14,7 +13,6 @@ class ScanNumbers(models.Model):
     label_class = models.BigIntegerField()
     split = models.CharField(max_length=8)
     hold = models.CharField(max_length=24)
-    annotator = models.BigIntegerField()
     number = models.BigIntegerField()
 
     class Meta:
@@ -25,12 +23,10 @@ class ScanTotal(ScanNumbers):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=[
-                    "project", "label_status", "approval_status", "label_class", "split", "hold", "annotator",
-                ],
+                fields=["project", "label_status", "approval_status", "label_class", "split", "hold"],
                 name="scan_total_once",
             )
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} scans of project {self.project}"

@@ -61,9 +61,7 @@ class Triggers:
         absent = self._missing(database)
         with database.cursor() as cursor:
             for name, body in self._functions(database) if absent else ():
-                cursor.execute(
-                    f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
-                )
+                cursor.execute(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
             for one in absent:
                 drop(cursor, database.vendor, one)
                 try:

@@ -78,7 +78,7 @@ class Counted:
         columns = ", ".join((*self.keys, NUMBER))
         values = ", ".join(self.value(name, vendor, row) for name in self.keys)
         # Names and expressions of our own definitions.
-        return f"INSERT INTO {self.changes._meta.db_table} ({columns}) SELECT {values}, {number}"  # noqa: S608
+        return f"INSERT INTO {self.changes._meta.db_table} ({columns}) SELECT {values}, {number}"
 
     def _sqlite(self, mark: str) -> list[Trigger]:
         table, vendor = self._table, "sqlite"

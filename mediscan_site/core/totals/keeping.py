@@ -170,7 +170,11 @@ def after_migrate(sender: Any, using: str, apps: Any, **kwargs: Any) -> None:
 
 def _has(apps: Any, counted: Counted) -> bool:
     """Whether the tables of this state of the migrations have all that is counted, and where it is kept."""
-    wanted = {counted.source: set(counted.watched), counted.totals: set(counted.keys), counted.changes: set(counted.keys)}
+    wanted = {
+        counted.source: set(counted.watched),
+        counted.totals: set(counted.keys),
+        counted.changes: set(counted.keys),
+    }
     for model, columns in wanted.items():
         try:
             state = apps.get_model(model._meta.app_label, model._meta.model_name)
