@@ -71,6 +71,29 @@ class Counted:
     def holds(self, vendor: str, row: str) -> str:
         return _of(self.condition, vendor, row)
 
+    def comparison(self, vendor: str) -> str:
+        """The statement that counts, and takes away what is kept: each key with what is missing there."""
+        keys, late = ", ".join(self.keys), self._late(vendor)
+        values = ", ".join(f"{self.value(name, vendor, self._table)} AS {name}" for name in self.keys)
+        places = ", ".join(str(place + 1) for place in range(len(self.keys)))
+        own = [f"{name} IN ({', '.join(map(repr, values))})" for name, values in self.own.items()]
+        kept = " AND ".join([*own, *late[1]]) or "1 = 1"
+        real = " AND ".join([f"({self.holds(vendor, self._table)})", *late[0]])
+        # Names and expressions of our own definitions.
+        parts = [f"SELECT {values}, COUNT(*) AS n FROM {self._table} WHERE {real} GROUP BY {places}"]  # noqa: S608
+        for model in (self.totals, self.changes):
+            table = model._meta.db_table
+            parts.append(f"SELECT {keys}, -SUM({NUMBER}) AS n FROM {table} WHERE {kept} GROUP BY {keys}")  # noqa: S608
+        both = " UNION ALL ".join(parts)
+        return f"SELECT {keys}, SUM(n) FROM ({both}) compared GROUP BY {keys} HAVING SUM(n) <> 0"  # noqa: S608
+
+    def _late(self, vendor: str) -> tuple[list[str], list[str]]:
+        """What keeps to what is not forgotten: of rows of the source, and of numbers."""
+        if self.since is None:
+            return [], []
+        name, first = self.since[0], self.since[1]()
+        return [f"{self.value(name, vendor, self._table)} >= {first}"], [f"{name} >= {first}"]
+
     def _changed(self, vendor: str) -> str:
         return " OR ".join(_UNLIKE[vendor].format(column) for column in self.watched)
 

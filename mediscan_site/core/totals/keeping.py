@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.db import IntegrityError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
+from django.db.models import F, Model
 
 from mediscan_site.core import notices, tidy
 from mediscan_site.core.again import done_again
@@ -56,8 +56,7 @@ def _fold(counted: Counted) -> int:
         for _pk, number, *key in rows:
             sums[tuple(key)] += number
         # In one order, so that two workers cannot wait for each other.
-        for key in sorted(sums):
-            _add(counted, dict(zip(counted.keys, key, strict=True)), sums[key])
+        insert_all([one for key in sorted(sums) if sums[key] and (one := _added(counted, key, sums[key]))])
     return len(rows)
 
 
@@ -70,40 +69,45 @@ def _taken(counted: Counted, keys: list[int]) -> int:
     return int(found._raw_delete(connection.alias))
 
 
-def _add(counted: Counted, key: dict[str, Any], number: int) -> None:
-    totals = counted.totals._default_manager
-    if number and not totals.filter(**key).update(**{NUMBER: F(NUMBER) + number}):
-        totals.create(**key, **{NUMBER: number})
+def _added(counted: Counted, key: tuple[Any, ...], number: int) -> Model | None:
+    """The total is raised; or a new one, unsaved, where there is none."""
+    own = dict(zip(counted.keys, key, strict=True))
+    raised = counted.totals._default_manager.filter(**own).update(**{NUMBER: F(NUMBER) + number})
+    return None if raised else counted.totals(**own, **{NUMBER: number})
 
 
 def differences(counted: Counted, database: BaseDatabaseWrapper = connection) -> list[Difference]:
     """Where the kept numbers are not those of a real count: the key, and what has to be added. One statement, so that both are of
     the same moment, however much is written meanwhile; it reads the whole table."""
-    keys, table = ", ".join(counted.keys), counted.source._meta.db_table
-    values = ", ".join(f"{counted.value(name, database.vendor, table)} AS {name}" for name in counted.keys)
-    places = ", ".join(str(place + 1) for place in range(len(counted.keys)))
-    own = " AND ".join(f"{name} IN ({', '.join(map(repr, values))})" for name, values in counted.own.items()) or "1 = 1"
-    late, kept_late = "1 = 1", "1 = 1"
-    if counted.since is not None:
-        name, first = counted.since[0], counted.since[1]()
-        late, kept_late = f"{counted.value(name, database.vendor, table)} >= {first}", f"{name} >= {first}"
-    real = f"SELECT {values}, COUNT(*) AS n FROM {table} WHERE ({counted.holds(database.vendor, table)}) AND {late}"
-    kept = [
-        f"SELECT {keys}, -SUM({NUMBER}) AS n FROM {model._meta.db_table} WHERE {own} AND {kept_late} GROUP BY {keys}"
-        for model in (counted.totals, counted.changes)
-    ]
-    parts = " UNION ALL ".join([f"{real} GROUP BY {places}", *kept])
     with database.cursor() as cursor:
-        # Names and expressions of our own definitions.
-        cursor.execute(f"SELECT {keys}, SUM(n) FROM ({parts}) compared GROUP BY {keys} HAVING SUM(n) <> 0")  # noqa: S608
+        cursor.execute(counted.comparison(database.vendor))
         return [(tuple(key), int(number)) for *key, number in cursor.fetchall()]
 
 
 def mend(counted: Counted) -> list[Difference]:
-    """Add what is missing and take away what is too much, as changes: right whatever is written meanwhile. Returns it."""
+    """Add what is missing and take away what is too much, right whatever is written meanwhile. Returns it."""
     found = differences(counted)
-    insert_all([counted.changes(**dict(zip(counted.keys, key, strict=True)), number=number) for key, number in found])
+    if not _began(counted, found):
+        insert_all(_rows(counted.changes, counted, found))
     return found
+
+
+def _began(counted: Counted, found: list[Difference]) -> bool:
+    """The first numbers there are become totals at once; False where there are some."""
+    own = {f"{key}__in": values for key, values in counted.own.items()}
+    if counted.totals._default_manager.filter(**own).exists():
+        return False
+    try:
+        with transaction.atomic():
+            insert_all(_rows(counted.totals, counted, found))
+    except IntegrityError:
+        # A worker has folded the first changes meanwhile.
+        return False
+    return True
+
+
+def _rows(model: type[Model], counted: Counted, found: list[Difference]) -> list[Model]:
+    return [model(**dict(zip(counted.keys, key, strict=True)), number=number) for key, number in found]
 
 
 def check() -> dict[str, list[Difference]]:

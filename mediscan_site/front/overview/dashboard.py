@@ -19,7 +19,7 @@ from mediscan_site.core.models import User
 from mediscan_site.front.overview import counting, trends
 from mediscan_site.front.overview.happenings import Happening, happenings
 from models_registry.models import Grade
-from models_registry.policies import visible_grades
+from models_registry.policies import shown_grades
 from models_registry.selectors import LONG_COLUMNS
 
 PROJECTS: Final = 24
@@ -119,7 +119,7 @@ class Dashboard:
 
 def dashboard(user: User) -> Dashboard:
     """All of it in the same few queries, however many projects there are."""
-    found = list(_projects(user)[: PROJECTS + 1])
+    found = list(_projects(user).annotate(**_newest_grades(user))[: PROJECTS + 1])
     projects = found[:PROJECTS]
     keys = [project.pk for project in projects]
     rights = _rights(user, projects)
@@ -133,7 +133,7 @@ def dashboard(user: User) -> Dashboard:
         changes=changes[:CHANGES],
         labels=told["labels"] if trends.any_of(told["labels"]) else [],
         grades=told["grades"] if trends.any_of(told["grades"]) else [],
-        latest=_latest(user) if keys else [],
+        latest=_latest(projects),
         names={project.pk: project.name for project in projects},
         more_projects=len(found) > PROJECTS,
         sees_audit=user.is_admin or any("view_audit" in held for held in rights.values()),
@@ -205,6 +205,15 @@ def address(kind: Kind, project: Project) -> str:
         return reverse("project", args=[project.pk])
 
 
-def _latest(user: User) -> list[Grade]:
-    shown = visible_grades(user).select_related("project", "image", "model", "prediction").defer(*LONG_COLUMNS)
-    return list(shown.order_by("-created_at", "-id")[:GRADES])
+def _newest_grades(user: User) -> dict[str, Subquery]:
+    """Columns of a project: the keys of its newest grades. Each is found at the end of an index, however many there are."""
+    own = shown_grades(user).filter(project=OuterRef("pk")).order_by("-created_at", "-id").values("pk")
+    return {f"newest_grade_{place}": Subquery(own[place : place + 1]) for place in range(GRADES)}
+
+
+def _latest(projects: Sequence[Project]) -> list[Grade]:
+    """The newest grades of projects as `_newest_grades` loads them."""
+    keys = [getattr(project, f"newest_grade_{place}") for project in projects for place in range(GRADES)]
+    shown = Grade.objects.filter(pk__in=[key for key in keys if key is not None])
+    rows = shown.select_related("project", "image", "model", "prediction").defer(*LONG_COLUMNS)
+    return list(rows.order_by("-created_at", "-id")[:GRADES])
