@@ -121,3 +121,18 @@ class SavedFilterAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "user", "project")
     list_select_related = ("user", "project")
+
+
+@admin.register(models.ScanTotal, models.ScanChange)
+class ScanNumbersAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "label_status", "approval_status", "label_class", "split", "hold", "number")
+
+
+@admin.register(models.TagTotal, models.TagChange)
+class TagNumbersAdmin(ReadOnlyAdmin):
+    list_display = ("id", "tag", "number")
+
+
+@admin.register(models.ActivityTotal, models.ActivityChange)
+class ActivityNumbersAdmin(ReadOnlyAdmin):
+    list_display = ("id", "kind", "project", "quarter", "person", "number")

@@ -8,7 +8,8 @@ class ImagesConfig(AppConfig):
     name = "images"
 
     def ready(self) -> None:
-        # They register what is removed with an erased scan, and what a key rotation renews.
+        # They register what is removed with an erased scan, what a key rotation renews, and what is counted.
+        from images import counts  # noqa: F401
         from images.services import duplicates, identities  # noqa: F401
 
         configure(

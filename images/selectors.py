@@ -1,11 +1,14 @@
 """Read queries for pages and API."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
 
 from images import covering, policies
+from images.counts import ScanNumber, on_scans, scan_numbers
 from images.models import (
     ApprovalStatus,
     Deidentification,
@@ -47,7 +50,7 @@ def _shown(rows: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]
 
 def tags(project: Project) -> QuerySet[Tag]:
     """The tags of a project by name; `scans`: on how many scans each is."""
-    return Tag.objects.filter(project=project).annotate(scans=Count("image_tags")).order_by("name_key")
+    return Tag.objects.filter(project=project).annotate(scans=on_scans()).order_by("name_key")
 
 
 def tag_names(image: Image) -> list[str]:
@@ -109,29 +112,34 @@ def members_with_rights(project: Project) -> list[tuple[Membership, list[str]]]:
     return [(row, held.get(row.user_id, [])) for row in rows]
 
 
-def _counts(scans: QuerySet[Image], column: str, values: Iterable[str]) -> dict[str, int]:
-    """How many scans have each of the values of a column; every value is named, also with 0."""
-    numbers = dict(scans.order_by().values_list(column).annotate(number=Count("pk")))
-    return {value: numbers.get(value, 0) for value in values}
-
-
-def project_stats(project: Project) -> dict[str, object]:
-    """Numbers of scans by state, class (reference label) and split. Erased scans do not count."""
-    scans = Image.objects.filter(project=project, erased_at__isnull=True)
-    by_split = dict(scans.order_by().values_list("split").annotate(number=Count("pk")))
-    by_class = dict(scans.order_by().values_list("label_class").annotate(number=Count("pk")))
-    classes = ProjectClass.objects.filter(project=project)
-    label_status = _counts(scans, "label_status", LabelStatus.values)
-    labeled_with_class = sum(number for key, number in by_class.items() if key is not None)
+def project_stats(project: Project, rows: Sequence[ScanNumber] | None = None) -> dict[str, object]:
+    """Numbers of scans by state, class (reference label) and split. Erased scans do not count. `rows`: what was counted before."""
+    scans = scan_numbers([project.pk])[project.pk] if rows is None else rows
+    by_class, by_split = _sums(scans, "label_class"), _sums(scans, "split")
+    label_status = _named(_sums(scans, "label_status"), LabelStatus.values)
     return {
         "total": sum(label_status.values()),
         "label_status": label_status,
-        "approval_status": _counts(scans, "approval_status", ApprovalStatus.values),
-        "classes": {row.name: by_class.get(row.pk, 0) for row in classes},
-        "ungradable": label_status[LabelStatus.LABELED] - labeled_with_class,
-        "held": scans.exclude(hold="").count(),
-        "splits": {**{name: by_split.get(name, 0) for name in Split.values}, "none": by_split.get(None, 0)},
+        "approval_status": _named(_sums(scans, "approval_status"), ApprovalStatus.values),
+        "classes": {row.name: by_class[row.pk] for row in ProjectClass.objects.filter(project=project)},
+        "ungradable": sum(
+            row.number for row in scans if not row.label_class and row.label_status == LabelStatus.LABELED
+        ),
+        "held": sum(row.number for row in scans if row.hold),
+        "splits": {**_named(by_split, Split.values), "none": by_split[""]},
     }
+
+
+def _sums(rows: Sequence[ScanNumber], column: str) -> Counter[Any]:
+    sums: Counter[Any] = Counter()
+    for row in rows:
+        sums[getattr(row, column)] += row.number
+    return sums
+
+
+def _named(sums: Counter[Any], values: Iterable[str]) -> dict[str, int]:
+    """Every value is named, also with 0."""
+    return {value: sums[value] for value in values}
 
 
 def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:

@@ -9,7 +9,7 @@ from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from images import covering
-from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
 from images.policies import allowing, require, visible_projects, visible_scans
 from labeling.models import Export, GoldScan, Import, Label, Read, ResumableUpload, Review, Snapshot
 from mediscan_site.core.errors import Invalid
@@ -102,8 +102,11 @@ def gold_unread(user: User) -> QuerySet[GoldScan]:
     """Gold scans of which this user has said nothing yet, neither as reader nor as reviewer."""
     own = Label.objects.filter(image=OuterRef("pk"), reader=user)
     decided = Review.objects.filter(image=OuterRef("pk"), reviewer=user)
-    standing = GoldScan.objects.filter(image__approval_status=ApprovalStatus.APPROVED, image__erased_at__isnull=True)
-    return standing.exclude(Exists(own)).exclude(Exists(decided))
+    # Not by a join: gold scans are few, and a planner may begin at all that are approved.
+    standing = Image.objects.filter(
+        pk=OuterRef("image"), approval_status=ApprovalStatus.APPROVED, erased_at__isnull=True
+    )
+    return GoldScan.objects.filter(Exists(standing)).exclude(Exists(own)).exclude(Exists(decided))
 
 
 @covering.register

@@ -140,6 +140,9 @@ CELERY_BEAT_SCHEDULE = {
     "mail-messages": site_env.every(30, "front.mail_messages", 0, expires=30),
     "mail-digests": site_env.every(300, "front.mail_digests", 0, expires=280),
     "tidy": site_env.every(3600, "core.tidy"),
+    # Maintained numbers: what has changed, and every night a real count beside them.
+    "fold-totals": site_env.every(30, "core.fold_totals", expires=30),
+    "check-totals": site_env.every(86_400, "core.check_totals", expires=80_000),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),

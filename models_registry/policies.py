@@ -37,12 +37,13 @@ def visible_deployments(user: Any) -> QuerySet[Deployment]:
 def visible_grades(user: Any) -> QuerySet[Grade]:
     """Not those of erased scans: what a model said about a person goes with the picture. Nor those of an acceptance test that is
     not decided, nor of a scan that this user is reading blind."""
-    return Grade.objects.filter(
-        ~Exists(_read_blind(user).filter(grade__image=OuterRef("image"))),
-        project__in=visible_projects(user),
-        image__erased_at__isnull=True,
-        blind=False,
-    )
+    return shown_grades(user).filter(project__in=visible_projects(user))
+
+
+def shown_grades(user: Any) -> QuerySet[Grade]:
+    """The same of projects that the user was found to see."""
+    blind = _read_blind(user).filter(grade__image=OuterRef("image"))
+    return Grade.objects.filter(~Exists(blind), image__erased_at__isnull=True, blind=False)
 
 
 def visible_feedback(user: Any) -> QuerySet[Feedback]:

@@ -31,12 +31,24 @@ from images.models.scans import (
     Split,
     scan_code,
 )
+from images.models.totals import (
+    ActivityChange,
+    ActivityNumbers,
+    ActivityTotal,
+    ScanChange,
+    ScanTotal,
+    TagChange,
+    TagTotal,
+)
 
 __all__ = [
     "MOST_FRAMES",
     "MOST_READS",
     "RESEARCH_USE",
     "SCAN_PREFIX",
+    "ActivityChange",
+    "ActivityNumbers",
+    "ActivityTotal",
     "ApprovalStatus",
     "Deidentification",
     "FrameChoice",
@@ -61,8 +73,12 @@ __all__ = [
     "Rendition",
     "RenditionKind",
     "SavedFilter",
+    "ScanChange",
+    "ScanTotal",
     "Split",
     "Tag",
+    "TagChange",
+    "TagTotal",
     "UnacceptedSite",
     "scan_code",
 ]

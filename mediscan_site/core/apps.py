@@ -12,11 +12,14 @@ class CoreConfig(AppConfig):
         # Importing them registers the system checks, the receivers that audit log-ins, and who does which work.
         from mediscan_site.core import auth, checks, durability, start, tasks  # noqa: F401
         from mediscan_site.core.http import multipart
+        from mediscan_site.core.totals import keeping
         from mediscan_site.core.trail import guards
 
         multipart.install()
         pre_migrate.connect(_before_tables, sender=self)
         post_migrate.connect(guards.after_migrate, sender=self, dispatch_uid="audit.guards")
+        pre_migrate.connect(keeping.before_migrate, sender=self, dispatch_uid="totals.before")
+        post_migrate.connect(keeping.after_migrate, sender=self, dispatch_uid="totals.after")
 
 
 def _before_tables(**kwargs: Any) -> None:

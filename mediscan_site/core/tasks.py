@@ -10,6 +10,7 @@ from mediscan_site.core import audit, invitations, resets, start, tidy, unreadab
 from mediscan_site.core.backup import drills, making, services
 from mediscan_site.core.models import Backup, Drill, Invitation, ResetRequest
 from mediscan_site.core.storage import orphans, room, verification
+from mediscan_site.core.totals import keeping
 from mediscan_site.core.trail import anchors, guards
 
 
@@ -29,6 +30,16 @@ def watch_audit() -> None:
     audit.seal_pending()
     guards.watch()
     anchors.watch()
+
+
+@shared_task(name="core.fold_totals", ignore_result=True)
+def fold_totals() -> None:
+    keeping.fold()
+
+
+@shared_task(name="core.check_totals", ignore_result=True)
+def check_totals() -> None:
+    keeping.check()
 
 
 @shared_task(name="core.sweep_work", ignore_result=True)

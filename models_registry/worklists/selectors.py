@@ -22,7 +22,8 @@ def referrals(user: Any) -> QuerySet[Referral]:
 def waits() -> Q:
     """What makes a referral wait: the one rule behind the worklist and every count of it. A scan that is held back waits for
     its release first."""
-    return Q(active=True, image__erased_at__isnull=True, image__hold="")
+    # `active=True` would be the bare column, for which only PostgreSQL looks into the index.
+    return Q(active__in=[True], image__erased_at__isnull=True, image__hold="")
 
 
 def waiting(project: Project) -> QuerySet[Referral]:

@@ -4,7 +4,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mediscan_site.core import audit
+from mediscan_site.core import audit, triggers
 from mediscan_site.core.models import AuditEvent, AuditSeal, Notice
 from mediscan_site.core.trail import beginning, guards, macs
 from tests.conftest import unguarded
@@ -131,9 +131,10 @@ def test_postgresql_refuses_to_truncate_the_trail(admin):
 @pytest.mark.parametrize("instead", ["", "does something else"])
 def test_a_trigger_that_is_gone_is_told_and_put_back_by_migrate(admin, instead):
     assert guards.missing() == []
-    name = next(iter(guards._TRIGGERS[connection.vendor]()))
+    trigger = guards.TRIGGERS.by_vendor[connection.vendor]()[0]
+    name = trigger.name
     with connection.cursor() as cursor:
-        guards._drop(cursor, connection.vendor, name)
+        triggers.drop(cursor, connection.vendor, trigger)
         if instead and connection.vendor == "sqlite":
             cursor.execute(f"CREATE TRIGGER {name} BEFORE UPDATE ON core_auditevent BEGIN SELECT 1; END")
     assert guards.missing() == [name]
@@ -147,7 +148,7 @@ def test_a_trigger_that_is_gone_is_told_and_put_back_by_migrate(admin, instead):
 
 @pytest.mark.parametrize("code, remedy", [(1419, "log_bin_trust_function_creators"), (1142, "GRANT TRIGGER")])
 def test_a_database_that_lets_nobody_make_triggers_is_explained(code, remedy):
-    error = guards._explained(OperationalError(code, "denied"), connection)
+    error = guards.TRIGGERS.explained(OperationalError(code, "denied"), connection)
     assert isinstance(error, CommandError)
     assert remedy in str(error)
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from images.models import Image, Project, ProjectUserObjectPermission
 from images.policies import TEMPLATES
-from images.services import grant, set_role
+from images.services import add_member, create_project, grant, set_role
 from labeling.models import Import, Label
 from mediscan_site.core.errors import Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent
@@ -65,8 +65,7 @@ def test_trends_count_what_was_given_here_in_the_days_of_the_reader(project, aut
         Label.objects.create(
             image=other, label_class=mine.label_class, reader=colleague, source=source, annotation_date=at
         )
-    _numbers, newest = counting.counts(author, [project])
-    labels = trends.trends(author, [project.pk], newest)["labels"]
+    labels = trends.trends(author, [project.pk])["labels"]
     assert [column["values"] for column in labels if sum(column["values"])] == [[0, 1], [1, 0]]
     assert labels[-1]["values"] == [1, 0] and labels[-4]["values"] == [0, 1]
 
@@ -87,12 +86,7 @@ def test_what_runs_comes_before_what_ended_and_old_things_are_no_news(project, a
     ]
 
 
-def test_counts_stop_where_they_are_no_longer_read(monkeypatch, project, author, make_scan):
-    for seed in (1, 2, 3):
-        make_scan(seed=seed)
-    monkeypatch.setattr(counting, "MOST_SCANS", 1)
-    numbers, _newest = counting.counts(author, [project])
-    assert numbers[project.pk]["scans"] == 2
+def test_work_is_counted_no_further_than_a_page_can_use():
     assert [counting.bounded(number) for number in (0, 10_000, 10_001)] == ["0", "10,000", "10,000+"]
 
 
@@ -126,3 +120,21 @@ def test_a_report_says_that_scans_are_held_back_and_what_to_do(browser, project,
     page = texts(browser(author).get(reverse("import", args=[batch.pk]), {"all": 1}))
     assert "1 scan is held back" in page and page.count("held back</span>") == 1
     assert reverse("label_next", args=[project.pk]) in page
+
+
+@pytest.mark.parametrize("page", ["dashboard", "project", "project_list", "training"])
+def test_a_first_page_costs_few_queries_however_many_projects_and_scans(
+    browser, admin, author, project, make_scan, django_assert_max_num_queries, page
+):
+    make_scan(seed=1, label="NORMAL")
+    client = browser(author)
+    address = reverse(page, args=[project.pk] if page in ("project", "training") else [])
+    client.get(address)
+    with django_assert_max_num_queries(12):
+        client.get(address)
+    for number in range(3):
+        other = create_project(actor=admin, name=f"Other {number}", classes=["A", "B"])
+        add_member(actor=admin, project=other, user=author)
+    make_scan(seed=2)
+    with django_assert_max_num_queries(12):
+        client.get(address)

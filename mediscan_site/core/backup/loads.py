@@ -11,9 +11,9 @@ from typing import Final
 import pyrage
 from django.db import connection
 
+from mediscan_site.core import triggers
 from mediscan_site.core.backup import dumps, sealing
 from mediscan_site.core.backup.layout import BackupError
-from mediscan_site.core.trail import guards
 
 Identities = list[pyrage.x25519.Identity]
 
@@ -54,9 +54,8 @@ def _mysql(sealed: Path, identities: Identities) -> None:
 
 def _postgres(sealed: Path, identities: Identities) -> None:
     _drop("DROP TABLE {} CASCADE")
-    with connection.cursor() as cursor:
-        # It outlives its triggers, and the dump brings it too.
-        cursor.execute(f"DROP FUNCTION IF EXISTS {guards.FUNCTION}()")
+    # The dump brings them too.
+    triggers.drop_functions()
     connection.close()
     options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
     arguments, env, database = dumps.command("pg_restore", *options)

@@ -1,20 +1,19 @@
 """The database itself keeps the trail: triggers refuse whoever wants to change or delete what was written, the site too.
 
-They are made by a migration, and again after every `migrate` where one is missing: SQLite drops a table's triggers when a
-migration rebuilds the table, and a dump of MySQL leaves them out. There is no switch: whoever may drop a trigger can go past
-it, and then chain, MACs and anchors tell. Tests that tamper or empty tables drop and make them like an attacker would.
+They are made by a migration, and again after every `migrate` where one is missing (`core.triggers` says why). There is no
+switch: whoever may drop a trigger can go past it, and then chain, MACs and anchors tell. Tests that tamper or empty tables drop
+and make them like an attacker would.
 """
 
 import logging
-from collections.abc import Callable
 from typing import Any, Final
 
-from django.core.management.base import CommandError
-from django.db import OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from mediscan_site.core import audit, notices
+from mediscan_site.core import audit, notices, triggers
 from mediscan_site.core.models import AuditEvent, AuditSeal
+from mediscan_site.core.triggers import Trigger
 
 log = logging.getLogger(__name__)
 
@@ -22,108 +21,66 @@ REFUSAL: Final = "The audit trail is only ever added to."
 EVENTS, SEALS = AuditEvent._meta.db_table, AuditSeal._meta.db_table
 FUNCTION: Final = "mediscan_trail_is_kept"
 NOTICE: Final = "audit-unguarded"
-# MySQL's and MariaDB's own codes: no TRIGGER privilege; a binary log, and no trust in those who make triggers.
-_NO_PRIVILEGE: Final = (1142, 1227)
-_BINARY_LOG: Final = 1419
 
 
-def _sqlite() -> dict[str, str]:
+def _sqlite() -> list[Trigger]:
     refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
     # INSERT OR REPLACE deletes the old row without a word to the trigger on DELETE.
     twice = {
         EVENTS: "id = NEW.id OR uid = NEW.uid",
         SEALS: "seq = NEW.seq OR event_id = NEW.event_id OR prev_hash = NEW.prev_hash",
     }
-    made = {}
+    made = []
     for table, same in twice.items():
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 -- our own names
-        made[f"{table}_update"] = f"BEFORE UPDATE ON {table} {refuse}"
-        made[f"{table}_delete"] = f"BEFORE DELETE ON {table} {refuse}"
-        made[f"{table}_replace"] = f"BEFORE INSERT ON {table} WHEN {exists} {refuse}"
+        made += [
+            Trigger(f"{table}_update", table, f"BEFORE UPDATE ON {table} {refuse}"),
+            Trigger(f"{table}_delete", table, f"BEFORE DELETE ON {table} {refuse}"),
+            Trigger(f"{table}_replace", table, f"BEFORE INSERT ON {table} WHEN {exists} {refuse}"),
+        ]
     return made
 
 
-def _mysql() -> dict[str, str]:
+def _mysql() -> list[Trigger]:
     refuse = f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{REFUSAL}'"
-    return {
-        f"{table}_{kind.lower()}": f"BEFORE {kind} ON {table} FOR EACH ROW {refuse}"
+    return [
+        Trigger(f"{table}_{kind.lower()}", table, f"BEFORE {kind} ON {table} FOR EACH ROW {refuse}")
         for table in (EVENTS, SEALS)
         for kind in ("UPDATE", "DELETE")
-    }
+    ]
 
 
-def _postgresql() -> dict[str, str]:
+def _postgresql() -> list[Trigger]:
     refuse = f"FOR EACH STATEMENT EXECUTE FUNCTION {FUNCTION}()"
-    return {f"{table}_kept": f"BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} {refuse}" for table in (EVENTS, SEALS)}
+    return [
+        Trigger(f"{table}_kept", table, f"BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} {refuse}")
+        for table in (EVENTS, SEALS)
+    ]
 
 
-_TRIGGERS: Final[dict[str, Callable[[], dict[str, str]]]] = {
-    "sqlite": _sqlite,
-    "mysql": _mysql,
-    "postgresql": _postgresql,
-}
-_FUNCTION_BODY: Final = f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"
-# Name and text of the triggers that are in force; the text is what is compared.
-_PRESENT: Final = {
-    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (%s, %s)",
-    "mysql": "SELECT trigger_name, action_statement FROM information_schema.triggers "
-    "WHERE trigger_schema = DATABASE() AND event_object_table IN (%s, %s)",
-    "postgresql": "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
-    "WHERE t.tgrelid IN (to_regclass(%s), to_regclass(%s)) AND t.tgenabled IN ('O', 'A')",
-}
+TRIGGERS: Final = triggers.register(
+    triggers.Triggers(
+        mark=REFUSAL,
+        purpose="keep the audit trail from being changed",
+        by_vendor={"sqlite": _sqlite, "mysql": _mysql, "postgresql": _postgresql},
+        functions={FUNCTION: f"BEGIN RAISE EXCEPTION '{REFUSAL}'; END"},
+    )
+)
 
 
 def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
     """Names of the triggers that are not there, or do something else."""
-    with database.cursor() as cursor:
-        cursor.execute(_PRESENT[database.vendor], [EVENTS, SEALS])
-        present = {str(name): str(text) for name, text in cursor.fetchall()}
-    return [name for name in _TRIGGERS[database.vendor]() if REFUSAL not in present.get(name, "")]
+    return TRIGGERS.missing(database)
 
 
 def protect(database: BaseDatabaseWrapper = connection) -> None:
     """Make the triggers that are missing. CommandError, with the remedy, where the database does not let us."""
-    absent = missing(database)
-    with database.cursor() as cursor:
-        if absent and database.vendor == "postgresql":
-            cursor.execute(
-                f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ {_FUNCTION_BODY} $$"
-            )
-        for name in absent:
-            _drop(cursor, database.vendor, name)
-            try:
-                cursor.execute(f"CREATE TRIGGER {name} {_TRIGGERS[database.vendor]()[name]}")
-            except OperationalError as error:
-                raise _explained(error, database) from error
+    TRIGGERS.make(database)
 
 
 def unprotect(database: BaseDatabaseWrapper = connection) -> None:
     """Take the triggers away: the reverse of the migration."""
-    with database.cursor() as cursor:
-        for name in _TRIGGERS[database.vendor]():
-            _drop(cursor, database.vendor, name)
-        if database.vendor == "postgresql":
-            cursor.execute(f"DROP FUNCTION IF EXISTS {FUNCTION}()")
-
-
-def _drop(cursor: Any, vendor: str, name: str) -> None:
-    table = f" ON {name.rsplit('_', 1)[0]}" if vendor == "postgresql" else ""
-    cursor.execute(f"DROP TRIGGER IF EXISTS {name}{table}")
-
-
-def _explained(error: OperationalError, database: BaseDatabaseWrapper) -> Exception:
-    code, name = error.args[0], database.settings_dict["NAME"]
-    if code == _BINARY_LOG:
-        return CommandError(
-            "The database writes a binary log and lets nobody but its administrator make triggers, which the audit trail needs. "
-            "Set log_bin_trust_function_creators = 1 in the server's configuration (or SET GLOBAL it), then run migrate again."
-        )
-    if code in _NO_PRIVILEGE:
-        return CommandError(
-            "The database account may not make triggers, which keep the audit trail from being changed. Run "
-            f"GRANT TRIGGER ON `{name}`.* TO the account as the server's administrator, then run migrate again."
-        )
-    return error
+    TRIGGERS.drop(database)
 
 
 def watch() -> list[str]:
@@ -146,8 +103,7 @@ def after_migrate(sender: Any, using: str, apps: Any, **kwargs: Any) -> None:
     fields = {field.name for field in apps.get_model("core", "AuditEvent")._meta.get_fields()}
     if "uid" not in fields:
         return
-    absent = missing(connections[using])
-    protect(connections[using])
+    absent = TRIGGERS.make(connections[using])
     if absent and not kwargs.get("plan"):
         log.error("Triggers of the audit trail were missing and were made again: %s", ", ".join(absent))
         with transaction.atomic(using=using):

@@ -1,25 +1,23 @@
-"""Numbers of scans and of work, counted no further than a page can use."""
+"""Numbers of scans, which are kept, and of work, counted no further than a page can use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from images.models import ApprovalStatus, Image, LabelStatus, Project
-from labeling.models import Label
+from images.counts import ScanNumber
+from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
 from labeling.reading.selectors import label_doubts, queue_counts
 from mediscan_site.core.database import upto
 from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.models import User
 from mediscan_site.front.axes import grouped
-from models_registry.models import Grade
 from models_registry.watch.reads import waiting as blind_reads
 from models_registry.worklists.selectors import waiting as referrals
 
-# Of work, more is "10,000+"; of scans, more are not counted by state and class for a page that shows many projects.
+# Of work, more is "10,000+".
 MOST_WORK: Final = MOST_COUNTED
-MOST_SCANS: Final = 100_000
 
 
 def bounded(number: int) -> str:
@@ -34,23 +32,15 @@ WAITING: dict[str, Callable[[User, Project], QuerySet[Any]]] = {
 }
 
 
-def counts(user: User, projects: Sequence[Project]) -> tuple[dict[int, dict[str, int]], dict[str, int]]:
-    """Per project `scans` and what waits outside the queues, and the newest label and grade there are: one query."""
+def waiting(user: User, projects: Sequence[Project]) -> dict[int, dict[str, int]]:
+    """Per project what waits outside the queues: one query."""
     asked: dict[str, Any] = {
-        "newest_label": Subquery(Label.objects.order_by("-pk").values("pk")[:1]),
-        "newest_grade": Subquery(Grade.objects.order_by("-pk").values("pk")[:1]),
+        f"{name}_{project.pk}": upto(rows(user, project), MOST_WORK)
+        for project in projects
+        for name, rows in WAITING.items()
     }
-    for project in projects:
-        scans = Image.objects.filter(project=project, erased_at__isnull=True)
-        asked[f"scans_{project.pk}"] = upto(scans, MOST_SCANS)
-        for name, rows in WAITING.items():
-            asked[f"{name}_{project.pk}"] = upto(rows(user, project), MOST_WORK)
-    found: Any = User.objects.filter(pk=user.pk).values(**asked).get()
-    names = ("scans", *WAITING)
-    return (
-        {project.pk: {name: found[f"{name}_{project.pk}"] for name in names} for project in projects},
-        {name: found[name] or 0 for name in ("newest_label", "newest_grade")},
-    )
+    found: Any = User.objects.filter(pk=user.pk).values(**asked).get() if asked else {}
+    return {project.pk: {name: found[f"{name}_{project.pk}"] for name in WAITING} for project in projects}
 
 
 def queues(user: User, projects: Sequence[Project]) -> dict[int, dict[str, int]]:
@@ -66,17 +56,7 @@ def queues(user: User, projects: Sequence[Project]) -> dict[int, dict[str, int]]
     }
 
 
-def states(projects: Sequence[Project]) -> dict[int, list[dict[str, Any]]]:
-    """Scans of each project by state of their label and by class: one query."""
-    rows = Image.objects.filter(project__in=[project.pk for project in projects], erased_at__isnull=True).order_by()
-    names = ("label_status", "approval_status", "label_class", "label_class__name", "label_class__position")
-    found: dict[int, list[dict[str, Any]]] = {project.pk: [] for project in projects}
-    for row in rows.values("project", *names).annotate(number=Count("pk")):
-        found[row["project"]].append(row)
-    return found
-
-
-def progress(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def progress(rows: Sequence[ScanNumber]) -> list[dict[str, Any]]:
     """The parts of a bar: approved, waiting for a review, rejected, to label. What there is none of is left out."""
     unlabelled = _number(rows, label_status=LabelStatus.UNLABELED)
     decided = {
@@ -91,23 +71,21 @@ def progress(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"label": label, "value": value, "series": series} for label, value, series in parts if value]
 
 
-def balance(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def balance(rows: Sequence[ScanNumber], classes: Iterable[ProjectClass]) -> list[dict[str, Any]]:
     """Scans of each class that has some, in the project's order; what cannot be graded last."""
-    classes: dict[tuple[int, str], int] = {}
-    ungradable = 0
-    for row in rows:
-        if row["label_class"] is not None:
-            key = (row["label_class__position"], row["label_class__name"])
-            classes[key] = classes.get(key, 0) + row["number"]
-        elif row["label_status"] == LabelStatus.LABELED:
-            ungradable += row["number"]
-    bars = [{"label": name, "value": number} for (_position, name), number in sorted(classes.items())]
-    return [*bars, *([{"label": _("ungradable"), "value": ungradable, "series": "rest"}] if ungradable else [])]
+    ungradable = _number(rows, label_status=LabelStatus.LABELED, label_class=0)
+    bars = [{"label": row.name, "value": _number(rows, label_class=row.pk)} for row in classes]
+    lost = {"label": _("ungradable"), "value": ungradable, "series": "rest"}
+    return [bar for bar in (*bars, lost) if bar["value"]]
 
 
-def labelled(rows: Sequence[dict[str, Any]]) -> int:
+def total(rows: Sequence[ScanNumber]) -> int:
+    return _number(rows)
+
+
+def labelled(rows: Sequence[ScanNumber]) -> int:
     return _number(rows, label_status=LabelStatus.LABELED)
 
 
-def _number(rows: Sequence[dict[str, Any]], **wanted: str) -> int:
-    return sum(row["number"] for row in rows if all(row[name] == value for name, value in wanted.items()))
+def _number(rows: Sequence[ScanNumber], **wanted: Any) -> int:
+    return sum(row.number for row in rows if all(getattr(row, name) == value for name, value in wanted.items()))

@@ -1,22 +1,25 @@
 """The dashboard of one person: their work first, then their projects, what runs and what changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from images.models import Project, ProjectUserObjectPermission
+from images.counts import ScanNumber, scan_numbers
+from images.models import Membership, Project, ProjectUserObjectPermission
 from images.policies import PERMISSIONS, VIEW, visible_projects
 from mediscan_site.core.http.pages import Page, keyset_page
 from mediscan_site.core.models import User
 from mediscan_site.front.overview import counting, trends
 from mediscan_site.front.overview.happenings import Happening, happenings
 from models_registry.models import Grade
-from models_registry.policies import visible_grades
+from models_registry.policies import shown_grades
 from models_registry.selectors import LONG_COLUMNS
 
 PROJECTS: Final = 24
@@ -60,19 +63,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Card:
-    """One project. `waiting`: how much of each kind of work this user may do there."""
+    """One project. `waiting`: how much of each kind of work this user may do there. `rows`: its scans by state."""
 
     project: Project
     rights: frozenset[str]
-    scans: int
     waiting: Mapping[str, int]
-    rows: Sequence[dict[str, Any]] = field(default_factory=list)
+    rows: Sequence[ScanNumber]
     model: Any = None
 
-    @property
-    def uncounted(self) -> bool:
-        """Too many scans to count them by state for a page of many projects."""
-        return self.scans > counting.MOST_SCANS
+    @cached_property
+    def scans(self) -> int:
+        return counting.total(self.rows)
 
     @property
     def progress(self) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ class Card:
     @property
     def balance(self) -> list[dict[str, Any]]:
         """The largest classes; small ones together, or one bar would be a list."""
-        bars = counting.balance(self.rows)
+        bars = counting.balance(self.rows, self.project.class_rows.all())
         if len(bars) <= CLASSES:
             return bars
         kept = sorted(bars, key=lambda bar: -bar["value"])[: CLASSES - 1]
@@ -118,14 +119,13 @@ class Dashboard:
 
 def dashboard(user: User) -> Dashboard:
     """All of it in the same few queries, however many projects there are."""
-    found = list(_projects(user)[: PROJECTS + 1])
+    found = list(_projects(user).annotate(**_newest_grades(user))[: PROJECTS + 1])
     projects = found[:PROJECTS]
     keys = [project.pk for project in projects]
     rights = _rights(user, projects)
-    numbers, newest = counting.counts(user, projects)
-    cards = _cards(user, projects, rights, numbers)
+    cards = _cards(user, projects, rights)
     running, changes = happenings(keys) if keys else ([], [])
-    told = trends.trends(user, keys, newest) if keys else {"labels": [], "grades": []}
+    told = trends.trends(user, keys) if keys else {"labels": [], "grades": []}
     return Dashboard(
         cards=cards,
         work=_work(cards),
@@ -133,7 +133,7 @@ def dashboard(user: User) -> Dashboard:
         changes=changes[:CHANGES],
         labels=told["labels"] if trends.any_of(told["labels"]) else [],
         grades=told["grades"] if trends.any_of(told["grades"]) else [],
-        latest=_latest(user) if keys else [],
+        latest=_latest(projects),
         names={project.pk: project.name for project in projects},
         more_projects=len(found) > PROJECTS,
         sees_audit=user.is_admin or any("view_audit" in held for held in rights.values()),
@@ -142,14 +142,14 @@ def dashboard(user: User) -> Dashboard:
 
 def project_page(user: User, cursor: str | None) -> Page:
     """A page of the user's projects as cards, newest first, each with how many members it has."""
-    rows = _projects(user).annotate(members=Count("memberships")).prefetch_related("class_rows")
-    page = keyset_page(rows, ordering="-created_at", cursor=cursor, size=PROJECTS)
-    numbers, _newest = counting.counts(user, page.rows)
-    return replace(page, rows=_cards(user, page.rows, _rights(user, page.rows), numbers))
+    own = Membership.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    members = Coalesce(Subquery(own.annotate(number=Count("pk")).values("number")), 0)
+    page = keyset_page(_projects(user).annotate(members=members), ordering="-created_at", cursor=cursor, size=PROJECTS)
+    return replace(page, rows=_cards(user, page.rows, _rights(user, page.rows)))
 
 
 def _projects(user: User) -> Any:
-    serving = visible_projects(user).select_related("deployed__deployment__model")
+    serving = visible_projects(user).select_related("deployed__deployment__model").prefetch_related("class_rows")
     return serving.defer(*(f"deployed__deployment__{name}" for name in LONG_COLUMNS)).order_by("-created_at", "-id")
 
 
@@ -164,22 +164,15 @@ def _rights(user: User, projects: Sequence[Project]) -> dict[int, frozenset[str]
     return {pk: frozenset(names) for pk, names in held.items()}
 
 
-def _cards(
-    user: User,
-    projects: Sequence[Project],
-    rights: Mapping[int, frozenset[str]],
-    numbers: Mapping[int, Mapping[str, int]],
-) -> list[Card]:
-    waiting = counting.queues(user, projects)
-    counted = [project for project in projects if 0 < numbers[project.pk]["scans"] <= counting.MOST_SCANS]
-    states = counting.states(counted) if counted else {}
+def _cards(user: User, projects: Sequence[Project], rights: Mapping[int, frozenset[str]]) -> list[Card]:
+    queues, waiting = counting.queues(user, projects), counting.waiting(user, projects)
+    numbers = scan_numbers([project.pk for project in projects])
     return [
         Card(
             project=project,
             rights=rights[project.pk],
-            scans=numbers[project.pk]["scans"],
-            waiting=_allowed({**waiting[project.pk], **numbers[project.pk]}, rights[project.pk]),
-            rows=states.get(project.pk, []),
+            waiting=_allowed({**queues[project.pk], **waiting[project.pk]}, rights[project.pk]),
+            rows=numbers[project.pk],
             model=_serving(project),
         )
         for project in projects
@@ -212,6 +205,15 @@ def address(kind: Kind, project: Project) -> str:
         return reverse("project", args=[project.pk])
 
 
-def _latest(user: User) -> list[Grade]:
-    shown = visible_grades(user).select_related("project", "image", "model", "prediction").defer(*LONG_COLUMNS)
-    return list(shown.order_by("-created_at", "-id")[:GRADES])
+def _newest_grades(user: User) -> dict[str, Subquery]:
+    """Columns of a project: the keys of its newest grades. Each is found at the end of an index, however many there are."""
+    own = shown_grades(user).filter(project=OuterRef("pk")).order_by("-created_at", "-id").values("pk")
+    return {f"newest_grade_{place}": Subquery(own[place : place + 1]) for place in range(GRADES)}
+
+
+def _latest(projects: Sequence[Project]) -> list[Grade]:
+    """The newest grades of projects as `_newest_grades` loads them."""
+    keys = [getattr(project, f"newest_grade_{place}") for project in projects for place in range(GRADES)]
+    shown = Grade.objects.filter(pk__in=[key for key in keys if key is not None])
+    rows = shown.select_related("project", "image", "model", "prediction").defer(*LONG_COLUMNS)
+    return list(rows.order_by("-created_at", "-id")[:GRADES])

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from images import roles, selectors
 from images.models import ApprovalStatus, Project, Split
-from images.policies import permissions
 from mediscan_site.core.models import User
 from mediscan_site.front.axes import grouped, share
 from mediscan_site.front.overview import counting
 from mediscan_site.front.overview.dashboard import KINDS, Kind, address
+from mediscan_site.front.rights import held
 from models_registry.models import ModelVersion
 from models_registry.selectors import deployed_model, latest_evaluation
 
@@ -182,14 +182,13 @@ SENTENCES: Final[dict[str, tuple[Callable[[int], str], Promise]]] = {
 
 
 def overview(user: User, project: Project) -> Overview:
-    numbers, _newest = counting.counts(user, [project])
     people, reviewers = _people(user, project)
     model = deployed_model(project)
     return Overview(
         project=project,
-        rights=permissions(user, project),
+        rights=held(user, project),
         stats=selectors.project_stats(project),
-        waiting={**counting.queues(user, [project])[project.pk], **numbers[project.pk]},
+        waiting={**counting.queues(user, [project])[project.pk], **counting.waiting(user, [project])[project.pk]},
         people=people,
         reviewers=reviewers,
         model=model,

@@ -1,76 +1,57 @@
-"""Labels a day and grades a week, in the reader's own days: one query for both."""
+"""Labels a day and grades a week, in the reader's own days: one query of maintained numbers for both."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Value, When
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from labeling.models import Label
-from mediscan_site.core.models import User, WorkStatus
-from models_registry.models import Grade
+from images.counts import quarter
+from images.models import ActivityChange, ActivityNumbers, ActivityTotal
+from mediscan_site.core.models import User
+from mediscan_site.core.totals.reading import numbers
 
 DAYS: Final = 28
 WEEKS: Final = 8
-# Of each, how many of the newest rows are looked at: what is older is no longer a trend.
-MOST: Final = 200_000
-# Labels that somebody gave here, one by one.
-GIVEN: Final = (Label.Source.DOCTOR, Label.Source.ADJUDICATION, Label.Source.FEEDBACK)
-LABEL, GRADE = 0, 1
+Kind = ActivityNumbers.Kind
 
 
-def trends(user: User, projects: Collection[int], newest: Mapping[str, int]) -> dict[str, Any]:
-    """`labels`: columns of (mine, others') a day for four weeks; `grades`: of (certain, to be read) a week for eight. `newest`: the
-    keys of the newest label and grade, so that no more rows than MOST are looked at."""
+def trends(user: User, projects: Collection[int]) -> dict[str, Any]:
+    """`labels`: columns of (mine, others') a day for four weeks; `grades`: of (certain, to be read) a week for eight."""
     today = timezone.localdate()
     days = [today - timedelta(days=DAYS - 1 - number) for number in range(DAYS)]
     monday = today - timedelta(days=today.weekday())
     weeks = [monday - timedelta(weeks=WEEKS - 1 - number) for number in range(WEEKS)]
-    labels = Label.objects.filter(
-        image__project__in=projects,
-        pk__gt=newest["newest_label"] - MOST,
-        source__in=GIVEN,
-        annotation_date__gte=_start(days[0]),
-    )
-    grades = Grade.objects.filter(
-        project__in=projects, pk__gt=newest["newest_grade"] - MOST, status=WorkStatus.SUCCEEDED, blind=False,
-        created_at__gte=_start(weeks[0]),
+    mine = Case(When(person=user.pk, then=Value(1)), default=Value(0), output_field=IntegerField())
+    slot = Case(
+        *_slots(days, kind=Kind.LABEL), *_slots(weeks, kind__in=(Kind.ANSWER, Kind.REFERRAL)),
+        default=Value(-1), output_field=IntegerField(),
     )  # fmt: skip
-    mine, answered = Q(reader=user.pk), Q(decision=Grade.Decision.ANSWER)
-    found = _sorted(labels, LABEL, "annotation_date", days, mine).union(
-        _sorted(grades, GRADE, "created_at", weeks, answered), all=True
-    )
-    numbers = {(row["t_of"], row["t_slot"], bool(row["t_first"])): row["t_number"] for row in found}
+    where = {"project__in": list(projects), "kind__in": Kind.values, "quarter__gte": _start(weeks[0])}
+    found = numbers(ActivityTotal, ActivityChange, "kind", "slot", "mine", where=where, slot=slot, mine=mine)
     return {
-        "labels": [_column(numbers, LABEL, slot, day) for slot, day in enumerate(days)],
-        "grades": [_column(numbers, GRADE, slot, monday) for slot, monday in enumerate(weeks)],
+        "labels": [_column(day, found[Kind.LABEL, at, 1], found[Kind.LABEL, at, 0]) for at, day in enumerate(days)],
+        "grades": [
+            _column(week, found[Kind.ANSWER, at, 0], found[Kind.REFERRAL, at, 0]) for at, week in enumerate(weeks)
+        ],
     }
 
 
-def _sorted(rows: QuerySet[Any], of: int, at: str, begins: list[date], first: Q) -> QuerySet[Any, Any]:
-    """How many rows fall into each slot of time, by whether they are of the first kind."""
-    slots = [
-        When(**{f"{at}__gte": _start(begin)}, then=Value(slot)) for slot, begin in reversed(list(enumerate(begins)))
+def _slots(begins: list[date], **kinds: Any) -> list[When]:
+    return [
+        When(**kinds, quarter__gte=_start(begin), then=Value(at)) for at, begin in reversed(list(enumerate(begins)))
     ]
-    columns = {
-        "t_of": Value(of, IntegerField()),
-        "t_slot": Case(*slots, default=Value(-1), output_field=IntegerField()),
-        "t_first": Case(When(first, then=Value(1)), default=Value(0), output_field=IntegerField()),
-    }
-    counted: QuerySet[Any, Any] = rows.order_by().annotate(**columns).values(*columns).annotate(t_number=Count("pk"))
-    return counted
 
 
-def _start(day: date) -> datetime:
-    """When the day begins where the reader is."""
-    return timezone.make_aware(datetime.combine(day, time.min))
+def _start(day: date) -> int:
+    """The quarter of an hour in which the day begins where the reader is."""
+    return quarter(timezone.make_aware(datetime.combine(day, time.min)))
 
 
-def _column(numbers: Mapping[Any, int], of: int, slot: int, begin: date) -> dict[str, Any]:
-    values = [numbers.get((of, slot, True), 0), numbers.get((of, slot, False), 0)]
-    return {"label": date_format(begin, "j M"), "values": values}
+def _column(begin: date, *values: int) -> dict[str, Any]:
+    return {"label": date_format(begin, "j M"), "values": list(values)}
 
 
 def any_of(columns: list[dict[str, Any]]) -> bool:

@@ -11,12 +11,12 @@ from django.utils.translation import gettext
 
 from images import facts, frames, looking
 from images.models import Image, Metadata, Project
-from images.policies import permissions
 from labeling.datasets.selectors import erased_members
 from labeling.models import Snapshot
 from labeling.reading.selectors import queue_counts
 from mediscan_site.front.axes import share as share_words
 from mediscan_site.front.navigation import links_of
+from mediscan_site.front.rights import held
 from models_registry import selectors
 from models_registry.batches.selectors import on_arrival
 from models_registry.grades import prediction_sets
@@ -75,15 +75,7 @@ CARE = {
 @register.simple_tag
 def rights(user: Any, project: Project) -> dict[str, bool]:
     """`rights.label_image` in a template: what the viewer may do in the project."""
-    return dict.fromkeys(_held(user, project), True)
-
-
-def _held(user: Any, project: Project) -> frozenset[str]:
-    """What the viewer may do: asked once for a page, which shows it in its navigation and by its buttons."""
-    known: dict[int, frozenset[str]] = getattr(user, "rights_shown", {})
-    if project.pk not in known:
-        user.rights_shown = known | {project.pk: permissions(user, project)}
-    return user.rights_shown[project.pk]  # type: ignore[no-any-return]
+    return dict.fromkeys(held(user, project), True)
 
 
 @register.simple_tag
@@ -118,7 +110,7 @@ def erased_since(snapshot: Snapshot) -> int:
 
 @register.inclusion_tag("parts/project_nav.html", takes_context=True)
 def project_nav(context: dict[str, Any], project: Project, active: str) -> dict[str, Any]:
-    groups = links_of(project, held=set(_held(context["request"].user, project)), active=active)
+    groups = links_of(project, held=set(held(context["request"].user, project)), active=active)
     return {"project": project, "groups": groups}
 
 

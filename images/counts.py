@@ -1,0 +1,113 @@
+"""How many scans a project has of each kind, and what was done in it when: maintained numbers, which cost the same however many
+scans there are (`core.totals`)."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.db.models import OuterRef, Subquery, Sum
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from images.models import ActivityChange, ActivityTotal, Image, ImageTag, ScanChange, ScanTotal, TagChange, TagTotal
+from mediscan_site.core.totals.counted import Counted, Sql, register
+from mediscan_site.core.totals.reading import numbers
+
+QUARTER_S: Final = 900
+# What was done longer ago is counted nowhere.
+KEPT: Final = timedelta(days=70)
+
+register(
+    Counted(
+        name="count_scans",
+        source=Image,
+        totals=ScanTotal,
+        changes=ScanChange,
+        keys={
+            "project": "{row}.project_id",
+            "label_status": "{row}.label_status",
+            "approval_status": "{row}.approval_status",
+            "label_class": "COALESCE({row}.label_class_id, 0)",
+            "split": "COALESCE({row}.split, '')",
+            "hold": "{row}.hold",
+        },
+        watched=("project_id", "label_status", "approval_status", "label_class_id", "split", "hold", "erased_at"),
+        condition="{row}.erased_at IS NULL",
+    )
+)
+register(
+    Counted(
+        name="count_tags",
+        source=ImageTag,
+        totals=TagTotal,
+        changes=TagChange,
+        keys={"tag": "{row}.tag_id"},
+        watched=("tag_id",),
+        condition="1 = 1",
+    )
+)
+
+
+class ScanNumber(NamedTuple):
+    """So many scans have these values. `label_class`: 0 for none; `split`, `hold`: empty for none."""
+
+    label_status: str
+    approval_status: str
+    label_class: int
+    split: str
+    hold: str
+    number: int
+
+
+def scan_numbers(projects: Collection[int]) -> dict[int, list[ScanNumber]]:
+    """Per project its scans that are not erased, by what pages count them by: one query however many projects."""
+    found: dict[int, list[ScanNumber]] = {pk: [] for pk in projects}
+    by = ("label_status", "approval_status", "label_class", "split", "hold")
+    counted = numbers(ScanTotal, ScanChange, "project", *by, where={"project__in": list(projects)}) if projects else {}
+    for (project, *values), number in counted.items():
+        if number:
+            found[project].append(ScanNumber(*values, number))
+    return found
+
+
+def on_scans() -> Combinable:
+    """A column of tags: on how many scans each is."""
+    kept = TagTotal.objects.filter(tag=OuterRef("pk")).values("number")
+    late = TagChange.objects.filter(tag=OuterRef("pk")).order_by().values("tag").annotate(n=Sum("number")).values("n")
+    return Coalesce(Subquery(kept), 0) + Coalesce(Subquery(late), 0)
+
+
+def activity(kind: dict[str, Any], at: str, condition: Sql, **counted: Any) -> Counted:
+    """What a later app has counted: rows of its table, each done at `at`. `kind` has the SQL of which kind it is, and all that
+    it may be."""
+    return register(
+        Counted(
+            totals=ActivityTotal,
+            changes=ActivityChange,
+            keys={"kind": kind["sql"], "project": counted.pop("project"), "quarter": _quarter(at)}
+            | {"person": counted.pop("person", "0")},
+            condition=condition,
+            own={"kind": kind["of"]},
+            since=("quarter", oldest),
+            **counted,
+        )
+    )
+
+
+def _quarter(column: str) -> Sql:
+    return {
+        "sqlite": f"CAST(strftime('%s', {{row}}.{column}) AS INTEGER) / {QUARTER_S}",
+        "mysql": f"TIMESTAMPDIFF(SECOND, '1970-01-01', {{row}}.{column}) DIV {QUARTER_S}",
+        "postgresql": f"FLOOR(EXTRACT(EPOCH FROM {{row}}.{column}) / {QUARTER_S})::bigint",
+    }
+
+
+def quarter(at: datetime) -> int:
+    """The quarter of an hour of a moment, since 1970."""
+    return int(at.timestamp()) // QUARTER_S
+
+
+def oldest() -> int:
+    """The first quarter of an hour that is still counted."""
+    return quarter(timezone.now() - KEPT)

@@ -1,0 +1,20 @@
+"""Labels that somebody gave, by when and by whom: counted by the database (`images.counts`)."""
+
+from images import counts
+from images.models import ActivityNumbers, Image
+from labeling.models import Label
+
+# Labels that somebody gave here, one by one.
+GIVEN = (Label.Source.DOCTOR, Label.Source.ADJUDICATION, Label.Source.FEEDBACK)
+KIND = ActivityNumbers.Kind.LABEL
+
+counts.activity(
+    {"sql": f"'{KIND.value}'", "of": [KIND.value]},
+    "annotation_date",
+    f"{{row}}.source IN ({', '.join(repr(source.value) for source in GIVEN)})",
+    name="count_labels",
+    source=Label,
+    project=f"(SELECT project_id FROM {Image._meta.db_table} WHERE id = {{row}}.image_id)",  # noqa: S608 -- our own names
+    person="COALESCE({row}.reader_id, 0)",
+    watched=("image_id", "reader_id", "source", "annotation_date"),
+)
