@@ -18,7 +18,6 @@ from mediscan_site.core.policies import is_admin
 
 __all__ = [
     "covered",
-    "enough_read",
     "open_to_reading",
     "require",
     "require_class",
@@ -65,12 +64,6 @@ def open_to_reading(path: str = "") -> Q:
     """Scans that want a label: they have none, or the one they have was rejected. `path`: from the row to its scan."""
     unlabelled = Q(**{f"{path}label_status": LabelStatus.UNLABELED})
     return unlabelled | Q(**{f"{path}approval_status": ApprovalStatus.REJECTED})
-
-
-def enough_read() -> QuerySet[Read, int]:
-    """The keys of scans of which as many reads stand open as their project wants now."""
-    counted = Read.objects.filter(active=True).values("image").annotate(reads=Count("pk"))
-    return counted.filter(reads__gte=F("image__project__reads_wanted")).values_list("image", flat=True)
 
 
 def covered(user: User | AnonymousUser, path: str = "") -> Q:

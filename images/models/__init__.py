@@ -20,6 +20,7 @@ from images.models.projects import (
 from images.models.scans import (
     SCAN_PREFIX,
     ApprovalStatus,
+    Desk,
     Hold,
     Image,
     LabelStatus,
@@ -38,6 +39,7 @@ __all__ = [
     "SCAN_PREFIX",
     "ApprovalStatus",
     "Deidentification",
+    "Desk",
     "FrameChoice",
     "FrameSource",
     "GuideExample",
