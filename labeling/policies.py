@@ -2,14 +2,15 @@
 others say of a scan: that stays covered from whoever may still have to say something of it themselves (`covered`)."""
 
 from datetime import timedelta
+from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from images import covering
-from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
 from images.policies import allowing, require, visible_projects, visible_scans
 from labeling.models import Export, GoldScan, Import, Label, Read, ResumableUpload, Review, Snapshot
 from mediscan_site.core.errors import Invalid
@@ -18,6 +19,7 @@ from mediscan_site.core.policies import is_admin
 
 __all__ = [
     "covered",
+    "erased",
     "open_to_reading",
     "require",
     "require_class",
@@ -32,6 +34,7 @@ __all__ = [
     "visible_uploads",
 ]
 
+Row = TypeVar("Row", Label, Review)
 
 # What only measures a reader: a scan they have read is given again, or one whose label is known. Looks like any other scan for
 # so long, on the desk and on the way back to it; what the reader says of it later is said of its label.
@@ -48,16 +51,34 @@ def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
 
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
-    rows = Label.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
     # Of a scan that is given again not even what the reader said before: it would tell that it is one.
     later = Q(created_at__gt=timezone.now() - HELD) & Q(created_at__gt=OuterRef("annotation_date"))
     given = Read.objects.filter(later, image=OuterRef("image"), reader=user.pk or 0, kind__in=HIDDEN)
-    return rows.filter(Q(reader=user.pk) & ~Exists(given) | ~covered(user, "image__"))
+    rows = _of_visible_projects(Label.objects.all(), user)
+    return rows.filter(~erased(), Q(reader=user.pk) & ~Exists(given) | ~_covered_scan(user))
 
 
 def visible_reviews(user: User | AnonymousUser) -> QuerySet[Review]:
-    rows = Review.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
-    return rows.filter(Q(reviewer=user.pk) | ~covered(user, "image__"))
+    rows = _of_visible_projects(Review.objects.all(), user)
+    return rows.filter(~erased(), Q(reviewer=user.pk) | ~_covered_scan(user))
+
+
+def _of_visible_projects(rows: "QuerySet[Row]", user: User | AnonymousUser) -> "QuerySet[Row]":
+    """Their keys are fetched first, as for scans (`visible_scans`)."""
+    if is_admin(user):
+        return rows
+    projects = list(visible_projects(user).values_list("pk", flat=True))
+    return rows.filter(project=projects[0]) if len(projects) == 1 else rows.filter(project__in=projects)
+
+
+def erased() -> Exists:
+    """Of a row about a scan: whether the scan is erased. As a condition of its own that joins nothing: whoever asks for rows in
+    their order gets them from their own table."""
+    return Exists(Image.objects.filter(pk=OuterRef("image"), erased_at__isnull=False))
+
+
+def _covered_scan(user: User | AnonymousUser) -> Exists:
+    return Exists(Image.objects.filter(covered(user), pk=OuterRef("image")))
 
 
 def open_to_reading(path: str = "") -> Q:
@@ -106,7 +127,7 @@ def covers(user: User | AnonymousUser, path: str) -> Q:
 @covering.register_use
 def anything_is_covered(user: User | AnonymousUser) -> bool:
     """One look whether any project has what could be covered."""
-    gold = Exists(GoldScan.objects.filter(image__project=OuterRef("pk")))
+    gold = Exists(GoldScan.objects.filter(project=OuterRef("pk")))
     return Project.objects.filter(Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | gold).exists()
 
 

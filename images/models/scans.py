@@ -146,7 +146,9 @@ class Image(models.Model):
             models.Index(fields=["compared_at", "project"], name="scan_by_comparison"),
             # Queues: those of whom the same people spoke, in the order in which they came.
             models.Index(fields=["project", "desk", "said_by", "upload_date", "id"], name="scan_by_desk"),
-            models.Index(fields=["project", "desk", "label_class", "said_by", "upload_date", "id"], name="scan_by_desk_class"),
+            models.Index(
+                fields=["project", "desk", "label_class", "said_by", "upload_date", "id"], name="scan_by_desk_class"
+            ),
         ]
 
     # Of a scan that has just come in: what a person should look at (`images.services.exams.Remark`). Not kept as such.

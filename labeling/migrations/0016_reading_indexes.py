@@ -173,7 +173,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='label',
-            index=models.Index(fields=['reader', 'project', 'source', 'id'], name='label_by_reader'),
+            index=models.Index(fields=['reader', 'project', 'id'], name='label_by_reader'),
+        ),
+        migrations.AddIndex(
+            model_name='label',
+            index=models.Index(fields=['reader', 'id'], name='label_of_reader'),
         ),
         migrations.AddIndex(
             model_name='labeldoubt',
@@ -189,7 +193,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='read',
-            index=models.Index(fields=['project', 'id'], name='read_by_project'),
+            index=models.Index(fields=['project', 'kind', 'id'], name='read_by_project'),
         ),
         migrations.AddIndex(
             model_name='review',
@@ -206,6 +210,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='review',
             index=models.Index(fields=['reviewer', 'project', 'id'], name='review_by_reviewer'),
+        ),
+        migrations.AddIndex(
+            model_name='review',
+            index=models.Index(fields=['reviewer', 'id'], name='review_of_reviewer'),
         ),
         migrations.AddField(
             model_name='saidby',

@@ -39,7 +39,8 @@ class Label(models.Model):
             models.Index(fields=["project", "id"], name="label_by_project"),
             models.Index(fields=["project", "annotation_date", "id"], name="label_by_date"),
             models.Index(fields=["project", "source", "id"], name="label_by_source"),
-            models.Index(fields=["reader", "project", "source", "id"], name="label_by_reader"),
+            models.Index(fields=["reader", "project", "id"], name="label_by_reader"),
+            models.Index(fields=["reader", "id"], name="label_of_reader"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -101,6 +102,7 @@ class Review(models.Model):
             models.Index(fields=["project", "created_at", "id"], name="review_by_date"),
             models.Index(fields=["project", "status", "id"], name="review_by_status"),
             models.Index(fields=["reviewer", "project", "id"], name="review_by_reviewer"),
+            models.Index(fields=["reviewer", "id"], name="review_of_reviewer"),
         ]
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ class Read(models.Model):
         ]
         indexes = [
             models.Index(fields=["active", "image"], name="read_open"),
-            models.Index(fields=["project", "id"], name="read_by_project"),
+            models.Index(fields=["project", "kind", "id"], name="read_by_project"),
             models.Index(fields=["reader", "kind"], name="read_by_reader"),
         ]
 

@@ -107,17 +107,17 @@ def handed_out(user: User | AnonymousUser) -> QuerySet[Read]:
 
 def lapsed(user: User, project: Project) -> list[int]:
     """Scans that were handed out and are no longer on the desk: they come first, or nobody would ever be done."""
-    free = handed_out(user).filter(image__project=project, image__erased_at__isnull=True, image__hold="")
+    free = handed_out(user).filter(project=project, image__erased_at__isnull=True, image__hold="")
     live = Lease.objects.filter(holder=user, task=Lease.Task.LABEL, expires_at__gt=timezone.now())
     return list(free.exclude(image__in=live.values("image")).values_list("image", flat=True))
 
 
 def hand_out(user: User, project: Project) -> list[int]:
     """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
-    said = Label.objects.filter(reader=user, image__project=project, source=Label.Source.DOCTOR)
+    said = Label.objects.filter(reader=user, project=project, source=Label.Source.DOCTOR)
     own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
     pick = _due_repeat(user, project, own) if project.repeats_share else None
-    if pick is None and GoldScan.objects.filter(image__project=project).exists():
+    if pick is None and GoldScan.objects.filter(project=project).exists():
         pick = _due_gold(user, project, own)
     if pick is None or not chance():
         return []
@@ -131,7 +131,7 @@ def hand_out(user: User, project: Project) -> list[int]:
 
 
 def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
-    given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, image__project=project)
+    given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, project=project)
     if int(own.count() * project.repeats_share) <= given.count():
         return None
     free = Q(image__erased_at__isnull=True, image__hold="")
@@ -143,10 +143,10 @@ def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | No
 
 
 def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
-    given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, image__project=project)
+    given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, project=project)
     if int(own.count() * GOLD_SHARE) <= given.count() or can(user, "manage_project", project):
         return None
-    gold = gold_unread(user).filter(image__project=project, image__hold="")
+    gold = gold_unread(user).filter(project=project, image__hold="")
     gold = gold.exclude(image__in=given.values("image"))
     scan = _one_of(list(gold.order_by("pk")[:REACH]))
     return Read(image_id=scan.pk, reader=user, kind=Read.Kind.GOLD) if scan else None

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
@@ -38,8 +38,9 @@ def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
 
 def label_doubts(project: Project, user: User | AnonymousUser) -> QuerySet[LabelDoubt]:
     """Labels that a model contradicts, while they are still the current ones and this user sees them."""
-    open_ones = {"image__erased_at__isnull": True, "image__hold": "", "image__label_class": F("given")}
-    rows = LabelDoubt.objects.filter(~policies.covered(user, "image__"), image__project=project, **open_ones)
+    scan = Image.objects.filter(pk=OuterRef("image"))
+    over = Q(erased_at__isnull=False) | ~Q(hold="") | ~Q(label_class=OuterRef("given"))
+    rows = LabelDoubt.objects.filter(~Exists(scan.filter(over | policies.covered(user))), project=project)
     return rows.select_related("image", "given", "suggested")
 
 

@@ -1,7 +1,7 @@
 """The first scans of a queue, in order, found by walking an index.
 
-A queue is the scans of one desk but those of which its reader has spoken. The index `scan_by_desk` has them in order for each set of
-people that has spoken (`said_by`), so a queue is as many walks as there are sets without the reader, merged. Each walk stops at
+A queue is the scans of one desk but those of which its reader has spoken. The index `scan_by_desk` has them in order for each set
+of people that has spoken (`said_by`), so a queue is as many walks as there are sets without the reader, merged. Each walk stops at
 the first rows; none passes over what the reader may not take."""
 
 from collections.abc import Iterator, Sequence
@@ -26,8 +26,9 @@ MOST_NAMED: Final = 1_000
 
 @dataclass(frozen=True)
 class Walk:
-    """Some scans of one desk of one project: `base`, of which the people of one of `sets` have spoken, and no others. As a list page
-    takes a queryset: filtered, ordered by the index's end or its reverse, and sliced. `rows`: with what a page shows of them."""
+    """Some scans of one desk of one project: `base`, of which the people of one of `sets` have spoken, and no others. A list page
+    takes it as a queryset: filtered, ordered by the index's end or its reverse, and sliced. `rows`: with what a page shows of
+    them."""
 
     project: int
     base: QuerySet[Image]

@@ -30,7 +30,7 @@ def _union(walks: Sequence[QuerySet[Any, Any]], ordering: Sequence[str], n: int)
     statements, values = [], []
     for number, walk in enumerate(walks):
         select, given = walk.query.sql_with_params()
-        statements.append(f"SELECT * FROM ({select}) walk{number}")
+        statements.append(f"SELECT * FROM ({select}) walk{number}")  # noqa: S608 -- Django's own, values apart
         values += given
     statement = f"{' UNION ALL '.join(statements)} ORDER BY {', '.join(ordering)} LIMIT {int(n)}"
     with connection.cursor() as cursor:
