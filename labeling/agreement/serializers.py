@@ -44,8 +44,8 @@ class OwnAgreementSerializer(serializers.Serializer[measuring.Own]):
 
 
 class AgreementSerializer(serializers.Serializer[measuring.Agreement]):
-    """`percent`: agreeing pairs of reads; `repeats`: with oneself, on scans given again; `gold`: with known labels. `sampled`: there
-    are more reads, and the newest were measured."""
+    """`percent`: agreeing pairs of reads; `repeats`: with oneself, on scans given again; `gold`: with known labels. `sampled`:
+    there may be more reads, of which the newest were measured."""
 
     weights = serializers.CharField()
     scans = serializers.IntegerField()

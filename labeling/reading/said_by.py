@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Label, Read, Reference, SaidBy
 from labeling.reading.states import State
@@ -91,3 +93,20 @@ def wrong(images: Sequence[Image]) -> dict[int, str]:
         if key != image.said_by:
             found[image.pk] = key
     return found
+
+
+def mend(image: Image) -> bool:
+    """Write what `said_by` should be, unless the scan has changed since it was loaded: then that has written it."""
+    with transaction.atomic():
+        held = Image.objects.select_for_update().filter(pk=image.pk, version=image.version)
+        if not held.values_list("pk", flat=True):
+            return False
+        scan = Image.objects.select_related("reference__label").get(pk=image.pk)
+        key = wrong([scan]).get(scan.pk)
+        if key is None:
+            return False
+        if key != NOBODY:
+            reads = int(key.split(",")[0] or 0)
+            SaidBy.objects.get_or_create(project_id=scan.project_id, key=key, defaults={"reads": reads})
+        Image.objects.filter(pk=scan.pk).update(said_by=key)
+        return True
