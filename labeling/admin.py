@@ -78,6 +78,12 @@ class QueueScoreAdmin(ReadOnlyAdmin):
     list_select_related = ("image",)
 
 
+@admin.register(models.SaidBy)
+class SaidByAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "key", "reads")
+    list_select_related = ("project",)
+
+
 @admin.register(models.GroupSide)
 class GroupSideAdmin(ReadOnlyAdmin):
     list_display = ("id", "project", "group", "side")

@@ -1,12 +1,14 @@
 """Filters of this app's lists. What does not exist, or is not visible, gives an empty list."""
 
+from typing import Any
+
 import django_filters
 from django.db.models import Q, QuerySet
 
 from images.models import SCAN_PREFIX
 from labeling.models import Export, Import, Label, ResumableUpload, Review, Snapshot
 from mediscan_site.core.http.filters import CodeFilter
-from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.models import User, WorkStatus
 
 
 class ImportFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
@@ -28,11 +30,21 @@ class ExportFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields: list[str] = []
 
 
+class PersonFilter(django_filters.CharFilter):  # type: ignore[misc]
+    """By user name. Who that is is asked first: rows are then found by an index of their own table."""
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        person = User.objects.filter(username=value).values_list("pk", flat=True).first()
+        return qs.none() if person is None else qs.filter(**{self.field_name: person})
+
+
 class LabelFilter(django_filters.FilterSet):  # type: ignore[misc]
     image = CodeFilter(prefix=SCAN_PREFIX)
-    project = CodeFilter(field_name="image__project")
+    project = CodeFilter()
     source = django_filters.ChoiceFilter(choices=Label.Source.choices)
-    annotator = django_filters.CharFilter(field_name="reader__username")
+    annotator = PersonFilter(field_name="reader")
 
     class Meta:
         model = Label
@@ -41,9 +53,9 @@ class LabelFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 class ReviewFilter(django_filters.FilterSet):  # type: ignore[misc]
     image = CodeFilter(prefix=SCAN_PREFIX)
-    project = CodeFilter(field_name="image__project")
+    project = CodeFilter()
     status = django_filters.ChoiceFilter(choices=Review.Status.choices)
-    reviewer = django_filters.CharFilter(field_name="reviewer__username")
+    reviewer = PersonFilter(field_name="reviewer")
 
     class Meta:
         model = Review

@@ -2,9 +2,10 @@
 others say of a scan: that stays covered from whoever may still have to say something of it themselves (`covered`)."""
 
 from datetime import timedelta
+from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import LessThan
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from mediscan_site.core.policies import is_admin
 
 __all__ = [
     "covered",
-    "enough_read",
+    "erased",
     "open_to_reading",
     "require",
     "require_class",
@@ -33,6 +34,7 @@ __all__ = [
     "visible_uploads",
 ]
 
+Row = TypeVar("Row", Label, Review)
 
 # What only measures a reader: a scan they have read is given again, or one whose label is known. Looks like any other scan for
 # so long, on the desk and on the way back to it; what the reader says of it later is said of its label.
@@ -49,16 +51,34 @@ def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
 
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
-    rows = Label.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
     # Of a scan that is given again not even what the reader said before: it would tell that it is one.
     later = Q(created_at__gt=timezone.now() - HELD) & Q(created_at__gt=OuterRef("annotation_date"))
     given = Read.objects.filter(later, image=OuterRef("image"), reader=user.pk or 0, kind__in=HIDDEN)
-    return rows.filter(Q(reader=user.pk) & ~Exists(given) | ~covered(user, "image__"))
+    rows = _of_visible_projects(Label.objects.all(), user)
+    return rows.filter(~erased(), Q(reader=user.pk) & ~Exists(given) | ~_covered_scan(user))
 
 
 def visible_reviews(user: User | AnonymousUser) -> QuerySet[Review]:
-    rows = Review.objects.filter(image__erased_at__isnull=True, image__project__in=visible_projects(user))
-    return rows.filter(Q(reviewer=user.pk) | ~covered(user, "image__"))
+    rows = _of_visible_projects(Review.objects.all(), user)
+    return rows.filter(~erased(), Q(reviewer=user.pk) | ~_covered_scan(user))
+
+
+def _of_visible_projects(rows: "QuerySet[Row]", user: User | AnonymousUser) -> "QuerySet[Row]":
+    """Their keys are fetched first, as for scans (`visible_scans`)."""
+    if is_admin(user):
+        return rows
+    projects = list(visible_projects(user).values_list("pk", flat=True))
+    return rows.filter(project=projects[0]) if len(projects) == 1 else rows.filter(project__in=projects)
+
+
+def erased() -> Exists:
+    """Of a row about a scan: whether the scan is erased. As a condition of its own that joins nothing: whoever asks for rows in
+    their order gets them from their own table."""
+    return Exists(Image.objects.filter(pk=OuterRef("image"), erased_at__isnull=False))
+
+
+def _covered_scan(user: User | AnonymousUser) -> Exists:
+    return Exists(Image.objects.filter(covered(user), pk=OuterRef("image")))
 
 
 def open_to_reading(path: str = "") -> Q:
@@ -67,27 +87,20 @@ def open_to_reading(path: str = "") -> Q:
     return unlabelled | Q(**{f"{path}approval_status": ApprovalStatus.REJECTED})
 
 
-def enough_read() -> QuerySet[Read, int]:
-    """The keys of scans of which as many reads stand open as their project wants now."""
-    counted = Read.objects.filter(active=True).values("image").annotate(reads=Count("pk"))
-    return counted.filter(reads__gte=F("image__project__reads_wanted")).values_list("image", flat=True)
-
-
 def covered(user: User | AnonymousUser, path: str = "") -> Q:
     """The scans of which this user does not see what others said (nor the scan's label, which then looks as if there were none):
     those that still want readers in a project of several, gold scans that they have not read, and for a day what they were given
     only to be measured by. Administrators, and who manages the project, see the first two."""
     given = Read.objects.filter(reader=user.pk or 0, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
-    # Scan by scan, not as lists of keys: those SQLite and MySQL make anew for each query, from whichever table they like.
-    here = OuterRef(f"{path}pk")
-    held = Q(Exists(given.filter(image=here)))
+    held = Q(**{f"{path}pk__in": given.values("image")})
     if is_admin(user) or not user.is_authenticated:
         return held
     wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
-    open_reads = Read.objects.filter(image=here, active=True).order_by()
+    # By each row, not as a list of keys, which a page of scans would make anew.
+    open_reads = Read.objects.filter(image=OuterRef(f"{path}pk"), active=True).order_by()
     number = open_reads.annotate(number=Func(F("pk"), function="COUNT")).values("number")
     wanting &= Q(LessThan(Subquery(number, output_field=IntegerField()), F(f"{path}project__reads_wanted")))
-    gold = Q(Exists(gold_unread(user).filter(image=here)))
+    gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
 
@@ -102,11 +115,8 @@ def gold_unread(user: User) -> QuerySet[GoldScan]:
     """Gold scans of which this user has said nothing yet, neither as reader nor as reviewer."""
     own = Label.objects.filter(image=OuterRef("pk"), reader=user)
     decided = Review.objects.filter(image=OuterRef("pk"), reviewer=user)
-    # Not by a join: gold scans are few, and a planner may begin at all that are approved.
-    standing = Image.objects.filter(
-        pk=OuterRef("image"), approval_status=ApprovalStatus.APPROVED, erased_at__isnull=True
-    )
-    return GoldScan.objects.filter(Exists(standing)).exclude(Exists(own)).exclude(Exists(decided))
+    standing = GoldScan.objects.filter(image__approval_status=ApprovalStatus.APPROVED, image__erased_at__isnull=True)
+    return standing.exclude(Exists(own)).exclude(Exists(decided))
 
 
 @covering.register
@@ -117,7 +127,7 @@ def covers(user: User | AnonymousUser, path: str) -> Q:
 @covering.register_use
 def anything_is_covered(user: User | AnonymousUser) -> bool:
     """One look whether any project has what could be covered."""
-    gold = Exists(GoldScan.objects.all())
+    gold = Exists(GoldScan.objects.filter(project=OuterRef("pk")))
     return Project.objects.filter(Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | gold).exists()
 
 

@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """Each filter of the list of scans, and each of its orders, has an index that begins with the project; and so have the parts
     of file names."""
 
-    dependencies = [("images", "0015_pixels")]
+    dependencies = [("images", "0016_counts")]
 
     operations = [
         migrations.CreateModel(

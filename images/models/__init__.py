@@ -21,6 +21,7 @@ from images.models.projects import (
 from images.models.scans import (
     SCAN_PREFIX,
     ApprovalStatus,
+    Desk,
     Hold,
     Image,
     LabelStatus,
@@ -51,6 +52,7 @@ __all__ = [
     "ActivityTotal",
     "ApprovalStatus",
     "Deidentification",
+    "Desk",
     "FrameChoice",
     "FrameSource",
     "GuideExample",

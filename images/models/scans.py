@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
 from images.decoding.ages import OLDEST_BELIEVED
@@ -40,11 +41,29 @@ class ApprovalStatus(models.TextChoices):
     MODIFIED = "modified"
 
 
+class Desk(models.TextChoices):
+    """Where a scan waits for a person: `label`, for somebody to read it (it has no label, or its label was rejected), or
+    `review`, for somebody to decide about its label."""
+
+    NOWHERE = ""
+    LABEL = "label"
+    REVIEW = "review"
+
+
 class Hold(models.TextChoices):
     """Why a scan is held back until a person has looked at it: it may show who the patient is."""
 
     BURNED_IN = "burned_in_annotation"
     TEXT = "text_like_border"
+
+
+# Nothing waits that is erased or held back.
+_DESK: Final = Case(
+    When(Q(erased_at__isnull=False) | ~Q(hold=""), then=Value(Desk.NOWHERE.value)),
+    When(Q(label_status=LabelStatus.UNLABELED) | Q(approval_status="rejected"), then=Value(Desk.LABEL.value)),
+    When(approval_status__in=("pending", "modified"), then=Value(Desk.REVIEW.value)),
+    default=Value(Desk.NOWHERE.value),
+)
 
 
 class Image(models.Model):
@@ -96,6 +115,10 @@ class Image(models.Model):
     version = models.PositiveIntegerField(default=1)
     updated_at = models.DateTimeField(default=timezone.now)
     erased_at = models.DateTimeField(null=True, blank=True)
+    # A Desk. The database makes it from the columns above: whoever writes those has written it.
+    desk = models.GeneratedField(expression=_DESK, output_field=models.CharField(max_length=8), db_persist=True)
+    # Who has spoken of it where it waits, as `labeling.models.SaidBy` writes it: none of them is asked again. Empty: nobody.
+    said_by = models.CharField(max_length=128, blank=True, default="")
 
     class Meta:
         constraints = [
@@ -127,6 +150,11 @@ class Image(models.Model):
             models.Index(fields=["project", "instance"], name="scan_by_instance"),
             models.Index(fields=["project", "updated_at", "id"], name="scan_by_update"),
             models.Index(fields=["compared_at", "project"], name="scan_by_comparison"),
+            # Queues: those of whom the same people spoke, in the order in which they came.
+            models.Index(fields=["project", "desk", "said_by", "upload_date", "id"], name="scan_by_desk"),
+            models.Index(
+                fields=["project", "desk", "label_class", "said_by", "upload_date", "id"], name="scan_by_desk_class"
+            ),
         ]
 
     # Of a scan that has just come in: what a person should look at (`images.services.exams.Remark`). Not kept as such.

@@ -3,6 +3,7 @@ over scans, so that a draw is one matrix product."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -70,9 +71,9 @@ def drawn(sums: Floats, clusters: Sequence[str], statistic: Callable[[Floats], F
     groups = int(index.max()) + 1
     parts = np.zeros((groups, sums.shape[1]))
     np.add.at(parts, index, sums)
-    random, found = np.random.default_rng(SEED), []
-    for _ in range(DRAWS // AT_ONCE):
-        found.append(statistic(_times(random, groups) @ parts))
+    times, found = _times(groups), []
+    for start in range(0, DRAWS, AT_ONCE):
+        found.append(statistic(times[start : start + AT_ONCE].astype(np.float64) @ parts))
     values = np.concatenate(found)
     defined = values[np.isfinite(values)]
     if len(defined) < 0.9 * DRAWS:
@@ -81,7 +82,15 @@ def drawn(sums: Floats, clusters: Sequence[str], statistic: Callable[[Floats], F
     return float(low), float(high)
 
 
-def _times(random: np.random.Generator, groups: int) -> npt.NDArray[np.float64]:
-    """How often each group was drawn, in each of AT_ONCE draws."""
-    picked = random.integers(0, groups, size=(AT_ONCE, groups)) + np.arange(AT_ONCE)[:, None] * groups
-    return np.bincount(picked.ravel(), minlength=AT_ONCE * groups).reshape(AT_ONCE, groups).astype(np.float64)
+@lru_cache(maxsize=1)
+def _times(groups: int) -> npt.NDArray[np.uint8]:
+    """How often each group was drawn, in each of the draws (DRAWS, groups): the same for all figures of as many groups."""
+    random = np.random.default_rng(SEED)
+    places = np.arange(AT_ONCE)[:, None] * groups
+    found = np.empty((DRAWS, groups), dtype=np.uint8)
+    for start in range(0, DRAWS, AT_ONCE):
+        picked = random.integers(0, groups, size=(AT_ONCE, groups)) + places
+        times = np.bincount(picked.ravel(), minlength=AT_ONCE * groups).reshape(AT_ONCE, groups)
+        # None is drawn 255 times, unless there are so few that all are.
+        found[start : start + AT_ONCE] = np.minimum(times, 255)
+    return found

@@ -16,12 +16,13 @@ from labeling.agreement.figures import Pair, Scan
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.kappa import WEIGHTS
 from labeling.models import Read
+from labeling.policies import erased
 from mediscan_site.core import text
 from mediscan_site.core.models import User
 
 UNGRADABLE = "ungradable"
-# Of a project with more, the newest reads count.
-MOST = 50_000
+# Of each kind the newest reads count, on a page that is made while somebody waits: of so many the intervals are narrow.
+MOST = 5_000
 # Pairs of readers that are shown and measured, those with most scans in common.
 MOST_PAIRS = 45
 
@@ -49,6 +50,8 @@ class NamedPair:
 
 @dataclass(frozen=True)
 class Agreement:
+    """`sampled`: there may be more reads than were measured, which are the newest."""
+
     weights: str
     scans: int
     reads: int
@@ -60,6 +63,7 @@ class Agreement:
     pairs: list[NamedPair]
     repeats: list[Own]
     gold: list[Own]
+    sampled: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def measure(user: User | AnonymousUser, project: Project, weights: str = WEIGHTS
         pairs=_pairs(scans, k, weights, seen),
         repeats=seen.own(rows[Read.Kind.REPEAT]),
         gold=seen.own(rows[Read.Kind.GOLD]),
+        sampled=any(len(of_kind) == MOST for of_kind in rows.values()),
     )
 
 
@@ -108,24 +113,32 @@ def class_names(project: Project) -> dict[int | None, str]:
     return {**dict(rows), None: UNGRADABLE}
 
 
-def reads(project: Project) -> QuerySet[Read]:
-    """All that count: those that were taken back, and those said anew, do not."""
+def reads(project: Project, kind: str) -> QuerySet[Read]:
+    """All of this kind that count: those that were taken back do not."""
     counting = Q(active=True) | Q(against__isnull=False)
-    rows = Read.objects.filter(counting, image__project=project, image__erased_at__isnull=True, label__isnull=False)
-    return rows.exclude(kind=Read.Kind.REPLACED)
+    return Read.objects.filter(counting, ~erased(), project=project, kind=kind, label__isnull=False)
 
 
 def said(project: Project, names: dict[int | None, str]) -> dict[str, list[Said]]:
-    """By kind. What a gold scan is measured by is the label it has now, while that is approved."""
+    """By kind, the newest first, no more than MOST of each; those said anew do not count. What a gold scan is measured by is the
+    label it has now, while that is approved."""
     place = {key: number for number, key in enumerate(names)}
-    found: dict[str, list[Said]] = {str(kind): [] for kind in Read.Kind}
-    columns = ("kind", "image", "image__patient", "label__round", "reader", "label__label_class")
+    kinds = [str(kind) for kind in Read.Kind if kind != Read.Kind.REPLACED]
+    return {kind: _said(project, kind, place) for kind in kinds}
+
+
+def _said(project: Project, kind: str, place: dict[int | None, int]) -> list[Said]:
+    # Which ones, by themselves: in the order of an index.
+    newest = list(reads(project, kind).order_by("-pk").values_list("pk", flat=True)[:MOST])
+    columns = ("image", "image__patient", "label__round", "reader", "label__label_class")
     against = ("against__label_class", "image__label_class")
-    rows = reads(project).order_by("-pk").values_list(*columns, *against)[:MOST]
-    for kind, image, patient, number, reader, label_class, before, now in rows:
+    found = []
+    for image, patient, number, reader, label_class, before, now in (
+        Read.objects.filter(pk__in=newest).order_by("-pk").values_list(*columns, *against)
+    ):
         cluster = f"patient:{patient}" if patient else f"scan:{image}"
         known = place.get(now if kind == Read.Kind.GOLD else before)
-        found[kind].append(Said(image, cluster, number, reader, place[label_class], known))
+        found.append(Said(image, cluster, number, reader, place[label_class], known))
     return found
 
 

@@ -5,20 +5,20 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q
 
 from images.models import ApprovalStatus, Project
 from images.policies import can
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
-from labeling.policies import taken_back
+from labeling.policies import erased, taken_back
 from mediscan_site.core.models import User
 
 
 @dataclass
 class Reader:
-    """`labels`: what they said of scans as a doctor, in all; `median_seconds`: of those that came from a queue.
+    """`labels`: what they said of scans as a doctor; `median_seconds`: of those that came from a queue. All numbers are of the
+    newest MOST labels, reads and reviews of the project (of a reader who asks for themselves: of their newest labels).
 
     reference: of the scans with an approved label, whether their newest word is that label. rejected, modified: decisions of
     others about their labels, of `reviewed` ones."""
@@ -56,18 +56,19 @@ def of_project(user: User | AnonymousUser, project: Project) -> list[Reader]:
 
 
 def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
-    rows = Label.objects.filter(image__project=project, image__erased_at__isnull=True, source=Label.Source.DOCTOR)
-    rows = rows.exclude(taken_back())
+    rows = Label.objects.filter(~erased(), project=project, source=Label.Source.DOCTOR).exclude(taken_back())
     rows = rows.filter(reader__isnull=False) if only is None else rows.filter(reader=only)
+    # Which ones, by themselves: in the order of an index.
+    chosen = list(rows.order_by("-pk").values_list("pk", flat=True)[:MOST])
     columns = ("reader", "image", "image__patient", "seconds", "label_class", "read__kind")
     now = ("image__approval_status", "image__label_class")
     seconds: dict[int, list[int]] = defaultdict(list)
     measured: dict[int, list[tuple[bool, str]]] = defaultdict(list)
     newest: set[tuple[int, int]] = set()
     found: dict[int, Reader] = {}
-    for reader, image, patient, spent, said_class, kind, approval, known in rows.order_by("-pk").values_list(
-        *columns, *now
-    )[:MOST]:
+    for reader, image, patient, spent, said_class, kind, approval, known in (
+        Label.objects.filter(pk__in=chosen).order_by("-pk").values_list(*columns, *now)
+    ):
         entry = found.setdefault(reader, Reader(""))
         entry.labels += 1
         if spent is not None:
@@ -91,17 +92,10 @@ def _share(measured: list[tuple[bool, str]]) -> Figure:
 
 
 def _add_reviews(project: Project, found: dict[int, Reader]) -> None:
-    rows = Review.objects.filter(image__project=project, label__reader__in=list(found), image__erased_at__isnull=True)
-    counted = (
-        rows.filter(decision__undone__isnull=True)
-        .order_by()
-        .values("label__reader")
-        .annotate(
-            reviewed=Count("pk"),
-            rejected=Count("pk", filter=Q(status=Review.Status.REJECTED)),
-            modified=Count("pk", filter=Q(status=Review.Status.MODIFIED)),
-        )
-    )
-    for row in counted:
-        entry = found[row["label__reader"]]
-        entry.reviewed, entry.rejected, entry.modified = row["reviewed"], row["rejected"], row["modified"]
+    standing = Review.objects.filter(~erased(), project=project, decision__undone__isnull=True)
+    newest = list(standing.order_by("-pk").values_list("pk", flat=True)[:MOST])
+    for reader, status in Review.objects.filter(pk__in=newest).values_list("label__reader", "status"):
+        if (entry := found.get(reader)) is not None:
+            entry.reviewed += 1
+            entry.rejected += status == Review.Status.REJECTED
+            entry.modified += status == Review.Status.MODIFIED

@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 
 from images.models import Image, Project
 from labeling.models import GoldScan, Lease, Read
-from labeling.reading.queue import waiting
+from labeling.reading.queue import queue_of
+from labeling.reading.walk import Walk
 from mediscan_site.core.models import User
 
 
@@ -20,9 +21,9 @@ class Disagreement:
     reads: list[Read]
 
 
-def disagreements(user: User, project: Project) -> QuerySet[Image]:
+def disagreements(user: User, project: Project) -> Walk:
     """The scans that this user may settle."""
-    return waiting(user=user, project=project, task=Lease.Task.ADJUDICATE)
+    return queue_of(user=user, project=project, task=Lease.Task.ADJUDICATE).walk()
 
 
 def opinions(images: Sequence[Image]) -> list[Disagreement]:
@@ -36,5 +37,5 @@ def opinions(images: Sequence[Image]) -> list[Disagreement]:
 
 
 def gold_scans(project: Project) -> QuerySet[GoldScan]:
-    rows = GoldScan.objects.filter(image__project=project, image__erased_at__isnull=True)
+    rows = GoldScan.objects.filter(project=project, image__erased_at__isnull=True)
     return rows.select_related("image__label_class", "marked_by")

@@ -44,7 +44,8 @@ class OwnAgreementSerializer(serializers.Serializer[measuring.Own]):
 
 
 class AgreementSerializer(serializers.Serializer[measuring.Agreement]):
-    """`percent`: agreeing pairs of reads; `repeats`: with oneself, on scans given again; `gold`: with known labels."""
+    """`percent`: agreeing pairs of reads; `repeats`: with oneself, on scans given again; `gold`: with known labels. `sampled`:
+    there may be more reads, of which the newest were measured."""
 
     weights = serializers.CharField()
     scans = serializers.IntegerField()
@@ -57,6 +58,7 @@ class AgreementSerializer(serializers.Serializer[measuring.Agreement]):
     pairs = PairAgreementSerializer(many=True)
     repeats = OwnAgreementSerializer(many=True)
     gold = OwnAgreementSerializer(many=True)
+    sampled = serializers.BooleanField()
 
 
 class ReaderSerializer(serializers.Serializer[readers.Reader]):

@@ -74,6 +74,7 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "project": project,
         "found": measuring.measure(request.user, project, weights),
+        "most": measuring.MOST,
         "manages": can(request.user, "manage_project", project),
     }
     return respond(request, "labeling/agreement.html", context)
@@ -85,6 +86,7 @@ def reader_list(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "project": project,
         "readers": readers.of_project(request.user, project),
+        "most": measuring.MOST,
         "manages": can(request.user, "manage_project", project),
     }
     return respond(request, "labeling/readers.html", context)

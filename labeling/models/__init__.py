@@ -2,7 +2,17 @@
 
 from labeling.models.datasets import Export, Grouping, GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.models.intake import Import, ImportFile, ResumableUpload, UploadPart, WatchedFile
-from labeling.models.reading import Decision, KeptLabel, Label, LabelDoubt, Lease, QueueScore, Reference, Review
+from labeling.models.reading import (
+    Decision,
+    KeptLabel,
+    Label,
+    LabelDoubt,
+    Lease,
+    QueueScore,
+    Reference,
+    Review,
+    SaidBy,
+)
 from labeling.models.reads import GoldScan, Read
 
 __all__ = [
@@ -22,6 +32,7 @@ __all__ = [
     "Reference",
     "ResumableUpload",
     "Review",
+    "SaidBy",
     "Snapshot",
     "SnapshotLeftOut",
     "SnapshotMember",

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from images.models import ApprovalStatus, Image, ProjectClass
+from images.models import ApprovalStatus, Image, Project, ProjectClass
+from labeling.models.places import ProjectOfImage
 
 
 class Label(models.Model):
@@ -18,6 +19,7 @@ class Label(models.Model):
         ADJUDICATION = "adjudication"
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="labels")
+    project = ProjectOfImage()
     label_class = models.ForeignKey(ProjectClass, null=True, on_delete=models.PROTECT, related_name="+")
     ungradable_reason = models.CharField(max_length=200, blank=True)
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -32,7 +34,14 @@ class Label(models.Model):
     seconds = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["image", "id"], name="label_by_image")]
+        indexes = [
+            models.Index(fields=["image", "id"], name="label_by_image"),
+            models.Index(fields=["project", "id"], name="label_by_project"),
+            models.Index(fields=["project", "annotation_date", "id"], name="label_by_date"),
+            models.Index(fields=["project", "source", "id"], name="label_by_source"),
+            models.Index(fields=["reader", "project", "id"], name="label_by_reader"),
+            models.Index(fields=["reader", "id"], name="label_of_reader"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="label_is_class_or_ungradable",
@@ -77,6 +86,7 @@ class Review(models.Model):
         MODIFIED = "modified"
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="reviews")
+    project = ProjectOfImage()
     label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="reviews")
     status = models.CharField(max_length=16, choices=Status)
     new_label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="+")
@@ -87,6 +97,13 @@ class Review(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "scan_version"], name="one_decision_per_version")]
+        indexes = [
+            models.Index(fields=["project", "id"], name="review_by_project"),
+            models.Index(fields=["project", "created_at", "id"], name="review_by_date"),
+            models.Index(fields=["project", "status", "id"], name="review_by_status"),
+            models.Index(fields=["reviewer", "project", "id"], name="review_by_reviewer"),
+            models.Index(fields=["reviewer", "id"], name="review_of_reviewer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} {self.label_id}"
@@ -152,13 +169,20 @@ class LabelDoubt(models.Model):
     looks at it again."""
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="label_doubt")
+    project = ProjectOfImage()
     given = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
     suggested = models.ForeignKey(ProjectClass, on_delete=models.CASCADE, related_name="+")
     # Out-of-fold probabilities of the two classes.
     given_probability = models.FloatField()
-    suggested_probability = models.FloatField(db_index=True)
+    suggested_probability = models.FloatField()
     source = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "suggested_probability", "image"], name="doubt_by_probability"),
+            models.Index(fields=["project", "created_at", "image"], name="doubt_by_date"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.given_id} or {self.suggested_id}?"
@@ -181,10 +205,35 @@ class KeptLabel(models.Model):
 
 
 class QueueScore(models.Model):
-    """How much a label of this scan would teach the model (higher first). Written after each training run."""
+    """How much a label of this scan would teach the model (higher first). Written after each training run, of a few hundred scans
+    (`MOST` of a project)."""
+
+    MOST = 500
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="queue_score")
-    score = models.FloatField(db_index=True)
+    project = ProjectOfImage()
+    score = models.FloatField()
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "score", "image"], name="score_by_project")]
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.score:.3f}"
+
+
+class SaidBy(models.Model):
+    """A set of people who have spoken of some scan of a project, as the scan's column `said_by` names it: each set once, never
+    removed. A queue asks for each set that the reader is not in, one after the other: a scan that they may take is found without
+    a look at those that they may not, however many these are."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # `,7,12,`: keys of accounts, in order, with a comma on both sides of each; before it, of open reads, how many: `2,7,12,`.
+    key = models.CharField(max_length=128)
+    # Reads that stand open; 0: the people are those of its label.
+    reads = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="said_by_once")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 
 from images.models import Image
+from labeling.models.places import ProjectOfImage
 from labeling.models.reading import Label
 
 
@@ -23,6 +24,7 @@ class Read(models.Model):
         REPLACED = "replaced"
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="reads")
+    project = ProjectOfImage()
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=12, choices=Kind)
     # Null: handed out, not yet read.
@@ -45,6 +47,7 @@ class Read(models.Model):
         ]
         indexes = [
             models.Index(fields=["active", "image"], name="read_open"),
+            models.Index(fields=["project", "kind", "id"], name="read_by_project"),
             models.Index(fields=["reader", "kind"], name="read_by_reader"),
         ]
 
@@ -56,8 +59,12 @@ class GoldScan(models.Model):
     """A scan whose approved label is known well enough to measure readers by."""
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="gold")
+    project = ProjectOfImage()
     marked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     marked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "marked_at", "image"], name="gold_by_date")]
 
     def __str__(self) -> str:
         return f"gold {self.image_id}"

@@ -1,13 +1,14 @@
 """Reads that only measure a reader, unannounced: a scan they have read is given again, and gold scans. Desk and
 API show such a scan like any other; what is said of it changes no label."""
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, Project
@@ -107,17 +108,17 @@ def handed_out(user: User | AnonymousUser) -> QuerySet[Read]:
 
 def lapsed(user: User, project: Project) -> list[int]:
     """Scans that were handed out and are no longer on the desk: they come first, or nobody would ever be done."""
-    free = handed_out(user).filter(image__project=project, image__erased_at__isnull=True, image__hold="")
+    free = handed_out(user).filter(project=project, image__erased_at__isnull=True, image__hold="")
     live = Lease.objects.filter(holder=user, task=Lease.Task.LABEL, expires_at__gt=timezone.now())
     return list(free.exclude(image__in=live.values("image")).values_list("image", flat=True))
 
 
 def hand_out(user: User, project: Project) -> list[int]:
     """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
-    said = Label.objects.filter(reader=user, image__project=project, source=Label.Source.DOCTOR)
+    said = Label.objects.filter(reader=user, project=project, source=Label.Source.DOCTOR)
     own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
     pick = _due_repeat(user, project, own) if project.repeats_share else None
-    if pick is None and GoldScan.objects.filter(image__project=project).exists():
+    if pick is None and GoldScan.objects.filter(project=project).exists():
         pick = _due_gold(user, project, own)
     if pick is None or not chance():
         return []
@@ -131,25 +132,34 @@ def hand_out(user: User, project: Project) -> list[int]:
 
 
 def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
-    given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, image__project=project)
-    if int(own.count() * project.repeats_share) <= given.count():
+    given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, project=project)
+    if not _is_due(own, given, project.repeats_share):
         return None
-    free = Q(image__erased_at__isnull=True, image__hold="")
-    lying = list(own.order_by("-pk").values_list("pk", flat=True)[OTHERS_BETWEEN : OTHERS_BETWEEN + REACH])
-    newer = set(own.order_by("-pk").values_list("image", flat=True)[:OTHERS_BETWEEN])
-    rows = own.filter(free, pk__in=lying).exclude(image__in=newer).exclude(image__in=given.values("image"))
-    label = _one_of(list(rows.order_by("pk")))
+    newest = own.order_by("-pk").values_list("pk", "image")
+    newer = {image for _, image in newest[:OTHERS_BETWEEN]}
+    lying = {pk: image for pk, image in newest[OTHERS_BETWEEN : OTHERS_BETWEEN + REACH] if image not in newer}
+    before = set(given.filter(image__in=lying.values()).values_list("image", flat=True))
+    rows = Label.objects.filter(pk__in=[pk for pk, image in lying.items() if image not in before])
+    label = _one_of(list(rows.filter(image__erased_at__isnull=True, image__hold="").order_by("pk")))
     return Read(image_id=label.image_id, reader=user, kind=Read.Kind.REPEAT, against=label) if label else None
 
 
 def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None:
-    given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, image__project=project)
-    if int(own.count() * GOLD_SHARE) <= given.count() or can(user, "manage_project", project):
+    given = Read.objects.filter(reader=user, kind=Read.Kind.GOLD, project=project)
+    if not _is_due(own, given, GOLD_SHARE) or can(user, "manage_project", project):
         return None
-    gold = gold_unread(user).filter(image__project=project, image__hold="")
-    gold = gold.exclude(image__in=given.values("image"))
+    gold = gold_unread(user).filter(project=project, image__hold="")
+    gold = gold.exclude(Exists(given.filter(image=OuterRef("image"))))
     scan = _one_of(list(gold.order_by("pk")[:REACH]))
     return Read(image_id=scan.pk, reader=user, kind=Read.Kind.GOLD) if scan else None
+
+
+def _is_due(own: QuerySet[Label], given: QuerySet[Read], share: float) -> bool:
+    """Whether as many labels as the share wants lie behind the last one that was given: no more of them are looked at."""
+    wanted = math.ceil(1 / share - 1e-9)
+    past = next(iter(own.order_by("-pk").values_list("annotation_date", flat=True)[wanted - 1 : wanted]), None)
+    last = given.order_by("-pk").values_list("created_at", flat=True).first()
+    return past is not None and (last is None or past > last)
 
 
 def _one_of(rows: Sequence[T]) -> T | None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, ProjectClass
 from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.reading.said_by import is_open, noted, spoken_of
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
@@ -115,6 +116,10 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
     """Move the scan, with its columns and its pointer on `label` (saved here when new), or lose the race."""
     image = current.image
     columns = _columns(state, label.label_class if label else None, label.reader if label else None)
+    if is_open(state):
+        # Its readers are counted: none may come in between.
+        hold(current)
+    columns["said_by"] = spoken_of(image, state, label)
     rows = Image.objects.filter(pk=image.pk, version=image.version, erased_at__isnull=True)
     if not rows.update(version=F("version") + 1, **columns):
         raise Lost
@@ -170,8 +175,10 @@ def write_fresh(pairs: Sequence[tuple[Image, ProjectClass]], state: State, reade
     images: dict[ProjectClass, list[Image]] = defaultdict(list)
     for image, label_class in pairs:
         images[label_class].append(image)
+    people = {reader.pk, token_maker()} - {None}
     for label_class, group in images.items():
-        columns = _columns(state, label_class, reader)
+        said_by = noted(label_class.project_id, people, 0)
+        columns = _columns(state, label_class, reader) | {"said_by": said_by}
         Image.objects.filter(pk__in=[image.pk for image in group]).update(version=F("version") + 1, **columns)
         for image in group:
             _show(image, columns)

@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from images.selectors import scans
 from labeling.models import Label, Lease, Read, Reference, Review
-from labeling.policies import visible_labels
+from labeling.policies import erased, visible_labels
 from labeling.reading import again
-from labeling.reading.queue import MAX_N, ORDERS, claim_scans, lease_again, release_scans, waiting
+from labeling.reading.queue import MAX_N, ORDERS, Queue, claim_scans, lease_again, queue_of, release_scans
 from labeling.reading.rows import LEASE
 from labeling.reading.selectors import held_leases
 from labeling.reading.undo import undo_last
@@ -65,20 +65,22 @@ def open_desk(request: HttpRequest, project: Project, task: str, order: str, fir
     """The reader's scans of this task, filled up from the queue. A skipped one stays hidden from them as long as a lease lasts.
     `first`: the scan to begin with, if the reader holds it."""
     skipped = _skipped(request, project)
-    held = _held(request, project, task, skipped)
+    queue = queue_of(user=caller(request), project=project, task=task)
+    held = _held(request, queue, skipped)
     if len(held) < READY:
         claim_scans(actor=caller(request), project=project, task=task, n=READY - len(held), order=order)
-        held = _held(request, project, task, skipped)
+        queue = queue_of(user=caller(request), project=project, task=task)
+        held = _held(request, queue, skipped)
     held.sort(key=lambda scan: scan.pk != first)
-    left = waiting(user=caller(request), project=project, task=task)[: MOST_COUNTED + 1].count()
-    return Desk(tuple(held[:READY]), left, len(skipped))
+    return Desk(tuple(held[:READY]), queue.number, len(skipped))
 
 
-def _held(request: HttpRequest, project: Project, task: str, skipped: set[int]) -> list[Image]:
-    mine = held_leases(user=caller(request), project=project, task=task)
-    open_scans = waiting(user=caller(request), project=project, task=task)
-    chosen = mine.filter(image__in=open_scans.values("pk")).exclude(image__in=skipped).order_by("pk")[: 2 * READY]
-    keys = [lease.image_id for lease in chosen]
+def _held(request: HttpRequest, queue: Queue, skipped: set[int]) -> list[Image]:
+    """The scans of the reader's leases, longest held first, that still wait for them."""
+    mine = held_leases(user=caller(request), project=queue.project, task=queue.task).exclude(image__in=skipped)
+    leased = list(mine.order_by("pk").values_list("image_id", flat=True))
+    still = set(queue.waiting.filter(pk__in=leased).values_list("pk", flat=True))
+    keys = [key for key in leased if key in still][: 2 * READY]
     rows = scans(request.user).in_bulk(keys)
     return [rows[key] for key in keys if key in rows]
 
@@ -115,7 +117,7 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
 def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
     """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
     work. Of a scan that was labelled again only the last one is met."""
-    mine = Label.objects.filter(reader=caller(request), image__project=project, image__erased_at__isnull=True)
+    mine = Label.objects.filter(~erased(), reader=caller(request), project=project)
     # One read of several counts while the scan is read; what only measures the reader looks the same.
     rows = (
         Reference.objects.filter(label=OuterRef("pk")),

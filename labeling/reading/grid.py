@@ -13,16 +13,18 @@ from images.services.many import Done
 from labeling.forms import active_classes
 from labeling.models import Lease
 from labeling.reading.forms import REASONS
-from labeling.reading.queue import claim_batch, waiting
+from labeling.reading.queue import claim_batch, queue_of
 from labeling.reading.selectors import held_leases
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.pages import MOST_COUNTED, bounded_count
 
 PAGE: Final = 60
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`until`: to when the scans are the reader's. `left`: what waits, with what others hold; `read`: what has a label."""
+    """`until`: to when the scans are the reader's. `left`: what waits, with what others hold; `read`: what has a label; neither
+    is counted further than to one more than MOST_COUNTED."""
 
     scans: list[Image]
     order: str
@@ -30,6 +32,11 @@ class Grid:
     left: int
     read: int
     undoable: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether both were counted to their end: else nobody can say what share is done."""
+        return max(self.left, self.read) <= MOST_COUNTED
 
     @property
     def all(self) -> int:
@@ -43,10 +50,14 @@ def open_grid(request: HttpRequest, project: Project, order: str) -> Grid:
     rows = [found[key] for key in keys if key in found]
     held = held_leases(user=user, project=project, task=Lease.Task.LABEL)
     until = max(held.values_list("expires_at", flat=True), default=timezone.now())
-    free = Image.objects.filter(project=project, erased_at__isnull=True, hold="")
-    left = waiting(user=user, project=project, task=Lease.Task.LABEL).count()
-    read = free.filter(label_status=LabelStatus.LABELED).exclude(approval_status=ApprovalStatus.REJECTED).count()
-    return Grid(rows, order, until, left, read, len(_kept(request, project)))
+    left = queue_of(user=user, project=project, task=Lease.Task.LABEL).number
+    return Grid(rows, order, until, left, _read(project), len(_kept(request, project)))
+
+
+def _read(project: Project) -> int:
+    """Scans that have a label, counted no further than to one more than MOST_COUNTED."""
+    free = Image.objects.filter(project=project, erased_at__isnull=True, hold="", label_status=LabelStatus.LABELED)
+    return bounded_count(free.exclude(approval_status=ApprovalStatus.REJECTED))
 
 
 def words(project: Project) -> dict[str, Any]:

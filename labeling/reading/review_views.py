@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -17,7 +18,7 @@ from labeling.models import Lease, Review
 from labeling.reading import desk, reviews
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
 from labeling.reading.label_views import not_saved, skipped, taken_back
-from labeling.reading.queue import waiting
+from labeling.reading.queue import queue_of
 from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
@@ -96,13 +97,17 @@ def review_many(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         _decide_many(request, project)
         return redirect(request.get_full_path())
-    open_scans = waiting(user=caller(request), project=project, task=Lease.Task.REVIEW)
-    rows, asked = scans(request.user).filter(pk__in=open_scans.values("pk")), find_key(request.GET.get("label", ""))
-    if asked is not None:
-        rows = rows.filter(label_class=asked)
-    page = keyset_page(rows, ordering="upload_date", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    context = {"project": project, "page": page, "asked": asked, "total": bounded_count(rows)}
+    queue, asked = queue_of(user=caller(request), project=project, task=Lease.Task.REVIEW), _class_asked(request)
+    only = Q() if asked is None else Q(label_class=asked)
+    walk: Any = queue.walk(scans(request.user), free=only)
+    page = keyset_page(walk, ordering="upload_date", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    total = bounded_count(queue.counted.filter(only))
+    context = {"project": project, "page": page, "asked": asked, "total": total}
     return respond(request, "labeling/review_many.html", {**context, "classes": active_classes(project)})
+
+
+def _class_asked(request: HttpRequest) -> int | None:
+    return find_key(request.GET.get("label", ""))
 
 
 def _decide_many(request: HttpRequest, project: Project) -> None:

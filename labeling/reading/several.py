@@ -4,21 +4,21 @@ is the approved label; when not, an adjudicator settles it.
 A read is counted, and the last one makes the label, while the scan's row is held (`change.hold`); that nobody reads twice and that
 there are never more reads than wanted the database refuses as well."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.models import ApprovalStatus, Image, LabelStatus, ProjectClass
 from labeling.models import Label, Lease, Read, Review
-from labeling.policies import enough_read, open_to_reading, require, require_class
+from labeling.policies import require, require_class
 from labeling.reading import again
 from labeling.reading.change import Current, Lost, change, hold, step, write
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
+from labeling.reading.said_by import recount
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text, tidy
 from mediscan_site.core.errors import Conflict, DomainError, Invalid
@@ -29,8 +29,7 @@ MAX_REASON = 200
 # A key pressed by mistake is noticed at once.
 SLIP = timedelta(minutes=2)
 OVER = "All have read this scan, and you could see what they said: your read can no longer be taken back."
-# How many readings a claim of an adjudicator finishes that only wait because the project wants fewer readers than before.
-AT_ONCE = 20
+# How many readings are finished in one go that only wait because the project wants fewer readers than before.
 AT_MOST = 10_000
 
 
@@ -85,7 +84,9 @@ def _read(current: Current, actor: User, values: dict[str, Any], reads: list[Rea
         Read.objects.filter(pk=mine.pk).update(active=None, kind=Read.Kind.REPLACED)
         reads.remove(mine)
     record_label(image, actor, label)
-    settle(current, actor, [*reads, _seated(image, actor, label, {read.seat for read in reads})])
+    reads.append(_seated(image, actor, label, {read.seat for read in reads}))
+    if not settle(current, actor, reads):
+        recount(image)
     return LabelOutcome(image, label, changed=True)
 
 
@@ -106,17 +107,19 @@ def _seated(image: Image, actor: User, label: Label, taken: set[int | None]) -> 
         raise Lost from None
 
 
-def settle(current: Current, actor: User, reads: Sequence[Read]) -> None:
-    """Make the label of a scan that is read to the end: where all agree. One reader alone is reviewed as ever."""
+def settle(current: Current, actor: User, reads: Sequence[Read]) -> bool:
+    """Make the label of a scan that is read to the end: where all agree. One reader alone is reviewed as ever. False where there
+    is none yet."""
     said = [read.label for read in reads if read.label is not None]
     if len(said) < current.image.project.reads_wanted or not _agree(said):
-        return
+        return False
     label = said[-1]
     action = Action.AGREE if len(said) > 1 else Action.LABEL_NEW
     write(current, step(current, action, actor=actor), label=label)
     _close(reads, label)
     details = {"label": label.pk, "reads": [read.label_id for read in reads]}
     audit.record("reads.agree", actor=actor, obj=current.image, project=current.image.project_id, details=details)
+    return True
 
 
 def _agree(said: Sequence[Label]) -> bool:
@@ -144,6 +147,7 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     if len(reads) >= current.image.project.reads_wanted:
         raise Conflict(OVER, code="reads_complete")
     Read.objects.filter(pk=mine.pk).update(active=None)
+    recount(current.image)
     details = {"label": mine.label_id}
     audit.record("reads.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details)
     return LabelOutcome(current.image, None, changed=True)
@@ -158,6 +162,7 @@ def take_back(current: Current, actor: User, label: Label) -> None:
     complete = len(open_reads(current.image)) >= current.image.project.reads_wanted
     if read is not None and read.active and (slip or not complete):
         Read.objects.filter(pk=read.pk).update(active=None)
+        recount(current.image)
     elif read is not None and slip and read.against_id == label.pk and current.label == label:
         _reopen(current, read, label)
     else:
@@ -217,25 +222,12 @@ def _adjudicated(current: Current, actor: User, said: dict[str, Any]) -> Label:
     return label
 
 
-def disagreeing(user: User | AnonymousUser | None = None) -> Q:
-    """Scans that all have read and not all alike. With `user`: that this user may settle."""
-    waits = Q(erased_at__isnull=True, hold="") & open_to_reading() & Q(pk__in=enough_read())
-    if user is None:
-        return waits
-    return waits & ~Q(project__four_eyes=True, pk__in=read_by(user))
-
-
-def read_by(user: User | AnonymousUser) -> Any:
-    """The keys of scans whose open reading has a read of this user, or one by a service token that they made."""
-    own = Q(reader=user.pk or 0) | Q(label__through=user.pk or 0)
-    return Read.objects.filter(own, active=True).values("image")
-
-
-def settle_agreed(project: Project | None = None, *, most: int | None = None) -> int:
-    """Readings that are complete, and agree, only since the project wants fewer readers. Returns how many became labels."""
+def settle_agreed(scans: Collection[int] | None = None) -> int:
+    """Readings, of these scans or of all, that are complete, and agree, only since their project wants fewer readers. Returns how
+    many became labels."""
     rows = Read.objects.filter(active=True, image__erased_at__isnull=True, image__hold="")
-    if project is not None:
-        rows = rows.filter(image__project=project)
+    if scans is not None:
+        rows = rows.filter(image__in=scans)
     unlike = Q(label__label_class__isnull=True), Q(label__label_class__retired_at__isnull=False)
     counted = rows.values("image").annotate(
         reads=Count("pk"),
@@ -245,7 +237,7 @@ def settle_agreed(project: Project | None = None, *, most: int | None = None) ->
     )
     complete = counted.filter(reads__gte=F("image__project__reads_wanted"), retired=0)
     alike = complete.filter(Q(classes=1, ungradable=0) | Q(classes=0)).order_by("image")
-    keys = list(alike.values_list("image", flat=True)[: most or AT_MOST])
+    keys = list(alike.values_list("image", flat=True)[:AT_MOST])
     return sum(_settled(image) for image in Image.objects.filter(pk__in=keys))
 
 

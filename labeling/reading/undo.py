@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, require, taken_back
+from labeling.policies import HIDDEN, erased, require, taken_back
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
@@ -73,7 +73,9 @@ def last_done(actor: User, project: Project, task: str) -> Last | None:
 
 def _last_label(mine: QuerySet[Label]) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
-    label = mine.select_related(*related).order_by("-pk").first()
+    newest = mine.order_by("-pk").values_list("pk", flat=True).first()
+    # Which one it is first, by itself: it is found in the order of an index.
+    label = Label.objects.select_related(*related).get(pk=newest) if newest is not None else None
     if label is None:
         return None
     read: Read | None = getattr(label, "read", None)
@@ -85,26 +87,26 @@ def _last_label(mine: QuerySet[Label]) -> Last | None:
 
 def _labels(actor: User, project: Project) -> QuerySet[Label]:
     """What the actor said as a reader and has not taken back: neither a label, nor one of several reads."""
-    said = {"source": Label.Source.DOCTOR, "image__erased_at__isnull": True, "image__project": project}
-    mine = Label.objects.filter(reader=actor, **said)
+    mine = Label.objects.filter(~erased(), reader=actor, source=Label.Source.DOCTOR, project=project)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
     return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
 
 
 def _last_review(actor: User, project: Project) -> Last | None:
-    mine = Review.objects.filter(reviewer=actor, image__project=project, image__erased_at__isnull=True)
+    mine = Review.objects.filter(~erased(), reviewer=actor, project=project)
     standing = mine.filter(decision__undone__isnull=True)
     related = ("image__project", "decision__label_before", "decision__review")
-    review = standing.select_related(*related).order_by("-pk").first()
+    newest = standing.order_by("-pk").values_list("pk", flat=True).first()
+    review = Review.objects.select_related(*related).get(pk=newest) if newest is not None else None
     return Last(review.pk, review.image, getattr(review, "decision", None), None) if review else None
 
 
 def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
     """The scan of what was taken back already: the same request came twice."""
     if task == Lease.Task.REVIEW:
-        found = Review.objects.filter(pk=key, reviewer=actor, image__project=project, decision__undone__isnull=False)
+        found = Review.objects.filter(pk=key, reviewer=actor, project=project, decision__undone__isnull=False)
         return Image.objects.filter(reviews__in=found, erased_at__isnull=True).first()
-    mine = Label.objects.filter(pk=key, reader=actor, image__project=project, image__erased_at__isnull=True)
+    mine = Label.objects.filter(~erased(), pk=key, reader=actor, project=project)
     label = mine.exclude(pk__in=_labels(actor, project)).select_related("image").first()
     return label.image if label else None
 

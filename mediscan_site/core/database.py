@@ -100,7 +100,9 @@ def _table(model: type[models.Model], vendor: str, is_new: bool, keys: bool, ign
     """`is_new`: the database makes the keys."""
     meta: Any = model._meta
     ops = connection.ops
-    fields = [field for field in meta.local_concrete_fields if not (is_new and field.primary_key)]
+    # What the database makes itself is not written.
+    written = [field for field in meta.local_concrete_fields if not field.generated]
+    fields = [field for field in written if not (is_new and field.primary_key)]
     columns = ", ".join(ops.quote_name(field.column) for field in fields)
     conflict = OnConflict.IGNORE if ignore else None
     end = ops.on_conflict_suffix_sql(fields, conflict, [], [])

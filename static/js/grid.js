@@ -258,9 +258,8 @@ class Grid {
     this.next = [...page.querySelectorAll("[data-tile]")].map((tile) => document.adoptNode(tile));
     Object.assign(this.list.querySelector("[data-state]").dataset, state);
     const [read, all] = [Number(state.read), Number(state.read) + Number(state.left)];
-    Object.assign(form.querySelector("[data-progress]"), { max: all, value: read });
-    const text = form.querySelector("[data-progress-text]");
-    text.textContent = text.dataset.form.replace("%d", read.toLocaleString()).replace("%t", all.toLocaleString());
+    Object.assign(form.querySelector("[data-progress]"), { max: all, value: read, hidden: !state.counted });
+    form.querySelector("[data-progress-text]").textContent = state.said;
     this.turn();
     this.emptied();
   }

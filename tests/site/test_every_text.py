@@ -8,7 +8,9 @@ OURS = ("core", "images", "labeling", "models_registry", "training")
 FORGOTTEN = {
     "core.IdempotencyRecord": {"route", "key", "body_digest", "headers", "body"},
     "images.Image": {"file_name", "image_format", "notes", "modality", "patient", "external_id", "received_sha256"}
-    | {"sha256", "phash", "study", "series", "instance"},
+    | {"sha256", "phash", "study", "series", "instance"}
+    # Keys of readers, as in the rows of its labels, which stay.
+    | {"said_by"},
     "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"} | {"pixel_spacing_at"},
     "images.GuideExample": {"caption"},
     "images.Deidentification": {"profile", "actions"},
@@ -67,6 +69,7 @@ HARMLESS = {
     "images.SavedFilter": {"name", "slot", "query"},
     "images.PatientMerge": {"source", "target"},
     "labeling.GroupSide": {"group"},
+    "labeling.SaidBy": {"key"},
     "labeling.Snapshot": {"content_hash", "classes", "class_counts", "test_hash", "grouped_by"},
     "labeling.SnapshotLeftOut": {"reason", "detail"},
     "labeling.WatchedFile": {"digest", "code"},

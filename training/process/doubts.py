@@ -30,6 +30,7 @@ def write(
     doubts = [
         LabelDoubt(
             image_id=images[doubt.index],
+            project_id=run.project_id,
             given_id=classes[doubt.given],
             suggested_id=classes[doubt.suggested],
             given_probability=doubt.given_probability,
@@ -39,7 +40,7 @@ def write(
         for doubt in find(probabilities, labels)
     ]
     with transaction.atomic():
-        LabelDoubt.objects.filter(image__project=run.project_id).delete()
+        LabelDoubt.objects.filter(project=run.project_id).delete()
         open_ones = _open(run, doubts)
         LabelDoubt.objects.bulk_create(open_ones, batch_size=500)
     return len(open_ones)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 # The order takes a pass over all scans for each of them, and reading them takes most of the time; this many labels are
 # seldom made before the next training.
-LIMIT: Final = 500
+LIMIT: Final = QueueScore.MOST
 CHUNK: Final = 32
 Floats = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def _readable(scans: list[Image], predictor: Predictor) -> dict[int, reading.Inp
 @done_again
 def _replace(project: int, keys: list[int], found: Floats) -> None:
     """All scores of the run together: they are places in one order, which those of an earlier one would disturb."""
-    rows = [QueueScore(image_id=pk, score=float(score)) for pk, score in zip(keys, found, strict=True)]
+    rows = [QueueScore(image_id=pk, project_id=project, score=float(score)) for pk, score in zip(keys, found, strict=True)]
     with transaction.atomic():
-        QueueScore.objects.filter(image__project=project).delete()
+        QueueScore.objects.filter(project=project).delete()
         QueueScore.objects.bulk_create(rows)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
-from images.models import ApprovalStatus, Image, LabelStatus, Membership, Project, ProjectUserObjectPermission
+from images.models import Desk, Image, Membership, Project, ProjectUserObjectPermission
 from labeling.models import Lease
 from labeling.reading.selectors import queue_counts
 from mediscan_site.core.messages.services import tell_of_work, told_lately
@@ -37,9 +37,7 @@ class Work:
 
 
 def _to_review() -> Any:
-    undecided = (ApprovalStatus.PENDING, ApprovalStatus.MODIFIED)
-    labelled = {"label_status": LabelStatus.LABELED, "approval_status__in": undecided, "erased_at__isnull": True}
-    return Image.objects.filter(project=OuterRef("pk"), **labelled)
+    return Image.objects.filter(project=OuterRef("pk"), desk=Desk.REVIEW)
 
 
 def _reviews(user: User, projects: Collection[Project]) -> dict[int, int]:

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from labeling.imports import worker
 from labeling.models import Import, Label
 from labeling.reading.labels import label_scan
-from labeling.reading.queue import waiting
+from labeling.reading.queue import queue_of
 from labeling.reading.reviews import review_scan
 from mediscan_site.core import work
 from mediscan_site.core.errors import FourEyes
@@ -197,7 +197,7 @@ def test_who_made_a_token_does_not_approve_what_was_labelled_with_it(author, adm
     scan = make_scan()
     _, raw = made(author, actor=admin)
     machine(raw).post("/api/v1/labels/", {"image": scan.code, "label": "NORMAL"}, format="json")
-    assert [waiting(user=user, project=scan.project, task="review").count() for user in (admin, colleague)] == [0, 1]
+    assert [queue_of(user=user, project=scan.project, task="review").number for user in (admin, colleague)] == [0, 1]
     with pytest.raises(FourEyes):
         review_scan(actor=admin, image=scan, status="approved")
     with pytest.raises(FourEyes):

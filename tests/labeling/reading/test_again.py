@@ -9,7 +9,7 @@ from labeling.models import GoldScan, Label, Lease, Read
 from labeling.reading import again
 from labeling.reading.gold import mark_gold
 from labeling.reading.labels import label_scan
-from labeling.reading.queue import claim_scans, release_scans, waiting
+from labeling.reading.queue import claim_scans, queue_of, release_scans
 from labeling.reading.reviews import review_scan
 from mediscan_site.core.errors import Conflict, Forbidden
 
@@ -53,7 +53,7 @@ def test_a_scan_is_given_again_unannounced_and_changes_nothing(readers, make_sca
     }
     given = Image.objects.get(pk=rows[0]["id"])
     assert given in read[:4]
-    assert waiting(user=author, project=project, task="label").count() == 2
+    assert queue_of(user=author, project=project, task="label").number == 2
     before = state(given)
     posted = api(author).post("/api/v1/labels/", {"image": given.pk, "label": "NORMAL"}, format="json")
     assert posted.status_code == 201

@@ -103,6 +103,7 @@ def test_disagreement_waits_for_somebody_who_has_not_read_it(make_scan, author, 
 
 def test_without_four_eyes_a_reader_may_settle_it(make_scan, author, colleague, project):
     Project.objects.filter(pk=project.pk).update(four_eyes=False)
+    project.refresh_from_db()
     scan = make_scan(seed=1)
     said(scan, author, "OPACITY")
     said(scan, colleague, "NORMAL")
@@ -296,7 +297,7 @@ def test_a_class_retired_between_two_reads_is_nobodys_agreement(make_scan, autho
     said(scan, colleague, "OLD")
     retire_class(actor=admin, project_class=old)
     wanted(project, 2)
-    assert several.settle_agreed(project) == 0
+    assert several.settle_agreed([scan.pk]) == 0
     assert claimed(third, project, "adjudicate") == [scan.pk]
     with pytest.raises(Invalid):
         adjudicate(actor=third, image=scan, label_class=old, reason="as they said")
