@@ -9,15 +9,17 @@ from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from images import covering
-from images.models import ApprovalStatus, LabelStatus, Project, ProjectClass
-from images.policies import allowing, require, visible_projects, visible_scans
+from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
+from images.policies import allowing, in_visible_projects, require, visible_projects, visible_scans
 from labeling.models import Export, GoldScan, Import, Label, Read, ResumableUpload, Review, Snapshot
+from mediscan_site.core.database import there_is
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import is_admin
 
 __all__ = [
     "covered",
+    "covered_scan",
     "enough_read",
     "open_to_reading",
     "require",
@@ -41,11 +43,11 @@ HELD = timedelta(days=1)
 
 
 def visible_exports(user: User | AnonymousUser) -> QuerySet[Export]:
-    return Export.objects.filter(project__in=visible_projects(user))
+    return Export.objects.filter(in_visible_projects(user))
 
 
 def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
-    return Import.objects.filter(project__in=visible_projects(user))
+    return Import.objects.filter(in_visible_projects(user))
 
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
@@ -91,6 +93,11 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
 
 
+def covered_scan(user: User | AnonymousUser, path: str = "image") -> Q:
+    """The same of the scan to which `path` leads from a row, asked of each row: nothing is joined with the rows of a page."""
+    return there_is(Image.objects.filter(covered(user), pk=OuterRef(path)))
+
+
 def taken_back() -> Q:
     """Labels, and reads of several, that their reader has taken back: they stay in the history, and count for nothing."""
     nowhere = Q(read__active__isnull=True, read__against__isnull=True)
@@ -118,12 +125,12 @@ def anything_is_covered(user: User | AnonymousUser) -> bool:
 
 
 def visible_snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(project__in=visible_projects(user))
+    return Snapshot.objects.filter(in_visible_projects(user))
 
 
 def visible_uploads(user: User | AnonymousUser) -> QuerySet[ResumableUpload]:
     """Uploads under way: users see their own, administrators all."""
-    uploads = ResumableUpload.objects.filter(project__in=visible_projects(user))
+    uploads = ResumableUpload.objects.filter(in_visible_projects(user))
     return uploads if is_admin(user) else uploads.filter(created_by=user.pk)
 
 

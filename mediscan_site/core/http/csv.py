@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from mediscan_site.core import audit
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
-from mediscan_site.core.http.pages import ordered, view_ordering
+from mediscan_site.core.http.pages import MOST_COUNTED, bounded_count, keyset_page, view_ordering
 
 # What a spreadsheet would run when a cell begins with it.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -64,18 +64,26 @@ def csv_lines(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[
 
 @dataclass(frozen=True)
 class Download:
-    """What the trail says of a list that leaves. `filters`: as `kept_filters` gives them."""
+    """What the trail says of a list that leaves. `more`: it has more than `rows`, for a file begins to leave before a million of
+    them are counted. `filters`: as `kept_filters` gives them."""
 
     rows: int
     project: int | None = None
     obj: Model | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
+    more: bool = False
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any], **about: Any) -> "Download":
+        """Of a list of any length: no more than MOST_COUNTED rows are counted."""
+        found = bounded_count(queryset)
+        return cls(min(found, MOST_COUNTED), more=found > MOST_COUNTED, **about)
 
 
 def csv_response(
     request: Request, header: Iterable[str], rows: Iterable[Iterable[Any]], *, file_name: str, about: Download
 ) -> StreamingHttpResponse:
-    """The list as a file. Who took it, by which filters, and how many rows is on record before the first one leaves."""
+    """The list as a file. Who took it, by which filters, and how many rows it has at least is on record before one leaves."""
     record_download(request, file_name, about)
     response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
@@ -85,6 +93,8 @@ def csv_response(
 
 def record_download(request: Request, file_name: str, about: Download) -> None:
     details = {"file": file_name, "rows": about.rows, "filters": dict(about.filters)}
+    if about.more:
+        details["and_more"] = True
     with transaction.atomic():
         audit.record("list.download", actor=caller(request), obj=about.obj, project=about.project, details=details)
 
@@ -110,6 +120,18 @@ def wants_csv(request: Request) -> bool:
     return request.query_params.get("format") == "csv"
 
 
+def every_row(queryset: QuerySet[Any], ordering: str) -> Iterator[Any]:
+    """The whole list, some rows at a time: the first leaves at once, and memory holds no more of them, however many there are. A
+    cursor of the database would do neither: PostgreSQL fills one that outlives its statement before it gives the first row."""
+    cursor: str | None = None
+    while True:
+        page = keyset_page(queryset, ordering=ordering, cursor=cursor, size=CHUNK)
+        yield from page.rows
+        if page.next is None:
+            return
+        cursor = page.next
+
+
 def _in_batches(rows: Iterator[Any], shape: Callable[[list[Any]], Any]) -> Iterator[dict[str, Any]]:
     while batch := list(islice(rows, CHUNK)):
         yield from shape(batch)
@@ -128,10 +150,10 @@ class CsvMixin(GenericAPIView[Any]):
             self.get = self.csv_list
 
     def csv_list(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
-        queryset = ordered(self.filter_queryset(self.get_queryset()), view_ordering(request, self))
+        queryset = self.filter_queryset(self.get_queryset())
         serializer: Any = self.get_serializer()
         header = self.csv_fields or tuple(serializer.fields)
-        data = (serializer.to_representation(row) for row in queryset.iterator(chunk_size=CHUNK))
+        data = map(serializer.to_representation, every_row(queryset, view_ordering(request, self)))
         rows = ([_pick(item, name) for name in header] for item in data)
         name = f"{getattr(self, 'basename', None) or 'list'}.csv"
         return csv_response(request, header, rows, file_name=name, about=self._about(request, queryset))
@@ -139,9 +161,10 @@ class CsvMixin(GenericAPIView[Any]):
     def _about(self, request: Request, queryset: QuerySet[Any]) -> Download:
         """The list that leaves. It belongs to a project when it was asked for the project's rows and has some."""
         filters = getattr(getattr(self, "filterset_class", None), "base_filters", {})
-        used, rows = kept_filters(request.query_params.dict(), filters), queryset.count()
-        project = used.get("project", "") if rows else ""
-        return Download(rows=rows, project=int(project) if project.isdigit() else None, filters=used)
+        used = kept_filters(request.query_params.dict(), filters)
+        about = Download.of(queryset, filters=used)
+        project = used.get("project", "") if about.rows else ""
+        return replace(about, project=int(project)) if project.isdigit() else about
 
     def rows_below(
         self,
@@ -157,9 +180,9 @@ class CsvMixin(GenericAPIView[Any]):
         if not wants_csv(request):
             return self.get_paginated_response(shape(self.paginate_queryset(queryset) or []))
         names = tuple(header)
-        whole = ordered(queryset, view_ordering(request, self)).iterator(chunk_size=CHUNK)
+        whole = every_row(queryset, view_ordering(request, self))
         rows = ([item[name] for name in names] for item in _in_batches(whole, shape))
-        about = Download(rows=queryset.count(), project=project, obj=of)
+        about = Download.of(queryset, project=project, obj=of)
         return csv_response(
             request, names, rows, file_name=f"{getattr(self, 'action', None) or 'list'}.csv", about=about
         )
