@@ -2,7 +2,6 @@
 others say of a scan: that stays covered from whoever may still have to say something of it themselves (`covered`)."""
 
 from datetime import timedelta
-from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
@@ -11,15 +10,16 @@ from django.utils import timezone
 
 from images import covering
 from images.models import ApprovalStatus, Image, LabelStatus, Project, ProjectClass
-from images.policies import allowing, require, visible_projects, visible_scans
+from images.policies import allowing, in_visible_projects, of_kept_scan, require, visible_projects, visible_scans
 from labeling.models import Export, GoldScan, Import, Label, Read, ResumableUpload, Review, Snapshot
+from mediscan_site.core.database import there_is
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
 from mediscan_site.core.policies import is_admin
 
 __all__ = [
     "covered",
-    "erased",
+    "covered_scan",
     "open_to_reading",
     "require",
     "require_class",
@@ -34,8 +34,6 @@ __all__ = [
     "visible_uploads",
 ]
 
-Row = TypeVar("Row", Label, Review)
-
 # What only measures a reader: a scan they have read is given again, or one whose label is known. Looks like any other scan for
 # so long, on the desk and on the way back to it; what the reader says of it later is said of its label.
 HIDDEN = (Read.Kind.REPEAT, Read.Kind.GOLD)
@@ -43,42 +41,23 @@ HELD = timedelta(days=1)
 
 
 def visible_exports(user: User | AnonymousUser) -> QuerySet[Export]:
-    return Export.objects.filter(project__in=visible_projects(user))
+    return Export.objects.filter(in_visible_projects(user))
 
 
 def visible_imports(user: User | AnonymousUser) -> QuerySet[Import]:
-    return Import.objects.filter(project__in=visible_projects(user))
+    return Import.objects.filter(in_visible_projects(user))
 
 
 def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
     # Of a scan that is given again not even what the reader said before: it would tell that it is one.
     later = Q(created_at__gt=timezone.now() - HELD) & Q(created_at__gt=OuterRef("annotation_date"))
     given = Read.objects.filter(later, image=OuterRef("image"), reader=user.pk or 0, kind__in=HIDDEN)
-    rows = _of_visible_projects(Label.objects.all(), user)
-    return rows.filter(~erased(), Q(reader=user.pk) & ~Exists(given) | ~_covered_scan(user))
+    own = Q(reader=user.pk) & ~Exists(given)
+    return Label.objects.filter(in_visible_projects(user), of_kept_scan(), own | ~covered_scan(user))
 
 
 def visible_reviews(user: User | AnonymousUser) -> QuerySet[Review]:
-    rows = _of_visible_projects(Review.objects.all(), user)
-    return rows.filter(~erased(), Q(reviewer=user.pk) | ~_covered_scan(user))
-
-
-def _of_visible_projects(rows: "QuerySet[Row]", user: User | AnonymousUser) -> "QuerySet[Row]":
-    """Their keys are fetched first, as for scans (`visible_scans`)."""
-    if is_admin(user):
-        return rows
-    projects = list(visible_projects(user).values_list("pk", flat=True))
-    return rows.filter(project=projects[0]) if len(projects) == 1 else rows.filter(project__in=projects)
-
-
-def erased() -> Exists:
-    """Of a row about a scan: whether the scan is erased. As a condition of its own that joins nothing: whoever asks for rows in
-    their order gets them from their own table."""
-    return Exists(Image.objects.filter(pk=OuterRef("image"), erased_at__isnull=False))
-
-
-def _covered_scan(user: User | AnonymousUser) -> Exists:
-    return Exists(Image.objects.filter(covered(user), pk=OuterRef("image")))
+    return Review.objects.filter(in_visible_projects(user), of_kept_scan(), Q(reviewer=user.pk) | ~covered_scan(user))
 
 
 def open_to_reading(path: str = "") -> Q:
@@ -103,6 +82,11 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
+
+
+def covered_scan(user: User | AnonymousUser, path: str = "image") -> Q:
+    """The same of the scan to which `path` leads from a row, asked of each row: nothing is joined with the rows of a page."""
+    return there_is(Image.objects.filter(covered(user), pk=OuterRef(path)))
 
 
 def taken_back() -> Q:
@@ -132,12 +116,12 @@ def anything_is_covered(user: User | AnonymousUser) -> bool:
 
 
 def visible_snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(project__in=visible_projects(user))
+    return Snapshot.objects.filter(in_visible_projects(user))
 
 
 def visible_uploads(user: User | AnonymousUser) -> QuerySet[ResumableUpload]:
     """Uploads under way: users see their own, administrators all."""
-    uploads = ResumableUpload.objects.filter(project__in=visible_projects(user))
+    uploads = ResumableUpload.objects.filter(in_visible_projects(user))
     return uploads if is_admin(user) else uploads.filter(created_by=user.pk)
 
 

@@ -4,7 +4,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from images.filters import PATIENT, asked_projects
-from images.models import SCAN_PREFIX, Split
+from images.models import SCAN_PREFIX, Image, ProjectClass, Split
 from images.services.naming import find_patients
 from mediscan_site.core.http.filters import CodeFilter
 from mediscan_site.core.models import WorkStatus
@@ -72,7 +72,7 @@ class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
     project = CodeFilter()
     image = CodeFilter(prefix=SCAN_PREFIX)
     model = CodeFilter(prefix="model")
-    prediction = django_filters.CharFilter(field_name="prediction__name", label="class name")
+    prediction = django_filters.CharFilter(method="by_class", label="class name")
     decision = django_filters.ChoiceFilter(choices=Grade.Decision.choices)
     status = django_filters.ChoiceFilter(choices=WorkStatus.choices)
     after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -86,12 +86,20 @@ class HistoryFilter(django_filters.FilterSet):  # type: ignore[misc]
         model = Grade
         fields: list[str] = []
 
+    def by_class(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
+        # Its key first: joined with the few classes, the database would read all their grades and sort them.
+        named = ProjectClass.objects.filter(project__in=asked_projects(self.request.user, self.data.get("project")))
+        keys = list(named.filter(name=value).values_list("pk", flat=True))
+        return queryset.filter(prediction=keys[0]) if len(keys) == 1 else queryset.filter(prediction__in=keys)
+
     def by_side(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
         return queryset.filter(seen_in__isnull=True) if value == "none" else queryset.filter(seen_in=value)
 
     def by_patient(self, queryset: QuerySet[Grade], name: str, value: str) -> QuerySet[Grade]:
         projects = asked_projects(self.request.user, self.data.get("project"))
-        return queryset.filter(image__patient__in=find_patients(self.request.user, value, projects))
+        meant = find_patients(self.request.user, value, projects)
+        scans = Image.objects.filter(project__in=list(projects.values_list("pk", flat=True)), patient__in=meant)
+        return queryset.filter(image__in=scans.values("pk"))
 
 
 class AcceptanceFilter(django_filters.FilterSet):  # type: ignore[misc]

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from images.policies import visible_projects
+from images.policies import in_visible_projects, of_kept_scan
 from labeling.models import Snapshot
-from labeling.policies import covered
+from labeling.policies import covered_scan
+from mediscan_site.core.database import there_is
 from models_registry.models import (
     AcceptanceTest,
     Alarm,
@@ -23,62 +24,62 @@ from models_registry.models import (
 
 
 def visible_models(user: Any) -> QuerySet[ModelVersion]:
-    return ModelVersion.objects.filter(project__in=visible_projects(user))
+    return ModelVersion.objects.filter(in_visible_projects(user))
 
 
 def visible_evaluations(user: Any) -> QuerySet[Evaluation]:
-    return Evaluation.objects.filter(model__project__in=visible_projects(user))
+    return Evaluation.objects.filter(in_visible_projects(user, "model__project"))
 
 
 def visible_deployments(user: Any) -> QuerySet[Deployment]:
-    return Deployment.objects.filter(project__in=visible_projects(user))
+    return Deployment.objects.filter(in_visible_projects(user))
 
 
 def visible_grades(user: Any) -> QuerySet[Grade]:
     """Not those of erased scans: what a model said about a person goes with the picture. Nor those of an acceptance test that is
     not decided, nor of a scan that this user is reading blind."""
-    return shown_grades(user).filter(project__in=visible_projects(user))
+    return shown_grades(user).filter(in_visible_projects(user))
 
 
 def shown_grades(user: Any) -> QuerySet[Grade]:
     """The same of projects that the user was found to see."""
     blind = _read_blind(user).filter(grade__image=OuterRef("image"))
-    return Grade.objects.filter(~Exists(blind), image__erased_at__isnull=True, blind=False)
+    return Grade.objects.filter(~there_is(blind), of_kept_scan(), blind=False)
 
 
 def visible_feedback(user: Any) -> QuerySet[Feedback]:
     """Not what another said of a scan that this user is still to read by themselves."""
-    rows = Feedback.objects.filter(grade__project__in=visible_projects(user), grade__image__erased_at__isnull=True)
-    return rows.filter(Q(author=user.pk) | ~covered(user, "grade__image__"))
+    rows = Feedback.objects.filter(in_visible_projects(user, "grade__project"), of_kept_scan("grade__image"))
+    return rows.filter(Q(author=user.pk) | ~covered_scan(user, "grade__image"))
 
 
 def visible_snapshots(user: Any) -> QuerySet[Snapshot]:
-    return Snapshot.objects.filter(project__in=visible_projects(user))
+    return Snapshot.objects.filter(in_visible_projects(user))
 
 
 def visible_acceptance_tests(user: Any) -> QuerySet[AcceptanceTest]:
-    return AcceptanceTest.objects.filter(project__in=visible_projects(user))
+    return AcceptanceTest.objects.filter(in_visible_projects(user))
 
 
 def visible_watches(user: Any) -> QuerySet[Watch]:
-    return Watch.objects.filter(project__in=visible_projects(user))
+    return Watch.objects.filter(in_visible_projects(user))
 
 
 def visible_alarms(user: Any) -> QuerySet[Alarm]:
-    return Alarm.objects.filter(project__in=visible_projects(user))
+    return Alarm.objects.filter(in_visible_projects(user))
 
 
 def visible_blind_reads(user: Any) -> QuerySet[BlindRead]:
-    return BlindRead.objects.filter(project__in=visible_projects(user), grade__image__erased_at__isnull=True)
+    return BlindRead.objects.filter(in_visible_projects(user), of_kept_scan("grade__image"))
 
 
 def visible_answers(user: Any) -> QuerySet[ScanAnswer]:
     """What evaluations heard of single scans: not of a scan that this user is reading blind, or whose label is covered."""
     return ScanAnswer.objects.filter(
-        ~Exists(_read_blind(user).filter(grade__image=OuterRef("image"))),
-        ~covered(user, "image__"),
-        evaluation__model__project__in=visible_projects(user),
-        image__erased_at__isnull=True,
+        ~there_is(_read_blind(user).filter(grade__image=OuterRef("image"))),
+        ~covered_scan(user),
+        in_visible_projects(user, "evaluation__model__project"),
+        of_kept_scan(),
     )
 
 

@@ -8,6 +8,7 @@ from django.db.models import (
     CharField,
     Exists,
     ExpressionWrapper,
+    Max,
     OuterRef,
     Prefetch,
     Q,
@@ -60,7 +61,7 @@ def current_deployment(project: Project) -> Deployment | None:
 
 
 def versions(user: Any, *, conduct: bool = True) -> QuerySet[ModelVersion]:
-    """Every visible version with its derived `stage` and its succeeded evaluations, newest first, in `reports`. `conduct`: with
+    """Every visible version with its derived `stage` and, in `reports`, the newest of its succeeded evaluations. `conduct`: with
     what a whole card says of where it is used."""
     serving = DeployedModel.objects.filter(deployment__model=OuterRef("pk"))
     served = Deployment.objects.filter(model=OuterRef("pk"))
@@ -70,13 +71,15 @@ def versions(user: Any, *, conduct: bool = True) -> QuerySet[ModelVersion]:
         default=Value(CANDIDATE),
         output_field=CharField(),
     )
-    finished = Evaluation.objects.filter(status=WorkStatus.SUCCEEDED).select_related("snapshot").order_by("-pk")
+    done = Evaluation.objects.filter(status=WorkStatus.SUCCEEDED)
+    last = done.order_by().values("model").annotate(last=Max("pk"))
+    newest = done.filter(pk__in=last.values("last")).select_related("snapshot")
     return (
         policies.visible_models(user)
         .select_related("project", "snapshot", "created_by", "graph__blob")
         .annotate(stage=stage)
         .prefetch_related(
-            Prefetch("evaluations", queryset=finished, to_attr="reports"),
+            Prefetch("evaluations", queryset=newest, to_attr="reports"),
             "project__class_rows",
             *(CONDUCT if conduct else ()),
         )
@@ -137,7 +140,9 @@ def with_covered(grades: QuerySet[Grade], user: Any) -> QuerySet[Grade]:
         | Q(Exists(BlindRead.objects.filter(grade=OuterRef("pk"), reader=reader, read_at__isnull=False)))
         | Q(Exists(Label.objects.filter(image=OuterRef("image"), reader=reader, source__in=_OWN)))
     )
-    covered = Q(project__reveal_after_read=True, status=WorkStatus.SUCCEEDED) & ~read
+    # Not joined: the grades of a page are found without their project.
+    covers = Q(Exists(Project.objects.filter(pk=OuterRef("project"), reveal_after_read=True)))
+    covered = covers & Q(status=WorkStatus.SUCCEEDED) & ~read
     found = {COVERED: ExpressionWrapper(covered, output_field=BooleanField())}
     return grades.annotate(**found)
 

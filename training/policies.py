@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from images.policies import require, visible_projects
+from images.policies import in_visible_projects, require, visible_projects
 from mediscan_site.core.models import User
 from training.models import TrainingRun
 
@@ -11,4 +11,4 @@ __all__ = ["require", "visible_projects", "visible_runs"]
 
 
 def visible_runs(user: User | AnonymousUser) -> QuerySet[TrainingRun]:
-    return TrainingRun.objects.filter(project__in=visible_projects(user))
+    return TrainingRun.objects.filter(in_visible_projects(user))

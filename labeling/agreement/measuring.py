@@ -10,13 +10,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from images.models import Project, ProjectClass
-from images.policies import can
+from images.policies import can, of_kept_scan
 from labeling.agreement import figures
 from labeling.agreement.figures import Pair, Scan
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.kappa import WEIGHTS
 from labeling.models import Read
-from labeling.policies import erased
 from mediscan_site.core import text
 from mediscan_site.core.models import User
 
@@ -116,7 +115,7 @@ def class_names(project: Project) -> dict[int | None, str]:
 def reads(project: Project, kind: str) -> QuerySet[Read]:
     """All of this kind that count: those that were taken back do not."""
     counting = Q(active=True) | Q(against__isnull=False)
-    return Read.objects.filter(counting, ~erased(), project=project, kind=kind, label__isnull=False)
+    return Read.objects.filter(counting, of_kept_scan(), project=project, kind=kind, label__isnull=False)
 
 
 def said(project: Project, names: dict[int | None, str]) -> dict[str, list[Said]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import AnonymousUser
 
 from images.models import ApprovalStatus, Project
-from images.policies import can
+from images.policies import can, of_kept_scan
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
-from labeling.policies import erased, taken_back
+from labeling.policies import taken_back
 from mediscan_site.core.models import User
 
 
@@ -56,7 +56,7 @@ def of_project(user: User | AnonymousUser, project: Project) -> list[Reader]:
 
 
 def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
-    rows = Label.objects.filter(~erased(), project=project, source=Label.Source.DOCTOR).exclude(taken_back())
+    rows = Label.objects.filter(of_kept_scan(), project=project, source=Label.Source.DOCTOR).exclude(taken_back())
     rows = rows.filter(reader__isnull=False) if only is None else rows.filter(reader=only)
     # Which ones, by themselves: in the order of an index.
     chosen = list(rows.order_by("-pk").values_list("pk", flat=True)[:MOST])
@@ -92,7 +92,7 @@ def _share(measured: list[tuple[bool, str]]) -> Figure:
 
 
 def _add_reviews(project: Project, found: dict[int, Reader]) -> None:
-    standing = Review.objects.filter(~erased(), project=project, decision__undone__isnull=True)
+    standing = Review.objects.filter(of_kept_scan(), project=project, decision__undone__isnull=True)
     newest = list(standing.order_by("-pk").values_list("pk", flat=True)[:MOST])
     for reader, status in Review.objects.filter(pk__in=newest).values_list("label__reader", "status"):
         if (entry := found.get(reader)) is not None:

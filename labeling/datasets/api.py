@@ -69,7 +69,7 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSe
     def manifest(self, request: Request, pk: str) -> HttpResponseBase:
         """Everything that the content hash covers, and what was left out, as a file. `comparison.manifest` says how to check it."""
         snapshot = self.get_object()
-        about = Download(snapshot.members.count(), project=snapshot.project_id, obj=snapshot)
+        about = Download(snapshot.size, project=snapshot.project_id, obj=snapshot)
         if wants_csv(request):
             rows = comparison.member_rows(snapshot)
             return csv_response(request, comparison.COLUMNS, rows, file_name=f"{snapshot.code}.csv", about=about)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from labeling.datasets.selectors import snapshot_left_out, split_counts
 from labeling.models import Snapshot, SnapshotMember
+from mediscan_site.core.http.pages import every_row
 
 COLUMNS: Final = ("image", "sha256", "label", "split", "group", "frames", "erased")
-CHUNK: Final = 1000
 
 
 def manifest(snapshot: Snapshot) -> Iterator[str]:
@@ -20,14 +20,14 @@ def manifest(snapshot: Snapshot) -> Iterator[str]:
     yield json.dumps(_head(snapshot))[:-1] + ', "members": ['
     yield from _joined(dict(zip(COLUMNS, row, strict=True)) for row in member_rows(snapshot))
     yield '], "left_out": ['
-    left_out = snapshot_left_out(snapshot).iterator(chunk_size=CHUNK)
+    left_out = every_row(snapshot_left_out(snapshot), "image_id")
     yield from _joined({"scan": row.image.code, "reason": row.reason, "detail": row.detail} for row in left_out)
     yield "]}\n"
 
 
 def member_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
     """The members in order of scan, as COLUMNS."""
-    for member in _members(snapshot).iterator(chunk_size=CHUNK):
+    for member in every_row(_members(snapshot), "image_id"):
         erased = member.image.erased_at is not None
         label, group = member.label_class.name, member.group
         yield (member.image.code, member.sha256, label, member.split, group, member.frames, erased)
@@ -125,5 +125,5 @@ def _one_sided(found: Diff, old: Standing | None, new: Standing | None) -> None:
 
 
 def _standings(snapshot: Snapshot) -> dict[int, Standing]:
-    rows = _members(snapshot).iterator(chunk_size=CHUNK)
+    rows = every_row(_members(snapshot), "image_id")
     return {row.image_id: Standing(row.image.code, row.label_class.name, row.split, tuple(row.frames)) for row in rows}

@@ -1,6 +1,6 @@
 """Read queries about data sets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
@@ -17,7 +17,7 @@ from mediscan_site.core.models import User
 
 def snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
     """The user's data sets with `erased`, the number of members that have since been erased."""
-    gone = SnapshotMember.objects.filter(snapshot=OuterRef("pk"), image__erased_at__isnull=False).order_by()
+    gone = _erased().filter(snapshot=OuterRef("pk")).order_by()
     number = gone.values("snapshot").annotate(number=Count("pk")).values("number")
     rows = policies.visible_snapshots(user).select_related("project", "created_by")
     return rows.annotate(erased=Coalesce(Subquery(number), 0))
@@ -25,7 +25,12 @@ def snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:
 
 def erased_members(snapshot: Snapshot) -> int:
     """How many members were erased after the data set was frozen."""
-    return SnapshotMember.objects.filter(snapshot=snapshot, image__erased_at__isnull=False).count()
+    return _erased().filter(snapshot=snapshot).count()
+
+
+def _erased() -> QuerySet[SnapshotMember]:
+    """By what an erasure leaves of a member (`labeling.erasure`): asked of the scans, each of a hundred thousand is looked at."""
+    return SnapshotMember.objects.filter(sha256="")
 
 
 def snapshot_members(snapshot: Snapshot, split: str | None = None) -> QuerySet[SnapshotMember]:
@@ -50,11 +55,21 @@ class Disagreement:
 
 def disagreements(snapshot: Snapshot) -> list[Disagreement]:
     """Confirmed near-duplicates in the data set with different labels: worth a look, in order of scan."""
-    members = {member.image_id: member for member in snapshot_members(snapshot)}
-    pairs = ((members.get(first), members.get(second)) for first, second in sorted(pairs_of(snapshot.project_id)))
+    pairs = sorted(pairs_of(snapshot.project_id))
+    members = _members_of(snapshot, sorted({scan for pair in pairs for scan in pair}))
+    both = ((members.get(first), members.get(second)) for first, second in pairs)
     return [
-        Disagreement(one, other) for one, other in pairs if one and other and one.label_class_id != other.label_class_id
+        Disagreement(one, other) for one, other in both if one and other and one.label_class_id != other.label_class_id
     ]
+
+
+def _members_of(snapshot: Snapshot, scans: Sequence[int]) -> dict[int, SnapshotMember]:
+    """Scan to member, of these scans alone: a data set may have a hundred thousand others."""
+    found: dict[int, SnapshotMember] = {}
+    rows = SnapshotMember.objects.filter(snapshot=snapshot).select_related("image", "label_class")
+    for start in range(0, len(scans), BATCH):
+        found.update((row.image_id, row) for row in rows.filter(image__in=scans[start : start + BATCH]))
+    return found
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class DatasetListSerializer(serializers.ModelSerializer[Snapshot]):
         return selectors.split_counts(snapshot)
 
     def get_member_count(self, snapshot: Snapshot) -> int:
-        return sum(selectors.split_counts(snapshot).values())
+        return snapshot.size
 
     def get_members_url(self, snapshot: Snapshot) -> str:
         return reverse("dataset-members", kwargs={"pk": snapshot.pk}, request=self.context.get("request"))

@@ -15,7 +15,7 @@ from labeling.datasets.forms import AgainstForm, SnapshotForm
 from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.policies import visible_snapshots
 from mediscan_site.core.http.html import attempt, form_page, read_page, respond, sent
-from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.http.pages import bounded_count, keyset_page
 
 PAGE_SIZE = 50
 OTHERS_SHOWN = 50
@@ -31,7 +31,7 @@ def dataset_list(request: HttpRequest, pk: int) -> HttpResponse:
         done = attempt(request, freezing.freeze_snapshot, form=form, said=_("Frozen."), project=project, seed=seed)
         if done.ok:
             return redirect("dataset", done.result.pk)
-    rows = visible_snapshots(request.user).filter(project=project).annotate(size=Count("members"))
+    rows = visible_snapshots(request.user).filter(project=project)
     page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     return respond(request, "labeling/dataset_list.html", {"project": project, "page": page}, form)
 
@@ -50,7 +50,7 @@ def dataset(request: HttpRequest, pk: int) -> HttpResponse:
         "counts": _counts(snapshot),
         "splits": Split.values,
         "page": keyset_page(left_out, ordering="id", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
-        "left_out_total": left_out.count(),
+        "left_out_total": bounded_count(left_out),
     }
     return respond(request, "labeling/dataset.html", context)
 

@@ -1,52 +1,53 @@
 """Read queries about imports and resumable uploads."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, QuerySet
 
+from images.models import Image
 from labeling import policies
 from labeling.models import Import, ImportFile, ResumableUpload, UploadPart
 from mediscan_site.core.models import User
+from mediscan_site.core.numbers import Numbers, numbered
 
+_OUTCOME = ImportFile.Outcome
+_NAMED: Final = {
+    "created": _OUTCOME.CREATED,
+    "duplicates": _OUTCOME.DUPLICATE,
+    "rejected": _OUTCOME.REJECTED,
+    "warnings": _OUTCOME.WARNING,
+    "passed_over": _OUTCOME.PASSED_OVER,
+}
 # The most that the answer for an import lists; the page of the import shows them all.
 MAX_ERRORS = 1000
 
 
-def _files(*outcomes: str) -> Coalesce:
-    """How many files of an import ended this way. A subquery each: a joined count would scan the same rows repeatedly."""
-    files = ImportFile.objects.filter(batch=OuterRef("pk"), outcome__in=outcomes).order_by()
-    return Coalesce(Subquery(files.values("batch").annotate(number=Count("pk")).values("number")), 0)
-
-
-def _held() -> Coalesce:
-    """How many scans of an import wait for somebody who looks whether the picture shows who the patient is."""
-    files = (
-        ImportFile.objects.filter(batch=OuterRef("pk"), image__erased_at__isnull=True)
-        .exclude(image__hold="")
-        .order_by()
-    )
-    numbers = files.filter(image__isnull=False).values("batch").annotate(number=Count("image", distinct=True))
-    return Coalesce(Subquery(numbers.values("number")), 0)
-
-
 def imports(user: User | AnonymousUser) -> QuerySet[Import]:
     """The user's imports with `created`, `duplicates`, `rejected`, `warnings`, `passed_over`, `held` and `done` counted."""
-    outcome = ImportFile.Outcome
-    return (
-        policies.visible_imports(user)
-        .select_related("project", "created_by")
-        .annotate(
-            created=_files(outcome.CREATED),
-            duplicates=_files(outcome.DUPLICATE),
-            rejected=_files(outcome.REJECTED),
-            warnings=_files(outcome.WARNING),
-            passed_over=_files(outcome.PASSED_OVER),
-            held=_held(),
-            done=_files(outcome.CREATED, outcome.DUPLICATE, outcome.REJECTED),
-        )
-    )
+    rows = policies.visible_imports(user).select_related("project", "created_by")
+    return numbered(rows, ImportFile.objects.all(), _tell_numbers)
+
+
+def _tell_numbers(rows: Sequence[Any], numbers: Mapping[int, Numbers]) -> None:
+    held = _held(rows)
+    for row in rows:
+        found = numbers.get(row.pk, {})
+        for name, outcome in _NAMED.items():
+            setattr(row, name, found.get(outcome, 0))
+        row.done = row.created + row.duplicates + row.rejected
+        row.held = held.get(row.pk, 0)
+
+
+def _held(rows: Sequence[Import]) -> dict[int, int]:
+    """Of these imports, how many scans of each wait for somebody who looks whether the picture shows who the patient is. Those of
+    the projects are looked for first: they are few."""
+    projects = {row.project_id for row in rows}
+    waiting = Image.objects.filter(project__in=projects, hold__gt="", erased_at__isnull=True)
+    files = ImportFile.objects.filter(batch__in=[row.pk for row in rows], image__in=waiting.values("pk"))
+    counted = files.order_by().values_list("batch").annotate(number=Count("image", distinct=True))
+    return dict(counted) if rows else {}
 
 
 def import_errors(batch: Import) -> QuerySet[ImportFile]:
@@ -71,7 +72,7 @@ def import_files(batch: Import) -> QuerySet[ImportFile]:
 def reasons(batch: Import) -> list[dict[str, Any]]:
     """What became of files, counted by outcome and reason, with the first path and its sentence: most frequent first. What came
     in is left out."""
-    lines = ImportFile.objects.filter(batch=batch).exclude(code="")
+    lines = ImportFile.objects.filter(batch=batch, code__gt="")
     counted = lines.values("outcome", "code").annotate(number=Count("pk"), first=Min("pk")).order_by("-number", "code")
     firsts = ImportFile.objects.in_bulk([row["first"] for row in counted])
     return [{**row, "example": firsts[row["first"]]} for row in counted]

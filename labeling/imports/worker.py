@@ -25,8 +25,8 @@ from labeling.imports.layout import file_name
 from labeling.imports.plan import Note, Plan, Taken, Task, make_plan
 from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
-from labeling.models import Import, Label
-from mediscan_site.core import audit, work
+from labeling.models import Import, ImportFile, Label
+from mediscan_site.core import audit, numbers, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError, Unavailable, is_full
 from mediscan_site.core.models import WorkStatus
@@ -80,6 +80,7 @@ def _end(batch: Import, attempt: int, status: WorkStatus, error: str = "") -> No
     with transaction.atomic():
         if not work.finish(Import, batch.pk, attempt, status=status, error=error, blob=None):
             return
+        numbers.keep(batch, ImportFile.objects.all())
         audit.record(
             "import.finish", actor=batch.created_by, obj=batch, project=batch.project_id, details={"status": status}
         )

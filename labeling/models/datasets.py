@@ -60,6 +60,11 @@ class Snapshot(models.Model):
     def code(self) -> str:
         return f"dataset{self.pk:03d}"
 
+    @property
+    def size(self) -> int:
+        """How many scans it was frozen with."""
+        return sum(number for sides in self.class_counts.values() for number in sides.values())
+
 
 class SnapshotMember(models.Model):
     snapshot = models.ForeignKey(Snapshot, on_delete=models.CASCADE, related_name="members")
@@ -68,12 +73,17 @@ class SnapshotMember(models.Model):
     label_class = models.ForeignKey(ProjectClass, on_delete=models.PROTECT, related_name="+")
     split = models.CharField(max_length=8, choices=Split)
     group = models.CharField(max_length=80)
+    # Empty once the scan is erased.
     sha256 = models.CharField(max_length=64)
     # Of a scan of several frames those that are learned from and asked about, from 1; empty: it has one.
     frames = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="member_of_snapshot_once")]
+        indexes = [
+            models.Index(fields=["snapshot", "id"], name="member_in_order"),
+            models.Index(fields=["snapshot", "sha256"], name="member_by_content"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.image_id} in {self.snapshot_id}"
@@ -90,6 +100,7 @@ class SnapshotLeftOut(models.Model):
     class Meta:
         verbose_name_plural = "scans left out of snapshots"
         constraints = [models.UniqueConstraint(fields=["snapshot", "image"], name="left_out_of_snapshot_once")]
+        indexes = [models.Index(fields=["snapshot", "id"], name="left_out_in_order")]
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.reason}"
@@ -116,7 +127,11 @@ class Export(WorkItem):
     expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "heartbeat_at"], name="export_by_status")]
+        indexes = [
+            models.Index(fields=["status", "heartbeat_at"], name="export_by_status"),
+            models.Index(fields=["created_at", "id"], name="export_of_all_by_date"),
+            models.Index(fields=["project", "created_at", "id"], name="export_by_date"),
+        ]
 
     def __str__(self) -> str:
         return f"export {self.pk}"

@@ -17,6 +17,8 @@ class Import(WorkItem):
     file_name = models.CharField(max_length=255)
     blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     total = models.PositiveIntegerField(default=0)
+    # Once it has ended: outcome to number of files, so that a list of imports counts none of them again.
+    numbers = models.JSONField(default=dict)
     # Each frame of a multi-frame file becomes a scan of its own, all of one patient.
     split_frames = models.BooleanField(default=False)
     # How its labels files are to be read: a name of `imports.dialects.NAMES`.
@@ -25,7 +27,11 @@ class Import(WorkItem):
     finding = models.CharField(max_length=100, blank=True, default="")
 
     class Meta:
-        indexes = [models.Index(fields=["status", "heartbeat_at"], name="import_by_status")]
+        indexes = [
+            models.Index(fields=["status", "heartbeat_at"], name="import_by_status"),
+            models.Index(fields=["created_at", "id"], name="import_of_all_by_date"),
+            models.Index(fields=["project", "created_at", "id"], name="import_by_date"),
+        ]
 
     def __str__(self) -> str:
         return f"import {self.pk}"
@@ -56,7 +62,12 @@ class ImportFile(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["batch", "path_digest", "code"], name="import_file_once")]
-        indexes = [models.Index(fields=["patient"], name="import_file_by_patient")]
+        indexes = [
+            models.Index(fields=["patient"], name="import_file_by_patient"),
+            models.Index(fields=["batch", "outcome", "id"], name="import_file_by_outcome"),
+            models.Index(fields=["batch", "code", "outcome"], name="import_file_by_code"),
+            models.Index(fields=["batch", "id"], name="import_file_in_order"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.outcome}"

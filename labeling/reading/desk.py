@@ -9,9 +9,10 @@ from django.db.models import Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 
 from images.models import Image, Project
+from images.policies import of_kept_scan
 from images.selectors import scans
 from labeling.models import Label, Lease, Read, Reference, Review
-from labeling.policies import erased, visible_labels
+from labeling.policies import visible_labels
 from labeling.reading import again
 from labeling.reading.queue import MAX_N, ORDERS, Queue, claim_scans, lease_again, queue_of, release_scans
 from labeling.reading.rows import LEASE
@@ -117,7 +118,7 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
 def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
     """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
     work. Of a scan that was labelled again only the last one is met."""
-    mine = Label.objects.filter(~erased(), reader=caller(request), project=project)
+    mine = Label.objects.filter(of_kept_scan(), reader=caller(request), project=project)
     # One read of several counts while the scan is read; what only measures the reader looks the same.
     rows = (
         Reference.objects.filter(label=OuterRef("pk")),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
+from images.policies import of_kept_scan
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, erased, require, taken_back
+from labeling.policies import HIDDEN, require, taken_back
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
@@ -87,13 +88,13 @@ def _last_label(mine: QuerySet[Label]) -> Last | None:
 
 def _labels(actor: User, project: Project) -> QuerySet[Label]:
     """What the actor said as a reader and has not taken back: neither a label, nor one of several reads."""
-    mine = Label.objects.filter(~erased(), reader=actor, source=Label.Source.DOCTOR, project=project)
+    mine = Label.objects.filter(of_kept_scan(), reader=actor, source=Label.Source.DOCTOR, project=project)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
     return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
 
 
 def _last_review(actor: User, project: Project) -> Last | None:
-    mine = Review.objects.filter(~erased(), reviewer=actor, project=project)
+    mine = Review.objects.filter(of_kept_scan(), reviewer=actor, project=project)
     standing = mine.filter(decision__undone__isnull=True)
     related = ("image__project", "decision__label_before", "decision__review")
     newest = standing.order_by("-pk").values_list("pk", flat=True).first()
@@ -106,7 +107,7 @@ def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
     if task == Lease.Task.REVIEW:
         found = Review.objects.filter(pk=key, reviewer=actor, project=project, decision__undone__isnull=False)
         return Image.objects.filter(reviews__in=found, erased_at__isnull=True).first()
-    mine = Label.objects.filter(~erased(), pk=key, reader=actor, project=project)
+    mine = Label.objects.filter(of_kept_scan(), pk=key, reader=actor, project=project)
     label = mine.exclude(pk__in=_labels(actor, project)).select_related("image").first()
     return label.image if label else None
 

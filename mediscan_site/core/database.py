@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models, transaction
 from django.db.models.constants import OnConflict
+from django.db.models.lookups import IsNull
 
 from mediscan_site.core.errors import ended_by_database
 
@@ -25,6 +26,12 @@ class Bounded(models.Subquery):
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = models.IntegerField()
+
+
+def there_is(rows: "models.QuerySet[Any, Any]") -> models.Q:
+    """Whether one of these rows is there, asked of each row of the outer query by itself. For EXISTS, which says the same, MariaDB
+    may read all the rows there are before it answers for the first one, also where a page wants fifty."""
+    return models.Q(IsNull(models.Subquery(rows.order_by().values("pk")[:1]), rhs=False))
 
 
 def upto(rows: "models.QuerySet[Any]", limit: int) -> Bounded:

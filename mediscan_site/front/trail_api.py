@@ -1,6 +1,6 @@
 """The audit log and the change feed in the API."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
@@ -59,8 +59,10 @@ class AuditViewSet(mixins.ListModelMixin, ApiViewSet):
     visible_to = staticmethod(selectors.audit_events)
     serializer_class = AuditEventSerializer
     filterset_class = AuditFilter
-    ordering_fields = ("id",)
-    ordering = "-id"
+    # By date, whichever of the two is asked for: every filter's index has it, and events are numbered as they happen.
+    ordering_fields = ("id", "at")
+    ordering_keys: ClassVar[dict[str, str]] = {"id": "at"}
+    ordering = "-at"
 
 
 class EventSerializer(serializers.ModelSerializer[AuditSeal]):

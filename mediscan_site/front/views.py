@@ -237,7 +237,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def audit(request: HttpRequest) -> HttpResponse:
     form = forms.AuditFilterForm(request.GET, people=lambda: selectors.audited_people(request.user))
     events = selectors.audit_events(request.user).filter(**form.lookups())
-    page = keyset_page(events, ordering="-id", cursor=request.GET.get("cursor"), size=AUDIT_PAGE)
+    page = keyset_page(events, ordering="-at", cursor=request.GET.get("cursor"), size=AUDIT_PAGE)
     return respond(request, "front/audit.html", {"page": page, "filters": form})
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from images.policies import visible_projects
+from images.policies import in_visible_projects
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.models import User
 from models_registry.models import GradeBatch
 
 
 def visible_batches(user: Any) -> QuerySet[GradeBatch]:
-    return GradeBatch.objects.filter(project__in=visible_projects(user))
+    return GradeBatch.objects.filter(in_visible_projects(user))
 
 
 def may_cancel(user: User, batch: GradeBatch) -> bool:

@@ -1,16 +1,17 @@
 """Read queries about grade batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from images.models import Project
 from images.policies import can
 from mediscan_site.core import text
+from mediscan_site.core.database import there_is
 from mediscan_site.core.models import User
+from mediscan_site.core.numbers import Numbers, numbered
 from models_registry.batches.policies import visible_batches
 from models_registry.models import Grade, GradeBatch, GradeBatchItem
 from models_registry.selectors import IS_COVERED, deployed_model, with_covered, with_earlier
@@ -20,22 +21,21 @@ CHUNK: Final = 500
 TELLING: Final = (GradeBatchItem.Outcome.ANSWERED, GradeBatchItem.Outcome.REFERRED)
 
 
-def _number(outcome: GradeBatchItem.Outcome) -> Coalesce:
-    """A subquery for each: a joined count would read the same rows again and again."""
-    items = GradeBatchItem.objects.filter(batch=OuterRef("pk"), outcome=outcome).order_by()
-    return Coalesce(Subquery(items.values("batch").annotate(number=Count("pk")).values("number")), 0)
-
-
 def batches(user: Any) -> QuerySet[GradeBatch]:
     """The user's batches with how many scans of each ended how: `number_answered`, `number_referred` and so on."""
-    numbers = {f"number_{outcome.value}": _number(outcome) for outcome in GradeBatchItem.Outcome}
-    related = ("project", "model", "requested_by", "source_import")
-    return visible_batches(user).select_related(*related).annotate(**numbers)
+    rows = visible_batches(user).select_related("project", "model", "requested_by", "source_import")
+    return numbered(rows, GradeBatchItem.objects.all(), _tell_numbers)
+
+
+def _tell_numbers(rows: Sequence[GradeBatch], numbers: Mapping[int, Numbers]) -> None:
+    for row in rows:
+        for outcome in GradeBatchItem.Outcome.values:
+            setattr(row, f"number_{outcome}", numbers.get(row.pk, {}).get(outcome, 0))
 
 
 def reasons(batch: GradeBatch) -> list[dict[str, Any]]:
     """Why scans were left out or failed: outcome, code, number, and the sentence of one of them; most frequent first."""
-    items = GradeBatchItem.objects.filter(batch=batch).exclude(code="")
+    items = GradeBatchItem.objects.filter(batch=batch, code__gt="")
     counted = items.values("outcome", "code").annotate(number=Count("pk"), first=Min("pk")).order_by("-number", "code")
     firsts = GradeBatchItem.objects.in_bulk([row["first"] for row in counted])
     return [{**row, "detail": firsts[row["first"]].detail} for row in counted]
@@ -48,7 +48,7 @@ def results(batch: GradeBatch, outcome: str | None = None, *, shown_to: Any = No
     wanted = text.choice(outcome, attr="outcome", choices=GradeBatchItem.Outcome.values)
     if wanted in TELLING and shown_to is not None and batch.project.reveal_after_read:
         mine = with_covered(Grade.objects.filter(pk=OuterRef("grade"), blind=False), shown_to)
-        rows = rows.filter(~Exists(mine.filter(IS_COVERED)))
+        rows = rows.filter(~there_is(mine.filter(IS_COVERED)))
     return rows.filter(outcome=wanted) if wanted else rows
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from images.frames import UNCHOSEN, WHAT_HELPS, Looked, all_looked_at, unchosen
 from images.renditions import stored_tiles
-from mediscan_site.core import audit, work
+from mediscan_site.core import audit, numbers, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import DomainError, Unavailable, is_full
@@ -79,7 +79,8 @@ def _give_back(batch: GradeBatch, attempt: int, *, seconds: float = 0.0) -> None
     with transaction.atomic():
         mine = _mine(batch, attempt)
         if mine.filter(cancel_requested=True).exists():
-            work.finish(GradeBatch, batch.pk, attempt, status=WorkStatus.CANCELLED)
+            if work.finish(GradeBatch, batch.pk, attempt, status=WorkStatus.CANCELLED):
+                _record_end(batch, WorkStatus.CANCELLED)
         elif work.put_off(GradeBatch, batch.pk, attempt, seconds=seconds):
             GradeBatch.objects.filter(pk=batch.pk).update(turn=F("turn") + 1, attempt=attempt - 1)
             if not seconds:
@@ -91,6 +92,7 @@ def _mine(batch: GradeBatch, attempt: int) -> "QuerySet[GradeBatch]":
 
 
 def _record_end(batch: GradeBatch, status: WorkStatus) -> None:
+    numbers.keep(batch, GradeBatchItem.objects.all())
     audit.record(
         "grade_batch.finish",
         actor=batch.requested_by,
@@ -198,7 +200,7 @@ class _Slice:
             "started_at": now,
             "finished_at": now,
         }
-        grades = [Grade(image=item.image, **common, **chunk.answered[item.pk]) for item in items]
+        grades = [Grade(image=item.image, batched=True, **common, **chunk.answered[item.pk]) for item in items]
         save_all(grades)
         return {item.pk: grade for item, grade in zip(items, grades, strict=True)}
 

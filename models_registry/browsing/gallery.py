@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from models_registry.browsing import kept
@@ -48,7 +48,7 @@ def scans(user: Any, model: ModelVersion, evaluation: Evaluation, asked: Asked) 
         rows = rows.filter(truth=asked.truth["id"])
     if asked.said:
         rows = rows.filter(said=asked.said["id"])
-    return rows if asked.low is not None or (asked.truth and asked.said) else rows.exclude(said=F("truth"))
+    return rows if asked.low is not None or (asked.truth and asked.said) else rows.filter(right=False)
 
 
 def _in_cell(rows: QuerySet[ScanAnswer], model: ModelVersion, asked: Asked) -> QuerySet[ScanAnswer]:

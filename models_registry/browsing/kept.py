@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet
 
-from images.covering import in_use
 from images.models import Split
 from labeling.models import SnapshotMember
-from labeling.policies import covered
+from mediscan_site.core.database import there_is
 from mediscan_site.core.models import WorkStatus
 from models_registry import policies
 from models_registry.models import Evaluation, Grade, ModelVersion, ScanAnswer
@@ -22,7 +21,7 @@ from models_registry.selectors import IS_COVERED, with_covered
 def readings(model: ModelVersion) -> list[Evaluation]:
     """The succeeded evaluations that kept their answers, newest first. Earlier ones did not."""
     rows = Evaluation.objects.filter(
-        Exists(ScanAnswer.objects.filter(evaluation=OuterRef("pk"))), model=model, status=WorkStatus.SUCCEEDED
+        there_is(ScanAnswer.objects.filter(evaluation=OuterRef("pk"))), model=model, status=WorkStatus.SUCCEEDED
     )
     return list(rows.select_related("snapshot").order_by("-pk"))
 
@@ -31,10 +30,8 @@ def visible(user: Any) -> QuerySet[ScanAnswer]:
     """Not those of a scan whose grade is still covered from this person: another version's answer would tell it. Nor of one whose
     label is: they stand side by side."""
     rows = policies.visible_answers(user)
-    if in_use(user):
-        rows = rows.filter(~covered(user, "image__"))
     grades = Grade.objects.filter(image=OuterRef("image"), blind=False)
-    return rows.filter(~Exists(with_covered(grades, user).filter(IS_COVERED)))
+    return rows.filter(~there_is(with_covered(grades, user).filter(IS_COVERED)))
 
 
 def shown(user: Any, evaluation: Evaluation) -> QuerySet[ScanAnswer]:

@@ -17,7 +17,7 @@ from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import whole_number
 from mediscan_site.core.http.html import action, attempt, read_page, respond
-from mediscan_site.core.http.pages import keyset_page
+from mediscan_site.core.http.pages import bounded_count, keyset_page
 from models_registry import policies, selectors
 from models_registry.browsing import comparing, differing, gallery, headline, heat, kept
 from models_registry.browsing.forms import CompareForm, GalleryForm
@@ -49,7 +49,7 @@ def _gallery(request: HttpRequest, model: ModelVersion, reading: Evaluation, ask
         "page": page,
         "title": gallery.title(asked),
         "asked": asked,
-        "count": rows.count(),
+        "count": bounded_count(rows),
         "heated": heated,
         "drawing": heated and bool(missing),
         "address": request.get_full_path(),

@@ -24,7 +24,11 @@ class ScanAnswer(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["evaluation", "image"], name="answer_once_per_scan")]
-        indexes = [models.Index(fields=["evaluation", "right", "confidence", "id"], name="answer_by_confidence")]
+        indexes = [
+            models.Index(fields=["evaluation", "right", "confidence", "id"], name="answer_by_confidence"),
+            models.Index(fields=["evaluation", "truth", "said", "confidence", "id"], name="answer_by_cell"),
+            models.Index(fields=["evaluation", "confidence", "id"], name="answer_of_all_by_confidence"),
+        ]
 
     def __str__(self) -> str:
         return f"answer about {self.image_id} in {self.evaluation_id}"

@@ -32,12 +32,15 @@ class GradeBatch(WorkItem):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     total = models.PositiveIntegerField(default=0)
+    # Once it has ended: outcome to number of scans, so that a list of batches counts none of them again.
+    numbers = models.JSONField(default=dict)
 
     class Meta:
         verbose_name_plural = "grade batches"
         indexes = [
             models.Index(fields=["status", "heartbeat_at"], name="batch_by_status"),
             models.Index(fields=["project", "created_at", "id"], name="batch_by_date"),
+            models.Index(fields=["created_at", "id"], name="batch_of_all_by_date"),
         ]
 
     def __str__(self) -> str:
@@ -63,7 +66,10 @@ class GradeBatchItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["batch", "image"], name="scan_once_per_batch")]
-        indexes = [models.Index(fields=["batch", "outcome", "id"], name="item_by_outcome")]
+        indexes = [
+            models.Index(fields=["batch", "outcome", "id"], name="item_by_outcome"),
+            models.Index(fields=["batch", "code", "outcome"], name="item_by_code"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.image_id} in batch {self.batch_id}: {self.outcome}"

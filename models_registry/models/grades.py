@@ -55,6 +55,8 @@ class Grade(WorkItem):
     # The keyed code of the institution (`versions.places`), by which grades are watched; empty: answered before there were any.
     site = models.CharField(max_length=24, blank=True)
     standing = models.CharField(max_length=8, choices=Standing, blank=True)
+    # Asked for together with many others, which are one job (`GradeBatch`).
+    batched = models.BooleanField(default=False)
     # Part of an acceptance test that is not decided: shown to nobody until then.
     blind = models.BooleanField(default=False)
 
@@ -67,7 +69,18 @@ class Grade(WorkItem):
     class Meta:
         indexes = [
             models.Index(fields=["model", "site", "finished_at", "id"], name="grade_by_site"),
+            models.Index(fields=["created_at", "id"], name="grade_of_all_by_date"),
             models.Index(fields=["project", "created_at", "id"], name="grade_by_date"),
+            # Of a list a filter may leave few: each has an index of its own, in the order of the list.
+            models.Index(fields=["project", "status", "created_at", "id"], name="grade_by_project_status"),
+            models.Index(fields=["project", "decision", "created_at", "id"], name="grade_by_decision"),
+            models.Index(fields=["project", "seen_in", "created_at", "id"], name="grade_by_side"),
+            models.Index(fields=["prediction", "created_at", "id"], name="grade_by_prediction"),
+            models.Index(fields=["model", "created_at", "id"], name="grade_by_model"),
+            models.Index(fields=["status", "created_at", "id"], name="grade_of_all_by_status"),
+            models.Index(fields=["decision", "created_at", "id"], name="grade_of_all_by_decision"),
+            models.Index(fields=["seen_in", "created_at", "id"], name="grade_of_all_by_side"),
+            models.Index(fields=["batched", "id"], name="grade_by_itself"),
             models.Index(fields=["image", "id"], name="grade_by_image"),
             models.Index(fields=["status", "heartbeat_at"], name="grade_by_status"),
         ]
@@ -100,7 +113,12 @@ class Feedback(models.Model):
                 condition=models.Q(correct=False) | models.Q(correct_class__isnull=True),
             )
         ]
-        indexes = [models.Index(fields=["grade", "id"], name="feedback_by_grade")]
+        indexes = [
+            models.Index(fields=["grade", "id"], name="feedback_by_grade"),
+            models.Index(fields=["created_at", "id"], name="feedback_by_date"),
+            models.Index(fields=["held_for_admin", "id"], name="feedback_by_hold"),
+            models.Index(fields=["correct", "id"], name="feedback_by_verdict"),
+        ]
 
     def __str__(self) -> str:
         return f"feedback {self.pk} on {self.grade_id}"

@@ -67,7 +67,11 @@ class Evaluation(WorkItem):
     test_reads = models.PositiveIntegerField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["status", "heartbeat_at"], name="evaluation_by_status")]
+        indexes = [
+            models.Index(fields=["status", "heartbeat_at"], name="evaluation_by_status"),
+            models.Index(fields=["model", "status", "id"], name="evaluation_by_model"),
+            models.Index(fields=["created_at", "id"], name="evaluation_by_date"),
+        ]
 
     def __str__(self) -> str:
         return f"evaluation {self.pk} of {self.model_id}"

@@ -34,7 +34,14 @@ class Referral(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "active"], name="one_waiting_referral_per_scan")]
-        indexes = [models.Index(fields=["project", "active", "opened_at"], name="referral_by_age")]
+        indexes = [
+            models.Index(fields=["project", "active", "opened_at"], name="referral_by_age"),
+            models.Index(fields=["opened_at", "id"], name="referral_of_all_by_age"),
+            models.Index(fields=["project", "opened_at", "id"], name="referral_by_project"),
+            models.Index(fields=["active", "opened_at", "id"], name="referral_by_state"),
+            models.Index(fields=["outcome", "opened_at", "id"], name="referral_by_outcome"),
+            models.Index(fields=["project", "closed_at", "id"], name="referral_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"referral {self.pk} of {self.image_id}"

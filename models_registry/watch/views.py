@@ -10,6 +10,7 @@ from images.models import Project
 from images.policies import can, require, visible_projects
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
+from mediscan_site.core.http.pages import bounded_count
 from mediscan_site.core.models import ACTIVE
 from models_registry import selectors as registry
 from models_registry.models import Alarm, BlindRead, ModelVersion, Watch
@@ -88,7 +89,7 @@ def blind_reads(request: HttpRequest, pk: int) -> HttpResponse:
         "project": project,
         "held": held,
         "scan": held.grade.image if held else None,
-        "left": reads.waiting(caller(request), project).count(),
+        "left": bounded_count(reads.waiting(caller(request), project)),
         "last": last.select_related("read_class", "grade__image").order_by("-read_at").first(),
         "form": forms.ReadForm(project=project) if held else None,
     }

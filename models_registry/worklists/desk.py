@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from labeling.reading.rows import LEASE
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.http.pages import bounded_count
 from models_registry.models import Referral
 from models_registry.worklists import selectors
 from models_registry.worklists.services import claim_referrals, release_referrals
@@ -15,7 +16,7 @@ from models_registry.worklists.services import claim_referrals, release_referral
 
 @dataclass(frozen=True)
 class Desk:
-    """`referral` and `scan` are None when nothing waits for this reader."""
+    """`referral` and `scan` are None when nothing waits for this reader. `left`: no more than MOST_COUNTED + 1."""
 
     referral: Referral | None
     scan: Image | None
@@ -30,7 +31,8 @@ def open_desk(request: HttpRequest, project: Project) -> Desk:
     referral = taken[0] if taken else None
     scan = selectors.scan_of(request.user, referral) if referral else None
     waiting = selectors.waiting(project)
-    return Desk(referral, scan, waiting.count(), waiting.filter(pk__in=skipped).count())
+    left = bounded_count(waiting)
+    return Desk(referral, scan, left, waiting.filter(pk__in=skipped).count() if skipped else 0)
 
 
 def skip(request: HttpRequest, referral: Referral) -> None:

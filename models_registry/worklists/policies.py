@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from images.policies import visible_projects
-from labeling.policies import covered
+from images.policies import in_visible_projects, of_kept_scan
+from labeling.policies import covered_scan
 from models_registry.models import Referral
 
 # Whoever may label may read what a model gave back.
@@ -14,5 +14,5 @@ RIGHT = "label_image"
 
 def visible_referrals(user: Any) -> QuerySet[Referral]:
     """Not what another read of a scan that this user is still to read by themselves."""
-    rows = Referral.objects.filter(project__in=visible_projects(user), image__erased_at__isnull=True)
-    return rows.filter(Q(read__isnull=True) | Q(read__reader=user.pk) | ~covered(user, "image__"))
+    rows = Referral.objects.filter(in_visible_projects(user), of_kept_scan())
+    return rows.filter(Q(read__isnull=True) | Q(read__reader=user.pk) | ~covered_scan(user))

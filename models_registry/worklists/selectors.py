@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
 from images.selectors import scans
+from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.models import User
 from models_registry.models import Referral
 from models_registry.worklists.policies import visible_referrals
@@ -60,7 +61,7 @@ def scan_of(user: Any, referral: Referral) -> Image | None:
     return scans(user).filter(pk=referral.image_id).first()
 
 
-def recent(user: Any, project: Project, number: int) -> QuerySet[Referral]:
+def recent(user: Any, project: Project, number: int) -> list[Referral]:
     """The referrals that were read last."""
     closed = referrals(user).filter(project=project, active__isnull=True, closed_at__isnull=False)
-    return closed.order_by(F("closed_at").desc(), "-pk")[:number]
+    return keyset_page(closed, ordering="-closed_at", cursor=None, size=number).rows

@@ -10,6 +10,7 @@ from images.policies import require, visible_projects
 from labeling.forms import active_classes
 from labeling.reading.forms import REASONS
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
+from mediscan_site.core.http.pages import bounded_count
 from models_registry.grades.evidence import remarks
 from models_registry.models import Referral
 from models_registry.selectors import grades, named_probabilities, refer_reasons
@@ -63,7 +64,7 @@ def referral_read(request: HttpRequest, pk: int) -> HttpResponse:
 def referral(request: HttpRequest, pk: int) -> HttpResponse:
     """What was read, why the model gave the scan back, and what it thought. While it waits: where it can be read."""
     found: Referral = get_object_or_404(selectors.referrals(request.user), pk=pk)
-    context = {"referral": found, "project": found.project, "left": selectors.waiting(found.project).count()}
+    context = {"referral": found, "project": found.project, "left": bounded_count(selectors.waiting(found.project))}
     told = {} if found.active else _told(request, found)
     return respond(request, "models_registry/referral.html", {**context, **told})
 

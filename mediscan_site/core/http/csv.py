@@ -19,11 +19,10 @@ from mediscan_site.core import audit
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
-from mediscan_site.core.http.pages import MOST_COUNTED, bounded_count, every_row, view_ordering
+from mediscan_site.core.http.pages import AT_ONCE, MOST_COUNTED, bounded_count, every_row, view_ordering
 
 # What a spreadsheet would run when a cell begins with it.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-CHUNK = 500
 NOT_KEPT = "(not kept)"
 # Only what passed their check reaches the trail.
 HARMLESS = (django_filters.ChoiceFilter, django_filters.IsoDateTimeFilter, django_filters.NumberFilter)
@@ -126,7 +125,7 @@ def wants_csv(request: Request) -> bool:
 
 
 def _in_batches(rows: Iterator[Any], shape: Callable[[list[Any]], Any]) -> Iterator[dict[str, Any]]:
-    while batch := list(islice(rows, CHUNK)):
+    while batch := list(islice(rows, AT_ONCE)):
         yield from shape(batch)
 
 
@@ -146,7 +145,7 @@ class CsvMixin(GenericAPIView[Any]):
         queryset = self.filter_queryset(self.get_queryset())
         serializer: Any = self.get_serializer()
         header = self.csv_fields or tuple(serializer.fields)
-        whole = every_row(queryset, ordering=view_ordering(request, self), size=CHUNK)
+        whole = every_row(queryset, view_ordering(request, self))
         data = (serializer.to_representation(row) for row in whole)
         rows = ([_pick(item, name) for name in header] for item in data)
         name = f"{getattr(self, 'basename', None) or 'list'}.csv"
@@ -173,7 +172,7 @@ class CsvMixin(GenericAPIView[Any]):
         if not wants_csv(request):
             return self.get_paginated_response(shape(self.paginate_queryset(queryset) or []))
         names = tuple(header)
-        whole = every_row(queryset, ordering=view_ordering(request, self), size=CHUNK)
+        whole = every_row(queryset, view_ordering(request, self))
         rows = ([item[name] for name in names] for item in _in_batches(whole, shape))
         about = Download(rows=bounded_count(queryset), project=project, obj=of)
         return csv_response(

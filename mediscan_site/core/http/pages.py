@@ -23,6 +23,8 @@ from mediscan_site.core.http.digits import whole_number
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 200
+# Rows of a whole list that are held at a time.
+AT_ONCE = 500
 # A longer list is "10,000+": a count reads every row.
 MOST_COUNTED = 10_000
 _SIGNER = signing.Signer(salt="mediscan.keyset")
@@ -70,12 +72,12 @@ def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, s
     )
 
 
-def every_row(queryset: QuerySet[Any], *, ordering: str, size: int) -> Iterator[Any]:
+def every_row(queryset: QuerySet[Any], ordering: str) -> Iterator[Any]:
     """The whole list, page by page: the first row comes as soon as that of a page, and no more than a page is held, also where the
     driver holds the whole answer to a query (MySQL). A row that changes its place meanwhile may be missed or come twice."""
     cursor: str | None = None
     while True:
-        page = keyset_page(queryset, ordering=ordering, cursor=cursor, size=size)
+        page = keyset_page(queryset, ordering=ordering, cursor=cursor, size=AT_ONCE)
         yield from page.rows
         cursor = page.next
         if cursor is None:

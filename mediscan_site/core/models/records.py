@@ -27,8 +27,15 @@ class AuditEvent(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["object_type", "object_id", "id"], name="audit_by_object"),
-            models.Index(fields=["project", "id"], name="audit_by_project"),
+            models.Index(fields=["at", "id"], name="audit_by_date"),
+            models.Index(fields=["object_type", "object_id", "at", "id"], name="audit_by_object"),
+            models.Index(fields=["object_type", "at", "id"], name="audit_by_kind"),
+            models.Index(fields=["project", "at", "id"], name="audit_by_project"),
+            models.Index(fields=["action", "at", "id"], name="audit_by_action"),
+            models.Index(fields=["actor_name", "at", "id"], name="audit_by_name"),
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+            models.Index(fields=["ip", "at", "id"], name="audit_by_address"),
+            models.Index(fields=["request_id", "at", "id"], name="audit_by_request"),
         ]
 
     def __str__(self) -> str:

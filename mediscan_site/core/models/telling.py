@@ -32,6 +32,8 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["user", "read_at"], name="message_unread"),
             models.Index(fields=["user", "id"], name="message_by_user"),
+            models.Index(fields=["user", "kind", "id"], name="message_by_kind"),
+            models.Index(fields=["user", "project", "id"], name="message_by_project"),
             models.Index(fields=["mail", "id"], name="message_by_mail"),
             models.Index(fields=["created_at"], name="message_by_date"),
         ]
