@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mediscan_site.core.models import AuditEvent, AuditSeal
-from mediscan_site.core.trail import beginning, macs
+from mediscan_site.core.models import AuditSeal
+from mediscan_site.core.trail import beginning, macs, queue
 
 PAGE: Final = 2000
 GONE: Final = "it is missing"
@@ -66,10 +66,4 @@ def _unproven(seal: AuditSeal, *, first: bool) -> str:
 
 def strays() -> list[int]:
     """Rows of the events' table that the site did not write: the sealer leaves them out of the chain."""
-    found: list[int] = []
-    after = 0
-    waiting = AuditEvent.objects.filter(seal__isnull=True).order_by("id")
-    while page := list(waiting.filter(id__gt=after)[:PAGE]):
-        found += [event.pk for event in page if not macs.is_genuine(event)]
-        after = page[-1].pk
-    return found
+    return list(queue.strays().values_list("event", flat=True))

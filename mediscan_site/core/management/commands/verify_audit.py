@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if fault is not None:
             raise CommandError(f"The audit chain is broken at event {fault.seq}: {fault.why}.", returncode=1)
         compared = self._compared(anchor)
-        audit.seal_pending()
+        audit.seal_everything()
         self._require_no_strays()
         for name in guards.watch():
             self.stderr.write(self.style.WARNING(f"The trigger {name} is missing. manage.py migrate puts it back."))
