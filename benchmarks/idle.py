@@ -26,11 +26,14 @@ def main() -> None:
     parser.add_argument("--broker", default="", help="the broker's address; nothing: files")
     parser.add_argument("--servers", type=int, nargs="*", default=[], help="process numbers of database and broker")
     parser.add_argument("--scans", type=int, default=0, help="how many to fill the database with")
+    parser.add_argument("--data", default="", help="the folder of a site's data to start on, with --keys; SQLite")
+    parser.add_argument("--keys", default="", help="its key file")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--settle", type=float, default=SETTLE_S)
     given = parser.parse_args()
     kind = given.database.partition(":")[0] or "sqlite"
-    with site(given.database, given.broker, WEB_PROCESSES="2") as made:
+    own = {"MEDISCAN_DATA_DIR": given.data, "MEDISCAN_KEYS_FILE": given.keys} if given.data else {}
+    with site(given.database, given.broker, **own) as made:
         if given.scans:
             print(made.manage("seed_scale", "--scans", str(given.scans)).stdout)
         time.sleep(given.settle)

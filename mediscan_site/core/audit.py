@@ -74,6 +74,13 @@ def record_many(
     return events
 
 
+@done_again
+def record_alone(action: str, *, obj: models.Model | None = None, details: dict[str, Any] | None = None) -> None:
+    """The same for what a worker or command did outside of the database: an event of the site, in a transaction of its own."""
+    with transaction.atomic():
+        record(action, actor=None, obj=obj, details=details)
+
+
 def seal_pending() -> int:
     """Chain all events that wait for their seal; returns how many. What the site did not write is left out, and told."""
     return _sealed_all(looked_again=False)

@@ -88,8 +88,9 @@ class Transport(CarefulTransport, filesystem.Transport):
             except Empty:
                 if timeout is not None and time.monotonic() - began >= timeout:
                     raise TimeoutError from None
-                told = bell.fileno() is not None
-                longest = REST_S if told else float(self.polling_interval or 0.0)
+                longest = float(self.polling_interval or 0.0)
+                if bell.fileno() is not None:
+                    longest = max(longest, REST_S)
                 bell.wait(longest if timeout is None else min(longest, timeout))
             else:
                 return

@@ -172,17 +172,20 @@ def finish(
     return bool(_mine(model, pk, attempt).update(**{**ended, **columns}))
 
 
+@done_again
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
     """Give the row back, to be tried again after so long (and at most a lease later)."""
     return bool(_mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
 
 
+@done_again
 def pause(model: type[WorkItem], pk: int, attempt: int) -> None:
     """Give a row back for want of room. It is queued and says why, and this attempt is not counted: nothing was lost."""
     row = {"status": WorkStatus.QUEUED, "queued_at": Now(), "attempt": attempt - 1, "error": WAITS_FOR_ROOM}
     _mine(model, pk, attempt).filter(cancel_requested=False).update(**row)
 
 
+@done_again
 def waits_for_room(model: type[WorkItem], pk: int) -> bool:
     """Asked before `claim`. While a disk is full the row stays queued and says why; the sweeper wakes a worker for it again."""
     if not room.is_tight():
