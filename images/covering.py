@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.query import ModelIterable
 
 from images.models import ApprovalStatus, Image, LabelStatus
@@ -79,15 +79,20 @@ def _bare(image: Image) -> None:
         setattr(image, name, value)
 
 
+def _is_covered(user: User | AnonymousUser, scan: str) -> Exists:
+    """A column that joins nothing to the rows: which rows are on a page is found without what the rules look at."""
+    return Exists(Image.objects.filter(covered(user), pk=OuterRef(scan)))
+
+
 def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
     """The same scans, whose covered ones show no label."""
-    marked = scans.annotate(is_covered=ExpressionWrapper(covered(user), output_field=BooleanField()))
+    marked = scans.annotate(is_covered=_is_covered(user, "pk"))
     marked._iterable_class = _Covered
     return marked
 
 
 def cover_image(rows: QuerySet[T], user: User | AnonymousUser) -> QuerySet[T]:
     """The same rows, loaded with their `image`, which shows no label where it is covered."""
-    marked = rows.annotate(is_covered=ExpressionWrapper(covered(user, "image__"), output_field=BooleanField()))
+    marked = rows.annotate(is_covered=_is_covered(user, "image"))
     marked._iterable_class = _CoveredImage
     return cast("QuerySet[T]", marked)

@@ -296,12 +296,11 @@ def test_a_longer_list_asks_the_database_no_more_often(name, api, author, collea
     from labeling.reading.reviews import review_scan
 
     make_snapshot(4)
+    Import.objects.create(project=project, created_by=author, file_name="x.zip")
     client = api(author)
 
     def queries() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as found:
+        with CaptureQueriesContext(connection) as found:
             assert client.get(f"{V1}/{name}/").status_code == 200
         return len(found)
 

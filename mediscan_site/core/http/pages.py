@@ -52,21 +52,37 @@ def ordered(queryset: QuerySet[Any], ordering: str, *, backward: bool = False) -
 
 
 def keyset_page(queryset: QuerySet[Any], *, ordering: str, cursor: str | None, size: int) -> Page:
-    """One page of `size` rows. The ordering field must not be null. Raises Invalid for a cursor that is not ours."""
+    """One page of `size` rows. The ordering field must not be null. Raises Invalid for a cursor that is not ours.
+
+    Two queries: which rows, then the rows. Asked for both at once, MySQL may begin at a small table that the rows are joined
+    with, and sort all of them, whole, for one page."""
     at = _decode(cursor, queryset, ordering) if cursor else None
     backward = at is not None and at.backward
-    if at:
-        queryset = queryset.filter(_beyond(at, ordering))
-    page_rows = list(ordered(queryset, ordering, backward=backward)[: size + 1])
-    more, rows = len(page_rows) > size, page_rows[:size]
+    places = _places(queryset.filter(_beyond(at, ordering)) if at else queryset, ordering, backward, size + 1)
+    more, places = len(places) > size, places[:size]
     if backward:
-        rows.reverse()
-    has_next, has_previous = (bool(rows), more) if backward else (more, at is not None and bool(rows))
+        places.reverse()
+    has_next, has_previous = (bool(places), more) if backward else (more, at is not None and bool(places))
     return Page(
-        rows=rows,
-        next=_encode(rows[-1], ordering, backward=False) if has_next else None,
-        previous=_encode(rows[0], ordering, backward=True) if has_previous else None,
+        rows=_loaded(queryset, [pk for _, pk in places]),
+        next=_encode(places[-1], ordering, backward=False) if has_next else None,
+        previous=_encode(places[0], ordering, backward=True) if has_previous else None,
     )
+
+
+def _places(rows: QuerySet[Any], ordering: str, backward: bool, most: int) -> list[tuple[Any, int]]:  # noqa: FBT001
+    """(value of the ordering field, key) of the first rows in list order, without what is only shown of them."""
+    names = tuple(dict.fromkeys((_key_name(ordering), "pk")))
+    found = ordered(rows, ordering, backward=backward).prefetch_related(None).values_list(*names)[:most]
+    return [(place[0], place[-1]) for place in found]
+
+
+def _loaded(queryset: QuerySet[Any], keys: Sequence[int]) -> list[Any]:
+    """The rows of these keys in their order. One that left the list in between is left out."""
+    if not keys:
+        return []
+    rows = {row.pk: row for row in queryset.order_by().filter(pk__in=keys)}
+    return [rows[key] for key in keys if key in rows]
 
 
 def bounded_count(queryset: QuerySet[Any]) -> int:
@@ -129,10 +145,15 @@ def _beyond(at: _Cursor, ordering: str) -> Q:
     return Q(**{f"{name}__{way}e": at.value}) & (Q(**{f"{name}__{way}": at.value}) | Q(**{f"pk__{way}": at.pk}))
 
 
-def _encode(row: Any, ordering: str, *, backward: bool) -> str:
-    value = getattr(row, ordering.lstrip("-"))
+def _key_name(ordering: str) -> str:
+    name = ordering.lstrip("-")
+    return "pk" if name == "id" else name
+
+
+def _encode(place: tuple[Any, int], ordering: str, *, backward: bool) -> str:
+    value, pk = place
     plain = value.isoformat() if isinstance(value, datetime) else value
-    return _SIGNER.sign_object([int(backward), ordering, plain, row.pk])
+    return _SIGNER.sign_object([int(backward), ordering, plain, pk])
 
 
 def _decode(cursor: str, queryset: QuerySet[Any], ordering: str) -> _Cursor:
