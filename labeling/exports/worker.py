@@ -94,14 +94,21 @@ def _parcel(job: Export) -> tuple[parcel.Parcel, int]:
 
 def _keep(job: Export, attempt: int, blob: Blob, scans: Sequence[int]) -> None:
     """Refer to the ZIP, unless the row was cancelled or taken over. Where a scan in it was erased meanwhile, start over."""
-    with blobs.discarded_on_failure(blob), transaction.atomic():
+    with blobs.discarded_on_failure(blob):
+        stored = _kept(job, attempt, blob, scans)
+    if not stored:
+        blobs.discard(blob)
+
+
+@done_again
+def _kept(job: Export, attempt: int, blob: Blob, scans: Sequence[int]) -> bool:
+    with transaction.atomic():
         # An erasure holds it too: it either finds this ZIP, or we find what it erased.
         Project.objects.select_for_update().get(pk=job.project_id)
         stored = not _erased_one(scans) and _finish(job, attempt, blob, len(scans))
         if not stored:
             _start_over(job, attempt)
-    if not stored:
-        blobs.discard(blob)
+    return stored
 
 
 def _erased_one(scans: Sequence[int]) -> bool:

@@ -22,6 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # Seconds between the tries. A lock has been waited for before each of them (`mediscan_site.patience`).
 PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+PATIENCE_S: Final = 60.0
 
 
 def done_again(function: Callable[P, R]) -> Callable[P, R]:
@@ -34,13 +35,29 @@ def done_again(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 return function(*args, **kwargs)
             except OperationalError as error:
-                if connection.in_atomic_block or not (ended_by_database(error) or waited_for_lock(error)):
+                if not _may_succeed(error):
                     raise
                 log.info("The database ended %s, which is done again: %s", function.__qualname__, error)
             rest(pause)
         return function(*args, **kwargs)
 
     return call
+
+
+def patiently(write: Callable[[], R]) -> R:
+    """The same for a write that is worth waiting for: done again for PATIENCE_S while others hold what it wants."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            if not _may_succeed(error) or time.monotonic() > until:
+                raise
+        rest(PAUSES_S[0])
+
+
+def _may_succeed(error: OperationalError) -> bool:
+    return not connection.in_atomic_block and (ended_by_database(error) or waited_for_lock(error))
 
 
 def rest(pause: float) -> None:

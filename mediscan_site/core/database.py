@@ -1,24 +1,16 @@
 """Where databases differ."""
 
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models.constants import OnConflict
 from django.db.models.lookups import IsNull
 
-from mediscan_site.core.errors import ended_by_database
-
 Row = TypeVar("Row", bound=models.Model)
-Answer = TypeVar("Answer")
-
-PATIENCE_S: Final = 60.0
-PAUSE_S: Final = 0.1
 
 
 class Bounded(models.Subquery):
@@ -136,22 +128,3 @@ def _insert(cursor: Any, database: Any, table: _Table, rows: Sequence[models.Mod
     cursor.execute(f"{table.start}{', '.join([one] * len(rows))}{table.end}", values)
     for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
         row.pk = key
-
-
-def patiently(write: Callable[[], Answer]) -> Answer:
-    """What a short write of a worker or command returns, done again for a minute while others hold what it wants.
-
-    Inside somebody else's transaction it is done once: that one has ended too."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return write()
-        except OperationalError as error:
-            if connection.in_atomic_block or not _held_by_others(error) or time.monotonic() > until:
-                raise
-        time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
-
-
-def _held_by_others(error: OperationalError) -> bool:
-    locked = connection.vendor == "sqlite" and ("locked" in str(error) or "busy" in str(error))
-    return locked or ended_by_database(error)

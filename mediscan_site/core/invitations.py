@@ -170,8 +170,7 @@ def _mail(row: Invitation) -> bool:
     except SMTPRecipientsRefused as error:
         raise Refused from error
     notices.take_away(NOTICE)
-    with transaction.atomic():
-        audit.record("user.invite_mail", actor=None, obj=row.user)
+    audit.record_alone("user.invite_mail", obj=row.user)
     return True
 
 

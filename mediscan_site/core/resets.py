@@ -81,8 +81,7 @@ def _send(request: ResetRequest) -> None:
             log.warning("The mail server refuses the address of user %s", user.pk)
             continue
         notices.take_away(NOTICE)
-        with transaction.atomic():
-            audit.record("user.reset_mail", actor=None, obj=user)
+        audit.record_alone("user.reset_mail", obj=user)
 
 
 def _put_off(request: ResetRequest, attempt: int, error: OSError) -> None:

@@ -23,7 +23,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.beating import beating
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
-from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
+from mediscan_site.core.models import ACTIVE, TokenWork, WorkItem, WorkStatus
 from mediscan_site.core.storage import room
 
 log = logging.getLogger(__name__)
@@ -168,20 +168,24 @@ def finish(
     """End this attempt. False when another attempt holds the row: then nothing was written, and nothing more may be."""
     if status == WorkStatus.SUCCEEDED:
         columns["progress"] = 1.0
-    return bool(_mine(model, pk, attempt).update(status=status, error=error, finished_at=Now(), **columns))
+    ended = {"status": status, "error": error, "finished_at": Now(), "heartbeat_at": Now()}
+    return bool(_mine(model, pk, attempt).update(**{**ended, **columns}))
 
 
+@done_again
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
     """Give the row back, to be tried again after so long (and at most a lease later)."""
     return bool(_mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
 
 
+@done_again
 def pause(model: type[WorkItem], pk: int, attempt: int) -> None:
     """Give a row back for want of room. It is queued and says why, and this attempt is not counted: nothing was lost."""
     row = {"status": WorkStatus.QUEUED, "queued_at": Now(), "attempt": attempt - 1, "error": WAITS_FOR_ROOM}
     _mine(model, pk, attempt).filter(cancel_requested=False).update(**row)
 
 
+@done_again
 def waits_for_room(model: type[WorkItem], pk: int) -> bool:
     """Asked before `claim`. While a disk is full the row stays queued and says why; the sweeper wakes a worker for it again."""
     if not room.is_tight():
@@ -241,6 +245,11 @@ def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: d
     _swept[model._meta.label] = _Swept(model, task, closing or {})
 
 
+def anything_open() -> bool:
+    """Whether any row waits or is worked on: else there is nothing to sweep."""
+    return any(_rows(entry.model).filter(status__in=ACTIVE).exists() for entry in _swept.values())
+
+
 def sweep() -> None:
     """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
     for entry in _swept.values():
@@ -254,7 +263,8 @@ def _silent(entry: _Swept) -> "QuerySet[Any]":
 
 
 def _end_lost(entry: _Swept) -> None:
-    ended = {"finished_at": Now(), **entry.closing}
+    # Whoever looks for what has ended lately looks by state and heartbeat, for which there is an index.
+    ended = {"finished_at": Now(), "heartbeat_at": Now(), **entry.closing}
     _silent(entry).filter(cancel_requested=True).update(status=WorkStatus.CANCELLED, **ended)
     message = LOST.format(attempts=settings.WORK_MAX_ATTEMPTS)
     lost = _silent(entry).filter(attempt__gte=settings.WORK_MAX_ATTEMPTS)

@@ -1,12 +1,17 @@
 """Transactions of workers that the database ends are done again, and once in the end."""
 
+import threading
+
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
 
 from labeling.models import Import
 from mediscan_site.core import again, audit, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.models import AuditEvent, Notice, WorkStatus
+from tests.conftest import PATIENCE_S
 
 ENDED = {
     "deadlock": OperationalError(1213, "Deadlock found when trying to get lock"),
@@ -83,3 +88,35 @@ def test_the_end_of_an_import_survives_a_deadlock(project, admin, monkeypatch):
     job.refresh_from_db()
     assert job.status == "succeeded"
     assert AuditEvent.objects.filter(action="import.finish").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_that_want_the_same_rows_in_another_order_both_come_to_their_end(monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("has one writer at a time")
+    monkeypatch.undo()
+    Notice.objects.bulk_create(Notice(key=key, sentence="") for key in "ab")
+    meet, tries = threading.Barrier(2, timeout=PATIENCE_S), []
+
+    @done_again
+    def both(first: str, second: str) -> None:
+        tries.append(first)
+        with transaction.atomic():
+            Notice.objects.filter(key=first).update(sentence=Concat("sentence", Value(first)))
+            if len(tries) <= 2:
+                meet.wait()
+            Notice.objects.filter(key=second).update(sentence=Concat("sentence", Value(first)))
+
+    def work_off(first: str, second: str) -> None:
+        try:
+            both(first, second)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work_off, args=keys) for keys in ("ab", "ba")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(PATIENCE_S)
+    assert len(tries) == 3
+    assert [sorted(notice.sentence) for notice in Notice.objects.all()] == [["a", "b"]] * 2

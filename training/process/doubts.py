@@ -9,6 +9,7 @@ from django.db import transaction
 
 from images.models import ApprovalStatus, Image
 from labeling.models import KeptLabel, LabelDoubt
+from mediscan_site.core.again import done_again
 from training.engine.doubts import find
 from training.models import TrainingRun
 
@@ -39,6 +40,11 @@ def write(
         )
         for doubt in find(probabilities, labels)
     ]
+    return _replace(run, doubts)
+
+
+@done_again
+def _replace(run: TrainingRun, doubts: Sequence[LabelDoubt]) -> int:
     with transaction.atomic():
         LabelDoubt.objects.filter(project=run.project_id).delete()
         open_ones = _open(run, doubts)

@@ -12,8 +12,9 @@ from django.db.models import QuerySet
 
 from images.models import Image
 from mediscan_site.core import work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import NotFound
-from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.models import Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from training.engine.report import EpochReport
 from training.models import EpochMetrics, ShownScan, TrainingRun
@@ -102,6 +103,7 @@ class Recorder:
             # Only a figure to look at; what must not be lost is written elsewhere and may fail.
             log.warning("No progress written for %s: %s", self.run.code, error)
 
+    @done_again
     def environment(self, facts: dict[str, Any]) -> None:
         self.run.environment = facts
         self._mine().update(environment=facts)
@@ -110,6 +112,7 @@ class Recorder:
         """What the run learns to see from beside its data set, for whoever makes it again."""
         self.environment({**self.run.environment, UNLABELLED_SCANS: scans, UNLABELLED_DIGEST: digest})
 
+    @done_again
     def epoch(self, report: EpochReport) -> None:
         """The row of one epoch. An epoch that a resumed run repeats replaces what the lost attempt measured."""
         metrics = report.to_dict()
@@ -125,12 +128,17 @@ class Recorder:
     def checkpoint(self, data: bytes) -> None:
         """Keep these bytes, encrypted, as what the run can be resumed from; the ones before are destroyed."""
         blob = blobs.write(data, namespace=blobs.namespace(self.run.project_id), content_type=CHECKPOINT_TYPE)
-        with blobs.discarded_on_failure(blob), transaction.atomic():
-            blob.save(force_insert=True)
-            self._fence(checkpoint=blob)
+        with blobs.discarded_on_failure(blob):
+            self._refer_to(blob)
         before, self.run.checkpoint = self.run.checkpoint, blob
         if before is not None:
             ending.drop(before)
+
+    @done_again
+    def _refer_to(self, checkpoint: Blob) -> None:
+        with transaction.atomic():
+            checkpoint.save(force_insert=True)
+            self._fence(checkpoint=checkpoint)
 
     def has_inputs_sheet(self) -> bool:
         """Whether an attempt before has drawn it."""
@@ -139,7 +147,12 @@ class Recorder:
     def inputs_sheet(self, picture: bytes, scans: Collection[int]) -> None:
         """Keep the contact sheet, on which these scans are to be seen; not when one of them has been erased meanwhile."""
         blob = blobs.write(picture, namespace=blobs.namespace(self.run.project_id), content_type=PNG)
-        with blobs.discarded_on_failure(blob), transaction.atomic():
+        with blobs.discarded_on_failure(blob):
+            self._show(blob, scans)
+
+    @done_again
+    def _show(self, blob: Blob, scans: Collection[int]) -> None:
+        with transaction.atomic():
             # An erased scan takes the sheet along. Its erasure holds its row too: none may appear after it.
             there = Image.objects.select_for_update().filter(pk__in=scans, erased_at__isnull=True).order_by("pk")
             if len(there) < len(scans):

@@ -20,6 +20,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from mediscan_site.core import audit, notices, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.backup import checking, layout, place, scratch, signing
 from mediscan_site.core.backup.layout import BackupError, Manifest
 from mediscan_site.core.backup.selectors import seconds_since
@@ -141,6 +142,7 @@ def _facts(manifest: Manifest, seconds: float) -> dict[str, object]:
     }
 
 
+@done_again
 def _end(pk: int, attempt: int, status: WorkStatus, **columns: object) -> None:
     with transaction.atomic():
         if work.finish(Drill, pk, attempt, status=status, **columns):  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from mediscan_site.core import audit, work
+from mediscan_site.core.again import done_again
 from mediscan_site.core.backup import checking, dumps, layout, objects, place, sealing, signing
 from mediscan_site.core.backup.layout import BackupError, Entry, Manifest
 from mediscan_site.core.models import Backup, WorkStatus
@@ -71,6 +72,7 @@ def _explained(error: OSError) -> str:
     return f"BACKUP_DIR or the storage cannot be used: {error.strerror or type(error).__name__}. Older backups are untouched."
 
 
+@done_again
 def _fail(row: Backup, attempt: int, status: WorkStatus, error: str) -> None:
     with transaction.atomic():
         if work.finish(Backup, row.pk, attempt, status=status, error=error):
@@ -179,6 +181,7 @@ class _Making:
             progress=lambda fraction: self._step(0.5 + fraction / 2),
         )
 
+    @done_again
     def _end(self, manifest: Manifest, copied: _Copied) -> bool:
         error = ""
         if manifest.damaged:

@@ -11,7 +11,7 @@ from django.db.models import ForeignObjectRel, QuerySet
 from django.utils import timezone
 
 from mediscan_site.core import audit, notices
-from mediscan_site.core.database import patiently
+from mediscan_site.core.again import patiently
 from mediscan_site.core.models import Blob
 
 log = logging.getLogger(__name__)

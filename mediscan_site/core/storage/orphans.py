@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.files.storage import storages
-from django.db import transaction
 from django.utils import timezone
 
 from mediscan_site.core import audit, notices
@@ -49,10 +48,9 @@ def sweep(*, older_than: timedelta | None = None, force: bool = False) -> Swept:
             f"{found.unknown} of {found.total} stored objects are known to no row, far more than crashes leave behind. Nothing was "
             "removed. Is this the right database, is it whole? After looking: manage.py sweep_orphans --force"
         )
-    _remove(cutoff, limit=None if force else _limit(found.total))
     if found.erased or found.unknown:
-        with transaction.atomic():
-            audit.record("store.sweep", actor=None, details={**vars(found), "forced": force})
+        _remove(cutoff, limit=None if force else _limit(found.total))
+        audit.record_alone("store.sweep", details={**vars(found), "forced": force})
     return found
 
 

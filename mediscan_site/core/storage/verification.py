@@ -10,13 +10,12 @@ from itertools import chain
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from mediscan_site.core import audit, notices
+from mediscan_site.core.again import patiently
 from mediscan_site.core.backup.objects import restore_one
-from mediscan_site.core.database import patiently
 from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.models import Blob
 from mediscan_site.core.storage import blobs, damage
@@ -132,11 +131,6 @@ def _put_back(blob: Blob) -> bool:
     """Fetch one object from the backups; True when it is whole now. What it replaces would never be served again."""
     if not restore_one(blob) or blobs.is_damaged(blob):
         return False
-    patiently(lambda: _recorded(blob))
+    audit.record_alone("object.restore", obj=blob)
     damage.release(blob)
     return True
-
-
-def _recorded(blob: Blob) -> None:
-    with transaction.atomic():
-        audit.record("object.restore", actor=None, obj=blob)

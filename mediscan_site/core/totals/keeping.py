@@ -26,6 +26,11 @@ class _Raced(Exception):
     """Another worker folds the same changes."""
 
 
+def anything() -> bool:
+    """Whether there are changes to fold."""
+    return any(model._default_manager.exists() for model in {one.changes for one in known()})
+
+
 def fold(*, budget_s: float = 20.0) -> int:
     """Add changes to the totals and take them away, until there are none or the time is over. Returns how many rows went.
     Several may do it at once: what one has taken another leaves."""

@@ -1,4 +1,5 @@
-"""The database itself keeps the trail: triggers refuse whoever wants to change or delete what was written, the site too.
+"""The database itself keeps the trail: triggers refuse whoever wants to change or delete what was written, the site too; one
+more has each new event wait for its seal (`core.trail.queue`).
 
 They are made by a migration, and again after every `migrate` where one is missing (`core.triggers` says why). There is no
 switch: whoever may drop a trigger can go past it, and then chain, MACs and anchors tell. Tests that tamper or empty tables drop
@@ -13,7 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mediscan_site.core import audit, notices, triggers
 from mediscan_site.core.models import AuditEvent, AuditSeal
-from mediscan_site.core.triggers import Trigger
+from mediscan_site.core.trail import queue
+from mediscan_site.core.triggers import Trigger, Triggers
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def _postgresql() -> list[Trigger]:
 
 
 TRIGGERS: Final = triggers.register(
-    triggers.Triggers(
+    Triggers(
         mark=REFUSAL,
         purpose="keep the audit trail from being changed",
         by_vendor={"sqlite": _sqlite, "mysql": _mysql, "postgresql": _postgresql},
@@ -68,19 +70,29 @@ TRIGGERS: Final = triggers.register(
 )
 
 
+def _parts(database: BaseDatabaseWrapper) -> list[Triggers]:
+    """Migrations make the queue later than the trail."""
+    return [TRIGGERS, queue.TRIGGERS] if queue.TABLE in database.introspection.table_names() else [TRIGGERS]
+
+
 def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
     """Names of the triggers that are not there, or do something else."""
-    return TRIGGERS.missing(database)
+    return [name for part in _parts(database) for name in part.missing(database)]
 
 
-def protect(database: BaseDatabaseWrapper = connection) -> None:
-    """Make the triggers that are missing. CommandError, with the remedy, where the database does not let us."""
-    TRIGGERS.make(database)
+def protect(database: BaseDatabaseWrapper = connection) -> list[str]:
+    """Make the triggers that are missing; returns their names. CommandError, with the remedy, where the database does not let us."""
+    return [name for part in _parts(database) for name in part.make(database)]
 
 
 def unprotect(database: BaseDatabaseWrapper = connection) -> None:
-    """Take the triggers away: the reverse of the migration."""
+    """Take the triggers that refuse away: the reverse of their migration."""
     TRIGGERS.drop(database)
+
+
+def unqueue(database: BaseDatabaseWrapper = connection) -> None:
+    """Take away the one that has events wait: the reverse of its migration."""
+    queue.TRIGGERS.drop(database)
 
 
 def watch() -> list[str]:
@@ -103,7 +115,10 @@ def after_migrate(sender: Any, using: str, apps: Any, **kwargs: Any) -> None:
     fields = {field.name for field in apps.get_model("core", "AuditEvent")._meta.get_fields()}
     if "uid" not in fields:
         return
-    absent = TRIGGERS.make(connections[using])
+    absent = protect(connections[using])
+    if queue.TRIGGER in absent:
+        # What was written without it.
+        queue.take_in_all()
     if absent and not kwargs.get("plan"):
         log.error("Triggers of the audit trail were missing and were made again: %s", ", ".join(absent))
         with transaction.atomic(using=using):
