@@ -170,6 +170,8 @@ TRAINING_DEVICE = site_env.one_of(env, "TRAINING_DEVICE", ("auto", "cpu", "cuda"
 # Processes that grade on this machine (`make serve` starts so many), and the threads of each; 0: its share of the cores.
 GRADE_WORKERS = max(1, site_env.count(env, "GRADE_WORKERS", default=1))
 GRADE_THREADS = site_env.count(env, "GRADE_THREADS", default=0) or max(1, (os.cpu_count() or 1) // GRADE_WORKERS)
+# What grades: "auto" is a GPU where this machine has one that gives the processor's answers.
+GRADE_DEVICE = site_env.one_of(env, "GRADE_DEVICE", ("auto", "cpu", "cuda"))
 # Whether graphs may compute in 8-bit integers: "auto" where that is quicker and the version says the same, "off" never.
 GRAPH_INT8 = site_env.one_of(env, "GRAPH_INT8", ("auto", "off"))
 TRAINING_SUBPROCESS_THREADS = site_env.count(env, "TRAINING_THREADS", default=0)

@@ -28,6 +28,9 @@ class Layout:
         return self.hosts * self.each
 
 
+ONE: Final = Layout()
+
+
 def wanted() -> Layout:
     """As the site says."""
     return Layout(settings.TRAINING_HOSTS, settings.TRAINING_PROCESSES)
