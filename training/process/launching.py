@@ -4,6 +4,7 @@ It starts them, tells them of each other, and when one ends early it ends the ot
 truth, and the sweeper gives it out again.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -18,10 +19,14 @@ from training.models import TrainingRun
 from training.process.ending import EXIT_STOPPED
 from training.processes import Layout
 
+log = logging.getLogger(__name__)
+
 # sysexits.h EX_UNAVAILABLE: the hosts of a run did not come together.
 EXIT_UNMET: Final = 69
 # Seconds in which all hosts must come.
 MEETING_S: Final = 60
+# Between asking processes to end and killing them: less than the worker leaves the launcher (runner.GRACE_S).
+END_S: Final = 8
 HERE: Final = "127.0.0.1"
 # The network device of this machine alone: what processes of one host say to each other stays on it.
 LOOPBACK: Final = "lo"
@@ -44,7 +49,7 @@ def launch_run(run: TrainingRun, host: int = 0) -> int:
 def launch(layout: Layout, meeting: Meeting, words: Sequence[str]) -> int:
     """Run `manage.py` with these words in each process of this host. The exit status: 0 when all succeeded; EXIT_STOPPED when
     they were stopped or killed, for which no training is to blame; EXIT_UNMET; else the status of the process that failed."""
-    from torch.distributed import DistNetworkError, DistStoreError
+    from torch.distributed import DistError
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -57,10 +62,14 @@ def launch(layout: Layout, meeting: Meeting, words: Sequence[str]) -> int:
     try:
         torchrun.run(told)  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
-        return status_of({rank: failure.exitcode for rank, failure in error.failures.items()})
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        log.warning(
+            "Of %s processes these ended early (rank: exit status, or minus the signal): %s", layout.total, codes
+        )
+        return status_of(codes)
     except SignalException:
         return EXIT_STOPPED
-    except (DistNetworkError, DistStoreError):
+    except DistError:
         return EXIT_UNMET
     return 0
 
@@ -81,6 +90,7 @@ def unmet(layout: Layout) -> str:
 
 def _options(layout: Layout, meeting: Meeting) -> list[str]:
     common = ["--nproc-per-node", str(layout.each), "--max-restarts", "0"]
+    common += ["--signals_to_handle", "SIGTERM", "--shutdown-timeout", str(END_S)]
     if layout.hosts == 1:
         return [*common, "--standalone", "--local-addr", HERE]
     address, port = settings.TRAINING_RENDEZVOUS.rsplit(":", 1)

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def two(settings, monkeypatch):
     settings.TRAINING_PROCESSES = 2
     monkeypatch.setenv("TRAINING_PROCESSES", "2")
-    # The tiny data set has twelve scans to learn from.
-    monkeypatch.setattr(processes, "LEAST_SHARD", 4)
+    # The tiny data set has six scans to learn from.
+    monkeypatch.setattr(processes, "LEAST_SHARD", 3)
 
 
 def in_the_background(run):
