@@ -34,6 +34,8 @@ GPU_KEYS = ("gpu_images_per_second_vs_reference", "gpu_share_of_matrix_limit")
 RESULT, RUNS = "training", "training-runs"
 # Pixels a side of what is trained from the disk.
 STREAMED_SIDE = 512
+# Of the comparison of two processes with one.
+PROCESSES_EPOCHS = 6
 NEEDS_DATA = "needs DATA=folder with the real scans"
 
 Given = argparse.Namespace
@@ -80,6 +82,12 @@ def _streaming(given: Given, _: Figures) -> Figures:
     return {**found, **_training_streaming.throughput(given.steps)}
 
 
+def _processes(given: Given, _: Figures) -> Figures:
+    from benchmarks import _training_processes
+
+    return _training_processes.compared(given.data, max(2, given.seeds), PROCESSES_EPOCHS)
+
+
 def _site(given: Given, _: Figures) -> Figures:
     from benchmarks import _training_site
 
@@ -92,6 +100,7 @@ PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "gpu": _gpu,
     "memory": _memory,
     "streaming": _streaming,
+    "processes": _processes,
     "site": _site,
     "xray": _training_parts.xray,
     "second_hospital": _training_parts.second_hospital,

@@ -70,6 +70,17 @@ def one_of(env: environ.Env, name: str, choices: Sequence[str]) -> str:
     return given
 
 
+def meeting_place(env: environ.Env, name: str, *, needed: bool) -> str:
+    """host:port, or empty where it is not needed."""
+    given = str(env.str(name, default="")).strip()
+    host, colon, port = given.rpartition(":")
+    if given and not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ImproperlyConfigured(f"{name} must be host:port, as in 10.0.0.5:29500, not {given!r}.")
+    if needed and not given:
+        raise ImproperlyConfigured(f"Set {name} to the host:port where the hosts of TRAINING_HOSTS meet.")
+    return given
+
+
 def debug(env: environ.Env, *, embedded: bool) -> bool:
     """DEBUG shows settings and local variables to whoever causes an error: never use it in production."""
     wanted = switch(env, "DEBUG")

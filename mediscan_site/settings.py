@@ -174,9 +174,17 @@ TRAINING_DEVICE = site_env.one_of(env, "TRAINING_DEVICE", ("auto", "cpu", "cuda"
 # Processes that grade on this machine (`make serve` starts so many), and the threads of each; 0: its share of the cores.
 GRADE_WORKERS = max(1, site_env.count(env, "GRADE_WORKERS", default=1))
 GRADE_THREADS = site_env.count(env, "GRADE_THREADS", default=0) or max(1, (os.cpu_count() or 1) // GRADE_WORKERS)
+# What grades: "auto" is a GPU where this machine has one that gives the processor's answers.
+GRADE_DEVICE = site_env.one_of(env, "GRADE_DEVICE", ("auto", "cpu", "cuda"))
 # Whether graphs may compute in 8-bit integers: "auto" where that is quicker and the version says the same, "off" never.
 GRAPH_INT8 = site_env.one_of(env, "GRAPH_INT8", ("auto", "off"))
 TRAINING_SUBPROCESS_THREADS = site_env.count(env, "TRAINING_THREADS", default=0)
+# Processes of each host that train a run together, and the hosts: where they meet, and how long one may be silent.
+TRAINING_PROCESSES = site_env.at_least(env, "TRAINING_PROCESSES", default=1, least=1)
+TRAINING_HOSTS = site_env.at_least(env, "TRAINING_HOSTS", default=1, least=1)
+TRAINING_HOST_RANK = site_env.count(env, "TRAINING_HOST_RANK", default=0)
+TRAINING_RENDEZVOUS = site_env.meeting_place(env, "TRAINING_RENDEZVOUS", needed=TRAINING_HOSTS > 1)
+TRAINING_PEER_TIMEOUT_S = site_env.at_least(env, "TRAINING_PEER_TIMEOUT_S", default=60, least=5)
 # Megabytes of pixels that a training keeps in memory, those of more scans on the disk, sealed; 0: by the machine's memory.
 TRAINING_CACHE_MB = site_env.count(env, "TRAINING_CACHE_MB", default=0)
 # How much a training gives way to other programs, 0 to 19: grades and pages come first.

@@ -12,6 +12,7 @@ from mediscan_site.core.models import WorkStatus
 from models_registry.inference.looks import Look
 from training.memory import budget
 from training.models import TrainingRun
+from training.processes import ONE, Layout
 
 # Milliseconds for one picture of SIDE x SIDE forwards and backwards, on two cores with AVX-512 (docs/training.md: 88 s for 240
 # radiographs and three compact networks, 167 ms for eight pictures of 224 x 224 and ResNet-18; the others by their operations),
@@ -33,6 +34,8 @@ GPU_MS: Final = {
     "resnet50": 0.2,
     "resnet101": 0.35,
 }
+# What a further device adds to the first: a guess, until runs have been done here.
+FURTHER_DEVICE: Final = 0.8
 UNKNOWN_MS: Final = max(CPU_MS.values())
 # A pass without gradients costs a third of one with.
 FORWARDS: Final = 1 / 3
@@ -83,11 +86,11 @@ def _tens(seconds: float) -> int:
     return max(10, round(seconds / 10) * 10)
 
 
-def estimate(config: Mapping[str, Any], counts: Counts, device: str) -> Estimate:
-    """`config`: of a run, complete."""
-    own = _measured(config, device)
+def estimate(config: Mapping[str, Any], counts: Counts, device: str, layout: Layout = ONE) -> Estimate:
+    """`config`: of a run, complete. `layout`: the processes that will train it."""
+    own = _measured(config, device, layout.total)
     rate, spread, basis = own or (
-        _table(config, device),
+        _table(config, device) / _gain(device, layout),
         TABLE,
         "a table of one machine, as no run like it was done here",
     )
@@ -133,11 +136,17 @@ def _table(config: Mapping[str, Any], device: str) -> float:
     return (CPU_MS if device == "cpu" else GPU_MS).get(config["architecture"], UNKNOWN_MS)
 
 
-def _measured(config: Mapping[str, Any], device: str) -> tuple[float, tuple[float, float], str] | None:
+def _gain(device: str, layout: Layout) -> float:
+    """How many times as quick as one process. Those of one host share its processors, and have a GPU each."""
+    devices = layout.hosts if device == "cpu" else layout.total
+    return 1 + FURTHER_DEVICE * (devices - 1)
+
+
+def _measured(config: Mapping[str, Any], device: str, processes: int) -> tuple[float, tuple[float, float], str] | None:
     """Milliseconds a unit of work in earlier runs of this network on such a device; how sure, and what they were."""
     done = TrainingRun.objects.filter(status=WorkStatus.SUCCEEDED, config__architecture=config["architecture"])
     rows = done.select_related("snapshot").prefetch_related("epochs").order_by("-pk")[:LOOKED_THROUGH]
-    runs = [run for run in rows if _comparable(run, config, device)]
+    runs = [run for run in rows if run.processes == processes and _comparable(run, config, device)]
     alike = [run for run in runs if _seen(run.config) == _seen(config)]
     chosen = (alike or runs)[:BELIEVED]
     rates = [1000 * _seconds(run) / work(run.config, counts_of(run)) for run in chosen]

@@ -26,6 +26,8 @@ class TrainingRun(WorkItem):
     inputs_sheet = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     mlflow_run_id = models.CharField(max_length=64, blank=True)
     environment = models.JSONField(default=dict)
+    # That train it together, on all hosts: decided when an attempt begins, and kept by those that resume it.
+    processes = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         constraints = [

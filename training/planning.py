@@ -14,7 +14,7 @@ from labeling.datasets import apart
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
 from models_registry.models import ModelVersion
-from training import continuing, estimating, seeing
+from training import continuing, estimating, processes, seeing
 from training.choosing import Choice, Machine, choose
 from training.engine.config import ASKABLE, ConfigError, TrainConfig
 from training.engine.recipe import default_config
@@ -110,7 +110,8 @@ def foresee(project: Project, wishes: Wishes, scans: Scans) -> Plan:
         len(scans.training), scans.validation, scans.test, unlabelled=unlabelled, frames=scans.pictures - scans.count
     )
     device = _machine().device
-    took = estimating.estimate(config, counts, device)
+    layout = processes.possible(config, len(scans.training))
+    took = estimating.estimate(config, counts, device, layout)
     return Plan({**config, "plan_note": _sentence(config, seen.why, took.words())}, took, device)
 
 

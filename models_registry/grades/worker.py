@@ -19,7 +19,7 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.grades import against, heatmaps, referrals
 from models_registry.models import DeployedModel, Grade, ModelVersion
-from models_registry.versions import blind_reads, conditions, framing, lineage, reading, serving
+from models_registry.versions import accelerating, blind_reads, conditions, framing, lineage, reading, serving
 from models_registry.versions.failures import fail
 from models_registry.versions.framing import Framed
 from models_registry.versions.reading import Input
@@ -84,9 +84,10 @@ def draw(pk: int) -> None:
 
 
 def fit_threads() -> None:
-    """PyTorch takes all cores by itself, in each of several grade workers."""
+    """PyTorch takes all cores by itself, in each of several grade workers. These alone may take a GPU."""
     import torch
 
+    accelerating.allow()
     if torch.get_num_threads() != settings.GRADE_THREADS:
         torch.set_num_threads(settings.GRADE_THREADS)
 

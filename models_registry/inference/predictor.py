@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -152,6 +153,17 @@ class Predictor:
         network = restored(manifest.architecture, len(manifest.classes), state, channels)
         network.requires_grad_(requires_grad=False)
         return network.to(self._device).to(memory_format=torch.channels_last).eval()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What computes the outputs."""
+        return self._runtime
+
+    def served_by(self, runtime: Runtime) -> Predictor:
+        """The same version, whose outputs `runtime` computes."""
+        other = copy.copy(self)
+        other._runtime = runtime
+        return other
 
     @property
     def has_graph(self) -> bool:

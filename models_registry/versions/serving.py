@@ -13,7 +13,7 @@ import numpy as np
 from mediscan_site.core.storage import blobs, ring
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.models import ModelVersion
-from models_registry.versions import graphs
+from models_registry.versions import accelerating, graphs
 
 if TYPE_CHECKING:
     from models_registry.inference.bundle import Bundle
@@ -109,6 +109,6 @@ def _load(model: ModelVersion) -> "Predictor":
     from models_registry.inference.predictor import Predictor
 
     opened = bundle(model)
-    loaded = Predictor(opened, runtime=graphs.load(model, opened.manifest))
+    loaded = accelerating.accelerated(model, Predictor(opened, runtime=graphs.load(model, opened.manifest)))
     loaded.warm()
     return loaded

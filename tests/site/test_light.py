@@ -9,7 +9,12 @@ from django.conf import settings
 WEB = ("mediscan_site.front.gate.app", "mediscan_site.front.urls")
 WORKER = ("mediscan_site.celery", "images.tasks", "labeling.tasks", "models_registry.tasks", "training.tasks")
 TRAIN_WORKER = ("training.process.runner", "training.process.book")
-COMMANDS = ("training.management.commands.train", "training.management.commands.execute_run")
+COMMANDS = (
+    "training.management.commands.train",
+    "training.management.commands.execute_run",
+    "training.management.commands.launch_run",
+    "training.management.commands.join_training",
+)
 TRAINING_PROCESS = "training.process.child"
 SCRIPT = """
 import sys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from models_registry.inference.preprocess import Tiles
 from models_registry.inference.runtimes import batch_for
 
 from .pictures import Pictures, ahead
+from .sharing import rows
 from .state import Callbacks, Features, State
 
 BATCH = 32
@@ -35,18 +37,29 @@ def cache_features(state: State, calls: Callbacks) -> Features | None:
     size = min(BATCH, batch_for(setting.preprocess.size))
     done, parts = 0, []
     for tiles, flipped in sets:
-        rows = []
-        plan = [slice(start, start + size) for start in range(0, len(tiles), size)]
-        with closing(ahead(tiles, plan, np.asarray)) as read:
-            for some in read:
-                if calls.should_stop():
-                    return None
-                rows.append(_features(state, some, flipped=flipped))
-                done += len(rows[-1])
-                part = done / total
-                calls.on_progress(state.share(state.epoch, cached=part), f"reading features, {part:.0%}")
-        parts.append(torch.cat(rows))
+        made = partial(_of_span, state, calls, tiles, size, flipped=flipped, before=done, total=total)
+        whole = rows(setting.group, len(tiles), size, getattr(state.network, HEAD).in_features, made)
+        if whole is None:
+            return None
+        parts.append(whole.to(setting.device.name))
+        done += len(tiles)
     return Features(parts[0], parts[1], parts[2] if setting.config.flip_tta else None)
+
+
+def _of_span(
+    state: State, calls: Callbacks, tiles: Pictures, size: int, span: slice, *, flipped: bool, before: int, total: int
+) -> Tensor | None:
+    """Features of some of the pictures, `size` at a time; None when it was stopped."""
+    read, whole = [], span.stop - span.start
+    plan = [slice(start, min(start + size, span.stop)) for start in range(span.start, span.stop, size)]
+    with closing(ahead(tiles, plan, np.asarray)) as pixels:
+        for some in pixels:
+            if calls.should_stop():
+                return None
+            read.append(_features(state, some, flipped=flipped))
+            part = (before + len(tiles) * min(1.0, len(read) * size / whole)) / total
+            calls.on_progress(state.share(state.epoch, cached=part), f"reading features, {part:.0%}")
+    return torch.cat(read) if read else torch.zeros((0, getattr(state.network, HEAD).in_features))
 
 
 def _features(state: State, tiles: Tiles, *, flipped: bool) -> Tensor:

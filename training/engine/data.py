@@ -80,19 +80,20 @@ def _check_part(part: str, tiles: Pictures, labels: Labels, n_classes: int) -> N
         raise ConfigError(f"{part}_labels", f"labels must be in 0..{n_classes - 1}")
 
 
-def epoch_seed(seed: int, epoch: int, purpose: int) -> int:
-    """A seed of its own for every epoch and purpose.
+def epoch_seed(seed: int, epoch: int, purpose: int, rank: int = 0) -> int:
+    """A seed of its own for every epoch and purpose, and for each process where several train together.
 
     Deriving it, instead of carrying generator states along, is what makes a resumed run see the numbers that the
     uninterrupted one would have seen.
     """
-    return int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    words = [seed, epoch, purpose, *filter(None, [rank])]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def generator(seed: int, epoch: int, purpose: int, device: str = "cpu") -> torch.Generator:
+def generator(seed: int, epoch: int, purpose: int, device: str = "cpu", rank: int = 0) -> torch.Generator:
     """A torch generator seeded by `epoch_seed`."""
     result = torch.Generator(device=device)
-    result.manual_seed(epoch_seed(seed, epoch, purpose))
+    result.manual_seed(epoch_seed(seed, epoch, purpose, rank))
     return result
 
 

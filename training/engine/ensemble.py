@@ -17,6 +17,7 @@ from . import folds as cross
 from . import selfsupervised
 from .config import TrainConfig
 from .data import TrainData
+from .group import ALONE, Group
 from .report import FitResult
 from .series import Leg, Watch, run_series
 
@@ -41,24 +42,25 @@ def train(
     initial_states: Sequence[Mapping[str, Tensor]] = (),
     resume: bytes | None = None,
     device: str | None = None,
+    processes: Group = ALONE,
     **options: Any,
 ) -> Trained:
     """Train `config.members` networks, then as many for each of `config.folds`.
 
     `groups` (N,): the patient of each training, then of each validation scan; needed for folds. `initial_states`:
     weights to continue from, taken in turn by the networks; no fold may, since they have learned from its held-out scans.
-    `device` and `options` go to `fit`. Raises what `fit` raises; `ConfigError` when the patients do not suffice
-    for the folds.
+    `device`, `processes` and `options` go to `fit`. Raises what `fit` raises; `ConfigError` when the patients do not
+    suffice for the folds.
     """
     legs = [_member(data, config, index, initial_states) for index in range(config.members)]
     if config.folds:
-        legs += cross.legs(data, config, groups, device)
+        legs += cross.legs(data, config, groups, device, processes)
     labels = cross.all_labels(data).tolist()
     scans = [shown.tolist()] if (shown := cross.all_scans(data)) is not None else []
     seen = selfsupervised.digest(options.get("unlabelled")) if config.self_supervised else ""
-    also = [*scans, *filter(None, [seen])]
+    also = [*scans, *filter(None, [seen]), *([] if processes.alone else [processes.size])]
     key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *also)
-    done, stopped = run_series(legs, watch, key, resume, device=device, **options)
+    done, stopped = run_series(legs, watch, key, resume, device=device, processes=processes, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None
     return Trained(tuple(members), logits, stopped)

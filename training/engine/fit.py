@@ -17,6 +17,7 @@ from . import selfsupervised
 from .config import ConfigError, TrainConfig
 from .data import TrainData
 from .device import Device, exact
+from .group import ALONE, Group
 from .loop import FROZEN, FULL, Callbacks, State, run_epoch, validate
 from .pictures import Pictures, in_turn
 from .report import EpochReport, FitResult
@@ -52,6 +53,7 @@ def fit(
     device: str | None = None,
     compiled: bool = False,
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S,
+    processes: Group = ALONE,
 ) -> FitResult:
     """Train and return the weights of the best epoch by validation AUROC and loss (`ranking.leads`).
 
@@ -65,13 +67,19 @@ def fit(
     On a CPU the same data, configuration and number of threads give the same weights to the bit. `compiled` has the
     whole network compiled where there is a GPU.
 
+    Several processes, each of which calls this with the same arguments but for its callbacks and its part of `processes`,
+    train one network together, and get the same result. A batch is as large as for one process. The same number of them
+    gives the same weights.
+
     Raises `ConfigError`, `WeightsMissing`, `WeightsInvalid` or `CheckpointError` before, `TrainingDiverged` or
-    `OutOfMemory` during training.
+    `OutOfMemory` during training, `PeerLost` where another one of them has ended.
     """
     began = time.monotonic()
     place = Device.of(device, compiled=compiled)
     with exact(place):
-        preprocess = _preprocess(data, config, initial_preprocess, continued=initial_state is not None)
+        continued = initial_state is not None
+        known = processes.told(lambda: _preprocess(data, config, initial_preprocess, continued=continued).to_dict())
+        preprocess = Preprocess.from_dict(known)
         state = _prepare(
             data,
             config,
@@ -82,6 +90,7 @@ def fit(
             unlabelled,
             weights_dir=weights_dir,
             allow_download=allow_download,
+            group=processes,
         )
         calls = Callbacks(on_progress, should_stop)
         if config.self_supervised:
@@ -142,6 +151,7 @@ def _prepare(
     *,
     weights_dir: str | os.PathLike[str] | None,
     allow_download: bool,
+    group: Group,
 ) -> State:
     if config.self_supervised and initial_state is not None:
         raise ConfigError("self_supervised", "must be 0 for a run that continues from a version: it can see already")
@@ -161,7 +171,7 @@ def _prepare(
         )
     seen = selfsupervised.digest(unlabelled) if config.self_supervised else ""
     continued = initial_state is not None
-    setting = Setting.of(data, config, preprocess, device, continued=continued, seen_without_labels=seen)
+    setting = Setting.of(data, config, preprocess, device, continued=continued, seen_without_labels=seen, group=group)
     state = State.before(setting, network)
     if resume is not None:
         state.good = ck.from_bytes(resume, state.setting.key)

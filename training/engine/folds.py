@@ -23,6 +23,7 @@ from .config import ConfigError, TrainConfig
 from .data import Labels, TrainData, epoch_seed
 from .device import Device
 from .framing import Scans, counted_through, renumbered
+from .group import ALONE, Group
 from .pictures import Chosen
 from .report import FitResult
 from .series import Leg
@@ -92,19 +93,26 @@ def take(data: TrainData, index: Labels) -> Chosen:
     return Chosen([data.train_tiles, data.val_tiles], np.sort(index))
 
 
-def legs(data: TrainData, config: TrainConfig, groups: Sequence[str], device: str | None = None) -> list[Leg]:
+def legs(
+    data: TrainData,
+    config: TrainConfig,
+    groups: Sequence[str],
+    device: str | None = None,
+    processes: Group = ALONE,
+) -> list[Leg]:
     """The trainings of a cross-validation, fold by fold; what is kept of each is the logits of its held-out scans, in rising
     order.
 
     `groups` (N,): the patient of each training, then of each validation scan. `device`: where held-out scans are
-    scored, None for the best of this machine. `ConfigError` when the groups do not suffice.
+    scored, None for the best of this machine; `processes`: who shares that. `ConfigError` when the groups do not suffice.
     """
     labels, names = all_labels(data), np.asarray(groups)
     if len(names) != len(labels):
         raise ConfigError("folds", f"{len(names)} groups for {len(labels)} scans")
     fold_of = assign(labels, groups, config.folds, config.seed)
+    common = data, config, labels, names, fold_of
     place = Device.of(device).name
-    return [leg for fold in range(config.folds) for leg in _legs(data, config, labels, names, fold_of, fold, place)]
+    return [leg for fold in range(config.folds) for leg in _legs(*common, fold, place, processes)]
 
 
 def member_seed(seed: int, index: int) -> int:
@@ -120,6 +128,7 @@ def _legs(
     fold_of: Labels,
     fold: int,
     device: str,
+    processes: Group,
 ) -> list[Leg]:
     held, own = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
     seed = epoch_seed(config.seed, fold + 1, FOLD_PURPOSE) % 2**31
@@ -142,7 +151,8 @@ def _legs(
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
         networks = [network.to(device)]
-        logits = logits_of(networks, result.preprocess, take(data, held), flip_tta=config.flip_tta, device=device)
+        shown, tta = take(data, held), config.flip_tta
+        logits = logits_of(networks, result.preprocess, shown, flip_tta=tta, device=device, group=processes)
         return replace(result, state_dict={}, val_logits=logits)
 
     def leg(member: int) -> Leg:

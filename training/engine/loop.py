@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -26,10 +26,11 @@ from .augment import Changes, augment
 from .caching import cache_features, head_logits
 from .data import Labels, batches, epoch_order, generator
 from .device import out_of_memory
-from .pictures import in_turn
+from .pictures import chosen, in_turn
 from .report import EpochReport
 from .schedule import set_learning_rate
 from .setting import FROZEN, FROZEN_SWEEPS, FULL
+from .sharing import MemoryShort, Stopped, gradients, rows
 from .state import Callbacks, State, start_phase
 
 FROZEN_LR_FACTOR = 5.0
@@ -39,10 +40,6 @@ AUGMENT_PURPOSE = 2
 
 class _NotFinite(Exception):
     """The loss or the weights are not finite; the message says where."""
-
-
-class _Stopped(Exception):
-    """`should_stop` said so in the middle of an epoch."""
 
 
 class _Steps:
@@ -73,12 +70,13 @@ def run_epoch(state: State, epoch: int, calls: Callbacks) -> EpochReport | None:
         try:
             report = _attempt(state, epoch, calls, began)
             state.keep()
-        except _Stopped:
+        except Stopped:
             return None
         except _NotFinite as fault:
             mend = partial(state.back_off, str(fault))
         except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
+            # Among several processes only what all of them know can be mended: one by itself would leave the others waiting.
+            if not out_of_memory(error) or not (state.setting.group.alone or isinstance(error, MemoryShort)):
                 raise
             mend = partial(state.shrink)
         else:
@@ -94,8 +92,9 @@ def _attempt(state: State, epoch: int, calls: Callbacks, began: float) -> EpochR
     if phase == FROZEN and state.cached is None:
         state.cached = cache_features(state, calls)
         if state.cached is None:
-            raise _Stopped
+            raise Stopped
     steps = _take_steps(state, epoch, calls)
+    state.follow()
     logits = _validation_logits(state, calls)
     if not np.isfinite(logits).all():
         raise _NotFinite(f"the weights are not finite after epoch {epoch + 1}")
@@ -121,20 +120,20 @@ def _remembered(state: State, report: EpochReport) -> EpochReport:
 def _take_steps(state: State, epoch: int, calls: Callbacks) -> _Steps:
     setting = state.setting
     plan = _plan(state, epoch)
-    noise = generator(setting.config.seed, epoch, AUGMENT_PURPOSE, setting.device.name)
+    noise = generator(setting.config.seed, epoch, AUGMENT_PURPOSE, setting.device.name, setting.group.rank)
     total = setting.steps_of(state.phase)
     rate = state.rates(total, state.learning_rate * (FROZEN_LR_FACTOR if state.phase == FROZEN else 1.0))
     steps = _Steps()
     n, val = len(setting.data.train_labels), len(setting.data.val_labels)
     # The part of an epoch that is training; the rest of it is validation.
     training = 1.0 if state.phase == FROZEN else 3 * n / (3 * n + val)
-    with closing(setting.inputs.through(plan if state.cached is None else [])) as given:
-        for done, index in enumerate(plan, start=1):
-            if calls.should_stop():
-                raise _Stopped
+    shards = [setting.group.shard(batch) for batch in plan]
+    with closing(setting.inputs.through(shards if state.cached is None else [])) as given:
+        for done, batch in enumerate(plan, start=1):
+            stop = calls.should_stop()
             state.open_up(total)
             set_learning_rate(state.optimiser, rate(state.step))
-            _step(state, index, given, noise, steps)
+            _step(state, batch, given, noise, steps, stop=stop)
             if (done % setting.device.looks_every == 0 or done == len(plan)) and not math.isfinite(float(steps.loss)):
                 raise _NotFinite(f"the loss is not finite in epoch {epoch + 1}, step {done}")
             part = state.share(epoch + training * done / len(plan))
@@ -173,16 +172,30 @@ def _loss(state: State, x: Tensor, target: Tensor) -> Tensor:
     return functional.cross_entropy(logits.float(), target, label_smoothing=setting.config.label_smoothing)
 
 
-def _step(state: State, index: Labels, given: Iterator[Tensor], noise: torch.Generator, steps: _Steps) -> None:
+def _backward(state: State, batch: Labels, given: Iterator[Tensor], noise: torch.Generator, steps: _Steps) -> Tensor:
+    """Add the gradients of a batch, or of this process's shard of it; its part of the mean loss, (1,)."""
+    index = state.setting.group.shard(batch)
     x = _inputs(state, index, given, noise, steps)
     target = state.setting.targets[torch.from_numpy(index).to(state.setting.device.name)]
-    state.optimiser.zero_grad(set_to_none=True)
     # After memory has run out, in parts whose gradients add up to the batch's; only batch normalisation sees the parts.
     parts = max(1, min(-(-len(x) // state.micro), len(x) // 2)) if state.micro else 1
+    total = torch.zeros(1, device=state.setting.device.name)
     for some, wanted in zip(x.tensor_split(parts), target.tensor_split(parts), strict=True):
-        loss = _loss(state, some, wanted) * (len(some) / len(x))
+        loss = _loss(state, some, wanted) * (len(some) / len(batch))
         state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        steps.loss = steps.loss + loss.detach()
+        total += loss.detach()
+    return total
+
+
+def _step(
+    state: State, batch: Labels, given: Iterator[Tensor], noise: torch.Generator, steps: _Steps, *, stop: bool
+) -> None:
+    state.optimiser.zero_grad(set_to_none=True)
+    group = state.setting.group
+    share = len(group.shard(batch)) / len(batch)
+    work = partial(_backward, state, batch, given, noise, steps)
+    loss = gradients(group, work, 1, state.trainable, state.statistics, share, stop=stop)
+    steps.loss = steps.loss + loss[0]
     state.scaler.unscale_(state.optimiser)
     nn.utils.clip_grad_norm_(state.trainable, MAX_GRADIENT_NORM, foreach=True)
     state.scaler.step(state.optimiser)
@@ -197,13 +210,20 @@ def validate(state: State, weights: Mapping[str, Tensor], calls: Callbacks) -> n
     stopped."""
     setting = state.setting
     state.judge.load_state_dict(dict(weights), strict=True)
-    rows = [setting.no_logits()]
+    made = rows(setting.group, len(setting.data.val_tiles), BATCH, setting.data.n_classes, partial(_said, state, calls))
+    return None if made is None else setting.of_scans(made.numpy())
+
+
+def _said(state: State, calls: Callbacks, span: slice) -> Tensor | None:
+    """Logits of some of the validation pictures; None when it was stopped."""
+    setting = state.setting
+    said = [setting.no_logits()]
     # Between two parts it asks whether to stop; they are of whole batches of the predictor, so that this changes no number.
-    with closing(in_turn(setting.data.val_tiles, BATCH)) as parts:
+    with closing(in_turn(chosen(setting.data.val_tiles, span), BATCH)) as parts:
         for tiles in parts:
             if calls.should_stop():
                 return None
-            rows.append(
+            said.append(
                 predict_logits(
                     state.judge,
                     setting.preprocess,
@@ -213,7 +233,7 @@ def validate(state: State, weights: Mapping[str, Tensor], calls: Callbacks) -> n
                     batch=min(BATCH, state.micro or BATCH),
                 )
             )
-    return setting.of_scans(np.concatenate(rows))
+    return torch.from_numpy(np.concatenate(said))
 
 
 def _validation_logits(state: State, calls: Callbacks) -> npt.NDArray[np.float32]:
@@ -221,7 +241,7 @@ def _validation_logits(state: State, calls: Callbacks) -> npt.NDArray[np.float32
         return state.setting.of_scans(head_logits(state.cached, state.average.state))
     logits = validate(state, state.average.state, calls)
     if logits is None:
-        raise _Stopped
+        raise Stopped
     return logits
 
 
@@ -249,6 +269,8 @@ def _judged(state: State, steps: _Steps, logits: npt.NDArray[np.float32], second
         note="; ".join(state.notes),
         val_auroc_one=ranking.one_scan(y, state.setting.data.n_classes),
     )
+    # One clock, and one processor's rounding, decide for all processes which epoch leads and when patience ends.
+    report = EpochReport(**state.setting.group.told(lambda: asdict(report)))
     best = state.history[state.best_epoch - 1] if state.best_epoch else None
     if ranking.leads(report, best, state.history):
         state.best = state.copy_of(state.average.state, state.good.average if state.good else None)

@@ -128,6 +128,11 @@ class Average:
             torch._foreach_lerp_(*self._pairs, 1 - decay)
 
     @property
+    def moving(self) -> list[Tensor]:
+        """What `update` changes."""
+        return self._pairs[0]
+
+    @property
     def state(self) -> dict[str, Tensor]:
         """The averaged state; it changes with the next `update`."""
         for name in self._counts:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from .pictures import Pictures
 from .report import OutOfMemory, TrainingDiverged
 from .schedule import one_cycle, optimiser_for, set_learning_rate
 from .setting import Setting
+from .sharing import Stopped, gradients
 from .state import FULL_COST, Callbacks
 
 # Of the random numbers, beside those of sampling (1) and augmentation (2).
@@ -127,6 +129,8 @@ def learn(network: Network, setting: Setting, unlabelled: Pictures | None, calls
     before = {name: value.detach().clone() for name, value in network.state_dict().items()}
     try:
         learned = _learn(network, setting, _Inputs(setting, unlabelled), calls)
+    except Stopped:
+        return None
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
@@ -144,17 +148,23 @@ def _learn(network: Network, setting: Setting, inputs: _Inputs, calls: Callbacks
     heads = _heads(network, setting).to(device.name).train()
     learner = nn.ModuleDict({"network": network, "heads": heads})
     optimiser = optimiser_for(learner, config.weight_decay, discriminative=False)
+    statistics = [one for one in learner.buffers() if one.is_floating_point()]
     epochs, told = config.self_supervised, (0.0, 0.0)
     per_epoch = len(_plan(setting, len(inputs), 0))
     for epoch in range(epochs):
-        noise = generator(config.seed, epoch, VIEW_PURPOSE, device.name)
+        noise = generator(config.seed, epoch, VIEW_PURPOSE, device.name, setting.group.rank)
         sums = torch.zeros(2, device=device.name)
-        for done, index in enumerate(_plan(setting, len(inputs), epoch)):
-            if calls.should_stop():
-                return None
+        for done, batch in enumerate(_plan(setting, len(inputs), epoch)):
             step = epoch * per_epoch + done
             set_learning_rate(optimiser, one_cycle(step, epochs * per_epoch, config.learning_rate))
-            sums += _step(network, heads, optimiser, _views(inputs.batch(index), setting, noise), setting)
+            optimiser.zero_grad(set_to_none=True)
+            share = len(setting.group.shard(batch)) / len(batch)
+            work = partial(_backward, network, heads, setting, inputs, setting.group.shard(batch), noise, share)
+            figures = gradients(
+                setting.group, work, 2, learner.parameters(), statistics, share, stop=calls.should_stop()
+            )
+            optimiser.step()
+            sums += figures.to(sums.device)
             calls.on_progress((step + 1) / (epochs * per_epoch), f"epoch {epoch + 1} of {epochs} without labels")
         told = tuple((sums / per_epoch).tolist())
         if not all(map(math.isfinite, told)):
@@ -196,11 +206,18 @@ def _part(x: Tensor, noise: torch.Generator) -> Tensor:
     return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _step(
-    network: Network, heads: _Heads, optimiser: torch.optim.Optimizer, views: list[Tensor], setting: Setting
+def _backward(
+    network: Network,
+    heads: _Heads,
+    setting: Setting,
+    inputs: _Inputs,
+    shard: Labels,
+    noise: torch.Generator,
+    share: float,
 ) -> Tensor:
-    """Agreement and spread of a batch, (2,)."""
-    optimiser.zero_grad(set_to_none=True)
+    """Add the gradients of this process's shard, which is a `share` of the batch; its part of the batch's agreement and spread,
+    (2,)."""
+    views = _views(inputs.batch(shard), setting, noise)
     with setting.device.autocast():
         made = [heads.project(features(network, view)) for view in views]
         foretold = [heads.predict(one) for one in made]
@@ -208,7 +225,7 @@ def _step(
     agreement = torch.stack(
         [functional.cosine_similarity(one.float(), other.detach().float()).mean() for one, other in pairs]
     ).mean()
-    (-agreement).backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    (-agreement * share).backward()  # type: ignore[no-untyped-call]
     directions = functional.normalize(made[0].detach().float(), dim=1)
-    return torch.stack((agreement.detach(), directions.std(dim=0).mean() * math.sqrt(PROJECTED)))
+    spread = directions.std(dim=0).mean() * math.sqrt(PROJECTED)
+    return torch.stack((agreement.detach(), spread)) * share

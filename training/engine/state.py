@@ -47,7 +47,8 @@ class State:
     are `trainable`. `average`: the weights that are validated and kept, which follow those of `network`;
     `judge` is the copy of the network into which they are loaded for that. `forward` is the network, compiled where
     that pays. `tired_epoch`: the one after which patience was exhausted, 0 while it is not. `good` is the state after
-    the last finished epoch, to which a fault goes back."""
+    the last finished epoch, to which a fault goes back. `statistics`: those that batch normalisation keeps in the stages that
+    learn."""
 
     setting: Setting
     network: Network
@@ -62,6 +63,7 @@ class State:
     step: int = 0
     opened: int = 0
     trainable: list[nn.Parameter] = field(default_factory=list)
+    statistics: list[Tensor] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[EpochReport] = field(default_factory=list)
@@ -184,7 +186,7 @@ class State:
 
     def shrink(self) -> None:
         """After memory has run out: back to the last good epoch, with half as many scans at a time."""
-        micro = (self.micro or self.setting.config.batch_size) // 2
+        micro = (self.micro or self.setting.shard_size) // 2
         if self.good is None or micro < SMALLEST_MICRO:
             raise OutOfMemory(
                 f"There is not enough memory even for {SMALLEST_MICRO} scans at a time. Choose an image_size below "
@@ -210,12 +212,22 @@ class State:
             module.requires_grad_(name in names)
             module.train(name in names)
         self.trainable = [p for p in self.network.parameters() if p.requires_grad]
+        kept = (buffer for name, part in self.network.named_children() if name in names for buffer in part.buffers())
+        self.statistics = [buffer for buffer in kept if buffer.is_floating_point()]
         self.average.follow(names)
+
+    def follow(self) -> None:
+        """Take what learns from the process that leads: the same to the bit, unless the processors of the hosts round otherwise;
+        then everyone goes on from what a checkpoint of this epoch holds."""
+        # By name: what is loaded from a checkpoint comes in any order.
+        kept = (sorted(self.optimiser.state.get(one, {}).items()) for one in self.trainable)
+        moments = [value for items in kept for _, value in items if isinstance(value, Tensor)]
+        self.setting.group.follow([*self.trainable, *self.statistics, *moments, *self.average.moving])
 
     def forward_of(self, x: Tensor) -> nn.Module:
         """What to call for the logits of `x` in training. What was compiled serves whole batches of the whole network: for
         every other size, and for every stage that is closed, it would be compiled again, and those are few steps."""
-        whole = len(x) == (self.micro or self.setting.config.batch_size) and self.opened == len(stages(self.network))
+        whole = len(x) == (self.micro or self.setting.shard_size) and self.opened == len(stages(self.network))
         return self.forward if whole else self.network
 
     def share(self, epochs: float, *, cached: float = 1.0) -> float:

@@ -78,3 +78,10 @@ class Book:
             log.exception("%s goes on without MLflow", self._run.code)
         finally:
             connection.close()
+
+
+class NoBook(Book):
+    """Nothing is written down."""
+
+    def _later(self, entry: Callable[[], None]) -> Future[None]:
+        return self._thread.submit(lambda: None)

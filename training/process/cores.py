@@ -20,16 +20,18 @@ STAT: Final = Path("/proc/stat")
 WORKING: Final = (1, 2, 3, 6, 7, 8)
 
 
-def of(run: TrainingRun, usual: int) -> int:
-    """The threads of a run: as the site says; else as it began, so that it goes on to the bit; else of the `usual` ones what
-    other programs leave."""
+def of(run: TrainingRun, usual: int, processes: int = 1) -> int:
+    """The threads of each of the `processes` of a host that train a run: their share of what the site says; else as it began, so
+    that it goes on to the bit; else of the `usual` ones what other programs leave."""
     begun = run.environment.get("threads") if run.checkpoint_id is not None else None
-    return settings.TRAINING_SUBPROCESS_THREADS or begun or threads(usual, busy=busy_cores())
+    if settings.TRAINING_SUBPROCESS_THREADS:
+        return max(1, settings.TRAINING_SUBPROCESS_THREADS // processes)
+    return begun or threads(usual, busy=busy_cores(), processes=processes)
 
 
-def threads(usual: int, *, busy: float, cores: int | None = None) -> int:
-    """How many of `usual` threads find a free core while others keep `busy` cores at work; at least one."""
-    return max(1, min(usual, (cores or os.cpu_count() or usual) - round(busy)))
+def threads(usual: int, *, busy: float, cores: int | None = None, processes: int = 1) -> int:
+    """How many of the `usual` threads of each process find a free core while others keep `busy` cores at work; at least one."""
+    return max(1, min(usual, ((cores or os.cpu_count() or usual * processes) - round(busy)) // processes))
 
 
 def busy_cores(seconds: float = LOOK_S, source: Path = STAT) -> float:

@@ -13,13 +13,18 @@ import torch
 from django.conf import settings
 
 from models_registry.inference.bundle import package_versions
-from training import planning
+from training import planning, processes
 from training.engine.device import CPU, CUDNN_BENCHMARK, Device
+from training.engine.group import ALONE, Group
 from training.models import TrainingRun
 
 PACKAGES: Final = ("pillow", "scikit-learn", "pydicom")
 # The engine keeps no state of a random generator: every epoch derives its own from the seed.
-RNG: Final = "numpy SeedSequence of (seed, epoch, purpose); torch.Generator per epoch; weights from manual_seed(seed)"
+RNG: Final = (
+    "numpy SeedSequence of (seed, epoch, purpose), and the rank of a further process; torch.Generator per epoch; weights from "
+    "manual_seed(seed)"
+)
+NOTE: Final = "processes_note"
 GIT_TIMEOUT_S: Final = 10.0
 # Looking must write nothing: `git status` would else refresh the index, whose lock another git may hold.
 _GIT_LOOKS_ONLY: Final = {"GIT_OPTIONAL_LOCKS": "0"}
@@ -29,8 +34,9 @@ _LIBRARIES: Final = {
 }
 
 
-def of(run: TrainingRun) -> dict[str, Any]:
-    """The whole record of a run about to start in this process: `environment`, its data set's digests and its seed."""
+def of(run: TrainingRun, group: Group = ALONE) -> dict[str, Any]:
+    """The whole record of a run about to start in this process, or in this group of them: `environment`, its data set's digests
+    and its seed."""
     snapshot = run.snapshot
     return {
         "dataset_hash": snapshot.content_hash,
@@ -38,8 +44,19 @@ def of(run: TrainingRun) -> dict[str, Any]:
         "seed": run.config.get("seed"),
         "rng": RNG,
         "compiled": settings.TRAINING_COMPILE,
+        **_processes(run, group),
         **environment(),
     }
+
+
+def _processes(run: TrainingRun, group: Group) -> dict[str, Any]:
+    """How many trained together, on how many hosts, and what they spoke; and why they are no more."""
+    why = processes.note(run)
+    facts: dict[str, Any] = {"processes": group.size, **({NOTE: why} if why else {})}
+    if not group.alone:
+        gpu = (group.device or CPU) != CPU
+        facts |= {"hosts": group.size // group.local_size, "backend": "nccl" if gpu else "gloo"}
+    return facts
 
 
 def environment() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from images.models import Split
 from training.engine import selfsupervised
 from training.engine.config import TrainConfig
+from training.engine.group import ALONE, Group
 from training.engine.pictures import Pictures
 from training.models import TrainingRun
 from training.process import tiles, unlabelled
@@ -18,6 +19,7 @@ class Reading:
     run: TrainingRun
     config: TrainConfig
     recorder: Recorder
+    processes: Group = ALONE
 
     @cached_property
     def sides(self) -> Sides:
@@ -35,6 +37,7 @@ class Reading:
             size=self.config.image_size,
             look=self.config.look,
             in_memory=in_memory,
+            processes=self.processes,
         )
 
     @cached_property
@@ -46,6 +49,6 @@ class Reading:
         def done(number: int, total: int) -> None:
             self.recorder.counter(total, "reading scans without labels")(number)
 
-        pixels = unlabelled.load(self.run, self.config, done)
+        pixels = unlabelled.load(self.run, self.config, done, self.processes)
         self.recorder.unlabelled(len(pixels), selfsupervised.digest(pixels))
         return pixels

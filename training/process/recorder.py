@@ -178,3 +178,26 @@ class Recorder:
         if not self._mine().update(**(columns or {"attempt": self.attempt})):
             self.stop()
             raise work.Stopped
+
+
+class Silent(Recorder):
+    """Writes nothing: of a process whose run another one records."""
+
+    def progress(self, fraction: float, message: str) -> None:
+        """The other process tells it."""
+
+    def environment(self, facts: dict[str, Any]) -> None:
+        self.run.environment = facts
+
+    def unlabelled(self, scans: int, digest: str) -> None:
+        """The other process tells it."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """The other process has its row."""
+
+    def has_inputs_sheet(self) -> bool:
+        """None is drawn."""
+        return True
+
+    def checkpoint(self, data: bytes) -> None:
+        """The other process keeps one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import torch
+from django.conf import settings
 from torch import Tensor
 
 from images.models import Split
@@ -17,17 +18,20 @@ from mediscan_site.core.models import User
 from models_registry.inference.bundle import Bundle, Manifest
 from models_registry.models import ModelVersion
 from models_registry.versions import serving
+from training import planning
 from training.engine.ensemble import merged
+from training.engine.group import ALONE, Group, join, launched
 from training.models import TrainingRun
 from training.process import provenance
-from training.process.book import Book
-from training.process.child import Training
+from training.process.beating import Beats
+from training.process.book import NoBook
 from training.process.explaining import explain
-from training.process.recorder import UNLABELLED_DIGEST, UNLABELLED_SCANS, Recorder
+from training.process.making import Training
+from training.process.recorder import UNLABELLED_DIGEST, UNLABELLED_SCANS, Silent
 
 NAMED_AT_MOST: Final = 20
 # What may differ without touching a number.
-_HARMLESS: Final = frozenset({"rng", "git_changed"})
+_HARMLESS: Final = frozenset({"rng", "git_changed", "hosts", provenance.NOTE})
 # Compared where they are read.
 _READ: Final = frozenset({UNLABELLED_SCANS, UNLABELLED_DIGEST})
 
@@ -47,7 +51,7 @@ class Comparison:
         return not self.differing
 
 
-class Rehearsal(Recorder):
+class Rehearsal(Silent):
     """Shows how far it is, and writes nothing."""
 
     def __init__(self, run: TrainingRun, show: Callable[[float, str], None]) -> None:
@@ -57,13 +61,6 @@ class Rehearsal(Recorder):
     def progress(self, fraction: float, message: str) -> None:
         low, high = self._span
         self._show(low + (high - low) * fraction, message)
-
-    def epoch(self, report: Any) -> None:
-        """The run has its epochs already."""
-
-    def has_inputs_sheet(self) -> bool:
-        """None is drawn again: it is the same."""
-        return True
 
     def unlabelled(self, scans: int, digest: str) -> None:
         """Conflict where they are no longer those that the run learned from; of an older run nobody knows."""
@@ -75,25 +72,19 @@ class Rehearsal(Recorder):
                 "TRAINING_CACHE_MB was another. Train a new run instead."
             )
 
-    def checkpoint(self, data: bytes) -> None:
-        """Whoever stops a reproduction starts it over."""
-
-
-class NoBook(Book):
-    """Nothing is written down."""
-
-    def epoch(self, number: int, metrics: Mapping[str, Any]) -> None:
-        pass
-
 
 def reproduce(*, actor: User, run: TrainingRun, show: Callable[[float, str], None]) -> Comparison:
-    """Train again with the recorded settings and number of threads. Conflict `cannot_reproduce` says why it cannot be."""
+    """Train again with the recorded settings and number of threads. Conflict `cannot_reproduce` says why it cannot be.
+
+    A run of several processes is made again by as many: started by `launching`, each of them calls this."""
     require(actor, "train_model", run.project)
     _require_possible(run)
     stored = _stored(run)
-    with _threads(run.environment.get("threads")):
-        environment = differences(run.environment, provenance.of(run))
-        made = _made_again(run, stored.manifest, show)
+    group = join(planning.device()) if launched() else ALONE
+    with _threads(run.environment.get("threads")), Beats(group, settings.TRAINING_PEER_TIMEOUT_S):
+        environment = differences(run.environment, provenance.of(run, group))
+        made = _made_again(run, stored.manifest, show, group)
+    group.close()
     differing, largest = compare(stored.state_dict, made)
     return Comparison(len(stored.state_dict), differing, largest, environment)
 
@@ -129,12 +120,14 @@ def _stored(run: TrainingRun) -> Bundle:
         raise _cannot(str(error)) from error
 
 
-def _made_again(run: TrainingRun, manifest: Manifest, show: Callable[[float, str], None]) -> dict[str, Tensor]:
+def _made_again(
+    run: TrainingRun, manifest: Manifest, show: Callable[[float, str], None], group: Group
+) -> dict[str, Tensor]:
     """The weights of as many networks as serve, and what the version knows of its limits, if it does. How many networks serve
     depends on how quick a machine is, and is no part of the comparison."""
     book, networks, limits = NoBook(run), manifest.members, manifest.knowing is not None
     try:
-        training = Training(run, Rehearsal(run, show), book)
+        training = Training(run, Rehearsal(run, show), book, group)
         _, trained = training.train()
         fitted = merged(trained.members[:networks])
         known = training.knowledge_of(fitted)[1] if limits else {}

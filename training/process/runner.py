@@ -1,7 +1,8 @@
 """The worker's side of a training run: starts the training process, keeps the lease, and makes sure that it ends.
 
 A process of its own, because PyTorch must not be loaded into a worker that lives on, and Celery's children may not use
-multiprocessing. It dies with the worker (PR_SET_PDEATHSIG); the sweeper then gives the run to another one, which resumes.
+multiprocessing. It dies with the worker (PR_SET_PDEATHSIG); the sweeper then gives the run to another one, which resumes. Where
+several processes train together, it is their launcher, and they die with it.
 """
 
 import contextlib
@@ -19,8 +20,9 @@ from django.conf import settings
 from mediscan_site.core import work
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
+from training import processes
 from training.models import TrainingRun
-from training.process import ending
+from training.process import ending, launching
 from training.process.ending import EXIT_STOPPED
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 0.5
 GRACE_S: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
+EXECUTE, LAUNCH = "execute_run", "launch_run"
 CANCELLED: Final = "Cancelled while it was running."
 
 
@@ -52,9 +55,11 @@ def run(pk: int) -> None:
 
 
 def command(pk: int, attempt: int) -> list[str]:
+    """What trains the run: one process, or the launcher of several."""
     manage = str(settings.BASE_DIR / "manage.py")
+    several = processes.settle(pk, attempt).total > 1
     parent = ["--parent", str(os.getpid())]
-    return [sys.executable, manage, "execute_run", str(pk), "--attempt", str(attempt), *parent]
+    return [sys.executable, manage, LAUNCH if several else EXECUTE, str(pk), "--attempt", str(attempt), *parent]
 
 
 def die_with(parent: int) -> None:
@@ -104,7 +109,8 @@ def _conclude(pk: int, attempt: int, code: int) -> None:
     elif _lost(code) and attempt < settings.WORK_MAX_ATTEMPTS:
         log.warning("The training process of %s ended early (%s); it will be resumed", run.code, code)
     else:
-        ending.end(pk, attempt, status=WorkStatus.FAILED, error=_failure(code))
+        error = launching.unmet(processes.settled(run)) if code == launching.EXIT_UNMET else _failure(code)
+        ending.end(pk, attempt, status=WorkStatus.FAILED, error=error)
 
 
 def _lost(code: int) -> bool:

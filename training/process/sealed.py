@@ -4,7 +4,7 @@ The file has no name, so nothing of it is left when the process ends, however it
 
 import os
 import tempfile
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -42,12 +42,18 @@ class SealedPixels(Lazy):
     AES-256-GCM under a random key of this array; the position of a scan is its nonce and is authenticated with it, so that no
     scan can stand in for another one."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], *, key: bytes | None = None, descriptor: int | None = None) -> None:
+        """`key` and `descriptor` of a file: where several processes, each of which puts other scans, have them in common."""
         super().__init__(shape)
         self._each = int(np.prod(shape[1:]))
         self._written = np.zeros(shape[0], dtype=np.bool_)
-        self._cipher = AESGCM(AESGCM.generate_key(256))
-        self._file = tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115 -- lives as long as the array
+        self._cipher = AESGCM(key or AESGCM.generate_key(256))
+        # It lives as long as the array.
+        self._file: IO[bytes] = (
+            tempfile.TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115
+            if descriptor is None
+            else os.fdopen(descriptor, "r+b")
+        )
 
     def put(self, position: int, pixels: Pixels) -> None:
         if self._written[position] or pixels.shape != self.shape[1:] or pixels.dtype != self.dtype:

@@ -27,9 +27,11 @@ from models_registry.inference.looks import TILES, Look
 from models_registry.inference.preprocess import Pixels, shrink
 from models_registry.versions import reading
 from training.engine.framing import Scans, firsts, of_scans
+from training.engine.group import ALONE, Group
 from training.engine.pictures import READERS, Pictures, read_ahead
 from training.memory import budget
-from training.process.sealed import SealedPixels, require_room
+from training.process import shared
+from training.process.sealed import require_room
 
 CHUNK: Final = 64
 
@@ -101,22 +103,26 @@ def load(
     size: int = TILE_SIDE,
     look: Look = TILES,
     in_memory: bool = True,
+    processes: Group = ALONE,
 ) -> Part:
     """The members of one side that still exist, in the snapshot's order, as `look` sees them with `size` pixels a side, made as
     they are read: what a run needs of memory follows from its picture size. `done` is called with the number read so far. Frames on
-    which nobody could read anything are left out as when a version answers.
+    which nobody could read anything are left out as when a version answers. The `processes` of a host read a
+    part of the scans each, and have all of them.
 
     Raises TileUnusable, and what writing to a full disk raises."""
     present = SnapshotMember.objects.filter(snapshot=snapshot, split=split, image__erased_at__isnull=True)
     members = list(present.order_by("pk").values_list("image", "label_class", "group", "frames"))
     looked_at = _looked_at([(image, frames) for image, _, _, frames in members], done)
     rows = [(*member[:3], frame) for member, frames in zip(members, looked_at, strict=True) for frame in frames]
-    kept, put = _keeper(look.shape_of(len(rows), size), in_memory=in_memory)
-    sources = _sources([(image, frame) for image, _, _, frame in rows], look)
+    kept, put = _keeper(look.shape_of(len(rows), size), processes, str(split), in_memory=in_memory)
+    own = shared.own(processes, len(rows))
+    sources = _sources([(rows[position][0], rows[position][3]) for position in own], look)
     with closing(read_ahead(partial(_read, look=look, size=size), sources, waiting=4 * READERS)) as read_ones:
-        for position, (image, pixels) in enumerate(read_ones):
+        for position, (image, pixels) in zip(own, read_ones, strict=True):
             put(position, pixels_of(image, look, size, rows[position][3]) if pixels is None else pixels)
             done(position + 1)
+    processes.wait()
     index = {class_id: position for position, class_id in enumerate(class_ids)}
     return Part(
         tiles=kept,
@@ -150,12 +156,14 @@ def _scans(counts: Sequence[int]) -> Scans:
     return np.repeat(np.arange(len(counts)), counts) if any(count > 1 for count in counts) else None
 
 
-def _keeper(shape: tuple[int, ...], *, in_memory: bool) -> tuple[Pictures, Callable[[int, Pixels], None]]:
+def _keeper(
+    shape: tuple[int, ...], processes: Group, name: str, *, in_memory: bool
+) -> tuple[Pictures, Callable[[int, Pixels], None]]:
     """Where the pixels of so many scans will be, and what puts those of one there."""
     if in_memory:
-        array = np.empty(shape, dtype=np.uint8)
+        array = shared.array(processes, name, shape)
         return array, array.__setitem__
-    sealed = SealedPixels(shape)
+    sealed = shared.sealed(processes, name, shape)
     return sealed, sealed.put
 
 

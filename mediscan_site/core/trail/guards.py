@@ -81,7 +81,7 @@ def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
 
 
 def protect(database: BaseDatabaseWrapper = connection) -> list[str]:
-    """Make the triggers that are missing; returns their names. CommandError, with the remedy, where the database does not let us."""
+    """Make the triggers that are missing; returns their names. CommandError, with the remedy, where the database refuses."""
     return [name for part in _parts(database) for name in part.make(database)]
 
 

@@ -170,8 +170,8 @@ def test_the_stages_of_known_weights_open_one_by_one(known_weights, monkeypatch)
     opened: list[int] = []
     step = loop._step
 
-    def watched(run: loop.State, *rest) -> None:
-        step(run, *rest)
+    def watched(run: loop.State, *rest, **more) -> None:
+        step(run, *rest, **more)
         opened.append(run.opened)
         closed = run.opened < 4
         assert (run.network.conv1.weight.grad is None) == closed

@@ -102,7 +102,7 @@ def test_a_run_of_windows_ends_before_it_learns_where_a_row_says_8_bits(reading)
 
 def test_a_run_of_windows_ends_before_it_learns_where_the_view_of_a_deep_test_scan_has_8_bits(reading, monkeypatch):
     from images.models import Image
-    from training.process.child import Training
+    from training.process.making import Training
     from training.process.reproducing import NoBook
 
     run, recorder, _ = reading

@@ -12,7 +12,7 @@ from mediscan_site.core import work
 from models_registry.inference.names import COLOUR
 from training.models import TrainingRun
 from training.process import tiles
-from training.process.child import Training
+from training.process.making import Training
 from training.process.reproducing import NoBook, Rehearsal
 from training.process.sealed import SealedPixels
 

@@ -15,7 +15,7 @@ from training.engine import selfsupervised
 from training.engine.config import TrainConfig
 from training.models import TrainingRun
 from training.process import reproducing, tiles, unlabelled
-from training.process.child import Training
+from training.process.making import Training
 from training.process.reading import Reading
 from training.process.recorder import Recorder
 from training.process.reproducing import NoBook, Rehearsal
@@ -153,7 +153,7 @@ def test_a_reproduction_says_so_before_it_learns(run, make_scan, compared, monke
     compared()
     config = TrainConfig(architecture="resnet_compact", image_size=32, epochs=1, batch_size=4, self_supervised=1)
     monkeypatch.setattr("training.planning.engine_config", lambda _: config)
-    monkeypatch.setattr("training.process.child.train", lambda *_, **__: pytest.fail("learned"))
+    monkeypatch.setattr("training.process.making.train", lambda *_, **__: pytest.fail("learned"))
     run.environment = {"unlabelled_scans": 9, "unlabelled_digest": "0" * 64}
     with pytest.raises(Conflict, match=f"^{run.code} learned also from 9 scans without labels") as refused:
         reproducing._made_again(run, SimpleNamespace(members=1, knowing=None), lambda *_: None)

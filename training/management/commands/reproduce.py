@@ -10,8 +10,10 @@ from mediscan_site.core.errors import DomainError
 from mediscan_site.core.management.acting import ActingCommand
 from mediscan_site.core.models import User
 from training import policies
+from training.engine.group import launched, leads
 from training.models import TrainingRun
-from training.process import reproducing
+from training.process import launching, reproducing
+from training.processes import Layout
 
 DIFFERENT, CANNOT = 1, 2
 NAMED_AT_MOST: Final = 5
@@ -31,13 +33,25 @@ class Command(ActingCommand):
     def act(self, actor: User, **options: Any) -> None:
         rows = policies.visible_runs(actor).select_related("project", "snapshot", "base_model", "model", "created_by")
         run = self.found(rows, options["run"], prefix="training", what="training run")
+        several = run.environment.get("processes", 1)
+        if several > 1 and not launched():
+            self._launch(actor, run, several)
+            return
         try:
-            self._report(run, self._compared(actor, run))
+            found = self._compared(actor, run)
+            if leads():
+                self._report(run, found)
         except DomainError as error:
             raise CommandError(error.detail, returncode=CANNOT) from error
 
+    def _launch(self, actor: User, run: TrainingRun, processes: int) -> None:
+        """In as many processes as the run had, all on this machine."""
+        words = ["reproduce", run.code, "--as", actor.username]
+        if status := launching.launch(Layout(each=processes), launching.Meeting(run.code), words):
+            raise CommandError(f"{run.code}: compared in {processes} processes, as said above.", returncode=status)
+
     def _compared(self, actor: User, run: TrainingRun) -> reproducing.Comparison:
-        with Progress(console=Console(stderr=True), disable=not self.on_terminal()) as bar:
+        with Progress(console=Console(stderr=True), disable=not (self.on_terminal() and leads())) as bar:
             task = bar.add_task(run.code, total=1.0)
             return reproducing.reproduce(
                 actor=actor,
