@@ -20,6 +20,8 @@ OWN_FOLDERS = ("blobs", "broker", "mlflow-artifacts")
 OWN_DATABASES = ("db.sqlite3", "mlflow.db", "beat-schedule")
 SAMPLE_SECRETS = ("change-me", "changeme", "insecure", "secret", "sample")
 MIN_SECRET_LENGTH = 50
+# Clocks of the machines of a site may differ by so much; after a longer absence of all workers so much of what beat sent is left.
+CLOCKS_APART_S = 2 * 3600
 AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
@@ -248,3 +250,12 @@ def every(seconds: float, task: str, *arguments: int, expires: int | None = None
     """An entry of beat's schedule. `expires`: seconds after which a message that nobody took is useless."""
     options = {"queue": "io"} if expires is None else {"queue": "io", "expires": expires}
     return {"task": task, "schedule": float(seconds), "args": list(arguments), "options": options}
+
+
+def on_several_machines(schedule: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same where beat and worker may have two clocks: a message carries the time at which it is useless, by beat's clock, and
+    a worker whose clock is ahead would throw all of them away."""
+    for entry in schedule.values():
+        if "expires" in entry["options"]:
+            entry["options"]["expires"] += CLOCKS_APART_S
+    return schedule

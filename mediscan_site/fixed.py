@@ -193,4 +193,8 @@ CELERY_WORKER_CONSUMER = "mediscan_site.core.consumer:Consumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# RabbitMQ closes a channel, not the connection, whose worker kept a message for too long or declares a queue of another kind.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+# None: as long as it takes. The supervisor would only start it again.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = "io"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mediscan_site import rabbitmq
+
 # Set by wsgi.py and asgi.py: their process answers people.
 ROLE: Final = "MEDISCAN_ROLE"
 WEB: Final = "web"
@@ -93,7 +95,7 @@ def broker(url: str, options: dict[str, Any]) -> dict[str, Any]:
     wait, once = broker_wait(), {"max_retries": 0} if role() == WEB else {}
     if url.startswith("redis"):
         return {"socket_connect_timeout": wait, "socket_timeout": wait, "socket_keepalive": True, **once, **options}
-    if url.startswith(("amqp", "pyamqp")) and once:
+    if rabbitmq.speaks(url) and once:
         # A worker waits for its next message on the same socket.
         return {"connect_timeout": wait, "read_timeout": wait, "write_timeout": wait, **once, **options}
     return options

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
-from mediscan_site import connections, patience, tls
+from mediscan_site import connections, patience, rabbitmq, tls
 from mediscan_site import env as site_env
 from mediscan_site.fixed import *  # noqa: F403 -- the other half of the settings
 
@@ -120,6 +120,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = patience.broker(
     CELERY_BROKER_URL, connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = patience.broker_wait()
+CELERY_TASK_QUEUES = rabbitmq.queues(CELERY_BROKER_URL)
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULER = "mediscan_site.core.beats:Scheduler"
@@ -149,6 +150,8 @@ CELERY_BEAT_SCHEDULE = {
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
     "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
 }
+if not CELERY_BROKER_URL.startswith("filesystem"):
+    CELERY_BEAT_SCHEDULE = site_env.on_several_machines(CELERY_BEAT_SCHEDULE)
 WORK_LEASE_S = site_env.count(env, "WORK_LEASE_S", default=20)
 WORK_MAX_ATTEMPTS = 3
 # The most that one person, administrators too, may have waiting or running (core.shares).

@@ -1,11 +1,13 @@
 """The part of a worker that takes messages. Celery's own logs a bad one with all it holds, and some end the worker, which
 gives the message back for the next one to end at."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from celery.worker import consumer
 
+from mediscan_site import rabbitmq
 from mediscan_site.core.careful import connection_lost
 from mediscan_site.core.unreadable import set_aside
 
@@ -14,8 +16,16 @@ def _of(message: Any) -> dict[str, Any]:
     return {name: getattr(message, name, None) for name in ("headers", "properties", "content_type", "body")}
 
 
+log = logging.getLogger(__name__)
+# Celery has a message wait in one of 28 more quorum queues when it is sent for later. Here nothing is: rows wait.
+DELAYED = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+
+
 class Consumer(consumer.Consumer):
     """Whatever a message is, it is done with: worked on, or set aside."""
+
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[valid-type, misc]  # an attribute in the stubs
+        default_steps = [step for step in consumer.Consumer.Blueprint.default_steps if step != DELAYED]
 
     connection_errors: tuple[type[BaseException], ...]
 
@@ -31,6 +41,11 @@ class Consumer(consumer.Consumer):
                 return self._set_aside(message, error)
 
         return careful
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if rabbitmq.of_another_kind(exc):
+            log.critical("%s", rabbitmq.remedy(exc))
+        super().on_connection_error_after_connected(exc)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         self._set_aside(message, exc)

@@ -4,12 +4,18 @@ import logging
 import time
 from dataclasses import dataclass
 
+from amqp.exceptions import AMQPError
 from celery import Task
 from kombu.exceptions import OperationalError as BrokerAway
+from redis.exceptions import RedisError
+
+from mediscan_site import rabbitmq
 
 log = logging.getLogger(__name__)
 
 BROKER_PAUSE_S = 5.0
+# The first two say that it is away; the others, that it refuses: a queue of another kind, no memory, a copy that only reads.
+NOT_SENT = (BrokerAway, OSError, AMQPError, RedisError)
 
 
 @dataclass
@@ -28,6 +34,7 @@ def send_now(task: Task[[int], None], pk: int) -> None:
         return
     try:
         task.apply_async(args=(pk,), retry=False)
-    except (BrokerAway, OSError) as error:
+    except NOT_SENT as error:
         broker.away_until = time.monotonic() + BROKER_PAUSE_S
-        log.warning("Broker away, %s %s waits for the sweeper: %s", task.name, pk, error)
+        reason = rabbitmq.remedy(error) if rabbitmq.of_another_kind(error) else error
+        log.warning("Broker away, %s %s waits for the sweeper: %s", task.name, pk, reason)

@@ -1,8 +1,10 @@
 """Is the site alive, is it ready, and how is it doing."""
 
 import hmac
+import logging
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import connection
@@ -14,6 +16,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from mediscan_site import rabbitmq
 from mediscan_site.celery import app
 from mediscan_site.core import readiness
 from mediscan_site.core.auth import AccessTokenAuthentication, ServiceTokenAuthentication
@@ -27,6 +30,7 @@ from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 from models_registry.versions import graphs
 
+log = logging.getLogger(__name__)
 SCRAPER = "scraper"
 figures.register()
 
@@ -48,6 +52,13 @@ def _database() -> str:
 def _broker() -> str:
     with app.connection_for_write(connect_timeout=2) as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=2)
+        try:
+            rabbitmq.require_our_kind(broker)
+        except AMQPError as error:
+            if not rabbitmq.of_another_kind(error):
+                raise
+            log.error("%s", rabbitmq.remedy(error))
+            raise readiness.NotReady("queues of another kind") from error
     return "ok"
 
 

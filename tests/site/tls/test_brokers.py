@@ -4,9 +4,12 @@ import re
 import ssl
 
 import pytest
+from amqp.exceptions import PreconditionFailed
 from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
+from mediscan_site import rabbitmq as quorum
 from mediscan_site import tls
 from tests.site.tls.servers import PASSWORD, RIGHT, WRONG
 
@@ -62,6 +65,44 @@ def test_without_a_ca_those_that_this_machine_trusts_are_asked(scheme, server, m
 
 def test_a_server_may_be_taken_unchecked_only_in_so_many_words(scheme, server):
     assert sent_and_received(address(scheme, server[1], ssl_cert_reqs="none")) == {"key": 7}
+
+
+def at_rabbitmq(url: str) -> Celery:
+    bare, options = tls.broker(url)
+    return Celery("test", broker=bare, broker_use_ssl=options, task_queues=quorum.queues(bare), set_as_current=False)
+
+
+def test_the_queues_of_the_site_are_quorum_queues(rabbitmq):
+    papers, port = rabbitmq
+    app = at_rabbitmq(address("amqps", port, ssl_ca_certs=papers.ca))
+
+    @app.task(name="test.wake", queue="train")
+    def wake(pk: int) -> None:
+        """Nobody does it."""
+
+    wake.apply_async(args=(7,), retry=False)
+    with app.connection_for_read() as connection, connection.SimpleQueue(app.amqp.queues["train"]) as queue:
+        message = queue.get(timeout=20)
+        assert message.payload[0] == [7]
+        message.ack()
+
+
+def test_a_queue_of_another_kind_is_told_with_what_to_do(rabbitmq):
+    papers, port = rabbitmq
+    app = at_rabbitmq(address("amqps", port, ssl_ca_certs=papers.ca))
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        channel.queue_delete("io")
+        Queue("io", Exchange("io"), routing_key="io")(channel).declare()
+    try:
+        with app.connection_for_write() as connection, pytest.raises(PreconditionFailed) as refused:
+            quorum.require_our_kind(connection)
+        assert quorum.of_another_kind(refused.value)
+        assert "queue 'io'" in quorum.remedy(refused.value)
+    finally:
+        with app.connection_for_write() as connection, connection.channel() as channel:
+            channel.queue_delete("io")
+    with app.connection_for_write() as connection:
+        quorum.require_our_kind(connection)
 
 
 @pytest.mark.parametrize(
