@@ -241,6 +241,11 @@ def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: d
     _swept[model._meta.label] = _Swept(model, task, closing or {})
 
 
+def kinds() -> list[type[WorkItem]]:
+    """Every kind of work that this process knows, in a fixed order."""
+    return [_swept[label].model for label in sorted(_swept)]
+
+
 def sweep() -> None:
     """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
     for entry in _swept.values():

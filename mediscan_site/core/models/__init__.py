@@ -1,6 +1,16 @@
 """The ground floor's tables: people, encrypted objects, the audit trail, idempotency, and the shape of all queued work."""
 
-from mediscan_site.core.models.jobs import ACTIVE, ENDED, Backup, Drill, Invitation, ResetRequest, WorkItem, WorkStatus
+from mediscan_site.core.models.jobs import (
+    ACTIVE,
+    ENDED,
+    Backup,
+    Drill,
+    Invitation,
+    ResetRequest,
+    Worker,
+    WorkItem,
+    WorkStatus,
+)
 from mediscan_site.core.models.people import MediScanUserManager, Role, ServiceToken, TokenWork, User
 from mediscan_site.core.models.records import AuditEvent, AuditSeal, IdempotencyRecord, Notice, Tally
 from mediscan_site.core.models.stored import Blob, KeyCheck, StoreOwner
@@ -31,4 +41,5 @@ __all__ = [
     "User",
     "WorkItem",
     "WorkStatus",
+    "Worker",
 ]
