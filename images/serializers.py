@@ -18,7 +18,6 @@ from mediscan_site.core.http.shapes import BuiltOnceMixin, QuickMixin
 from mediscan_site.core.models import User
 from mediscan_site.core.names import name_key
 
-
 # Stands for a key where an address is worked out.
 ANY_KEY = "0000000000"
 
