@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from benchmarks._common import FOREIGN, ROOT
+from benchmarks._common import FOREIGN, ROOT, UNTHROTTLED
 
 START_LIMIT_S = 300
 WORDS = ("front.gate", "gunicorn", "spawn_main", "celery", "mediscan_site", "images.decoding")
@@ -77,6 +77,7 @@ def site(database: str = "", broker: str = "", checkout: Path = ROOT, **extra: s
         "DJANGO_SETTINGS_MODULE": "mediscan_site.settings",
         "PORT": str(port),
         "LOG_LEVEL": "WARNING",
+        **UNTHROTTLED,
         **extra,
     }
     try:
