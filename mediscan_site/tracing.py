@@ -34,10 +34,11 @@ def require() -> None:
         raise ImproperlyConfigured(MISSING) from error
 
 
-def begin(service: str) -> None:
-    """Once in each process that works, after any fork. `service`: as in "web". Raises ImproperlyConfigured without the packages."""
+def begin(service: str) -> Any:
+    """Once in each process that works, after any fork; its TracerProvider, or None where no traces are wanted. `service`: as in
+    "web". Raises ImproperlyConfigured without the packages."""
     if not settings.TRACES_TO:
-        return
+        return None
     require()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.celery import CeleryInstrumentor
@@ -50,6 +51,7 @@ def begin(service: str) -> None:
     connection_created.connect(
         lambda connection, **_about: _watch(connection, tracer), weak=False, dispatch_uid="tracing"
     )
+    return provider
 
 
 def provide(service: str, exporter: Any) -> Any:

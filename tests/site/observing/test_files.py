@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from django.conf import settings
+from django_prometheus.middleware import Metrics
+from prometheus_client import REGISTRY
 
 from mediscan_site.core import counting
 from mediscan_site.front.metrics import figures
@@ -32,10 +34,8 @@ def expressions():
 
 @pytest.mark.django_db
 def test_dashboard_and_rules_name_only_what_the_site_tells():
-    import django_prometheus.middleware  # noqa: F401 -- registers its own
-    from prometheus_client import REGISTRY
-
-    families = list(REGISTRY.collect())
+    Metrics.get_instance()
+    families = [*REGISTRY.collect(), *(metric for one in figures.FIGURES for metric in one.collect())]
     told = {family.name for family in families} | {sample.name for family in families for sample in family.samples}
     told |= {f"{name}_bucket" for name in told} | {f"{name}_total" for name in told}
     named = {name for expression in expressions() for name in NAME.findall(expression)}
