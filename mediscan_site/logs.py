@@ -7,6 +7,7 @@ kind and where it happened, not its text: databases quote rows in theirs."""
 
 import logging
 import traceback
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ from pythonjsonlogger.json import JsonFormatter
 FORMATS: Final = ("line", "json")
 REQUESTS: Final = "mediscan.requests"
 TASKS: Final = "mediscan.tasks"
-# Every field that a JSON line may have beside those of FIXED. `user`: the key of an account; `row`: that of a job.
+# Every field that a JSON line may have beside its time and those of FIXED. `user`: the key of an account; `row`: that of a job.
 EXTRAS: Final = ("request_id", "task", "task_id", "user", "route", "method", "status", "duration_ms", "row", "state")
-FIXED: Final = {"asctime": "time", "levelname": "level", "name": "logger", "message": "message"}
+FIXED: Final = {"levelname": "level", "name": "logger", "message": "message"}
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 # Celery's own lines about each task quote its error and its arguments; ours take their place (`core.narrating`).
 _QUIET: Final = ("celery.app.trace", "celery.worker.strategy")
@@ -27,6 +28,7 @@ class Formatter(JsonFormatter):
     """JSON with the fields of EXTRAS alone."""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         for name, shown in FIXED.items():
             log_data[shown] = getattr(record, name, None)
         known = {name: vars(record).get(name) for name in EXTRAS}

@@ -15,9 +15,8 @@ from mediscan_site.front.gate.environ import Scope
 from mediscan_site.front.gate.refusals import busy, too_many_at_once
 
 T = TypeVar("T")
-# How many requests may stand behind those that are being answered, and how many of one caller.
+# How many requests may stand behind those that are being answered; one caller takes no more than half of these places.
 WAITING_PER_THREAD = 25
-WAITING_PER_CALLER: Final = 48
 # Somebody who asked within so many seconds is there: beside others, nobody has more than one thread of a lane.
 PRESENT_S: Final = 2.0
 SIGN_IN_PATHS = ("/login/", "/admin/login/", "/api/v1/auth/", "/password")
@@ -38,6 +37,7 @@ class Lane:
         self._alone = threads if alone is None else alone
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._most = threads * (1 + WAITING_PER_THREAD)
+        self._most_of_one = self._most // 2
         self.taken = 0
         self._running: Counter[str] = Counter()
         # Who waits, in the order of their turns.
@@ -58,7 +58,7 @@ class Lane:
         """The work's result. Raises Refused when too many stand in the queue already, of all or of this caller."""
         if self.taken >= self._most:
             raise busy("The site has too much to do at the moment. Try again in a few seconds.")
-        if caller != NOBODY and len(self._waiting.get(caller, ())) >= WAITING_PER_CALLER:
+        if caller != NOBODY and len(self._waiting.get(caller, ())) >= self._most_of_one:
             raise too_many_at_once()
         self._take(1)
         if caller != NOBODY:

@@ -169,7 +169,7 @@ def test_beside_others_nobody_has_more_than_one_thread_and_all_come_to_their_tur
 
 
 def test_one_caller_cannot_fill_the_queue(monkeypatch):
-    monkeypatch.setattr(lanes, "WAITING_PER_CALLER", 3)
+    monkeypatch.setattr(lanes, "WAITING_PER_THREAD", 2)
 
     async def play():
         lane, slow = Lane("narrow queue", 2), Slow()
