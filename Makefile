@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-many test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security screenshots
+.PHONY: help setup setup-dev wheelhouse demo serve reproduce test test-clients test-many test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security bench-scale faults security screenshots
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -14,15 +14,18 @@ DEMO_ENV = MEDISCAN_DATA_DIR="$${MEDISCAN_DEMO_DIR:-$$HOME/.local/share/mediscan
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 20
 
+# WHEELHOUSE=folder: what `make wheelhouse` made on a machine with internet; then nothing else is asked.
+FROM := $(if $(WHEELHOUSE),--no-index --find-links "$(WHEELHOUSE)")
+
 # The stamp is as old as the last installation: only changed requirements are installed again.
 $(VENV)/.installed-run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MediScan needs Python 3.11 or newer (set PYTHON=...)"; exit 1; }
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check $(FROM) -r requirements.txt
 	touch $@
 
 $(VENV)/.installed-mysql: requirements-mysql.txt $(VENV)/.installed-run
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-mysql.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check $(FROM) -r requirements-mysql.txt
 	touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(READY)
@@ -31,6 +34,15 @@ $(VENV)/.installed-dev: requirements-dev.txt $(READY)
 
 setup: $(READY) ## make a virtual environment with the pinned packages
 setup-dev: $(VENV)/.installed-dev ## the same, plus what the tests and checks need
+
+wheelhouse: ## fetch the pinned packages as wheels into wheelhouse/, for a machine without internet (MYSQL=1 OTEL=1: those too); there: make setup WHEELHOUSE=wheelhouse
+	@# `wheel`, not `download`: what comes as source (mysqlclient) is built here, where its headers are.
+	$(PYTHON) -m venv wheelhouse/.venv
+	wheelhouse/.venv/bin/pip wheel --quiet --disable-pip-version-check --wheel-dir wheelhouse -r requirements.txt \
+	    $(if $(MYSQL),-r requirements-mysql.txt) $(if $(OTEL),-r requirements-otel.txt)
+	rm -r wheelhouse/.venv
+	cd wheelhouse && sha256sum *.whl > SHA256SUMS
+	@du -sh wheelhouse
 
 demo: setup ## run the whole loop on sample scans, or your own (DATA=folder-or-zip), through the real API with real workers
 	@$(DEMO_ENV) TLS= TLS_CERT= TLS_KEY= BIND= $(PY) manage.py demo $(if $(DATA),--data "$(DATA)")
@@ -102,6 +114,16 @@ bench-bridge: setup-dev ## instances a second that the bridge brings from a real
 
 bench-viewing: setup-dev ## how quickly a mammogram is there and how smoothly its window follows, in Chromium (BASE=folder: another checkout); minutes
 	$(PY) -m benchmarks.viewing $(if $(BASE),--base "$(BASE)")
+
+# An environment of its own: locust brings brotli, with which collecting static files takes a minute.
+.venv-load/.installed: requirements-load.txt
+	test -x .venv-load/bin/python || $(PYTHON) -m venv .venv-load
+	.venv-load/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-load.txt
+	touch $@
+
+bench-scale: setup-dev .venv-load/.installed ## a mixed day with ever more people, and a list page beside a bare view (DATABASE=server REDIS=url SCANS=1000000); minutes, and the seeding
+	$(PY) -m benchmarks.scale --locust .venv-load/bin/locust $(if $(DATABASE),--database "$(DATABASE)") $(if $(REDIS),--redis "$(REDIS)") \
+	    $(if $(SCANS),--scans "$(SCANS)") $(if $(PEOPLE),--people "$(PEOPLE)")
 
 screenshots: setup-dev ## take pictures of every page, from a site of its own that it fills, into docs/screenshots; axe-core looks, too (ONLY=name)
 	OMP_NUM_THREADS=1 DJANGO_SETTINGS_MODULE=mediscan_site.settings $(PY) -m benchmarks.screenshots --axe $(if $(ONLY),--only "$(ONLY)")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from benchmarks._common import FOREIGN, ROOT
+from benchmarks._common import FOREIGN, ROOT, UNTHROTTLED
 
 START_LIMIT_S = 900
 WORDS = ("front.gate", "gunicorn", "spawn_main", "celery", "mediscan_site", "images.decoding")
@@ -79,6 +79,7 @@ def site(
         "DJANGO_SETTINGS_MODULE": "mediscan_site.settings",
         "PORT": str(port),
         "LOG_LEVEL": "WARNING",
+        **UNTHROTTLED,
         **extra,
     }
     try:

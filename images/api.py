@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -170,6 +171,10 @@ class ImageViewSet(ManyScansMixin, FramesMixin, mixins.ListModelMixin, mixins.Re
     ordering = "-upload_date"
 
     bytes_actions: ClassVar[tuple[str, ...]] = ("file", "thumbnail", "rendition", "frame", "learning_view", "pixels")
+
+    def get_queryset(self) -> QuerySet[Image]:
+        rows = super().get_queryset()
+        return selectors.listed(rows) if self.action == "list" else rows
 
     def get_serializer_class(self) -> type[shapes.ScanSerializer]:
         return shapes.ScanSerializer if self.action == "list" else shapes.ScanDetailSerializer

@@ -57,6 +57,14 @@ def _shown(rows: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]
     return covering.cover(rows, user).prefetch_related(tags)
 
 
+def listed(rows: QuerySet[Image]) -> QuerySet[Image]:
+    """The same scans with no more than a list in the API shows of them: of people their names, and nothing of the project."""
+    people = ("annotator", "uploaded_by", "released_by")
+    unseen = [field.name for field in User._meta.concrete_fields if field.name not in ("id", "username")]
+    rows = rows.select_related(None).select_related("label_class", "metadata", *people)
+    return rows.defer(*(f"{person}__{name}" for person in people for name in unseen))
+
+
 def tags(project: Project) -> QuerySet[Tag]:
     """The tags of a project by name; `scans`: on how many scans each is."""
     return Tag.objects.filter(project=project).annotate(scans=on_scans()).order_by("name_key")

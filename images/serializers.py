@@ -14,9 +14,12 @@ from images.services.duplicates import near_duplicates
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import CODE, CodeField, parse_code
 from mediscan_site.core.http.numbers import NumberField
-from mediscan_site.core.http.shapes import BuiltOnceMixin
+from mediscan_site.core.http.shapes import BuiltOnceMixin, QuickMixin
 from mediscan_site.core.models import User
 from mediscan_site.core.names import name_key
+
+# Stands for a key where an address is worked out.
+ANY_KEY = "0000000000"
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -70,12 +73,12 @@ class PermissionSerializer(serializers.Serializer[Any]):
     permission = serializers.ChoiceField(choices=list(policies.PERMISSIONS))
 
 
-class ResolutionSerializer(BuiltOnceMixin, serializers.Serializer[Any]):
+class ResolutionSerializer(QuickMixin, BuiltOnceMixin, serializers.Serializer[Any]):
     width = serializers.IntegerField()
     height = serializers.IntegerField()
 
 
-class MetadataSerializer(BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
+class MetadataSerializer(QuickMixin, BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
     metadata_id = serializers.IntegerField(source="pk", read_only=True)
     image = serializers.SerializerMethodField()
 
@@ -91,7 +94,7 @@ class MetadataSerializer(BuiltOnceMixin, serializers.ModelSerializer[Metadata]):
         return scan_code(metadata.image_id)
 
 
-class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
+class ScanSerializer(QuickMixin, BuiltOnceMixin, serializers.ModelSerializer[Image]):
     """A scan as lists and single answers show it. Needs what `selectors.scans` loads; asks the database nothing itself."""
 
     image_id = serializers.CharField(source="code", read_only=True)
@@ -154,7 +157,13 @@ class ScanSerializer(BuiltOnceMixin, serializers.ModelSerializer[Image]):
         read_only_fields = fields
 
     def _address(self, image: Image, part: str) -> str:
-        return reverse(f"image-{part}", kwargs={"pk": image.pk}, request=self.context.get("request"))
+        """Worked out once for all rows: only the key differs."""
+        known: dict[str, list[str]] = self.__dict__.setdefault("_addresses", {})
+        if part not in known:
+            whole = reverse(f"image-{part}", kwargs={"pk": ANY_KEY}, request=self.context.get("request"))
+            known[part] = whole.rsplit(ANY_KEY, 1)
+        before, after = known[part]
+        return f"{before}{image.pk}{after}"
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_tags(self, image: Image) -> list[str]:

@@ -11,6 +11,7 @@ os.environ[ROLE] = WEB
 django.setup(set_prefix=False)
 
 # After the line above, which reads the settings and loads the apps.
+from mediscan_site import tracing  # noqa: E402
 from mediscan_site.core import start  # noqa: E402
 from mediscan_site.front import links  # noqa: E402
 from mediscan_site.front.gate.app import Gate  # noqa: E402
@@ -20,4 +21,5 @@ from mediscan_site.front.gate.handler import Handler  # noqa: E402
 with ThreadPoolExecutor(1) as outside_the_loop:
     outside_the_loop.submit(start.at_start).result()
     outside_the_loop.submit(links.tell).result()
+tracing.begin("web")
 application = Gate(Handler())

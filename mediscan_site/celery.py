@@ -4,8 +4,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_init, worker_process_init
 from kombu.transport import TRANSPORT_ALIASES
+
+from mediscan_site import tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 
@@ -24,3 +26,14 @@ def _tell(**_options: Any) -> None:
     from mediscan_site.front import links
 
     links.tell()
+
+
+@worker_init.connect
+def _missing_packages_stop_the_start(**_options: Any) -> None:
+    tracing.require()
+
+
+@worker_process_init.connect
+def _trace(**_options: Any) -> None:
+    # In each child: the thread that sends spans does not live through a fork.
+    tracing.begin("worker")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
-from mediscan_site import connections, patience, rabbitmq, tls
+from mediscan_site import connections, logs, patience, rabbitmq, tls
 from mediscan_site import env as site_env
 from mediscan_site.fixed import *  # noqa: F403 -- the other half of the settings
 
@@ -164,6 +164,14 @@ WAITING_PER_PERSON = {
     "labeling.Export": site_env.count(env, "MAX_WAITING_EXPORTS", default=10),
     "training.TrainingRun": site_env.count(env, "MAX_WAITING_TRAININGS", default=10),
 }
+# The most requests a second of one caller, by what they ask for (front.gate.throttle); 0: no limit.
+THROTTLE = {
+    "reading": site_env.count(env, "THROTTLE_READING", default=100),
+    "writing": site_env.count(env, "THROTTLE_WRITING", default=40),
+    "uploads": site_env.count(env, "THROTTLE_UPLOADS", default=60),
+    "expensive": site_env.count(env, "THROTTLE_EXPENSIVE", default=5),
+    "strangers": site_env.count(env, "THROTTLE_STRANGERS", default=60),
+}
 # Uploads in pieces that are not complete: how many, and the bytes that they announced and that have not arrived.
 MAX_OPEN_UPLOADS = site_env.count(env, "MAX_OPEN_UPLOADS", default=10)
 MAX_ANNOUNCED_BYTES = site_env.count(env, "MAX_ANNOUNCED_BYTES", default=2 * MAX_IMPORT_BYTES)
@@ -216,6 +224,8 @@ BACKUP_HOUR = site_env.hour(env, "BACKUP_HOUR", default=1)
 DRILL_DAYS = max(1, site_env.count(env, "DRILL_DAYS", default=90))
 DRILL_DIR = site_env.drill_dir(env.str("DRILL_DIR", default=""), BASE_DIR, DATA_DIR)
 SCRAPE_TOKEN = env.str("METRICS_TOKEN", default="")
+# Where the web processes of a machine keep their counts together.
+METRICS_DIR = Path(env.str("METRICS_DIR", default="") or DATA_DIR / "metrics").expanduser()
 
 # Without a mail server nothing is sent: a one-time link in a log would be good for whoever reads the log.
 SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
@@ -223,16 +233,6 @@ vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "dummymai
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "mediscan@localhost"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "request": {"()": "mediscan_site.core.http.context.RequestIdFilter"},
-        "one-line": {"()": "mediscan_site.core.http.context.OneLineFilter"},
-    },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
-    # Anybody can send a Host that is not ours: a line of the log, not a page of it.
-    "loggers": {"django.security.DisallowedHost": {"filters": ["one-line"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="") or "INFO"},
-}
+LOGGING = logs.config(site_env.one_of(env, "LOG_FORMAT", logs.FORMATS), env.str("LOG_LEVEL", default="") or "INFO")
+# Where traces go (mediscan_site.tracing); empty: nowhere.
+TRACES_TO = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('core', '0016_messages_and_invitations'),
         ('images', '0015_pixels'),
-        ('labeling', '0015_decisions'),
+        ('labeling', '0016_reading_indexes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -13,7 +13,17 @@ from django.utils.functional import cached_property
 from mediscan_site.core import services
 from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.http.site import site_url
-from mediscan_site.core.models import AuditEvent, AuditSeal, Backup, Blob, Drill, IdempotencyRecord, ServiceToken, User
+from mediscan_site.core.models import (
+    AuditEvent,
+    AuditSeal,
+    Backup,
+    Blob,
+    Drill,
+    IdempotencyRecord,
+    ServiceToken,
+    User,
+    Worker,
+)
 
 admin.site.site_header = "MediScan administration"
 admin.site.site_title = "MediScan"
@@ -131,6 +141,11 @@ class BackupAdmin(ReadOnlyAdmin):
 class DrillAdmin(ReadOnlyAdmin):
     list_display = ("id", "backup", "status", "created_at", "seconds", "rows_counted", "objects_verified")
     list_filter = ("status",)
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyAdmin):
+    list_display = ("name", "queues", "processes", "started_at", "seen_at")
 
 
 @admin.register(IdempotencyRecord)

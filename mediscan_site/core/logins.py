@@ -5,7 +5,6 @@ Nobody locks a doctor out for good by guessing: an address from which the accoun
 to lose, an administrator unlocks, and tries during a lock do not prolong it. What was typed as a name is kept as a digest
 alone, for it may be a password in the wrong field; names that are no account are slowed like those that are."""
 
-import ipaddress
 from datetime import timedelta
 from typing import Any
 
@@ -19,14 +18,13 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
 from mediscan_site.core import audit, limits, tidy
+from mediscan_site.core.http.addresses import counted_address
 from mediscan_site.core.http.context import current_context
 from mediscan_site.core.http.middleware import client_ip
 from mediscan_site.core.models import AuditEvent, User
 from mediscan_site.core.names import name_key
 
 KNOWN_FOR = timedelta(days=30)
-# A household or a rented machine has as many IPv6 addresses as it likes: they count as one.
-IPV6_BLOCK = 64
 NAME = "name "
 
 
@@ -38,13 +36,7 @@ def typed_name(request: HttpRequest, credentials: dict[str, Any] | None = None) 
 
 def address(request: HttpRequest) -> str | None:
     """The caller's address as it is counted."""
-    try:
-        found = ipaddress.ip_address(client_ip(request))
-    except ValueError:
-        return None
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, IPV6_BLOCK), strict=False).network_address)
-    return str(found)
+    return counted_address(client_ip(request))
 
 
 def account(credentials: dict[str, Any] | None) -> User | None:

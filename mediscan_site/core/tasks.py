@@ -5,8 +5,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import beat_init, worker_init
 
-# Importing `unreadable` registers its housekeeping.
-from mediscan_site.core import audit, invitations, resets, start, tidy, unreadable, work  # noqa: F401
+# Importing `unreadable` and `workers` registers their housekeeping, and that workers say that they run.
+from mediscan_site.core import audit, invitations, narrating, resets, start, tidy, unreadable, work, workers  # noqa: F401
 from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.backup import drills, making, services
 from mediscan_site.core.models import Backup, Drill, Invitation, ResetRequest

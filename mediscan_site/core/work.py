@@ -250,6 +250,11 @@ def anything_open() -> bool:
     return any(_rows(entry.model).filter(status__in=ACTIVE).exists() for entry in _swept.values())
 
 
+def kinds() -> list[type[WorkItem]]:
+    """Every kind of work that this process knows, in a fixed order."""
+    return [_swept[label].model for label in sorted(_swept)]
+
+
 def sweep() -> None:
     """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
     for entry in _swept.values():

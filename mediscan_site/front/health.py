@@ -10,8 +10,8 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -25,7 +25,7 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
 from mediscan_site.core.storage import room
-from mediscan_site.front import figures
+from mediscan_site.front.metrics import figures, shared
 from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 from models_registry.versions import graphs
@@ -126,5 +126,4 @@ class MetricsView(APIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.auth != SCRAPER:
             require_admin(request.user)
-        response: HttpResponse = ExportToDjangoView(request)
-        return response
+        return HttpResponse(shared.exposition(figures.FIGURES), content_type=CONTENT_TYPE_LATEST)

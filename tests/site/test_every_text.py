@@ -40,6 +40,7 @@ HARMLESS = {
     "core.AuditSeal": {"prev_hash", "hash"},
     "core.Notice": {"key", "sentence"},
     "core.Tally": {"what", "who"},
+    "core.Worker": {"name", "queues"},
     "core.ResetRequest": {"error", "email", "base_url"},
     "core.Invitation": {"error", "base_url"},
     "core.Message": {"kind", "key", "facts", "url"},

@@ -72,7 +72,9 @@ def _readable(scans: list[Image], predictor: Predictor) -> dict[int, reading.Inp
 @done_again
 def _replace(project: int, keys: list[int], found: Floats) -> None:
     """All scores of the run together: they are places in one order, which those of an earlier one would disturb."""
-    rows = [QueueScore(image_id=pk, project_id=project, score=float(score)) for pk, score in zip(keys, found, strict=True)]
+    rows = [
+        QueueScore(image_id=pk, project_id=project, score=float(score)) for pk, score in zip(keys, found, strict=True)
+    ]
     with transaction.atomic():
         QueueScore.objects.filter(project=project).delete()
         QueueScore.objects.bulk_create(rows)

@@ -96,10 +96,11 @@ class Server:
             raise Failed(f"{path.split('?')[0]} is answered with what is not JSON: {answer.body[:80]!r}") from None
 
     def _is_well(self, began: float, status: int) -> bool:
-        if self._well_at > began:
-            return True
+        # Told to wait: however often, and whoever else is answered meanwhile, the file is not to blame.
         if status in self._full:
             return False
+        if self._well_at > began:
+            return True
         with contextlib.suppress(OSError, http.client.HTTPException, zlib.error):
             return self._exchange(f"{self.root}/{self._probe}", self.headers, None).status not in TRANSIENT
         return False

@@ -3,6 +3,9 @@
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import Any
+
+from celery import current_task
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,14 @@ def token_maker() -> int | None:
     return token.made_by if token else None
 
 
-class RequestIdFilter(logging.Filter):
-    """Puts the id of the request on its log lines."""
+class ContextFilter(logging.Filter):
+    """Puts the id of the request on its log lines, and name and id of the task on those of a worker."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_context().request_id or "-"
+        task: Any = current_task
+        if task and not hasattr(record, "task"):
+            record.task, record.task_id = task.name, task.request.id
         return True
 
 

@@ -1,11 +1,12 @@
 """Middleware: the context of a request, and pages' answers to domain errors."""
 
+import logging
 import secrets
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch
@@ -13,10 +14,14 @@ from django.urls import ResolverMatch
 from mediscan_site.core.again import rest
 from mediscan_site.core.errors import ended_by_database, translate
 from mediscan_site.core.http import outage, refusals
+from mediscan_site.core.http.addresses import caller_address
+from mediscan_site.core.http.callers import known_caller
 from mediscan_site.core.http.context import RequestContext, set_context
 from mediscan_site.core.http.repeating import PAUSES_S, Commits, repeatable, repeated
 from mediscan_site.core.refusals import note_request
+from mediscan_site.logs import REQUESTS
 
+log = logging.getLogger(REQUESTS)
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # Where the commits of a request are recorded.
@@ -24,11 +29,7 @@ COMMITS = "mediscan.commits"
 
 
 def client_ip(request: HttpRequest) -> str:
-    """The caller's address. X-Forwarded-For counts only from the trusted proxies' end: what comes before is the caller's claim."""
-    proxies = settings.TRUSTED_PROXIES
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    address = forwarded[-proxies] if proxies and len(forwarded) >= proxies else request.META.get("REMOTE_ADDR", "")
-    return str(address)[:45]
+    return caller_address(request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", ""))
 
 
 class RequestContextMiddleware:
@@ -38,10 +39,25 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = secrets.token_hex(8)
         set_context(RequestContext(ip=client_ip(request), request_id=request_id))
+        began = time.monotonic()
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
+        _narrate(request, response, time.monotonic() - began)
         set_context(RequestContext())
         return response
+
+
+def _narrate(request: HttpRequest, response: HttpResponseBase, spent: float) -> None:
+    """One line with `LOG_FORMAT=json`. The route, not the address: what people type may be in that."""
+    match = request.resolver_match
+    about = {
+        "route": match.route if match else None,
+        "method": request.method,
+        "status": response.status_code,
+        "user": known_caller(request),
+        "duration_ms": round(spent * 1000, 1),
+    }
+    log.info("request", extra=about)
 
 
 class DomainErrorMiddleware:

@@ -12,6 +12,7 @@ from typing import Final
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponseBase
 
+from mediscan_site.core import counting
 from mediscan_site.core.errors import Unavailable, database_away
 from mediscan_site.core.http import refusals
 
@@ -30,7 +31,8 @@ class Watch:
         self._asking = threading.Lock()
 
     def noticed(self, error: BaseException) -> None:
-        """Look into it if this error may mean that the database is away."""
+        """Count it, and look into it if this error may mean that the database is away."""
+        counting.database_error(error)
         if database_away(error) and self._asking.acquire(blocking=False):
             threading.Thread(target=self._ask_until_it_answers, name="database-watch", daemon=True).start()
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0016_messages_and_invitations'),
+        ('core', '0017_sealing'),
     ]
 
     operations = [

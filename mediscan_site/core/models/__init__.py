@@ -8,6 +8,7 @@ from mediscan_site.core.models.jobs import (
     Invitation,
     ResetRequest,
     TaskLease,
+    Worker,
     WorkItem,
     WorkStatus,
 )
@@ -43,4 +44,5 @@ __all__ = [
     "User",
     "WorkItem",
     "WorkStatus",
+    "Worker",
 ]

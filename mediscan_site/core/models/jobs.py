@@ -26,6 +26,8 @@ class WorkItem(models.Model):
 
     # The field that says who asked for it.
     owner_field: ClassVar[str] = "created_by"
+    # The field that says since when it waits. (`queued_at` is renewed with each wake-up.)
+    asked_field: ClassVar[str] = "created_at"
 
     status = models.CharField(max_length=16, choices=WorkStatus, default=WorkStatus.QUEUED)
     progress = models.FloatField(default=0.0)
@@ -61,6 +63,8 @@ class TaskLease(models.Model):
 
 class ResetRequest(WorkItem):
     """Somebody asked for a new password. `email` as it was typed, until the worker has dealt with it."""
+
+    asked_field = "requested_at"
 
     email = models.CharField(max_length=254, blank=True)
     base_url = models.CharField(max_length=300)
@@ -137,3 +141,16 @@ class Backup(WorkItem):
 
     def __str__(self) -> str:
         return f"backup {self.name or self.pk}"
+
+
+class Worker(models.Model):
+    """A worker or beat that runs, as it says itself now and then (`core.workers`). `processes`: how many work in it."""
+
+    name = models.CharField(max_length=200, unique=True)
+    queues = models.JSONField(default=list)
+    processes = models.PositiveIntegerField(default=1)
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,6 +5,9 @@ import os
 import resource
 
 import uvicorn
+from django.conf import settings
+
+from mediscan_site.front.metrics import shared
 
 WORKERS = 2
 GRACE_S = 10
@@ -19,6 +22,15 @@ def main() -> None:
     asked = _arguments()
     host, _, port = asked.bind.rpartition(":")
     _allow_files()
+    counted = shared.place(settings.METRICS_DIR, asked.bind)
+    shared.begin(counted)
+    try:
+        _serve(asked, host, port)
+    finally:
+        shared.end(counted)
+
+
+def _serve(asked: argparse.Namespace, host: str, port: str) -> None:
     uvicorn.run(
         "mediscan_site.asgi:application",
         host=host.strip("[]"),

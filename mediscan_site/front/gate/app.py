@@ -6,16 +6,19 @@ import os
 import signal
 from contextlib import suppress
 
+from mediscan_site.core import counting
 from mediscan_site.core.http.later import Later
 from mediscan_site.front.gate import limits
-from mediscan_site.front.gate.bodies import Bodies, Body, Gone, Receive
-from mediscan_site.front.gate.environ import Scope, environ
+from mediscan_site.front.gate.bodies import Bodies, Body, Gone, Receive, declared_size
+from mediscan_site.front.gate.environ import USER, Scope, environ
 from mediscan_site.front.gate.handler import Answer, Handler, finished
 from mediscan_site.front.gate.lanes import Lane, Lanes
 from mediscan_site.front.gate.protocol import GuardedProtocol
-from mediscan_site.front.gate.refusals import Refused, busy
+from mediscan_site.front.gate.refusals import Refused, busy, too_many_at_once
 from mediscan_site.front.gate.sending import Send, Sender, stream
+from mediscan_site.front.gate.throttle import Caller, Throttle
 from mediscan_site.front.gate.waiters import Waiters
+from mediscan_site.front.metrics import shared
 
 log = logging.getLogger(__name__)
 ALIVE = b'{"status": "ok"}'
@@ -28,6 +31,7 @@ class Gate:
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
+        self._throttle = Throttle(os.environ.get(shared.FOLDER))
         self._lanes = Lanes()
         self._bodies = Bodies(self._lanes)
         self._waiters = Waiters(self._lanes.watch)
@@ -45,29 +49,43 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, sender: Sender) -> None:
         try:
-            body = await self._body(scope, receive, sender)
-            if body is not None:
-                await self._answered(scope, receive, sender, body)
+            caller = await self._throttle.admit(scope)
+            body = await self._bodies.take(scope, receive)
+        except Refused as refused:
+            await self._refused_early(scope, sender, refused)
+        except Gone:
+            await sender.cut()
+        else:
+            await self._served(scope, receive, sender, body, caller)
+
+    async def _refused_early(self, scope: Scope, sender: Sender, refused: Refused) -> None:
+        counting.TURNED_AWAY.labels(str(refused.status)).inc()
+        with suppress(Gone):
+            if declared_size(scope) == 0:
+                # Nothing is left to be read: the connection may stay.
+                await sender.refuse(refused)
+            else:
+                await sender.refuse_early(refused)
+            return
+        await sender.cut()
+
+    async def _served(self, scope: Scope, receive: Receive, sender: Sender, body: Body, caller: Caller) -> None:
+        try:
+            await self._answered(scope, receive, sender, body, caller)
         except Gone:
             await sender.cut()
 
-    async def _body(self, scope: Scope, receive: Receive, sender: Sender) -> Body | None:
+    async def _answered(self, scope: Scope, receive: Receive, sender: Sender, body: Body, caller: Caller) -> None:
         try:
-            return await self._bodies.take(scope, receive)
-        except Refused as refused:
-            await sender.refuse_early(refused)
-            return None
-
-    async def _answered(self, scope: Scope, receive: Receive, sender: Sender, body: Body) -> None:
-        try:
-            await self._send(sender, await self._answer(scope, receive, sender, body))
+            await self._send(sender, await self._answer(scope, receive, sender, body, caller), caller)
         except Refused as refused:
             if sender.started:
                 raise Gone from refused
+            counting.TURNED_AWAY.labels(str(refused.status)).inc()
             await sender.refuse(refused)
 
-    async def _answer(self, scope: Scope, receive: Receive, sender: Sender, body: Body) -> Answer:
-        lane = self._lanes.of(scope, body.size, limits.OPEN_BYTES)
+    async def _answer(self, scope: Scope, receive: Receive, sender: Sender, body: Body, caller: Caller) -> Answer:
+        lane = self._lanes.of(scope, body.size, limits.OPEN_BYTES, expensive=caller.is_expensive)
         asked = environ(scope, body.file, body.size)
 
         def work() -> Answer | Later | None:
@@ -76,7 +94,8 @@ class Gate:
             finally:
                 body.file.close()
 
-        found = await lane.run(work)
+        found = await lane.run(work, caller.who)
+        self._throttle.learn(scope, asked.get(USER))
         while isinstance(found, Later):
             found = await self._later(found, lane, receive, scope["method"])
         if found is None:
@@ -94,14 +113,17 @@ class Gate:
             left.cancel()
         return await lane.run(lambda: finished(later, method))
 
-    async def _send(self, sender: Sender, answer: Answer) -> None:
+    async def _send(self, sender: Sender, answer: Answer, caller: Caller) -> None:
         if answer.body is not None:
             await sender.whole(answer.status, answer.headers, answer.body)
         elif not answer.from_file and self._lanes.downloads.is_full:
             await self._lanes.disk.run(answer.response.close)
             raise busy("Too many downloads at the same time. Try again in a few seconds.")
+        elif not answer.from_file and self._lanes.downloads.has_enough(caller.who):
+            await self._lanes.disk.run(answer.response.close)
+            raise too_many_at_once()
         else:
-            await stream(sender, self._lanes, answer)
+            await stream(sender, self._lanes, answer, caller.who)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

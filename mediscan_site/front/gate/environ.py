@@ -7,6 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 # Put there by the gate and never by a header, whose names all begin with HTTP_: the view may ask to be continued later.
 GATE = "mediscan.gate"
+# Put there once the request is answered: the key of the account it came from, or None.
+USER = "mediscan.user"
 _PLAIN = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 # How the body travelled is settled once it is here.
 _DROPPED = (b"transfer-encoding", b"expect")

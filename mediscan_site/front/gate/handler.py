@@ -11,7 +11,9 @@ from django.db import close_old_connections
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from mediscan_site.core.http.callers import known_caller
 from mediscan_site.core.http.later import Later
+from mediscan_site.front.gate.environ import USER
 
 # An answer from a file up to this size is read at once; a larger one part by part.
 READ_AT_ONCE = 2**20
@@ -39,6 +41,7 @@ class Handler(WSGIHandler):
         signals.request_started.send(sender=self.__class__, environ=environ)
         request = self.request_class(environ)
         response = self.get_response(request)
+        environ[USER] = known_caller(request)
         if isinstance(response, Later):
             # The request goes on, but its files and the thread's connections are done with.
             request.close()

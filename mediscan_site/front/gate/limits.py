@@ -65,6 +65,14 @@ def limit(name: str | None, method: str) -> int:
     return known() if known else int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
+def takes_files(path: str, method: str) -> bool:
+    """Whether a request with this method to this address may bring files."""
+    try:
+        return (_name(path) or "", method) in LIMITS
+    except Resolver404:
+        return False
+
+
 def allowance(environ: dict[str, Any]) -> tuple[int, int]:
     """The caller's key and how many bytes they may send here. Raises Refused for whoever may send only OPEN_BYTES.
 

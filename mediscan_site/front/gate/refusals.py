@@ -58,6 +58,16 @@ def busy(detail: str, *, seconds: int = 5) -> Refused:
     return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, {"Retry-After": str(seconds)})
 
 
+def too_many_at_once() -> Refused:
+    detail = "You have too many requests waiting at the same time. Wait for some answers before you ask for more."
+    return Refused(HTTPStatus.TOO_MANY_REQUESTS, "throttled", detail, {"Retry-After": "1"})
+
+
+def too_often(seconds: int) -> Refused:
+    detail = f"You ask more often than this site allows. Wait {seconds} seconds, and go on more slowly."
+    return Refused(HTTPStatus.TOO_MANY_REQUESTS, "throttled", detail, {"Retry-After": str(seconds)})
+
+
 def full(error: StorageFull) -> Refused:
     return Refused(error.status, error.code, error.detail, {"Retry-After": str(error.retry_after)})
 

@@ -105,7 +105,7 @@ class Sender:
             await asyncio.sleep(CUT_S)
 
 
-async def stream(sender: Sender, lanes: Lanes, answer: Answer) -> None:
+async def stream(sender: Sender, lanes: Lanes, answer: Answer, caller: str) -> None:
     """An answer that is read as it is sent: a file by whatever thread is free, anything else by a thread of its own."""
     await sender.head(answer.status, answer.headers)
     if answer.from_file:
@@ -116,7 +116,7 @@ async def stream(sender: Sender, lanes: Lanes, answer: Answer) -> None:
         def send(part: bytes) -> None:
             asyncio.run_coroutine_threadsafe(sender.part(part), loop).result()
 
-        await lanes.downloads.run(lambda: pump(answer.response, send))
+        await lanes.downloads.run(lambda: pump(answer.response, send), caller)
     await sender.part(b"", last=True)
 
 

@@ -52,8 +52,8 @@ class Web:
                     nameless += link.stat().st_size
         return named + nameless
 
-    def token(self) -> str:
-        body = {"username": "boss", "password": PASSWORD}
+    def token(self, name: str = "boss") -> str:
+        body = {"username": name, "password": PASSWORD}
         answer = requests.post(f"{self.root}/api/v1/auth/token/", json=body, timeout=PATIENCE_S)
         assert answer.status_code == 200, answer.text
         return answer.json()["access"]
@@ -69,11 +69,13 @@ def web(tmp_path_factory):
         "MEDISCAN_KEYS_FILE": str(folder / "keys" / "keys.json"),
         "MEDISCAN_PASSWORD": PASSWORD,
         "OMP_NUM_THREADS": "1",
+        "METRICS_TOKEN": "scrape",
     }
     for command in (
         ["migrate", "-v", "0"],
         ["collectstatic", "--noinput", "-v", "0"],
         ["create_user", "boss", "--role", "admin"],
+        ["create_user", "other"],
     ):
         subprocess.run(
             [sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=env, check=True, timeout=PATIENCE_S
