@@ -63,20 +63,23 @@ class Triggers:
             for name, body in self._functions(database) if absent else ():
                 cursor.execute(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
             for one in absent:
-                drop(cursor, database.vendor, one)
-                try:
-                    cursor.execute(f"CREATE TRIGGER {one.name} {one.text}")
-                except OperationalError as error:
-                    raise self.explained(error, database) from error
+                self._tell(database, cursor, _dropping(database.vendor, one))
+                self._tell(database, cursor, f"CREATE TRIGGER {one.name} {one.text}")
         return [one.name for one in absent]
 
     def drop(self, database: BaseDatabaseWrapper = connection) -> None:
-        """Take them away, whether they are there or not."""
+        """Take them away, whether they are there or not. Raises as `make` does."""
         with database.cursor() as cursor:
             for one in self.by_vendor[database.vendor]():
-                drop(cursor, database.vendor, one)
+                self._tell(database, cursor, _dropping(database.vendor, one))
             for name, _body in self._functions(database):
                 cursor.execute(f"DROP FUNCTION IF EXISTS {name}()")
+
+    def _tell(self, database: BaseDatabaseWrapper, cursor: Any, statement: str) -> None:
+        try:
+            cursor.execute(statement)
+        except OperationalError as error:
+            raise self.explained(error, database) from error
 
     def _functions(self, database: BaseDatabaseWrapper) -> list[tuple[str, str]]:
         return list(self.functions.items()) if database.vendor == "postgresql" else []
@@ -98,9 +101,9 @@ class Triggers:
         return error
 
 
-def drop(cursor: Any, vendor: str, trigger: Trigger) -> None:
+def _dropping(vendor: str, trigger: Trigger) -> str:
     table = f" ON {trigger.table}" if vendor == "postgresql" else ""
-    cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name}{table}")
+    return f"DROP TRIGGER IF EXISTS {trigger.name}{table}"
 
 
 _known: list[Triggers] = []
