@@ -183,6 +183,6 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         ways |= {word for word in named if word.casefold() == value.casefold()}
         asked = sorted(ways)
         here = Image.objects.filter(project__in=self.projects)
-        found = {f"way_{place}": Exists(here.filter(modality=way)) for place, way in enumerate(asked)}
-        row = Project.objects.filter(pk__in=self.projects[:1]).values_list(*found.values()).first() or ()
+        used = [Exists(here.filter(modality=way)) for way in asked]
+        row = Project.objects.filter(pk__in=self.projects[:1]).values_list(*used).first() or ()
         return [way for way, is_used in zip(asked, row, strict=False) if is_used]

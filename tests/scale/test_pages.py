@@ -54,7 +54,7 @@ def test_a_row_that_leaves_the_list_between_the_two_queries_is_left_out(make_sca
 
 def test_the_harness_sees_a_table_that_is_read_whole_and_a_sort(crowd):
     for rows in (
-        Image.objects.filter(size=5).values_list("width"),
+        Image.objects.filter(bits=5).values_list("width"),
         Image.objects.filter(project=crowd).order_by("width").values_list("width", "pk"),
     ):
         with pytest.raises(AssertionError, match=r"whole|sorts"):
