@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from images.models import Project, ProjectClass
 from images.policies import can, of_kept_scan
@@ -17,6 +17,7 @@ from labeling.agreement.intervals import Figure, share
 from labeling.agreement.kappa import WEIGHTS
 from labeling.models import Read
 from mediscan_site.core import text
+from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
 
 UNGRADABLE = "ungradable"
@@ -112,12 +113,6 @@ def class_names(project: Project) -> dict[int | None, str]:
     return {**dict(rows), None: UNGRADABLE}
 
 
-def reads(project: Project, kind: str) -> QuerySet[Read]:
-    """All of this kind that count: those that were taken back do not."""
-    counting = Q(active=True) | Q(against__isnull=False)
-    return Read.objects.filter(counting, of_kept_scan(), project=project, kind=kind, label__isnull=False)
-
-
 def said(project: Project, names: dict[int | None, str]) -> dict[str, list[Said]]:
     """By kind, the newest first, no more than MOST of each; those said anew do not count. What a gold scan is measured by is the
     label it has now, while that is approved."""
@@ -127,13 +122,16 @@ def said(project: Project, names: dict[int | None, str]) -> dict[str, list[Said]
 
 
 def _said(project: Project, kind: str, place: dict[int | None, int]) -> list[Said]:
-    # Which ones, by themselves: in the order of an index.
-    newest = list(reads(project, kind).order_by("-pk").values_list("pk", flat=True)[:MOST])
+    # Which ones, by themselves: in the order of an index of their own table.
+    chosen = list(newest(Read.objects.all(), project=project.pk, kind=kind).values_list("pk", flat=True)[:MOST])
+    # Those that were taken back do not count.
+    counting = Q(active=True) | Q(against__isnull=False)
+    rows = Read.objects.filter(counting, of_kept_scan(), pk__in=chosen, label__isnull=False)
     columns = ("image", "image__patient", "label__round", "reader", "label__label_class")
     against = ("against__label_class", "image__label_class")
     found = []
-    for image, patient, number, reader, label_class, before, now in (
-        Read.objects.filter(pk__in=newest).order_by("-pk").values_list(*columns, *against)
+    for image, patient, number, reader, label_class, before, now in rows.order_by("-pk").values_list(
+        *columns, *against
     ):
         cluster = f"patient:{patient}" if patient else f"scan:{image}"
         known = place.get(now if kind == Read.Kind.GOLD else before)

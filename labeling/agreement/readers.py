@@ -12,6 +12,7 @@ from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
 from labeling.policies import taken_back
+from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
 
 
@@ -56,26 +57,28 @@ def of_project(user: User | AnonymousUser, project: Project) -> list[Reader]:
 
 
 def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
-    rows = Label.objects.filter(of_kept_scan(), project=project, source=Label.Source.DOCTOR).exclude(taken_back())
-    rows = rows.filter(reader__isnull=False) if only is None else rows.filter(reader=only)
-    # Which ones, by themselves: in the order of an index.
-    chosen = list(rows.order_by("-pk").values_list("pk", flat=True)[:MOST])
+    of_whom = {"source": Label.Source.DOCTOR.value} if only is None else {"reader": only}
+    # Which ones, by themselves: in the order of an index of their own table.
+    columns_first = {"project": project.pk, **of_whom} if only is None else {**of_whom, "project": project.pk}
+    chosen = list(newest(Label.objects.all(), **columns_first).values_list("pk", flat=True)[:MOST])
+    said_by = Label.objects.filter(of_kept_scan(), pk__in=chosen, source=Label.Source.DOCTOR, reader__isnull=False)
+    said_by = said_by.exclude(taken_back())
     columns = ("reader", "image", "image__patient", "seconds", "label_class", "read__kind")
     now = ("image__approval_status", "image__label_class")
     seconds: dict[int, list[int]] = defaultdict(list)
     measured: dict[int, list[tuple[bool, str]]] = defaultdict(list)
-    newest: set[tuple[int, int]] = set()
+    spoken: set[tuple[int, int]] = set()
     found: dict[int, Reader] = {}
-    for reader, image, patient, spent, said_class, kind, approval, known in (
-        Label.objects.filter(pk__in=chosen).order_by("-pk").values_list(*columns, *now)
+    for reader, image, patient, spent, said_class, kind, approval, known in said_by.order_by("-pk").values_list(
+        *columns, *now
     ):
         entry = found.setdefault(reader, Reader(""))
         entry.labels += 1
         if spent is not None:
             seconds[reader].append(spent)
         # What only measured the reader is counted by itself; what they said anew is not their word any more.
-        if kind in (None, Read.Kind.INDEPENDENT) and (reader, image) not in newest:
-            newest.add((reader, image))
+        if kind in (None, Read.Kind.INDEPENDENT) and (reader, image) not in spoken:
+            spoken.add((reader, image))
             if approval == ApprovalStatus.APPROVED:
                 cluster = f"patient:{patient}" if patient else f"scan:{image}"
                 measured[reader].append((said_class == known, cluster))
@@ -92,9 +95,9 @@ def _share(measured: list[tuple[bool, str]]) -> Figure:
 
 
 def _add_reviews(project: Project, found: dict[int, Reader]) -> None:
-    standing = Review.objects.filter(of_kept_scan(), project=project, decision__undone__isnull=True)
-    newest = list(standing.order_by("-pk").values_list("pk", flat=True)[:MOST])
-    for reader, status in Review.objects.filter(pk__in=newest).values_list("label__reader", "status"):
+    chosen = list(newest(Review.objects.all(), project=project.pk).values_list("pk", flat=True)[:MOST])
+    standing = Review.objects.filter(of_kept_scan(), pk__in=chosen, decision__undone__isnull=True)
+    for reader, status in standing.values_list("label__reader", "status"):
         if (entry := found.get(reader)) is not None:
             entry.reviewed += 1
             entry.rejected += status == Review.Status.REJECTED

@@ -169,6 +169,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='label',
+            index=models.Index(fields=['annotation_date', 'id'], name='label_of_all_by_date'),
+        ),
+        migrations.AddIndex(
+            model_name='label',
             index=models.Index(fields=['project', 'source', 'id'], name='label_by_source'),
         ),
         migrations.AddIndex(
@@ -202,6 +206,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='review',
             index=models.Index(fields=['project', 'created_at', 'id'], name='review_by_date'),
+        ),
+        migrations.AddIndex(
+            model_name='review',
+            index=models.Index(fields=['created_at', 'id'], name='review_of_all_by_date'),
         ),
         migrations.AddIndex(
             model_name='review',

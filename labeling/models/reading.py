@@ -38,6 +38,7 @@ class Label(models.Model):
             models.Index(fields=["image", "id"], name="label_by_image"),
             models.Index(fields=["project", "id"], name="label_by_project"),
             models.Index(fields=["project", "annotation_date", "id"], name="label_by_date"),
+            models.Index(fields=["annotation_date", "id"], name="label_of_all_by_date"),
             models.Index(fields=["project", "source", "id"], name="label_by_source"),
             models.Index(fields=["reader", "project", "id"], name="label_by_reader"),
             models.Index(fields=["reader", "id"], name="label_of_reader"),
@@ -100,6 +101,7 @@ class Review(models.Model):
         indexes = [
             models.Index(fields=["project", "id"], name="review_by_project"),
             models.Index(fields=["project", "created_at", "id"], name="review_by_date"),
+            models.Index(fields=["created_at", "id"], name="review_of_all_by_date"),
             models.Index(fields=["project", "status", "id"], name="review_by_status"),
             models.Index(fields=["reviewer", "project", "id"], name="review_by_reviewer"),
             models.Index(fields=["reviewer", "id"], name="review_of_reviewer"),

@@ -18,6 +18,7 @@ from labeling.policies import HELD, HIDDEN, gold_unread, taken_back
 from labeling.reading.change import Current, hold
 from labeling.reading.rows import LabelOutcome, record_label, row, said_same
 from mediscan_site.core import audit, tidy
+from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
 
 # So many other scans lie between a read and its repetition, at least.
@@ -115,8 +116,11 @@ def lapsed(user: User, project: Project) -> list[int]:
 
 def hand_out(user: User, project: Project) -> list[int]:
     """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
-    said = Label.objects.filter(reader=user, project=project, source=Label.Source.DOCTOR)
-    own = said.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
+    share = min(project.repeats_share or GOLD_SHARE, GOLD_SHARE)
+    said = newest(Label.objects.all(), reader=user.pk, project=project.pk).values_list("pk", flat=True)
+    latest = list(said[: OTHERS_BETWEEN + REACH + math.ceil(1 / share)])
+    own = Label.objects.filter(pk__in=latest, source=Label.Source.DOCTOR).order_by("-pk")
+    own = own.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
     pick = _due_repeat(user, project, own) if project.repeats_share else None
     if pick is None and GoldScan.objects.filter(project=project).exists():
         pick = _due_gold(user, project, own)
@@ -135,9 +139,9 @@ def _due_repeat(user: User, project: Project, own: QuerySet[Label]) -> Read | No
     given = Read.objects.filter(reader=user, kind=Read.Kind.REPEAT, project=project)
     if not _is_due(own, given, project.repeats_share):
         return None
-    newest = own.order_by("-pk").values_list("pk", "image")
-    newer = {image for _, image in newest[:OTHERS_BETWEEN]}
-    lying = {pk: image for pk, image in newest[OTHERS_BETWEEN : OTHERS_BETWEEN + REACH] if image not in newer}
+    latest = own.values_list("pk", "image")
+    newer = {image for _, image in latest[:OTHERS_BETWEEN]}
+    lying = {pk: image for pk, image in latest[OTHERS_BETWEEN : OTHERS_BETWEEN + REACH] if image not in newer}
     before = set(given.filter(image__in=lying.values()).values_list("image", flat=True))
     rows = Label.objects.filter(pk__in=[pk for pk, image in lying.items() if image not in before])
     label = _one_of(list(rows.filter(image__erased_at__isnull=True, image__hold="").order_by("pk")))
@@ -157,7 +161,7 @@ def _due_gold(user: User, project: Project, own: QuerySet[Label]) -> Read | None
 def _is_due(own: QuerySet[Label], given: QuerySet[Read], share: float) -> bool:
     """Whether as many labels as the share wants lie behind the last one that was given: no more of them are looked at."""
     wanted = math.ceil(1 / share - 1e-9)
-    past = next(iter(own.order_by("-pk").values_list("annotation_date", flat=True)[wanted - 1 : wanted]), None)
+    past = next(iter(own.values_list("annotation_date", flat=True)[wanted - 1 : wanted]), None)
     last = given.order_by("-pk").values_list("created_at", flat=True).first()
     return past is not None and (last is None or past > last)
 

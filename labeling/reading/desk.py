@@ -23,6 +23,7 @@ from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.pages import MOST_COUNTED
+from mediscan_site.core.merging import first_key, newest
 
 READY = MAX_N
 
@@ -118,7 +119,7 @@ def show_skipped(request: HttpRequest, project: Project) -> None:
 def previous_label(request: HttpRequest, project: Project, before: int | None = None) -> Label | None:
     """The reader's newest label in the project that counts, or the newest one before a given label: the way back through their
     work. Of a scan that was labelled again only the last one is met."""
-    mine = Label.objects.filter(of_kept_scan(), reader=caller(request), project=project)
+    walk = newest(Label.objects.all(), reader=caller(request).pk, project=project.pk)
     # One read of several counts while the scan is read; what only measures the reader looks the same.
     rows = (
         Reference.objects.filter(label=OuterRef("pk")),
@@ -127,8 +128,8 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
     )
     counts = Exists(rows[0]) | Exists(rows[1]) | Exists(rows[2])
     if before is not None:
-        mine = mine.filter(pk__lt=before)
-    return mine.filter(counts).order_by("-pk").first()
+        walk = walk.filter(pk__lt=before)
+    return Label.objects.filter(pk=first_key(walk, Label.objects.filter(of_kept_scan(), counts))).first()
 
 
 def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:

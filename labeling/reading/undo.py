@@ -14,6 +14,7 @@ from labeling.reading.queue import RIGHTS
 from labeling.reading.states import State
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core.merging import first_key, newest
 from mediscan_site.core.models import User
 
 NOTHING = "You have decided nothing here that can be taken back."
@@ -59,7 +60,7 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
 def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
     """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
     require(actor, RIGHTS[Lease.Task.LABEL], image.project)
-    last = _last_label(_labels(actor, image.project).filter(image=image))
+    last = _last_label(actor, image.project, image)
     if last is None or not last.can_be_undone:
         raise Conflict(NOTHING, code="nothing_to_undo")
     return change(image, expected_version=expected_version, decide=lambda current: _undo(current, last, actor))
@@ -69,14 +70,15 @@ def last_done(actor: User, project: Project, task: str) -> Last | None:
     """The newest of what the actor said, and has not taken back; None when there is nothing."""
     if task == Lease.Task.REVIEW:
         return _last_review(actor, project)
-    return _last_label(_labels(actor, project))
+    return _last_label(actor, project)
 
 
-def _last_label(mine: QuerySet[Label]) -> Last | None:
+def _last_label(actor: User, project: Project, image: Image | None = None) -> Last | None:
+    """Of all scans, or of this one."""
     related = ("image__project", "decision__label_before", "decision__review", "read")
-    newest = mine.order_by("-pk").values_list("pk", flat=True).first()
-    # Which one it is first, by itself: it is found in the order of an index.
-    label = Label.objects.select_related(*related).get(pk=newest) if newest is not None else None
+    walk = newest(Label.objects.all(), reader=actor.pk, project=project.pk)
+    last = first_key(walk if image is None else walk.filter(image=image), _labels(actor, project))
+    label = Label.objects.select_related(*related).get(pk=last) if last is not None else None
     if label is None:
         return None
     read: Read | None = getattr(label, "read", None)
@@ -88,17 +90,17 @@ def _last_label(mine: QuerySet[Label]) -> Last | None:
 
 def _labels(actor: User, project: Project) -> QuerySet[Label]:
     """What the actor said as a reader and has not taken back: neither a label, nor one of several reads."""
-    mine = Label.objects.filter(of_kept_scan(), reader=actor, source=Label.Source.DOCTOR, project=project)
+    said = {"reader": actor, "source": Label.Source.DOCTOR, "project": project}
+    mine = Label.objects.filter(of_kept_scan(), **said)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
     return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
 
 
 def _last_review(actor: User, project: Project) -> Last | None:
-    mine = Review.objects.filter(of_kept_scan(), reviewer=actor, project=project)
-    standing = mine.filter(decision__undone__isnull=True)
+    walk = newest(Review.objects.all(), reviewer=actor.pk, project=project.pk)
     related = ("image__project", "decision__label_before", "decision__review")
-    newest = standing.order_by("-pk").values_list("pk", flat=True).first()
-    review = Review.objects.select_related(*related).get(pk=newest) if newest is not None else None
+    last = first_key(walk, Review.objects.filter(of_kept_scan(), decision__undone__isnull=True))
+    review = Review.objects.select_related(*related).get(pk=last) if last is not None else None
     return Last(review.pk, review.image, getattr(review, "decision", None), None) if review else None
 
 

@@ -1,11 +1,37 @@
-"""The first rows of several queries as of one. `column IN (…) ORDER BY other` makes databases sort all that match; each value by
+"""Rows in the order of an index, where planners would rather not: the newest of a kind, and the first of several kinds.
+
+`column IN (…) ORDER BY other` makes databases sort all that match; each value by
 itself is a walk of an index that stops, and the union of such walks is sorted in no time."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+
+LOOKED_AT: Final = 100
+T = TypeVar("T", bound=Model)
+
+
+def newest(rows: QuerySet[T], **columns: Any) -> QuerySet[T]:
+    """Those of the rows that have these values, newest first, as an index on these columns and the key has them.
+
+    The last value is asked for as a range, and its column is part of the order: else PostgreSQL may walk the primary key from its
+    end, where it takes such rows for frequent, past all newer ones of others."""
+    *first, (name, value) = columns.items()
+    found = rows.filter(**dict(first), **{f"{name}__gte": value, f"{name}__lte": value})
+    return found.order_by(f"-{name}", "-pk")
+
+
+def first_key(walk: QuerySet[Any], standing: QuerySet[Any]) -> Any:
+    """The key of the first row of the walk, which asks its own table only, that is also one of `standing`; None: there is none.
+    Looked for some at a time: what is asked of other tables is asked of these rows, or planners may begin there."""
+    start, found = 0, None
+    while found is None and (keys := list(walk.values_list("pk", flat=True)[start : start + LOOKED_AT])):
+        known = set(standing.filter(pk__in=keys).values_list("pk", flat=True))
+        found = next((key for key in keys if key in known), None)
+        start += LOOKED_AT
+    return found
 
 
 def first_keys(parts: Sequence[QuerySet[Any]], ordering: Sequence[str], n: int) -> list[Any]:
