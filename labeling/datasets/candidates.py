@@ -183,11 +183,9 @@ def _unfit(image: Image, active: set[int], looked: frames.Looked) -> str:
 def _candidates(
     project: Project, rows: Iterable[tuple[Image, int]], looked: Mapping[int, frames.Looked]
 ) -> Iterator[Candidate]:
-    tiles = dict(
-        Rendition.objects.filter(image__project=project, kind=RenditionKind.TILE, frame=0).values_list(
-            "image", "blob__sha256"
-        )
-    )
+    approved = {"image__project": project, "image__approval_status": ApprovalStatus.APPROVED}
+    kept = Rendition.objects.filter(**approved, kind=RenditionKind.TILE, frame=0)
+    tiles = dict(kept.values_list("image", "blob__sha256"))
     lookalikes = persons.lookalikes(project)
     same = persons.one_person(persons.studies_of_several(project))
     for image, label_id in rows:

@@ -1,21 +1,23 @@
 """Freezing a data set: which approved scans, with which label, on which side, under one content hash."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Model
 from django.utils import timezone
 
 from images.frames import UNCHOSEN, WHAT_HELPS
-from images.models import Image, Project
+from images.models import ApprovalStatus, Image, Project
 from images.services import duplicates
 from labeling.datasets import splits
 from labeling.datasets.candidates import Candidate, Frozen, collect
 from labeling.models import GroupSide, Snapshot, SnapshotLeftOut, SnapshotMember
 from labeling.policies import require
 from mediscan_site.core import audit
+from mediscan_site.core.database import insert_all
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import User
 
@@ -141,15 +143,10 @@ def _write(actor: User, project: Project, seed: int, frozen: Frozen) -> Snapshot
     _keep_sides(project, frozen)
     _lock(frozen)
     sides, groups = frozen.assignment.sides, frozen.groups()
-    SnapshotMember.objects.bulk_create(
-        (_member(snapshot, one, sides[one.item.id], groups[one.item.id]) for one in frozen.members), batch_size=BATCH
-    )
-    SnapshotLeftOut.objects.bulk_create(
-        (
-            SnapshotLeftOut(snapshot=snapshot, image_id=pk, reason=reason, detail=DETAILS[reason])
-            for pk, reason in sorted(frozen.left_out.items())
-        ),
-        batch_size=BATCH,
+    _insert(_member(snapshot, one, sides[one.item.id], groups[one.item.id]) for one in frozen.members)
+    _insert(
+        SnapshotLeftOut(snapshot=snapshot, image_id=pk, reason=reason, detail=DETAILS[reason])
+        for pk, reason in sorted(frozen.left_out.items())
     )
     details: dict[str, Any] = {"members": len(frozen.members), "left_out": len(frozen.left_out)}
     audit.record("snapshot.create", actor=actor, obj=snapshot, project=project.pk, details=details)
@@ -162,7 +159,9 @@ def _check_still_so(project: Project, frozen: Frozen) -> None:
     Project.objects.select_for_update().get(pk=project.pk)
     if dict(GroupSide.objects.filter(project=project).values_list("group", "side")) != frozen.known:
         raise _Moved
-    now = dict(Image.objects.filter(project=project, erased_at__isnull=True).values_list("pk", "version"))
+    # Those that were read are approved; one that no longer is has another version. A project may have a million others.
+    approved = Image.objects.filter(project=project, approval_status=ApprovalStatus.APPROVED, erased_at__isnull=True)
+    now = dict(approved.values_list("pk", "version"))
     if any(now.get(pk) != version for pk, version in frozen.versions.items()):
         raise _Moved
 
@@ -187,11 +186,17 @@ def _member(snapshot: Snapshot, one: Candidate, side: str, group: str) -> Snapsh
     )
 
 
+def _insert(rows: Iterable[Model]) -> None:
+    """Some rows at a time, which are made as they are written: a scan has several keys, each of which gets its side."""
+    made = iter(rows)
+    while some := list(islice(made, BATCH)):
+        insert_all(some)
+
+
 def _keep_sides(project: Project, frozen: Frozen) -> None:
     """Record the sides of keys seen for the first time, and of those that moved to another side."""
     keys, known = frozen.assignment.keys, frozen.known
-    fresh = [GroupSide(project=project, group=key, side=side) for key, side in keys.items() if key not in known]
-    GroupSide.objects.bulk_create(fresh, batch_size=BATCH)
+    _insert(GroupSide(project=project, group=key, side=side) for key, side in keys.items() if key not in known)
     for side in splits.SIDES:
         moved = [key for key, now in keys.items() if now == side and known.get(key, side) != side]
         for start in range(0, len(moved), BATCH):

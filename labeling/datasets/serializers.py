@@ -125,7 +125,8 @@ class DoubtfulStudySerializer(serializers.Serializer[Any]):
 
 
 class DatasetSerializer(DatasetListSerializer):
-    """`members`: null when there are more than 2,000; `members_url` gives them in pages."""
+    """`members`: null when there are more than 2,000; `members_url` gives them in pages. `left_out` likewise: `manifest_url` gives
+    them all."""
 
     members = serializers.SerializerMethodField()
     left_out = serializers.SerializerMethodField()
@@ -142,9 +143,10 @@ class DatasetSerializer(DatasetListSerializer):
             return None
         return DatasetMemberSerializer(selectors.snapshot_members(snapshot), many=True).data
 
-    @extend_schema_field(LeftOutSerializer(many=True))
+    @extend_schema_field(LeftOutSerializer(many=True, allow_null=True))
     def get_left_out(self, snapshot: Snapshot) -> Any:
-        return LeftOutSerializer(selectors.snapshot_left_out(snapshot), many=True).data
+        rows = list(selectors.snapshot_left_out(snapshot)[: INLINE_MEMBERS + 1])
+        return None if len(rows) > INLINE_MEMBERS else LeftOutSerializer(rows, many=True).data
 
     @extend_schema_field(DisagreementSerializer(many=True))
     def get_disagreements(self, snapshot: Snapshot) -> Any:
