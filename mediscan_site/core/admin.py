@@ -10,7 +10,18 @@ from django.http import HttpRequest
 
 from mediscan_site.core import services
 from mediscan_site.core.http.site import site_url
-from mediscan_site.core.models import AuditEvent, AuditSeal, Backup, Blob, Drill, IdempotencyRecord, ServiceToken, User
+from mediscan_site.core.models import (
+    AuditEvent,
+    AuditSeal,
+    Backup,
+    Blob,
+    Drill,
+    IdempotencyRecord,
+    ServiceToken,
+    TaskLease,
+    Unsealed,
+    User,
+)
 
 admin.site.site_header = "MediScan administration"
 admin.site.site_title = "MediScan"
@@ -96,6 +107,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
 @admin.register(AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
     list_display = ("seq", "event", "hash")
+
+
+@admin.register(Unsealed)
+class UnsealedAdmin(ReadOnlyAdmin):
+    list_display = ("event", "stray")
+
+
+@admin.register(TaskLease)
+class TaskLeaseAdmin(ReadOnlyAdmin):
+    list_display = ("name", "holder", "held_until")
 
 
 @admin.register(Blob)

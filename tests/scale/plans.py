@@ -98,7 +98,7 @@ def _sqlite(lines: Sequence[Any]) -> Plan:
         if how and how[1] == "SCAN":
             (plan.walked if how[3] else plan.read_whole).add(how[3] or how[2])
         plan.sorts |= "TEMP B-TREE FOR ORDER BY" in text or "TERM OF ORDER BY" in text or "TERMS OF ORDER BY" in text
-        plan.keeps_aside |= "TEMP B-TREE FOR" in text and "ORDER BY" not in text or "AUTOMATIC" in text
+        plan.keeps_aside |= ("TEMP B-TREE FOR" in text and "ORDER BY" not in text) or "AUTOMATIC" in text
     return plan
 
 
