@@ -22,6 +22,7 @@ from images.models import Image
 OVERLAP: Final = timedelta(minutes=10)
 WHOLE_AGAIN_S: Final = 3600.0
 PAGE: Final = 20_000
+COLUMNS: Final = ("pk", "phash", "compared_at")
 # Scans whose hashes this process keeps, of all projects: 160 MB. Of a larger project it keeps none between two calls.
 MOST_KEPT: Final = 4_000_000
 
@@ -41,22 +42,18 @@ class Known:
     def catch_up(self, project_id: int) -> None:
         """Read what was compared since the last time."""
         now, since = _now(), self.seen_until
-        rows = with_hash(project_id).filter(compared_at__isnull=False)
-        if since is not None:
-            rows = rows.filter(compared_at__gte=since - OVERLAP)
-        pages = [(keys, hashes) for keys, hashes in self._pages(rows, now)]
-        if pages:
-            self.keys = np.concatenate([self.keys, *(keys for keys, _ in pages)])
-            self.hashes = np.concatenate([self.hashes, *(hashes for _, hashes in pages)])
+        done = with_hash(project_id).filter(compared_at__isnull=False)
+        found = pages(done.values_list(*COLUMNS)) if since is None else [list(lately(project_id, since))]
+        parts = [packed(new) for page in found if (new := self._not_known(page, now))]
+        self.keys = np.concatenate([self.keys, *(keys for keys, _ in parts)])
+        self.hashes = np.concatenate([self.hashes, *(hashes for _, hashes in parts)])
         self.lately = {pk: at for pk, at in self.lately.items() if at >= now - 2 * OVERLAP}
         self.seen_until = now
 
-    def _pages(self, rows: "QuerySet[Image]", now: datetime) -> Iterator[tuple[Keys, similarity.Hashes]]:
-        for page in pages(rows.values_list("pk", "phash", "compared_at")):
-            new = [row for row in page if row[0] not in self.lately]
-            self.lately.update((pk, at) for pk, _, at in new if at >= now - 2 * OVERLAP)
-            if new:
-                yield packed(new)
+    def _not_known(self, page: list[Any], now: datetime) -> list[Any]:
+        new = [row for row in page if row[0] not in self.lately]
+        self.lately.update((pk, at) for pk, _, at in new if at >= now - 2 * OVERLAP)
+        return new
 
 
 _kept: OrderedDict[int, Known] = OrderedDict()
@@ -81,6 +78,12 @@ def forget() -> None:
 
 def with_hash(project_id: int) -> "QuerySet[Image]":
     return Image.objects.filter(project=project_id, erased_at__isnull=True).exclude(phash="")
+
+
+def lately(project_id: int, since: datetime) -> "QuerySet[Any, Any]":
+    """What was compared since then, or shortly before."""
+    rows = with_hash(project_id).filter(compared_at__gte=since - OVERLAP)
+    return rows.order_by("compared_at").values_list(*COLUMNS)
 
 
 def pages(rows: "QuerySet[Any, Any]") -> Iterator[list[Any]]:

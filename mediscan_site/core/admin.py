@@ -21,6 +21,8 @@ from mediscan_site.core.models import (
     Drill,
     IdempotencyRecord,
     ServiceToken,
+    TaskLease,
+    Unsealed,
     User,
     Worker,
 )
@@ -123,6 +125,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
 @admin.register(AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
     list_display = ("seq", "event", "hash")
+
+
+@admin.register(Unsealed)
+class UnsealedAdmin(ReadOnlyAdmin):
+    list_display = ("event", "stray")
+
+
+@admin.register(TaskLease)
+class TaskLeaseAdmin(ReadOnlyAdmin):
+    list_display = ("name", "holder", "held_until")
 
 
 @admin.register(Blob)

@@ -31,12 +31,9 @@ log = logging.getLogger(__name__)
 RESEND_LIMIT = 100
 # How often a worker looks for the next row when another one was quicker.
 CLAIM_TRIES = 20
-# After a wake-up that did not go out, the next ones are left to the sweeper for so long.
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
-
-
 WAITS_FOR_ROOM = "Paused: the server's disk is full. It goes on by itself as soon as an administrator has made room."
 
 
@@ -247,7 +244,11 @@ def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: d
 
 def anything_open() -> bool:
     """Whether any row waits or is worked on: else there is nothing to sweep."""
-    return any(_rows(entry.model).filter(status__in=ACTIVE).exists() for entry in _swept.values())
+    return any(_open(entry) for entry in _swept.values())
+
+
+def _open(entry: _Swept) -> bool:
+    return _rows(entry.model).filter(status__in=ACTIVE).exists()
 
 
 def kinds() -> list[type[WorkItem]]:
@@ -257,7 +258,7 @@ def kinds() -> list[type[WorkItem]]:
 
 def sweep() -> None:
     """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
-    for entry in _swept.values():
+    for entry in filter(_open, _swept.values()):
         _end_lost(entry)
         _requeue_silent(entry)
         _wake_again(entry)

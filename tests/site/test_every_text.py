@@ -45,6 +45,7 @@ HARMLESS = {
     "core.Invitation": {"error", "base_url"},
     "core.Message": {"kind", "key", "facts", "url"},
     "core.Bookmark": {"name"},
+    "core.TaskLease": {"name", "holder"},
     "core.KeyCheck": {"name", "value"},
     "core.StoreOwner": {"site"},
     "core.Drill": {"error", "backup"},

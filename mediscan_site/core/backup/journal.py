@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from mediscan_site.core.models import AuditEvent, Blob, User
 from mediscan_site.core.storage.keys import KeyRing
+from mediscan_site.core.trail import queue
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ ERASED: Final = "erased"
 OVERLAP: Final = timedelta(minutes=10)
 TAIL: Final = 256 * 2**10
 BATCH: Final = 1000
+# So many events may be written while a transaction with a lower number is still open.
+LATE: Final = 10_000
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # Events about a right in a project, and whether the right is there afterwards.
 _RIGHTS: Final = {
@@ -75,14 +78,26 @@ def keep(root: Path, ring: KeyRing) -> int:
         found = _tail(file, ring)
         after = found.entries[-1].at - OVERLAP if found.entries else EPOCH
         known, mac, count = {entry.name for entry in found.entries}, found.mac, 0
-        for entry in _new(after):
+        top = queue.newest()
+        for entry in _new(after, _read_before(root, mac, top)):
             if entry.name not in known:
                 mac = _append(file, entry, mac, ring)
                 count += 1
         if count:
             file.flush()
             os.fsync(file.fileno())
+    _read[root] = (mac, top)
     return count
+
+
+# By folder: how the journal ended when this process last wrote it, and the newest event then.
+_read: dict[Path, tuple[str, int]] = {}
+
+
+def _read_before(root: Path, mac: str, top: int) -> int:
+    """Up to which event this process has read all that the journal needs; 0 where somebody else has written it since."""
+    ended, event = _read.get(root, ("", 0))
+    return max(0, event - LATE) if ended == mac and event <= top else 0
 
 
 def read(root: Path, ring: KeyRing) -> Journal:
@@ -146,8 +161,8 @@ def _append(file: Any, entry: Entry, before: str, ring: KeyRing) -> str:
     return mac
 
 
-def _new(after: datetime) -> list[Entry]:
-    return sorted([*_erasures(after), *_withdrawals(after)], key=lambda entry: (entry.at, entry.name))
+def _new(after: datetime, event: int) -> list[Entry]:
+    return sorted([*_erasures(after), *_withdrawals(after, event)], key=lambda entry: (entry.at, entry.name))
 
 
 def _erasures(after: datetime) -> Iterator[Entry]:
@@ -157,8 +172,9 @@ def _erasures(after: datetime) -> Iterator[Entry]:
             yield Entry(at, f"blob:{pk}", ERASED, {"object": str(pk)})
 
 
-def _withdrawals(after: datetime) -> Iterator[Entry]:
-    for event in AuditEvent.objects.filter(at__gt=after, action__in=_ACTIONS).order_by("id").iterator(chunk_size=BATCH):
+def _withdrawals(after: datetime, read: int) -> Iterator[Entry]:
+    told = AuditEvent.objects.filter(id__gt=read, at__gt=after, action__in=_ACTIONS)
+    for event in told.order_by("id").iterator(chunk_size=BATCH):
         for number, (kind, facts) in enumerate(_said(event)):
             yield Entry(event.at, f"event:{event.pk}:{number}", kind, facts)
 

@@ -32,6 +32,10 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['stray', 'event'], name='unsealed_in_order')],
             },
         ),
+        migrations.AddIndex(
+            model_name='blob',
+            index=models.Index(fields=['erased_at'], name='blob_by_erasure'),
+        ),
         migrations.RunPython(
             migrations.RunPython.noop, lambda apps, schema_editor: guards.unqueue(schema_editor.connection)
         ),

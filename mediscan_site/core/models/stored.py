@@ -28,6 +28,7 @@ class Blob(models.Model):
         indexes = [
             models.Index(fields=["checked_at", "id"], name="blob_by_check"),
             models.Index(fields=["quarantined_at"], name="blob_by_quarantine"),
+            models.Index(fields=["erased_at"], name="blob_by_erasure"),
         ]
 
     def __str__(self) -> str:
