@@ -19,7 +19,7 @@ import torch
 from benchmarks._training_data import ARCHIVE, pneumoniamnist_pictures
 from benchmarks._training_machine import watched
 from benchmarks._training_speed import synthetic
-from models_registry.inference.architectures import COMPACT
+from models_registry.inference.names import COMPACT
 from training.engine.config import TrainConfig
 from training.engine.data import TrainData
 from training.engine.fit import fit

@@ -84,6 +84,7 @@ def test_one_that_cannot_be_loaded_or_fails_later_leaves_the_answers_to_the_proc
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
 def test_without_a_gpu_the_processor_answers_and_who_asked_for_one_is_told(grading, model, monkeypatch, device):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(accelerating, "CUDA", "cuda")
     grading.GRADE_DEVICE = device
     served = serving.predictor(model)
     assert served.runtime is served.eager

@@ -5,6 +5,7 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -14,7 +15,8 @@ from models_registry.models import ModelVersion
 from tests.conftest import PATIENCE_S
 from tests.training.process.test_interruptions import alive, children, make_silent, row, wait_for
 from training import processes
-from training.process import beating, launching, runner
+from training.engine.group import Group
+from training.process import beating, launching, runner, shared
 from training.process.beating import Beats
 from training.process.ending import EXIT_STOPPED
 from training.processes import Layout
@@ -125,15 +127,15 @@ class Told(dict):
     """A store of small facts in this process alone."""
 
     set = dict.__setitem__
-    get = dict.__getitem__
+
+    def get(self, name):
+        return self[name] if isinstance(self[name], bytes) else self[name].encode()
 
     def check(self, names):
         return names[0] in self
 
 
 def test_a_process_that_says_nothing_is_missed_and_one_that_has_finished_is_not(monkeypatch):
-    from training.engine.group import Group
-
     store = Told({"beat/1": b"1", "beat/2": beating.OVER})
     beats = Beats(Group(rank=0, size=3, store=store), 60)
     assert beats._silent(0.0) == []
@@ -141,3 +143,22 @@ def test_a_process_that_says_nothing_is_missed_and_one_that_has_finished_is_not(
     assert beats._silent(61.0) == [1]
     store["beat/1"] = b"2"
     assert beats._silent(200.0) == []
+
+
+@pytest.mark.parametrize("made", [shared.array, shared.sealed])
+def test_processes_of_a_host_read_a_part_of_the_scans_each_and_have_all_of_them(made):
+    store = Told()
+    groups = [Group(rank=rank, size=2, local_rank=rank, local_size=2, store=store) for rank in (0, 1)]
+    pixels = [made(group, "train", (5, 4, 4)) for group in groups]
+    for group, own in zip(groups, pixels, strict=True):
+        put = own.put if made is shared.sealed else own.__setitem__
+        for position in shared.own(group, 5):
+            put(position, np.full((4, 4), position, dtype=np.uint8))
+    for own in pixels:
+        assert own[np.arange(5)][:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_a_process_alone_reads_is_its_own():
+    group = Group()
+    assert list(shared.own(group, 3)) == [0, 1, 2]
+    assert shared.array(group, "train", (2, 4, 4)).flags.owndata
