@@ -38,7 +38,8 @@ class Formatter(JsonFormatter):
 
     def formatException(self, ei: ExcInfo) -> Any:  # noqa: N802 -- logging's name
         """The kinds of the error and of what caused it, and the innermost calls, without what either of them says."""
-        found, kinds = ei[1], []
+        found: BaseException | None = ei[1]
+        kinds: list[str] = []
         while found is not None and len(kinds) < 5:
             kinds.append(f"{type(found).__module__}.{type(found).__qualname__}")
             found = found.__cause__ or found.__context__

@@ -46,7 +46,7 @@ def begin(service: str) -> Any:
 
     provider = provide(service, OTLPSpanExporter())
     DjangoInstrumentor().instrument(tracer_provider=provider, excluded_urls="healthz,readyz,metrics,static/")
-    CeleryInstrumentor().instrument(tracer_provider=provider)
+    CeleryInstrumentor().instrument(tracer_provider=provider)  # type: ignore[no-untyped-call]
     tracer = provider.get_tracer(__name__)
     connection_created.connect(
         lambda connection, **_about: _watch(connection, tracer), weak=False, dispatch_uid="tracing"

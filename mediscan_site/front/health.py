@@ -25,7 +25,8 @@ from mediscan_site.core.models import User
 from mediscan_site.core.policies import require_admin
 from mediscan_site.core.readiness import AWAY
 from mediscan_site.core.storage import room
-from mediscan_site.front.metrics import figures, shared
+from mediscan_site.front.metrics import figures
+from mediscan_site.front.metrics.exposition import exposition
 from models_registry.deployments import bundles
 from models_registry.models import DeployedModel
 from models_registry.versions import graphs
@@ -126,4 +127,4 @@ class MetricsView(APIView):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.auth != SCRAPER:
             require_admin(request.user)
-        return HttpResponse(shared.exposition(figures.FIGURES), content_type=CONTENT_TYPE_LATEST)
+        return HttpResponse(exposition(figures.FIGURES), content_type=CONTENT_TYPE_LATEST)

@@ -22,6 +22,10 @@ def main() -> None:
     asked = _arguments()
     host, _, port = asked.bind.rpartition(":")
     _allow_files()
+    if asked.workers == 1:
+        # This process itself: there is nobody to share counts with.
+        _serve(asked, host, port)
+        return
     counted = shared.place(settings.METRICS_DIR, asked.bind)
     shared.begin(counted)
     try:

@@ -93,6 +93,6 @@ FIGURES: list[Collector] = [
 
 
 def register() -> None:
-    """For whoever reads the process's own registry: one web process, tests. Several are asked through `shared.exposition`."""
+    """For whoever reads the process's own registry: one web process, tests. Several are asked through `exposition`."""
     for figure in FIGURES:
         REGISTRY.register(figure)

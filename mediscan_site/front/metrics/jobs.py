@@ -3,11 +3,11 @@ and they know of work whose worker was lost. A worker's own counts would die wit
 
 A scrape costs the same with ten rows and ten million. Waiting and running rows are counted up to MOST. What ended is told of the
 last WINDOW seconds, as a gauge and a histogram of that time (no counter: nobody counts a table of millions), from at most MOST
-rows for each kind and outcome, found by the index of states and heartbeats."""
+rows of each kind, found by the index of states and heartbeats."""
 
 import logging
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -90,23 +90,22 @@ def _age(moment: datetime | None, now: datetime) -> float:
     return max(0.0, (now - moment).total_seconds()) if moment else 0.0
 
 
-def _lately(rows: "QuerySet[Any]", status: str, now: datetime) -> "QuerySet[Any]":
+def _lately(rows: "QuerySet[Any]", statuses: Iterable[str], now: datetime) -> "QuerySet[Any]":
     """A row that ended in the window has beaten in it or been claimed, unless its worker was lost before."""
-    return rows.filter(status=status, heartbeat_at__gt=now - WINDOW).order_by("-heartbeat_at")[:MOST]
+    return rows.filter(status__in=list(statuses), heartbeat_at__gt=now - WINDOW).order_by("-heartbeat_at")[:MOST]
 
 
 def _ended(rows: "QuerySet[Any]", now: datetime, ended: GaugeMetricFamily, kind: list[str]) -> list[float]:
-    spent: list[float] = []
+    found = list(_lately(rows, OUTCOMES, now).values_list("status", "started_at", "finished_at"))
+    numbers = Counter(status for status, _, _ in found)
     for status in OUTCOMES:
-        times = list(_lately(rows, status, now).values_list("started_at", "finished_at"))
-        ended.add_metric([*kind, status.value], len(times))
-        spent += [(over - began).total_seconds() for began, over in times if began and over]
-    return spent
+        ended.add_metric([*kind, status.value], numbers[status.value])
+    return [(over - began).total_seconds() for _, began, over in found if began and over]
 
 
 def _grades(now: datetime) -> Iterator[Metric]:
     columns = ("created_at", "finished_at", "decision")
-    rows = list(_lately(Grade.objects.all(), WorkStatus.SUCCEEDED, now).values_list(*columns))
+    rows = list(_lately(Grade.objects.all(), [WorkStatus.SUCCEEDED], now).values_list(*columns))
     latency = GaugeHistogramMetricFamily(
         "mediscan_grade_seconds", f"From question to answer, of grades answered {RECENT}"
     )
@@ -115,9 +114,7 @@ def _grades(now: datetime) -> Iterator[Metric]:
     )
     yield latency
     answered = GaugeMetricFamily("mediscan_grades_answered", f"Grades {RECENT}, by decision", labels=["decision"])
-    numbers: dict[str, int] = defaultdict(int)
-    for _, _, decision in rows:
-        numbers[decision] += 1
+    numbers = Counter(decision for _, _, decision in rows)
     for decision in Grade.Decision:
         answered.add_metric([decision.value], numbers[decision.value])
     yield answered

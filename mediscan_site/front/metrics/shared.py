@@ -1,18 +1,14 @@
-"""The folder in which the web processes of one machine keep their counts together, and what a scrape reads from it.
+"""The folder in which the web processes of one machine keep their counts together.
 
-prometheus_client decides when it is first imported whether counts are shared: the parent of the web processes calls `begin`
-before any of them exists. Files of processes that ended stay, or sums would fall; a new start begins with an empty folder, which
-Prometheus takes for the restart that it is."""
+prometheus_client decides as it is first imported whether counts are shared: so the parent of the web processes calls `begin`
+before any of them exists, and this module imports nothing of it. A new start begins with an empty folder, which Prometheus takes
+for the restart that it is."""
 
-import contextlib
 import os
 import shutil
 import socket
 from pathlib import Path
 from typing import Final
-
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
-from prometheus_client.registry import Collector
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -31,26 +27,3 @@ def begin(folder: Path) -> None:
 
 def end(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def exposition(figures: list[Collector]) -> bytes:
-    """Prometheus' text: the counts of all web processes, and the figures, each measured once."""
-    folder = os.environ.get(FOLDER)
-    registry = CollectorRegistry()
-    if folder:
-        _forget_dead(Path(folder))
-        multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    for collector in figures:
-        registry.register(collector)
-    if folder:
-        return generate_latest(registry)
-    return generate_latest(REGISTRY)
-
-
-def _forget_dead(folder: Path) -> None:
-    """Gauges of a process that was killed. What it counted stays."""
-    numbers = {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}
-    for number in numbers:
-        if number.isdecimal() and not Path(f"/proc/{number}").exists():
-            with contextlib.suppress(FileNotFoundError):
-                multiprocess.mark_process_dead(int(number), str(folder))  # type: ignore[no-untyped-call]

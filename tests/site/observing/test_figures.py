@@ -12,6 +12,7 @@ from labeling.models import Import
 from mediscan_site.core import counting, workers
 from mediscan_site.core.models import ResetRequest, Worker, WorkStatus
 from mediscan_site.front.metrics import figures, jobs, shared
+from mediscan_site.front.metrics.exposition import exposition
 
 pytestmark = pytest.mark.django_db
 
@@ -111,9 +112,16 @@ def test_a_dead_process_keeps_no_request_and_its_counts_stay(tmp_path, monkeypat
         file = MmapedDict(str(tmp_path / f"{kind}_4194999.db"))
         file.write_value(mmap_key(name.removesuffix("_total"), name, [], [], "help"), 3.0, 0.0)
         file.close()
-    told = shared.exposition([]).decode()
+    told = exposition([]).decode()
     assert "made_total 3.0" in told
     assert "mediscan_lane_requests" not in told
+
+
+def test_a_folder_that_was_taken_away_is_said_and_no_500(tmp_path, monkeypatch, api, admin):
+    monkeypatch.setenv(shared.FOLDER, str(tmp_path / "gone"))
+    answer = api(admin).get("/metrics")
+    assert answer.status_code == 503
+    assert "METRICS_DIR" in answer.json()["errors"][0]["detail"]
 
 
 def test_a_new_start_begins_with_an_empty_folder(tmp_path, monkeypatch):
