@@ -4,10 +4,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import F
 
-from images.models import Image, LabelStatus, Metadata, Project, Rendition
+from images.models import Image, LabelStatus, Metadata, NamePart, Project, Rendition
+from images.naming_index import parts_of, scans_named
 from labeling.models import ImportFile, Label, Reference, Review, SnapshotMember
 from mediscan_site.core import audit
 from mediscan_site.core.models import AuditEvent, AuditSeal
+from mediscan_site.core.totals import keeping
 from mediscan_site.front.scale import seeding
 from models_registry.models import Grade, Referral
 
@@ -42,6 +44,16 @@ def test_all_tables_are_copied_and_their_rows_fit(seeded):
     assert not Grade.objects.exclude(image__project=F("project")).exists()
     assert not Referral.objects.exclude(grade__image=F("image")).exists()
     assert SnapshotMember.objects.filter(snapshot__project=seeded, label__image=F("image")).exists()
+
+
+def test_what_is_kept_beside_the_rows_is_right(seeded):
+    call_command("check_queues")
+    assert keeping.check() == {}
+    scan = Image.objects.filter(project=seeded, file_name__endswith=".png").order_by("pk").last()
+    for part in (scan.file_name[-9:-4], scan.file_name[:4]):
+        assert scan.pk in scans_named([seeded.pk], part)
+    parts = {part for scan in Image.objects.filter(project=seeded) for part in parts_of(scan.file_name)}
+    assert set(NamePart.objects.filter(project=seeded).values_list("code", flat=True)) == parts
 
 
 def test_later_copies_are_newer_and_of_other_patients(seeded):

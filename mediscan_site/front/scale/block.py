@@ -3,12 +3,13 @@ that find little are the ones that read much."""
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import models
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, Value
 
 from images.models import (
     ApprovalStatus,
@@ -17,13 +18,15 @@ from images.models import (
     ImageTag,
     LabelStatus,
     Metadata,
+    NamePart,
     Project,
     ProjectClass,
     Rendition,
     Tag,
 )
+from images.naming_index import index_names, parts_of
 from labeling.models import ImportFile, Label, LabelDoubt, QueueScore, Reference, Review
-from mediscan_site.core.database import insert_all
+from mediscan_site.core.database import insert_all, insert_selected
 from mediscan_site.core.models import User, WorkStatus
 from mediscan_site.front.scale.copying import (
     LETTERS,
@@ -56,6 +59,8 @@ class Cast:
     pictures: Sequence[Image]
     model: ModelVersion
     batch: int
+    # What a scan keeps of this person having labelled it (`labeling.reading.said_by`).
+    said_by: Mapping[int, str]
 
 
 @dataclass
@@ -160,16 +165,21 @@ def _state(cast: Cast, chance: random.Random, image: Image) -> None:
     image.label_class = chance.choices(cast.classes, weights)[0]
     image.annotator = chance.choice(cast.people[1:])
     image.version = 2 if state == "pending" else 3
+    if state != "rejected":
+        image.said_by = cast.said_by[image.annotator.pk]
 
 
 def _labels(cast: Cast, rows: Rows, chance: random.Random, image: Image, at: Any) -> None:
     given = {"image": image, "label_class": image.label_class, "source": Label.Source.DOCTOR, "round": 1}
-    label = rows.add(Label(**given, reader=image.annotator, annotation_date=at + timedelta(minutes=20), seconds=9))
+    other = next(person for person in cast.people[1:] if person != image.annotator)
+    # Who modifies a label is the reader of the one that stands.
+    modified = image.approval_status == ApprovalStatus.MODIFIED
+    reader, reviewer = (other, image.annotator) if modified else (image.annotator, other)
+    label = rows.add(Label(**given, reader=reader, annotation_date=at + timedelta(minutes=20), seconds=9))
     current = label
     if image.approval_status != ApprovalStatus.PENDING:
         status = {"modified": "modified", "rejected": "rejected"}.get(image.approval_status, "approved")
-        reviewer = next(person for person in cast.people[1:] if person != image.annotator)
-        if status == "modified":
+        if modified:
             current = rows.add(Label(**given, reader=reviewer, annotation_date=at + timedelta(minutes=40)))
         rows.add(
             Review(
@@ -232,7 +242,22 @@ def written(rows: Rows) -> list[Table]:
         insert_all(made_rows)
         if model in rows.keys:
             know_keys([model])
+    index_names(rows.by_model[Image])
     return [_table(rows, model) for model in rows.by_model]
+
+
+def named(images: Table, project: int, copy: int) -> None:
+    """Have the names of one copy be found by their parts: those of the block, and those of the copy's number."""
+    shift = copy * images.size
+    mine = Q(scan__gte=images.first, scan__lt=images.first + images.size)
+    parts = NamePart.objects.filter(mine, project=project).annotate(made=F("scan") + Value(shift))
+    insert_selected(NamePart, ("project", "code", "scan"), parts.values_list("project", "code", "made"))
+    start = images.first + shift
+    scans = Image.objects.filter(pk__gte=start, pk__lt=start + images.size)
+    for code in parts_of(f"{copy:05d}") - parts_of("00000"):
+        coded = scans.annotate(made=Value(code, output_field=BigIntegerField()))
+        absent = coded.exclude(Exists(NamePart.objects.filter(project=project, code=code, scan=OuterRef("pk"))))
+        insert_selected(NamePart, ("project", "code", "scan"), absent.values_list("project", "made", "pk"))
 
 
 # What is different in each copy, and what stands for another row of the block.

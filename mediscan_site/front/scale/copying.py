@@ -83,7 +83,7 @@ class Table:
             return 0
         block = self.model._default_manager.filter(pk__gte=self.first, pk__lt=self.first + self.size)
         made = {f"made_{name}": value for name, value in self._values(copy).items()}
-        names = [item.name for item in self.model._meta.concrete_fields]
+        names = [item.name for item in self.model._meta.concrete_fields if not item.generated]
         chosen = block.order_by().annotate(**made)
         return insert_selected(
             self.model,

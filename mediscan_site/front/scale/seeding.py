@@ -16,11 +16,13 @@ from images.models import Image, Project, Split, Tag
 from images.services import ScanFacts, add_member, create_project, grant
 from labeling.imports.services import upload_scan
 from labeling.models import Import, Reference, Snapshot, SnapshotMember
+from labeling.reading.said_by import noted
 from mediscan_site.core import audit
 from mediscan_site.core.database import insert_all, insert_selected
 from mediscan_site.core.errors import Conflict
-from mediscan_site.core.models import AuditEvent, AuditSeal, Blob, User, WorkStatus
+from mediscan_site.core.models import AuditEvent, AuditSeal, Blob, Unsealed, User, WorkStatus
 from mediscan_site.core.services import create_user
+from mediscan_site.core.totals import keeping
 from mediscan_site.core.trail import macs
 from mediscan_site.front.scale import block
 from mediscan_site.front.scale.copying import know_keys
@@ -38,6 +40,7 @@ GUEST: Final = "scale.guest"
 RIGHTS: Final = ("upload_image", "label_image", "review_label", "grade_image")
 PICTURES: Final = 4
 AT_ONCE: Final = 5_000
+FOLDING_S: Final = 3600.0
 SEED: Final = 20_260_101
 Say = Callable[[str], None]
 
@@ -55,6 +58,7 @@ def seed(scans: int, *, password: str | None, say: Say) -> None:
         _scans(cast, number, say)
         members = _data_set(cast)
         say(f"{project.name}: a data set of {members:,} scans")
+        keeping.fold(budget_s=FOLDING_S)
     _trail(say)
 
 
@@ -87,6 +91,7 @@ def _cast(project: Project, admin: User, doctors: list[User]) -> block.Cast:
         pictures=pictures,
         model=_model(project, admin, pictures[0]),
         batch=batch.pk,
+        said_by={doctor.pk: noted(project.pk, {doctor.pk}, 0) for doctor in doctors},
     )
 
 
@@ -124,10 +129,12 @@ def _scans(cast: block.Cast, scans: int, say: Say) -> None:
     start = timezone.now() - (copies + 1) * block.STEP
     with transaction.atomic():
         tables = block.written(block.made(cast, size, start=start, seed=SEED + cast.project.pk))
+    images = next(table for table in tables if table.model is Image)
     for copy in range(1, copies + 1):
         with transaction.atomic():
             for table in tables:
                 table.copy(copy)
+            block.named(images, cast.project.pk, copy)
         say(f"{cast.project.name}: {(copy + 1) * size:,} scans")
     know_keys([table.model for table in tables if not table.model._meta.pk.is_relation])
 
@@ -194,6 +201,7 @@ def _trail(say: Say) -> None:
         with transaction.atomic():
             insert_all(events)
             insert_all(seals)
+            Unsealed.objects.filter(event__gte=events[0].pk, event__lte=events[-1].pk).delete()
         if not number % 20:
             say(f"{number * AT_ONCE:,} events")
     know_keys([AuditEvent])
