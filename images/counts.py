@@ -67,7 +67,7 @@ def scan_numbers(projects: Collection[int]) -> dict[int, list[ScanNumber]]:
     counted = numbers(ScanTotal, ScanChange, "project", *by, where={"project__in": list(projects)}) if projects else {}
     for (project, *values), number in counted.items():
         if number:
-            found[project].append(ScanNumber(*values, number))
+            found[project].append(ScanNumber._make((*values, number)))
     return found
 
 

@@ -122,19 +122,19 @@ def test_a_report_says_that_scans_are_held_back_and_what_to_do(browser, project,
     assert reverse("label_next", args=[project.pk]) in page
 
 
-@pytest.mark.parametrize("page", ["dashboard", "project", "project_list", "training"])
+@pytest.mark.parametrize("page, most", [("dashboard", 12), ("project", 13), ("project_list", 12), ("training", 12)])
 def test_a_first_page_costs_few_queries_however_many_projects_and_scans(
-    browser, admin, author, project, make_scan, django_assert_max_num_queries, page
+    browser, admin, author, project, make_scan, django_assert_max_num_queries, page, most
 ):
     make_scan(seed=1, label="NORMAL")
     client = browser(author)
     address = reverse(page, args=[project.pk] if page in ("project", "training") else [])
     client.get(address)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(most):
         client.get(address)
     for number in range(3):
         other = create_project(actor=admin, name=f"Other {number}", classes=["A", "B"])
         add_member(actor=admin, project=other, user=author)
     make_scan(seed=2)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(most):
         client.get(address)

@@ -64,8 +64,6 @@ HARMLESS = {
     "images.FrameChoice": {"frames"},
     "images.ScanTotal": {"label_status", "approval_status", "split", "hold"},
     "images.ScanChange": {"label_status", "approval_status", "split", "hold"},
-    "images.ActivityTotal": {"kind"},
-    "images.ActivityChange": {"kind"},
     "images.ProjectClass": {"name"},
     # Names, as of projects; of the query what is typed is not kept.
     "images.SavedFilter": {"name", "slot", "query"},
