@@ -116,7 +116,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         classes = ProjectClass.objects.filter(project__in=self.projects)
         keys = list(classes.filter(name=value).values_list("pk", flat=True))
         if not keys and value != "ungradable":
-            keys = list(classes.filter(pk=find_key(value)).values_list("pk", flat=True))
+            keys = list(classes.filter(pk=find_key(value) or 0).values_list("pk", flat=True))
         found = [shown(label_class=key) for key in keys]
         found += [shown(label_class__isnull=True)] if value == "ungradable" else []
         return queryset.filter(reduce(or_, found)) if found else queryset.none()
@@ -134,7 +134,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         # As with classes: a tag may be named "1".
         tags = Tag.objects.filter(project__in=self.projects)
         keys = list(tags.filter(name_key=name_key(value.strip())).values_list("pk", flat=True))
-        keys = keys or list(tags.filter(pk=find_key(value)).values_list("pk", flat=True))
+        keys = keys or list(tags.filter(pk=find_key(value) or 0).values_list("pk", flat=True))
         return few.held_by(queryset, ImageTag.objects.filter(tag__in=keys), "image")
 
     def by_ids(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
@@ -174,7 +174,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         if keys is None:
             return queryset.filter(matches)
         called = Image.objects.filter(project__in=self.projects, external_id=text).values_list("pk", flat=True)
-        return queryset.filter(matches, pk__in={*keys, *called, key} - {None})
+        return queryset.filter(matches, pk__in=[*keys, *called, key or 0])
 
     def _spellings(self, value: str) -> list[str]:
         """In how many of the usual ways a modality is written here."""
