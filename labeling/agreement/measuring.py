@@ -16,7 +16,7 @@ from labeling.agreement.figures import Pair, Scan
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.kappa import WEIGHTS
 from labeling.models import Read
-from labeling.policies import erased
+from labeling.policies import not_erased
 from mediscan_site.core import text
 from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
@@ -127,7 +127,7 @@ def _said(project: Project, kind: str, place: dict[int | None, int]) -> list[Sai
     chosen = list(newest(Read.objects.all(), project=project.pk, kind=kind).values_list("pk", flat=True)[:MOST])
     # Those that were taken back do not count.
     counting = Q(active=True) | Q(against__isnull=False)
-    rows = Read.objects.filter(counting, ~erased(), pk__in=chosen, label__isnull=False)
+    rows = Read.objects.filter(counting, not_erased(), pk__in=chosen, label__isnull=False)
     columns = ("image", "image__patient", "label__round", "reader", "label__label_class")
     against = ("against__label_class", "image__label_class")
     found = []

@@ -11,7 +11,7 @@ from images.policies import can
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
-from labeling.policies import erased, taken_back
+from labeling.policies import not_erased, taken_back
 from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
 
@@ -61,7 +61,7 @@ def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
     # Which ones, by themselves: in the order of an index of their own table.
     columns_first = {"project": project.pk, **of_whom} if only is None else {**of_whom, "project": project.pk}
     chosen = list(newest(Label.objects.all(), **columns_first).values_list("pk", flat=True)[:MOST])
-    said_by = Label.objects.filter(~erased(), pk__in=chosen, source=Label.Source.DOCTOR, reader__isnull=False)
+    said_by = Label.objects.filter(not_erased(), pk__in=chosen, source=Label.Source.DOCTOR, reader__isnull=False)
     said_by = said_by.exclude(taken_back())
     columns = ("reader", "image", "image__patient", "seconds", "label_class", "read__kind")
     now = ("image__approval_status", "image__label_class")
@@ -96,7 +96,7 @@ def _share(measured: list[tuple[bool, str]]) -> Figure:
 
 def _add_reviews(project: Project, found: dict[int, Reader]) -> None:
     chosen = list(newest(Review.objects.all(), project=project.pk).values_list("pk", flat=True)[:MOST])
-    standing = Review.objects.filter(~erased(), pk__in=chosen, decision__undone__isnull=True)
+    standing = Review.objects.filter(not_erased(), pk__in=chosen, decision__undone__isnull=True)
     for reader, status in standing.values_list("label__reader", "status"):
         if (entry := found.get(reader)) is not None:
             entry.reviewed += 1

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from images.selectors import scans
 from labeling.models import Label, Lease, Read, Reference, Review
-from labeling.policies import erased, visible_labels
+from labeling.policies import not_erased, visible_labels
 from labeling.reading import again
 from labeling.reading.queue import MAX_N, ORDERS, Queue, claim_scans, lease_again, queue_of, release_scans
 from labeling.reading.rows import LEASE
@@ -128,7 +128,7 @@ def previous_label(request: HttpRequest, project: Project, before: int | None = 
     counts = Exists(rows[0]) | Exists(rows[1]) | Exists(rows[2])
     if before is not None:
         walk = walk.filter(pk__lt=before)
-    return Label.objects.filter(pk=first_key(walk, Label.objects.filter(~erased(), counts))).first()
+    return Label.objects.filter(pk=first_key(walk, Label.objects.filter(not_erased(), counts))).first()
 
 
 def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], known: int | None) -> bool:

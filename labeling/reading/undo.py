@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, erased, require, taken_back
+from labeling.policies import HIDDEN, not_erased, require, taken_back
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
@@ -90,7 +90,7 @@ def _last_label(actor: User, project: Project, image: Image | None = None) -> La
 def _labels(actor: User, project: Project) -> QuerySet[Label]:
     """What the actor said as a reader and has not taken back: neither a label, nor one of several reads."""
     said = {"reader": actor, "source": Label.Source.DOCTOR, "project": project}
-    mine = Label.objects.filter(~erased(), **said)
+    mine = Label.objects.filter(not_erased(), **said)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
     return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
 
@@ -98,7 +98,7 @@ def _labels(actor: User, project: Project) -> QuerySet[Label]:
 def _last_review(actor: User, project: Project) -> Last | None:
     walk = newest(Review.objects.all(), reviewer=actor.pk, project=project.pk)
     related = ("image__project", "decision__label_before", "decision__review")
-    last = first_key(walk, Review.objects.filter(~erased(), decision__undone__isnull=True))
+    last = first_key(walk, Review.objects.filter(not_erased(), decision__undone__isnull=True))
     review = Review.objects.select_related(*related).get(pk=last) if last is not None else None
     return Last(review.pk, review.image, getattr(review, "decision", None), None) if review else None
 
@@ -108,7 +108,7 @@ def _undone(actor: User, project: Project, task: str, key: int) -> Image | None:
     if task == Lease.Task.REVIEW:
         found = Review.objects.filter(pk=key, reviewer=actor, project=project, decision__undone__isnull=False)
         return Image.objects.filter(reviews__in=found, erased_at__isnull=True).first()
-    mine = Label.objects.filter(~erased(), pk=key, reader=actor, project=project)
+    mine = Label.objects.filter(not_erased(), pk=key, reader=actor, project=project)
     label = mine.exclude(pk__in=_labels(actor, project)).select_related("image").first()
     return label.image if label else None
 
