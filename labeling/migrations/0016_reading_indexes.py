@@ -197,6 +197,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='read',
+            index=models.Index(fields=['reader', 'waiting'], name='read_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='read',
             index=models.Index(fields=['project', 'kind', 'id'], name='read_by_project'),
         ),
         migrations.AddIndex(

@@ -49,6 +49,7 @@ class Read(models.Model):
             models.Index(fields=["active", "image"], name="read_open"),
             models.Index(fields=["project", "kind", "id"], name="read_by_project"),
             models.Index(fields=["reader", "kind"], name="read_by_reader"),
+            models.Index(fields=["reader", "waiting"], name="read_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -116,13 +116,16 @@ def lapsed(user: User, project: Project) -> list[int]:
 
 def hand_out(user: User, project: Project) -> list[int]:
     """At most one scan that is due to be read again, or as a gold scan. Comes with other scans only, so that nobody can tell."""
+    gold = GoldScan.objects.filter(project=project).exists()
+    if not (project.repeats_share or gold):
+        return []
     share = min(project.repeats_share or GOLD_SHARE, GOLD_SHARE)
     said = newest(Label.objects.all(), reader=user.pk, project=project.pk).values_list("pk", flat=True)
     latest = list(said[: OTHERS_BETWEEN + REACH + math.ceil(1 / share)])
     own = Label.objects.filter(pk__in=latest, source=Label.Source.DOCTOR).order_by("-pk")
     own = own.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
     pick = _due_repeat(user, project, own) if project.repeats_share else None
-    if pick is None and GoldScan.objects.filter(project=project).exists():
+    if pick is None and gold:
         pick = _due_gold(user, project, own)
     if pick is None or not chance():
         return []

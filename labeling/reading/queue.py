@@ -45,7 +45,7 @@ DESKS: Final = {
 # Of disagreements that come next so many are looked at whether they still are.
 SETTLED: Final = 20
 # For each scan that is wanted so many are looked at: others may be quicker.
-OFFERED: Final = 4
+OFFERED: Final = 16
 _chance = random.SystemRandom()
 
 
@@ -171,7 +171,7 @@ def _parse_task(task: str) -> Lease.Task:
 
 
 def _offer(actor: User, queue: Queue, order: str, *, without: Collection[int], count: int) -> list[int]:
-    offered = _first(actor, queue, order, without, count * 4 if without else count)
+    offered = _first(actor, queue, order, without, count * 2 if without else count)
     if queue.task != Lease.Task.LABEL or without:
         return offered
     # What only measures the reader comes among the others, and first: on the desk it must not stand out by its age.
@@ -216,13 +216,16 @@ def _take(
 ) -> list[Lease]:
     taken: list[Lease] = []
     seats = _seats(actor, project, task, offered)
-    over = set(Lease.objects.filter(image__in=offered, task=task).values_list("image", flat=True))
-    for pk in _chance.sample(offered, len(offered)) if crowded else offered:
-        if len(taken) == wanted:
-            break
-        tried = (_lease(actor, project, task, pk, seat, over=pk in over) for seat in seats[pk])
+    leased = set(Lease.objects.filter(image__in=offered, task=task).values_list("image", flat=True))
+    rest = _chance.sample(offered, len(offered)) if crowded else list(offered)
+    while rest and len(taken) < wanted:
+        pk = rest.pop(0)
+        tried = (_lease(actor, project, task, pk, seat, over=pk in leased) for seat in seats[pk])
         if (lease := next(filter(None, tried), None)) is not None:
             taken.append(lease)
+        else:
+            # Whoever was quicker goes on to the next one as well.
+            _chance.shuffle(rest)
     return taken
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from images.models import Image, Project
@@ -12,7 +12,7 @@ from images.policies import allowing
 from labeling import policies
 from labeling.models import Label, LabelDoubt, Lease, Review
 from labeling.reading.queue import Queue, queues_of
-from mediscan_site.core.database import upto
+from mediscan_site.core.database import there_is, upto
 from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.models import User
 
@@ -39,9 +39,8 @@ def label_history(image: Image, user: User | AnonymousUser) -> QuerySet[Label]:
 def label_doubts(project: Project, user: User | AnonymousUser) -> QuerySet[LabelDoubt]:
     """Labels that a model contradicts, while they are still the current ones and this user sees them."""
     over = Q(erased_at__isnull=False) | ~Q(hold="") | ~Q(label_class=OuterRef("given"))
-    scan = Image.objects.filter(over | policies.covered(user), pk=OuterRef("image")).values("pk")
-    # Asked row by row: as a condition that joins, PostgreSQL takes it for a rare one, and sorts all doubts there are.
-    rows = LabelDoubt.objects.filter(project=project).alias(over=Subquery(scan[:1])).filter(over__isnull=True)
+    scan = Image.objects.filter(over | policies.covered(user), pk=OuterRef("image"))
+    rows = LabelDoubt.objects.filter(~there_is(scan), project=project)
     return rows.select_related("image", "given", "suggested")
 
 

@@ -23,7 +23,7 @@ def referrals(user: Any) -> QuerySet[Referral]:
 def waits() -> Q:
     """What makes a referral wait: the one rule behind the worklist and every count of it. A scan that is held back waits for
     its release first."""
-    # `active=True` would be the bare column, for which only PostgreSQL looks into the index.
+    # `active=True` would be the bare column, for which SQLite does not look into the index.
     return Q(active__in=[True], image__erased_at__isnull=True, image__hold="")
 
 
