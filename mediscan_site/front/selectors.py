@@ -162,9 +162,13 @@ def jobs(user: Any, *, kind: str = "", status: str = "", cursor: str | None = No
         page = keyset_page(_with_status(rows(user), status), ordering="-id", cursor=cursor, size=JOBS_SHOWN)
         return Page([shape(row) for row in page.rows], page.next, page.previous)
     newest = chain.from_iterable(
-        map(shape, _with_status(rows(user), status).order_by("-id")[:JOBS_SHOWN]) for rows, shape in _KINDS.values()
+        map(shape, _newest(_with_status(rows(user), status))) for rows, shape in _KINDS.values()
     )
     return Page(sorted(newest, key=lambda job: job.at, reverse=True)[:JOBS_SHOWN], None, None)
+
+
+def _newest(rows: QuerySet[Any]) -> list[Any]:
+    return keyset_page(rows, ordering="-id", cursor=None, size=JOBS_SHOWN).rows
 
 
 def _with_status(rows: QuerySet[Any], status: str) -> QuerySet[Any]:
