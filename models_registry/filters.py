@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from images.filters import PATIENT, asked_projects
 from images.models import SCAN_PREFIX, Image, ProjectClass, Split
 from images.services.naming import find_patients
-from mediscan_site.core.http.filters import CodeFilter
+from mediscan_site.core.http.filters import CodeFilter, FlagFilter
 from mediscan_site.core.models import WorkStatus
 from models_registry import selectors
 from models_registry.models import (
@@ -58,8 +58,8 @@ class DeploymentFilter(django_filters.FilterSet):  # type: ignore[misc]
 class FeedbackFilter(django_filters.FilterSet):  # type: ignore[misc]
     project = CodeFilter(field_name="grade__project")
     grade = CodeFilter()
-    correct = django_filters.BooleanFilter()
-    held_for_admin = django_filters.BooleanFilter()
+    correct = FlagFilter()
+    held_for_admin = FlagFilter()
 
     class Meta:
         model = Feedback

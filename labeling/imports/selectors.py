@@ -41,12 +41,11 @@ def _tell_numbers(rows: Sequence[Any], numbers: Mapping[int, Numbers]) -> None:
 
 
 def _held(rows: Sequence[Import]) -> dict[int, int]:
-    """Of these imports, how many scans of each wait for somebody who looks whether the picture shows who the patient is. Those of
-    the projects are looked for first: they are few."""
-    projects = {row.project_id for row in rows}
-    waiting = Image.objects.filter(project__in=projects, hold__gt="", erased_at__isnull=True)
-    files = ImportFile.objects.filter(batch__in=[row.pk for row in rows], image__in=waiting.values("pk"))
-    counted = files.order_by().values_list("batch").annotate(number=Count("image", distinct=True))
+    """Of these imports, how many scans of each wait for somebody who looks whether the picture shows who the patient is. Asked of
+    the scans of their projects that do, which are few; an import may have a hundred thousand files."""
+    waiting = Image.objects.filter(project__in={row.project_id for row in rows}, hold__gt="", erased_at__isnull=True)
+    theirs = waiting.filter(import_files__batch__in=[row.pk for row in rows]).order_by()
+    counted = theirs.values_list("import_files__batch").annotate(number=Count("pk", distinct=True))
     return dict(counted) if rows else {}
 
 

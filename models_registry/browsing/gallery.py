@@ -48,7 +48,7 @@ def scans(user: Any, model: ModelVersion, evaluation: Evaluation, asked: Asked) 
         rows = rows.filter(truth=asked.truth["id"])
     if asked.said:
         rows = rows.filter(said=asked.said["id"])
-    return rows if asked.low is not None or (asked.truth and asked.said) else rows.filter(right=False)
+    return rows if asked.low is not None or (asked.truth and asked.said) else rows.filter(right__in=[False])
 
 
 def _in_cell(rows: QuerySet[ScanAnswer], model: ModelVersion, asked: Asked) -> QuerySet[ScanAnswer]:
