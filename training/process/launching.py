@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # sysexits.h EX_UNAVAILABLE: the hosts of a run did not come together.
 EXIT_UNMET: Final = 69
 # Seconds in which all hosts must come.
-MEETING_S: Final = 60
+MEETING_S: Final = 120
 # Between asking processes to end and killing them: less than the worker leaves the launcher (runner.GRACE_S).
 END_S: Final = 8
 HERE: Final = "127.0.0.1"
