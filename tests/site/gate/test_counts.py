@@ -76,14 +76,14 @@ def test_one_callers_loop_over_32_connections_is_not_the_others_trouble(web):
     for thread in threads:
         thread.start()
     try:
-        time.sleep(1)
-        beside = seconds_of(page, other, 40)
+        # Once what may come at once is spent.
         deadline = time.monotonic() + PATIENCE_S
-        while 429 not in statuses and time.monotonic() < deadline:
+        while statuses.count(429) < 32 and time.monotonic() < deadline:
             time.sleep(0.2)
+        beside = seconds_of(page, other, 40)
     finally:
         ended.set()
         for thread in threads:
             thread.join()
     assert set(statuses) == {200, 429}
-    assert beside[37] < 5 * alone[37] + 0.5, (alone, beside)
+    assert beside[37] < 5 * alone[37] + 1.0, (alone[37], beside[37])

@@ -15,7 +15,7 @@ SECRET = "Mustermann"
 
 
 @pytest.fixture
-def lines(caplog):
+def lines(caplog, monkeypatch):
     """What the site would write, by the filters and the format of its own configuration."""
 
     def written():
@@ -27,8 +27,10 @@ def lines(caplog):
         return found
 
     caplog.set_level(logging.INFO)
-    for name in (logs.REQUESTS, logs.TASKS):
+    for name in (logs.REQUESTS, logs.TASKS, "celery"):
         caplog.set_level(logging.INFO, logger=name)
+        # Alembic, which MLflow brings, disables whatever loggers there are.
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     return written
 
 
