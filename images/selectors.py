@@ -24,6 +24,15 @@ from images.models import (
 from mediscan_site.core.models import User
 
 
+def to_compare() -> QuerySet[Image]:
+    """Scans of all projects that wait to be compared with the others of theirs."""
+    return Image.objects.filter(compared_at__isnull=True, erased_at__isnull=True).exclude(phash="")
+
+
+def anything_to_compare() -> bool:
+    return to_compare().exists()
+
+
 def projects(user: User | AnonymousUser) -> QuerySet[Project]:
     """The user's projects with their classes: two queries however many."""
     return policies.visible_projects(user).prefetch_related("class_rows")

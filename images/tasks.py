@@ -1,5 +1,7 @@
 """Celery shells of scans."""
 
+from images.selectors import anything_to_compare
+from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.work import durable_task
 
 # The beat calls every five seconds: an io worker is free for other work in between.
@@ -7,6 +9,7 @@ COMPARE_S = 4
 
 
 @durable_task(name="images.compare_pending", queue="io", soft_limit_s=120)
+@one_at_a_time("images.compare_pending", when=anything_to_compare)
 def compare_pending(pk: int) -> None:
     """Look for near-duplicates among new scans. It finds its work itself; `pk` is 0."""
     from images.services import duplicates

@@ -123,6 +123,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = patience.broker_wait()
 CELERY_TASK_QUEUES = rabbitmq.queues(CELERY_BROKER_URL)
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_BEAT_SCHEDULER = "mediscan_site.core.beats:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "seal-audit": site_env.every(1, "core.seal_audit", expires=5),
     "sweep-work": site_env.every(5, "core.sweep_work", expires=10),

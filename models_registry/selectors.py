@@ -24,6 +24,8 @@ from mediscan_site.core.models import WorkStatus
 from models_registry import policies
 from models_registry.inference.refer_reasons import ReferReason
 from models_registry.models import (
+    AcceptanceTest,
+    Alarm,
     BlindRead,
     DeployedModel,
     Deployment,
@@ -181,3 +183,14 @@ def named_probabilities(grade: Grade) -> dict[str, float]:
     names = {row.pk: row.name for row in grade.project.class_rows.all()}
     order = {str(entry["id"]): names.get(entry["id"], entry["name"]) for entry in grade.model.classes}
     return {order[pk]: grade.probabilities[pk] for pk in order if pk in grade.probabilities}
+
+
+def anything_to_mirror() -> bool:
+    """Whether MLflow lacks a version in its present state."""
+    return ModelVersion.objects.filter(mirrored_at__isnull=True).exists()
+
+
+def anything_to_watch() -> bool:
+    """Whether a version serves, an acceptance test draws, or somebody is to be told of an alarm."""
+    tests, alarms = AcceptanceTest.objects.filter(active=True), Alarm.objects.filter(active=True)
+    return DeployedModel.objects.exists() or tests.exists() or alarms.exists()

@@ -5,16 +5,19 @@ from typing import Any, Final
 from celery.signals import worker_ready
 
 from mediscan_site.core import batches, work
+from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.work import durable_task, register_sweep
 from models_registry.browsing import heat
 from models_registry.browsing.heat import DRAW as DRAW_ANSWER
 from models_registry.grades.waiting import DRAW
 from models_registry.models import Evaluation, Grade, GradeBatch, Watch
+from models_registry.selectors import anything_to_mirror, anything_to_watch
 from models_registry.versions import graphs
 from models_registry.versions.services import MIRROR
 from models_registry.versions.serving import WARM
 
 GRADE_QUEUE: Final = "grade"
+WATCH_STREAMS: Final = "models_registry.watch_streams"
 
 
 @durable_task(name="models_registry.grade", queue=GRADE_QUEUE, soft_limit_s=120)
@@ -81,26 +84,47 @@ def graph(pk: int) -> None:
 @durable_task(name=MIRROR, queue="io", soft_limit_s=600)
 def mirror(pk: int) -> None:
     """One version into MLflow; 0 (the periodic call): every version that waits for it."""
-    from models_registry.book.mirroring import mirror_pending, mirror_version
+    from models_registry.book.mirroring import mirror_version
 
-    mirror_version(pk) if pk else mirror_pending()
+    mirror_version(pk) if pk else _mirror_pending()
+
+
+@one_at_a_time(MIRROR, when=anything_to_mirror)
+def _mirror_pending() -> None:
+    from models_registry.book.mirroring import mirror_pending
+
+    mirror_pending()
 
 
 @durable_task(name="models_registry.watch", queue="io", soft_limit_s=3600)
 def watch(pk: int) -> None:
     """One look at a version; 0 (the nightly call): asks for one at each that is deployed."""
+    from models_registry.watch.worker import run_watch
+
+    work.in_turn(Watch, pk, run_watch) if pk else _watch_all()
+
+
+@one_at_a_time("models_registry.watch")
+def _watch_all() -> None:
     from models_registry.watch import services
-    from models_registry.watch.worker import deployed, run_watch
+    from models_registry.watch.worker import deployed
 
-    work.in_turn(Watch, pk, run_watch) if pk else services.watch_all(deployed())
+    services.watch_all(deployed())
 
 
-@durable_task(name="models_registry.watch_streams", queue="io", soft_limit_s=600)
+@durable_task(name=WATCH_STREAMS, queue="io", soft_limit_s=600)
 def watch_streams(pk: int) -> None:
     """The online test of one version; 0 (the call of every minute): of all that are deployed."""
     from models_registry.watch import worker
 
-    worker.watch_streams(pk)
+    worker.watch_streams(pk) if pk else _watch_streams()
+
+
+@one_at_a_time(WATCH_STREAMS, when=anything_to_watch)
+def _watch_streams() -> None:
+    from models_registry.watch import worker
+
+    worker.watch_streams()
 
 
 register_sweep(Grade, grade)

@@ -126,6 +126,14 @@ def _no_module_inherits_objects():
 
 
 @pytest.fixture(autouse=True)
+def _no_test_knows_scans_of_another():
+    """Keys come again with every test: what the process remembers of them is of other scans."""
+    yield
+    if known := sys.modules.get("images.services.known"):
+        known.forget()
+
+
+@pytest.fixture(autouse=True)
 def _disk_is_given_back():
     """A model bundle has 45 MB: what a test stored goes with its rows, else a whole suite leaves tens of gigabytes."""
     folder = Path(settings.DATA_DIR) / "blobs"

@@ -12,11 +12,13 @@ import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from images import covering, similarity
 from images.models import Image, NearDuplicate
 from images.renditions import tile
+from images.selectors import to_compare
+from images.services import known
 from images.services.erasure import on_erase
 from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError
@@ -36,7 +38,7 @@ Pair = tuple[int, int, int, float]
 def compare_pending(*, budget_s: float) -> None:
     """Compare what waits, in all projects, for about `budget_s` seconds. What is left waits for the next call."""
     end = time.monotonic() + budget_s
-    for project_id in list(_pending().order_by("project").values_list("project", flat=True).distinct()):
+    for project_id in list(to_compare().order_by("project").values_list("project", flat=True).distinct()):
         if compare_project(project_id, budget_s=end - time.monotonic()):
             return
 
@@ -47,14 +49,17 @@ def compare_project(project_id: int, *, budget_s: float) -> int:
     Two workers at once do some work twice and write the same. Each pair is compared for the scan that comes second: a scan is
     read here only after it was committed, and stays pending until it was compared with all that were there."""
     end = time.monotonic() + budget_s
-    scans = Image.objects.filter(project=project_id, erased_at__isnull=True).exclude(phash="")
-    # One read of all of them, those that wait first.
-    rows = sorted(scans.values_list("pk", "phash", "compared_at"), key=lambda row: (row[2] is not None, row[0]))
-    pks, waiting = [row[0] for row in rows], sum(row[2] is None for row in rows)
-    pairs = _compared(pks, similarity.hashes([row[1] for row in rows]), waiting)
+    pending = [known.packed(page) for page in known.pages(_waiting(project_id).values_list("pk", "phash"))]
+    if not pending:
+        return 0
+    # After those that wait: what is done with meanwhile is in both, not in none.
+    done = known.known(project_id)
+    keys = np.concatenate([*(keys for keys, _ in pending), done.keys])
+    hashes = np.concatenate([*(words for _, words in pending), done.hashes])
+    pairs = _compared(keys, hashes, len(keys) - len(done.keys))
     while batch := list(islice(pairs, BATCH if time.monotonic() < end else 0)):
         _write(project_id, batch)
-    return _pending().filter(project=project_id).count()
+    return _waiting(project_id).count()
 
 
 def near_duplicates(image: Image, user: User | AnonymousUser | None = None) -> list[Image]:
@@ -77,21 +82,21 @@ def forget(image: Image) -> list[Blob]:
     return []
 
 
-def _pending() -> QuerySet[Image]:
-    return Image.objects.filter(compared_at__isnull=True, erased_at__isnull=True).exclude(phash="")
+def _waiting(project_id: int) -> QuerySet[Image]:
+    return known.with_hash(project_id).filter(compared_at__isnull=True)
 
 
-def _compared(pks: list[int], hashes: similarity.Hashes, waiting: int) -> Iterator[tuple[int, list[Pair]]]:
-    """For each of the first `waiting` scans: its key and its confirmed pairs with those that come after it in `pks`."""
+def _compared(keys: known.Keys, hashes: similarity.Hashes, waiting: int) -> Iterator[tuple[int, list[Pair]]]:
+    """For each of the first `waiting` scans: its key and its confirmed pairs with those that come after it in `keys`."""
     read = lru_cache(maxsize=TILES)(_tile)
     for row in range(waiting):
-        pairs = []
+        pairs, one = [], int(keys[row])
         for place, distance in similarity.nominees(hashes[row], hashes[row + 1 :]):
-            other = pks[row + 1 + place]
-            likeness = _likeness(read, pks[row], other)
+            other = int(keys[row + 1 + place])
+            likeness = _likeness(read, one, other) if other != one else 0.0
             if likeness >= similarity.CONFIRMED:
-                pairs.append((min(pks[row], other), max(pks[row], other), distance, likeness))
-        yield pks[row], pairs
+                pairs.append((min(one, other), max(one, other), distance, likeness))
+        yield one, pairs
 
 
 def _likeness(read: Callable[[int], Tile | None], one: int, other: int) -> float:
@@ -117,7 +122,7 @@ def _write(project_id: int, batch: list[tuple[int, list[Pair]]]) -> None:
         # A scan that is erased meanwhile takes its pairs along: locked here, or gone before.
         alive = set(
             Image.objects.select_for_update()
-            .filter(pk__in=touched, erased_at__isnull=True)
+            .filter(pk__in=touched, project=project_id, erased_at__isnull=True)
             .order_by("pk")
             .values_list("pk", flat=True)
         )
@@ -127,4 +132,4 @@ def _write(project_id: int, batch: list[tuple[int, list[Pair]]]) -> None:
             if {first, second} <= alive
         ]
         NearDuplicate.objects.bulk_create(rows, ignore_conflicts=True)
-        Image.objects.filter(pk__in=[pk for pk, _ in batch]).update(compared_at=timezone.now())
+        Image.objects.filter(pk__in=[pk for pk, _ in batch]).update(compared_at=Now())

@@ -1,8 +1,9 @@
 """The audit trail. An event is a row of the same transaction as the change it records, signed by its writer. One sealer then
 chains the events (HMAC-SHA256 over the event and the hash before it), so that no request ever waits for the chain's head."""
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, connection, models, transaction
 
@@ -10,14 +11,16 @@ from mediscan_site.core import notices
 from mediscan_site.core.again import done_again
 from mediscan_site.core.database import insert_all, save_all
 from mediscan_site.core.http.context import current_context
-from mediscan_site.core.models import AuditEvent, AuditSeal, User
-from mediscan_site.core.trail import checking, macs
+from mediscan_site.core.models import AuditEvent, AuditSeal, Unsealed, User
+from mediscan_site.core.trail import checking, macs, queue
 from mediscan_site.core.trail.beginning import GENESIS
 
-SEAL_BATCH = 500
-# A transaction that stays open while so many others write is sealed by the hourly look at all.
-RECENT = 20_000
-STRAYS = "audit-strays"
+SEAL_BATCH: Final = 1_000
+# How often another sealer may have been quicker before that is a fault.
+MOST_RACES: Final = 20
+STRAYS: Final = "audit-strays"
+NAMED: Final = 5
+log = logging.getLogger(__name__)
 
 
 def record(
@@ -72,58 +75,84 @@ def record_many(
 
 
 def seal_pending() -> int:
-    """Chain all events that have no seal yet; returns how many. What the site did not write is left out, and told."""
-    return _seal_after(0)
+    """Chain all events that wait for their seal; returns how many. What the site did not write is left out, and told."""
+    return _sealed_all(looked_again=False)
 
 
-def seal_recent() -> int:
-    """The same for the last thousands of events: the sealer's beat, which must not read a whole trail each second."""
-    newest = AuditEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    return _seal_after(max(0, newest - RECENT))
+def seal_and_look() -> int:
+    """The same, and a look at what does not wait and should, and again at what was left out: once an hour."""
+    lost = queue.take_in_part()
+    if lost:
+        log.error("%s events of the audit trail did not wait for their seal", lost)
+    return _look_again()
 
 
-def _seal_after(after: int) -> int:
-    """A raced sealer loses on a unique key and stops."""
-    sealed, first, strays = 0, after, []
-    pending = AuditEvent.objects.filter(seal__isnull=True).order_by("id")
-    while batch := list(pending.filter(id__gt=after)[:SEAL_BATCH]):
-        proven = {event.pk: macs.is_genuine(event) for event in batch}
-        genuine = [event for event in batch if proven[event.pk]]
-        strays += [pk for pk, good in proven.items() if not good]
-        if not _sealed(genuine):
-            return sealed
-        sealed, after = sealed + len(genuine), batch[-1].pk
-    _tell(strays, looked_at_all=first == 0)
+def seal_everything() -> int:
+    """The same with a look at the whole trail, which reads all of it."""
+    queue.take_in_all()
+    return _look_again()
+
+
+def _look_again() -> int:
+    queue.strays().update(stray=False)
+    return _sealed_all(looked_again=True)
+
+
+def _sealed_all(*, looked_again: bool) -> int:
+    """Two who seal at once do no harm: one of them loses on a unique key, looks at what is left, and goes on."""
+    sealed, lost_races, strays = 0, 0, 0
+    while keys := list(queue.waiting().values_list("event", flat=True)[:SEAL_BATCH]):
+        try:
+            genuine, left_out = _sealed(keys)
+        except IntegrityError:
+            lost_races += 1
+            if lost_races > MOST_RACES:
+                raise
+            continue
+        sealed, strays = sealed + genuine, strays + left_out
+    _tell(new=strays, looked_again=looked_again)
     return sealed
 
 
 @done_again
-def _sealed(events: list[AuditEvent]) -> bool:
-    head = AuditSeal.objects.order_by("-seq").first()
-    seq, prev = (head.seq, head.hash) if head else (0, GENESIS)
+def _sealed(keys: list[int]) -> tuple[int, int]:
+    """Seal those of the events that are the site's own; how many, and how many are not."""
+    known = set(AuditSeal.objects.filter(event__in=keys).values_list("event", flat=True))
+    # Keys alone came first, and rows by key now: MariaDB's optimiser has no wrong way to go.
+    events = {event.pk: event for event in AuditEvent.objects.filter(pk__in=[key for key in keys if key not in known])}
+    gone = [key for key in keys if key not in known and key not in events]
+    genuine = [events[key] for key in sorted(events) if macs.is_genuine(events[key])]
+    strays = sorted(set(events) - {event.pk for event in genuine})
+    with transaction.atomic():
+        insert_all(_chained(genuine))
+        Unsealed.objects.filter(event__in=strays).update(stray=True)
+        Unsealed.objects.filter(event__in=set(keys) - set(strays)).delete()
+    if gone:
+        log.error("Events were taken out of the audit trail before they were sealed: %s", gone[:NAMED])
+    return len(genuine), len(strays)
+
+
+def _chained(events: list[AuditEvent]) -> list[AuditSeal]:
+    seq, prev = head()
     seals = []
     for event in events:
         seq += 1
         seal = AuditSeal(seq=seq, event=event, prev_hash=prev, hash=macs.digest(event, prev, seq))
         prev = seal.hash
         seals.append(seal)
-    try:
-        with transaction.atomic():
-            AuditSeal.objects.bulk_create(seals)
-    except IntegrityError:
-        return False
-    return True
+    return seals
 
 
-def _tell(strays: list[int], *, looked_at_all: bool) -> None:
-    if strays:
-        named = ", ".join(map(str, strays[:5]))
+def _tell(*, new: int, looked_again: bool) -> None:
+    strays = queue.strays()
+    if new:
+        named = ", ".join(map(str, strays.values_list("event", flat=True)[:NAMED]))
         notices.put(
             STRAYS,
-            f"The audit trail has {len(strays)} rows that this site did not write (core_auditevent {named}). They are not sealed. "
-            "Somebody wrote into the database past the site: find out who, and run manage.py verify_audit.",
+            f"The audit trail has {strays.count()} rows that this site did not write (core_auditevent {named}). They are not "
+            "sealed. Somebody wrote into the database past the site: find out who, and run manage.py verify_audit.",
         )
-    elif looked_at_all:
+    elif looked_again:
         notices.take_away(STRAYS)
 
 

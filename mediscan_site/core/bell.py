@@ -32,6 +32,12 @@ class Bell:
             self._kernel.add_watch(path, _EVENTS)
         except OSError as error:
             log.warning(_AWAY, error)
+            self._tells_nothing()
+
+    def _tells_nothing(self) -> None:
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
 
     def fileno(self) -> int | None:
         """What an event loop may watch; None without the kernel's help."""

@@ -9,7 +9,7 @@ import time
 import uuid
 from pathlib import Path
 from queue import Empty
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from kombu.transport import filesystem
 from kombu.utils.encoding import str_to_bytes
@@ -17,6 +17,9 @@ from kombu.utils.json import dumps, loads
 
 from mediscan_site.core.bell import Bell
 from mediscan_site.core.careful import CarefulTransport, set_aside
+
+# For what another machine wrote into a shared folder, which no kernel tells of.
+REST_S: Final = 1.0
 
 
 class Channel(filesystem.Channel):
@@ -65,8 +68,9 @@ def _taken(path: Path) -> bytes | None:
 
 
 class Transport(CarefulTransport, filesystem.Transport):
-    """kombu's own looks into the folder every `polling_interval`. This one rests as long at most, and looks at once when a
-    message came in or one was done with: of a grade of a few milliseconds, looking took most of the time."""
+    """kombu's own looks into the folder every `polling_interval`. This one looks at once when a message came in or one was done
+    with (of a grade of a few milliseconds, looking took most of the time), and else rests: REST_S where the kernel tells what
+    comes in, as looking twenty times a second is most of what an idle worker does; `polling_interval` where it does not."""
 
     Channel = Channel
 
@@ -84,7 +88,8 @@ class Transport(CarefulTransport, filesystem.Transport):
             except Empty:
                 if timeout is not None and time.monotonic() - began >= timeout:
                     raise TimeoutError from None
-                longest = float(self.polling_interval or 0.0)
+                told = bell.fileno() is not None
+                longest = REST_S if told else float(self.polling_interval or 0.0)
                 bell.wait(longest if timeout is None else min(longest, timeout))
             else:
                 return

@@ -7,10 +7,11 @@ from celery.signals import beat_init, worker_init
 
 # Importing `unreadable` registers its housekeeping.
 from mediscan_site.core import audit, invitations, resets, start, tidy, unreadable, work  # noqa: F401
+from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.backup import drills, making, services
 from mediscan_site.core.models import Backup, Drill, Invitation, ResetRequest
 from mediscan_site.core.storage import orphans, room, verification
-from mediscan_site.core.trail import anchors, guards
+from mediscan_site.core.trail import anchors, guards, queue
 
 
 @worker_init.connect
@@ -20,28 +21,33 @@ def at_start(**kwargs: Any) -> None:
 
 
 @shared_task(name="core.seal_audit", ignore_result=True)
+@one_at_a_time("core.seal_audit", when=queue.anything)
 def seal_audit() -> None:
-    audit.seal_recent()
+    audit.seal_pending()
 
 
 @shared_task(name="core.watch_audit", ignore_result=True)
+@one_at_a_time("core.watch_audit")
 def watch_audit() -> None:
-    audit.seal_pending()
+    audit.seal_and_look()
     guards.watch()
     anchors.watch()
 
 
 @shared_task(name="core.sweep_work", ignore_result=True)
+@one_at_a_time("core.sweep_work", when=work.anything_open)
 def sweep_work() -> None:
     work.sweep()
 
 
 @shared_task(name="core.tidy", ignore_result=True)
+@one_at_a_time("core.tidy")
 def tidy_up() -> None:
     tidy.run()
 
 
 @shared_task(name="core.sweep_orphans", ignore_result=True)
+@one_at_a_time("core.sweep_orphans")
 def sweep_orphans() -> None:
     orphans.sweep_and_tell()
 
@@ -52,6 +58,7 @@ def watch_room() -> None:
 
 
 @shared_task(name="core.verify_objects", ignore_result=True)
+@one_at_a_time("core.verify_objects")
 def verify_objects() -> None:
     verification.verify_part()
 
@@ -62,6 +69,7 @@ def run_backup(pk: int) -> None:
 
 
 @shared_task(name="core.request_backup", ignore_result=True)
+@one_at_a_time("core.request_backup", when=services.are_made)
 def request_backup() -> None:
     row = services.request_due()
     if row is not None:
@@ -84,6 +92,7 @@ def run_drill(pk: int) -> None:
 
 
 @shared_task(name="core.request_drill", ignore_result=True)
+@one_at_a_time("core.request_drill", when=services.are_made)
 def request_drill() -> None:
     row = drills.request_due()
     if row is not None:
@@ -91,6 +100,7 @@ def request_drill() -> None:
 
 
 @shared_task(name="core.keep_journal", ignore_result=True)
+@one_at_a_time("core.keep_journal", when=services.are_made)
 def keep_journal() -> None:
     services.keep_journal()
 

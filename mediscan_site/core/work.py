@@ -23,7 +23,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.beating import beating
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
-from mediscan_site.core.models import TokenWork, WorkItem, WorkStatus
+from mediscan_site.core.models import ACTIVE, TokenWork, WorkItem, WorkStatus
 from mediscan_site.core.storage import room
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,8 @@ def finish(
     """End this attempt. False when another attempt holds the row: then nothing was written, and nothing more may be."""
     if status == WorkStatus.SUCCEEDED:
         columns["progress"] = 1.0
-    return bool(_mine(model, pk, attempt).update(status=status, error=error, finished_at=Now(), **columns))
+    ended = {"status": status, "error": error, "finished_at": Now(), "heartbeat_at": Now()}
+    return bool(_mine(model, pk, attempt).update(**{**ended, **columns}))
 
 
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
@@ -241,6 +242,11 @@ def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: d
     _swept[model._meta.label] = _Swept(model, task, closing or {})
 
 
+def anything_open() -> bool:
+    """Whether any row waits or is worked on: else there is nothing to sweep."""
+    return any(_rows(entry.model).filter(status__in=ACTIVE).exists() for entry in _swept.values())
+
+
 def sweep() -> None:
     """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
     for entry in _swept.values():
@@ -254,7 +260,8 @@ def _silent(entry: _Swept) -> "QuerySet[Any]":
 
 
 def _end_lost(entry: _Swept) -> None:
-    ended = {"finished_at": Now(), **entry.closing}
+    # Whoever looks for what has ended lately looks by state and heartbeat, for which there is an index.
+    ended = {"finished_at": Now(), "heartbeat_at": Now(), **entry.closing}
     _silent(entry).filter(cancel_requested=True).update(status=WorkStatus.CANCELLED, **ended)
     message = LOST.format(attempts=settings.WORK_MAX_ATTEMPTS)
     lost = _silent(entry).filter(attempt__gte=settings.WORK_MAX_ATTEMPTS)

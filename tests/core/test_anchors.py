@@ -135,6 +135,9 @@ def test_half_a_line_at_the_end_is_a_crash_and_no_forgery(file):
     with file.open("a") as broken:
         broken.write('{"audit_anchor": 1, "seq"')
     call_command("verify_audit")
+    anchors.drop()
+    call_command("verify_audit")
+    assert len(file.read_text().splitlines()) == 2
 
 
 @committed

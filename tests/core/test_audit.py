@@ -155,7 +155,7 @@ def test_a_database_that_lets_nobody_make_triggers_is_explained(code, remedy):
 def test_a_row_that_sql_wrote_is_never_sealed_and_is_told(admin, capsys):
     write(admin)
     forged = insert(actor_id=admin.pk, actor_name=admin.username)
-    audit.seal_recent()
+    audit.seal_pending()
     assert str(forged) in Notice.objects.get(key=audit.STRAYS).sentence
     assert not AuditSeal.objects.filter(event_id=forged).exists()
     write(admin)

@@ -100,7 +100,8 @@ def test_members_hear_of_a_version_that_serves_and_those_who_decide_of_an_alarm_
 
 
 def test_whoever_asked_for_a_job_is_told_of_its_end_also_when_its_worker_was_lost(project, author, colleague):
-    ended = {"finished_at": timezone.now(), "total": 1}
+    now = timezone.now()
+    ended = {"finished_at": now, "heartbeat_at": now, "total": 1}
     rows = [
         Import.objects.create(project=project, created_by=author, file_name="person4711.zip", status=status, **ended)
         for status in ("succeeded", "failed", "cancelled")

@@ -29,6 +29,11 @@ def request_backup(*, actor: User | None, kind: str = Backup.Kind.MANUAL) -> Bac
     return row
 
 
+def are_made() -> bool:
+    """Whether this site has a place for backups."""
+    return bool(settings.BACKUP_DIR)
+
+
 def due(now: datetime) -> str | None:
     """The kind of backup that is to be made now; None while one is under way, has been made, or failed a moment ago.
 

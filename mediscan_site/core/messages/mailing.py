@@ -27,6 +27,14 @@ AT_MOST: Final = 20
 Visible = Callable[[User], QuerySet[Message]]
 
 
+def can_mail() -> bool:
+    return bool(settings.SENDS_MAIL)
+
+
+def anything_to_mail() -> bool:
+    return can_mail() and Message.objects.filter(mail=Message.Mail.WANTED).exists()
+
+
 def mail_messages(visible: Visible = messages_of) -> None:
     """One mail for each person with what is new to them. A mail server that is away is tried again at the next look. `visible`:
     which messages somebody may see now: what they may not see any more is not mailed either."""

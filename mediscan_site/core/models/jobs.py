@@ -48,6 +48,17 @@ class WorkItem(models.Model):
         return self.status == WorkStatus.QUEUED and bool(self.error)
 
 
+class TaskLease(models.Model):
+    """Who does a periodic task at the moment, by the database's clock (`core.alone`); one row for each such task."""
+
+    name = models.CharField(max_length=80, unique=True)
+    holder = models.CharField(max_length=32, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder or 'free'}"
+
+
 class ResetRequest(WorkItem):
     """Somebody asked for a new password. `email` as it was typed, until the worker has dealt with it."""
 

@@ -47,6 +47,22 @@ class AuditSeal(models.Model):
         return f"{self.seq}: {self.hash[:12]}"
 
 
+class Unsealed(models.Model):
+    """An event that waits for its seal. A trigger writes the row with the event, whoever writes that, and the sealer takes it
+    away. `stray`: looked at, and not the site's own (`core.trail.queue`)."""
+
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="unsealed"
+    )
+    stray = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["stray", "event"], name="unsealed_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.event_id}: {'not ours' if self.stray else 'waits'}"
+
+
 class Notice(models.Model):
     """What administrators must know until it is mended (`core.notices`). `key` names the trouble: one row each."""
 

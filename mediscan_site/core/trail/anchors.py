@@ -1,6 +1,8 @@
 """The head of the chain, kept where whoever owns the database cannot reach: once an hour as a signed line of a file and of the
 log, and in each backup's manifest. A tail that was cut off, or a chain that was written anew, does not have it any more.
 
+The check of the chain leaves a line of its own, so that a later one can begin where it came to.
+
 A line is JSON, signed with a key derived from the key file. A restore goes back on purpose: it leaves a line of its own, and
 the anchors from before it that lie beyond it no longer count.
 """
@@ -22,14 +24,15 @@ from django.utils import timezone
 
 from mediscan_site.core import notices
 from mediscan_site.core.backup import layout, signing
-from mediscan_site.core.models import AuditEvent, AuditSeal
+from mediscan_site.core.models import AuditEvent, AuditSeal, Unsealed
 from mediscan_site.core.storage import ring
 
 log = logging.getLogger(__name__)
 
-HEAD, RESTORE = "head", "restore"
+HEAD, RESTORE, CHECKED = "head", "restore", "checked"
 LOST, UNWRITABLE = "audit-cut", "audit-anchors"
 BATCH: Final = 500
+LONGEST_LINE: Final = 4096
 _PURPOSE: Final = b"mediscan audit anchor, version 1"
 
 
@@ -64,8 +67,35 @@ def restored(seq: int, digest: str) -> Anchor:
     return _written(RESTORE, seq, digest)
 
 
+def checked(seq: int, digest: str) -> None:
+    """Note that the chain was read, and held, from its first event up to this one: a line like the others, alone in a file beside
+    theirs. OSError where that cannot be written."""
+    note = to_line(_anchor(CHECKED, seq, digest))
+    _check_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = _check_file().with_suffix(".part")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{note}\n")
+    draft.replace(_check_file())
+
+
+def last_checked() -> Anchor | None:
+    """That note, unless the site went back behind it since. NoAnchor where a file holds what this site did not write."""
+    notes = _of_file(_check_file()) if _check_file().exists() else []
+    return next((note for note in counting([*_local(), *notes]) if note.kind == CHECKED), None)
+
+
+def _check_file() -> Path:
+    anchors: Path = settings.AUDIT_ANCHOR_FILE
+    return anchors.with_name(f"{anchors.stem}-checked.jsonl")
+
+
+def _anchor(kind: str, seq: int, digest: str) -> Anchor:
+    # As many as have a seal or wait for one: counting them all would read them all.
+    return Anchor(kind, timezone.now().isoformat(), seq, digest, seq + Unsealed.objects.count())
+
+
 def _written(kind: str, seq: int, digest: str) -> Anchor:
-    anchor = Anchor(kind, timezone.now().isoformat(), seq, digest, AuditEvent.objects.count())
+    anchor = _anchor(kind, seq, digest)
     line = to_line(anchor)
     log.info("audit anchor %s", line)
     try:
@@ -84,12 +114,21 @@ def _written(kind: str, seq: int, digest: str) -> Anchor:
 
 def _append(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
+        _drop_half_a_line(descriptor)
         os.write(descriptor, line.encode() + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _drop_half_a_line(descriptor: int) -> None:
+    """What a crash left at the end: the next line would be glued to it, and be none."""
+    size = os.fstat(descriptor).st_size
+    end = os.pread(descriptor, LONGEST_LINE, max(0, size - LONGEST_LINE))
+    if end and not end.endswith(b"\n"):
+        os.ftruncate(descriptor, size - len(end) + end.rfind(b"\n") + 1)
 
 
 def _key() -> Ed25519PrivateKey:
@@ -156,14 +195,17 @@ def _of_backup(folder: Path) -> Anchor:
     return Anchor(HEAD, manifest.made_at, seq, digest, manifest.rows.get(AuditEvent._meta.db_table, 0), str(folder))
 
 
+def _local() -> list[Anchor]:
+    return _of_file(settings.AUDIT_ANCHOR_FILE) if settings.AUDIT_ANCHOR_FILE.exists() else []
+
+
 def here() -> list[Anchor]:
     """The anchors within reach: the local file, and the newest backup. What is not there yet is no error."""
-    found = _of_file(settings.AUDIT_ANCHOR_FILE) if settings.AUDIT_ANCHOR_FILE.exists() else []
     try:
         backups = layout.folders(Path(settings.BACKUP_DIR)) if settings.BACKUP_DIR else []
     except layout.BackupError:
         backups = []
-    return counting([*found, *map(_of_backup, backups[-1:])])
+    return counting([*_local(), *map(_of_backup, backups[-1:])])
 
 
 def counting(anchors: list[Anchor]) -> list[Anchor]:

@@ -1,4 +1,5 @@
-"""The database itself keeps the trail: triggers refuse whoever wants to change or delete what was written, the site too.
+"""The database itself keeps the trail: triggers refuse whoever wants to change or delete what was written, the site too; one
+more has each new event wait for its seal (`core.trail.queue`).
 
 They are made by a migration, and again after every `migrate` where one is missing: SQLite drops a table's triggers when a
 migration rebuilds the table, and a dump of MySQL leaves them out. There is no switch: whoever may drop a trigger can go past
@@ -15,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mediscan_site.core import audit, notices
 from mediscan_site.core.models import AuditEvent, AuditSeal
+from mediscan_site.core.trail import queue
 
 log = logging.getLogger(__name__)
 
@@ -73,37 +75,52 @@ _PRESENT: Final = {
 }
 
 
+def wanted(database: BaseDatabaseWrapper = connection) -> dict[str, tuple[str, str]]:
+    """By name the text of each trigger, and what shows that it is in force. Migrations make the queue later than the trail."""
+    made = {name: (text, REFUSAL) for name, text in _TRIGGERS[database.vendor]().items()}
+    if queue.TABLE in database.introspection.table_names():
+        made[queue.TRIGGER] = (queue.SQL[database.vendor], queue.MARK)
+    return made
+
+
 def missing(database: BaseDatabaseWrapper = connection) -> list[str]:
     """Names of the triggers that are not there, or do something else."""
     with database.cursor() as cursor:
         cursor.execute(_PRESENT[database.vendor], [EVENTS, SEALS])
         present = {str(name): str(text) for name, text in cursor.fetchall()}
-    return [name for name in _TRIGGERS[database.vendor]() if REFUSAL not in present.get(name, "")]
+    return [name for name, (_, mark) in wanted(database).items() if mark not in present.get(name, "")]
 
 
 def protect(database: BaseDatabaseWrapper = connection) -> None:
     """Make the triggers that are missing. CommandError, with the remedy, where the database does not let us."""
-    absent = missing(database)
+    absent, texts = missing(database), wanted(database)
     with database.cursor() as cursor:
         if absent and database.vendor == "postgresql":
-            cursor.execute(
-                f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ {_FUNCTION_BODY} $$"
-            )
+            for name, body in ((FUNCTION, _FUNCTION_BODY), (queue.FUNCTION, queue.FUNCTION_BODY)):
+                cursor.execute(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$")
         for name in absent:
             _drop(cursor, database.vendor, name)
             try:
-                cursor.execute(f"CREATE TRIGGER {name} {_TRIGGERS[database.vendor]()[name]}")
+                cursor.execute(f"CREATE TRIGGER {name} {texts[name][0]}")
             except OperationalError as error:
                 raise _explained(error, database) from error
 
 
 def unprotect(database: BaseDatabaseWrapper = connection) -> None:
-    """Take the triggers away: the reverse of the migration."""
+    """Take the triggers that refuse away: the reverse of their migration."""
     with database.cursor() as cursor:
         for name in _TRIGGERS[database.vendor]():
             _drop(cursor, database.vendor, name)
         if database.vendor == "postgresql":
             cursor.execute(f"DROP FUNCTION IF EXISTS {FUNCTION}()")
+
+
+def unqueue(database: BaseDatabaseWrapper = connection) -> None:
+    """Take away the one that has events wait: the reverse of its migration."""
+    with database.cursor() as cursor:
+        _drop(cursor, database.vendor, queue.TRIGGER)
+        if database.vendor == "postgresql":
+            cursor.execute(f"DROP FUNCTION IF EXISTS {queue.FUNCTION}()")
 
 
 def _drop(cursor: Any, vendor: str, name: str) -> None:
@@ -148,6 +165,9 @@ def after_migrate(sender: Any, using: str, apps: Any, **kwargs: Any) -> None:
         return
     absent = missing(connections[using])
     protect(connections[using])
+    if queue.TRIGGER in absent:
+        # What was written without it.
+        queue.take_in_all()
     if absent and not kwargs.get("plan"):
         log.error("Triggers of the audit trail were missing and were made again: %s", ", ".join(absent))
         with transaction.atomic(using=using):

@@ -73,14 +73,23 @@ JOBS: Final = (
 
 
 def tell_of_ended() -> None:
-    since = timezone.now() - LOOKED_BACK
     for job in JOBS:
-        ended = job.rows().filter(status__in=(WorkStatus.SUCCEEDED, WorkStatus.FAILED), finished_at__gt=since)
-        rows = list(ended.order_by("-pk")[:AT_MOST])
+        rows = list(_ended(job).order_by("-pk")[:AT_MOST])
         told = set(_keys(job, rows))
         for row in rows:
             if _key(job, row) not in told:
                 _tell(job, row)
+
+
+def anything_ended() -> bool:
+    return any(_ended(job).exists() for job in JOBS)
+
+
+def _ended(job: Job) -> QuerySet[Any]:
+    """Whoever ends a row writes its last heartbeat too, by which it is found."""
+    since = timezone.now() - LOOKED_BACK
+    over = (WorkStatus.SUCCEEDED, WorkStatus.FAILED)
+    return job.rows().filter(status__in=over, heartbeat_at__gt=since, finished_at__gt=since)
 
 
 def _keys(job: Job, rows: list[Any]) -> list[str]:

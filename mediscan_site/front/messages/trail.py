@@ -26,9 +26,18 @@ def follow() -> None:
             return
 
 
+def anything_new() -> bool:
+    """Whether anything was sealed since the last time."""
+    return not Bookmark.objects.filter(name=NAME, seq__gte=_newest()).exists()
+
+
+def _newest() -> int:
+    return AuditSeal.objects.aggregate(seq=Max("seq"))["seq"] or 0
+
+
 def _next() -> bool:
     """Tell of the next events, and remember how far; both or none. False: there are no more."""
-    newest = AuditSeal.objects.aggregate(seq=Max("seq"))["seq"] or 0
+    newest = _newest()
     mark, made = Bookmark.objects.get_or_create(name=NAME, defaults={"seq": newest})
     until = min(newest, mark.seq + EVENTS)
     if made or until <= mark.seq:

@@ -1,0 +1,88 @@
+"""Which events wait for their seal: rows of a small table, so that the sealer reads what is new and never the trail.
+
+A trigger writes the row with the event, in its transaction: however late that commits and whatever its number, none is skipped,
+and a row that SQL put past the site is met as well. Who drops the trigger, or takes rows out of the queue, is found by looking
+at the trail itself: at what is newer than the last look and a part of the rest every hour, at all of it by `verify_audit`."""
+
+from typing import Final
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from mediscan_site.core.database import insert_all
+from mediscan_site.core.models import AuditEvent, AuditSeal, Bookmark, Unsealed
+
+TABLE: Final = Unsealed._meta.db_table
+EVENTS: Final = AuditEvent._meta.db_table
+TRIGGER: Final = f"{EVENTS}_waits"
+FUNCTION: Final = "mediscan_trail_waits"
+# A row that is there already, whoever wrote it and with whatever mark, is one that waits.
+# What shows that a trigger of this name does what it should, too.
+MARK: Final = f"INTO {TABLE} (event_id, stray)"
+SQL: Final = {
+    "sqlite": f"AFTER INSERT ON {EVENTS} BEGIN INSERT OR REPLACE {MARK} VALUES (NEW.id, 0); END",  # noqa: S608
+    "mysql": f"AFTER INSERT ON {EVENTS} FOR EACH ROW INSERT {MARK} VALUES (NEW.id, 0) ON DUPLICATE KEY UPDATE stray = 0",  # noqa: S608
+    "postgresql": f"AFTER INSERT ON {EVENTS} REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION {FUNCTION}()",
+}
+_TWICE: Final = "ON CONFLICT (event_id) DO UPDATE SET stray = false"
+FUNCTION_BODY: Final = f"BEGIN INSERT {MARK} SELECT id, false FROM added {_TWICE}; RETURN NULL; END"  # noqa: S608 -- our names
+PAGE: Final = 50_000
+# All of the trail is looked at again in so many hourly looks, or fewer where it is short.
+LOOKS: Final = 7 * 24
+NEWEST, OLDER = "audit-newest", "audit-older"
+
+
+def waiting() -> QuerySet[Unsealed]:
+    return Unsealed.objects.filter(stray=False).order_by("event")
+
+
+def strays() -> QuerySet[Unsealed]:
+    """Those that the sealer has looked at and left."""
+    return Unsealed.objects.filter(stray=True).order_by("event")
+
+
+def anything() -> bool:
+    """Whether an event waits for its seal: the sealer's look every second."""
+    return waiting().exists()
+
+
+def take_in(after: int, until: int) -> int:
+    """Have those wait that should, among the events of these numbers (`after` not included); returns how many did not."""
+    found = 0
+    for first in range(after, until, PAGE):
+        missing = list(_lost().filter(id__gt=first, id__lte=min(first + PAGE, until)).values_list("id", flat=True))
+        insert_all([Unsealed(event_id=pk) for pk in missing], ignore_conflicts=True)
+        found += len(missing)
+    return found
+
+
+def take_in_all() -> int:
+    """The same for the whole trail, which reads all of it."""
+    return take_in(0, newest())
+
+
+def take_in_part() -> int:
+    """The hourly look: at the events since the last one, and at a part of those before."""
+    top = newest()
+    seen, older = _mark(NEWEST, top), _mark(OLDER, 0)
+    until = min(older + max(PAGE, top // LOOKS), top)
+    found = take_in(min(seen, top), top) + take_in(older, until)
+    Bookmark.objects.filter(name=NEWEST).update(seq=top)
+    Bookmark.objects.filter(name=OLDER).update(seq=until if until < top else 0)
+    return found
+
+
+def newest() -> int:
+    """The highest number of an event."""
+    return AuditEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def _lost() -> QuerySet[AuditEvent]:
+    """Events without a seal that do not wait for one."""
+    mine = {"event": OuterRef("pk")}
+    return AuditEvent.objects.filter(
+        ~Exists(AuditSeal.objects.filter(**mine)), ~Exists(Unsealed.objects.filter(**mine))
+    )
+
+
+def _mark(name: str, start: int) -> int:
+    return Bookmark.objects.get_or_create(name=name, defaults={"seq": start})[0].seq
