@@ -1,5 +1,5 @@
 # Everything that a user or developer runs. Each target sets up what it needs, and is quick if nothing has changed.
-.PHONY: help setup setup-dev demo serve reproduce test test-clients test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security screenshots
+.PHONY: help setup setup-dev demo serve reproduce test test-clients test-many test-cpus test-cpu-avx2 test-cpu-default lint check format messages hooks bench bench-ingest bench-training bench-grading bench-bridge bench-reading bench-reading-grid bench-viewing bench-tests bench-security faults security screenshots
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -78,11 +78,15 @@ bench-ingest: setup-dev ## compare uploads and ZIP imports with the work that no
 bench-training: setup-dev ## compare the quality, speed and honesty of training with peers; up to two hours with DATA=folder, minutes without
 	$(PY) -m benchmarks.training --final $(if $(DATA),--data "$(DATA)")
 
-bench-grading: setup-dev ## compare grades with mlflow models serve, PyTorch as it is, and an older checkout (DATA=folder BASE=folder REDIS=url); half an hour
-	$(PY) -m benchmarks.grading $(if $(DATA),--data "$(DATA)") $(if $(BASE),--base "$(BASE)") $(if $(REDIS),--redis "$(REDIS)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
+bench-grading: setup-dev ## compare grades with mlflow models serve, PyTorch as it is, and an older checkout (DATA=folder BASE=folder REDIS=url DATABASE=server); half an hour
+	$(PY) -m benchmarks.grading $(if $(DATA),--data "$(DATA)") $(if $(BASE),--base "$(BASE)") $(if $(REDIS),--redis "$(REDIS)") $(if $(DATABASE),--database "$(DATABASE)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
-faults: setup-dev ## kill the processes of a working site at random and check every answer it gave (DATABASE=server, BROKER=url; else SQLite)
-	$(PY) -m benchmarks.faults $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)")
+faults: setup-dev ## break a working site in every way of the table in docs/operations.md (DATABASE=server BROKER=url: with services, too; ONLY="names"); half an hour
+	$(PY) -m benchmarks.faults $(if $(ONLY),--only $(ONLY)) $(if $(DATABASE),--database "$(DATABASE)") $(if $(BROKER),--broker "$(BROKER)") $(if $(TABLE),--table "$(TABLE)")
+
+test-many: setup-dev ## a site of two machines with two of each process (DATABASE=server BROKER=url; S3 and MLflow are started); minutes
+	@test -n "$(DATABASE)" -a -n "$(BROKER)" || { echo "make test-many DATABASE=postgres://postgres@127.0.0.1:5432 BROKER=redis://127.0.0.1:6379/8"; exit 2; }
+	MEDISCAN_MANY_DATABASE="$(DATABASE)" MEDISCAN_MANY_BROKER="$(BROKER)" $(PY) -m pytest tests/many
 
 security: setup-dev ## attack a site of our own on SQLite, MariaDB and PostgreSQL and say what held; half an hour (ONLY="ids", ENGINES=sqlite)
 	$(PY) -m benchmarks.security $(if $(ENGINES),--engines "$(ENGINES)") $(if $(ONLY),--only $(ONLY)) $(if $(SCANS),--scans "$(SCANS)")

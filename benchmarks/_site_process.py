@@ -18,7 +18,7 @@ import requests
 
 from benchmarks._common import FOREIGN, ROOT
 
-START_LIMIT_S = 300
+START_LIMIT_S = 900
 WORDS = ("front.gate", "gunicorn", "spawn_main", "celery", "mediscan_site", "images.decoding")
 
 
@@ -62,12 +62,14 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(database: str = "", broker: str = "", checkout: Path = ROOT, **extra: str) -> Iterator[Site]:
+def site(
+    database: str = "", broker: str = "", checkout: Path = ROOT, within: Path | None = None, **extra: str
+) -> Iterator[Site]:
     """`manage.py serve`, up and ready. `database`: a server's address, on which it gets a database of its own; empty: SQLite.
-    `checkout`: whose site; another one than this is an older commit's."""
+    `checkout`: whose site; another one than this is an older commit's. `within`: a folder for all that it keeps."""
     from mediscan_site.front.supervisor import free_port
 
-    folder = Path(tempfile.mkdtemp(prefix="mediscan-site-"))
+    folder = Path(tempfile.mkdtemp(prefix="mediscan-site-", dir=within))
     port = free_port()
     env = {**os.environ, **dict.fromkeys(FOREIGN, "")}
     env["PYTHONPATH"] = str(checkout)

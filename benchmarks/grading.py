@@ -27,13 +27,14 @@ from benchmarks import _common, _grading_network, _site_process
 from benchmarks._grading_load import Load, stored_batch
 from benchmarks._grading_sides import CLIENTS, Side, grades, mlflow, p95
 
-PARTS = ("network", "serving", "redis", "training", "deploys", "cold", "knowing", "watching")
+PARTS = ("network", "serving", "redis", "scale", "training", "deploys", "cold", "knowing", "watching")
 KEYS = (
     "fp32_vs_eager", "int8_vs_eager", "committee_vs_eager", "committee_int8_vs_eager",
     "full_grade_vs_usual", "stack_added_ms_median",
     "stack_added_ms_median_redis", "stack_throughput_share", "throughput_vs_mlflow_serve", "throughput_vs_153c71b",
     "batch_vs_mlflow_serve", "p95_vs_153c71b", "p95_ms_while_training", "p95_training_vs_without", "cold_start_ms",
-    "cold_start_vs_warm", "deploys", "deploys_failed_requests",
+    "cold_start_vs_warm", "deploys", "deploys_failed_requests", "two_processes_vs_one", "deploy_reaches_all_ms",
+    "deploy_old_answers",
 )  # fmt: skip
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, help="the checkout of an older commit, to be one side")
     parser.add_argument("--redis", default="", help="a Redis address: one client is measured with it too")
+    parser.add_argument("--database", default="", help="a server: with it and Redis two machines are measured")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--requests", type=int, default=80, help="for each side and turn; an older checkout gets a quarter"
@@ -61,6 +63,8 @@ def main() -> None:
                 _served(ours, made, folder, given, parts, figures)
         if "redis" in parts and given.redis:
             _keep(figures, _with_redis(folder, given))
+        if "scale" in parts and given.redis and given.database:
+            _keep(figures, _on_two_machines(folder, given))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if {"knowing", "watching"} & set(parts):
@@ -211,6 +215,19 @@ def _with_redis(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         side.turn(16, clients=1)
         spent = side.turn(12 * given.rounds, clients=1)
     return {"stack_added_ms_median_redis": round(1000 * statistics.median(spent) - _network_ms(folder), 1)}
+
+
+def _on_two_machines(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks import _grading_scale
+
+    settings = {"MAX_WAITING_GRADES": "100000", "GRADE_THREADS": "1", "MEDIA_STORAGE_URL": f"file://{folder}/store"}
+    with _site_process.site(given.database, given.redis, **settings) as site:
+        made = _set_up(site, folder, *(["--onto"] if (folder / "bundle0").exists() else []))
+        side = grades(site, made)
+        side.turn(16)
+        _await_graph(site)
+        side.turn(_grading_scale.BATCH)
+        return _grading_scale.figures(site, made, given.rounds)
 
 
 def _await_graph(site: _site_process.Site) -> None:

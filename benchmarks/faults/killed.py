@@ -1,13 +1,10 @@
 """Kill processes of a working site at random, and see afterwards that every answer it gave was true.
 
-    python -m benchmarks.faults [--kills 50] [--seconds 60] [--seed 0] [--database URL] [--broker URL]
-
 While doctors upload scans, label, approve, and bring in ZIPs, SIGKILL takes one of the site's processes after the other: web,
 workers, beat, decoders. The callers write down every 2xx answer. What was asked and not answered may have happened or not;
 what was answered must be there: each scan with its bytes, each label, each approval, each ZIP whole. Then the audit chain and
-all stored objects are verified. Exit status 1 when one answer was not true. Without --database on SQLite."""
+all stored objects are verified."""
 
-import argparse
 import hashlib
 import os
 import random
@@ -22,14 +19,15 @@ from zipfile import ZipFile
 
 import requests
 
-from benchmarks import _common
 from benchmarks._site_process import Site, site
+from benchmarks.faults._calls import PASSWORD
+from benchmarks.faults._registry import ALONE, fault, must
 
-PASSWORD = "a long and private sentence"  # noqa: S105 -- of a site that lives for a minute
 PEOPLE = {"admin": "admin", "dr001": "doctor", "dr002": "doctor"}
 CLASSES = ["NORMAL", "OPACITY"]
 TIMEOUT_S = 20
 SETTLE_LIMIT_S = 600
+KILLS, SECONDS, SEED = 50, 60.0, 0
 IN_A_ZIP = 4
 
 
@@ -240,19 +238,16 @@ def run(kills: int, seconds: float, seed: int, database: str, broker: str) -> di
         }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--database", default="", help="a server, as mysql://root@127.0.0.1:3306")
-    parser.add_argument("--broker", default="", help="as redis://127.0.0.1:6379/7; without it files")
-    given = parser.parse_args()
-    os.environ["DJANGO_SETTINGS_MODULE"] = "mediscan_site.settings"
-    figures = run(given.kills, given.seconds, given.seed, given.database, given.broker)
-    _common.save(f"faults_{figures['database']}", figures)
-    raise SystemExit(1 if figures["untrue"] else 0)
-
-
-if __name__ == "__main__":
-    main()
+@fault(
+    "random-kills",
+    "SIGKILL for 50 processes at random in a minute",
+    "Every answer that was given is true afterwards",
+    ALONE,
+)
+def random_kills(alone: Any) -> str:
+    figures = run(KILLS, SECONDS, SEED, alone.database, alone.broker)
+    must(not figures["untrue"], "; ".join(figures["untrue"][:3]))
+    answered = ", ".join(f"{count} {name}" for name, count in figures["answered"].items())
+    return (
+        f"{sum(figures['killed'].values())} killed; {answered} answered and true; {figures['unanswered']} not answered"
+    )
