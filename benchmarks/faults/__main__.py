@@ -9,6 +9,8 @@ verdict is not "as expected"; what cannot be done here is "skipped" and says why
 import argparse
 import importlib
 import os
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -44,6 +46,8 @@ def main() -> None:
     )
     parser.add_argument("--table", type=Path, help="write the table, in Markdown, to this file")
     given = parser.parse_args()
+    # What was mounted, stopped and started goes with this process, also where it is asked to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["DJANGO_SETTINGS_MODULE"] = "mediscan_site.settings"
     for module in MODULES:
         importlib.import_module(f"benchmarks.faults.{module}")

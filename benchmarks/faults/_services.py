@@ -23,7 +23,7 @@ from benchmarks.faults._proxy import Proxy
 from mediscan_site.front.supervisor import free_port
 
 BUCKET = "mediscan-faults"
-START_LIMIT_S = 180
+START_LIMIT_S = 900
 PORTS = {"mysql": 3306, "postgres": 5432, "postgresql": 5432, "redis": 6379, "amqp": 5672}
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 

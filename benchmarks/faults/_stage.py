@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks._site_process import Site, site
+from benchmarks._site_process import START_LIMIT_S, Site, site
 from benchmarks.faults._calls import PASSWORD, Caller
 from benchmarks.faults._proxy import Proxy
 from benchmarks.faults._registry import NotHere, Wrong, must
@@ -80,7 +80,7 @@ class Stage:
 
     def started(self, words: str) -> None:
         """Wait until the supervisor has such a process again."""
-        ends = time.monotonic() + 120
+        ends = time.monotonic() + START_LIMIT_S
         while not self.processes(words):
             must(time.monotonic() < ends, f"no process '{words}' was started again")
             time.sleep(0.2)
@@ -182,7 +182,7 @@ def packed(count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def stage(place: str, database: str, broker: str) -> Iterator[Stage]:
+def stage(place: str, database: str, broker: str, *, models: int = 2) -> Iterator[Stage]:
     """The site of one column of the table, ready for faults."""
     with contextlib.ExitStack() as stack:
         around = stack.enter_context(services(database, broker)) if place == "services" else None
@@ -190,7 +190,7 @@ def stage(place: str, database: str, broker: str) -> Iterator[Stage]:
         settings = {key: value for key, value in env.items() if key != "CELERY_BROKER_URL"}
         address, messages = (around.database, env["CELERY_BROKER_URL"]) if around else ("", "")
         made = Stage(place, stack.enter_context(site(address, messages, **settings)), around)
-        furnish(made)
+        furnish(made, models=models)
         yield made
 
 

@@ -14,7 +14,7 @@ row = TaskLease.objects.filter(name="beat", held_until__gt=Now()).first()
 print(row.holder if row else "")
 """
 # A lease, and the start of a process on a machine that does much else.
-FOLLOWS_S = 120
+FOLLOWS_S = 300
 
 
 @fault(

@@ -84,7 +84,7 @@ def _off(stage: Stage, shift: str) -> str:
 
 def _sealed(stage: Stage) -> None:
     """Beat's messages are taken although they are an hour old, or of the future."""
-    ends = time.monotonic() + 12 * LEASE_S
+    ends = time.monotonic() + 60 * LEASE_S
     while int(stage.python(UNSEALED)) > 0:
         must(time.monotonic() < ends, "the audit trail is not sealed any more: periodic messages are thrown away")
         time.sleep(1)

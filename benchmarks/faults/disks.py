@@ -15,7 +15,7 @@ from benchmarks.faults._stage import SETTINGS, Stage, furnish
 
 SITE_MIB, BACKUP_MIB = 600, 64
 FLOOR_MIB = 30
-MIB = 2**20
+MIB, PAGE = 2**20, 2**12
 # More than what the site frees and takes by itself meanwhile.
 LEFT_MIB = 10
 
@@ -46,13 +46,28 @@ def small_disk(mib: int) -> Iterator[Path]:
 def full(disk: Path, left_mib: int = 0) -> Iterator[None]:
     """Nothing but so many MiB is free on the disk while the block runs."""
     filler = disk / "filler"
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-    with filler.open("wb") as out:
-        os.posix_fallocate(out.fileno(), 0, max(1, free - left_mib * MIB))
     try:
+        with filler.open("wb") as out:
+            _fill(out.fileno(), disk, left_mib * MIB)
         yield
     finally:
         filler.unlink()
+
+
+def _fill(descriptor: int, disk: Path, left: int) -> None:
+    """In steps that become smaller: others write there at the same time, and a step that finds no room takes none."""
+    step, size = 16 * MIB, 0
+    while step >= PAGE:
+        found = os.statvfs(disk)
+        if found.f_bavail * found.f_frsize - step < left:
+            step //= 4
+            continue
+        try:
+            os.posix_fallocate(descriptor, size, step)
+        except OSError:
+            step //= 4
+        else:
+            size += step
 
 
 @contextlib.contextmanager

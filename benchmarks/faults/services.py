@@ -12,7 +12,7 @@ from benchmarks.faults._stage import Stage
 
 AWAY_S = 30
 # What answers people gives a broker a second or two, and a database or store some more; far above both, far below "for ever".
-PROMPT_S = 60
+PROMPT_S = 120
 MIRRORED_LIMIT_S = 420
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
@@ -38,7 +38,7 @@ def only_one(name: str) -> Iterator[bool]:
         with beating(name, lambda: _mine(name, holder).update(held_until=_until())):
             yield True
     finally:
-        _given_back(name, holder)
+        give_back(name, holder)
 
 
 def one_at_a_time(
@@ -79,8 +79,14 @@ def worth_sending(name: str) -> bool:
         close_old_connections()
 
 
-def _until() -> "ExpressionWrapper[object]":
-    return ExpressionWrapper(Now() + Value(timedelta(seconds=settings.WORK_LEASE_S)), output_field=DateTimeField())
+def hold(name: str, holder: str, *, seconds: float) -> bool:
+    """Take the lease, or renew it, for somebody who asks again and again and not while a block runs. False: another one has it."""
+    return bool(_mine(name, holder).update(held_until=_until(seconds))) or _taken(name, holder, seconds)
+
+
+def _until(seconds: float | None = None) -> "ExpressionWrapper[Any]":
+    length = timedelta(seconds=settings.WORK_LEASE_S if seconds is None else seconds)
+    return ExpressionWrapper(Now() + Value(length), output_field=DateTimeField())
 
 
 def _mine(name: str, holder: str) -> "QuerySet[TaskLease]":
@@ -88,10 +94,10 @@ def _mine(name: str, holder: str) -> "QuerySet[TaskLease]":
 
 
 @done_again
-def _taken(name: str, holder: str) -> bool:
+def _taken(name: str, holder: str, seconds: float | None = None) -> bool:
     rows = TaskLease.objects.filter(name=name)
     free = rows.filter(Q(held_until=None) | Q(held_until__lt=Now()))
-    claim = {"holder": holder, "held_until": _until()}
+    claim = {"holder": holder, "held_until": _until(seconds)}
     if free.update(**claim):
         return True
     if rows.exists():
@@ -101,5 +107,6 @@ def _taken(name: str, holder: str) -> bool:
 
 
 @done_again
-def _given_back(name: str, holder: str) -> None:
+def give_back(name: str, holder: str) -> None:
+    """End one's lease before its time; nothing when another one has it."""
     _mine(name, holder).update(holder="", held_until=None)

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
 
-from mediscan_site.core import start, waking
+from mediscan_site.core import interrupted, start, waking
 from mediscan_site.core.again import done_again
 from mediscan_site.core.beating import beating
 from mediscan_site.core.errors import translate
@@ -49,6 +49,10 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
         def run(pk: int) -> None:
             try:
                 function(pk)
+            except SoftTimeLimitExceeded as error:
+                if interrupted.an_import(error):
+                    interrupted.leave(name)
+                raise
             finally:
                 # The next task of this process is somebody else's.
                 use_token(None)

@@ -26,7 +26,7 @@ print(*sorted(name.partition("@")[0] for name, stats in totals.items() if sum(st
 
 @pytest.fixture(scope="module")
 def made():
-    with stage("services", DATABASE, BROKER) as one:
+    with stage("services", DATABASE, BROKER, models=0) as one:
         yield one
 
 
