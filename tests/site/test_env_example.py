@@ -8,7 +8,7 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 READ = re.compile(
-    r"""(?:env\.\w+\(|(?:count|at_least|hour|switch|one_of)\(env,|environ\.get\(|environ\[|getenv\()\s*["']([A-Z][A-Z0-9_]+)["']"""
+    r"""(?:env\.\w+\(|(?:count|at_least|hour|meeting_place|switch|one_of)\(env,|environ\.get\(|environ\[|getenv\()\s*["']([A-Z][A-Z0-9_]+)["']"""
 )
 MENTIONED = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 # Read by boto3 and by MLflow's client themselves; our source never names them.
@@ -22,8 +22,8 @@ OF_LIBRARIES = {
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 }
-# Read by the Makefile (demo), by the tests, and set by Django's own entry points, or a name of WSGI: no settings.
-NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "REQUEST_METHOD", "PATH_INFO", "HTTP_AUTHORIZATION", "HTTP_COOKIE"}
+# Read by the Makefile (demo), by the tests, set by Django's own entry points or by torchrun, or a name of WSGI: no settings.
+NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "RANK", "REQUEST_METHOD", "PATH_INFO", "HTTP_AUTHORIZATION", "HTTP_COOKIE"}
 
 
 def read_by_the_source() -> set[str]:

@@ -14,6 +14,7 @@ from training.engine import group as grouping
 from training.engine.config import ConfigError
 from training.engine.fit import fit
 from training.engine.group import Group
+from training.engine.setting import _require_enough
 
 HERE = Path(__file__).parents[3]
 
@@ -74,7 +75,7 @@ def test_shards_and_spans_cover_everything_once(size):
 
 def test_more_processes_than_the_smallest_batch_has_scans_for_are_refused_in_words():
     with pytest.raises(ConfigError, match="TRAINING_PROCESSES to 2 or less"):
-        fit(make_data(4, 4), tiny_config(), device="cpu", processes=Group(size=4))
+        _require_enough(make_data(4, 4), tiny_config(), Group(size=4))
 
 
 def test_each_process_has_a_gpu_of_its_own_or_the_run_is_refused(monkeypatch):
