@@ -23,7 +23,15 @@ OF_LIBRARIES = {
     "MLFLOW_TRACKING_SERVER_CERT_PATH",
 }
 # Read by the Makefile (demo), by the tests, set by Django's own entry points or by torchrun, or a name of WSGI: no settings.
-NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "RANK", "REQUEST_METHOD", "PATH_INFO", "HTTP_AUTHORIZATION", "HTTP_COOKIE"}
+NOT_SETTINGS = {
+    "DJANGO_SETTINGS_MODULE",
+    "RANK",
+    "TORCHELASTIC_USE_AGENT_STORE",
+    "REQUEST_METHOD",
+    "PATH_INFO",
+    "HTTP_AUTHORIZATION",
+    "HTTP_COOKIE",
+}
 
 
 def read_by_the_source() -> set[str]:
