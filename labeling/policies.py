@@ -99,9 +99,8 @@ def gold_unread(user: User) -> QuerySet[GoldScan]:
     """Gold scans of which this user has said nothing yet, neither as reader nor as reviewer."""
     own = Label.objects.filter(image=OuterRef("pk"), reader=user)
     decided = Review.objects.filter(image=OuterRef("pk"), reviewer=user)
-    standing = GoldScan.objects.filter(
-        no_scan(Q(erased_at__isnull=False) | ~Q(approval_status=ApprovalStatus.APPROVED))
-    )
+    gone = Q(erased_at__isnull=False) | ~Q(approval_status=ApprovalStatus.APPROVED)
+    standing = GoldScan.objects.filter(~there_is(Image.objects.filter(gone, pk=OuterRef("image"))))
     return standing.exclude(Exists(own)).exclude(Exists(decided))
 
 

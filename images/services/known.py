@@ -100,7 +100,7 @@ def packed(rows: list[Any]) -> tuple[Keys, similarity.Hashes]:
 
 
 def _now() -> datetime:
-    moment = Image.objects.order_by("pk").values_list(Now(), flat=True).first()
+    moment: datetime | None = Image.objects.order_by("pk").values_list(Now(), flat=True).first()
     if moment is None:
         raise LookupError("There is no scan to compare.")
     return moment

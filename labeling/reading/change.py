@@ -175,7 +175,7 @@ def write_fresh(pairs: Sequence[tuple[Image, ProjectClass]], state: State, reade
     images: dict[ProjectClass, list[Image]] = defaultdict(list)
     for image, label_class in pairs:
         images[label_class].append(image)
-    people = {reader.pk, token_maker()} - {None}
+    people = {pk for pk in (reader.pk, token_maker()) if pk is not None}
     for label_class, group in images.items():
         said_by = noted(label_class.project_id, people, 0)
         columns = _columns(state, label_class, reader) | {"said_by": said_by}

@@ -204,11 +204,11 @@ def _free(actor: User, queue: Queue, without: Collection[int]) -> Q:
     live = Lease.objects.filter(image=OuterRef("pk"), task=queue.task, expires_at__gt=timezone.now())
     other = ~Q(pk__in=[*without, *queue.given]) if without or queue.given else Q()
     if queue.task != Lease.Task.LABEL or queue.project.reads_wanted == 1:
-        return other & ~Exists(live.filter(Q(holder=actor) | Q(seat__gte=0)))
+        return other & ~Q(Exists(live.filter(Q(holder=actor) | Q(seat__gte=0))))
     held = live.filter(seat__gte=0).order_by().values("image").annotate(n=Count("pk")).values("n")
     read = Read.objects.filter(image=OuterRef("pk"), active=True).order_by().values("image").annotate(n=Count("pk"))
     taken = Coalesce(Subquery(held), 0) + Coalesce(Subquery(read.values("n")), 0)
-    return other & ~Exists(live.filter(holder=actor)) & Q(LessThan(taken, queue.project.reads_wanted))
+    return other & ~Q(Exists(live.filter(holder=actor))) & Q(LessThan(taken, queue.project.reads_wanted))
 
 
 def _take(

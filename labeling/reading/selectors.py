@@ -61,7 +61,8 @@ def reads_blind(user: User | AnonymousUser, image: Image) -> bool:
 def queue_counts(*, user: User | AnonymousUser, projects: Collection[Project]) -> dict[int, dict[str, int]]:
     """How many scans wait for this user in each queue of each project, counted to one more than MOST_COUNTED: three queries for
     fifty projects. Where a project wants several readers, or readers of it disagree, also `to_adjudicate`."""
-    rows, found = list(projects), {}
+    rows = list(projects)
+    found: dict[int, dict[str, int]] = {}
     for start in range(0, len(rows), PROJECTS_AT_ONCE):
         some = rows[start : start + PROJECTS_AT_ONCE]
         queues = queues_of(user, some)

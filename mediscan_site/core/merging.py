@@ -53,7 +53,8 @@ def _place(name: str, columns: Sequence[str]) -> str:
 
 def _union(walks: Sequence[QuerySet[Any, Any]], ordering: Sequence[str], n: int) -> list[Any]:
     """Django's `union` refuses parts with a limit on SQLite; as a table each may have one."""
-    statements, values = [], []
+    statements: list[str] = []
+    values: list[Any] = []
     for number, walk in enumerate(walks):
         select, given = walk.query.sql_with_params()
         statements.append(f"SELECT * FROM ({select}) walk{number}")  # noqa: S608 -- Django's own, values apart

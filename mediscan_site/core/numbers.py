@@ -3,7 +3,7 @@ of a hundred thousand items each would count millions of rows."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.db.models import Count, Model, QuerySet
 from django.db.models.query import ModelIterable
@@ -28,13 +28,13 @@ def numbered(
 
     marked = jobs.all()
     marked._iterable_class = Numbered
-    return cast("QuerySet[Job]", marked)
+    return marked
 
 
 def keep(job: WorkItem, items: "QuerySet[Any]") -> None:
     """Write the numbers of a job that has just ended into its row. In the transaction of its end."""
     found = counted(items.filter(batch=job.pk)).get(job.pk, {})
-    type(job)._default_manager.filter(pk=job.pk).update(numbers=found)
+    type(job)._default_manager.filter(pk=job.pk).update(**{"numbers": found})
 
 
 def counted(items: "QuerySet[Any]") -> dict[int, dict[str, int]]:

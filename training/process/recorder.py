@@ -148,10 +148,10 @@ class Recorder:
         """Keep the contact sheet, on which these scans are to be seen; not when one of them has been erased meanwhile."""
         blob = blobs.write(picture, namespace=blobs.namespace(self.run.project_id), content_type=PNG)
         with blobs.discarded_on_failure(blob):
-            self._show(blob, scans)
+            self._keep_sheet(blob, scans)
 
     @done_again
-    def _show(self, blob: Blob, scans: Collection[int]) -> None:
+    def _keep_sheet(self, blob: Blob, scans: Collection[int]) -> None:
         with transaction.atomic():
             # An erased scan takes the sheet along. Its erasure holds its row too: none may appear after it.
             there = Image.objects.select_for_update().filter(pk__in=scans, erased_at__isnull=True).order_by("pk")

@@ -161,14 +161,15 @@ class CsvMixin(GenericAPIView[Any]):
     def rows_below(
         self,
         request: Request,
-        queryset: QuerySet[Any],
+        queryset: Any,
         shape: Callable[[list[Any]], Any],
         header: Iterable[str],
         *,
         of: Model,
         project: int | None = None,
     ) -> HttpResponseBase:
-        """A list below the object `of`, as a page or as CSV. `shape` makes dicts of rows; `header` names their fields."""
+        """A list below the object `of`, as a page or as CSV. `queryset`: one, or what is filtered, ordered and sliced like one.
+        `shape` makes dicts of rows; `header` names their fields."""
         if not wants_csv(request):
             return self.get_paginated_response(shape(self.paginate_queryset(queryset) or []))
         names = tuple(header)

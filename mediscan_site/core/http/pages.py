@@ -99,9 +99,11 @@ def _loaded(queryset: QuerySet[Any], keys: Sequence[int]) -> list[Any]:
     return [rows[key] for key in keys if key in rows]
 
 
-def bounded_count(queryset: QuerySet[Any]) -> int:
-    """How many rows, of which no more than MOST_COUNTED + 1 are read."""
-    return queryset.order_by()[: MOST_COUNTED + 1].count()
+def bounded_count(queryset: Any) -> int:
+    """How many rows of a queryset, or of what is sliced like one; of them no more than MOST_COUNTED + 1 are read."""
+    rows: Any = queryset.order_by()[: MOST_COUNTED + 1]
+    # What walks several indexes (`labeling.reading.walk`) gives its rows themselves.
+    return len(rows) if isinstance(rows, list) else rows.count()
 
 
 def place_of(queryset: QuerySet[Any], ordering: str, page: Page) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from images.models import (
     Tag,
 )
 from images.naming_index import index_names, parts_of
-from labeling.models import ImportFile, Label, LabelDoubt, QueueScore, Reference, Review
+from labeling.models import Import, ImportFile, Label, LabelDoubt, QueueScore, Reference, Review
 from mediscan_site.core.database import insert_all, insert_selected
 from mediscan_site.core.models import User, WorkStatus
 from mediscan_site.front.scale.copying import (
@@ -58,7 +58,7 @@ class Cast:
     tags: Sequence[Tag]
     pictures: Sequence[Image]
     model: ModelVersion
-    batch: int
+    batch: Import
     # What a scan keeps of this person having labelled it (`labeling.reading.said_by`).
     said_by: Mapping[int, str]
 
@@ -114,7 +114,7 @@ def _scan(cast: Cast, rows: Rows, chance: random.Random, number: int, at: Any) -
         rows.add(Rendition(image=image, kind=shown.kind, frame=shown.frame, blob_id=shown.blob_id))
     path = f"archive/{image.file_name}"
     digest = hashlib.sha256(path.encode()).hexdigest()
-    rows.add(ImportFile(batch_id=cast.batch, path=path, path_digest=digest, outcome="created", image=image))
+    rows.add(ImportFile(batch=cast.batch, path=path, path_digest=digest, outcome="created", image=image))
     if chance.random() < 10 * RARE:
         rows.add(ImageTag(image=image, tag=chance.choice(cast.tags), tagged_by=cast.people[0], tagged_at=at))
     if image.label_status == LabelStatus.LABELED:
@@ -194,9 +194,9 @@ def _labels(cast: Cast, rows: Rows, chance: random.Random, image: Image, at: Any
         )
     rows.add(Reference(image=image, label=current), own_key=False)
     if image.approval_status == ApprovalStatus.APPROVED and chance.random() < RARE:
-        other = next(row for row in cast.classes if row != image.label_class)
+        unlike = next(row for row in cast.classes if row != image.label_class)
         sure = {"given_probability": 0.1, "suggested_probability": chance.uniform(0.6, 0.99)}
-        about = {"given": image.label_class, "suggested": other, "source": "seeded", "created_at": at}
+        about = {"given": image.label_class, "suggested": unlike, "source": "seeded", "created_at": at}
         rows.add(LabelDoubt(image=image, **about, **sure), own_key=False)
 
 

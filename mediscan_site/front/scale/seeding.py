@@ -15,9 +15,9 @@ from images import phantoms
 from images.models import Image, Project, Split, Tag
 from images.services import ScanFacts, add_member, create_project, grant
 from labeling.imports.services import upload_scan
-from labeling.models import Import, Reference, Snapshot, SnapshotMember
+from labeling.models import Import, ImportFile, Reference, Snapshot, SnapshotMember
 from labeling.reading.said_by import noted
-from mediscan_site.core import audit
+from mediscan_site.core import audit, numbers
 from mediscan_site.core.database import insert_all, insert_selected
 from mediscan_site.core.errors import Conflict
 from mediscan_site.core.models import AuditEvent, AuditSeal, Blob, Unsealed, User, WorkStatus
@@ -56,6 +56,7 @@ def seed(scans: int, *, password: str | None, say: Say) -> None:
     for project, number in ((small, min(scans, SMALL)), (large, scans)):
         cast = _cast(project, admin, doctors)
         _scans(cast, number, say)
+        numbers.keep(cast.batch, ImportFile.objects.all())
         members = _data_set(cast)
         say(f"{project.name}: a data set of {members:,} scans")
         keeping.fold(budget_s=FOLDING_S)
@@ -90,7 +91,7 @@ def _cast(project: Project, admin: User, doctors: list[User]) -> block.Cast:
         tags=tags,
         pictures=pictures,
         model=_model(project, admin, pictures[0]),
-        batch=batch.pk,
+        batch=batch,
         said_by={doctor.pk: noted(project.pk, {doctor.pk}, 0) for doctor in doctors},
     )
 
