@@ -1,8 +1,14 @@
+from itertools import islice
+
 from django.db import migrations, transaction
+from django.db.models.constants import OnConflict
 
 from images.naming_index import parts_of
 
-BATCH = 2000
+# Scans of one transaction. Their parts go in the order of the table's key: a page of it is read once, and not for each part.
+BATCH = 10_000
+# Rows of one statement.
+AT_ONCE = 5_000
 
 
 def index_names(apps, editor):
@@ -10,11 +16,22 @@ def index_names(apps, editor):
     scan, part = apps.get_model("images", "Image"), apps.get_model("images", "NamePart")
     done = 0
     rows = scan.objects.filter(erased_at__isnull=True).order_by("pk").values_list("pk", "project", "file_name")
+    statement = _insert(editor.connection, part)
     while batch := list(rows.filter(pk__gt=done)[:BATCH]):
-        found = [part(project_id=of, code=code, scan=pk) for pk, of, name in batch for code in parts_of(name)]
-        with transaction.atomic():
-            part.objects.bulk_create(found, ignore_conflicts=True, batch_size=BATCH)
+        found = iter(sorted((of, code, pk) for pk, of, name in batch for code in parts_of(name)))
+        with transaction.atomic(), editor.connection.cursor() as cursor:
+            while some := list(islice(found, AT_ONCE)):
+                cursor.executemany(statement, some)
         done = batch[-1][0]
+
+
+def _insert(connection, model):
+    """Plain values: `bulk_create` takes ten times as long over millions."""
+    ops, fields = connection.ops, [model._meta.get_field(name) for name in ("project", "code", "scan")]
+    columns = ", ".join(ops.quote_name(field.column) for field in fields)
+    start = ops.insert_statement(on_conflict=OnConflict.IGNORE)
+    end = ops.on_conflict_suffix_sql(fields, OnConflict.IGNORE, [], [])
+    return f"{start} {ops.quote_name(model._meta.db_table)} ({columns}) VALUES (%s, %s, %s) {end}"
 
 
 class Migration(migrations.Migration):

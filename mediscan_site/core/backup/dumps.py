@@ -128,8 +128,9 @@ def dumped() -> Iterator[Dump]:
 
 @contextlib.contextmanager
 def _sqlite() -> Iterator[Dump]:
+    # Not mode=ro: SQLite 3.40 then refuses to copy a table with a check and a generated column. Nothing is written through it.
     source = sqlite3.connect(
-        f"{Path(connection.settings_dict['NAME']).resolve().as_uri()}?mode=ro", uri=True, timeout=20
+        f"{Path(connection.settings_dict['NAME']).resolve().as_uri()}?mode=rw", uri=True, timeout=20
     )
     with contextlib.closing(source), _in_memory(source) as folder:
         copy = folder / "db"
