@@ -107,8 +107,9 @@ def _likeness(read: Callable[[int], Tile | None], one: int, other: int) -> float
 def _tile(pk: int) -> Tile | None:
     """None where the pixels are gone or damaged: such a scan cannot be fed to a model either, so it leaks nothing. Storage that
     is away for a while is another matter: the error is raised, and the scan keeps waiting."""
+    image = Image.objects.select_related("blob").filter(pk=pk).first()
     try:
-        return tile(Image.objects.select_related("blob").get(pk=pk))
+        return None if image is None else tile(image)
     except (DomainError, DamagedObject, FileNotFoundError) as error:
         log.warning("Scan %s cannot be compared: %s", pk, type(error).__name__)
         return None

@@ -100,7 +100,7 @@ def test_every_way_to_write_many_rows_is_counted(project, author, scans, scan, a
         "label_status",
         "approval_status",
     ]
-    fields += ["version", "updated_at", "upload_date", "uploaded_by"]
+    fields += ["version", "updated_at", "upload_date", "uploaded_by", "said_by"]
     copied = scans.filter(label_class=None).values_list(
         *({"project": Value(other.pk)}.get(name, name) for name in fields)
     )

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from PIL import Image as Picture
 
 from images.models import ApprovalStatus, Image, NearDuplicate, Rendition, RenditionKind
-from images.services import ScanFacts, delete_scan, merge_patients, update_scan
+from images.services import ScanFacts, delete_scan, known, merge_patients, update_scan
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.imports.services import upload_scan
 from labeling.models import SnapshotLeftOut, SnapshotMember
@@ -56,6 +56,8 @@ class Project(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         transaction.savepoint_rollback(self.savepoint)
+        # The next world's scans have the same keys.
+        known.forget()
 
     def scan(self, number: int) -> Image:
         scans = list(Image.objects.filter(project=self.world["project"], erased_at__isnull=True).order_by("pk"))

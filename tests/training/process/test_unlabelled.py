@@ -13,6 +13,7 @@ from mediscan_site.core.errors import Conflict
 from models_registry.inference.names import COLOUR
 from training.engine import selfsupervised
 from training.engine.config import TrainConfig
+from training.engine.group import ALONE
 from training.models import TrainingRun
 from training.process import reproducing, tiles, unlabelled
 from training.process.making import Training
@@ -156,7 +157,7 @@ def test_a_reproduction_says_so_before_it_learns(run, make_scan, compared, monke
     monkeypatch.setattr("training.process.making.train", lambda *_, **__: pytest.fail("learned"))
     run.environment = {"unlabelled_scans": 9, "unlabelled_digest": "0" * 64}
     with pytest.raises(Conflict, match=f"^{run.code} learned also from 9 scans without labels") as refused:
-        reproducing._made_again(run, SimpleNamespace(members=1, knowing=None), lambda *_: None)
+        reproducing._made_again(run, SimpleNamespace(members=1, knowing=None), lambda *_: None, ALONE)
     assert refused.value.code == "cannot_reproduce"
 
 
