@@ -145,7 +145,7 @@ class Image(models.Model):
             models.Index(fields=["project", "file_name", "id"], name="scan_by_name"),
             models.Index(fields=["project", "size", "id"], name="scan_by_size"),
             models.Index(fields=["project", "patient"], name="scan_by_patient"),
-            models.Index(fields=["project", "study"], name="scan_by_study"),
+            models.Index(fields=["project", "study", "patient"], name="scan_by_study_of"),
             models.Index(fields=["project", "series"], name="scan_by_series"),
             models.Index(fields=["project", "instance"], name="scan_by_instance"),
             models.Index(fields=["project", "updated_at", "id"], name="scan_by_update"),

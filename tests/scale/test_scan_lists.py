@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from images import few, naming_index, selectors
 from images.filters import ScanFilter
@@ -121,3 +122,20 @@ def test_a_part_is_found_wherever_it_is_in_any_alphabet_and_goes_with_the_scan(m
 def test_an_upload_is_found_by_a_part_of_its_name(make_scan, author, project):
     scan = make_scan(seed=7)
     assert [row.pk for row in found(project, author, search="can7")[0].rows] == [scan.pk]
+
+
+def test_the_number_of_a_list_is_the_kept_one_where_that_says_the_same(crowd, admin, client):
+    client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
+    rows = Image.objects.filter(project=crowd)
+    for asked, fits in (
+        ({}, rows),
+        ({"approval_status": "rejected"}, rows.filter(approval_status="rejected")),
+        ({"split": "none", "label_status": "labeled"}, rows.filter(split=None, label_status="labeled")),
+        ({"hold": "held"}, rows.exclude(hold="")),
+        ({"hold": "none", "split": "test"}, rows.filter(hold="", split="test")),
+        ({"hold": "text_like_border"}, rows.filter(hold="text_like_border")),
+    ):
+        assert selectors.kept_total(crowd, asked, admin) == fits.count()
+        page = client.get(reverse("scan_list", args=[crowd.pk]), asked)
+        assert page.context["total"] == fits.count()
+    assert selectors.kept_total(crowd, {"tag": "many"}, admin) is None

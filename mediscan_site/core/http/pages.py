@@ -106,16 +106,20 @@ def bounded_count(queryset: Any) -> int:
     return len(rows) if isinstance(rows, list) else rows.count()
 
 
-def place_of(queryset: QuerySet[Any], ordering: str, page: Page) -> tuple[int, int]:
-    """How many rows come before this page, and how many there are, both bounded as above: one query."""
+def place_of(queryset: QuerySet[Any], ordering: str, page: Page, *, total: int | None = None) -> tuple[int, int]:
+    """How many rows come before this page, and how many there are, both bounded as above: one query. `total`: how many there are,
+    where that is known."""
     if not page.rows:
-        return 0, bounded_count(queryset)
+        return 0, bounded_count(queryset) if total is None else total
     first = page.rows[0]
     at = _Cursor(backward=True, value=getattr(first, ordering.lstrip("-")), pk=first.pk)
-    parts = {"total": queryset, **({"before": queryset.filter(_beyond(at, ordering))} if page.previous else {})}
+    parts = {"total": queryset} if total is None else {}
+    parts |= {"before": queryset.filter(_beyond(at, ordering))} if page.previous else {}
+    if not parts:
+        return 0, total or 0
     counts = {name: upto(rows, MOST_COUNTED) for name, rows in parts.items()}
     found: Any = queryset.model._default_manager.filter(pk=first.pk).values(**counts).first() or {}
-    return found.get("before", 0), found.get("total", 0)
+    return found.get("before", 0), found.get("total", 0) if total is None else total
 
 
 def page_size(raw: str | None) -> int:

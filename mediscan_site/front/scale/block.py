@@ -220,9 +220,9 @@ def _grade(cast: Cast, rows: Rows, chance: random.Random, image: Image, at: Any)
             attempt=1,
             prediction=said,
             confidence=sure,
-            probabilities={row.name: sure if row == said else others for row in cast.classes},
+            probabilities={str(row.pk): sure if row == said else others for row in cast.classes},
             decision="refer" if refers else "answer",
-            reasons=["low_confidence"] if refers else [],
+            reasons=["below_threshold"] if refers else [],
             latency_ms=chance.uniform(20, 60),
             distance=chance.random(),
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import Count, F, Value
 from django.utils import timezone
 
 from images import phantoms
@@ -108,7 +108,8 @@ def _picture(project: Project, admin: User, number: int) -> Image:
 def _model(project: Project, admin: User, picture: Image) -> ModelVersion:
     """A version that grades can name. Its bundle is no bundle: it cannot be deployed, and nothing loads it."""
     names = [row.name for row in project.class_rows.all()]
-    about = {"project": project, "created_by": admin, "classes": names}
+    classes = [{"id": row.pk, "name": row.name} for row in project.class_rows.all()]
+    about = {"project": project, "created_by": admin, "classes": classes}
     snapshot = Snapshot.objects.create(
         **about, content_hash=f"seeded {project.pk}", grouping="patient", class_counts=dict.fromkeys(names, 0)
     )
@@ -157,8 +158,17 @@ def _data_set(cast: block.Cast) -> int:
         "frames": Value([], output_field=SnapshotMember._meta.get_field("frames")),
     }
     members = insert_selected(SnapshotMember, list(given), _columns(rows, given)[:MOST_IN_SNAPSHOT])
+    snapshot.class_counts = _counted(cast, snapshot)
+    snapshot.save(update_fields=["class_counts"])
     _answers(cast, snapshot)
     return members
+
+
+def _counted(cast: block.Cast, snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """Per class its members on each side, as a data set keeps them."""
+    rows = SnapshotMember.objects.filter(snapshot=snapshot).order_by().values_list("label_class", "split")
+    numbers = {(label, side): number for label, side, number in rows.annotate(number=Count("pk"))}
+    return {row.name: {side: numbers.get((row.pk, side), 0) for side in Split.values} for row in cast.classes}
 
 
 def _answers(cast: block.Cast, snapshot: Snapshot) -> None:
