@@ -20,7 +20,7 @@ NUMBER, READERS, START = 60, 23, datetime(2026, 1, 5, tzinfo=UTC)
 @pytest.fixture
 def waiting(project, author) -> list[int]:
     """Keys of labelled scans that wait for a review, in order: by many readers, several of one moment, as imports bring them."""
-    chance = random.Random(7)  # noqa: S311 -- no secret
+    chance = random.Random(7)
     rows = [_scan(project, author, project.class_rows.first(), 12 + 16 * number) for number in range(NUMBER)]
     for row in rows:
         row.hold, row.upload_date = "", START + timedelta(hours=chance.randrange(6))
