@@ -15,12 +15,13 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
+from django.db.models import Case, ExpressionWrapper, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import interrupted, start, waking
 from mediscan_site.core.again import done_again
 from mediscan_site.core.beating import beating
+from mediscan_site.core.database import ago
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import ACTIVE, TokenWork, WorkItem, WorkStatus
@@ -88,7 +89,7 @@ def wake(row: WorkItem) -> None:
 
 
 def _before(seconds: float) -> "ExpressionWrapper[Any]":
-    return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+    return ago(timedelta(seconds=seconds))
 
 
 @done_again
