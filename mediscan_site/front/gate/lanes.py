@@ -107,14 +107,20 @@ class Lane:
             raise
 
     def _give_turns(self) -> None:
-        """To whoever is next and has not its share: once each, for as long as there are threads."""
+        """One after the other to whoever is next and has not its share, for as long as there are threads."""
+        while self._give_one_each():
+            pass
+
+    def _give_one_each(self) -> bool:
+        given = False
         for caller in list(self._waiting):
-            while self._may_run(caller) and (turn := self._next_of(caller)) is not None:
+            if self._may_run(caller) and (turn := self._next_of(caller)) is not None:
                 self._running[caller] += 1
                 turn.set_result(None)
+                given = True
                 if caller in self._waiting:
                     self._waiting.move_to_end(caller)
-                    break
+        return given
 
     def _next_of(self, caller: str) -> "asyncio.Future[None] | None":
         queue = self._waiting.get(caller, deque())
