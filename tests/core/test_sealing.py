@@ -1,5 +1,6 @@
 """The sealer reads what waits for its seal, and nothing that does is ever forgotten."""
 
+import errno
 import threading
 
 import pytest
@@ -185,6 +186,19 @@ def stop(came_to: list[int], place: checking.Place) -> None:
     came_to.append(place.seq)
     if len(came_to) == 2:
         raise KeyboardInterrupt
+
+
+@committed
+def test_a_check_whose_place_cannot_be_noted_is_made_all_the_same(monkeypatch, capsys):
+    def full(seq, digest):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write(3)
+    audit.seal_pending()
+    monkeypatch.setattr(anchors, "checked", full)
+    call_command("verify_audit")
+    said = capsys.readouterr()
+    assert "audit: ok, 3 events" in said.out and "No space left on device" in said.err
 
 
 @committed
