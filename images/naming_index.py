@@ -27,7 +27,9 @@ def parts_of(name: str) -> set[int]:
 
 def bounds(part: str) -> tuple[int, int] | None:
     """The least and the greatest code of what can follow where a name has this part; None for a part that has no two letters
-    or digits in a row."""
+    or digits in a row, and for one with a letter that in the other case is two."""
+    if any(len(_small(letter)) > 1 for letter in part):
+        return None
     runs = sorted(_RUN.findall(part), key=len)
     if not runs or len(runs[-1]) < LEAST:
         return None
@@ -71,5 +73,11 @@ def _code(text: str) -> int:
 def _place(letter: str) -> int:
     if letter == " ":
         return 0
-    small = letter.lower()[0]
+    small = _small(letter)[0]
     return _PLAIN.get(small) or len(_PLAIN) + 1 + ord(small) % _OTHERS
+
+
+def _small(letter: str) -> str:
+    """The one form of all that some database takes for the same letter: most compare in lower case, PostgreSQL in upper case, which
+    fewer letters have (both forms of the Greek s have one, and so have i with and without its dot)."""
+    return letter.lower().upper().lower()

@@ -26,7 +26,7 @@ from labeling.imports.plan import Note, Plan, Taken, Task, make_plan
 from labeling.imports.report import Outcome, Report
 from labeling.imports.stream import Delivery, Parcel, Stream
 from labeling.models import Import, ImportFile, Label
-from mediscan_site.core import audit, numbers, work
+from mediscan_site.core import audit, numbers, pausing, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.errors import DomainError, Unavailable, is_full
 from mediscan_site.core.models import WorkStatus
@@ -42,7 +42,7 @@ REMARKS: Final = {"guessed_encoding": Outcome.WARNING, "unused_table": Outcome.N
 def run(pk: int) -> None:
     """Do the import `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled."""
     zipfiles.destroy_left_behind()
-    attempt = None if work.waits_for_room(Import, pk) else work.claim(Import, pk)
+    attempt = None if pausing.waits_for_room(Import, pk) else work.claim(Import, pk)
     if attempt is None:
         return
     batch = Import.objects.select_related("project", "created_by", "blob").get(pk=pk)
@@ -68,7 +68,7 @@ def _interrupted(batch: Import, attempt: int, error: Exception) -> None:
     """What keeps the site from going on for a while ends no import."""
     log.warning("Import %s is interrupted", batch.pk, exc_info=error)
     if is_full(error):
-        work.pause(Import, batch.pk, attempt)
+        pausing.pause(Import, batch.pk, attempt)
     elif not isinstance(error, OperationalError | Unavailable | KeysError | ForeignStore):
         _end(batch, attempt, WorkStatus.FAILED, work.describe_failure(error))
     # Else the database, the decoder or the site's keys are away for a moment: the row falls silent and is given out again.

@@ -13,7 +13,8 @@ from images.services.many import Done
 from labeling.forms import active_classes
 from labeling.models import Lease
 from labeling.reading.forms import REASONS
-from labeling.reading.queue import claim_batch, queue_of
+from labeling.reading.grid_leases import claim_batch
+from labeling.reading.queue import queue_of
 from labeling.reading.selectors import held_leases
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.pages import MOST_COUNTED, bounded_count

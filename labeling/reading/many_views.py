@@ -13,8 +13,8 @@ from images.policies import require, visible_projects
 from images.services.many import Done
 from labeling.reading import desk, grid, many
 from labeling.reading.bulk import label_many, undo_many
+from labeling.reading.grid_leases import release_batch
 from labeling.reading.many_forms import ChosenForm, GridForm, ReleaseForm
-from labeling.reading.queue import release_batch
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, respond
 

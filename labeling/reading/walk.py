@@ -4,11 +4,12 @@ A queue is the scans of one desk but those of which its reader has spoken. The i
 of people that has spoken (`said_by`), so a queue is as many walks as there are sets without the reader, merged. Each walk stops at
 the first rows; none passes over what the reader may not take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from images.models import Image
 from labeling.models import SaidBy
@@ -16,12 +17,14 @@ from labeling.reading.said_by import NOBODY
 from mediscan_site.core.merging import first_keys
 
 OLDEST: Final = ("upload_date", "pk")
-# So many sets are walked in one statement; of more, first those whose first scan comes first.
+# So many sets are walked in one statement; of more, first those whose first scan comes first. SQLite takes 500 at most.
 AT_ONCE: Final = 50
-# So many sets are compared by their first scans at once. In a project with more, a queue is in order within each part.
+# So many sets are asked for their first scans in one statement.
 COMPARED: Final = 5_000
 # A page has fewer.
 MOST_NAMED: Final = 1_000
+Place = tuple[datetime, int]
+PLACE: Final = OLDEST
 
 
 @dataclass(frozen=True)
@@ -66,47 +69,42 @@ class Walk:
         named = list(self.base.filter(said_by__in=self.sets).values_list("pk", flat=True)[:MOST_NAMED])
         return iter(self.rows.filter(pk__in=named))
 
-    def count(self) -> int:
-        return self.base.filter(said_by__in=self.sets).count()
-
-    def iterator(self, chunk_size: int) -> Iterator[Image]:
-        """All of them, so many at a time in memory."""
-        walk = self
-        while rows := walk[:chunk_size]:
-            yield from rows
-            walk = self.filter(self._after(rows[-1]))
-
-    def _after(self, row: Image) -> Q:
-        name, way = self.ordering[0].lstrip("-"), "lt" if self.ordering[0].startswith("-") else "gt"
-        value = getattr(row, name)
-        # The first condition is implied by the second; without it MySQL and SQLite do not walk the index.
-        return Q(**{f"{name}__{way}e": value}) & (Q(**{f"{name}__{way}": value}) | Q(**{f"pk__{way}": row.pk}))
-
     def first(self, n: int) -> list[int]:
         """The keys of the first `n` scans."""
-        found: list[int] = []
-        for sets in self._parts(n):
-            parts = [self.base.filter(said_by=key) for key in sets]
-            found += first_keys(parts, self.ordering, n - len(found))
-            if len(found) >= n:
-                break
-        return found
-
-    def _parts(self, n: int) -> Iterator[Sequence[str]]:
-        """Sets to walk in one statement: those that have the first `n` scans."""
         if len(self.sets) <= AT_ONCE:
-            yield self.sets
-            return
-        for start in range(0, len(self.sets), COMPARED):
-            # The first n scans are of n sets at most: of those with the first heads.
-            yield self._by_head(self.sets[start : start + COMPARED])[:n]
+            return first_keys(self._parts(self.sets), self.ordering, n)
+        heads, found = self._heads() if n > 0 else [], list[Place]()
+        for start in range(0, len(heads), AT_ONCE):
+            some = heads[start : start + AT_ONCE]
+            if len(found) >= n and self._in_order([found[-1], some[0][0]])[0] == found[-1]:
+                break
+            keys = first_keys(self._parts([key for _, key in some]), self.ordering, n)
+            found = self._in_order([*found, *self._places(keys)])[:n]
+        return [pk for _, pk in found]
 
-    def _by_head(self, sets: Sequence[str]) -> list[str]:
-        """The sets that have a scan, in the order of their first ones: one look into the index for each set."""
-        column = self.ordering[0].lstrip("-")
-        first = self.base.filter(said_by=OuterRef("key")).order_by(*self.ordering).values(column)[:1]
-        rows = SaidBy.objects.filter(project=self.project, key__in=sets).values_list("key", Subquery(first))
-        heads = [(head, key) for key, head in rows if head is not None]
-        nobody = self.base.filter(said_by=NOBODY).order_by(*self.ordering).values_list(column, flat=True)[:1]
-        heads += [(head, NOBODY) for head in (nobody if NOBODY in sets else ())]
-        return [key for _, key in sorted(heads, reverse=self.ordering[0].startswith("-"))]
+    def _parts(self, sets: Sequence[str]) -> list[QuerySet[Image]]:
+        return [self.base.filter(said_by=key) for key in sets]
+
+    def _heads(self) -> list[tuple[Place, str]]:
+        """The sets that have a scan, each with the place of its first one, in the order of these: two looks into the index for
+        each set."""
+        first = self.base.order_by(*self.ordering)
+        mine = first.filter(said_by=OuterRef("key"))
+        columns = [Subquery(mine.values(name)[:1]) for name in PLACE]
+        found: list[tuple[Place, str]] = []
+        for start in range(0, len(self.sets), COMPARED):
+            rows = SaidBy.objects.filter(project=self.project, key__in=self.sets[start : start + COMPARED])
+            found += [((at, pk), key) for key, at, pk in rows.values_list("key", *columns) if pk is not None]
+        if NOBODY in self.sets:
+            found += [(place, NOBODY) for place in first.filter(said_by=NOBODY).values_list(*PLACE)[:1]]
+        return sorted(found, reverse=self._is_descending)
+
+    def _places(self, keys: Collection[int]) -> list[Place]:
+        return list(Image.objects.filter(pk__in=keys).values_list(*PLACE))
+
+    def _in_order(self, places: Sequence[Place]) -> list[Place]:
+        return sorted(places, reverse=self._is_descending)
+
+    @property
+    def _is_descending(self) -> bool:
+        return self.ordering[0].startswith("-")

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models.constants import OnConflict
+from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 
 Row = TypeVar("Row", bound=models.Model)
@@ -24,6 +26,11 @@ def there_is(rows: "models.QuerySet[Any, Any]") -> models.Q:
     """Whether one of these rows is there, asked of each row of the outer query by itself. For EXISTS, which says the same, MariaDB
     may read all the rows there are before it answers for the first one, also where a page wants fifty."""
     return models.Q(IsNull(models.Subquery(rows.order_by().values("pk")[:1]), rhs=False))
+
+
+def ago(length: timedelta) -> "models.ExpressionWrapper[Any]":
+    """So long before now, by the database's clock: those of a site's machines may differ."""
+    return models.ExpressionWrapper(Now() - models.Value(length), output_field=models.DateTimeField())
 
 
 def upto(rows: "models.QuerySet[Any]", limit: int) -> Bounded:

@@ -15,16 +15,16 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, Value, When
+from django.db.models import Case, ExpressionWrapper, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import interrupted, start, waking
 from mediscan_site.core.again import done_again
 from mediscan_site.core.beating import beating
+from mediscan_site.core.database import ago
 from mediscan_site.core.errors import translate
 from mediscan_site.core.http.context import UsedToken, current_context, use_token
 from mediscan_site.core.models import ACTIVE, TokenWork, WorkItem, WorkStatus
-from mediscan_site.core.storage import room
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ CLAIM_TRIES = 20
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
 LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
-WAITS_FOR_ROOM = "Paused: the server's disk is full. It goes on by itself as soon as an administrator has made room."
 
 
 class Stopped(Exception):
@@ -90,7 +89,7 @@ def wake(row: WorkItem) -> None:
 
 
 def _before(seconds: float) -> "ExpressionWrapper[Any]":
-    return ExpressionWrapper(Now() - Value(timedelta(seconds=seconds)), output_field=DateTimeField())
+    return ago(timedelta(seconds=seconds))
 
 
 @done_again
@@ -150,7 +149,8 @@ class _Claims:
 _claims = _Claims()
 
 
-def _mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
+def mine(model: type[WorkItem], pk: int, attempt: int) -> "QuerySet[Any]":
+    """The row while this attempt works on it: none once it was given to another one, or has ended."""
     return _rows(model).filter(pk=pk, attempt=attempt, status=WorkStatus.RUNNING)
 
 
@@ -159,7 +159,7 @@ def beat(model: type[WorkItem], pk: int, attempt: int, *, progress: float | None
     columns: dict[str, Any] = {"heartbeat_at": Now()}
     if progress is not None:
         columns["progress"] = min(max(progress, 0.0), 1.0)
-    return bool(_mine(model, pk, attempt).filter(cancel_requested=False).update(**columns))
+    return bool(mine(model, pk, attempt).filter(cancel_requested=False).update(**columns))
 
 
 @done_again
@@ -170,29 +170,13 @@ def finish(
     if status == WorkStatus.SUCCEEDED:
         columns["progress"] = 1.0
     ended = {"status": status, "error": error, "finished_at": Now(), "heartbeat_at": Now()}
-    return bool(_mine(model, pk, attempt).update(**{**ended, **columns}))
+    return bool(mine(model, pk, attempt).update(**{**ended, **columns}))
 
 
 @done_again
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
     """Give the row back, to be tried again after so long (and at most a lease later)."""
-    return bool(_mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
-
-
-@done_again
-def pause(model: type[WorkItem], pk: int, attempt: int) -> None:
-    """Give a row back for want of room. It is queued and says why, and this attempt is not counted: nothing was lost."""
-    row = {"status": WorkStatus.QUEUED, "queued_at": Now(), "attempt": attempt - 1, "error": WAITS_FOR_ROOM}
-    _mine(model, pk, attempt).filter(cancel_requested=False).update(**row)
-
-
-@done_again
-def waits_for_room(model: type[WorkItem], pk: int) -> bool:
-    """Asked before `claim`. While a disk is full the row stays queued and says why; the sweeper wakes a worker for it again."""
-    if not room.is_tight():
-        return False
-    _rows(model).filter(pk=pk, status=WorkStatus.QUEUED).exclude(error=WAITS_FOR_ROOM).update(error=WAITS_FOR_ROOM)
-    return True
+    return bool(mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
 
 
 def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from celery.signals import beat_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from mediscan_site.core import tidy
+from mediscan_site.core.database import ago
 from mediscan_site.core.models import Worker
 
 log = logging.getLogger(__name__)
@@ -27,14 +28,14 @@ _ended = threading.Event()
 
 def seen(name: str, queues: list[str], processes: int) -> None:
     """This worker runs."""
-    said = {"queues": queues, "processes": processes, "seen_at": timezone.now()}
-    Worker.objects.update_or_create(name=name, defaults=said, create_defaults={**said, "started_at": timezone.now()})
+    said = {"queues": queues, "processes": processes, "seen_at": Now()}
+    Worker.objects.update_or_create(name=name, defaults=said, create_defaults={**said, "started_at": Now()})
 
 
 def lately() -> dict[str, tuple[int, int]]:
     """By queue: how many workers were seen, and their processes together."""
     found: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    rows = Worker.objects.filter(seen_at__gt=timezone.now() - LATELY).values_list("queues", "processes")
+    rows = Worker.objects.filter(seen_at__gt=ago(LATELY)).values_list("queues", "processes")
     for queues, processes in rows:
         for queue in queues:
             programs, before = found[queue]
@@ -44,7 +45,7 @@ def lately() -> dict[str, tuple[int, int]]:
 
 @tidy.register
 def forget() -> None:
-    Worker.objects.filter(seen_at__lt=timezone.now() - KEPT).delete()
+    Worker.objects.filter(seen_at__lt=ago(KEPT)).delete()
 
 
 def _say(name: str, queues: list[str], processes: Callable[[], int]) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from images.frames import UNCHOSEN, WHAT_HELPS, Looked, all_looked_at, unchosen
 from images.renditions import stored_tiles
-from mediscan_site.core import audit, numbers, work
+from mediscan_site.core import audit, numbers, pausing, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.database import save_all
 from mediscan_site.core.errors import DomainError, Unavailable, is_full
@@ -58,7 +58,7 @@ def run_batch(pk: int) -> None:
         log.warning("Grade batch %s waits: %s", pk, error)
         _give_back(batch, attempt, seconds=RETRY_S)
     except Exception as error:
-        work.pause(GradeBatch, pk, attempt) if is_full(error) else fail(batch, attempt, error)
+        pausing.pause(GradeBatch, pk, attempt) if is_full(error) else fail(batch, attempt, error)
     else:
         if not over:
             _give_back(batch, attempt)

@@ -1,5 +1,6 @@
 """The sealer reads what waits for its seal, and nothing that does is ever forgotten."""
 
+import errno
 import threading
 
 import pytest
@@ -97,6 +98,26 @@ def test_the_look_of_the_hour_goes_through_all_of_the_trail_in_time(monkeypatch)
 
 
 @committed
+@pytest.mark.parametrize("number", [-7, 0, 2**61])
+def test_a_row_past_the_trigger_is_found_whatever_number_it_was_given(number):
+    if number == 0 and connection.vendor == "mysql":
+        pytest.skip("0 asks MySQL for a number")
+    write(3)
+    audit.seal_pending()
+    guards.unqueue()
+    AuditEvent.objects.bulk_create([AuditEvent(pk=number, action="scan.delete")])
+    guards.protect()
+    Bookmark.objects.create(name=queue.NEWEST, seq=4)
+    audit.seal_and_look()
+    assert list(queue.strays().values_list("event", flat=True)) == [number]
+    Unsealed.objects.all().delete()
+    with pytest.raises(CommandError, match=f"id {number}"):
+        call_command("verify_audit")
+    with unguarded():
+        AuditEvent.objects.filter(pk=number).delete()
+
+
+@committed
 def test_migrate_has_events_wait_that_were_written_without_the_trigger():
     guards.unqueue()
     keys = write(2)
@@ -165,6 +186,19 @@ def stop(came_to: list[int], place: checking.Place) -> None:
     came_to.append(place.seq)
     if len(came_to) == 2:
         raise KeyboardInterrupt
+
+
+@committed
+def test_a_check_whose_place_cannot_be_noted_is_made_all_the_same(monkeypatch, capsys):
+    def full(seq, digest):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write(3)
+    audit.seal_pending()
+    monkeypatch.setattr(anchors, "checked", full)
+    call_command("verify_audit")
+    said = capsys.readouterr()
+    assert "audit: ok, 3 events" in said.out and "No space left on device" in said.err
 
 
 @committed

@@ -90,17 +90,8 @@ def test_every_way_to_write_many_rows_is_counted(project, author, scans, scan, a
     # A second time every row is refused, and none is counted.
     insert_all([scan(number) for number in range(100, 110)], ignore_conflicts=True)
     assert wrong() == {}
-    fields = ["project", "file_name", "image_format", "width", "height", "size", "bits", "frames", "notes", "modality"]
-    fields += [
-        "split_locked",
-        "use_for_training",
-        "received_sha256",
-        "phash",
-        "hold",
-        "label_status",
-        "approval_status",
-    ]
-    fields += ["version", "updated_at", "upload_date", "uploaded_by", "said_by"]
+    columns = Image._meta.local_concrete_fields
+    fields = [column.name for column in columns if not (column.primary_key or column.generated)]
     copied = scans.filter(label_class=None).values_list(
         *({"project": Value(other.pk)}.get(name, name) for name in fields)
     )
@@ -219,9 +210,10 @@ def test_a_migration_finds_no_trigger_that_names_its_columns(project, scan):
     keeping.before_migrate(None, connection.alias, plan=[])
     assert keeping.missing() == []
     keeping.before_migrate(None, connection.alias, plan=["one"])
-    field = Image._meta.get_field("label_status")
+    # One of which no generated column is made: that would have to go before on PostgreSQL, whatever triggers there are.
+    field = Image._meta.get_field("split")
     wider = field.clone()
-    wider.set_attributes_from_name("label_status")
+    wider.set_attributes_from_name("split")
     wider.model, wider.max_length = Image, 20
     with connection.schema_editor() as editor:
         editor.alter_field(Image, field, wider)

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from images.models import Image, LabelStatus, Project
 from labeling.models import Label, LabelDoubt, Lease, QueueScore, Read, Reference, Review, SaidBy
 from labeling.reading import selectors
-from labeling.reading.queue import _free, claim_batch, claim_scans, queue_of
+from labeling.reading.grid_leases import claim_batch
+from labeling.reading.queue import _free, claim_scans, queue_of
 from labeling.reading.said_by import noted
 from labeling.reading.undo import last_done
 from mediscan_site.core.database import insert_all, save_all

@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import OperationalError
 
-from mediscan_site.core import work
+from mediscan_site.core import pausing, work
 from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
@@ -47,7 +47,7 @@ def execute(pk: int, attempt: int) -> int:
         return EXIT_STOPPED
     except Exception as error:
         if is_full(error):
-            work.pause(TrainingRun, pk, attempt)
+            pausing.pause(TrainingRun, pk, attempt)
             return EXIT_STOPPED
         book.abandon(failed=True)
         ending.end(pk, attempt, status=WorkStatus.FAILED, error=explain(run, error))

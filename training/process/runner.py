@@ -17,7 +17,7 @@ from typing import Final
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from mediscan_site.core import work
+from mediscan_site.core import pausing, work
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
 from training import processes
@@ -36,7 +36,7 @@ CANCELLED: Final = "Cancelled while it was running."
 
 def run(pk: int) -> None:
     """Claim the run and have it executed. However that ends, the row says so, or is left to be resumed."""
-    attempt = None if work.waits_for_room(TrainingRun, pk) else work.claim(TrainingRun, pk)
+    attempt = None if pausing.waits_for_room(TrainingRun, pk) else work.claim(TrainingRun, pk)
     if attempt is None:
         return
     ending.sweep_checkpoints()

@@ -46,7 +46,7 @@ class WorkItem(models.Model):
 
     @property
     def paused(self) -> bool:
-        """Given back for want of room (`work.pause`): `error` says why it waits."""
+        """Given back for want of room (`pausing.pause`): `error` says why it waits."""
         return self.status == WorkStatus.QUEUED and bool(self.error)
 
 

@@ -7,7 +7,7 @@ at the trail itself: at what is newer than the last look and a part of the rest 
 from functools import partial
 from typing import Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mediscan_site.core import triggers
 from mediscan_site.core.database import insert_all
@@ -61,13 +61,20 @@ def anything() -> bool:
 
 
 def take_in(after: int, until: int) -> int:
-    """Have those wait that should, among the events of these numbers (`after` not included); returns how many did not."""
-    found = 0
-    for first in range(after, until, PAGE):
-        missing = list(_lost().filter(id__gt=first, id__lte=min(first + PAGE, until)).values_list("id", flat=True))
+    """Have those wait that should, among the events of these numbers (`after` not included; 0: from the very first one); returns
+    how many did not. So many events at a time, not so many numbers: who writes past the site chooses the number, too."""
+    found, left = 0, Q(id__gt=after) if after else Q()
+    while (last := _end_of_page(left & Q(id__lte=until))) is not None:
+        missing = list(_lost().filter(left, id__lte=last).values_list("id", flat=True))
         insert_all([Unsealed(event_id=pk) for pk in missing], ignore_conflicts=True)
-        found += len(missing)
+        found, left = found + len(missing), Q(id__gt=last)
     return found
+
+
+def _end_of_page(within: Q) -> int | None:
+    """The number of the last one of the first PAGE events; None: there are none."""
+    numbers = AuditEvent.objects.filter(within).order_by("id").values_list("id", flat=True)
+    return next(iter([*numbers[PAGE - 1 : PAGE]] or numbers.reverse()[:1]), None)
 
 
 def take_in_all() -> int:

@@ -77,19 +77,21 @@ class Lane:
         self._counted.inc(number)
 
     def _note(self, caller: str) -> None:
-        now = time.monotonic()
-        self._seen[caller] = now
+        self._seen[caller] = time.monotonic()
         self._seen.move_to_end(caller)
-        while now - next(iter(self._seen.values())) > PRESENT_S:
+
+    def _others_are_there(self, caller: str) -> bool:
+        gone = time.monotonic() - PRESENT_S
+        while self._seen and next(iter(self._seen.values())) < gone:
             self._seen.popitem(last=False)
+        return len(self._seen) > (caller in self._seen)
 
     def _may_run(self, caller: str) -> bool:
         if self._running.total() >= self._threads:
             return False
         if caller == NOBODY:
             return True
-        beside_others = len(self._seen) > 1
-        return self._running[caller] < (1 if beside_others else self._alone)
+        return self._running[caller] < (1 if self._others_are_there(caller) else self._alone)
 
     async def _turn(self, caller: str) -> None:
         """Returns when this request has its thread."""
@@ -105,14 +107,20 @@ class Lane:
             raise
 
     def _give_turns(self) -> None:
-        """To whoever is next and has not its share: once each, for as long as there are threads."""
+        """One after the other to whoever is next and has not its share, for as long as there are threads."""
+        while self._give_one_each():
+            pass
+
+    def _give_one_each(self) -> bool:
+        given = False
         for caller in list(self._waiting):
-            while self._may_run(caller) and (turn := self._next_of(caller)) is not None:
+            if self._may_run(caller) and (turn := self._next_of(caller)) is not None:
                 self._running[caller] += 1
                 turn.set_result(None)
+                given = True
                 if caller in self._waiting:
                     self._waiting.move_to_end(caller)
-                    break
+        return given
 
     def _next_of(self, caller: str) -> "asyncio.Future[None] | None":
         queue = self._waiting.get(caller, deque())

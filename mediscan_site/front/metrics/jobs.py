@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetr
 from prometheus_client.registry import Collector
 
 from mediscan_site.core import work
+from mediscan_site.core.database import ago
 from mediscan_site.core.models import WorkItem, WorkStatus
 from models_registry.models import Grade
 
@@ -74,10 +75,10 @@ def _metrics() -> Iterator[Metric]:
         taken, beat = _counted(rows.filter(status=WorkStatus.RUNNING), "heartbeat_at")
         running.add_metric(kind, taken)
         silent.add_metric(kind, _age(beat, now))
-        spent = _ended(rows, now, ended, kind)
+        spent = _ended(rows, ended, kind)
         seconds.add_metric(kind, *_histogram(spent, JOB_BOUNDS))
     yield from (length, oldest, running, silent, ended, seconds)
-    yield from _grades(now)
+    yield from _grades()
 
 
 def _counted(rows: "QuerySet[Any]", moment: str) -> tuple[int, datetime | None]:
@@ -90,22 +91,22 @@ def _age(moment: datetime | None, now: datetime) -> float:
     return max(0.0, (now - moment).total_seconds()) if moment else 0.0
 
 
-def _lately(rows: "QuerySet[Any]", statuses: Iterable[str], now: datetime) -> "QuerySet[Any]":
+def _lately(rows: "QuerySet[Any]", statuses: Iterable[str]) -> "QuerySet[Any]":
     """A row that ended in the window has beaten in it or been claimed, unless its worker was lost before."""
-    return rows.filter(status__in=list(statuses), heartbeat_at__gt=now - WINDOW).order_by("-heartbeat_at")[:MOST]
+    return rows.filter(status__in=list(statuses), heartbeat_at__gt=ago(WINDOW)).order_by("-heartbeat_at")[:MOST]
 
 
-def _ended(rows: "QuerySet[Any]", now: datetime, ended: GaugeMetricFamily, kind: list[str]) -> list[float]:
-    found = list(_lately(rows, OUTCOMES, now).values_list("status", "started_at", "finished_at"))
+def _ended(rows: "QuerySet[Any]", ended: GaugeMetricFamily, kind: list[str]) -> list[float]:
+    found = list(_lately(rows, OUTCOMES).values_list("status", "started_at", "finished_at"))
     numbers = Counter(status for status, _, _ in found)
     for status in OUTCOMES:
         ended.add_metric([*kind, status.value], numbers[status.value])
     return [(over - began).total_seconds() for _, began, over in found if began and over]
 
 
-def _grades(now: datetime) -> Iterator[Metric]:
+def _grades() -> Iterator[Metric]:
     columns = ("created_at", "finished_at", "decision")
-    rows = list(_lately(Grade.objects.all(), [WorkStatus.SUCCEEDED], now).values_list(*columns))
+    rows = list(_lately(Grade.objects.all(), [WorkStatus.SUCCEEDED]).values_list(*columns))
     latency = GaugeHistogramMetricFamily(
         "mediscan_grade_seconds", f"From question to answer, of grades answered {RECENT}"
     )

@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from images.models import Image
 from labeling.imports import stream, worker
 from labeling.models import Import
-from mediscan_site.core import work
+from mediscan_site.core import pausing
 from mediscan_site.core.storage import blobs, own_store, ring, room
 from tests.conftest import scan_bytes
 from tests.labeling.imports.test_imports import bring
@@ -56,7 +56,7 @@ def test_it_pauses_in_the_middle_says_so_and_goes_on_when_there_is_room(
     with monkeypatch.context() as filled:
         filled.setattr(blobs, "write", filling)
         worker.run(batch.pk)
-    assert seen(api, author, batch) == ("queued", True, work.WAITS_FOR_ROOM)
+    assert seen(api, author, batch) == ("queued", True, pausing.WAITS_FOR_ROOM)
     assert 0 < Image.objects.count() < COUNT
     client.force_login(author)
     assert "goes on by itself" in client.get(f"/imports/{batch.pk}/").content.decode()
@@ -97,7 +97,7 @@ def test_on_a_disk_that_is_really_full_too(small_disk, settings, api, author, pr
     settings.DISK_FLOOR_BYTES = floor
     batch = bring(author, project, {f"NORMAL/{number}.jpg": scan_bytes(number) for number in range(20)}, run=False)
     worker.run(batch.pk)
-    assert seen(api, author, batch) == ("queued", True, work.WAITS_FOR_ROOM)
+    assert seen(api, author, batch) == ("queued", True, pausing.WAITS_FOR_ROOM)
     small_disk.grow()
     worker.run(batch.pk)
     assert seen(api, author, batch)[0] == "succeeded"

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from images.models import Image
 from labeling.models import Label, Lease
+from labeling.reading.grid_leases import claim_batch, release_batch
 from labeling.reading.labels import label_scan
-from labeling.reading.queue import LEASE, claim_batch, claim_scans, release_batch
+from labeling.reading.queue import LEASE, claim_scans
 from mediscan_site.core.models import AuditEvent
 
 pytestmark = pytest.mark.django_db

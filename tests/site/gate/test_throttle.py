@@ -202,3 +202,22 @@ def test_a_turn_that_nobody_waits_for_any_more_is_given_on():
         return slow.begun, lane.taken
 
     assert asyncio.run(play()) == (["a", "c"], 0)
+
+
+def test_whoever_is_alone_again_has_more_threads_for_what_waits_already(monkeypatch):
+    async def play():
+        lane, slow, quick = Lane("alone again", 4), Slow(), Slow()
+        quick.go.set()
+        await lane.run(quick.of("other"), "other")
+        waiting = [asyncio.create_task(lane.run(slow.of("one"), "one")) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        beside = len(slow.begun)
+        monkeypatch.setattr(lanes, "PRESENT_S", -1.0)
+        await lane.run(quick.of(lanes.NOBODY))
+        await asyncio.sleep(0.05)
+        alone = len(slow.begun)
+        slow.go.set()
+        await asyncio.gather(*waiting)
+        return beside, alone, lane.taken
+
+    assert asyncio.run(play()) == (1, 4, 0)

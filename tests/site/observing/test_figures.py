@@ -83,6 +83,15 @@ def test_workers_that_said_so_lately_are_there_and_others_are_forgotten():
     assert not Worker.objects.filter(name="gone").exists()
 
 
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_machine_whose_clock_is_wrong_sees_the_workers_all_the_same(hours, monkeypatch):
+    now = timezone.now
+    workers.seen("grade@one", ["grade"], 2)
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=hours))
+    workers.seen("io@here", ["io"], 1)
+    assert workers.lately() == {"grade": (1, 2), "io": (1, 1)}
+
+
 def test_with_the_database_away_a_scrape_has_what_needs_none(monkeypatch):
     def away(*_arguments, **_options):
         raise DatabaseError("away")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mediscan_site.core import work
+from mediscan_site.core import pausing, work
 from mediscan_site.core.errors import StorageFull
 from mediscan_site.core.models import WorkStatus
 from mediscan_site.core.storage import room
@@ -24,7 +24,7 @@ def test_a_checkpoint_without_room_gives_the_run_back(start, monkeypatch):
     assert child.execute(run.pk, attempt) == child.EXIT_STOPPED
     runner._conclude(run.pk, attempt, child.EXIT_STOPPED)
     run.refresh_from_db()
-    assert (run.status, run.paused, run.error, run.attempt) == ("queued", True, work.WAITS_FOR_ROOM, 0)
+    assert (run.status, run.paused, run.error, run.attempt) == ("queued", True, pausing.WAITS_FOR_ROOM, 0)
 
 
 def test_it_is_not_begun_again_while_there_is_none(start, monkeypatch, client, admin):

@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
     def _check(self, start: checking.Place | None) -> None:
         began, first = time.monotonic(), start.seq + 1 if start else 1
-        fault = checking.first_fault(start, came_to=lambda place: anchors.checked(place.seq, place.hash))
+        fault = checking.first_fault(start, came_to=self._note)
         if fault is not None:
             raise CommandError(f"The audit chain is broken at event {fault.seq}: {fault.why}.", returncode=1)
         last = audit.head()[0]
@@ -60,6 +60,18 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Events 1 to {start.seq} were found to hold by an earlier check, and were not read again. Without "
                 "--from-checked they are."
+            )
+
+    def _note(self, place: checking.Place) -> None:
+        try:
+            anchors.checked(place.seq, place.hash)
+        except OSError as error:
+            # What is checked holds or not all the same.
+            self.stderr.write(
+                self.style.WARNING(
+                    f"That the events up to {place.seq} hold could not be noted beside AUDIT_ANCHOR_FILE ({error.strerror}): a "
+                    "later check with --from-checked reads them again."
+                )
             )
 
     def _compared(self, named: list[str]) -> str:
