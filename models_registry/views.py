@@ -74,7 +74,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
 def _model_worth(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
     """Whether it is good, and the figures behind it."""
     report = selectors.latest_evaluation(found)
-    verdict = deploying.judge(found, selectors.current_deployment(found.project))
+    verdict = deploying.judge(found, selectors.current_deployment(found.project), lately=True)
     asked = request.GET.get("positive"), request.GET.get("cutoff")
     return {
         "report": report,
