@@ -1,6 +1,6 @@
 """Where databases differ."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -11,6 +11,8 @@ from django.db.models.constants import OnConflict
 from django.db.models.lookups import IsNull
 
 Row = TypeVar("Row", bound=models.Model)
+# So many counts are one statement: engines bound its values and columns.
+PARTS_AT_ONCE: Final = 100
 
 
 class Bounded(models.Subquery):
@@ -29,6 +31,22 @@ def there_is(rows: "models.QuerySet[Any, Any]") -> models.Q:
 def upto(rows: "models.QuerySet[Any]", limit: int) -> Bounded:
     """A column: how many rows there are, at most one more than `limit`."""
     return Bounded(rows.order_by().values("pk")[: limit + 1])
+
+
+def counted(parts: "Mapping[Hashable, models.QuerySet[Any]]", limit: int) -> dict[Any, int]:
+    """How many rows each of these queries has, at most one more than `limit`: a statement for PARTS_AT_ONCE of them."""
+    found: dict[Any, int] = {}
+    keys = list(parts)
+    for start in range(0, len(keys), PARTS_AT_ONCE):
+        some = keys[start : start + PARTS_AT_ONCE]
+        # A query without a table of its own is none of Django's.
+        columns = ", ".join(f"(SELECT COUNT(*) FROM ({{}}) counted{place})" for place in range(len(some)))
+        selects = [parts[key].order_by().values("pk")[: limit + 1].query.sql_with_params() for key in some]
+        with connection.cursor() as cursor:
+            statement = f"SELECT {columns.format(*(sql for sql, _ in selects))}"  # noqa: S608 -- Django's own, values apart
+            cursor.execute(statement, [value for _, values in selects for value in values])
+            found |= zip(some, cursor.fetchone(), strict=True)
+    return found
 
 
 def save_all(rows: Sequence[Row]) -> None:

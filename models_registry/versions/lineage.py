@@ -140,11 +140,10 @@ def seen_in_all(model: ModelVersion, images: Sequence[Image]) -> dict[int, str |
 def _alike(images: Sequence[Image]) -> dict[int, set[int]]:
     """The keys of each scan itself and of its confirmed near-duplicates, by its key."""
     alike = {image.pk: {image.pk} for image in images}
-    pairs = NearDuplicate.objects.filter(Q(first__in=alike) | Q(second__in=alike)).values_list("first", "second")
-    for one, other in pairs:
-        for pk, near in ((one, other), (other, one)):
-            if pk in alike:
-                alike[pk].add(near)
+    # Not one question with OR, for which neither column's index is walked.
+    for mine, other in (("first", "second"), ("second", "first")):
+        for pk, near in NearDuplicate.objects.filter(**{f"{mine}__in": list(alike)}).values_list(mine, other):
+            alike[pk].add(near)
     return alike
 
 
