@@ -26,7 +26,6 @@ from images.models import (
 )
 from mediscan_site.core.models import User
 
-
 # Of the scans beside one so many are put in order; and of the patients of a study so many are named.
 MOST_BESIDE = 1_000
 PATIENTS_NAMED = 20

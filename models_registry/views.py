@@ -61,7 +61,8 @@ def model(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
-    evaluations = list(selectors.evaluations(request.user).filter(model=found).order_by("-id")[:PAGE_SIZE])
+    # Of a version that was found to be visible.
+    evaluations = list(found.evaluations.select_related("snapshot", "requested_by").order_by("-id")[:PAGE_SIZE])
     return {
         "model": found,
         "project": found.project,

@@ -39,12 +39,11 @@ def counted(parts: "Mapping[Hashable, models.QuerySet[Any]]", limit: int) -> dic
     keys = list(parts)
     for start in range(0, len(keys), PARTS_AT_ONCE):
         some = keys[start : start + PARTS_AT_ONCE]
-        # A query without a table of its own is none of Django's.
-        columns = ", ".join(f"(SELECT COUNT(*) FROM ({{}}) counted{place})" for place in range(len(some)))
         selects = [parts[key].order_by().values("pk")[: limit + 1].query.sql_with_params() for key in some]
+        # Django's own, values apart; but a query without a table of its own is none of Django's.
+        columns = [f"(SELECT COUNT(*) FROM ({sql}) counted{place})" for place, (sql, _) in enumerate(selects)]  # noqa: S608
         with connection.cursor() as cursor:
-            statement = f"SELECT {columns.format(*(sql for sql, _ in selects))}"  # noqa: S608 -- Django's own, values apart
-            cursor.execute(statement, [value for _, values in selects for value in values])
+            cursor.execute(f"SELECT {', '.join(columns)}", [value for _, values in selects for value in values])
             found |= zip(some, cursor.fetchone(), strict=True)
     return found
 

@@ -18,7 +18,6 @@ from models_registry.models import Feedback, Grade, ReferralRead
 from models_registry.policies import visible_grades
 from models_registry.selectors import refer_reasons, with_covered
 
-
 # A scan that a test grades again and again has thousands of events.
 MOST_ON_PAGE: Final = 200
 Row = TypeVar("Row", bound=Model)
@@ -26,7 +25,8 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True)
 class Moment:
-    """`kind` is one of upload, import, label, review, dataset, grade, read, feedback, on pages also more; `actor` a user name or empty."""
+    """`kind` is one of upload, import, label, review, dataset, grade, read, feedback, on pages also more; `actor` a user name or
+    empty."""
 
     at: datetime
     kind: str
@@ -38,8 +38,8 @@ class Moment:
 
 def of_scan(image: Image, user: User | AnonymousUser, *, on_page: bool = False) -> list[Moment]:
     """Every moment of the scan in the order it happened; rows of the same instant in the order of their kind. What others said
-    stays covered from whoever may still have to read the scan; `on_page`: what the model said too (`with_covered`), and of each kind
-    the newest MOST_ON_PAGE, which it says."""
+    stays covered from whoever may still have to read the scan; `on_page`: what the model said too (`with_covered`), and of each
+    kind the newest MOST_ON_PAGE, which it says."""
     moments = [
         Moment(
             image.upload_date,
@@ -51,7 +51,9 @@ def of_scan(image: Image, user: User | AnonymousUser, *, on_page: bool = False) 
     ]
     shown = visible_grades(user).filter(image=image)
     cut = _Cut(MOST_ON_PAGE if on_page else None)
-    grades = cut.of((with_covered(shown, user) if on_page else shown).select_related("model", "prediction", "requested_by"))
+    grades = cut.of(
+        (with_covered(shown, user) if on_page else shown).select_related("model", "prediction", "requested_by")
+    )
     parts: list[Iterator[Moment]] = [_imports(image, cut), _labels(image, user, cut), _reviews(image, user, cut)]
     if Image.objects.filter(covered(user), pk=image.pk).exists():
         parts += [_grades(grades)]

@@ -9,7 +9,8 @@ from models_registry.browsing.comparing import FIRST, NEITHER, SECOND, Compariso
 
 
 def shown(user: Any, found: Comparison, right: str) -> list[dict[str, Any]]:
-    """The surest, as many as a page has. `right`: whose answers are; empty for all. None that this person is reading blind, or whose answer is covered from them."""
+    """The surest, as many as a page has. `right`: whose answers are; empty for all.
+    None that this person is reading blind, or whose answer is covered from them."""
     if not found.readings:
         return []
     first = found.surest.get(right, ())

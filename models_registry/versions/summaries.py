@@ -1,8 +1,10 @@
 """Figures over very many answers: asked for once, made by a worker, and kept with the evaluation."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from mediscan_site.core import work
@@ -11,7 +13,7 @@ from models_registry.models import AnswerSummary, Evaluation
 
 # Of so many answers a page makes its figures itself.
 FEW: Final = 2_000
-CUTOFFS: Final = "cutoffs"
+CUTOFFS, AGAINST = "cutoffs", "against"
 # A message may be lost: then the next look asks again.
 AGAIN: Final = timedelta(minutes=2)
 # The task that makes one. By name: the task's module is above this one.
@@ -25,7 +27,7 @@ def of_class(place: int) -> str:
 
 def against(other: Evaluation) -> str:
     """The name of the comparison with another version's reading."""
-    return f"against {other.pk}"
+    return f"{AGAINST} {other.pk}"
 
 
 def found(evaluation: Evaluation, name: str, answers: int) -> Any:
@@ -45,6 +47,12 @@ def ask(evaluation: Evaluation, name: str) -> None:
     if not made:
         AnswerSummary.objects.filter(pk=row.pk).update(**now)
     work.send_named(MAKE, row.pk)
+
+
+def forget(evaluations: Collection[int]) -> None:
+    """Those of these readings, of which a scan is erased: some name scans."""
+    names = [f"{AGAINST} {pk}" for pk in evaluations]
+    AnswerSummary.objects.filter(Q(evaluation__in=evaluations) | Q(name__in=names)).delete()
 
 
 @done_again

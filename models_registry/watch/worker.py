@@ -33,9 +33,8 @@ def watch_streams(pk: int = 0) -> None:
             if _is_behind(model, site):
                 advance(model, site)
         newest = _newest_read(model)
-        if newest is not None and _looked_at.get(model.pk) != newest:
-            if advance_accuracy(model):
-                _looked_at[model.pk] = newest
+        if newest is not None and _looked_at.get(model.pk) != newest and advance_accuracy(model):
+            _looked_at[model.pk] = newest
     alarms.mail_what_waits()
     drawing.draw_for_all()
 
