@@ -26,6 +26,10 @@ from images.models import (
 )
 from mediscan_site.core.models import User
 
+# Of the scans beside one so many are put in order; and of the patients of a study so many are named.
+MOST_BESIDE = 1_000
+PATIENTS_NAMED = 20
+
 
 def to_compare() -> QuerySet[Image]:
     """Scans of all projects that wait to be compared with the others of theirs."""
@@ -96,13 +100,17 @@ def scans_beside(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:
     same = Case(When(of_study, then=Value(0)), default=Value(1))
     # Not `|`: an OR over two columns would look at every scan of the project.
     rows = found.filter(of_patient if image.patient else of_study) if image.patient or image.study else found.none()
+    # One pseudonym may stand for very many scans: the newest of them are put in order.
+    newest = rows.select_related(None).prefetch_related(None).order_by("-pk").values_list("pk", flat=True)
+    rows = found.filter(pk__in=list(newest[:MOST_BESIDE]))
     return rows.order_by(same, F("metadata__capture_date").desc(nulls_last=True), "-pk")
 
 
 def study_patients(image: Image) -> list[str]:
     """The patients under which scans of its study are kept: more than one is a mistake (PS3.3 7.3.1)."""
     found = Image.objects.filter(project=image.project_id, study=image.study or "", erased_at__isnull=True)
-    return sorted({str(patient) for patient in found.exclude(patient=None).values_list("patient", flat=True)})
+    patients = found.exclude(patient=None).order_by().values_list("patient", flat=True).distinct()
+    return sorted(map(str, patients[:PATIENTS_NAMED]))
 
 
 def deidentifications() -> QuerySet[Deidentification]:

@@ -180,7 +180,8 @@ class ScanSerializer(QuickMixin, BuiltOnceMixin, serializers.ModelSerializer[Ima
 
 
 class ScanDetailSerializer(ScanSerializer):
-    """A single scan. `near_duplicates`: scans of the project that show the same picture; new ones are found within seconds."""
+    """A single scan. `near_duplicates`: scans of the project that show the same picture, the first 200 of them; new ones are
+    found within seconds."""
 
     near_duplicates = serializers.SerializerMethodField()
 

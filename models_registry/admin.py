@@ -3,7 +3,15 @@
 from django.contrib import admin
 
 from mediscan_site.core.admin import ReadOnlyAdmin
-from models_registry.models import DeployedModel, Deployment, Evaluation, Feedback, Grade, ModelVersion
+from models_registry.models import (
+    AnswerSummary,
+    DeployedModel,
+    Deployment,
+    Evaluation,
+    Feedback,
+    Grade,
+    ModelVersion,
+)
 
 
 @admin.register(ModelVersion)
@@ -18,6 +26,12 @@ class EvaluationAdmin(ReadOnlyAdmin):
     list_display = ("id", "model", "snapshot", "origin", "status", "test_reads", "created_at")
     list_filter = ("status", "origin")
     list_select_related = ("model", "snapshot")
+
+
+@admin.register(AnswerSummary)
+class AnswerSummaryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "evaluation", "name", "answers", "asked_at")
+    list_select_related = ("evaluation",)
 
 
 @admin.register(Deployment)

@@ -6,6 +6,7 @@ from mediscan_site.core.http.idempotency import forget_answers
 from mediscan_site.core.models import Blob
 from models_registry.grades.referrals import close_for
 from models_registry.models import BlindRead, Feedback, Grade, GradeBatchItem, Referral, ReferralRead, ScanAnswer
+from models_registry.versions import summaries
 
 ERASED = "(erased)"
 
@@ -34,5 +35,7 @@ def _answers_of(image: Image) -> list[Blob]:
     rows = ScanAnswer.objects.filter(image=image)
     drawn = rows.filter(heatmap__isnull=False).select_related("heatmap")
     doomed = [row.heatmap for row in drawn if row.heatmap]
+    readings = set(rows.values_list("evaluation", flat=True))
+    summaries.forget(readings)
     rows.delete()
     return doomed

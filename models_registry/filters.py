@@ -56,7 +56,7 @@ class DeploymentFilter(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class FeedbackFilter(django_filters.FilterSet):  # type: ignore[misc]
-    project = CodeFilter(field_name="grade__project")
+    project = CodeFilter()
     grade = CodeFilter()
     correct = FlagFilter()
     held_for_admin = FlagFilter()

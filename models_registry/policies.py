@@ -53,7 +53,7 @@ def shown_grades(user: Any) -> QuerySet[Grade]:
 
 def visible_feedback(user: Any) -> QuerySet[Feedback]:
     """Not what another said of a scan that this user is still to read by themselves."""
-    rows = Feedback.objects.filter(in_visible_projects(user, "grade__project"), of_kept_scan("grade__image"))
+    rows = Feedback.objects.filter(in_visible_projects(user), of_kept_scan("grade__image"))
     return rows.filter(Q(author=user.pk) | ~covered_scan(user, "grade__image"))
 
 

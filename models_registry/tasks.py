@@ -12,7 +12,7 @@ from models_registry.browsing.heat import DRAW as DRAW_ANSWER
 from models_registry.grades.waiting import DRAW
 from models_registry.models import Evaluation, Grade, GradeBatch, Watch
 from models_registry.selectors import anything_to_mirror, anything_to_watch
-from models_registry.versions import graphs
+from models_registry.versions import graphs, summaries
 from models_registry.versions.services import MIRROR
 from models_registry.versions.serving import WARM
 
@@ -79,6 +79,14 @@ def graph(pk: int) -> None:
     from models_registry.versions.exporting import make_missing
 
     make_missing(pk)
+
+
+@durable_task(name=summaries.MAKE, queue="io", soft_limit_s=1800)
+def summarise(pk: int) -> None:
+    """Figures over all answers of an evaluation, where they are too many for a page."""
+    from models_registry.browsing import summarising
+
+    summarising.summarise(pk)
 
 
 @durable_task(name=MIRROR, queue="io", soft_limit_s=600)

@@ -61,7 +61,8 @@ def model(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
-    evaluations = list(selectors.evaluations(request.user).filter(model=found).order_by("-id")[:PAGE_SIZE])
+    # Of a version that was found to be visible.
+    evaluations = list(found.evaluations.select_related("snapshot", "requested_by").order_by("-id")[:PAGE_SIZE])
     return {
         "model": found,
         "project": found.project,
@@ -74,7 +75,7 @@ def _model_context(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
 def _model_worth(request: HttpRequest, found: ModelVersion) -> dict[str, Any]:
     """Whether it is good, and the figures behind it."""
     report = selectors.latest_evaluation(found)
-    verdict = deploying.judge(found, selectors.current_deployment(found.project))
+    verdict = deploying.judge(found, selectors.current_deployment(found.project), lately=True)
     asked = request.GET.get("positive"), request.GET.get("cutoff")
     return {
         "report": report,

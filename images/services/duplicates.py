@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from images import covering, similarity
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # How many are saved at a time, and how many tiles (64 KiB each) are kept in memory.
 BATCH = 50
+# So many scans that show one picture are named: of empty pictures there may be thousands.
+MOST_ALIKE = 200
 TILES = 256
 
 Tile = npt.NDArray[np.uint8]
@@ -63,11 +65,19 @@ def compare_project(project_id: int, *, budget_s: float) -> int:
 
 
 def near_duplicates(image: Image, user: User | AnonymousUser | None = None) -> list[Image]:
-    """The scans that show the same picture as this one, in order of their number. With `user`: as that user sees them."""
-    pairs = NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).values_list("first", "second")
-    others = {pk for pair in pairs for pk in pair} - {image.pk}
+    """The scans that show the same picture as this one, in order of their number, the first MOST_ALIKE of them. With `user`: as
+    that user sees them."""
+    others = [pk for walk in _beside(image) for pk in walk[:MOST_ALIKE]]
     rows = Image.objects.filter(pk__in=others, erased_at__isnull=True).select_related("label_class").order_by("pk")
-    return list(rows if user is None else covering.cover(rows, user))
+    return list((rows if user is None else covering.cover(rows, user))[:MOST_ALIKE])
+
+
+def _beside(image: Image) -> "tuple[QuerySet[NearDuplicate, int], QuerySet[NearDuplicate, int]]":
+    """The keys of the other scan of each pair, in their order: an OR over both columns would be no walk of an index."""
+    return (
+        NearDuplicate.objects.filter(second=image).order_by("first").values_list("first", flat=True),
+        NearDuplicate.objects.filter(first=image).order_by("second").values_list("second", flat=True),
+    )
 
 
 def pairs_of(project_id: int) -> Iterator[tuple[int, int]]:
@@ -78,7 +88,8 @@ def pairs_of(project_id: int) -> Iterator[tuple[int, int]]:
 @on_erase
 def forget(image: Image) -> list[Blob]:
     """Drop the pairs of an erased scan: that it looked like another one reveals what it showed."""
-    NearDuplicate.objects.filter(Q(first=image) | Q(second=image)).delete()
+    NearDuplicate.objects.filter(first=image).delete()
+    NearDuplicate.objects.filter(second=image).delete()
     return []
 
 

@@ -103,7 +103,7 @@ def _queue(
     known: Mapping[int, Sequence[Spoken]],
     given: Mapping[int, Sequence[int]],
 ) -> Queue:
-    sets = [one.key for one in known.get(project.pk, [Spoken(NOBODY, 0)]) if _suits(one, user, project, task)]
+    sets = [one.key for one in known.get(project.pk, [Spoken(NOBODY, 0)]) if suits(one, user, project, task)]
     return Queue(user, project, task, sets, given.get(project.pk, []) if task == Lease.Task.LABEL else [])
 
 
@@ -120,7 +120,8 @@ def _given(user: User | AnonymousUser, projects: Sequence[Project]) -> dict[int,
     return found
 
 
-def _suits(said: Spoken, user: User | AnonymousUser, project: Project, task: str) -> bool:
+def suits(said: Spoken, user: User | AnonymousUser, project: Project, task: str) -> bool:
+    """Whether scans of which these people have spoken come to this user's desk."""
     own = user.pk in said.people
     if task == Lease.Task.ADJUDICATE:
         return 0 < project.reads_wanted <= said.reads and not (own and project.four_eyes)

@@ -1,6 +1,6 @@
 """Where databases differ."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -13,6 +13,8 @@ from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 
 Row = TypeVar("Row", bound=models.Model)
+# So many counts are one statement: engines bound its values and columns.
+PARTS_AT_ONCE: Final = 100
 
 
 class Bounded(models.Subquery):
@@ -36,6 +38,21 @@ def ago(length: timedelta) -> "models.ExpressionWrapper[Any]":
 def upto(rows: "models.QuerySet[Any]", limit: int) -> Bounded:
     """A column: how many rows there are, at most one more than `limit`."""
     return Bounded(rows.order_by().values("pk")[: limit + 1])
+
+
+def counted(parts: "Mapping[Hashable, models.QuerySet[Any]]", limit: int) -> dict[Any, int]:
+    """How many rows each of these queries has, at most one more than `limit`: a statement for PARTS_AT_ONCE of them."""
+    found: dict[Any, int] = {}
+    keys = list(parts)
+    for start in range(0, len(keys), PARTS_AT_ONCE):
+        some = keys[start : start + PARTS_AT_ONCE]
+        selects = [parts[key].order_by().values("pk")[: limit + 1].query.sql_with_params() for key in some]
+        # Django's own, values apart; but a query without a table of its own is none of Django's.
+        columns = [f"(SELECT COUNT(*) FROM ({sql}) counted{place})" for place, (sql, _) in enumerate(selects)]  # noqa: S608
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(columns)}", [value for _, values in selects for value in values])
+            found |= zip(some, cursor.fetchone(), strict=True)
+    return found
 
 
 def save_all(rows: Sequence[Row]) -> None:

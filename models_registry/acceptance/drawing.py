@@ -3,10 +3,12 @@ the grades stay hidden, so neither a reader nor the version knows of the other."
 
 import hmac
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from images.frames import unchosen_of
 from images.models import ApprovalStatus, Image
@@ -21,6 +23,11 @@ PURPOSE: Final = "acceptance lots"
 # So many grades of a test wait at once: others' grades and the admin's own are not put behind hundreds.
 PORTION: Final = 40
 SHOWN: Final = 20
+# A change may be committed so much after others; and so often the whole place is walked though nothing was left.
+LATE: Final = timedelta(minutes=10)
+WHOLE_AGAIN: Final = timedelta(hours=1)
+# By test: when this process last walked the whole place, and when it last found no scan left to draw.
+_exhausted: dict[tuple[int, datetime], tuple[datetime, datetime | None]] = {}
 MODELS_OWN: Final = (Label.Source.GRADE, Label.Source.FEEDBACK)
 
 
@@ -105,10 +112,25 @@ def draw(test: AcceptanceTest) -> int:
     wanted = min(test.wanted - graded(test).count() - waiting, PORTION - waiting)
     if wanted <= 0:
         return 0
-    keys = sorted(candidates(test).values_list("pk", flat=True), key=lambda pk: lot(test, pk))[:wanted]
+    keys = sorted(_new_candidates(test, wanted), key=lambda pk: lot(test, pk))[:wanted]
     labels = dict(Reference.objects.filter(image__in=keys).values_list("image", "label"))
     rounds = Grade.objects.filter(status=WorkStatus.QUEUED).aggregate(first=Min("turn"))["first"] or 0
     return sum(_take(test, pk, labels.get(pk), rounds + place) for place, pk in enumerate(keys, start=1))
+
+
+def _new_candidates(test: AcceptanceTest, wanted: int) -> list[int]:
+    """Those that may be drawn. Where all there were are drawn, only a scan that has changed since can be one more: the look of
+    every minute does not walk the place. Now and then it does all the same."""
+    key, now, scans = (test.pk, test.created_at), timezone.now(), candidates(test)
+    whole, last = _exhausted.pop(key, (now, None))
+    if last is None or now - whole >= WHOLE_AGAIN:
+        whole = now
+    else:
+        scans = scans.filter(updated_at__gte=last - LATE)
+    found = list(scans.values_list("pk", flat=True))
+    if len(found) <= wanted:
+        _exhausted[key] = whole, now
+    return found
 
 
 def _take(test: AcceptanceTest, image_id: int, label_id: int | None, turn: int) -> bool:

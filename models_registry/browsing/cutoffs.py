@@ -11,6 +11,8 @@ from models_registry.browsing import kept
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.statistics.cutoffs import FIGURES, STEPS, Cases, bands, table
 from models_registry.statistics.resampling import Groups
+from models_registry.versions import summaries
+from models_registry.versions.summaries import FEW, of_class
 
 REMEMBERED: Final = 64
 # Of two classes the more probable one counts: at one half.
@@ -24,12 +26,14 @@ _memory: OrderedDict[tuple[Any, int, int], Computed] = OrderedDict()
 
 @dataclass(frozen=True)
 class Cutoffs:
-    """`positive`: the class, as {"id", "name"}; `rows` and `bands` as `statistics.cutoffs` gives them; `chosen`: one of `rows`."""
+    """`positive`: the class, as {"id", "name"}; `rows` and `bands` as `statistics.cutoffs` gives them; `chosen`: one of `rows`.
+    `made`: false while a worker reads the answers, which are many; then there are no rows."""
 
     positive: Mapping[str, Any]
     rows: list[dict[str, Any]]
     bands: dict[str, list[list[float]]]
     chosen: dict[str, Any]
+    made: bool = True
 
     @property
     def brief(self) -> list[dict[str, Any]]:
@@ -51,11 +55,14 @@ def _triple(entry: Mapping[str, float] | None) -> list[float | None] | None:
 def of(model: ModelVersion, evaluation: Evaluation, positive: str | None, cutoff: str | None) -> Cutoffs | None:
     """None where the evaluation kept no answers. `positive`: a class's key, else the last class of two and the first of more;
     `cutoff`: a number from 0 to 1, else one half."""
-    known = kept.answers(evaluation)
-    if not len(known):
+    answers = kept.count(evaluation)
+    if not answers:
         return None
     place = _place(model, positive)
-    rows, around = _computed(evaluation, place, known)
+    found = _of_few(evaluation, place) if answers <= FEW else summaries.found(evaluation, of_class(place), answers)
+    if found is None:
+        return Cutoffs(model.classes[place], [], {}, {}, made=False)
+    rows, around = found
     return Cutoffs(model.classes[place], rows, around, rows[_step(cutoff)])
 
 
@@ -74,16 +81,26 @@ def _step(cutoff: str | None) -> int:
     return round(min(max(value, 0.0), 1.0) * STEPS) if value == value else STEPS // 2
 
 
-def _computed(evaluation: Evaluation, place: int, known: kept.Answers) -> Computed:
+def _of_few(evaluation: Evaluation, place: int) -> Computed:
     """Remembered by evaluation, class and number of answers: it changes only when a scan is erased."""
+    known = kept.answers(evaluation)
     key = kept.mark(evaluation), place, len(known)
     if key not in _memory:
-        cases = Cases(known.shares[:, place], known.truth == place, Groups.of(known.groups))
-        has_both = 0 < int(cases.positive.sum()) < len(known)
-        _memory[key] = table(cases), bands(cases) if has_both else {"roc": [], "pr": []}
+        _memory[key] = _computed(known, place)
         while len(_memory) > REMEMBERED:
             _memory.popitem(last=False)
     return _memory[key]
+
+
+def made(evaluation: Evaluation, place: int) -> Computed:
+    """The worker's side: of all answers, however many. One class's rows and bands, as the page has them."""
+    return _computed(kept.answers(evaluation), place)
+
+
+def _computed(known: kept.Answers, place: int) -> Computed:
+    cases = Cases(known.shares[:, place], known.truth == place, Groups.of(known.groups))
+    has_both = 0 < int(cases.positive.sum()) < len(known)
+    return table(cases), bands(cases) if has_both else {"roc": [], "pr": []}
 
 
 def curve(found: Cutoffs, kind: str) -> list[dict[str, Any]]:

@@ -6,23 +6,14 @@ from django.utils.translation import gettext as _
 
 from models_registry.browsing import kept
 from models_registry.browsing.comparing import FIRST, NEITHER, SECOND, Comparison, Differing
-from models_registry.browsing.gallery import PAGE_SIZE
-
-
-def chosen(found: Comparison, right: str) -> list[Differing]:
-    """`right`: whose answers are; empty for all."""
-    return [one for one in found.differing if not right or one.right == right]
-
-
-def count(found: Comparison, right: str) -> int:
-    return len(chosen(found, right))
 
 
 def shown(user: Any, found: Comparison, right: str) -> list[dict[str, Any]]:
-    """The surest, as many as a page has; none that this person is reading blind, or whose answer is covered from them."""
+    """The surest, as many as a page has. `right`: whose answers are; empty for all.
+    None that this person is reading blind, or whose answer is covered from them."""
     if not found.readings:
         return []
-    first = chosen(found, right)[:PAGE_SIZE]
+    first = found.surest.get(right, ())
     rows = kept.visible(user).filter(evaluation=found.readings[0], image__in=[one.image for one in first])
     scans = {row.image_id: row.image for row in rows.select_related("image")}
     names = [entry["name"] for entry in found.first.classes]
@@ -41,7 +32,7 @@ def choices(found: Comparison) -> list[dict[str, str]]:
     """Whose answers are right, with how many scans there are of each."""
     only = _("Only %(code)s is right: %(n)s")
     said = {
-        "": _("All: %(n)s") % {"n": len(found.differing)},
+        "": _("All: %(n)s") % {"n": found.count("")},
         FIRST: only % {"code": found.first.code, "n": found.count(FIRST)},
         SECOND: only % {"code": found.second.code, "n": found.count(SECOND)},
         NEITHER: _("Neither is right: %(n)s") % {"n": found.count(NEITHER)},

@@ -1,6 +1,6 @@
 """What the pages of browsing take: all of it from the address, so that every view of scans can be sent to a colleague."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -62,14 +62,18 @@ class GalleryForm(forms.Form):
 class CompareForm(forms.Form):
     """Two versions, ticked in the list or chosen here; and whose mistakes are shown."""
 
-    first = forms.ModelChoiceField(queryset=ModelVersion.objects.none(), label=_("First version"))
-    second = forms.ModelChoiceField(queryset=ModelVersion.objects.none(), label=_("Second version"))
+    first = forms.TypedChoiceField(label=_("First version"))
+    second = forms.TypedChoiceField(label=_("Second version"))
     right = forms.ChoiceField(required=False, choices=[("", ""), *((who, who) for who in (FIRST, SECOND, NEITHER))])
 
-    def __init__(self, *args: Any, versions: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, versions: Iterable[ModelVersion], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # Read once for both fields, and for what is chosen.
+        known = {str(row.pk): row for row in versions}
         for name in ("first", "second"):
-            self.fields[name].queryset = versions  # type: ignore[attr-defined]
+            field: Any = self.fields[name]
+            field.choices = [("", "---------"), *((pk, row.code) for pk, row in known.items())]
+            field.coerce = known.__getitem__
 
     def rows(self) -> list[forms.BoundField]:
         return [self["first"], self["second"]]

@@ -11,12 +11,14 @@ from django.utils.translation import ngettext
 from images.models import Split
 from images.scan_facts import METADATA
 from labeling.models import Grouping, SnapshotMember
+from mediscan_site.core.remembering import Memory
 from models_registry.deployments.gate import Verdict, one_answer
 from models_registry.models import Evaluation, ModelVersion
 from models_registry.selectors import DEPLOYED, RETIRED
-from models_registry.versions.report import figure
+from models_registry.versions.report import INSTITUTIONS, figure
 
 Metrics = Mapping[str, Any]
+_counted = Memory()
 BY: Final = {fact.name: fact.label for fact in METADATA}
 
 
@@ -46,7 +48,7 @@ def of(model: ModelVersion, report: Evaluation | None, verdict: Verdict) -> Head
 def _title(metrics: Metrics, verdict: Verdict) -> tuple[str, str]:
     always = one_answer(metrics)
     if always is not None:
-        name = {"name": metrics["classes"][always]}
+        name = {"name": _class(metrics, always)}
         return _("It always says %(name)s: it has not learnt to tell the classes apart.") % name, "bad"
     high, chance = verdict.figures.get("high"), verdict.figures.get("chance")
     if high is not None and chance is not None and high <= chance:
@@ -59,6 +61,12 @@ def _title(metrics: Metrics, verdict: Verdict) -> tuple[str, str]:
     if right is None:
         return _("Better than guessing."), "plain"
     return _("Right on about %(share)s scans of its test.") % {"share": of_ten(right)}, "plain"
+
+
+def _class(metrics: Metrics, place: int) -> str:
+    """A report may lack what newer ones have."""
+    names = metrics.get("classes") or []
+    return str(names[place]) if place < len(names) else _("class %(number)s") % {"number": place + 1}
 
 
 def of_ten(share: float) -> str:
@@ -81,7 +89,7 @@ def _right(metrics: Metrics) -> list[str]:
 
 def _two(metrics: Metrics, counts: list[list[int]]) -> list[str]:
     """Of two classes the second is the finding."""
-    name = metrics["classes"][1]
+    name = _class(metrics, 1)
     (left, alarms), (missed, found) = counts
     have = {"name": name, "n": found + missed, "found": found, "missed": missed}
     rest = {"name": name, "n": left + alarms, "alarms": alarms}
@@ -100,8 +108,8 @@ def _two(metrics: Metrics, counts: list[list[int]]) -> list[str]:
 def _ends(metrics: Metrics, counts: list[list[int]]) -> list[str]:
     """Of more classes: where it is best and where it is weakest."""
     known = [
-        (row[place] / sum(row), {"name": name, "found": row[place], "n": sum(row)})
-        for place, (name, row) in enumerate(zip(metrics["classes"], counts, strict=True))
+        (row[place] / sum(row), {"name": _class(metrics, place), "found": row[place], "n": sum(row)})
+        for place, row in enumerate(counts)
         if sum(row)
     ]
     best, worst = max(known, key=lambda one: one[0])[1], min(known, key=lambda one: one[0])[1]
@@ -141,6 +149,8 @@ def _sure(metrics: Metrics) -> list[str]:
 def _basis(report: Evaluation) -> str:
     metrics = report.metrics
     numbers = {"n": metrics.get("n"), "groups": metrics.get("n_groups"), "dataset": report.snapshot.code}
+    if not metrics.get("n"):
+        return _("Its evaluation on %(dataset)s says no figures. Evaluate it again.") % numbers
     if report.snapshot.grouping == Grouping.PATIENT and metrics.get("n_groups"):
         return _("Measured on %(n)s scans of %(groups)s patients of %(dataset)s that it had never seen.") % numbers
     return _("Measured on %(n)s scans of %(dataset)s that it had never seen.") % numbers
@@ -165,13 +175,22 @@ def _gaps(model: ModelVersion, report: Evaluation) -> list[str]:
 
 def _hospitals(report: Evaluation) -> str:
     """Of how many institutions the test scans are: what is true of one need not be true of another."""
-    test = SnapshotMember.objects.filter(snapshot=report.snapshot_id, split=Split.TEST)
-    names = set(test.order_by().values_list("image__metadata__institution", flat=True).distinct()) - {"", None}
-    if not names:
+    count = report.metrics.get(INSTITUTIONS)
+    if count is None:
+        # Of a report that was made before they were counted in it.
+        key = report.pk, report.finished_at
+        count = _counted.of(key, lambda: _institutions(report))
+    if not count:
         return _("The hospital of the test scans is not known. At another one it may be worse.")
-    if len(names) == 1:
+    if count == 1:
         return _("All test scans are of one hospital. At another one it may be worse.")
-    return _("The test scans are of %(count)s hospitals; at others it may be worse.") % {"count": len(names)}
+    return _("The test scans are of %(count)s hospitals; at others it may be worse.") % {"count": count}
+
+
+def _institutions(report: Evaluation) -> int:
+    test = SnapshotMember.objects.filter(snapshot=report.snapshot_id, split=Split.TEST)
+    names = test.order_by().values_list("image__metadata__institution", flat=True).distinct()
+    return len(set(names) - {"", None})
 
 
 def _next(model: ModelVersion, verdict: Verdict) -> tuple[str, str]:

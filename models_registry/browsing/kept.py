@@ -23,7 +23,10 @@ def readings(model: ModelVersion) -> list[Evaluation]:
     rows = Evaluation.objects.filter(
         there_is(ScanAnswer.objects.filter(evaluation=OuterRef("pk"))), model=model, status=WorkStatus.SUCCEEDED
     )
-    return list(rows.select_related("snapshot").order_by("-pk"))
+    found = list(rows.select_related("snapshot").order_by("-pk"))
+    for row in found:
+        row.model = model
+    return found
 
 
 def visible(user: Any) -> QuerySet[ScanAnswer]:
@@ -72,6 +75,11 @@ class Answers:
 def mark(evaluation: Evaluation) -> tuple[int, Any]:
     """By which what was made of it is remembered: in a restored database a key may be given to another."""
     return evaluation.pk, evaluation.finished_at
+
+
+def count(*evaluations: Evaluation) -> int:
+    """How many answers they kept together."""
+    return ScanAnswer.objects.filter(evaluation__in=evaluations).count()
 
 
 def answers(evaluation: Evaluation) -> Answers:

@@ -109,7 +109,7 @@ def _compared(request: HttpRequest, sent: Mapping[str, Any]) -> dict[str, Any]:
             for version, counts in zip(versions, found.matrices, strict=False)
         ],
         "shown": differing.shown(request.user, found, right),
-        "total": differing.count(found, right),
+        "total": found.count(right),
         "choices": differing.choices(found),
         "right": right,
     }
@@ -120,7 +120,7 @@ def card(request: HttpRequest, pk: int) -> HttpResponse:
     """All that is known of a version, on paper."""
     model = get_object_or_404(selectors.versions(request.user), pk=pk)
     report = selectors.latest_evaluation(model)
-    verdict = deploying.judge(model, selectors.current_deployment(model.project))
+    verdict = deploying.judge(model, selectors.current_deployment(model.project), lately=True)
     context = {
         "model": model,
         "project": model.project,

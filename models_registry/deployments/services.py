@@ -63,14 +63,15 @@ def rollback(*, actor: User, project: Project) -> Deployment:
     return _switch(deployment, current, "model.rollback")
 
 
-def judge(model: ModelVersion, current: Deployment | None) -> gate.Verdict:
-    """The gate's verdict over the newest reports of this version and of the one it would replace."""
+def judge(model: ModelVersion, current: Deployment | None, *, lately: bool = False) -> gate.Verdict:
+    """The gate's verdict over the newest reports of this version and of the one it would replace. `lately`: for a page, to which
+    what was known of patients and copies some minutes ago will do; a deployment asks anew."""
     report = latest_evaluation(model)
     served = latest_evaluation(current.model, snapshot=report.snapshot) if current and report else None
     # A report was fair when it was made; what is known about patients and copies may have changed since.
     judged = {one.pk: one for one in (model, current.model if current else None) if one and report}
     bases = bases_of(model.project_id) if judged else {}
-    unfair = {pk: why_flattered(one, report.snapshot, bases) for pk, one in judged.items() if report}
+    unfair = {pk: why_flattered(one, report.snapshot, bases, lately=lately) for pk, one in judged.items() if report}
     return gate.judge(
         metrics=report.metrics if report else None,
         n_classes=len(model.classes),

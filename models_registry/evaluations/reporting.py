@@ -24,6 +24,7 @@ from models_registry.versions import framing, reading, serving
 from models_registry.versions.answers import Answer
 from models_registry.versions.fairness import require_fair
 from models_registry.versions.reading import Input, Read
+from models_registry.versions.report import INSTITUTIONS
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictions, Predictor
@@ -193,6 +194,7 @@ def _report(
     return {
         **evaluation_report(labels, shares, scans.groups, names, refer_threshold=threshold),
         "erased": scans.erased,
+        INSTITUTIONS: len(set(parts["institution"]) - {"", None}),
         "slices": slice_report(labels, shares, scans.groups, names, parts),
         "undivided": [name for name, values in parts.items() if len(set(values)) == 1],
         "comparison": _comparison(labels, shares, rival, scans.groups, names),

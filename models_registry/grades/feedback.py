@@ -25,6 +25,7 @@ def give_feedback(
         label = None if held or correct_class is None else _propose(actor, grade, correct_class, comment)
         feedback = Feedback.objects.create(
             grade=grade,
+            project_id=grade.project_id,
             author=actor,
             correct=correct,
             correct_class=correct_class,

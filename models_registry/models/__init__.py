@@ -7,6 +7,7 @@ from models_registry.models.batches import GradeBatch, GradeBatchItem
 from models_registry.models.grades import Feedback, Grade
 from models_registry.models.graphs import ModelGraph
 from models_registry.models.reads import FirstRead
+from models_registry.models.summaries import AnswerSummary
 from models_registry.models.versions import DeployedModel, Deployment, Evaluation, ModelVersion
 from models_registry.models.watch import Alarm, AlarmDecision, AlarmTold, BlindRead, Watch, WatchStream
 from models_registry.models.worklists import Referral, ReferralRead
@@ -18,6 +19,7 @@ __all__ = [
     "Alarm",
     "AlarmDecision",
     "AlarmTold",
+    "AnswerSummary",
     "BlindRead",
     "DeployedModel",
     "Deployment",

@@ -97,6 +97,8 @@ class Feedback(models.Model):
     """A doctor's answer to a grade. Wrong with a class becomes that doctor's label, except on a test scan (`held_for_admin`)."""
 
     grade = models.ForeignKey(Grade, on_delete=models.CASCADE, related_name="feedback")
+    # The grade's, so that the list of one project is a walk of an index.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     correct = models.BooleanField()
     correct_class = models.ForeignKey(ProjectClass, null=True, on_delete=models.PROTECT, related_name="+")
@@ -115,6 +117,7 @@ class Feedback(models.Model):
         ]
         indexes = [
             models.Index(fields=["grade", "id"], name="feedback_by_grade"),
+            models.Index(fields=["project", "id"], name="feedback_by_project"),
             models.Index(fields=["created_at", "id"], name="feedback_by_date"),
             models.Index(fields=["held_for_admin", "id"], name="feedback_by_hold"),
             models.Index(fields=["correct", "id"], name="feedback_by_verdict"),

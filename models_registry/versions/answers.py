@@ -6,6 +6,7 @@ from typing import Final
 
 from images.models import Image
 from models_registry.models import Evaluation, ScanAnswer
+from models_registry.versions import summaries
 
 # Finer than any page writes them; a row stays short.
 DECIMALS: Final = 6
@@ -29,6 +30,9 @@ def keep(evaluation: Evaluation, answers: Sequence[Answer]) -> None:
     gone = set(erased.values_list("pk", flat=True)) if answers else set()
     rows = (_row(evaluation, ids, one) for one in answers if one.image not in gone)
     ScanAnswer.objects.bulk_create(rows, batch_size=TOGETHER)
+    if len(answers) > summaries.FEW:
+        for place in range(len(ids)):
+            summaries.ask(evaluation, summaries.of_class(place))
 
 
 def _row(evaluation: Evaluation, ids: Sequence[int], answer: Answer) -> ScanAnswer:

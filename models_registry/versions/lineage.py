@@ -9,12 +9,14 @@ from django.db.models import Q, QuerySet
 
 from images.models import Image, NearDuplicate, Rendition, RenditionKind, Split
 from labeling.models import Snapshot, SnapshotMember
+from mediscan_site.core.remembering import Memory
 from models_registry.inference import modality
 from models_registry.models import ModelVersion
 
 # For a project (its key): each continued version's key to the key of the version that it was continued from.
 Bases = Callable[[int], Mapping[int, int]]
 _sources: list[Bases] = []
+_seen = Memory()
 
 
 def bases_from(source: Bases) -> Bases:
@@ -47,19 +49,24 @@ class Exposure:
     scans: int
 
 
-def exposures(model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None) -> list[Exposure]:
+def exposures(
+    model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None, *, lately: bool = False
+) -> list[Exposure]:
     """Which versions in this one's ancestry have seen test scans of `snapshot`, itself first. Versions that learned from one
-    data set are one entry, under the youngest of them."""
+    data set are one entry, under the youngest of them. `lately`: as it was some minutes ago will do."""
     youngest: dict[int, ModelVersion] = {}
     for version in ancestry(model, bases):
         youngest.setdefault(version.snapshot_id, version)
-    counted = [Exposure(version, seen_test_scans(snapshot, version.snapshot)) for version in youngest.values()]
+    count = _seen_lately if lately else seen_test_scans
+    counted = [Exposure(version, count(snapshot, version.snapshot)) for version in youngest.values()]
     return [exposure for exposure in counted if exposure.scans]
 
 
-def why_flattered(model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None) -> str:
-    """A sentence on why a reading of this test split would flatter the version; empty when it is fair."""
-    seen = exposures(model, snapshot, bases)
+def why_flattered(
+    model: ModelVersion, snapshot: Snapshot, bases: Mapping[int, int] | None = None, *, lately: bool = False
+) -> str:
+    """A sentence on why a reading of this test split would flatter the version; empty when it is fair. `lately`: for a page."""
+    seen = exposures(model, snapshot, bases, lately=lately)
     if not seen:
         return ""
     total = SnapshotMember.objects.filter(snapshot=snapshot, split=Split.TEST).count()
@@ -79,12 +86,21 @@ def seen_test_scans(tested: Snapshot, learned: Snapshot) -> int:
     confirmed near-duplicate, or another scan of the patient. One query."""
     test = SnapshotMember.objects.filter(snapshot=tested, split=Split.TEST)
     fitted = SnapshotMember.objects.filter(snapshot=learned).exclude(split=Split.TEST)
-    known = Q(sha256__in=fitted.exclude(sha256="").values("sha256"))
-    # By patient as known today: two may have been merged since the model was trained.
-    known |= Q(image__patient__in=fitted.filter(image__patient__isnull=False).values("image__patient"))
-    for scans in _pictures(fitted):
-        known |= Q(image__in=scans)
-    return test.filter(known).count()
+    # Each by itself: joined by OR they are asked of every member, however few there are.
+    known = [
+        Q(sha256__in=fitted.exclude(sha256="").values("sha256")),
+        # By patient as known today: two may have been merged since the model was trained.
+        Q(image__patient__in=fitted.filter(image__patient__isnull=False).values("image__patient")),
+        *(Q(image__in=scans) for scans in _pictures(fitted)),
+    ]
+    first, *others = (test.filter(one).order_by().values("pk") for one in known)
+    return first.union(*others).count()
+
+
+def _seen_lately(tested: Snapshot, learned: Snapshot) -> int:
+    """`seen_test_scans` for pages, which are looked at often. It changes when patients are merged or copies are confirmed."""
+    key = (tested.pk, tested.created_at, learned.pk, learned.created_at)
+    return int(_seen.of(key, lambda: seen_test_scans(tested, learned)))
 
 
 def learned_scans(model: ModelVersion) -> Q:
@@ -124,11 +140,10 @@ def seen_in_all(model: ModelVersion, images: Sequence[Image]) -> dict[int, str |
 def _alike(images: Sequence[Image]) -> dict[int, set[int]]:
     """The keys of each scan itself and of its confirmed near-duplicates, by its key."""
     alike = {image.pk: {image.pk} for image in images}
-    pairs = NearDuplicate.objects.filter(Q(first__in=alike) | Q(second__in=alike)).values_list("first", "second")
-    for one, other in pairs:
-        for pk, near in ((one, other), (other, one)):
-            if pk in alike:
-                alike[pk].add(near)
+    # Not one question with OR, for which neither column's index is walked.
+    for mine, other in (("first", "second"), ("second", "first")):
+        for pk, near in NearDuplicate.objects.filter(**{f"{mine}__in": list(alike)}).values_list(mine, other):
+            alike[pk].add(near)
     return alike
 
 

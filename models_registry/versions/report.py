@@ -1,7 +1,10 @@
 """Reading one figure from the report of an evaluation. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+# By this name a report has of how many institutions its scans are; older ones do not.
+INSTITUTIONS: Final = "institutions"
 
 
 def figure(metrics: Mapping[str, Any] | None, name: str, bound: str = "value") -> float | None:

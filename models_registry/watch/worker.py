@@ -1,9 +1,10 @@
 """The worker side of watching: the streams, every minute; a look at a version, on request and every night."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from mediscan_site.core import work
@@ -16,6 +17,8 @@ from models_registry.watch import accuracy, alarms, looking, streams
 RECENT: Final = timedelta(days=2)
 
 log = logging.getLogger(__name__)
+# What this process has looked at: of each version the newest blind read, and the number of recent ones.
+_looked_at: dict[int, tuple[datetime, int]] = {}
 
 
 def watch_streams(pk: int = 0) -> None:
@@ -24,12 +27,14 @@ def watch_streams(pk: int = 0) -> None:
     for model in deployed():
         if pk not in (0, model.pk):
             continue
-        recent = Grade.objects.filter(model=model, finished_at__gte=timezone.now() - RECENT).exclude(site="")
+        # By when they were asked for, of which there is an index.
+        recent = Grade.objects.filter(model=model, created_at__gte=timezone.now() - RECENT).exclude(site="")
         for site in sorted(set(recent.order_by().values_list("site", flat=True).distinct())):
             if _is_behind(model, site):
                 advance(model, site)
-        if _was_read(model):
-            advance_accuracy(model)
+        newest = _newest_read(model)
+        if newest is not None and _looked_at.get(model.pk) != newest and advance_accuracy(model):
+            _looked_at[model.pk] = newest
     alarms.mail_what_waits()
     drawing.draw_for_all()
 
@@ -44,16 +49,22 @@ def advance(model: ModelVersion, site: str, *, whole: bool = False) -> None:
         log.exception("The stream of %s at %s could not be advanced", model.code, site)
 
 
-def advance_accuracy(model: ModelVersion) -> None:
+def advance_accuracy(model: ModelVersion) -> bool:
+    """Whether it could be looked at."""
     try:
         accuracy.advance(model)
     except Exception:
         log.exception("The live accuracy of %s could not be looked at", model.code)
+        return False
+    return True
 
 
-def _was_read(model: ModelVersion) -> bool:
+def _newest_read(model: ModelVersion) -> tuple[datetime, int] | None:
+    """The newest recent blind read, and how many recent ones there are: as long as both are the same, nothing new can follow."""
     since = timezone.now() - RECENT
-    return BlindRead.objects.filter(grade__model=model, read_at__gte=since).exists()
+    rows = BlindRead.objects.filter(project=model.project_id, grade__model=model, read_at__gte=since)
+    found = rows.aggregate(newest=Max("read_at"), number=Count("pk"))
+    return (found["newest"], found["number"]) if found["newest"] else None
 
 
 def _is_behind(model: ModelVersion, site: str) -> bool:

@@ -40,13 +40,16 @@ def found() -> set[tuple[int, int]]:
     return set(NearDuplicate.objects.values_list("first", "second"))
 
 
-def test_copies_are_found_whichever_came_first_and_strangers_are_not(store, project):
+def test_copies_are_found_whichever_came_first_and_strangers_are_not(store, project, monkeypatch):
     small, first, stranger = store(copy_of(1, half=True)), store(scan_bytes(1)), store(scan_bytes(2))
     assert Image.objects.filter(compared_at__isnull=True).count() == 3 and not found()
     assert duplicates.compare_project(project.pk, budget_s=60) == 0
     assert found() == {(small.pk, first.pk)}
     assert duplicates.near_duplicates(first) == [small] and duplicates.near_duplicates(small) == [first]
     assert duplicates.near_duplicates(stranger) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(duplicates, "MOST_ALIKE", 0)
+        assert duplicates.near_duplicates(first) == []
     later = store(copy_of(1))
     tasks.compare_pending(0)
     assert found() == {(small.pk, first.pk), (small.pk, later.pk), (first.pk, later.pk)}

@@ -7,20 +7,24 @@ from smtplib import SMTPServerDisconnected
 import pytest
 from django.conf import settings
 from django.core import mail
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from images.services import remove_member
+from images.services import add_member, grant, remove_member
 from labeling.models import Import
+from labeling.reading.everyone import waiting_for
 from labeling.reading.reviews import review_scan
+from labeling.reading.selectors import queue_counts
 from mediscan_site.core import audit, services
 from mediscan_site.core.messages import mailing
 from mediscan_site.core.messages.kinds import KINDS, sentence_of
-from mediscan_site.core.messages.services import KEPT, forget, tell, tell_of_work
-from mediscan_site.core.models import Backup, Bookmark, Digest, Drill, Message
+from mediscan_site.core.messages.services import KEPT, Waiting, forget, tell, tell_of_all_work
+from mediscan_site.core.models import Backup, Bookmark, Digest, Drill, Message, User
+from mediscan_site.core.services import create_user
 from mediscan_site.front.messages import digests, jobs, trail, waiting
 from models_registry.deployments.services import deploy
 from models_registry.models import Alarm, AlarmTold
@@ -135,14 +139,34 @@ def test_labels_that_wait_are_one_message_that_keeps_up_and_goes_with_the_work(m
     assert len(sentences(colleague)) == 1
 
 
+def test_telling_of_work_asks_the_same_queries_for_two_people_and_for_twelve(make_scan, project, admin, colleague):
+    """In as many projects, with what each of them said left out."""
+    make_scan(seed=1, label="NORMAL")
+    with CaptureQueriesContext(connection) as few:
+        waiting.tell_of_waiting()
+    for number in range(10):
+        user = create_user(actor=admin, username=f"reader{number}", password="a long one 4711", role="doctor")
+        add_member(actor=admin, project=project, user=user)
+        grant(actor=admin, project=project, user=user, codename="review_label")
+    with CaptureQueriesContext(connection) as many:
+        waiting.tell_of_waiting()
+    assert Message.objects.filter(kind="review_waits", read_at=None).count() == 11
+    assert len(many) <= len(few) + 1
+    for user in User.objects.all():
+        mine = queue_counts(user=user, projects=[project])[project.pk]["review"]
+        assert waiting_for("review", {user: [project]}) == {(user.pk, project.pk): mine}
+
+
 def test_work_that_was_read_about_is_told_of_again_the_next_day(author):
-    said = {"url": "/", "facts": {"project": "Chest"}, "project": None}
-    tell_of_work(author, "review_waits", number=2, **said)
+    def wait(number):
+        tell_of_all_work("review_waits", [Waiting(author, 1, number, "/", {"project": "Chest"})])
+
+    wait(2)
     Message.objects.update(read_at=timezone.now())
-    tell_of_work(author, "review_waits", number=3, **said)
+    wait(3)
     assert Message.objects.count() == 1
     Message.objects.update(created_at=timezone.now() - timedelta(days=1), key="of yesterday")
-    tell_of_work(author, "review_waits", number=3, **said)
+    wait(3)
     assert Message.objects.filter(read_at=None).count() == 1
 
 

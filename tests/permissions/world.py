@@ -176,7 +176,7 @@ def _models(world: World, project, admin) -> None:
         **{**common, "status": WorkStatus.SUCCEEDED},
     )
     referral = Referral.objects.create(project=project, image_id=world.ids["bare"], grade=given_back)
-    feedback = Feedback.objects.create(grade=grade, author=admin, correct=True)
+    feedback = Feedback.objects.create(grade=grade, project=grade.project, author=admin, correct=True)
     run = TrainingRun.objects.create(
         project=project,
         snapshot=model.snapshot,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from images.models import Image
+from images.models import Image, Project
 from labeling.imports.selectors import reasons
 from labeling.models import Import, ImportFile
 from mediscan_site.core.database import insert_all
@@ -79,6 +79,7 @@ def graded(crowd, author, model):
     ]
     insert_all(grades)
     known = list(Grade.objects.order_by("pk").values_list("pk", "image"))
+    other = Project.objects.exclude(pk=crowd.pk).first()
     insert_all(
         [
             Referral(
@@ -95,7 +96,14 @@ def graded(crowd, author, model):
     )
     insert_all(
         [
-            Feedback(grade_id=pk, author=author, correct=n % 300 > 0, held_for_admin=n % 400 == 1)
+            # Some stands for that of another project: a planner has to know of two.
+            Feedback(
+                grade_id=pk,
+                project=other if n % 100 == 7 else crowd,
+                author=author,
+                correct=n % 300 > 0,
+                held_for_admin=n % 400 == 1,
+            )
             for n, (pk, _) in enumerate(known[::2])
         ]
     )
@@ -149,6 +157,10 @@ def test_referrals_and_feedback_are_read_in_the_order_of_an_index(graded, admin)
     assert_plan(keys(waiting, "opened_at"), index=known, walks=True)
     held = asked(FeedbackFilter, admin, registry.feedback(admin), held_for_admin="true")
     assert_plan(keys(held, "-id"), index="feedback_by_hold", sorts=51)
+    rare = asked(
+        FeedbackFilter, admin, registry.feedback(admin), project=Project.objects.exclude(pk=graded.pk).first().pk
+    )
+    assert_plan(keys(rare, "-id"), index="feedback_by_project", sorts=51)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ FORGOTTEN = {
     "models_registry.ReferralRead": {"ungradable_reason", "comment"},
     "models_registry.BlindRead": {"ungradable_reason"},
     "models_registry.ScanAnswer": {"shares"},
+    "models_registry.AnswerSummary": {"name", "value"},
     "core.Blob": {"path", "content_type", "sha256", "stored_sha256", "key_id", "wrapped_key"},
 }
 # What is not about patients, or says nothing but codes, figures, digests under a key, and pseudonyms that docs/privacy.md names.

@@ -1,6 +1,8 @@
 """Telling people, and what they do with it. `tell` is called in the transaction of what it tells of."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from mediscan_site.core.models import Message, User
 from mediscan_site.core.preferences import value_of
 
 KEPT: Final = timedelta(days=90)
+# So many people, or messages, are one statement.
+AT_ONCE: Final = 500
 # Of work that waits nobody is told again sooner, however much of it comes.
 TOLD_AGAIN: Final = timedelta(hours=20)
 
@@ -53,17 +57,64 @@ def _mail(user: User, kind: str) -> str:
     return Message.Mail.WANTED if wanted else Message.Mail.NONE
 
 
-def tell_of_work(user: User, kind: str, *, number: int, url: str, facts: Mapping[str, Any], project: int) -> None:
-    """Work waits. One message stands for all of it: unread it says the number of now, and goes when nothing waits any more."""
-    unread = Message.objects.filter(user=user, kind=kind, project=project, read_at=None)
-    if not number:
-        unread.update(read_at=timezone.now())
-    elif not unread.update(facts={**facts, "number": number}):
-        now = timezone.now()
-        if told_lately(kind).filter(user=user, project=project).exists():
-            return
-        key = f"{kind}:{project}:{now:%Y%m%d%H}"
-        tell([user], kind, key=key, url=url, facts={**facts, "number": number}, project=project)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """So much work of one kind waits for this person in this project."""
+
+    user: User
+    project: int | None
+    number: int
+    url: str
+    facts: Mapping[str, Any]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return {**self.facts, "number": self.number}
+
+
+def tell_of_all_work(kind: str, waiting: Sequence[Waiting]) -> None:
+    """Work waits. One message stands for all of a person's in a project: unread it says the number of now, and goes when nothing
+    waits any more. So many queries however many people wait."""
+    now = timezone.now()
+    unread = _by_place(Message.objects.filter(kind=kind, read_at=None), waiting)
+    late = _by_place(told_lately(kind).filter(read_at__isnull=False), waiting)
+    done: list[int] = []
+    changed, new = [], []
+    for one in waiting:
+        there = unread.get((one.user.pk, one.project), [])
+        if not one.number:
+            done += [row.pk for row in there]
+        elif there:
+            changed += [row for row in there if row.facts != one.said]
+            for row in there:
+                row.facts = one.said
+        elif not late.get((one.user.pk, one.project)):
+            new.append(one)
+    for start in range(0, len(done), AT_ONCE):
+        Message.objects.filter(pk__in=done[start : start + AT_ONCE], read_at=None).update(read_at=now)
+    Message.objects.bulk_update(changed, ["facts"], batch_size=AT_ONCE)
+    rows = [_message(one, kind, f"{kind}:{one.project}:{now:%Y%m%d%H}") for one in new if one.user.is_active]
+    insert_all(rows, ignore_conflicts=True)
+
+
+def _by_place(rows: QuerySet[Message], waiting: Sequence[Waiting]) -> dict[tuple[int, int | None], list[Message]]:
+    people, found = list({one.user.pk for one in waiting}), defaultdict(list)
+    for start in range(0, len(people), AT_ONCE):
+        for row in rows.filter(user__in=people[start : start + AT_ONCE]):
+            found[row.user_id, row.project].append(row)
+    return found
+
+
+def _message(one: Waiting, kind: str, key: str) -> Message:
+    return Message(
+        user=one.user,
+        kind=kind,
+        key=key,
+        url=one.url,
+        facts=one.said,
+        project=one.project,
+        mail=_mail(one.user, kind),
+    )
 
 
 def told_lately(kind: str) -> QuerySet[Message]:

@@ -24,12 +24,13 @@ from mediscan_site.core.messages.mailing import link, send, why
 from mediscan_site.core.models import Digest, User
 from mediscan_site.core.preferences import time_zones, value_of
 from mediscan_site.front.messages.selectors import unread
-from mediscan_site.front.messages.waiting import SETTLED
 from models_registry.worklists.selectors import counts as referred
 
 log = logging.getLogger(__name__)
 HOUR: Final = 7
 PROJECTS: Final = 50
+# What `queue_counts` calls scans whose readers disagree, where there are any.
+SETTLED: Final = "to_adjudicate"
 
 
 def mail_digests() -> None:

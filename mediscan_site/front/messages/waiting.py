@@ -1,48 +1,45 @@
 """Tells members of the work that waits for them, one message for each kind and project however much it is, at most once a day.
 
-What is counted here is what the desks count. Counting costs a query for each person, so it is asked only for projects in which
-something waits at all, and for people who have not read lately that it does."""
+What is counted here is what the desks count, for all people together: so many queries however many they are."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
+from django.utils import timezone
 
 from images.models import Desk, Image, Membership, Project, ProjectUserObjectPermission
 from labeling.models import Lease
-from labeling.reading.selectors import queue_counts
-from mediscan_site.core.messages.services import tell_of_work, told_lately
+from labeling.reading.everyone import waiting_for
+from mediscan_site.core.database import there_is
+from mediscan_site.core.messages.services import Waiting, tell_of_all_work
 from mediscan_site.core.models import Message, User
 from models_registry.models import Referral
 from models_registry.worklists.selectors import counts as referred
 from models_registry.worklists.selectors import waits as referral_waits
 
-AT_MOST: Final = 2_000
-# What `queue_counts` calls scans whose readers disagree, where there are any.
-SETTLED: Final = "to_adjudicate"
+# So many memberships are held at a time.
+AT_ONCE: Final = 2_000
+Places = Mapping[User, Collection[Project]]
+Numbers = Mapping[tuple[int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """`right`: who does it; `page`: the name of the desk's address; `present`: whether a project may have some at all;
-    `counts`: how much of it waits for a person in each of the projects."""
+    `counts`: how much of it waits, by person and project."""
 
     kind: str
     right: str
     page: str
     present: Callable[[], Any]
-    counts: Callable[[User, Collection[Project]], dict[int, int]]
+    counts: Callable[[Places], Numbers]
 
 
 def _to_review() -> Any:
     return Image.objects.filter(project=OuterRef("pk"), desk=Desk.REVIEW)
-
-
-def _reviews(user: User, projects: Collection[Project]) -> dict[int, int]:
-    found = queue_counts(user=user, projects=projects)
-    return {project: numbers[Lease.Task.REVIEW] for project, numbers in found.items()}
 
 
 def _to_settle() -> Any:
@@ -50,57 +47,64 @@ def _to_settle() -> Any:
     return Image.objects.filter(project=OuterRef("pk"), project__reads_wanted__gt=1, erased_at__isnull=True)
 
 
-def _disagreements(user: User, projects: Collection[Project]) -> dict[int, int]:
-    found = queue_counts(user=user, projects=projects)
-    return {project: numbers.get(SETTLED, 0) for project, numbers in found.items()}
-
-
 def _referred() -> Any:
     return Referral.objects.filter(referral_waits(), project=OuterRef("pk"))
+
+
+def _reviews(people: Places) -> Numbers:
+    return waiting_for(Lease.Task.REVIEW, people)
+
+
+def _disagreements(people: Places) -> Numbers:
+    return waiting_for(Lease.Task.ADJUDICATE, people)
+
+
+def _referrals(people: Places) -> Numbers:
+    """The same for all of a project."""
+    numbers = referred({project for places in people.values() for project in places})
+    return {(user.pk, project.pk): numbers[project.pk] for user, places in people.items() for project in places}
 
 
 WORK: Final = (
     Work("review_waits", "review_label", "review", _to_review, _reviews),
     Work("adjudication_waits", "review_label", "adjudication", _to_settle, _disagreements),
-    Work("referral_waits", "label_image", "referrals", _referred, lambda _user, projects: referred(projects)),
+    Work("referral_waits", "label_image", "referrals", _referred, _referrals),
 )
 
 
 def tell_of_waiting() -> None:
     for work in WORK:
-        projects = {row.pk: row for row in Project.objects.filter(Exists(work.present()))}
+        projects = {row.pk: row for row in Project.objects.filter(there_is(work.present()))}
         _retire(work, projects)
-        told = told_lately(work.kind).filter(read_at__isnull=False)
-        known = set(told.values_list("user", "project"))
-        for user, places in _able(work, projects).items():
-            asked = [projects[pk] for pk in places if (user.pk, pk) not in known]
-            if asked:
-                _tell(work, user, asked)
-
-
-def _tell(work: Work, user: User, projects: list[Project]) -> None:
-    counts = work.counts(user, projects)
-    for project in projects:
-        number, facts = counts[project.pk], {"project": project.name}
-        url = reverse(work.page, args=[project.pk]) if number else ""
-        tell_of_work(user, work.kind, number=number, url=url, facts=facts, project=project.pk)
+        for people in _able(work, projects):
+            numbers = work.counts(people)
+            tell_of_all_work(
+                work.kind,
+                [
+                    Waiting(user, project.pk, number, reverse(work.page, args=[project.pk]), {"project": project.name})
+                    for user, places in people.items()
+                    for project in places
+                    for number in [numbers[user.pk, project.pk]]
+                ],
+            )
 
 
 def _retire(work: Work, projects: Collection[int]) -> None:
     """Where nothing waits any more, nobody is left with a message that says so."""
-    gone = Message.objects.filter(kind=work.kind, read_at=None).exclude(project__in=list(projects))
-    for message in gone.select_related("user")[:AT_MOST]:
-        if message.project is not None:
-            tell_of_work(message.user, work.kind, number=0, url="", facts={}, project=message.project)
+    unread = Message.objects.filter(kind=work.kind, read_at=None, project__isnull=False)
+    unread.exclude(project__in=list(projects)).update(read_at=timezone.now())
 
 
-def _able(work: Work, projects: Collection[int]) -> dict[User, list[int]]:
-    """Members of these projects who may do it."""
+def _able(work: Work, projects: Mapping[int, Project]) -> Iterator[dict[User, list[Project]]]:
+    """Members of these projects who may do it, some at a time."""
     able = ProjectUserObjectPermission.objects.filter(
         user=OuterRef("user"), content_object=OuterRef("project"), permission__codename=work.right
     )
-    members = Membership.objects.filter(Exists(able), project__in=list(projects), user__is_active=True)
-    found: dict[User, list[int]] = {}
-    for member in members.select_related("user").order_by("user_id")[:AT_MOST]:
-        found.setdefault(member.user, []).append(member.project_id)
-    return found
+    rows = Membership.objects.filter(Exists(able), project__in=list(projects), user__is_active=True)
+    last = 0
+    while members := list(rows.filter(pk__gt=last).select_related("user").order_by("pk")[:AT_ONCE]):
+        found: dict[User, list[Project]] = {}
+        for member in members:
+            found.setdefault(member.user, []).append(projects[member.project_id])
+        yield found
+        last = members[-1].pk

@@ -229,7 +229,7 @@ def _grade(cast: Cast, rows: Rows, chance: random.Random, image: Image, at: Any)
     )
     if chance.random() < 0.1:
         wrong = chance.random() < 0.1
-        rows.add(Feedback(grade=grade, author=cast.people[1], correct=not wrong, created_at=done))
+        rows.add(Feedback(grade=grade, project=cast.project, author=cast.people[1], correct=not wrong, created_at=done))
     if refers:
         waits = chance.random() < 0.1
         ended = {} if waits else {"active": None, "closed_at": done, "outcome": "decided"}

@@ -1,7 +1,13 @@
 """An acceptance test: which scans are in it, that it is blind, what it shows, and what follows from it."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from images.models import Image
 from labeling.reading.labels import label_scan
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent
@@ -45,6 +51,20 @@ def test_it_takes_scans_that_doctors_have_read_after_it_was_begun(begun, away, r
     assert {case.image_id for case in test.cases.all()} <= {scan.pk for scan in read}
     assert run_all() == 10
     assert drawing.is_complete(test)
+    assert drawing.draw(test) == 0
+
+
+def test_where_none_is_left_only_scans_that_changed_are_looked_at(begun, away):
+    test = begun(20)
+    away(6)
+    assert drawing.draw(test) == 6
+    Image.objects.update(updated_at=F("updated_at") - timedelta(days=1))
+    with CaptureQueriesContext(connection) as asked:
+        assert drawing.draw(test) == 0
+    assert any('"updated_at" >=' in query["sql"].replace("`", '"') for query in asked)
+    away(3, first=7000)
+    assert drawing.draw(test) == 3
+    drawing._exhausted.clear()
     assert drawing.draw(test) == 0
 
 

@@ -105,3 +105,15 @@ def test_the_page_tells_what_the_test_saw_and_what_the_alarm_is_about(read, watc
     assert "Alarm at all places" in page
     assert "doctors agree with the answers less often" in page
     assert "50 reads counted" in page
+
+
+def test_the_round_of_every_minute_looks_at_reads_once(read, watched, promised, monkeypatch):
+    looks = []
+    monkeypatch.setattr(accuracy, "advance", looks.append)
+    read([True] * 3)
+    watch_streams()
+    watch_streams()
+    assert len(looks) == 1
+    read([False])
+    watch_streams()
+    assert len(looks) == 2

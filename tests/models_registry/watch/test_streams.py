@@ -1,5 +1,6 @@
 """The stream of a version at a place: what counts, that it can be computed again, alarms, and what they do."""
 
+from copy import deepcopy
 from datetime import timedelta
 
 import numpy as np
@@ -86,6 +87,39 @@ def test_a_stream_is_the_same_computed_at_once_or_piece_by_piece(watched, graded
     worker.advance(watched, SITE)
     whole = WatchStream.objects.get()
     assert (whole.seen, whole.log_capital, whole.bets) == (pieces.seen, pieces.log_capital, pieces.bets)
+
+
+def test_a_look_reads_what_is_new_also_where_another_process_was_quicker(watched, graded, monkeypatch):
+    graded(usual(20))
+    worker.advance(watched, SITE)
+    monkeypatch.setattr(streams, "replay", lambda *_: pytest.fail("all grades were read"))
+    mine = streams._left.copy()
+    for key in mine:
+        mine[key] = deepcopy(mine[key])
+    graded(usual(7, seed=6))
+    worker.advance(watched, SITE)
+    # As a process that has not seen the seven of which the row knows.
+    streams._left.update(mine)
+    graded(usual(5, seed=7))
+    worker.advance(watched, SITE)
+    pieces = WatchStream.objects.get()
+    monkeypatch.undo()
+    worker.advance(watched, SITE, whole=True)
+    whole = WatchStream.objects.get()
+    assert pieces.seen == 32
+    assert (whole.seen, whole.log_capital, whole.bets) == (pieces.seen, pieces.log_capital, pieces.bets)
+
+
+def test_a_grade_that_is_stored_after_later_ones_is_counted_in_its_place(watched, graded):
+    rows = graded(usual(20))
+    late = rows[5]
+    Grade.objects.filter(pk=late.pk).update(status="running")
+    worker.advance(watched, SITE)
+    Grade.objects.filter(pk=late.pk).update(status="succeeded")
+    worker.advance(watched, SITE)
+    found = WatchStream.objects.get()
+    worker.advance(watched, SITE, whole=True)
+    assert (found.seen, found.bets) == (20, WatchStream.objects.get().bets)
 
 
 def test_a_row_that_does_not_fit_its_grades_is_computed_again(watched, graded):
