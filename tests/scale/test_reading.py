@@ -95,24 +95,20 @@ def test_the_scored_scans_are_the_first_of_an_index(read):
     assert_plan(best.values_list("image", "score"), index="score_by_project")
 
 
-# Rights are looked up in small tables, whose indexes may be walked.
 def test_lists_of_labels_and_reviews_are_read_in_the_order_of_an_index(read, author, colleague):
     labels, reviews = selectors.labels(author), selectors.reviews(author)
-    assert_plan(
-        page(labels), index=("label_by_project", "PRIMARY", "labeling_label_pkey", "label_by_source"), walks=True
-    )
-    assert_plan(page(labels, "annotation_date"), index="label_by_date", walks=True)
-    assert_plan(page(labels.filter(source="feedback")), index="label_by_source", walks=True)
-    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"), walks=True)
-    assert_plan(page(reviews, "created_at"), index="review_by_date", walks=True)
-    assert_plan(page(reviews.filter(status="rejected")), index="review_by_status", walks=True)
+    assert_plan(page(labels), index=("label_by_project", "PRIMARY", "labeling_label_pkey", "label_by_source"))
+    assert_plan(page(labels, "annotation_date"), index="label_by_date")
+    assert_plan(page(labels.filter(source="feedback")), index="label_by_source")
+    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"))
+    assert_plan(page(reviews, "created_at"), index="review_by_date")
+    assert_plan(page(reviews.filter(status="rejected")), index="review_by_status")
 
 
 def test_the_list_of_doubts_is_read_in_the_order_of_an_index(read, colleague):
     assert_plan(
         page(selectors.label_doubts(read, colleague), "-suggested_probability"),
         index="doubt_by_probability",
-        walks=True,
     )
 
 
