@@ -23,7 +23,7 @@ BY_INDEX = {
     "modality": "scan_by_modality",
 }
 SAID = {
-    "label": "NORMAL",
+    "label": "OPACITY",
     "label_status": "unlabeled",
     "approval_status": "rejected",
     "split": "val",
@@ -93,7 +93,7 @@ def test_a_list_asks_as_often_whatever_it_finds(crowd, author, monkeypatch):
         return len(queries)
 
     assert queries(search="0001234") == queries(search="000123") <= 12
-    ImageTag.objects.filter(image__in=Image.objects.filter(project=crowd)[:50]).delete()
+    ImageTag.objects.filter(image__in=list(Image.objects.filter(project=crowd)[:50])).delete()
     assert queries(tag="many") <= 12
 
 
