@@ -26,7 +26,7 @@ def _scan(project, author, classes, number: int) -> Image:
         width=1024,
         height=1024,
         size=number % 997,
-        modality="X-ray",
+        modality="MR" if number % 10 == 4 else "X-ray",
         split=("train", "train", "val", "test", None)[number % 5],
         patient=f"P{number // 8:015x}",
         study=f"st{number // 8:016x}",

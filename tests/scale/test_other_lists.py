@@ -120,7 +120,8 @@ def asked(filters, user, rows, **values):
 @pytest.mark.parametrize(
     ("values", "index"),
     [
-        ({}, "grade_by_date"),
+        # Two thirds of all grades are of the project: MariaDB reads them all in their order, and passes over the others.
+        ({}, ("grade_by_date", "grade_of_all_by_date")),
         ({"status": "failed"}, ("grade_by_project_status", "grade_of_all_by_status")),
         ({"status": "cancelled"}, ("grade_by_project_status", "grade_of_all_by_status", "grade_by_status")),
         ({"seen_in": "test"}, ("grade_by_side", "grade_of_all_by_side")),
@@ -133,7 +134,7 @@ def asked(filters, user, rows, **values):
 def test_every_filter_of_the_history_has_an_index(graded, author, values, index):
     rows = asked(HistoryFilter, author, registry.grades(author), project=graded.pk, **values)
     # The class is one of the project's own: few rows, in the order of the index.
-    assert_plan(keys(rows, "-created_at"), index=index, sorts=51)
+    assert_plan(keys(rows, "-created_at"), index=index, sorts=51, walks=not values)
 
 
 def test_an_administrators_history_is_read_from_its_end(graded, admin):

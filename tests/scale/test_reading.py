@@ -81,8 +81,9 @@ def walks(user, project, task, *conditions):
 
 @pytest.mark.parametrize("task", Lease.Task.values)
 def test_a_claim_walks_the_index_of_its_desk(task, read, author):
+    # Where few wait, PostgreSQL may put them in order itself.
     for walk in walks(author, read, task):
-        assert_plan(walk, index="scan_by_desk")
+        assert_plan(walk, index="scan_by_desk", sorts=100)
 
 
 def test_a_queue_of_one_class_walks_the_index_of_that_class(read, author):
@@ -106,7 +107,8 @@ def test_lists_of_labels_and_reviews_are_read_in_the_order_of_an_index(read, aut
     assert_plan(page(labels), index=("label_by_project", "PRIMARY", "labeling_label_pkey", "label_by_source"))
     assert_plan(page(labels, "annotation_date"), index="label_by_date")
     assert_plan(page(labels.filter(source="feedback")), index="label_by_source")
-    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"))
+    # Forty: MariaDB may find them where two indexes meet, and put those in order.
+    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"), sorts=51)
     assert_plan(page(reviews, "created_at"), index="review_by_date")
     assert_plan(page(reviews.filter(status="rejected")), index="review_by_status")
 
