@@ -3,6 +3,7 @@
 A database that is asked for both at once has to guess whether to begin with the list, in its order, or with the other table; each
 is a hundred times slower where it guesses wrong."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -13,9 +14,10 @@ from images.models import Image
 FEW: Final = 3000
 
 
-def keys_of(rows: QuerySet[Any], column: str = "pk") -> list[int] | None:
-    """The scans that these rows name in `column`, or None where there are more than FEW."""
-    keys = list(rows.order_by().prefetch_related(None).values_list(column, flat=True)[: FEW + 1])
+def keys_of(rows: QuerySet[Any], column: str = "pk", order: Sequence[str] = ()) -> list[int] | None:
+    """The scans that these rows name in `column`, or None where there are more than FEW. `order`: that of the index in which
+    they stand together, for PostgreSQL, which may look for many of them from the start of the table."""
+    keys = list(rows.order_by(*order).prefetch_related(None).values_list(column, flat=True)[: FEW + 1])
     return keys if len(keys) <= FEW else None
 
 

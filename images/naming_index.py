@@ -13,6 +13,8 @@ from images.models import Image, NamePart
 from mediscan_site.core.database import insert_all
 
 LEAST: Final = 2
+# Of the parts in one project.
+ORDER: Final = ("code", "scan")
 _LENGTH: Final = 10
 _BITS: Final = 6
 _RUN: Final = re.compile(r"[^\W_]+")
@@ -43,7 +45,9 @@ def scans_named(projects: Sequence[int], part: str) -> list[int] | None:
     limits = bounds(part)
     if limits is None:
         return None
-    return keys_of(NamePart.objects.filter(project__in=projects, code__range=limits), "scan")
+    # Of several projects an index has no such order.
+    order = ORDER if len(projects) == 1 else ()
+    return keys_of(NamePart.objects.filter(project__in=projects, code__range=limits), "scan", order)
 
 
 def index_names(scans: Iterable[Image]) -> None:

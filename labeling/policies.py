@@ -52,7 +52,7 @@ def visible_labels(user: User | AnonymousUser) -> QuerySet[Label]:
     # Of a scan that is given again not even what the reader said before: it would tell that it is one.
     later = Q(created_at__gt=timezone.now() - HELD) & Q(created_at__gt=OuterRef("annotation_date"))
     given = Read.objects.filter(later, image=OuterRef("image"), reader=user.pk or 0, kind__in=HIDDEN)
-    own = Q(reader=user.pk) & ~Exists(given)
+    own = Q(reader=user.pk) & ~there_is(given)
     return Label.objects.filter(in_visible_projects(user), of_kept_scan(), own | ~covered_scan(user))
 
 
@@ -100,8 +100,8 @@ def gold_unread(user: User) -> QuerySet[GoldScan]:
     own = Label.objects.filter(image=OuterRef("pk"), reader=user)
     decided = Review.objects.filter(image=OuterRef("pk"), reviewer=user)
     gone = Q(erased_at__isnull=False) | ~Q(approval_status=ApprovalStatus.APPROVED)
-    standing = GoldScan.objects.filter(~there_is(Image.objects.filter(gone, pk=OuterRef("image"))))
-    return standing.exclude(Exists(own)).exclude(Exists(decided))
+    fallen = Image.objects.filter(gone, pk=OuterRef("image"))
+    return GoldScan.objects.filter(~there_is(fallen), ~there_is(own), ~there_is(decided))
 
 
 @covering.register

@@ -79,10 +79,13 @@ def spoken_in(projects: Collection[Project]) -> dict[int, list[Spoken]]:
 
 
 def wrong(images: Sequence[Image]) -> dict[int, str]:
-    """Of scans loaded with their `reference__label`: what `said_by` should be, by scan, where it is something else."""
+    """Of scans loaded with their `reference__label`: what `said_by` should be, by scan, where it is something else or where the
+    project does not know these people, so that no queue would look for them."""
     reads: dict[int, list[Label | None]] = defaultdict(list)
     for read in Read.objects.filter(image__in=images, active=True, label__isnull=False).select_related("label"):
         reads[read.image_id].append(read.label)
+    rows = SaidBy.objects.filter(project__in={image.project_id for image in images})
+    known = set(rows.values_list("project", "key"))
     found = {}
     for image in images:
         reference: Reference | None = getattr(image, "reference", None)
@@ -90,7 +93,7 @@ def wrong(images: Sequence[Image]) -> dict[int, str]:
             key = key_of(people_of(reads[image.pk]), len(reads[image.pk]))
         else:
             key = key_of(people_of([reference.label] if reference else []), 0)
-        if key != image.said_by:
+        if key != image.said_by or (key != NOBODY and (image.project_id, key) not in known):
             found[image.pk] = key
     return found
 

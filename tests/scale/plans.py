@@ -21,13 +21,13 @@ SCALE = pytest.mark.django_db(transaction=settings.DATABASES["default"]["ENGINE"
 
 @dataclass
 class Plan:
-    """`read_whole`: tables of which every row is looked at; `walked`: indexes read from one end, as a LIMIT wants;
+    """`read_whole`: tables of which every row is looked at; `walked`: indexes read from one end, as a LIMIT wants, by table;
     `sorted_rows`: the most rows that are sorted (estimated), None where the engine does not say how many."""
 
     text: str
     indexes: set[str] = field(default_factory=set)
     read_whole: set[str] = field(default_factory=set)
-    walked: set[str] = field(default_factory=set)
+    walked: dict[str, str] = field(default_factory=dict)
     sorts: bool = False
     sorted_rows: int | None = None
     keeps_aside: bool = False
@@ -53,6 +53,7 @@ def plan_of(rows: QuerySet[Any]) -> Plan:
     # Some engines name a table by its alias.
     aliases = {alias: table for table, alias in re.findall(r"""["`](\w+)["`] (?:AS )?["`]?([A-Z]+\d+)\b""", sql)}
     plan.read_whole = {aliases.get(name, name) for name in plan.read_whole}
+    plan.walked = {aliases.get(name, name): index for name, index in plan.walked.items()}
     return plan
 
 
@@ -61,15 +62,18 @@ def assert_plan(
 ) -> None:
     """The query reads no large table whole.
 
-    `index`: one of these names is used (engines choose differently). `walks`: an index may be read from its end, because every
-    row or most of them are wanted. `sorts`: so many rows may be sorted, or any number where the engine does not say how many.
+    `index`: one of these names is used (engines choose differently). `walks`: an index of a large table may be read from its
+    end, because every row or most of them are wanted. `sorts`: so many rows may be sorted, or any number where the engine does
+    not say how many.
     `aside`: a temporary table is all right (of few rows)."""
     plan = plan_of(rows)
     said = f"{rows.query}\n{plan.text}"
     wanted = {index} if isinstance(index, str) else set(index)
     assert not wanted or wanted & plan.indexes, f"uses none of {sorted(wanted)}\n{said}"
     assert not (whole := _large(plan.read_whole)), f"reads {whole} whole\n{said}"
-    assert walks or not plan.walked, f"reads the index {sorted(plan.walked)} from its end\n{said}"
+    assert walks or not (walked := [plan.walked[name] for name in _large(set(plan.walked))]), (
+        f"reads the index {walked} from its end\n{said}"
+    )
     assert aside or not plan.keeps_aside, f"makes a temporary table\n{said}"
     assert not plan.sorts or sorts, f"sorts\n{said}"
     assert not plan.sorts or plan.sorted_rows is None or plan.sorted_rows <= sorts, (
@@ -95,8 +99,10 @@ def _sqlite(lines: Sequence[Any]) -> Plan:
         how = re.match(r"(SCAN|SEARCH) (\S+)(?: USING (?:COVERING |AUTOMATIC |PARTIAL )*INDEX (\S+))?", text)
         if how and how[3]:
             plan.indexes.add(how[3])
-        if how and how[1] == "SCAN":
-            (plan.walked if how[3] else plan.read_whole).add(how[3] or how[2])
+        if how and how[1] == "SCAN" and how[3]:
+            plan.walked[how[2]] = how[3]
+        elif how and how[1] == "SCAN":
+            plan.read_whole.add(how[2])
         plan.sorts |= "TEMP B-TREE FOR ORDER BY" in text or "TERM OF ORDER BY" in text or "TERMS OF ORDER BY" in text
         plan.keeps_aside |= "AUTOMATIC" in text or ("TEMP B-TREE FOR" in text and "ORDER BY" not in text)
     return plan
@@ -110,7 +116,7 @@ def _mysql(lines: Sequence[Any]) -> Plan:
         if how == "ALL":
             plan.read_whole.add(str(table))
         if how == "index":
-            plan.walked.add(str(key))
+            plan.walked[str(table)] = str(key)
         if "Using filesort" in extra:
             plan.sorts, plan.sorted_rows = True, max(plan.sorted_rows or 0, int(rows or 0))
         plan.keeps_aside |= "Using temporary" in extra
@@ -125,7 +131,7 @@ def _postgresql(lines: Sequence[Any]) -> Plan:
         if "Index Name" in node:
             plan.indexes.add(node["Index Name"])
             if "Index Cond" not in node and kind != "Bitmap Index Scan":
-                plan.walked.add(node["Index Name"])
+                plan.walked[node["Relation Name"]] = node["Index Name"]
         if kind == "Seq Scan":
             plan.read_whole.add(node["Relation Name"])
         if kind == "Sort":

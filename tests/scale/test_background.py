@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -52,7 +51,8 @@ def test_the_look_of_the_hour_reads_a_part(trail):
 
 def test_the_journal_reads_events_that_it_has_not_read(trail):
     told = AuditEvent.objects.filter(id__gt=trail[-50], at__gt=journal.EPOCH, action__in=journal._ACTIONS)
-    assert_plan(told.order_by("id"))
+    # Where there are fewer such events than new ones, an engine may begin with these and put them in order.
+    assert_plan(told.order_by("id"), sorts=50)
 
 
 def test_ended_jobs_are_found_by_state_and_heartbeat(project, author):
@@ -79,23 +79,12 @@ def test_erased_objects_are_found_by_when_they_were(project):
     assert_plan(gone, index="blob_by_erasure")
 
 
-def _compared_one_by_one() -> None:
-    drawn, old = np.random.default_rng(7), timezone.now() - timedelta(days=3)
-    scans = list(Image.objects.only("pk"))
-    for number, scan in enumerate(scans):
-        scan.phash, scan.compared_at = drawn.bytes(32).hex(), old - timedelta(seconds=number)
-    Image.objects.bulk_update(scans, ["phash", "compared_at"], batch_size=500)
-
-
 def test_what_waits_to_be_compared_and_what_was_lately_is_found_by_its_index(crowd):
-    _compared_one_by_one()
-    measured(Image)
     assert_plan(to_compare()[:1], index="scan_by_comparison")
     assert_plan(known.lately(crowd.pk, timezone.now()), index="scan_by_comparison", sorts=100)
 
 
 def test_a_new_scan_among_many_is_compared_with_what_is_in_memory(crowd):
-    _compared_one_by_one()
     scans = list(Image.objects.filter(project=crowd))
     assert len(known.known(crowd.pk).keys) == len(scans)
     Image.objects.filter(pk=scans[0].pk).update(compared_at=Now())

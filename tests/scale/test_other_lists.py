@@ -58,7 +58,7 @@ def model(project, admin):
 
 @pytest.fixture
 def graded(crowd, author, model):
-    """A grade of each scan of the project, and a referral of every fourth; a fifth of them waits."""
+    """A grade of each scan, half as many elsewhere, and a referral of every fourth of the project; a fifth of them waits."""
     scans = list(Image.objects.filter(project=crowd).order_by("pk").values_list("pk", flat=True))
     first, second = crowd.class_rows.all()[:2]
     grades = [
@@ -70,7 +70,7 @@ def graded(crowd, author, model):
             status="failed" if n % 400 == 7 else "succeeded",
             created_at=day(n, len(scans)),
             finished_at=day(n, len(scans)),
-            prediction=second if n % 500 == 3 else first,
+            prediction=second if n % 20 == 3 else first,
             decision="refer" if n % 4 == 1 else "answer",
             seen_in="test" if n % 300 == 5 else None,
             batched=n % 3 > 0,
@@ -78,7 +78,15 @@ def graded(crowd, author, model):
         for n, pk in enumerate(scans)
     ]
     insert_all(grades)
-    known = list(Grade.objects.order_by("pk").values_list("pk", "image"))
+    elsewhere = list(Image.objects.exclude(project=crowd))
+    about = {"model": model, "requested_by": author, "status": "succeeded", "decision": "answer"}
+    insert_all(
+        [
+            Grade(image=scan, project_id=scan.project_id, created_at=day(n, len(elsewhere)), prediction=first, **about)
+            for n, scan in enumerate(elsewhere)
+        ]
+    )
+    known = list(Grade.objects.filter(project=crowd).order_by("pk").values_list("pk", "image"))
     other = Project.objects.exclude(pk=crowd.pk).first()
     insert_all(
         [
@@ -120,7 +128,8 @@ def asked(filters, user, rows, **values):
 @pytest.mark.parametrize(
     ("values", "index"),
     [
-        ({}, "grade_by_date"),
+        # Two thirds of all grades are of the project: MariaDB reads them all in their order, and passes over the others.
+        ({}, ("grade_by_date", "grade_of_all_by_date")),
         ({"status": "failed"}, ("grade_by_project_status", "grade_of_all_by_status")),
         ({"status": "cancelled"}, ("grade_by_project_status", "grade_of_all_by_status", "grade_by_status")),
         ({"seen_in": "test"}, ("grade_by_side", "grade_of_all_by_side")),
@@ -133,7 +142,7 @@ def asked(filters, user, rows, **values):
 def test_every_filter_of_the_history_has_an_index(graded, author, values, index):
     rows = asked(HistoryFilter, author, registry.grades(author), project=graded.pk, **values)
     # The class is one of the project's own: few rows, in the order of the index.
-    assert_plan(keys(rows, "-created_at"), index=index, sorts=51)
+    assert_plan(keys(rows, "-created_at"), index=index, sorts=51, walks=not values)
 
 
 def test_an_administrators_history_is_read_from_its_end(graded, admin):

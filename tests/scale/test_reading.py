@@ -13,7 +13,7 @@ from labeling.reading.grid_leases import claim_batch
 from labeling.reading.queue import _free, claim_scans, queue_of
 from labeling.reading.said_by import noted
 from labeling.reading.undo import last_done
-from mediscan_site.core.database import insert_all, save_all
+from mediscan_site.core.database import insert_all
 from mediscan_site.core.http.pages import MOST_COUNTED, ordered
 from tests.scale.plans import SCALE, assert_plan, measured
 
@@ -22,32 +22,38 @@ pytestmark = SCALE
 
 @pytest.fixture
 def read(crowd, author, colleague) -> Project:
-    """The crowd with its labels, all but a few by `author`; reviews of every second label, doubts of every tenth, scores."""
+    """The crowd with its labels, all but a few by `author`; reviews of every second label, doubts of every tenth, scores.
+    Elsewhere are as many labels, reviews and scores."""
     scans = Image.objects.filter(project=crowd)
     labelled = list(scans.filter(label_status=LabelStatus.LABELED).order_by("pk"))
     mine, others = labelled[:-40], labelled[-40:]
     for reader, some in ((author, mine), (colleague, others)):
         keys = [scan.pk for scan in some]
         scans.filter(pk__in=keys).update(annotator=reader, said_by=noted(crowd.pk, {reader.pk}, 0))
-        save_all([_label(crowd, scan, reader) for scan in some])
+        insert_all([_label(scan, reader) for scan in some])
+    elsewhere = list(Image.objects.exclude(project=crowd))
+    insert_all([_label(scan, author) for scan in elsewhere])
+    insert_all([_review(label, colleague) for label in Label.objects.order_by("pk")[::2]])
     labels = list(Label.objects.filter(project=crowd).order_by("pk"))
     insert_all([Reference(image_id=label.image_id, label=label) for label in labels])
-    insert_all([_review(crowd, label, colleague) for label in labels[::2]])
     other = crowd.class_rows.last()
-    insert_all([_doubt(crowd, label, other, 1 / (1 + number)) for number, label in enumerate(labels[::10])])
-    wanting = scans.filter(label_status=LabelStatus.UNLABELED).order_by("pk")[: QueueScore.MOST]
-    insert_all([QueueScore(image=scan, project=crowd, score=1 / scan.pk) for scan in wanting])
+    doubted = [label for label in labels[::10] if label.label_class_id != other.pk]
+    insert_all([_doubt(crowd, label, other, 1 / (1 + number)) for number, label in enumerate(doubted)])
+    wanting = scans.filter(label_status=LabelStatus.UNLABELED).order_by("pk")[:100]
+    scored = [*wanting, *elsewhere]
+    insert_all([QueueScore(image=scan, project_id=scan.project_id, score=1 / scan.pk) for scan in scored])
     measured(Image, Label, Reference, Review, LabelDoubt, QueueScore, SaidBy, Lease, Read)
     return crowd
 
 
-def _label(project, scan, reader) -> Label:
-    return Label(image=scan, project=project, label_class_id=scan.label_class_id, reader=reader, source="doctor")
+def _label(scan, reader) -> Label:
+    said = {"label_class_id": scan.label_class_id} if scan.label_class_id else {"ungradable_reason": "blurred"}
+    return Label(image=scan, project_id=scan.project_id, reader=reader, source="doctor", **said)
 
 
-def _review(project, label, reviewer) -> Review:
+def _review(label, reviewer) -> Review:
     about = {"image_id": label.image_id, "label": label, "reviewer": reviewer, "status": "approved"}
-    return Review(project=project, scan_version=1, **about)
+    return Review(project_id=label.project_id, scan_version=1, **about)
 
 
 def _doubt(project, label, suggested, probability: float) -> LabelDoubt:
@@ -76,8 +82,9 @@ def walks(user, project, task, *conditions):
 
 @pytest.mark.parametrize("task", Lease.Task.values)
 def test_a_claim_walks_the_index_of_its_desk(task, read, author):
+    # Where few wait, PostgreSQL may put them in order itself.
     for walk in walks(author, read, task):
-        assert_plan(walk, index="scan_by_desk")
+        assert_plan(walk, index="scan_by_desk", sorts=100)
 
 
 def test_a_queue_of_one_class_walks_the_index_of_that_class(read, author):
@@ -93,27 +100,24 @@ def test_counts_of_a_desk_read_no_more_than_they_say(read, author):
 
 def test_the_scored_scans_are_the_first_of_an_index(read):
     best = QueueScore.objects.filter(project=read).order_by("-score", "-image")[: QueueScore.MOST]
-    assert_plan(best.values_list("image", "score"), index="score_by_project")
+    assert_plan(best.values_list("image", "score"), index="score_by_project", sorts=QueueScore.MOST)
 
 
-# Rights are looked up in small tables, whose indexes may be walked.
 def test_lists_of_labels_and_reviews_are_read_in_the_order_of_an_index(read, author, colleague):
     labels, reviews = selectors.labels(author), selectors.reviews(author)
-    assert_plan(
-        page(labels), index=("label_by_project", "PRIMARY", "labeling_label_pkey", "label_by_source"), walks=True
-    )
-    assert_plan(page(labels, "annotation_date"), index="label_by_date", walks=True)
-    assert_plan(page(labels.filter(source="feedback")), index="label_by_source", walks=True)
-    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"), walks=True)
-    assert_plan(page(reviews, "created_at"), index="review_by_date", walks=True)
-    assert_plan(page(reviews.filter(status="rejected")), index="review_by_status", walks=True)
+    assert_plan(page(labels), index=("label_by_project", "PRIMARY", "labeling_label_pkey", "label_by_source"))
+    assert_plan(page(labels, "annotation_date"), index="label_by_date")
+    assert_plan(page(labels.filter(source="feedback")), index="label_by_source")
+    # Forty: MariaDB may find them where two indexes meet, and put those in order.
+    assert_plan(page(labels.filter(reader=colleague)), index=("label_by_reader", "label_of_reader"), sorts=51)
+    assert_plan(page(reviews, "created_at"), index="review_by_date")
+    assert_plan(page(reviews.filter(status="rejected")), index="review_by_status")
 
 
 def test_the_list_of_doubts_is_read_in_the_order_of_an_index(read, colleague):
     assert_plan(
         page(selectors.label_doubts(read, colleague), "-suggested_probability"),
         index="doubt_by_probability",
-        walks=True,
     )
 
 

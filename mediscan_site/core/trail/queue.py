@@ -7,10 +7,10 @@ at the trail itself: at what is newer than the last look and a part of the rest 
 from functools import partial
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 
 from mediscan_site.core import triggers
-from mediscan_site.core.database import insert_all
+from mediscan_site.core.database import insert_all, there_is
 from mediscan_site.core.models import AuditEvent, AuditSeal, Bookmark, Unsealed
 
 TABLE: Final = Unsealed._meta.db_table
@@ -102,7 +102,7 @@ def _lost() -> QuerySet[AuditEvent]:
     """Events without a seal that do not wait for one."""
     mine = {"event": OuterRef("pk")}
     return AuditEvent.objects.filter(
-        ~Exists(AuditSeal.objects.filter(**mine)), ~Exists(Unsealed.objects.filter(**mine))
+        ~there_is(AuditSeal.objects.filter(**mine)), ~there_is(Unsealed.objects.filter(**mine))
     )
 
 
