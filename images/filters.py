@@ -74,7 +74,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
-        rows: QuerySet[Image] = self._first_if_few(super().filter_queryset(queryset))
+        rows: QuerySet[Image] = self._first_if_few(queryset, super().filter_queryset(queryset))
         if self._order not in ORDERING_KEYS:
             return rows
         if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
@@ -84,9 +84,10 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         placed: QuerySet[Image] = rows.annotate(instance_place=Coalesce("instance_number", LAST))
         return placed
 
-    def _first_if_few(self, rows: QuerySet[Image]) -> QuerySet[Image]:
+    def _first_if_few(self, queryset: QuerySet[Image], rows: QuerySet[Image]) -> QuerySet[Image]:
         """Rows of which there are few are found before they are put in order, else in their order: which of the two it is no
-        planner can know of several conditions together, and of one in another order than its index has."""
+        planner can know of several conditions together, and of one in another order than its index has. Once they are found they
+        are asked for by their keys alone: of two lists of keys PostgreSQL believes that they share next to nothing."""
         said = {
             name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES and name != "project"
         }
@@ -99,7 +100,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         if is_walked and self._order in {"", "upload_date"}:
             return rows
         keys = few.keys_of(rows.filter(project__in=self.projects)) if said else None
-        return rows if keys is None else rows.filter(pk__in=keys)
+        return rows if keys is None else queryset.filter(pk__in=keys)
 
     @property
     def _order(self) -> str:

@@ -13,6 +13,8 @@ from images.models import Image, NamePart
 from mediscan_site.core.database import insert_all
 
 LEAST: Final = 2
+# Of a part with several runs so many are tried, the longest first.
+MOST_RUNS: Final = 3
 # Of the parts in one project.
 ORDER: Final = ("code", "scan")
 _LENGTH: Final = 10
@@ -30,24 +32,34 @@ def parts_of(name: str) -> set[int]:
 def bounds(part: str) -> tuple[int, int] | None:
     """The least and the greatest code of what can follow where a name has this part; None for a part that has no two letters
     or digits in a row, and for one with a letter that in the other case is two."""
+    return next(iter(_bounds_of_runs(part)), None)
+
+
+def _bounds_of_runs(part: str) -> list[tuple[int, int]]:
+    """The same of each run of the part, the longest first."""
     if any(len(_small(letter)) > 1 for letter in part):
-        return None
-    runs = sorted(_RUN.findall(part), key=len)
-    if not runs or len(runs[-1]) < LEAST:
-        return None
-    longest = runs[-1][:_LENGTH]
-    first = _code(longest)
-    return first, first + 2 ** (_BITS * (_LENGTH - len(longest))) - 1
+        return []
+    runs = [found for found in _RUN.finditer(part) if len(found[0]) >= LEAST]
+    return [_bounds(found[0], ends=found.end() < len(part)) for found in sorted(runs, key=lambda one: -len(one[0]))]
+
+
+def _bounds(run: str, *, ends: bool) -> tuple[int, int]:
+    """`ends`: in the name, too, the run is over here."""
+    first = _code(run)
+    free = 0 if ends else max(0, _LENGTH - len(run))
+    return first, first + 2 ** (_BITS * free) - 1
 
 
 def scans_named(projects: Sequence[int], part: str) -> list[int] | None:
-    """The keys of few scans of these projects, among them all whose name has the part; None where it may be in many."""
-    limits = bounds(part)
-    if limits is None:
-        return None
+    """The keys of few scans of these projects, among them all whose name has the part; None where it may be in many. One run of
+    it that is rare will do."""
     # Of several projects an index has no such order.
     order = ORDER if len(projects) == 1 else ()
-    return keys_of(NamePart.objects.filter(project__in=projects, code__range=limits), "scan", order)
+    for limits in _bounds_of_runs(part)[:MOST_RUNS]:
+        keys = keys_of(NamePart.objects.filter(project__in=projects, code__range=limits), "scan", order)
+        if keys is not None:
+            return keys
+    return None
 
 
 def index_names(scans: Iterable[Image]) -> None:
