@@ -29,7 +29,7 @@ def crowd(project, author, make_scan):
     return scan
 
 
-def test_the_lists_need_fifteen_queries_at_most_however_many_scans(browser, author, colleague, project, crowd):
+def test_the_lists_need_seventeen_queries_at_most_however_many_scans(browser, author, colleague, project, crowd):
     client = browser(author)
     save_filter(actor=author, page="scans", project=project, name="mine", query={"label_status": "unlabeled"})
     last = client.get(reverse("scan_list", args=[project.pk])).context["page"].next
@@ -43,7 +43,7 @@ def test_the_lists_need_fifteen_queries_at_most_however_many_scans(browser, auth
         with CaptureQueriesContext(connection) as asked:
             answer = client.get(address)
         assert answer.status_code == 200
-        assert len(asked) <= 15, "\n".join(query["sql"][:70] + " … " + query["sql"][-90:] for query in asked)
+        assert len(asked) <= 17, "\n".join(query["sql"][:70] + " … " + query["sql"][-90:] for query in asked)
     assert "10,000+" in texts(client.get(reverse("scan_list", args=[project.pk])))
     grid = reverse("label_grid", args=[project.pk])
     client.get(grid)

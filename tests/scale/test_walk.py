@@ -21,7 +21,7 @@ NUMBER, READERS, START = 60, 23, datetime(2026, 1, 5, tzinfo=UTC)
 def waiting(project, author) -> list[int]:
     """Keys of labelled scans that wait for a review, in order: by many readers, several of one moment, as imports bring them."""
     chance = random.Random(7)
-    rows = [_scan(project, author, project.class_rows.first(), 12 + 16 * number) for number in range(NUMBER)]
+    rows = [_scan(project, author, list(project.class_rows.all()), 12 + 16 * number) for number in range(NUMBER)]
     for row in rows:
         row.hold, row.upload_date = "", START + timedelta(hours=chance.randrange(6))
         reader = chance.randrange(READERS)
@@ -51,7 +51,7 @@ def test_pages_of_a_queue_show_each_scan_once_in_order(
 
 @pytest.mark.django_db
 def test_more_sets_of_people_than_a_database_takes_in_one_statement(project, author, colleague):
-    rows = [_scan(project, author, project.class_rows.first(), 12 + 16 * number) for number in range(600)]
+    rows = [_scan(project, author, list(project.class_rows.all()), 12 + 16 * number) for number in range(600)]
     for number, row in enumerate(rows):
         row.hold, row.said_by = "", noted(project.pk, {1000 + number}, 0)
     insert_all(rows)
