@@ -1,7 +1,7 @@
 """Somebody at the API of a site that may be broken at the moment: every answer is kept as it came."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +101,14 @@ class Caller:
             self._token = ""
         is_json = "json" in answer.headers.get("Content-Type", "")
         body = answer.json() if is_json else answer.content
-        return Answer(answer.status_code, body, dict(answer.headers), time.monotonic() - began)
+        return Answer(answer.status_code, body, _lowered(answer.headers), time.monotonic() - began)
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    """Servers write names of headers as they like."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def refused_well(answer: Answer) -> bool:
     """A refusal that says when to come again, or a connection that nobody took."""
-    return answer.status == 0 or (answer.status in (429, 503) and "Retry-After" in answer.headers)
+    return answer.status == 0 or (answer.status in (429, 503) and "retry-after" in answer.headers)

@@ -1,0 +1,177 @@
+"""How long pages, lists, filters, queues and figures take with few and with very many scans: `python -m benchmarks.lists`.
+
+For each engine and each number of scans a site of its own is seeded (`manage.py seed_scale`; minutes for a million) and asked in a
+process of its own, each question in a transaction that is rolled back. The 95th percentile is that of the rounds. With BASE, an
+older checkout answers its first page of scans about the same rows on MariaDB, in turns with this one: the ratio is that of the
+medians. `--folder` keeps the seeded sites for another run."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _common, _scale_older
+
+LIMIT_MS = 300.0
+SERVERS = {"mysql": "mysql://root@127.0.0.1:3306", "postgres": "postgres://postgres@127.0.0.1:5432"}
+FIRST_PAGE = "scans, first page"
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A seeded site: where it is, and what its processes are told."""
+
+    engine: str
+    scans: int
+    folder: Path
+    database: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        server = SERVERS.get(self.engine)
+        return {
+            **dict.fromkeys(_common.FOREIGN, ""),
+            "MEDISCAN_DATA_DIR": str(self.folder / "data"),
+            "MEDISCAN_KEYS_FILE": str(self.folder / "keys.json"),
+            "DATABASE_URL": f"{server}/{self.database}" if server else "",
+            "SECRET_KEY": "a sentence for a site that is only measured, of fifty letters",
+            "ALLOWED_HOSTS": "localhost",
+            "DJANGO_SETTINGS_MODULE": "mediscan_site.settings",
+            "LOG_LEVEL": "ERROR",
+        }
+
+    def run(self, *command: str, root: Path = _common.ROOT) -> str:
+        env = {**os.environ, **self.env, "PYTHONPATH": str(root)}
+        done = subprocess.run(
+            [sys.executable, *command], cwd=root, env=env, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr[-2000:]}")
+        return done.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engines", default="sqlite,mysql,postgres")
+    parser.add_argument("--scans", default="1000,1000000")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--only", default="", help="parts of names of what is asked, with commas")
+    parser.add_argument("--base", type=Path, help="an older checkout, asked for its first page on MariaDB")
+    parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
+    given = parser.parse_args()
+    figures: dict[str, Any] = {"load": os.getloadavg()[0]}
+    with _folder(given.folder) as folder:
+        for engine in given.engines.split(","):
+            for scans in map(int, given.scans.split(",")):
+                site = seeded(engine, scans, folder)
+                told = json.loads(
+                    site.run("-m", "benchmarks._scale_pages", f"--rounds={given.rounds}", f"--only={given.only}")
+                )
+                figures[f"{engine} {scans}"] = _figures(told)
+                _print(engine, scans, told["asked"])
+        if given.base:
+            figures["base"] = beside(
+                seeded("mysql", max(map(int, given.scans.split(","))), folder), given.base.resolve()
+            )
+    _common.save("lists", figures)
+    over = [
+        f"{site}: {name}" for site, asked in figures.items() if isinstance(asked, dict)
+        for name, row in asked.items() if isinstance(row, dict) and row.get("p95_ms", 0) > LIMIT_MS
+    ]  # fmt: skip
+    print("\n".join(["Over the limit:", *over]) if over else f"All within {LIMIT_MS:.0f} ms.")
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept:
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="mediscan-scale-") as name:
+        yield Path(name)
+
+
+def seeded(engine: str, scans: int, folder: Path) -> Seeded:
+    """The site of this engine and size, made unless it is kept from another run."""
+    home = folder / f"{engine}-{scans}"
+    site = Seeded(engine, scans, home, f"mediscan_scale_{scans}")
+    mark = home / "database"
+    if mark.exists():
+        return Seeded(engine, scans, home, mark.read_text().strip())
+    home.mkdir(parents=True, exist_ok=True)
+    made_anew(engine, site.database)
+    if engine != "sqlite":
+        site.run("-m", "mediscan_site.core.storage.keys", str(home / "keys.json"))
+    site.run("manage.py", "migrate", "--verbosity", "0")
+    print(site.run("manage.py", "seed_scale", "--scans", str(scans)).splitlines()[-1])
+    mark.write_text(site.database)
+    return site
+
+
+def made_anew(engine: str, database: str) -> None:
+    """An empty database of this name, on the server on this machine."""
+    if engine == "mysql":
+        import MySQLdb
+
+        with MySQLdb.connect(host="127.0.0.1", user="root").cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
+            cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+    elif engine == "postgres":
+        import psycopg
+
+        with psycopg.connect(host="127.0.0.1", user="postgres", dbname="postgres", autocommit=True) as link:
+            link.execute(f'DROP DATABASE IF EXISTS "{database}"')
+            link.execute(f'CREATE DATABASE "{database}"')
+
+
+def beside(site: Seeded, base: Path, turns: int = 3) -> dict[str, Any]:
+    """The first page of scans here and in an older checkout, about the same rows of MariaDB, in turns."""
+    old = Seeded("mysql", site.scans, site.folder.with_name("older"), f"{site.database}_older")
+    mark = old.folder / "database"
+    if not mark.exists():
+        old.folder.mkdir(parents=True, exist_ok=True)
+        (old.folder / "keys.json").write_bytes((site.folder / "keys.json").read_bytes())
+        (old.folder / "keys.json").chmod(0o600)
+        made_anew("mysql", old.database)
+        old.run("manage.py", "migrate", "--verbosity", "0", root=base)
+        _scale_older.mysql(site.database, old.database, print, host="127.0.0.1", user="root")
+        mark.write_text(old.database)
+    old = Seeded("mysql", site.scans, old.folder, mark.read_text().strip())
+    script = str(_common.ROOT / "benchmarks" / "_scale_pages.py")
+    times: dict[str, list[float]] = {"here": [], "older": []}
+    for _ in range(turns):
+        for name, one, root in (("here", site, _common.ROOT), ("older", old, base)):
+            told = json.loads(one.run(script, "--rounds=3", f"--only={FIRST_PAGE}", root=root))
+            times[name] += told["asked"][FIRST_PAGE]["ms"]
+    medians = {name: round(statistics.median(taken), 1) for name, taken in times.items()}
+    return {**medians, "times_as_quick": round(medians["older"] / medians["here"], 1)}
+
+
+def _figures(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: _row(row) for name, row in told["asked"].items()} | {"peak_mb": told["peak_mb"]}
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    taken = sorted(row["ms"])
+    worst = taken[min(len(taken) - 1, int(0.95 * len(taken)))]
+    said = {"status": row["status"]} if row["status"] >= 400 else {}
+    return {"p50_ms": round(statistics.median(taken), 1), "p95_ms": worst, "queries": row["queries"], **said}
+
+
+def _print(engine: str, scans: int, asked: dict[str, Any]) -> None:
+    print(f"{engine}, {scans:,} scans")
+    for name, row in asked.items():
+        seen = _row(row)
+        mark = f" {seen['status']}" if "status" in seen else (" over" if seen["p95_ms"] > LIMIT_MS else "")
+        print(f"  {name:30} {seen['p50_ms']:9.1f} {seen['p95_ms']:9.1f} {seen['queries']:3}{mark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
