@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 
 from images.models import Image, Project
 from labeling.imports.selectors import reasons
