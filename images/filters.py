@@ -77,7 +77,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         rows: QuerySet[Image] = self._first_if_few(queryset, super().filter_queryset(queryset))
         if self._order not in ORDERING_KEYS:
             return rows
-        if not (self.form.cleaned_data["study"] or self.form.cleaned_data["series"]):
+        if not self.said.keys() & {"study", "series"}:
             raise Invalid(
                 "The place of a scan holds within its study: filter by study or series, too.", attr="ordering"
             )
@@ -88,19 +88,22 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         """Rows of which there are few are found before they are put in order, else in their order: which of the two it is no
         planner can know of several conditions together, and of one in another order than its index has. Once they are found they
         are asked for by their keys alone: of two lists of keys PostgreSQL believes that they share next to nothing."""
-        said = {
-            name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES and name != "project"
-        }
-        if (self.form.cleaned_data["label_status"] or LabelStatus.LABELED) != LabelStatus.LABELED and (
-            self.form.cleaned_data["label"]
-            or self.form.cleaned_data["approval_status"] not in {"", None, ApprovalStatus.PENDING}
+        said = self.said
+        if said.get("label_status", LabelStatus.LABELED) != LabelStatus.LABELED and (
+            "label" in said or said.get("approval_status", ApprovalStatus.PENDING) != ApprovalStatus.PENDING
         ):
             return rows.none()
-        is_walked = said <= WALKED and len(said) <= 1 and len(self.projects) == 1
+        is_walked = said.keys() <= WALKED and len(said) <= 1 and len(self.projects) == 1
         if is_walked and self._order in {"", "upload_date"}:
             return rows
         keys = few.keys_of(rows.filter(project__in=self.projects)) if said else None
         return rows if keys is None else queryset.filter(pk__in=keys)
+
+    @cached_property
+    def said(self) -> dict[str, Any]:
+        """What is asked for beside the project, by the filter's name. A page passes over what its address has wrong."""
+        given = self.form.cleaned_data.items()
+        return {name: value for name, value in given if name != "project" and value not in EMPTY_VALUES}
 
     @property
     def _order(self) -> str:

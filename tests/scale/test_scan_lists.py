@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -142,3 +143,11 @@ def test_the_number_of_a_list_is_the_kept_one_where_that_says_the_same(crowd, ad
         page = client.get(reverse("scan_list", args=[crowd.pk]), asked)
         assert page.context["total"] == fits.count()
     assert selectors.kept_total(crowd, {"tag": "many"}, admin) is None
+
+
+@pytest.mark.parametrize("said", ["label_status", "approval_status", "split", "hold", "uploaded_after"])
+def test_a_page_passes_over_a_value_that_no_filter_has_and_counts_what_it_shows(crowd, admin, client, said):
+    client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.get(reverse("scan_list", args=[crowd.pk]), {said: "bogus"})
+    assert page.status_code == 200
+    assert page.context["total"] == Image.objects.filter(project=crowd).count()
