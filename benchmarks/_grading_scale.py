@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ def figures(site: _site_process.Site, made: dict[str, Any], rounds: int) -> dict
         alone, both = [], []
         stored_batch(site, made, BATCH)
         for number in range(rounds):
-            with _standing(pids()):
+            with _site_process.stopped(pids()):
                 alone.append(stored_batch(site, made, BATCH))
             both.append(stored_batch(site, made, BATCH))
             print(f"round {number}: one {alone[-1]:.1f}/s, two {both[-1]:.1f}/s", flush=True)
@@ -82,18 +81,6 @@ def _second(site: _site_process.Site) -> Iterator[Any]:
 def _family(pid: int) -> list[int]:
     children = [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
     return [pid, *children]
-
-
-@contextlib.contextmanager
-def _standing(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def _deployed(site: _site_process.Site, made: dict[str, Any], number: int) -> tuple[float, int]:

@@ -141,3 +141,16 @@ def _execute(server: str, statement: str) -> None:
         connection = psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True)
     with contextlib.closing(connection), connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+@contextlib.contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """SIGSTOP for these processes while the block runs, then SIGCONT."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

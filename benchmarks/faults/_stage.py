@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks._site_process import START_LIMIT_S, Site, site
+from benchmarks._site_process import START_LIMIT_S, Site, site, stopped
 from benchmarks.faults._calls import PASSWORD, Caller
 from benchmarks.faults._proxy import Proxy
 from benchmarks.faults._registry import NotHere, Wrong, must
@@ -89,20 +89,8 @@ class Stage:
     def stopped(self, words: str) -> Iterator[None]:
         """SIGSTOP for these processes while the block runs, then SIGCONT. Supervisor starts nothing in their place."""
         self.started(words)
-        with self.stopped_pids(self.processes(words)):
+        with stopped(self.processes(words)):
             yield
-
-    @contextlib.contextmanager
-    def stopped_pids(self, pids: list[int]) -> Iterator[None]:
-        """SIGSTOP for these while the block runs, then SIGCONT."""
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
 
     def python(self, code: str, *arguments: str, **env: str) -> str:
         """What a script with the site's settings prints."""

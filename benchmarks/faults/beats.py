@@ -3,6 +3,7 @@
 import signal
 import time
 
+from benchmarks._site_process import stopped
 from benchmarks.faults._registry import fault, must
 from benchmarks.faults._stage import Stage
 from benchmarks.faults.clocks import BEAT, another
@@ -31,7 +32,7 @@ def two_beats(stage: Stage) -> str:
         began = time.monotonic()
         # Stopped, not killed: supervisor would have the first one's place filled at once.
         own = [pid for pid in stage.processes(BEAT) if "second-beat" not in _line(pid)]
-        with stage.stopped_pids(own):
+        with stopped(own):
             second = _holder(stage, first)
             spent = time.monotonic() - began
         time.sleep(3)

@@ -15,7 +15,7 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, ExpressionWrapper, F, QuerySet, When
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import interrupted, start, waking
@@ -86,10 +86,6 @@ def wake(row: WorkItem) -> None:
     if token is not None:
         TokenWork.objects.get_or_create(table=row._meta.label, row=row.pk, defaults={"token_id": token.id})
     send(_swept[row._meta.label].task, row.pk)
-
-
-def _before(seconds: float) -> "ExpressionWrapper[Any]":
-    return ago(timedelta(seconds=seconds))
 
 
 @done_again
@@ -176,7 +172,7 @@ def finish(
 @done_again
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
     """Give the row back, to be tried again after so long (and at most a lease later)."""
-    return bool(mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=_before(-seconds)))
+    return bool(mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=ago(timedelta(seconds=-seconds))))
 
 
 def request_cancel(model: type[WorkItem], pk: int, **columns: Any) -> bool:
@@ -253,7 +249,9 @@ def sweep() -> None:
 
 
 def _silent(entry: _Swept) -> "QuerySet[Any]":
-    return _rows(entry.model).filter(status=WorkStatus.RUNNING, heartbeat_at__lt=_before(settings.WORK_LEASE_S))
+    return _rows(entry.model).filter(
+        status=WorkStatus.RUNNING, heartbeat_at__lt=ago(timedelta(seconds=settings.WORK_LEASE_S))
+    )
 
 
 def _end_lost(entry: _Swept) -> None:
@@ -273,7 +271,9 @@ def _requeue_silent(entry: _Swept) -> None:
 
 
 def _wake_again(entry: _Swept) -> None:
-    waiting = _rows(entry.model).filter(status=WorkStatus.QUEUED, queued_at__lt=_before(settings.WORK_LEASE_S))
+    waiting = _rows(entry.model).filter(
+        status=WorkStatus.QUEUED, queued_at__lt=ago(timedelta(seconds=settings.WORK_LEASE_S))
+    )
     for pk in list(waiting.order_by("queued_at").values_list("pk", flat=True)[:RESEND_LIMIT]):
         if waiting.filter(pk=pk).update(queued_at=Now()):
             send(entry.task, pk)
