@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.db import DatabaseError
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from mediscan_site.celery import app
 from mediscan_site.core import alone, beats
 from mediscan_site.core.models import TaskLease
 
@@ -29,7 +29,7 @@ def beat(tmp_path, sent):
     made = []
 
     def make(name: str) -> beats.Scheduler:
-        made.append(beats.Scheduler(current_app, schedule_filename=str(tmp_path / name)))
+        made.append(beats.Scheduler(app, schedule_filename=str(tmp_path / name)))
         return made[-1]
 
     yield make

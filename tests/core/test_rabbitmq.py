@@ -4,10 +4,10 @@ import logging
 
 import pytest
 from amqp.exceptions import PreconditionFailed
-from celery import current_app
 from redis.exceptions import ResponseError
 
 from mediscan_site import env, rabbitmq
+from mediscan_site.celery import app
 from mediscan_site.core import waking
 
 
@@ -19,11 +19,10 @@ def test_rabbitmq_gets_quorum_queues_and_others_what_they_have():
 
 
 def test_each_task_goes_into_one_of_the_queues():
-    current_app.loader.import_default_modules()
-    tasks = {name: task for name, task in current_app.tasks.items() if not name.startswith("celery.")}
-    assert {getattr(task, "queue", None) or current_app.conf.task_default_queue for task in tasks.values()} == set(
-        rabbitmq.QUEUES
-    )
+    # Not `current_app`: a worker that another test has started leaves its own application there.
+    app.loader.import_default_modules()
+    tasks = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+    assert {getattr(task, "queue", None) or app.conf.task_default_queue for task in tasks} == set(rabbitmq.QUEUES)
 
 
 def other_kind() -> PreconditionFailed:
