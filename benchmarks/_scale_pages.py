@@ -65,7 +65,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "referrals": ("GET", "/projects/{large}/referrals/"),
     "feedback": ("GET", "/api/v1/feedback/?project={large}"),
     "history": ("GET", "/history/"),
-    "history of a scan": ("GET", "/api/v1/images/{scan}/history/"),
+    "history of a scan": ("GET", "/api/v1/history/?image={scan}"),
     "audit": ("GET", "/audit/"),
     "audit, an action": ("GET", "/api/v1/audit/?action=scan.upload"),
     "audit, a rare action": ("GET", "/api/v1/audit/?action=project.create"),

@@ -82,11 +82,10 @@ def main() -> None:
                 seeded("mysql", max(map(int, given.scans.split(","))), folder), given.base.resolve()
             )
     _common.save("lists", figures)
-    over = [
-        f"{site}: {name}" for site, asked in figures.items() if isinstance(asked, dict)
-        for name, row in asked.items() if isinstance(row, dict) and row.get("p95_ms", 0) > LIMIT_MS
-    ]  # fmt: skip
+    over = [name for name, row in _rows(figures) if row.get("p95_ms", 0) > LIMIT_MS]
     print("\n".join(["Over the limit:", *over]) if over else f"All within {LIMIT_MS:.0f} ms.")
+    if refused := [name for name, row in _rows(figures) if "status" in row]:
+        raise SystemExit("\n".join(["Refused, so nothing was measured:", *refused]))
 
 
 @contextmanager
@@ -152,6 +151,12 @@ def beside(site: Seeded, base: Path, turns: int = 3) -> dict[str, Any]:
             times[name] += told["asked"][FIRST_PAGE]["ms"]
     medians = {name: round(statistics.median(taken), 1) for name, taken in times.items()}
     return {**medians, "times_as_quick": round(medians["older"] / medians["here"], 1)}
+
+
+def _rows(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What was asked of each site, with its figures."""
+    sites = [(site, asked) for site, asked in figures.items() if isinstance(asked, dict)]
+    return [(f"{site}: {name}", row) for site, asked in sites for name, row in asked.items() if isinstance(row, dict)]
 
 
 def _figures(told: dict[str, Any]) -> dict[str, Any]:
