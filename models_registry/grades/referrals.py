@@ -1,6 +1,6 @@
 """A referred scan becomes somebody's task, and a decision of a person ends it: both in the transaction of what causes them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +18,9 @@ _NOBODY = {"active": None, "holder": None, "expires_at": None}
 
 
 def open_for(project_id: int, referred: Mapping[int, int]) -> None:
-    """`referred`: scan to the grade that referred it. A scan that waits already keeps its place, and the newest grade counts."""
+    """`referred`: scan to the grade that referred it. A scan that waits already keeps its place, and the newest grade counts. One
+    that is erased or held back by now becomes nobody's task, so that what waits is known without looking at the scans. In the
+    caller's transaction: the scans are locked, as whoever erases them does."""
     if not referred:
         return
     waiting = Referral.objects.filter(image__in=list(referred), active=True)
@@ -26,12 +28,16 @@ def open_for(project_id: int, referred: Mapping[int, int]) -> None:
     for image in known:
         waiting.filter(image=image).update(grade=referred[image])
     new = [
-        Referral(project_id=project_id, image_id=image, grade_id=grade)
-        for image, grade in referred.items()
-        if image not in known
+        Referral(project_id=project_id, image_id=pk, grade_id=referred[pk]) for pk in _readable(referred.keys() - known)
     ]
     # Two workers may refer one scan at the same moment: it is one task.
     Referral.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _readable(scans: Collection[int]) -> list[int]:
+    """Those of the scans that somebody can be asked to read; in the order of their keys, so that nobody waits for another."""
+    rows = Image.objects.select_for_update().filter(pk__in=scans, erased_at__isnull=True, hold="").order_by("pk")
+    return list(rows.values_list("pk", flat=True)) if scans else []
 
 
 def close_for(image_id: int, outcome: Referral.Outcome) -> None:

@@ -22,10 +22,10 @@ def referrals(user: Any) -> QuerySet[Referral]:
 
 
 def waits() -> Q:
-    """What makes a referral wait: the one rule behind the worklist and every count of it. A scan that is held back waits for
-    its release first."""
+    """What makes a referral wait: the one rule behind the worklist and every count of it. A scan that is erased or held back has
+    none (`grades.referrals`)."""
     # `active=True` would be the bare column, for which SQLite does not look into the index.
-    return Q(active__in=[True], image__erased_at__isnull=True, image__hold="")
+    return Q(active__in=[True])
 
 
 def waiting(project: Project) -> QuerySet[Referral]:

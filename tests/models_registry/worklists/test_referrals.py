@@ -1,8 +1,12 @@
 """Referred scans are somebody's task: taken by one reader, read without the model's opinion, and gone when decided."""
 
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection, transaction
 from django.utils import timezone
 
 from images.models import Image
@@ -14,6 +18,7 @@ from labeling.reading.reviews import review_scan
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from mediscan_site.core.models import AuditEvent
 from models_registry.deployments.services import deploy
+from models_registry.grades.referrals import open_for
 from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade, Referral, ReferralRead
@@ -172,15 +177,14 @@ def test_a_scan_that_was_read_and_is_referred_again_is_a_new_task(referred, auth
     assert Referral.objects.count() == 2
 
 
-def test_held_and_erased_scans_leave_the_worklist(referred, author, admin, project, django_capture_on_commit_callbacks):
-    held, erased = referred(seed=1), referred(seed=2)
+def test_an_erased_scan_leaves_the_worklist(referred, author, admin, project, django_capture_on_commit_callbacks):
+    erased = referred(seed=2)
     read = ReferralRead.objects.create(
         referral=Referral.objects.create(project=project, image=erased.image, grade=erased.grade, active=None),
         reader=author,
         ungradable_reason="named on the film",
         comment="Mrs Smith",
     )
-    Image.objects.filter(pk=held.image_id).update(hold="burned_in_annotation")
     with django_capture_on_commit_callbacks(execute=True):
         delete_scan(actor=admin, image=erased.image)
     assert claimed(author, project) == []
@@ -189,9 +193,29 @@ def test_held_and_erased_scans_leave_the_worklist(referred, author, admin, proje
     read.refresh_from_db()
     assert (erased.active, erased.outcome) == (None, "erased")
     assert (read.comment, read.ungradable_reason) == ("(erased)", "(erased)")
-    with pytest.raises(Conflict) as refusal:
-        read_referral(actor=author, referral=Referral.objects.get(pk=held.pk), ungradable="cannot tell")
-    assert refusal.value.code == "held"
+
+
+@pytest.mark.parametrize("gone", [{"hold": "burned_in_annotation"}, {"erased_at": timezone.now()}])
+def test_a_scan_that_nobody_may_read_becomes_nobodys_task(unsure, author, project, make_scan, gone):
+    """Erased, or held back, while its grade was made."""
+    first, second = make_scan(seed=1), make_scan(seed=2)
+    grades = {scan.pk: request_grade(actor=author, project=project, image=scan).pk for scan in (first, second)}
+    Image.objects.filter(pk=first.pk).update(**gone)
+    with transaction.atomic():
+        open_for(project.pk, grades)
+    assert [task.image_id for task in selectors.waiting(project)] == [second.pk]
+    assert selectors.counts([project]) == {project.pk: 1}
+
+
+def test_tasks_of_scans_that_were_gone_already_are_closed_by_the_upgrade(referred, project):
+    erased, held, kept = referred(seed=1), referred(seed=2), referred(seed=3)
+    Image.objects.filter(pk=erased.image_id).update(erased_at=timezone.now())
+    Image.objects.filter(pk=held.image_id).update(hold="burned_in_annotation")
+    migration = import_module("models_registry.migrations.0014_tasks_of_erased_scans")
+    migration.close(apps, SimpleNamespace(connection=connection))
+    assert list(selectors.waiting(project)) == [kept]
+    held.refresh_from_db()
+    assert (held.active, held.outcome, held.closed_at is None) == (None, "erased", False)
 
 
 def test_whoever_may_not_label_may_not_read_and_outsiders_find_nothing(referred, admin, author, outsider, project):
