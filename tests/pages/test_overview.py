@@ -1,12 +1,13 @@
 """What the dashboard and a project's first page say of work, of people and of time."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from images.models import Image, Project, ProjectUserObjectPermission
+from images.counts import quarter
+from images.models import ActivityTotal, Image, Project, ProjectUserObjectPermission
 from images.policies import TEMPLATES
 from images.services import add_member, create_project, grant, set_role
 from labeling.models import Import, Label
@@ -68,6 +69,34 @@ def test_trends_count_what_was_given_here_in_the_days_of_the_reader(project, aut
     labels = trends.trends(author, [project.pk])["labels"]
     assert [column["values"] for column in labels if sum(column["values"])] == [[0, 1], [1, 0]]
     assert labels[-1]["values"] == [1, 0] and labels[-4]["values"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"),
+    [
+        ("UTC", date(2026, 11, 5)),
+        ("Europe/Berlin", date(2026, 11, 5)),
+        ("Europe/Berlin", date(2026, 4, 5)),
+        ("America/St_Johns", date(2026, 11, 20)),
+        ("Asia/Kathmandu", date(2026, 11, 5)),
+        # Changed at midnight, and by half an hour.
+        ("Africa/Cairo", date(2026, 5, 5)),
+        ("Africa/Cairo", date(2026, 11, 5)),
+        ("Australia/Lord_Howe", date(2026, 10, 15)),
+    ],
+)
+def test_a_day_is_the_readers_also_when_the_clock_is_changed(project, author, monkeypatch, zone, today):
+    monkeypatch.setattr(timezone, "localdate", lambda: today)
+    with timezone.override(zone):
+        for day in (today - timedelta(days=number) for number in range(trends.DAYS)):
+            begin, end = (
+                timezone.make_aware(datetime.combine(one, time.min)) for one in (day, day + timedelta(days=1))
+            )
+            for at in (begin, end - timedelta(minutes=1)):
+                kept = {"kind": "label", "project": project.pk, "quarter": quarter(at), "person": author.pk}
+                ActivityTotal.objects.create(**kept, number=1)
+        columns = trends.trends(author, [project.pk])["labels"]
+    assert [column["values"] for column in columns] == [[2, 0]] * trends.DAYS
 
 
 def test_what_runs_comes_before_what_ended_and_old_things_are_no_news(project, author):

@@ -1,20 +1,26 @@
 """Labels a day and grades a week, in the reader's own days: one query of maintained numbers for both."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, ExpressionWrapper, F, IntegerField, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from images.counts import quarter
+from images.counts import QUARTER_S, quarter
 from images.models import ActivityChange, ActivityNumbers, ActivityTotal
 from mediscan_site.core.models import User
 from mediscan_site.core.totals.reading import numbers
 
 DAYS: Final = 28
 WEEKS: Final = 8
+# In quarters of an hour.
+A_DAY: Final = 96
+EPOCH: Final = date(1970, 1, 1)
 Kind = ActivityNumbers.Kind
 
 
@@ -25,29 +31,56 @@ def trends(user: User, projects: Collection[int]) -> dict[str, Any]:
     monday = today - timedelta(days=today.weekday())
     weeks = [monday - timedelta(weeks=WEEKS - 1 - number) for number in range(WEEKS)]
     mine = Case(When(person=user.pk, then=Value(1)), default=Value(0), output_field=IntegerField())
-    slot = Case(
-        *_slots(days, kind=Kind.LABEL), *_slots(weeks, kind__in=(Kind.ANSWER, Kind.REFERRAL)),
-        default=Value(-1), output_field=IntegerField(),
-    )  # fmt: skip
     where = {"project__in": list(projects), "kind__in": Kind.values, "quarter__gte": _start(weeks[0])}
-    found = numbers(ActivityTotal, ActivityChange, "kind", "slot", "mine", where=where, slot=slot, mine=mine)
+    by = ("kind", "day", "mine")
+    found = _dated(numbers(ActivityTotal, ActivityChange, *by, where=where, day=_day(weeks[0], today), mine=mine))
     return {
-        "labels": [_column(day, found[Kind.LABEL, at, 1], found[Kind.LABEL, at, 0]) for at, day in enumerate(days)],
+        "labels": [_column(day, *(_sum(found, Kind.LABEL, [day], own) for own in (1, 0))) for day in days],
         "grades": [
-            _column(week, found[Kind.ANSWER, at, 0], found[Kind.REFERRAL, at, 0]) for at, week in enumerate(weeks)
+            _column(week, *(_sum(found, kind, _week(week), 0) for kind in (Kind.ANSWER, Kind.REFERRAL)))
+            for week in weeks
         ],
     }
 
 
-def _slots(begins: list[date], **kinds: Any) -> list[When]:
-    return [
-        When(**kinds, quarter__gte=_start(begin), then=Value(at)) for at, begin in reversed(list(enumerate(begins)))
-    ]
+def _day(first: date, last: date) -> Combinable:
+    """In which of the reader's days a row falls, told by its first quarter of an hour since 1970 by their clock. A clock that is
+    changed is so from that day's noon: all of the day stays in it."""
+    offset, changes = _offset(first), []
+    for number in range(1, (last - first).days + 2):
+        day = first + timedelta(days=number)
+        if _offset(day) != offset:
+            offset = _offset(day)
+            changes.append(When(quarter__gte=_start(day) - A_DAY // 2, then=Value(offset)))
+    shift = Case(*reversed(changes), default=Value(_offset(first)), output_field=IntegerField())
+    local = F("quarter") + shift
+    return ExpressionWrapper(local - Mod(local, Value(A_DAY)), output_field=IntegerField())
+
+
+def _offset(day: date) -> int:
+    """Of the reader's clock as the day begins, in quarters of an hour: every zone has a whole number of them."""
+    return int((_midnight(day).utcoffset() or timedelta()).total_seconds()) // QUARTER_S
 
 
 def _start(day: date) -> int:
     """The quarter of an hour in which the day begins where the reader is."""
-    return quarter(timezone.make_aware(datetime.combine(day, time.min)))
+    return quarter(_midnight(day))
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _dated(found: Mapping[tuple[Any, ...], int]) -> Counter[tuple[str, date, int]]:
+    return Counter({(kind, EPOCH + timedelta(days=day // A_DAY), own): n for (kind, day, own), n in found.items()})
+
+
+def _sum(found: Counter[tuple[str, date, int]], kind: str, days: Iterable[date], own: int) -> int:
+    return sum(found[kind, day, own] for day in days)
+
+
+def _week(monday: date) -> list[date]:
+    return [monday + timedelta(days=number) for number in range(7)]
 
 
 def _column(begin: date, *values: int) -> dict[str, Any]:
