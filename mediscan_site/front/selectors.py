@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -16,12 +17,14 @@ from images.policies import allowing, visible_projects
 from labeling.models import Export, GoldScan, Import
 from labeling.policies import visible_exports, visible_imports
 from mediscan_site.core.backup import selectors as backups
-from mediscan_site.core.database import there_is
+from mediscan_site.core.database import there_is, upto
 from mediscan_site.core.errors import Forbidden
 from mediscan_site.core.http.pages import Page, keyset_page
+from mediscan_site.core.messages.selectors import COUNTED
 from mediscan_site.core.models import ACTIVE, AuditEvent, AuditSeal, Notice, User, WorkStatus
 from mediscan_site.core.notices import standing
 from mediscan_site.core.policies import is_admin
+from mediscan_site.front.messages.selectors import visible_messages
 from models_registry.batches.policies import visible_batches
 from models_registry.policies import visible_evaluations, visible_grades
 from training.models import TrainingRun
@@ -195,6 +198,35 @@ def _audited_projects(user: Any) -> QuerySet[Project]:
 
 def sees_audit(user: Any) -> bool:
     return is_admin(user) or (user.is_authenticated and user.is_active and _audited_projects(user).exists())
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What the bar of every page says of one reader, in one query: whether they may read the audit log, and how many messages
+    are unread (`messages.selectors.COUNTED` stands for that many and more)."""
+
+    user: Any
+
+    @property
+    def sees_audit(self) -> bool:
+        return is_admin(self.user) or bool(self._told.get("audits"))
+
+    @property
+    def unread(self) -> int:
+        return int(self._told.get("unread", 0))
+
+    @property
+    def unread_shown(self) -> str:
+        return f"{self.unread - 1}+" if self.unread == COUNTED else str(self.unread)
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        if not isinstance(self.user, User) or not self.user.is_active:
+            return {}
+        asked: dict[str, Any] = {"unread": upto(visible_messages(self.user).filter(read_at=None), COUNTED - 1)}
+        if not is_admin(self.user):
+            asked["audits"] = Exists(_audited_projects(self.user))
+        return User.objects.filter(pk=self.user.pk).values(**asked).first() or {}
 
 
 def audit_events(user: Any) -> QuerySet[AuditEvent]:

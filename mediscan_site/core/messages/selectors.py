@@ -4,6 +4,7 @@ from django.db.models import QuerySet
 
 from mediscan_site.core.models import Message, User
 
+# The bell counts unread messages so far: this many stand for more.
 COUNTED = 100
 
 

@@ -26,14 +26,6 @@ def unread(user: Any) -> int:
     return selectors.unread(visible_messages(user))
 
 
-class Unread:
-    """What the bell says. Asked of the database once a page."""
-
-    def __init__(self, user: Any) -> None:
-        self.count = unread(user)
-        self.shown = f"{self.count - 1}+" if self.count == selectors.COUNTED else str(self.count)
-
-
 @dataclass(frozen=True)
 class Line:
     """A message as a page shows it: its sentence is in the reader's language."""
