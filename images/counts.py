@@ -1,7 +1,7 @@
 """How many scans a project has of each kind, and what was done in it when: maintained numbers, which cost the same however many
 scans there are (`core.totals`)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +10,17 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from images.models import ActivityChange, ActivityTotal, Image, ImageTag, ScanChange, ScanTotal, TagChange, TagTotal
+from images.models import (
+    ActivityChange,
+    ActivityTotal,
+    Image,
+    ImageTag,
+    LabelStatus,
+    ScanChange,
+    ScanTotal,
+    TagChange,
+    TagTotal,
+)
 from mediscan_site.core.totals.counted import Counted, Sql, register
 from mediscan_site.core.totals.reading import numbers
 
@@ -69,6 +79,22 @@ def scan_numbers(projects: Collection[int]) -> dict[int, list[ScanNumber]]:
         if number:
             found[project].append(ScanNumber._make((*values, number)))
     return found
+
+
+def kept_total(project: int, asked: Mapping[str, str], classes: Collection[int]) -> int:
+    """How many scans of a project are what a list asks for, of `label_status`, `approval_status`, `split` and `hold` as the
+    filters of scans understand them; with `label`, of these classes (0: what cannot be graded)."""
+    said = [(name, value) for name, value in asked.items() if name != "label"]
+    wanted = [
+        row for row in scan_numbers([project])[project] if all(_is(getattr(row, name), one) for name, one in said)
+    ]
+    if "label" in asked:
+        wanted = [row for row in wanted if row.label_status == LabelStatus.LABELED and row.label_class in classes]
+    return sum(row.number for row in wanted)
+
+
+def _is(value: str, said: str) -> bool:
+    return bool(value) if said == "held" else value == ("" if said == "none" else said)
 
 
 def on_scans() -> Combinable:

@@ -49,10 +49,11 @@ def in_use(user: User | AnonymousUser) -> bool:
     return any(use(user) for use in _uses)
 
 
-def shown_with(user: User | AnonymousUser, **columns: object) -> Q:
-    """Scans that show these values to the user: what is covered shows those of a scan without a label."""
+def shown_with(user: User | AnonymousUser, *, used: bool, **columns: object) -> Q:
+    """Scans that show these values to the user: what is covered shows those of a scan without a label. `used`: whether anything
+    is (`in_use`), which a caller asks once."""
     said = Q(**columns)
-    if not in_use(user):
+    if not used:
         return said
     bare = all(name in BARE and BARE[name] == value for name, value in columns.items())
     return said | covered(user) if bare else said & ~covered(user)

@@ -10,6 +10,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.db.models.functions import Coalesce, Lower
 
 from images import covering, few, policies
+from images.counts import kept_total
 from images.models import (
     SCAN_PREFIX,
     ApprovalStatus,
@@ -73,6 +74,14 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         model = Image
         fields: list[str] = []
 
+    def __init__(self, *given: Any, project: Project | None = None, **named: Any) -> None:
+        """`project`: the one that the data name, where the caller has found it visible."""
+        super().__init__(*given, **named)
+        # Those that `label` names; 0: what cannot be graded.
+        self._classes: list[int] = []
+        if project is not None:
+            self.projects = [project.pk]
+
     def filter_queryset(self, queryset: QuerySet[Image]) -> QuerySet[Image]:
         rows: QuerySet[Image] = self._first_if_few(queryset, super().filter_queryset(queryset))
         if self._order not in ORDERING_KEYS:
@@ -89,15 +98,36 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         planner can know of several conditions together, and of one in another order than its index has. Once they are found they
         are asked for by their keys alone: of two lists of keys PostgreSQL believes that they share next to nothing."""
         said = self.said
+        if not said:
+            return rows
         if said.get("label_status", LabelStatus.LABELED) != LabelStatus.LABELED and (
             "label" in said or said.get("approval_status", ApprovalStatus.PENDING) != ApprovalStatus.PENDING
         ):
             return rows.none()
-        is_walked = said.keys() <= WALKED and len(said) <= 1 and len(self.projects) == 1
-        if is_walked and self._order in {"", "upload_date"}:
+        is_walked = said.keys() <= WALKED and len(said) == 1 and len(self.projects) == 1
+        # A tag alone has been looked for in the same way by its own filter.
+        if (is_walked and self._order in {"", "upload_date"}) or said.keys() == {"tag"}:
             return rows
-        keys = few.keys_of(rows.filter(project__in=self.projects)) if said else None
+        if self.kept_total is not None and self.kept_total > few.FEW:
+            return rows
+        keys = few.keys_of(rows.filter(project__in=self.projects))
         return rows if keys is None else queryset.filter(pk__in=keys)
+
+    @cached_property
+    def kept_total(self) -> int | None:
+        """How many scans are asked for, by the maintained numbers; None where they do not say: it is about something else,
+        about several projects, or some scans are shown otherwise than they are."""
+        shown = {"label", "label_status", "approval_status"} & self.said.keys()
+        if len(self.projects) != 1 or self.said.keys() - shown - {"split", "hold"} or (shown and self._covers):
+            return None
+        return kept_total(self.projects[0], self.said, self._classes)
+
+    @cached_property
+    def _covers(self) -> bool:
+        return covering.in_use(self.request.user)
+
+    def _shown_with(self, **columns: object) -> Q:
+        return covering.shown_with(self.request.user, used=self._covers, **columns)
 
     @cached_property
     def said(self) -> dict[str, Any]:
@@ -116,17 +146,18 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
 
     def by_label(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         # A class may be named "1": its name beats another class's id.
-        shown = partial(covering.shown_with, self.request.user, label_status=LabelStatus.LABELED)
+        shown = partial(self._shown_with, label_status=LabelStatus.LABELED)
         classes = ProjectClass.objects.filter(project__in=self.projects)
         keys = list(classes.filter(name=value).values_list("pk", flat=True))
         if not keys and value != "ungradable":
             keys = list(classes.filter(pk=find_key(value) or 0).values_list("pk", flat=True))
+        self._classes = [*keys, 0] if value == "ungradable" else keys
         found = [shown(label_class=key) for key in keys]
         found += [shown(label_class__isnull=True)] if value == "ungradable" else []
         return queryset.filter(reduce(or_, found)) if found else queryset.none()
 
     def by_shown(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-        return queryset.filter(covering.shown_with(self.request.user, **{name: value}))
+        return queryset.filter(self._shown_with(**{name: value}))
 
     def by_modality(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
         return queryset.filter(modality__in=self._spellings(value))

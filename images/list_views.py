@@ -28,11 +28,11 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key not in NOT_FILTERS}
     query = {**asked, "project": str(pk), "ordering": request.GET.get("ordering", "")}
-    found = ScanFilter(query, queryset=selectors.scans_of(project, request.user), request=request)
+    found = ScanFilter(query, queryset=selectors.scans_of(project, request.user), request=request, project=project)
     ordering = chosen_ordering(query["ordering"], allowed=ORDERINGS, default="-upload_date")
     key = standing_in(ordering, ORDERING_KEYS)
     page = keyset_page(found.qs, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    before, total = place_of(found.qs, key, page, total=selectors.kept_total(project, found.said, request.user))
+    before, total = place_of(found.qs, key, page, total=found.kept_total)
     csv_url = f"{reverse('image-list')}?{urlencode({name: said for name, said in query.items() if said})}&format=csv"
     context = {"project": project, "page": page, "asked": asked, "csv_url": csv_url, "before": before}
     context["filters"] = forms.ScanFilterForm(request.GET, project=project)

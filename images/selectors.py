@@ -1,7 +1,7 @@
 """Read queries for pages and API."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -165,21 +165,6 @@ def _sums(rows: Sequence[ScanNumber], column: str) -> Counter[Any]:
 def _named(sums: Counter[Any], values: Iterable[str]) -> dict[str, int]:
     """Every value is named, also with 0."""
     return {value: sums[value] for value in values}
-
-
-def kept_total(project: Project, asked: Mapping[str, str], user: User | AnonymousUser) -> int | None:
-    """How many scans a list that asks for this has, by the maintained numbers; None where they do not say: it asks for something
-    else, or shows some scans otherwise than they are."""
-    covered = asked.keys() & {"label_status", "approval_status"}
-    if asked.keys() - covered - {"split", "hold"} or (covered and covering.in_use(user)):
-        return None
-    rows = scan_numbers([project.pk])[project.pk]
-    return sum(row.number for row in rows if all(_is(getattr(row, name), said) for name, said in asked.items()))
-
-
-def _is(value: str, said: str) -> bool:
-    """As the filters of scans understand it."""
-    return bool(value) if said == "held" else value == ("" if said == "none" else said)
 
 
 def guide_examples(user: User | AnonymousUser, project: Project) -> QuerySet[GuideExample]:

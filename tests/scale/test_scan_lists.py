@@ -1,5 +1,7 @@
 """Each filter, order and search of the list of scans finds its page by an index."""
 
+import re
+from html import unescape
 from types import SimpleNamespace
 
 import pytest
@@ -34,9 +36,13 @@ SAID = {
 }
 
 
-def listed(project, user, **asked):
+def asking(project, user, **asked) -> ScanFilter:
     query = {"project": str(project.pk), **asked}
-    return ScanFilter(query, queryset=selectors.scans(user), request=SimpleNamespace(user=user)).qs
+    return ScanFilter(query, queryset=selectors.scans(user), request=SimpleNamespace(user=user))
+
+
+def listed(project, user, **asked):
+    return asking(project, user, **asked).qs
 
 
 def found(project, user, **asked):
@@ -131,18 +137,39 @@ def test_an_upload_is_found_by_a_part_of_its_name(make_scan, author, project):
 def test_the_number_of_a_list_is_the_kept_one_where_that_says_the_same(crowd, admin, client):
     client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
     rows = Image.objects.filter(project=crowd)
+    rejected = rows.filter(approval_status="rejected")
     for asked, fits in (
         ({}, rows),
-        ({"approval_status": "rejected"}, rows.filter(approval_status="rejected")),
+        ({"approval_status": "rejected"}, rejected),
         ({"split": "none", "label_status": "labeled"}, rows.filter(split=None, label_status="labeled")),
         ({"hold": "held"}, rows.exclude(hold="")),
         ({"hold": "none", "split": "test"}, rows.filter(hold="", split="test")),
         ({"hold": "text_like_border"}, rows.filter(hold="text_like_border")),
+        ({"label": "OPACITY"}, rows.filter(label_class__name="OPACITY")),
+        ({"label": "NORMAL", "approval_status": "rejected"}, rejected.filter(label_class__name="NORMAL")),
+        ({"label": "ungradable"}, rows.none()),
     ):
-        assert selectors.kept_total(crowd, asked, admin) == fits.count()
+        filtered = asking(crowd, admin, **asked)
+        assert filtered.qs.count() == filtered.kept_total == fits.count()
         page = client.get(reverse("scan_list", args=[crowd.pk]), asked)
         assert page.context["total"] == fits.count()
-    assert selectors.kept_total(crowd, {"tag": "many"}, admin) is None
+    tagged = asking(crowd, admin, tag="many")
+    assert tagged.qs.exists() and tagged.kept_total is None
+
+
+def test_scans_that_are_known_to_be_many_are_not_looked_for_first(crowd, admin, monkeypatch):
+    monkeypatch.setattr(few, "FEW", 50)
+    looked = []
+    monkeypatch.setattr(few, "keys_of", lambda rows, *_: looked.append(rows.count()))
+    for asked, is_looked_for in (
+        ({"split": "val", "label_status": "unlabeled"}, False),
+        ({"label": "NORMAL", "hold": "none"}, False),
+        ({"label": "NORMAL", "approval_status": "rejected", "split": "val"}, True),
+        ({"split": "test", "modality": "x-ray"}, True),
+    ):
+        looked.clear()
+        assert asking(crowd, admin, **asked).qs.exists()
+        assert bool(looked) == is_looked_for, asked
 
 
 @pytest.mark.parametrize("said", ["label_status", "approval_status", "split", "hold", "uploaded_after"])
@@ -151,3 +178,34 @@ def test_a_page_passes_over_a_value_that_no_filter_has_and_counts_what_it_shows(
     page = client.get(reverse("scan_list", args=[crowd.pk]), {said: "bogus"})
     assert page.status_code == 200
     assert page.context["total"] == Image.objects.filter(project=crowd).count()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "ordering=updated_at",
+        "approval_status=rejected",
+        "label_status=unlabeled",
+        "label=NORMAL",
+        "label=NORMAL&approval_status=rejected",
+        "split=val",
+        "split=none&hold=none",
+        "hold=held",
+        "modality=mr",
+        "tag=many",
+        "search=000123",
+        "search=est_",
+    ],
+)
+def test_the_page_of_scans_costs_few_queries_whatever_is_asked(crowd, author, client, asked):
+    index_names(crowd)
+    client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
+    address = f"{reverse('scan_list', args=[crowd.pk])}?{asked}"
+    found = re.search(r'href="\?([^"]*cursor=[^"]*)"', client.get(address).content.decode())
+    further = [f"{reverse('scan_list', args=[crowd.pk])}?{unescape(found[1])}"] if found else []
+    # Further pages also say which place they have; a filter has to find what its words name, and whether it is few.
+    for page, most in ((address, 12), *((page, 13) for page in further)):
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(page).status_code == 200
+        assert len(queries) <= most + (3 if asked else 0), "\n".join(query["sql"] for query in queries)
