@@ -6,12 +6,30 @@ its default."""
 # ruff: noqa: S608
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 # What says which migrations ran, and what `migrate` itself fills.
 OWN = ("django_migrations", "django_content_type", "auth_permission", "sqlite_sequence")
 Columns = dict[str, list[str]]
 _ASKED = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
+
+
+class Site(Protocol):
+    """A seeded site, as `benchmarks.lists` knows it."""
+
+    engine: str
+    folder: Path
+    database: str
+
+
+def copy(new: Site, old: Site, say: Callable[[str], None] = lambda _table: None) -> None:
+    """All rows of one site into the empty other."""
+    if new.engine == "sqlite":
+        paths = [str(site.folder / "data" / "db.sqlite3") for site in (new, old)]
+        return sqlite(paths[0], paths[1], say)
+    fill = mysql if new.engine == "mysql" else postgres
+    return fill(new.database, old.database, say, host="127.0.0.1", user="root" if fill is mysql else "postgres")
 
 
 def _shared(new: Columns, old: Columns) -> dict[str, list[str]]:

@@ -68,19 +68,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
     given = parser.parse_args()
     figures: dict[str, Any] = {"load": os.getloadavg()[0]}
-    with _folder(given.folder) as folder:
+    with folder(given.folder) as home:
         for engine in given.engines.split(","):
             for scans in map(int, given.scans.split(",")):
-                site = seeded(engine, scans, folder)
+                site = seeded(engine, scans, home)
                 told = json.loads(
                     site.run("-m", "benchmarks._scale_pages", f"--rounds={given.rounds}", f"--only={given.only}")
                 )
                 figures[f"{engine} {scans}"] = _figures(told)
                 _print(engine, scans, told["asked"])
         if given.base:
-            figures["base"] = beside(
-                seeded("mysql", max(map(int, given.scans.split(","))), folder), given.base.resolve()
-            )
+            figures["base"] = beside(seeded("mysql", max(map(int, given.scans.split(","))), home), given.base.resolve())
     _common.save("lists", figures)
     over = [name for name, row in _rows(figures) if row.get("p95_ms", 0) > LIMIT_MS]
     print("\n".join(["Over the limit:", *over]) if over else f"All within {LIMIT_MS:.0f} ms.")
@@ -89,7 +87,7 @@ def main() -> None:
 
 
 @contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
+def folder(kept: Path | None) -> Iterator[Path]:
     if kept:
         yield kept
         return
@@ -130,19 +128,26 @@ def made_anew(engine: str, database: str) -> None:
             link.execute(f'CREATE DATABASE "{database}"')
 
 
+def older(site: Seeded, base: Path) -> Seeded:
+    """The same rows in a site of an older checkout, made unless it is kept from another run. It has the same keys."""
+    home = site.folder.with_name(f"{site.folder.name}-older")
+    old = Seeded(site.engine, site.scans, home, f"{site.database}_older")
+    mark = home / "database"
+    if mark.exists():
+        return Seeded(site.engine, site.scans, home, mark.read_text().strip())
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "keys.json").write_bytes((site.folder / "keys.json").read_bytes())
+    (home / "keys.json").chmod(0o600)
+    made_anew(site.engine, old.database)
+    old.run("manage.py", "migrate", "--verbosity", "0", root=base)
+    _scale_older.copy(site, old)
+    mark.write_text(old.database)
+    return old
+
+
 def beside(site: Seeded, base: Path, turns: int = 3) -> dict[str, Any]:
     """The first page of scans here and in an older checkout, about the same rows of MariaDB, in turns."""
-    old = Seeded("mysql", site.scans, site.folder.with_name("older"), f"{site.database}_older")
-    mark = old.folder / "database"
-    if not mark.exists():
-        old.folder.mkdir(parents=True, exist_ok=True)
-        (old.folder / "keys.json").write_bytes((site.folder / "keys.json").read_bytes())
-        (old.folder / "keys.json").chmod(0o600)
-        made_anew("mysql", old.database)
-        old.run("manage.py", "migrate", "--verbosity", "0", root=base)
-        _scale_older.mysql(site.database, old.database, print, host="127.0.0.1", user="root")
-        mark.write_text(old.database)
-    old = Seeded("mysql", site.scans, old.folder, mark.read_text().strip())
+    old = older(site, base)
     script = str(_common.ROOT / "benchmarks" / "_scale_pages.py")
     times: dict[str, list[float]] = {"here": [], "older": []}
     for _ in range(turns):
