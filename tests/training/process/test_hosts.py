@@ -10,7 +10,7 @@ from django.conf import settings as site
 from django.core.management import CommandError, call_command
 
 from mediscan_site import env as site_env
-from tests.training.process.test_interruptions import row
+from tests.training.process.watching import row
 from training import processes
 from training.process import launching, runner
 

@@ -2,18 +2,16 @@
 
 import os
 import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from mediscan_site.core import work
 from models_registry.models import ModelVersion
 from tests.conftest import PATIENCE_S
-from tests.training.process.test_interruptions import alive, children, make_silent, row, wait_for
+from tests.training.process.watching import alive, children, in_the_background, make_silent, row, wait_for
 from training import processes
 from training.engine.group import Group
 from training.process import beating, launching, runner, shared
@@ -30,18 +28,6 @@ def two(settings, monkeypatch):
     monkeypatch.setenv("TRAINING_PROCESSES", "2")
     # The tiny data set has six scans to learn from.
     monkeypatch.setattr(processes, "LEAST_SHARD", 3)
-
-
-def in_the_background(run):
-    def work_on_it() -> None:
-        try:
-            runner.run(run.pk)
-        finally:
-            connection.close()
-
-    worker = threading.Thread(target=work_on_it)
-    worker.start()
-    return worker
 
 
 def rank(pid: int) -> str:
