@@ -13,7 +13,7 @@ from models_registry.models import ModelVersion
 from tests.conftest import PATIENCE_S
 from tests.training.process.watching import alive, children, in_the_background, make_silent, row, wait_for
 from training import processes
-from training.engine.group import Group
+from training.engine.group import Group, PeerLost
 from training.process import beating, launching, runner, shared
 from training.process.beating import Beats
 from training.process.ending import EXIT_STOPPED
@@ -142,6 +142,20 @@ def test_processes_of_a_host_read_a_part_of_the_scans_each_and_have_all_of_them(
             put(position, np.full((4, 4), position, dtype=np.uint8))
     for own in pixels:
         assert own[np.arange(5)][:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+class Away:
+    """A store whose host is gone."""
+
+    def check(self, names):
+        raise RuntimeError("Connection reset by peer")
+
+
+@pytest.mark.parametrize("store", [Away(), Told({"host/0/train": "/proc/4194999/fd/3"})], ids=["store", "process"])
+def test_a_process_that_waits_for_pixels_of_one_that_is_gone_has_lost_a_peer_and_did_not_fail(store):
+    group = Group(rank=1, size=2, local_rank=1, local_size=2, store=store)
+    with pytest.raises(PeerLost):
+        shared.array(group, "train", (5, 4, 4))
 
 
 def test_what_a_process_alone_reads_is_its_own():
