@@ -11,7 +11,7 @@ from typing import Any, Final
 from celery.signals import beat_init, worker_ready, worker_shutting_down
 from django.db.models.functions import Now
 
-from mediscan_site.core import beating, tidy
+from mediscan_site.core import beating, notices, tidy
 from mediscan_site.core.database import ago
 from mediscan_site.core.models import Worker
 
@@ -43,6 +43,8 @@ def lately() -> dict[str, tuple[int, int]]:
 @tidy.register
 def forget() -> None:
     Worker.objects.filter(seen_at__lt=ago(KEPT)).delete()
+    names = Worker.objects.values_list("name", flat=True)
+    notices.forget_machines({name.rpartition("@")[2] for name in names})
 
 
 def _begin(name: str, queues: list[str], processes: Callable[[], int]) -> None:
