@@ -1,6 +1,7 @@
 """Dashboard, alert rules, manifests and units say what the site has: names that exist, shapes that their schemas take."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -135,6 +136,33 @@ def test_a_pod_is_nobody_and_can_write_only_where_it_must(name):
         mount["name"] for container in pod["containers"] + pod["initContainers"] for mount in container["volumeMounts"]
     }
     assert used == volumes
+
+
+def probe(name):
+    (container,) = pods()[f"mediscan-{name}"]["containers"]
+    return container["livenessProbe"]["exec"]["command"]
+
+
+@pytest.mark.parametrize(("broker", "alive"), [("redis://127.0.0.1:1/0", True), ("memory://", False)])
+def test_a_worker_is_ended_for_its_silence_and_not_for_a_broker_that_is_away(broker, alive, tmp_path):
+    assert {str(probe(name)).replace(f"{name}@", "grade@") for name in ("io", "train")} == {str(probe("grade"))}
+    shell, option, command = probe("grade")
+    env = {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "MEDISCAN_TEST_SCRATCH": str(tmp_path),
+        "DATABASE_URL": "",
+        "CELERY_BROKER_URL": broker,
+    }
+    asked = [shell, option, command.replace("-t 10", "-t 1")]
+    assert (subprocess.run(asked, cwd=ROOT, env=env, capture_output=True).returncode == 0) is alive
+
+
+def test_a_beat_is_asked_for_the_schedule_that_it_writes():
+    (container,) = pods()["mediscan-beat"]["containers"]
+    schedule = Path(container["command"][container["command"].index("--schedule") + 1])
+    assert f"find {schedule.parent} -name '{schedule.name}*' -mmin -10" in probe("beat")[2]
 
 
 def test_no_secret_stands_in_a_manifest_and_every_variable_is_one_of_ours():
