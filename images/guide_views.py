@@ -9,12 +9,13 @@ from django.utils.translation import gettext as _
 from images import forms, selectors, services
 from images.models import GuideExample, Project
 from images.policies import require, visible_projects
+from images.selectors import project_or_404
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, respond
 
 
 @form_page
 def guide(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     form = forms.GuideForm(initial={"text": project.guide, "version": project.version})
     if request.method == "POST":
         require(request.user, "manage_project", project)

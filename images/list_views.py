@@ -9,8 +9,9 @@ from django.utils.translation import gettext
 from images import forms, list_forms, selectors, services
 from images.filters import ORDERING_KEYS, ScanFilter
 from images.models import Project, SavedFilter, Tag
-from images.policies import require, visible_projects
+from images.policies import require
 from images.searching import by_pseudonym
+from images.selectors import project_or_404
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
 from mediscan_site.core.http.pages import chosen_ordering, keyset_page, place_of, standing_in
@@ -25,7 +26,7 @@ VIEWS = ("grid", "list")
 @read_page
 @by_pseudonym
 def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     asked = {key: str(value) for key, value in request.GET.items() if value and key not in NOT_FILTERS}
     query = {**asked, "project": str(pk), "ordering": request.GET.get("ordering", "")}
     found = ScanFilter(query, queryset=selectors.scans_of(project, request.user), request=request, project=project)
@@ -51,13 +52,13 @@ def _view(request: HttpRequest) -> str:
 
 @read_page
 def tag_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     return respond(request, "images/tag_list.html", {"project": project, "tags": selectors.tags(project)})
 
 
 @action
 def tag_rename(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
-    tag = get_object_or_404(Tag.objects.select_related("project"), pk=tag_pk, project=_project(request, pk))
+    tag = get_object_or_404(Tag.objects.select_related("project"), pk=tag_pk, project=project_or_404(request.user, pk))
     form = list_forms.TagNameForm(request.POST)
     if form.is_valid():
         attempt(request, services.rename_tag, said=gettext("Renamed."), tag=tag, **form.cleaned_data)
@@ -67,7 +68,7 @@ def tag_rename(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
 
 @action
 def tag_delete(request: HttpRequest, pk: int, tag_pk: int) -> HttpResponse:
-    tag = get_object_or_404(Tag.objects.select_related("project"), pk=tag_pk, project=_project(request, pk))
+    tag = get_object_or_404(Tag.objects.select_related("project"), pk=tag_pk, project=project_or_404(request.user, pk))
     require(request.user, "manage_project", tag.project)
     attempt(request, services.delete_tag, said=gettext("The tag is deleted; its scans stay."), tag=tag)
     return redirect("tag_list", pk)
@@ -123,7 +124,3 @@ def _place(page: str, project: Project | None) -> str:
 def _back(form: list_forms.SaveFilterForm) -> str:
     data = form.cleaned_data
     return f"{_place(data.get('page') or 'jobs', data.get('project'))}?{urlencode(data.get('query') or {})}"
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, F, Prefetch, Q, QuerySet, Value, When
+from django.shortcuts import get_object_or_404
 
 from images import covering, policies
 from images.counts import ScanNumber, on_scans, scan_numbers
@@ -43,6 +44,11 @@ def anything_to_compare() -> bool:
 def projects(user: User | AnonymousUser) -> QuerySet[Project]:
     """The user's projects with their classes: two queries however many."""
     return policies.visible_projects(user).prefetch_related("class_rows")
+
+
+def project_or_404(user: User | AnonymousUser, pk: int) -> Project:
+    """The project of an address. Http404 where it does not exist for this user."""
+    return get_object_or_404(policies.visible_projects(user), pk=pk)
 
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:

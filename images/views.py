@@ -9,8 +9,9 @@ from django.utils.translation import ngettext
 
 from images import forms, selectors, services
 from images.models import Project, ProjectClass
-from images.policies import TEMPLATES, require, visible_projects
+from images.policies import TEMPLATES, require
 from images.roles import USUAL, title, told
+from images.selectors import project_or_404
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.policies import require_admin
@@ -33,10 +34,10 @@ def project_create(request: HttpRequest) -> HttpResponse:
 
 @form_page
 def project_settings(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "manage_project", project)
     form = forms.ProjectSettingsForm(
-        **sent(request), instance=_project(request, pk), initial={"version": project.version}
+        **sent(request), instance=project_or_404(request.user, pk), initial={"version": project.version}
     )
     if request.method == "POST" and form.is_valid() and _save_settings(request, project, form):
         return redirect("project_settings", pk)
@@ -62,7 +63,11 @@ def class_add(request: HttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         message = _("Class added.")
         attempt(
-            request, services.add_class, said=message, project=_project(request, pk), name=form.cleaned_data["name"]
+            request,
+            services.add_class,
+            said=message,
+            project=project_or_404(request.user, pk),
+            name=form.cleaned_data["name"],
         )
     form_message(request, form)
     return redirect("project_settings", pk)
@@ -70,7 +75,7 @@ def class_add(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def class_rename(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
-    row = get_object_or_404(ProjectClass, pk=class_pk, project=_project(request, pk))
+    row = get_object_or_404(ProjectClass, pk=class_pk, project=project_or_404(request.user, pk))
     form = forms.ClassForm(request.POST)
     if form.is_valid():
         attempt(
@@ -82,7 +87,7 @@ def class_rename(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
 
 @action
 def class_retire(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
-    row = get_object_or_404(ProjectClass, pk=class_pk, project=_project(request, pk))
+    row = get_object_or_404(ProjectClass, pk=class_pk, project=project_or_404(request.user, pk))
     attempt(
         request,
         services.retire_class,
@@ -94,7 +99,7 @@ def class_retire(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
 
 @form_page
 def project_members(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     if request.method == "POST":
         require(request.user, "manage_project", project)
     form = forms.MemberForm(**sent(request), actor=caller(request), project=project)
@@ -111,7 +116,7 @@ def project_members(request: HttpRequest, pk: int) -> HttpResponse:
 @form_page
 def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
     """Shows the patient id in this answer only; nothing stores it."""
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "reidentify", project)
     form = forms.ReidentifyForm(**sent(request), initial={"pseudonym": request.GET.get("pseudonym", "")})
     context: dict[str, object] = {"project": project}
@@ -123,7 +128,7 @@ def reidentify(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "manage_project", project)
     form = forms.MergePatientsForm(**sent(request))
     if request.method == "POST" and form.is_valid():
@@ -137,7 +142,7 @@ def merge_patients(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def erase_patient(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require_admin(request.user)
     form = forms.ErasePatientForm(**sent(request), initial={"patient": request.GET.get("pseudonym", "")})
     if request.method == "POST" and form.is_valid():
@@ -175,7 +180,7 @@ def scan_frames(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     form = forms.MemberChoiceForm(request.POST, project=project)
     if form.is_valid():
         user = form.cleaned_data["user"]
@@ -192,7 +197,7 @@ def member_remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def member_role(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     form = forms.RoleForm(request.POST, project=project)
     if form.is_valid():
         user, role = form.cleaned_data["user"], form.cleaned_data["role"]
@@ -203,7 +208,7 @@ def member_role(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def member_right(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     form = forms.RightForm(request.POST, project=project)
     if form.is_valid():
         change = services.grant if form.cleaned_data["give"] else services.revoke
@@ -230,7 +235,3 @@ def scan_beside(request: HttpRequest, pk: int) -> HttpResponse:
     template = "images/_beside.html" if request.htmx else "images/beside.html"  # type: ignore[attr-defined]
     context = {"scan": scan, "project": scan.project, "rows": selectors.scans_beside(request.user, scan)[:BESIDE_SIZE]}
     return respond(request, template, context)
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

@@ -5,12 +5,14 @@ A log goes where no rule about patients' data follows it. So neither format show
 what people searched for), and JSON, which is made to be sent elsewhere, has fields from one list only, and of an error its
 kind and where it happened, not its text: databases quote rows in theirs."""
 
+import copy
 import logging
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
+from django.db import Error
 from pythonjsonlogger.json import JsonFormatter
 
 FORMATS: Final = ("line", "json")
@@ -26,6 +28,9 @@ _QUIET: Final = ("celery.app.trace", "celery.worker.strategy")
 
 class Formatter(JsonFormatter):
     """JSON with the fields of EXTRAS alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(_without_rows(record))
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         log_data["time"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -45,6 +50,15 @@ class Formatter(JsonFormatter):
             found = found.__cause__ or found.__context__
         calls = traceback.extract_tb(ei[2])[-12:]
         return {"kinds": kinds, "calls": [f"{call.filename}:{call.lineno} {call.name}" for call in calls]}
+
+
+def _without_rows(record: logging.LogRecord) -> logging.LogRecord:
+    """The same line, in whose words an error of the database is its kind alone."""
+    if not isinstance(record.args, tuple) or not any(isinstance(value, Error) for value in record.args):
+        return record
+    discreet = copy.copy(record)
+    discreet.args = tuple(type(value).__qualname__ if isinstance(value, Error) else value for value in record.args)
+    return discreet
 
 
 class NoAddressFilter(logging.Filter):

@@ -89,7 +89,8 @@ SESSION_IDLE_S = site_env.at_least(env, "SESSION_IDLE_S", default=8 * 3600, leas
 # warning, for a year and for every port of the host, also after the certificate was made anew.
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS and (TRUSTED_PROXIES or not TLS_SELF_MADE) else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Probes and Prometheus come to the process itself, past the proxy that speaks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 MAX_SCAN_BYTES = site_env.count(env, "MAX_SCAN_BYTES", default=200 * 2**20)
 MAX_IMPORT_BYTES = site_env.count(env, "MAX_IMPORT_BYTES", default=20 * 2**30)

@@ -47,10 +47,7 @@ def begin(service: str) -> Any:
     provider = provide(service, OTLPSpanExporter())
     DjangoInstrumentor().instrument(tracer_provider=provider, excluded_urls="healthz,readyz,metrics,static/")
     CeleryInstrumentor().instrument(tracer_provider=provider)  # type: ignore[no-untyped-call]
-    tracer = provider.get_tracer(__name__)
-    connection_created.connect(
-        lambda connection, **_about: _watch(connection, tracer), weak=False, dispatch_uid="tracing"
-    )
+    watch_statements(provider.get_tracer(__name__))
     return provider
 
 
@@ -104,12 +101,18 @@ def without_contents(span: Any) -> Any:
     )
 
 
-def _watch(connection: Any, tracer: Any) -> None:
-    """One way for the three engines: Django's own, around each statement."""
+def watch_statements(tracer: Any) -> None:
+    """One way for the three engines: Django's own, around each statement of every connection that is opened from now on."""
 
     def traced(execute: Callable[..., Any], sql: str, params: Any, many: Any, context: Any) -> Any:
         verb = sql.lstrip("( ").partition(" ")[0].upper()[:12]
-        with tracer.start_as_current_span(verb, attributes={"db.system": connection.vendor, "db.operation.name": verb}):
+        about = {"db.system": context["connection"].vendor, "db.operation.name": verb}
+        with tracer.start_as_current_span(verb, attributes=about):
             return execute(sql, params, many, context)
 
-    connection.execute_wrappers.append(traced)
+    def watch(connection: Any, **_about: Any) -> None:
+        # A connection that is opened again still has its wrappers.
+        if traced not in connection.execute_wrappers:
+            connection.execute_wrappers.append(traced)
+
+    connection_created.connect(watch, weak=False, dispatch_uid="tracing")

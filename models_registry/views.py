@@ -14,6 +14,7 @@ from django_htmx.http import retarget
 from images.models import Project
 from images.policies import require, visible_projects
 from images.searching import by_pseudonym
+from images.selectors import project_or_404
 from images.services import parse_facts
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
@@ -44,7 +45,7 @@ GUESS = ((0, 0), (1, 1))
 
 @read_page
 def model_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     rows = selectors.versions(request.user, conduct=False).filter(project=project)
     page = keyset_page(rows, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     deployments = selectors.deployments(request.user).filter(project=project).order_by("-id")[:DEPLOYMENTS_SHOWN]
@@ -150,7 +151,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def rollback(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     done = attempt(
         request, deploying.rollback, said=gettext("Rolled back: the previous version serves again."), project=project
     )
@@ -159,7 +160,7 @@ def rollback(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def grade(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "grade_image", project)
     start = {"image": request.GET.get("image", "")}
     form = forms.GradeForm(**sent(request), initial=start, user=caller(request), project=project)
@@ -274,10 +275,6 @@ def _csv(request: HttpRequest, asked: Mapping[str, str]) -> str:
     """Where all of it can be downloaded; empty for whom answers are covered: the API gives them all."""
     hidden = not caller(request).is_admin and visible_projects(request.user).filter(reveal_after_read=True).exists()
     return "" if hidden else f"{reverse('history-list')}?{urlencode({**asked, 'format': 'csv'})}"
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)
 
 
 def _model(request: HttpRequest, pk: int) -> ModelVersion:

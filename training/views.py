@@ -7,8 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from images.models import Project
-from images.policies import visible_projects
-from images.selectors import project_stats
+from images.selectors import project_or_404, project_stats
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
@@ -20,7 +19,7 @@ PAGE_SIZE = 30
 
 @form_page
 def training(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     form = forms.RunForm(**sent(request), user=caller(request), project=project)
     plan = None
     if request.method == "POST" and form.is_valid():
@@ -64,7 +63,3 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(selectors.runs(request.user), pk=pk)
     attempt(request, services.cancel_run, said=_("%(run)s is being cancelled.") % {"run": run.code}, run=run)
     return redirect("run", pk)
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from images.models import SCAN_PREFIX, Image, Project
-from images.policies import can, require, visible_projects, visible_scans
+from images.policies import can, require, visible_scans
+from images.selectors import project_or_404
 from labeling.agreement import measuring, readers, selectors
 from labeling.agreement.forms import AdjudicateForm, GoldEndForm, GoldForm
 from labeling.agreement.kappa import WEIGHTS
@@ -30,7 +31,7 @@ MOST_AT_ONCE = 200
 
 @form_page
 def adjudication(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "review_label", project)
     if request.method == "POST":
         _take(request, project)
@@ -68,7 +69,7 @@ def _context(request: HttpRequest, project: Project) -> dict[str, Any]:
 
 @read_page
 def agreement(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     asked = request.GET.get("weights", "")
     weights = asked if asked in WEIGHTS else WEIGHTS[0]
     context = {
@@ -82,7 +83,7 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def reader_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     context = {
         "project": project,
         "readers": readers.of_project(request.user, project),
@@ -94,7 +95,7 @@ def reader_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 @form_page
 def gold(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "manage_project", project)
     if request.method == "POST":
         (_end if "end" in request.POST else _mark)(request, project)

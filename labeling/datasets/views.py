@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from images.models import Split
-from images.policies import visible_projects
+from images.selectors import project_or_404
 from labeling.datasets import freezing, selectors
 from labeling.datasets.comparison import diff
 from labeling.datasets.forms import AgainstForm, SnapshotForm
@@ -24,7 +24,7 @@ ROWS_SHOWN = 200
 
 @form_page
 def dataset_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     form = SnapshotForm(**sent(request), initial={"seed": 0})
     if request.method == "POST" and form.is_valid():
         seed = form.cleaned_data["seed"]

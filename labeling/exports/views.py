@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from images.models import Project
-from images.policies import visible_projects
+from images.selectors import project_or_404
 from labeling.exports import selectors, services
 from labeling.exports.forms import ExportForm
 from labeling.models import Export
@@ -19,7 +19,7 @@ SHOWN = 20
 @read_page
 def export_list(request: HttpRequest, pk: int) -> HttpResponse:
     """The exports of a project, and a form for a new one. The filters of a list of scans come along in the address."""
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     rows = selectors.exports(request.user).filter(project=project).order_by("-id")[:SHOWN]
     asked = _filters(request.GET)
     form = ExportForm(datasets=visible_snapshots(request.user).filter(project=project).order_by("-id"))
@@ -29,7 +29,7 @@ def export_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def export_start(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     form = ExportForm(request.POST, datasets=visible_snapshots(request.user).filter(project=project))
     if form.is_valid():
         made = _start(request, project, form)

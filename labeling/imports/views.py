@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from images.decoding.formats import is_zip
 from images.models import Project
-from images.policies import require, visible_projects
+from images.policies import require
+from images.selectors import project_or_404
 from images.services import parse_facts
 from labeling.imports import previews, services
 from labeling.imports.forms import UploadForm
@@ -42,7 +43,7 @@ class Received:
 
 @form_page
 def upload(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "upload_image", project)
     form = UploadForm(**sent(request), project=project)
     received: list[Received] = []

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from images.models import Project
-from images.policies import require, visible_projects
-from images.selectors import scans
+from images.policies import require
+from images.selectors import project_or_404, scans
 from labeling.forms import active_classes
 from labeling.reading.doubts import keep_label
 from labeling.reading.forms import DeskReviewForm, KeepForm
@@ -25,7 +25,7 @@ PAGE_SIZE = 30
 
 @form_page
 def doubts(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "review_label", project)
     if request.method == "POST":
         _decide(request, project)

@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from images.models import Image, Project
-from images.policies import require, visible_projects
-from images.selectors import scans
+from images.policies import require
+from images.selectors import project_or_404, scans
 from labeling.forms import active_classes
 from labeling.models import Decision, Label, Lease
 from labeling.reading import desk
@@ -28,7 +28,7 @@ Asked = dict[str, Any]
 
 @form_page
 def label_next(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "label_image", project)
     asked: Asked = request.GET.dict()
     if request.method == "POST":

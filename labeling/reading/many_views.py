@@ -4,12 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 
 from images.models import Project
-from images.policies import require, visible_projects
+from images.policies import require
+from images.selectors import project_or_404
 from images.services.many import Done
 from labeling.reading import desk, grid, many
 from labeling.reading.bulk import label_many, undo_many
@@ -24,7 +25,7 @@ SHOWN = 12
 
 @form_page
 def label_grid(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "label_image", project)
     if request.method == "POST":
         _label(request, project)
@@ -77,7 +78,7 @@ def tell(request: HttpRequest, results: list[Done]) -> None:
 @action
 def grid_release(request: HttpRequest, pk: int) -> HttpResponse:
     """The grid was left: what it held goes back to the queue."""
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     form = ReleaseForm(request.POST)
     if form.is_valid():
         attempt(request, release_batch, project=project, **form.cleaned_data)
@@ -87,7 +88,7 @@ def grid_release(request: HttpRequest, pk: int) -> HttpResponse:
 @form_page
 def scan_bulk(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks first, with the number of scans; then it is done, and the list says what was refused and why."""
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     form = ChosenForm(request.POST, user=caller(request), project=project)
     if not form.is_valid():
         if request.method == "POST":

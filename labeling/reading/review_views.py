@@ -5,14 +5,14 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from images.models import Image, Project
-from images.policies import require, visible_projects
-from images.selectors import scans
+from images.policies import require
+from images.selectors import project_or_404, scans
 from labeling.forms import active_classes
 from labeling.models import Lease, Review
 from labeling.reading import desk, reviews
@@ -130,6 +130,6 @@ def _tell(request: HttpRequest, status: str, results: list[Any]) -> None:
 
 
 def _project(request: HttpRequest, pk: int) -> Project:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "review_label", project)
     return project

@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import Error, close_old_connections
 from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet, Value
 from django.db.models.functions import Now
 
@@ -72,7 +72,7 @@ def worth_sending(name: str) -> bool:
     close_old_connections()
     try:
         return look()
-    except DatabaseError as error:
+    except Error as error:
         log.warning("Whether %s has anything to do cannot be seen now: %s", name, error)
         return True
     finally:

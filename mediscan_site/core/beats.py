@@ -10,7 +10,7 @@ import uuid
 from typing import Any, Final
 
 from celery.beat import PersistentScheduler
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from mediscan_site.core import alone
 
@@ -63,7 +63,7 @@ class Scheduler(PersistentScheduler):
     def _holds(self) -> bool:
         try:
             return alone.hold(LEASE, self._holder, seconds=LEASE_S)
-        except DatabaseError as error:
+        except Error as error:
             # Nothing that it could send can be done without the database.
             log.warning("Beat sends nothing while the database is away: %s", error)
             return False
@@ -82,7 +82,7 @@ class Scheduler(PersistentScheduler):
         if self._sends:
             try:
                 alone.give_back(LEASE, self._holder)
-            except DatabaseError as error:
+            except Error as error:
                 log.warning("Another beat waits for %.0f s: %s", LEASE_S, error)
         super().close()
 

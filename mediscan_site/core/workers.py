@@ -1,7 +1,6 @@
 """Which workers and beats run, on whatever machine: each says so in the database now and then. Jobs that wait while no worker of
 their queue was seen are a fault that no queue length tells by itself."""
 
-import logging
 import socket
 import threading
 from collections import defaultdict
@@ -10,14 +9,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from celery.signals import beat_init, worker_ready, worker_shutting_down
-from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from mediscan_site.core import tidy
+from mediscan_site.core import beating, notices, tidy
 from mediscan_site.core.database import ago
 from mediscan_site.core.models import Worker
 
-log = logging.getLogger(__name__)
 EVERY_S: Final = 30.0
 # Two beats may be missed: a database that is away for a moment stops no worker.
 LATELY: Final = timedelta(seconds=3.5 * EVERY_S)
@@ -46,23 +43,13 @@ def lately() -> dict[str, tuple[int, int]]:
 @tidy.register
 def forget() -> None:
     Worker.objects.filter(seen_at__lt=ago(KEPT)).delete()
-
-
-def _say(name: str, queues: list[str], processes: Callable[[], int]) -> None:
-    while True:
-        try:
-            seen(name, queues, processes())
-        except DatabaseError as error:
-            log.warning("The database does not take that this worker runs: %s", error)
-        finally:
-            connection.close()
-        if _ended.wait(EVERY_S):
-            return
+    names = Worker.objects.values_list("name", flat=True)
+    notices.forget_machines({name.rpartition("@")[2] for name in names})
 
 
 def _begin(name: str, queues: list[str], processes: Callable[[], int]) -> None:
     _ended.clear()
-    threading.Thread(target=_say, args=(name[:200], queues, processes), name="seen", daemon=True).start()
+    beating.begin(name, lambda: seen(name[:200], queues, processes()), every_s=EVERY_S, ended=_ended, at_once=True)
 
 
 @worker_ready.connect(weak=False)

@@ -32,9 +32,9 @@ from training.policies import visible_runs
 
 JOBS_SHOWN = 50
 PEOPLE_SUGGESTED = 200
-# Events of what was read, or tried in vain.
-# Whose details say what somebody thinks of a scan.
+# Events whose details say what somebody thinks of a scan.
 SAID = ("label.create", "review.create", "doubt.keep", "feedback.create", "referral.read")
+# Events of what was read, or tried in vain.
 NO_CHANGES = ("scan.open", "scan.download", "refused", "login.failed", "login.locked", "token.reuse")
 
 

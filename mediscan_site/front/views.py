@@ -16,7 +16,8 @@ from images import services as images
 from images.fact_forms import ScanEditForm, scan_values
 from images.frames import strip_of
 from images.models import Image, Project
-from images.policies import can, visible_projects
+from images.policies import can
+from images.selectors import project_or_404
 from images.services.duplicates import near_duplicates
 from labeling.forms import VersionForm
 from labeling.reading.forms import LabelForm, ReviewForm
@@ -101,7 +102,7 @@ def project_list(request: HttpRequest) -> HttpResponse:
 
 @read_page
 def project(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(visible_projects(request.user), pk=pk)
+    found = project_or_404(request.user, pk)
     told = overview_project.overview(caller(request), found)
     return respond(request, "images/project.html", {"project": found, "told": told, "stats": told.stats})
 

@@ -7,7 +7,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from images.models import Project
-from images.policies import can, visible_projects
+from images.policies import can
+from images.selectors import project_or_404
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import keyset_page
 from models_registry import selectors as registry
@@ -20,7 +21,7 @@ PAGE_SIZE = 50
 
 @form_page
 def test_list(request: HttpRequest, pk: int) -> HttpResponse:
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     versions = registry.versions(request.user).filter(project=project).order_by("-pk")
     form = forms.BeginForm(**sent(request), project=project, versions=versions)
     if request.method == "POST" and form.is_valid():

@@ -6,8 +6,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from images.models import Project
-from images.policies import visible_projects
+from images.selectors import project_or_404
 from labeling.exports.selectors import FILTERS
 from labeling.policies import visible_imports
 from mediscan_site.core.http.callers import caller
@@ -25,7 +24,7 @@ PAGE_SIZE = 50
 @read_page
 def grade_batches(request: HttpRequest, pk: int) -> HttpResponse:
     """The batches of a project, and a form for a new one. The filters of a list of scans come along in the address."""
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     rows = selectors.batches(request.user).filter(project=project)
     page = keyset_page(rows, ordering="-created_at", cursor=request.GET.get("cursor"), size=SHOWN)
     context = {
@@ -41,7 +40,7 @@ def grade_batches(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def grade_batch_start(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     form = BatchForm(request.POST, user=caller(request), project=project)
     if form.is_valid():
         asked = form.arguments(_filters(request.POST))
@@ -81,7 +80,3 @@ def grade_batch_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     batch = get_object_or_404(selectors.batches(request.user), pk=pk)
     attempt(request, services.cancel_batch, said=_("Cancelled; what was graded stays."), batch=batch)
     return redirect("grade_batch", pk)
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

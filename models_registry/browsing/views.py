@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import ngettext
 
 from images.models import Project
-from images.policies import visible_projects
+from images.selectors import project_or_404
 from mediscan_site.core.http.bytes import blob_response
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.digits import whole_number
@@ -76,7 +76,7 @@ def heat_map(request: HttpRequest, pk: int) -> HttpResponseBase:
 @read_page
 def compare(request: HttpRequest, pk: int) -> HttpResponse:
     """`version` twice, as the list of versions sends it, or `first` and `second`."""
-    project = get_object_or_404(visible_projects(request.user), pk=pk)
+    project = project_or_404(request.user, pk)
     ticked = request.GET.getlist("version")
     if ticked and len(ticked) != 2:
         said = ngettext(

@@ -5,13 +5,15 @@ is not used: the processor answers, and administrators are told."""
 
 import copy
 import logging
+import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 
-from mediscan_site.core import notices
-from models_registry.models import ModelVersion
+from mediscan_site.core import notices, tidy
+from mediscan_site.core.models import Notice
+from models_registry.models import DeployedModel, ModelVersion
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -34,7 +36,7 @@ def allow() -> None:
 def accelerated(model: ModelVersion, loaded: "Predictor") -> "Predictor":
     """The predictor with its networks on the GPU that GRADE_DEVICE chooses; as it is where that is none, or where the GPU says
     otherwise than the processor."""
-    device = chosen()
+    device, trouble = chosen(), notices.here(f"{NOTICE}:{model.pk}")
     if device == CPU:
         return loaded
     try:
@@ -43,27 +45,43 @@ def accelerated(model: ModelVersion, loaded: "Predictor") -> "Predictor":
     except RuntimeError as error:
         why = f"the GPU fails ({error})"
     if why:
-        _tell(f"The processor answers for {model.code}, not the GPU: {why}.")
+        _tell(trouble, f"The processor answers for {model.code}, not the GPU: {why}.")
         return loaded
-    notices.take_away(NOTICE)
+    notices.take_away(trouble)
     log.info("A GPU answers for %s", model.code)
-    return loaded.served_by(_Guarded(runtime, loaded.runtime))
+    return loaded.served_by(_Guarded(runtime, loaded.runtime, trouble))
 
 
 def chosen() -> str:
     """CPU, or CUDA where this process may take a GPU, GRADE_DEVICE allows it and PyTorch finds one. Where one was asked for and is
     not there, administrators are told."""
-    if settings.GRADE_DEVICE == CPU or not _allowed.is_set():
+    if not _allowed.is_set():
         return CPU
+    wanted, there = settings.GRADE_DEVICE, settings.GRADE_DEVICE != CPU and _is_there()
+    if wanted == CUDA and not there:
+        _tell(
+            notices.here(NOTICE),
+            "GRADE_DEVICE=cuda, but PyTorch finds no GPU here: the processor answers. Set GRADE_DEVICE=auto or mend it.",
+        )
+    else:
+        notices.take_away(notices.here(NOTICE))
+    return CUDA if there else CPU
+
+
+def _is_there() -> bool:
     import torch
 
-    if torch.cuda.is_available():
-        return CUDA
-    if settings.GRADE_DEVICE == CUDA:
-        _tell(
-            "GRADE_DEVICE=cuda, but PyTorch finds no GPU here: the processor answers. Set GRADE_DEVICE=auto or mend it."
-        )
-    return CPU
+    return torch.cuda.is_available()
+
+
+@tidy.register
+def forget() -> None:
+    """Notices of versions that no longer serve, or of a site that no longer wants a GPU: nobody loads them and finds it well."""
+    serving = set(DeployedModel.objects.values_list("deployment__model", flat=True))
+    for key in Notice.objects.filter(key__startswith=f"{NOTICE}:").values_list("key", flat=True):
+        model = int(key.removeprefix(f"{NOTICE}:").partition("@")[0])
+        if model not in serving or settings.GRADE_DEVICE == CPU:
+            notices.take_away(key)
 
 
 def on_device(loaded: "Predictor", device: str) -> "Runtime":
@@ -93,8 +111,9 @@ def disagreement(loaded: "Predictor", runtime: "Runtime") -> str:
 class _Guarded:
     """The GPU's answers; the processor's from the first failure on, as a GPU that has failed in a process fails again."""
 
-    def __init__(self, gpu: "Runtime", cpu: "Runtime") -> None:
-        self._now, self._cpu = gpu, cpu
+    def __init__(self, gpu: "Runtime", cpu: "Runtime", trouble: str) -> None:
+        """`trouble`: the key of the notice of a failure."""
+        self._now, self._cpu, self._trouble = gpu, cpu, trouble
 
     def run(self, tiles: "Pixels") -> "Outputs":
         try:
@@ -103,12 +122,13 @@ class _Guarded:
             if self._now is self._cpu:
                 raise
             _tell(
-                f"A GPU that graded has failed, and the processor answers until the grade workers start again: {error}."
+                self._trouble,
+                f"A GPU that graded has failed, and the processor answers until the grade workers start again: {error}.",
             )
             self._now = self._cpu
             return self._now.run(tiles)
 
 
-def _tell(sentence: str) -> None:
+def _tell(trouble: str, sentence: str) -> None:
     log.warning(sentence)
-    notices.put(NOTICE, sentence[:500])
+    notices.put(trouble, f"{socket.gethostname()}: {sentence}"[:500])

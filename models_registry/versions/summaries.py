@@ -4,11 +4,12 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
 
 from mediscan_site.core import work
 from mediscan_site.core.again import done_again
+from mediscan_site.core.database import ago
 from models_registry.models import AnswerSummary, Evaluation
 
 # Of so many answers a page makes its figures itself.
@@ -32,20 +33,18 @@ def against(other: Evaluation) -> str:
 
 def found(evaluation: Evaluation, name: str, answers: int) -> Any:
     """What is kept under this name of so many answers. None where it is not made yet: then a worker is asked to."""
-    row = AnswerSummary.objects.filter(evaluation=evaluation, name=name).first()
+    late = ExpressionWrapper(Q(asked_at__lt=ago(AGAIN)), output_field=BooleanField())
+    row: Any = AnswerSummary.objects.filter(evaluation=evaluation, name=name).annotate(late=late).first()
     if row is not None and row.value is not None and row.answers == answers:
         return row.value
-    if row is None or row.asked_at < timezone.now() - AGAIN:
+    if row is None or row.late:
         ask(evaluation, name)
     return None
 
 
 @done_again
 def ask(evaluation: Evaluation, name: str) -> None:
-    now = {"asked_at": timezone.now()}
-    row, made = AnswerSummary.objects.get_or_create(evaluation=evaluation, name=name, defaults=now)
-    if not made:
-        AnswerSummary.objects.filter(pk=row.pk).update(**now)
+    row, _made = AnswerSummary.objects.update_or_create(evaluation=evaluation, name=name, defaults={"asked_at": Now()})
     work.send_named(MAKE, row.pk)
 
 

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from images.models import Project
-from images.policies import can, require, visible_projects
+from images.policies import can, require
+from images.selectors import project_or_404
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
 from mediscan_site.core.http.pages import bounded_count
@@ -81,7 +81,7 @@ def decide_alarm(request: HttpRequest, pk: int) -> HttpResponse:
 
 @read_page
 def blind_reads(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, "label_image", project)
     held = reads.held(caller(request), project)
     last = BlindRead.objects.filter(project=project, reader=caller(request)).select_related("grade__prediction")
@@ -98,13 +98,13 @@ def blind_reads(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def claim_read(request: HttpRequest, pk: int) -> HttpResponse:
-    reads.claim(actor=caller(request), project=_project(request, pk))
+    reads.claim(actor=caller(request), project=project_or_404(request.user, pk))
     return redirect("blind_reads", pk)
 
 
 @action
 def release_read(request: HttpRequest, pk: int) -> HttpResponse:
-    attempt(request, reads.release, said=_("Given back."), project=_project(request, pk))
+    attempt(request, reads.release, said=_("Given back."), project=project_or_404(request.user, pk))
     return redirect("blind_reads", pk)
 
 
@@ -116,7 +116,3 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
         attempt(request, reads.read, said=_("Thank you, recorded."), blind_read=row, **form.cleaned_data)
     form_message(request, form)
     return redirect("blind_reads", row.project_id)
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from images.models import Project
-from images.policies import require, visible_projects
+from images.policies import require
+from images.selectors import project_or_404
 from labeling.forms import active_classes
 from labeling.reading.forms import REASONS
 from mediscan_site.core.http.html import action, attempt, form_message, read_page, respond
@@ -24,7 +24,7 @@ READ_SHOWN = 10
 
 @read_page
 def referrals(request: HttpRequest, pk: int) -> HttpResponse:
-    project = _project(request, pk)
+    project = project_or_404(request.user, pk)
     require(request.user, RIGHT, project)
     context = {
         "project": project,
@@ -38,7 +38,7 @@ def referrals(request: HttpRequest, pk: int) -> HttpResponse:
 
 @action
 def referrals_unskip(request: HttpRequest, pk: int) -> HttpResponse:
-    desk.show_skipped(request, _project(request, pk))
+    desk.show_skipped(request, project_or_404(request.user, pk))
     return redirect("referrals", pk)
 
 
@@ -79,7 +79,3 @@ def _told(request: HttpRequest, found: Referral) -> dict[str, Any]:
         "remarks": remarks(grade),
         "shares": named_probabilities(grade),
     }
-
-
-def _project(request: HttpRequest, pk: int) -> Project:
-    return get_object_or_404(visible_projects(request.user), pk=pk)

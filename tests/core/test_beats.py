@@ -1,5 +1,6 @@
 """Several beats: one sends, the others follow along; a clock that is set back stops nobody."""
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,20 @@ def test_who_waits_counts_what_is_due_as_sent_and_goes_on_in_step(beat, sent):
     all_due(second)
     tick_through(second)
     assert set(sent) == set(second.schedule)
+
+
+def test_a_beat_that_waits_writes_its_schedule_as_one_that_sends_does(beat, tmp_path):
+    """What deploy/kubernetes/beat.yaml asks whether a beat goes on."""
+    first, second = beat("first"), beat("second")
+    assert first.may_send()
+    second.tick()
+    for file in tmp_path.glob("second*"):
+        os.utime(file, (0, 0))
+    assert second.should_sync()
+    second._do_sync()
+    assert any(file.stat().st_mtime for file in tmp_path.glob("second*"))
+    assert not second.should_sync()
+    assert second.sync_every < 600
 
 
 def test_a_clock_that_is_set_back_puts_nothing_off(beat, sent):

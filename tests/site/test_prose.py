@@ -1,4 +1,4 @@
-"""Prose stays narrow enough to be read, compared and reviewed: README and documents at no more than 110 columns."""
+"""Prose stays narrow enough to be read, compared and reviewed: README and documents at no more than 100 columns."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-MAX_COLUMNS = 110
+MAX_COLUMNS = 100
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "findings/README.md", "docs/*.md")
 
 FENCE = re.compile(r"\s*(?P<mark>`{3,}|~{3,})")

@@ -44,8 +44,8 @@ class PeerLost(Exception):
 @dataclass(frozen=True)
 class Group:
     """`rank` in 0..size-1 over all hosts; `local_rank` in 0..local_size-1 on this `host`, which is counted from 0. `device`: where
-    this process computes, None for the best of its machine. `store`: small facts by name, which all processes see; safe to ask
-    from any thread."""
+    this process computes, None for the best of its machine. `store`: small facts by name, which all processes see: `note` and
+    `noted` may be called from any thread."""
 
     rank: int = 0
     size: int = 1
@@ -106,6 +106,19 @@ class Group:
             dist.broadcast(letters, 0)
         heard: Made = json.loads(letters.cpu().numpy().tobytes())
         return heard
+
+    def note(self, name: str, fact: str) -> None:
+        """Tell all processes, without waiting for any of them."""
+        with _among_peers():
+            self.store.set(name, fact)
+
+    def noted(self, name: str) -> str | None:
+        """What one of them has told under this name last; None: nothing yet."""
+        with _among_peers():
+            if not self.store.check([name]):
+                return None
+            told: bytes = self.store.get(name)
+        return told.decode()
 
     def wait(self) -> None:
         """Until all processes have come here."""

@@ -12,13 +12,13 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from training.engine.group import Group
+from training.engine.group import Group, PeerLost
 from training.process.ending import EXIT_STOPPED
 
 log = logging.getLogger(__name__)
 
 BEAT_S: Final = 1.0
-OVER: Final = b"over"
+OVER: Final = "over"
 
 
 class Beats:
@@ -29,7 +29,7 @@ class Beats:
         self._group, self._limit_s = group, limit_s
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="beats", daemon=True)
-        self._heard: dict[int, tuple[bytes | None, float]] = {}
+        self._heard: dict[int, tuple[str | None, float]] = {}
 
     def __enter__(self) -> Self:
         if not self._group.alone:
@@ -48,11 +48,11 @@ class Beats:
         try:
             while not self._left.wait(BEAT_S):
                 count += 1
-                self._group.store.set(self._name(self._group.rank), str(count))
+                self._group.note(self._name(self._group.rank), str(count))
                 if silent := self._silent(time.monotonic()):
                     _end(f"of the processes that train together {silent} said nothing for {self._limit_s:g} seconds")
-            self._group.store.set(self._name(self._group.rank), OVER)
-        except RuntimeError as error:
+            self._group.note(self._name(self._group.rank), OVER)
+        except PeerLost as error:
             if not self._left.is_set():
                 _end(f"the launcher of the processes that train together does not answer: {error}")
 
@@ -60,10 +60,9 @@ class Beats:
         return [rank for rank in range(self._group.size) if rank != self._group.rank and self._is_silent(rank, now)]
 
     def _is_silent(self, rank: int, now: float) -> bool:
-        name = self._name(rank)
-        told = self._group.store.get(name) if self._group.store.check([name]) else b""
-        before, since = self._heard.get(rank, (None, now))
-        if told != before:
+        told = self._group.noted(self._name(rank))
+        before, since = self._heard.get(rank, (None, None))
+        if since is None or told != before:
             self._heard[rank] = told, now
             return False
         return told != OVER and now - since > self._limit_s

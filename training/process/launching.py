@@ -69,7 +69,8 @@ def launch(layout: Layout, meeting: Meeting, words: Sequence[str]) -> int:
         return status_of(codes)
     except SignalException:
         return EXIT_STOPPED
-    except DistError:
+    except DistError as error:
+        log.warning("The hosts of %s did not come together: %s", meeting.name, error)
         return EXIT_UNMET
     return 0
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 from models_registry.inference.preprocess import Pixels
-from training.engine.group import Group
+from training.engine.group import Group, PeerLost
 from training.process.sealed import SealedPixels
 
 LOOK_S: Final = 0.05
@@ -46,15 +46,18 @@ def own(group: Group, count: int) -> range:
 
 
 def _common(group: Group, name: str, made: Callable[[], int]) -> int:
-    """A descriptor of what the first process of the host makes."""
+    """A descriptor of what the first process of the host makes. Raises PeerLost in the others where that one has ended."""
     key = f"host/{group.host}/{name}"
     if group.local_rank == 0:
         descriptor = made()
-        group.store.set(key, f"/proc/{os.getpid()}/fd/{descriptor}")
+        group.note(key, f"/proc/{os.getpid()}/fd/{descriptor}")
         return descriptor
-    while not group.store.check([key]):
+    while (place := group.noted(key)) is None:
         time.sleep(LOOK_S)
-    return os.open(group.store.get(key).decode(), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise PeerLost(f"the first process of this host has ended: {error}") from error
 
 
 def _memory(size: int) -> int:

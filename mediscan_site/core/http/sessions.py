@@ -3,11 +3,10 @@
 A ward's computer is left open: a session ends after SESSION_IDLE_S without anybody doing anything, and SESSION_COOKIE_AGE after
 it began whatever is done. Pages that ask by themselves how a job stands are nobody doing something."""
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib import messages
@@ -25,6 +24,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 BEGAN, SEEN = "began", "seen"
 # The session is written at most this often, not with every picture of a page.
 WRITTEN_EVERY_S = 60
+# Answered also while the database, and with it any session, is away.
+UNWATCHED: Final = ("/healthz", "/readyz")
 UNKEPT = ("csrfmiddlewaretoken", "version")
 ENDED = gettext_noop("You were signed out because nothing was done for {idle}. Log in to go on.")
 
@@ -76,8 +77,7 @@ def ended() -> str:
 
 def _watched(request: HttpRequest) -> bool:
     """Whether somebody is signed in. Whether the site lives is answered without asking the database."""
-    probed = any(re.match(pattern, request.path.lstrip("/")) for pattern in settings.SECURE_REDIRECT_EXEMPT)
-    return not probed and SESSION_KEY in request.session
+    return request.path not in UNWATCHED and SESSION_KEY in request.session
 
 
 def _is_over(request: HttpRequest) -> bool:

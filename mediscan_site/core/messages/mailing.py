@@ -10,10 +10,12 @@ from typing import Final
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mediscan_site.core.database import ago
 from mediscan_site.core.messages.kinds import sentence_of
 from mediscan_site.core.messages.selectors import messages_of
 from mediscan_site.core.models import Message, User
@@ -50,7 +52,7 @@ def mail_messages(visible: Visible = messages_of) -> None:
 
 
 def _free() -> Q:
-    return Q(mail=Message.Mail.WANTED) & (Q(mail_begun_at=None) | Q(mail_begun_at__lt=timezone.now() - LOST))
+    return Q(mail=Message.Mail.WANTED) & (Q(mail_begun_at=None) | Q(mail_begun_at__lt=ago(LOST)))
 
 
 def _mail(user: User, visible: Visible) -> bool:
@@ -80,7 +82,7 @@ def _taken(user: User, visible: Visible) -> list[Message]:
         shown = set(visible(user).filter(pk__in=keys).values_list("pk", flat=True))
     Message.objects.filter(pk__in=set(keys) - shown).update(mail=Message.Mail.NONE)
     waiting = [row for row in waiting if row.pk in shown]
-    return [row for row in waiting if Message.objects.filter(_free(), pk=row.pk).update(mail_begun_at=timezone.now())]
+    return [row for row in waiting if Message.objects.filter(_free(), pk=row.pk).update(mail_begun_at=Now())]
 
 
 def _letter(user: User, messages: list[Message]) -> tuple[str, str]:

@@ -3,6 +3,7 @@ the audit trail, which write little. Work that needs room waits for it."""
 
 import contextlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -87,17 +88,17 @@ def require(coming: int = 0, *, reading: bool = False) -> None:
 
 
 def watch() -> None:
-    """Tell administrators while a disk is full; called every minute."""
+    """Tell administrators while a disk of this machine is full; called every minute, on one machine or another."""
     full = [one for one in disks() if one.free < one.floor]
     if full:
-        notices.put(NOTICE, " ".join(map(_sentence, full)))
-    elif any(notice.key == NOTICE for notice in notices.standing()):
-        notices.take_away(NOTICE)
+        notices.put(notices.here(NOTICE), " ".join(map(_sentence, full)))
+    elif any(notice.key == notices.here(NOTICE) for notice in notices.standing()):
+        notices.take_away(notices.here(NOTICE))
 
 
 def _sentence(full: Disk) -> str:
     return (
-        f"The disk of {full.path} is full: {full.free / GIB:.2f} GiB are left, and {full.floor / GIB:.2f} GiB are kept for "
-        "signing in, reading and the audit trail. Uploads and exports are refused, imports and trainings wait. Make room "
-        '(docs/operations.md, "A full disk"); they go on by themselves.'
+        f"The disk of {full.path} on {socket.gethostname()} is full: {full.free / GIB:.2f} GiB are left, and "
+        f"{full.floor / GIB:.2f} GiB are kept for signing in, reading and the audit trail. Uploads and exports are refused, "
+        'imports and trainings wait. Make room (docs/operations.md, "A full disk"); they go on by themselves.'
     )

@@ -26,6 +26,7 @@ from mediscan_site.core import counting
 from mediscan_site.core.http.addresses import caller_address, counted_address
 from mediscan_site.front.gate import limits
 from mediscan_site.front.gate.environ import Scope, header
+from mediscan_site.front.gate.lanes import PROBE_PATHS
 from mediscan_site.front.gate.refusals import too_often
 
 READING, WRITING, UPLOADS, EXPENSIVE, STRANGERS = "reading", "writing", "uploads", "expensive", "strangers"
@@ -37,10 +38,11 @@ HELD_S: Final = 1.0
 REFUSED_S: Final = 1.0
 KNOWN_S: Final = 900.0
 MOST_KNOWN: Final = 20_000
-NOT_COUNTED: Final = ("/static/", "/readyz", "/metrics")
+STATIC: Final = "/static/"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 # What reads a whole list, or many.
-_EXPENSIVE: Final = re.compile(r"^/(search|palette)/$|/exports/(new/)?$")
+SEARCHES: Final = ("/search/", "/palette/")
+_NEW_EXPORT: Final = re.compile(r"/exports/(new/)?$")
 _CSV: Final = re.compile(rb"(^|&)format=csv(&|$)")
 
 
@@ -113,7 +115,7 @@ class Throttle:
     async def admit(self, scope: Scope) -> Caller:
         """Who asks, once it is time. Raises Refused (429) for whoever asks far too often."""
         caller = self.caller(scope)
-        rate = 0 if scope["path"].startswith(NOT_COUNTED) else self._rates[caller.kind]
+        rate = self._rates[caller.kind] if is_counted(scope["path"]) else 0
         if rate:
             wait = self._shared.wait(f"{caller.kind} {caller.who}", rate, most=HELD_S)
             if wait > HELD_S:
@@ -141,12 +143,17 @@ class Throttle:
             self._known.popitem(last=False)
 
 
+def is_counted(path: str) -> bool:
+    return path not in PROBE_PATHS and not path.startswith(STATIC)
+
+
 def kind_of(scope: Scope) -> str:
     path, method = scope["path"], scope["method"]
-    if method not in SAFE:
-        return UPLOADS if limits.takes_files(path, method) else EXPENSIVE if _EXPENSIVE.search(path) else WRITING
-    is_list_as_file = _CSV.search(scope["query_string"])
-    return EXPENSIVE if is_list_as_file or (method == "GET" and path in ("/search/", "/palette/")) else READING
+    if method in SAFE:
+        return EXPENSIVE if path in SEARCHES or _CSV.search(scope["query_string"]) else READING
+    if limits.takes_files(path, method):
+        return UPLOADS
+    return EXPENSIVE if _NEW_EXPORT.search(path) else WRITING
 
 
 def _credentials(scope: Scope) -> bytes | None:

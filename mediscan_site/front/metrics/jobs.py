@@ -5,7 +5,6 @@ A scrape costs the same with ten rows and ten million. Waiting and running rows 
 last WINDOW seconds, as a gauge and a histogram of that time (no counter: nobody counts a table of millions), from at most MOST
 rows of each kind, found by the index of states and heartbeats."""
 
-import logging
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,19 +12,16 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 
-from django.db import DatabaseError
 from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.metrics_core import GaugeHistogramMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from mediscan_site.core import work
 from mediscan_site.core.database import ago
 from mediscan_site.core.models import WorkItem, WorkStatus
 from models_registry.models import Grade
 
-log = logging.getLogger(__name__)
 WINDOW: Final = timedelta(minutes=5)
 MOST: Final = 10_000
 OUTCOMES: Final = (WorkStatus.SUCCEEDED, WorkStatus.FAILED, WorkStatus.CANCELLED)
@@ -39,21 +35,8 @@ def kind_of(model: type[WorkItem]) -> str:
     return str(model._meta.verbose_name).replace(" ", "_")
 
 
-class Jobs(Collector):
+def metrics() -> Iterator[Metric]:
     """Queues and what became of the work, by kind."""
-
-    def describe(self) -> list[Metric]:
-        # Asked as it is registered, when there may be no database yet.
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        try:
-            yield from _metrics()
-        except DatabaseError:
-            log.warning("No figures of work: the database is away")
-
-
-def _metrics() -> Iterator[Metric]:
     now = timezone.now()
     length = GaugeMetricFamily("mediscan_queue_length", f"Jobs that wait, up to {MOST}", labels=["kind"])
     oldest = GaugeMetricFamily(

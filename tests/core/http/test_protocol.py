@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from mediscan_site.core.models import AuditEvent
 from tests.conftest import PASSWORD, make_user, scan_bytes
@@ -119,6 +120,12 @@ def test_metrics_are_for_admins_and_the_scraper(api, admin, outsider, settings, 
     assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer scrape-me").status_code == 200
     assert client.get("/metrics", HTTP_AUTHORIZATION="Bearer other").status_code == 401
     assert api(outsider).get("/metrics").status_code == 403
+
+
+def test_the_scraper_comes_past_the_proxy_that_speaks_tls(settings):
+    settings.SCRAPE_TOKEN, settings.SECURE_SSL_REDIRECT = "scrape-me", True
+    beside = Client(headers={"Authorization": "Bearer scrape-me"})
+    assert [beside.get(path).status_code for path in ("/metrics", "/login/")] == [200, 301]
 
 
 def test_a_log_in_on_the_page_and_on_the_admin_site_is_audited(client, settings):

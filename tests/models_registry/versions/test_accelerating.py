@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from mediscan_site.core import notices, workers
 from mediscan_site.core.models import Notice
 from models_registry.inference.pictures import reference_tiles
 from models_registry.inference.runtimes import Outputs
@@ -33,7 +34,9 @@ def model(make_version):
 
 
 def sentences() -> list[str]:
-    return list(Notice.objects.filter(key=accelerating.NOTICE).values_list("sentence", flat=True))
+    """Of the notices, without the name of the machine."""
+    found = Notice.objects.filter(key__startswith=accelerating.NOTICE).values_list("sentence", flat=True)
+    return [sentence.partition(": ")[2] for sentence in found]
 
 
 class Off:
@@ -94,3 +97,26 @@ def test_without_a_gpu_the_processor_answers_and_who_asked_for_one_is_told(gradi
 def test_a_process_that_does_not_grade_leaves_the_gpu_alone(grading, model, monkeypatch):
     monkeypatch.setattr(accelerating, "_allowed", threading.Event())
     assert serving.predictor(model).runtime is serving.predictor(model).eager
+
+
+def test_a_notice_is_taken_away_by_the_same_version_on_the_same_machine_alone(grading, model, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(accelerating, "on_device", Off)
+        serving.predictor(model)
+    serving.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "another")
+        serving.predictor(model)
+    assert len(sentences()) == 1
+    serving.forget()
+    serving.predictor(model)
+    assert sentences() == []
+
+
+def test_notices_of_versions_that_no_longer_serve_and_of_machines_that_are_gone_are_forgotten(grading, model):
+    workers.seen("grade@here", ["grade"], 1)
+    for key in (f"{accelerating.NOTICE}:{model.pk}@here", "disk:full@gone", "disk:full@here", "mail"):
+        notices.put(key, "trouble")
+    accelerating.forget()
+    workers.forget()
+    assert {notice.key for notice in notices.standing()} == {"disk:full@here", "mail"}

@@ -60,6 +60,8 @@ def test_more_callers_than_places_forget_the_idlest(monkeypatch):
         ("GET", "/api/v1/images/", b"page_size=50&format=csv", "expensive"),
         ("GET", "/search/", b"q=x", "expensive"),
         ("GET", "/palette/", b"q=x", "expensive"),
+        ("HEAD", "/search/", b"q=x", "expensive"),
+        ("GET", "/search/none/", b"q=x", "reading"),
         ("GET", "/exports/3/", b"", "reading"),
         ("POST", "/api/v1/exports/", b"", "expensive"),
         ("POST", "/projects/1/exports/new/", b"", "expensive"),
@@ -73,6 +75,14 @@ def test_more_callers_than_places_forget_the_idlest(monkeypatch):
 )
 def test_what_is_asked_for_has_a_kind(method, path, query, kind):
     assert kind_of({**scope(method, path=path), "query_string": query}) == kind
+
+
+@pytest.mark.parametrize(
+    ("path", "counted"),
+    [("/readyz", False), ("/metrics", False), ("/static/css/site.css", False), ("/readyzz", True), ("/login/", True)],
+)
+def test_probes_and_static_files_are_not_counted_and_what_only_begins_like_one_is(path, counted):
+    assert throttle.is_counted(path) is counted
 
 
 def test_a_caller_is_an_address_until_an_answer_told_whose_the_token_is(settings):

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
 
-from labeling.models import Import
 from mediscan_site.core import counting, workers
 from mediscan_site.core.errors import Unavailable
 from mediscan_site.core.models import ResetRequest, Worker, WorkStatus
@@ -33,7 +33,7 @@ def test_a_queue_is_told_by_its_length_and_its_oldest_whatever_woke_it_again():
     asked(90)
     asked(10)
     asked(500, status=WorkStatus.FAILED)
-    found = jobs.Jobs()
+    found = figures.JOBS
     assert value(found, "mediscan_queue_length", kind="reset_request") == 2
     assert value(found, "mediscan_queue_oldest_seconds", kind="reset_request") == pytest.approx(90, abs=30)
     assert value(found, "mediscan_queue_length", kind="import") == 0
@@ -42,7 +42,7 @@ def test_a_queue_is_told_by_its_length_and_its_oldest_whatever_woke_it_again():
 
 def test_a_running_job_that_has_gone_silent_shows():
     asked(0, status=WorkStatus.RUNNING, heartbeat_at=timezone.now() - timedelta(seconds=300))
-    found = jobs.Jobs()
+    found = figures.JOBS
     assert value(found, "mediscan_jobs_running", kind="reset_request") == 1
     assert value(found, "mediscan_jobs_silent_seconds", kind="reset_request") == pytest.approx(300, abs=30)
 
@@ -54,7 +54,7 @@ def test_what_ended_is_counted_by_outcome_with_how_long_it_took_and_not_what_end
         asked(60, status=status, started_at=began, heartbeat_at=began, finished_at=now)
     long_ago = now - timedelta(hours=1)
     asked(9000, status=WorkStatus.FAILED, started_at=long_ago, heartbeat_at=long_ago, finished_at=long_ago)
-    found = jobs.Jobs()
+    found = figures.JOBS
     assert value(found, "mediscan_jobs_ended", kind="reset_request", outcome="succeeded") == 2
     assert value(found, "mediscan_jobs_ended", kind="reset_request", outcome="failed") == 1
     assert value(found, "mediscan_job_seconds_bucket", kind="reset_request", le="5.0") == 2
@@ -64,7 +64,7 @@ def test_what_ended_is_counted_by_outcome_with_how_long_it_took_and_not_what_end
 
 def test_no_query_of_a_scrape_counts_or_sorts_more_than_a_bounded_number_of_rows():
     with CaptureQueriesContext(connection) as queries:
-        list(jobs.Jobs().collect())
+        list(figures.JOBS.collect())
     of_work = [query["sql"] for query in queries.captured_queries]
     assert of_work
     assert [sql for sql in of_work if f"LIMIT {jobs.MOST}" not in sql] == []
@@ -77,8 +77,8 @@ def test_workers_that_said_so_lately_are_there_and_others_are_forgotten():
     workers.seen("grade@one", ["grade"], 4)
     Worker.objects.create(name="gone", queues=["grade"], seen_at=timezone.now() - timedelta(days=2))
     assert workers.lately() == {"grade": (3, 8), "io": (1, 3)}
-    assert value(figures.Workers(), "mediscan_workers", queue="grade") == 3
-    assert value(figures.Workers(), "mediscan_worker_processes", queue="grade") == 8
+    assert value(figures.WORKERS, "mediscan_workers", queue="grade") == 3
+    assert value(figures.WORKERS, "mediscan_worker_processes", queue="grade") == 8
     workers.forget()
     assert not Worker.objects.filter(name="gone").exists()
 
@@ -92,14 +92,17 @@ def test_a_machine_whose_clock_is_wrong_sees_the_workers_all_the_same(hours, mon
     assert workers.lately() == {"grade": (1, 2), "io": (1, 1)}
 
 
-def test_with_the_database_away_a_scrape_has_what_needs_none(monkeypatch):
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
+def test_with_the_database_away_a_scrape_has_what_needs_none(monkeypatch, caplog, error):
     def away(*_arguments, **_options):
-        raise DatabaseError("away")
+        raise error("away")
 
-    monkeypatch.setattr(type(Import.objects.all()), "filter", away)
-    monkeypatch.setattr(workers, "lately", away)
-    assert list(jobs.Jobs().collect()) == []
-    assert list(figures.Workers().collect()) == []
+    monkeypatch.setattr(QuerySet, "_fetch_all", away)
+    monkeypatch.setattr(QuerySet, "aggregate", away)
+    monkeypatch.setattr(QuerySet, "count", away)
+    told = {metric.name for figure in figures.FIGURES for metric in figure.collect()}
+    assert told == {"mediscan_disk_room_bytes"}
+    assert "No figures of work, the database is away" in caplog.text
 
 
 def test_errors_of_the_database_are_counted_by_kind():

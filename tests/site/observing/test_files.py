@@ -1,6 +1,7 @@
 """Dashboard, alert rules, manifests and units say what the site has: names that exist, shapes that their schemas take."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from django.conf import settings
 from django_prometheus.middleware import Metrics
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from mediscan_site.core import counting
 from mediscan_site.front.metrics import figures
@@ -32,15 +33,38 @@ def expressions():
     return panels + [rule["expr"] for rule in RULES]
 
 
+def names_in(registry):
+    """The names of its series as Prometheus reads them, also of those that have no sample yet."""
+    lines = generate_latest(registry).decode().splitlines()
+    for name, kind in (line.split()[2:] for line in lines if line.startswith("# TYPE ")):
+        yield from (f"{name}_{part}" for part in ("bucket", "count", "sum")) if kind == "histogram" else (name,)
+
+
+def measured():
+    """The registry of what is read from the database and the disk, as each machine tells it."""
+    registry = CollectorRegistry()
+    for figure in figures.FIGURES:
+        registry.register(figure)
+    return registry
+
+
 @pytest.mark.django_db
 def test_dashboard_and_rules_name_only_what_the_site_tells():
     Metrics.get_instance()
-    families = [*REGISTRY.collect(), *(metric for one in figures.FIGURES for metric in one.collect())]
-    told = {family.name for family in families} | {sample.name for family in families for sample in family.samples}
-    told |= {f"{name}_bucket" for name in told} | {f"{name}_total" for name in told}
+    told = {*names_in(REGISTRY), *names_in(measured())}
     named = {name for expression in expressions() for name in NAME.findall(expression)}
     assert len(named) > 15
     assert named - told == set()
+
+
+@pytest.mark.django_db
+def test_what_every_machine_tells_alike_is_not_added_up_over_machines():
+    names = [name for name in names_in(measured()) if any(name in expression for expression in expressions())]
+    assert len(names) > 10
+    one = r"(?:(?:max|min)(?: by \([a-z, ]+\))? ?\(|absent\(|predict_linear\()"
+    for name in names:
+        places = len(re.findall(rf"\b{name}\b", " ".join(expressions())))
+        assert len(re.findall(rf"{one}{name}\b", " ".join(expressions()))) == places, name
 
 
 @pytest.mark.django_db
@@ -112,6 +136,33 @@ def test_a_pod_is_nobody_and_can_write_only_where_it_must(name):
         mount["name"] for container in pod["containers"] + pod["initContainers"] for mount in container["volumeMounts"]
     }
     assert used == volumes
+
+
+def probe(name):
+    (container,) = pods()[f"mediscan-{name}"]["containers"]
+    return container["livenessProbe"]["exec"]["command"]
+
+
+@pytest.mark.parametrize(("broker", "alive"), [("redis://127.0.0.1:1/0", True), ("memory://", False)])
+def test_a_worker_is_ended_for_its_silence_and_not_for_a_broker_that_is_away(broker, alive, tmp_path):
+    assert {str(probe(name)).replace(f"{name}@", "grade@") for name in ("io", "train")} == {str(probe("grade"))}
+    shell, option, command = probe("grade")
+    env = {
+        **os.environ,
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "MEDISCAN_TEST_SCRATCH": str(tmp_path),
+        "DATABASE_URL": "",
+        "CELERY_BROKER_URL": broker,
+    }
+    asked = [shell, option, command.replace("-t 10", "-t 1")]
+    assert (subprocess.run(asked, cwd=ROOT, env=env, capture_output=True).returncode == 0) is alive
+
+
+def test_a_beat_is_asked_for_the_schedule_that_it_writes():
+    (container,) = pods()["mediscan-beat"]["containers"]
+    schedule = Path(container["command"][container["command"].index("--schedule") + 1])
+    assert f"find {schedule.parent} -name '{schedule.name}*' -mmin -10" in probe("beat")[2]
 
 
 def test_no_secret_stands_in_a_manifest_and_every_variable_is_one_of_ours():

@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from django.db import IntegrityError
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -73,6 +74,13 @@ def test_an_error_is_its_kinds_and_where_it_happened(lines):
     assert line["error"]["kinds"] == ["builtins.ValueError", "builtins.KeyError"]
     assert "test_logs.py" in line["error"]["calls"][-1]
     assert SECRET not in json.dumps(line)
+
+
+def test_words_about_an_error_of_the_database_have_its_kind_and_not_the_row_that_it_quotes(lines):
+    error = IntegrityError(f"Duplicate entry '{SECRET}' for key 'file_name'")
+    logging.getLogger("some").warning("%s is written later: %s", "It", error)
+    (line,) = lines()
+    assert line["message"] == "It is written later: IntegrityError"
 
 
 def test_what_a_library_hangs_on_a_record_is_left_out(lines):

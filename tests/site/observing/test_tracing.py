@@ -27,6 +27,26 @@ Client().get("/nothing/Mustermann/", HTTP_HOST="localhost")
 provider.force_flush()
 """
 
+OPENED_AGAIN = """
+import django
+from mediscan_site import tracing
+django.setup()
+from django.db import connection
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+kept, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+tracing.watch_statements(provider.get_tracer("test"))
+for _ in range(3):
+    connection.close()
+    connection.connect()
+    kept_before = len(kept.get_finished_spans())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    print(*(span.name for span in kept.get_finished_spans()[kept_before:]))
+"""
+
 
 def test_without_an_address_nothing_is_imported(settings):
     settings.TRACES_TO = ""
@@ -53,6 +73,20 @@ class Collector(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+def test_a_statement_is_one_span_however_often_its_connection_was_opened(tmp_path):
+    pytest.importorskip("opentelemetry.sdk.trace")
+    own = {"DJANGO_SETTINGS_MODULE": "tests.settings", "MEDISCAN_TEST_SCRATCH": str(tmp_path), "DATABASE_URL": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED_AGAIN],
+        cwd=site.BASE_DIR,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["SELECT"] * 3
 
 
 def test_a_collector_gets_requests_and_statements_and_nothing_that_was_typed(tmp_path):

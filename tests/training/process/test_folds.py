@@ -9,7 +9,7 @@ from labeling.models import LabelDoubt, SnapshotMember
 from mediscan_site.core import work
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.versions import serving
-from tests.training.process.test_interruptions import killed_after, make_silent, row
+from tests.training.process.watching import killed_after, make_silent, row
 from training.models import EpochMetrics, TrainingRun
 from training.planning import Wishes
 from training.process import packing, runner

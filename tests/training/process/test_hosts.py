@@ -4,14 +4,20 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as site
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from mediscan_site import env as site_env
-from tests.training.process.test_interruptions import row
+from mediscan_site.core.database import ago
+from tests.training.process.watching import row
 from training import processes
+from training.management.commands import join_training
+from training.models import TrainingRun
 from training.process import launching, runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +56,17 @@ def test_hosts_that_do_not_meet_end_the_run_with_what_to_do(tiny, hosts, monkeyp
     assert row(run).status == "failed"
     assert f"did not meet at {hosts}" in row(run).error
     assert "manage.py join_training" in row(run).error
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_host_whose_clock_is_wrong_sees_the_runs_to_join_all_the_same(running, settings, monkeypatch, hours):
+    settings.TRAINING_HOSTS = 2
+    TrainingRun.objects.update(processes=2, heartbeat_at=Now())
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(hours=hours))
+    assert join_training._waiting(set()) == running
+    TrainingRun.objects.update(heartbeat_at=ago(timedelta(seconds=2 * settings.WORK_LEASE_S)))
+    assert join_training._waiting(set()) is None
 
 
 @pytest.mark.parametrize(("hosts", "rank"), [(1, 0), (2, 0), (2, 2)])

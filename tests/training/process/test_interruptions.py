@@ -1,17 +1,9 @@
 """Runs that are cancelled, killed or cannot go on: real processes, killed for real."""
 
 import signal
-import subprocess
-import sys
-import threading
-import time
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
 
 from images.models import Rendition
 from labeling.models import SnapshotMember
@@ -20,80 +12,13 @@ from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import Evaluation, ModelVersion
 from tests.conftest import PATIENCE_S
+from tests.training.process.watching import in_the_background, killed_after, make_silent, row, wait_for
 from training.models import EpochMetrics, TrainingRun
 from training.process import ending, runner
 from training.process.child import EXIT_STOPPED
 from training.services import cancel_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-# A worker whose training process stops once it has saved a checkpoint of that many epochs: it is killed there, however
-# fast it is and however long the test is kept waiting.
-WORKER = """
-import sys, django; django.setup()
-from training.process import runner
-usual, stands_still = runner.command, [sys.executable, "-c", sys.argv[2], sys.argv[3]]
-runner.command = lambda pk, attempt: [*stands_still, *usual(pk, attempt)[2:]]
-runner.run(int(sys.argv[1]))
-"""
-STANDS_STILL = """
-import os, signal, sys, django; django.setup()
-from django.core.management import execute_from_command_line
-from training.process.recorder import Recorder
-kept = Recorder.checkpoint
-def keep(self, data):
-    kept(self, data)
-    if self.run.epochs.count() >= int(sys.argv[1]):
-        os.kill(os.getpid(), signal.SIGSTOP)
-Recorder.checkpoint = keep
-execute_from_command_line(["manage.py", *sys.argv[2:]])
-"""
-
-
-def wait_for(condition):
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("It did not happen in time.")
-
-
-def row(run: TrainingRun) -> TrainingRun:
-    return TrainingRun.objects.get(pk=run.pk)
-
-
-def state(pid: int) -> str:
-    """The letter of the kernel: T for a stopped process, Z for one that has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return "X"
-
-
-def alive(pid: int) -> bool:
-    return state(pid) not in ("Z", "X")
-
-
-def children(pid: int) -> list[int]:
-    found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(word) for text in found for word in text.split()]
-
-
-def killed_after(run: TrainingRun, epochs: int) -> None:
-    """Work on the run, and kill the worker when that many epochs and a checkpoint are saved."""
-    command = [sys.executable, "-c", WORKER, str(run.pk), STANDS_STILL, str(epochs)]
-    worker = subprocess.Popen(command, cwd=settings.BASE_DIR)
-    try:
-        (training,) = wait_for(lambda: [pid for pid in children(worker.pid) if state(pid) == "T"])
-    finally:
-        worker.kill()
-        worker.wait()
-    wait_for(lambda: not alive(training))
-
-
-def make_silent(run: TrainingRun) -> None:
-    TrainingRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
 
 
 def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_one_version(tiny):
@@ -122,14 +47,7 @@ def test_a_running_run_is_cancelled_long_before_its_end_and_leaves_no_version(ti
     settings.WORK_LEASE_S = 1  # a fifth of it until the worker hears of the cancellation
     run = tiny(epochs=500)
 
-    def work_on_it() -> None:
-        try:
-            runner.run(run.pk)
-        finally:
-            connection.close()
-
-    worker = threading.Thread(target=work_on_it)
-    worker.start()
+    worker = in_the_background(run)
     try:
         wait_for(lambda: run.epochs.count() >= 1)
         cancel_run(actor=admin, run=run)
@@ -169,19 +87,6 @@ def test_a_run_for_a_gpu_on_a_machine_without_one_fails_with_the_remedy(tiny, mo
     runner.run(run.pk)
     assert row(run).status == "failed"
     assert "set TRAINING_DEVICE=cpu" in row(run).error
-
-
-@pytest.fixture
-def running(project, admin, bare_snapshot):
-    return TrainingRun.objects.create(
-        project=project,
-        snapshot=bare_snapshot(),
-        created_by=admin,
-        config={"initialisation_note": "From scratch."},
-        status=WorkStatus.RUNNING,
-        attempt=1,
-        heartbeat_at=timezone.now(),
-    )
 
 
 def checkpointed(run: TrainingRun) -> Blob:

@@ -2,20 +2,18 @@
 
 import os
 import signal
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from mediscan_site.core import work
 from models_registry.models import ModelVersion
 from tests.conftest import PATIENCE_S
-from tests.training.process.test_interruptions import alive, children, make_silent, row, wait_for
+from tests.training.process.watching import alive, children, in_the_background, make_silent, row, wait_for
 from training import processes
-from training.engine.group import Group
+from training.engine.group import Group, PeerLost
 from training.process import beating, launching, runner, shared
 from training.process.beating import Beats
 from training.process.ending import EXIT_STOPPED
@@ -30,18 +28,6 @@ def two(settings, monkeypatch):
     monkeypatch.setenv("TRAINING_PROCESSES", "2")
     # The tiny data set has six scans to learn from.
     monkeypatch.setattr(processes, "LEAST_SHARD", 3)
-
-
-def in_the_background(run):
-    def work_on_it() -> None:
-        try:
-            runner.run(run.pk)
-        finally:
-            connection.close()
-
-    worker = threading.Thread(target=work_on_it)
-    worker.start()
-    return worker
 
 
 def rank(pid: int) -> str:
@@ -156,6 +142,20 @@ def test_processes_of_a_host_read_a_part_of_the_scans_each_and_have_all_of_them(
             put(position, np.full((4, 4), position, dtype=np.uint8))
     for own in pixels:
         assert own[np.arange(5)][:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+class Away:
+    """A store whose host is gone."""
+
+    def check(self, names):
+        raise RuntimeError("Connection reset by peer")
+
+
+@pytest.mark.parametrize("store", [Away(), Told({"host/0/train": "/proc/4194999/fd/3"})], ids=["store", "process"])
+def test_a_process_that_waits_for_pixels_of_one_that_is_gone_has_lost_a_peer_and_did_not_fail(store):
+    group = Group(rank=1, size=2, local_rank=1, local_size=2, store=store)
+    with pytest.raises(PeerLost):
+        shared.array(group, "train", (5, 4, 4))
 
 
 def test_what_a_process_alone_reads_is_its_own():

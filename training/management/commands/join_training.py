@@ -11,8 +11,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, close_old_connections
-from django.utils import timezone
 
+from mediscan_site.core.database import ago
 from mediscan_site.core.models import WorkStatus
 from training import processes
 from training.models import TrainingRun
@@ -62,7 +62,7 @@ class Command(BaseCommand):
 def _waiting(joined: set[tuple[int, int]]) -> TrainingRun | None:
     """An attempt at work that this host belongs to and has not joined yet."""
     close_old_connections()
-    alive = timezone.now() - timedelta(seconds=settings.WORK_LEASE_S)
+    alive = ago(timedelta(seconds=settings.WORK_LEASE_S))
     running = TrainingRun.objects.filter(status=WorkStatus.RUNNING, processes__gt=1, heartbeat_at__gt=alive)
     try:
         found = [run for run in running.order_by("pk") if (run.pk, run.attempt) not in joined]
