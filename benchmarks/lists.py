@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _common, _scale_older
+from benchmarks import _common, _lists_plot, _scale_older
 
 LIMIT_MS = 300.0
 SERVERS = {"mysql": "mysql://root@127.0.0.1:3306", "postgres": "postgres://postgres@127.0.0.1:5432"}
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="parts of names of what is asked, with commas")
     parser.add_argument("--base", type=Path, help="an older checkout, asked for its first page on MariaDB")
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
+    parser.add_argument("--plot", type=Path, help="an SVG to draw")
     given = parser.parse_args()
     figures: dict[str, Any] = {"load": os.getloadavg()[0]}
     with folder(given.folder) as home:
@@ -80,6 +81,8 @@ def main() -> None:
         if given.base:
             figures["base"] = beside(seeded("mysql", max(map(int, given.scans.split(","))), home), given.base.resolve())
     _common.save("lists", figures)
+    if given.plot:
+        _lists_plot.draw(figures, LIMIT_MS, given.plot)
     over = [name for name, row in _rows(figures) if row.get("p95_ms", 0) > LIMIT_MS]
     print("\n".join(["Over the limit:", *over]) if over else f"All within {LIMIT_MS:.0f} ms.")
     if refused := [name for name, row in _rows(figures) if "status" in row]:
