@@ -10,6 +10,7 @@ ENGINES: Final = {"sqlite": "SQLite", "mysql": "MariaDB", "postgres": "PostgreSQ
 
 def draw(figures: dict[str, Any], limit_ms: float, path: Path) -> None:
     """`figures`: "ENGINE SCANS" to what was asked, as the benchmark keeps it. Writes an SVG."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     sites = {tuple(name.split()): asked for name, asked in figures.items() if isinstance(asked, dict) and " " in name}
@@ -24,7 +25,9 @@ def draw(figures: dict[str, Any], limit_ms: float, path: Path) -> None:
     axes[0].set_ylim(-1, len(names))
     figure.supxlabel("95th percentile in milliseconds", fontsize=8)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=8, frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    # Words as words, not as outlines: a fifth of the size, and searchable. No date: the same figures are the same file.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "mediscan"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def _panel(ax: Any, engine: str, by_scans: dict[int, dict[str, Any]], names: list[str]) -> None:
