@@ -210,7 +210,7 @@ TRAINING_CHECKPOINT_S = site_env.count(env, "TRAINING_CHECKPOINT_S", default=15)
 # More than core.work.LONGEST_TASK_S has no effect.
 TRAINING_TIME_LIMIT_S = site_env.count(env, "TRAINING_TIME_LIMIT_S", default=6 * 3600)
 
-# Each stored object is read back once in so many days.
+# Each stored object, and its copy in the backups, is read back once in so many days.
 VERIFY_DAYS = max(1, site_env.count(env, "VERIFY_DAYS", default=28))
 
 # Backups: daily and weekly while BACKUP_DIR is set (core.backup)
