@@ -148,7 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
-    "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
+    "sweep-orphans": site_env.every(3600, "core.sweep_orphans", expires=3000),
 }
 if not CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BEAT_SCHEDULE = site_env.on_several_machines(CELERY_BEAT_SCHEDULE)
