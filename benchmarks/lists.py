@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
     given = parser.parse_args()
     figures: dict[str, Any] = {"load": os.getloadavg()[0]}
-    with _folder(given.folder) as folder:
+    with kept_or_scratch(given.folder) as folder:
         for engine in given.engines.split(","):
             for scans in map(int, given.scans.split(",")):
                 site = seeded(engine, scans, folder)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 @contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
+def kept_or_scratch(kept: Path | None) -> Iterator[Path]:
     if kept:
         yield kept
         return
