@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="an SVG to draw")
     given = parser.parse_args()
     figures: dict[str, Any] = {"load": os.getloadavg()[0]}
-    with folder(given.folder) as home:
+    with kept_or_scratch(given.folder) as home:
         for engine in given.engines.split(","):
             for scans in map(int, given.scans.split(",")):
                 site = seeded(engine, scans, home)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 @contextmanager
-def folder(kept: Path | None) -> Iterator[Path]:
+def kept_or_scratch(kept: Path | None) -> Iterator[Path]:
     if kept:
         yield kept
         return

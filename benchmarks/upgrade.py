@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
     given = parser.parse_args()
     figures: dict[str, Any] = {"load": os.getloadavg()[0], "scans": given.scans}
-    with lists.folder(given.folder) as folder:
+    with lists.kept_or_scratch(given.folder) as folder:
         for engine in given.engines.split(","):
             site = lists.seeded(engine, given.scans, folder)
             old = lists.older(site, given.base.resolve())

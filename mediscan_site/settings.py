@@ -149,7 +149,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),
-    "sweep-orphans": site_env.every(86_400, "core.sweep_orphans"),
+    "sweep-orphans": site_env.every(3600, "core.sweep_orphans", expires=3000),
 }
 if not CELERY_BROKER_URL.startswith("filesystem"):
     CELERY_BEAT_SCHEDULE = site_env.on_several_machines(CELERY_BEAT_SCHEDULE)
@@ -211,7 +211,7 @@ TRAINING_CHECKPOINT_S = site_env.count(env, "TRAINING_CHECKPOINT_S", default=15)
 # More than core.work.LONGEST_TASK_S has no effect.
 TRAINING_TIME_LIMIT_S = site_env.count(env, "TRAINING_TIME_LIMIT_S", default=6 * 3600)
 
-# Each stored object is read back once in so many days.
+# Each stored object, and its copy in the backups, is read back once in so many days.
 VERIFY_DAYS = max(1, site_env.count(env, "VERIFY_DAYS", default=28))
 
 # Backups: daily and weekly while BACKUP_DIR is set (core.backup)

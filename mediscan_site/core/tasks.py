@@ -60,9 +60,9 @@ def tidy_up() -> None:
 
 
 @shared_task(name="core.sweep_orphans", ignore_result=True)
-@one_at_a_time("core.sweep_orphans")
+@one_at_a_time("core.sweep_orphans", when=orphans.due)
 def sweep_orphans() -> None:
-    orphans.sweep_and_tell()
+    orphans.sweep_slice()
 
 
 @shared_task(name="core.watch_room", ignore_result=True)

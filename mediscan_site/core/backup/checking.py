@@ -1,7 +1,7 @@
 """Reading a backup back: is it the one that was made, is it whole, does it open."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,20 +69,26 @@ def check(
     *,
     trusted: str,
     identity: Identity | None = None,
+    entries: Sequence[layout.Entry] | None = None,
     mend: Callable[[layout.Entry], bool] | None = None,
     allow_lost: bool = False,
     progress: Callable[[float], None] = _no_progress,
 ) -> Sound:
     """Every byte of it; with an identity also whether it decrypts to what was dumped. BackupError names what is wrong.
 
-    `mend` is asked for each missing or damaged object, and returns whether the backup has it whole now."""
+    `entries`: the objects to read, where the others are known to be whole. `mend` is asked for each missing or damaged object,
+    and returns whether the backup has it whole now."""
     manifest = manifest_of(folder, trusted=trusted)
     for name, stored in manifest.files.items():
         _require_file(folder / name, stored)
     if identity is not None:
         _require_opens(folder, manifest, identity)
     sound = Sound(folder, manifest, _erased_by_now(folder.parent, manifest, trusted=trusted))
-    damaged = list(_damaged(sound, mend or (lambda entry: False), progress))
+    to_read = sound.entries() if entries is None else entries
+    counted = _counted(to_read, manifest.objects if entries is None else len(entries), progress)
+    damaged = [
+        str(entry.id) for entry in counted if not objects.whole(sound.root, entry) and not (mend and mend(entry))
+    ]
     if damaged and not allow_lost:
         raise BackupError(
             f"{len(damaged)} of {manifest.objects} objects of {manifest.name} are missing or damaged, among them "
@@ -107,8 +113,8 @@ def _require_opens(folder: Path, manifest: Manifest, identity: Identity) -> None
         raise BackupError(f"{layout.DATABASE} decrypts to something other than what was dumped. Take another backup.")
 
 
-def _damaged(sound: Sound, mend: Callable[[layout.Entry], bool], progress: Callable[[float], None]) -> Iterator[str]:
-    for number, entry in enumerate(sound.entries(), start=1):
-        if not objects.holds(sound.root, entry, read=True) and not mend(entry):
-            yield str(entry.id)
-        progress(number / max(sound.manifest.objects, 1))
+def _counted(entries: Iterable[layout.Entry], total: int, progress: Callable[[float], None]) -> Iterator[layout.Entry]:
+    """The same, and how far one is after each."""
+    for number, entry in enumerate(entries, start=1):
+        yield entry
+        progress(number / max(total, 1))

@@ -64,7 +64,8 @@ class Entry:
 @dataclass(frozen=True)
 class Manifest:
     """`rows`: per table. `audit`: sequence number and hash of the last seal. `erased`: ids of objects that were destroyed
-    on purpose, in this backup and in every older one that is kept. `damaged`: ids that could not be copied whole."""
+    on purpose, in this backup and in every older one that is kept. `damaged`: ids that could not be copied whole.
+    `next_shard`: the shard of objects at which the next backup begins to read copies again (`earlier`)."""
 
     name: str
     kind: str
@@ -80,6 +81,7 @@ class Manifest:
     signer: str
     erased: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    next_shard: int = 0
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:
@@ -135,8 +137,12 @@ def digest(path: Path) -> Stored:
     return Stored(sha256.hexdigest(), size)
 
 
+def shard(object_id: UUID) -> str:
+    return object_id.hex[:2]
+
+
 def object_file(root: Path, object_id: UUID) -> Path:
-    return root / "objects" / object_id.hex[:2] / str(object_id)
+    return root / "objects" / shard(object_id) / str(object_id)
 
 
 def folders(root: Path) -> list[Path]:
@@ -148,8 +154,15 @@ def folders(root: Path) -> list[Path]:
     return sorted(signed, key=lambda path: path.name)
 
 
-def write_entry(out: Any, entry: Entry) -> None:
-    out.write(f"{entry.id},{entry.path},{entry.stored.sha256},{entry.stored.size}\n")
+def line(entry: Entry) -> str:
+    """The line of the list of objects."""
+    return f"{entry.id},{entry.path},{entry.stored.sha256},{entry.stored.size}\n"
+
+
+def ids(path: Path) -> Iterator[str]:
+    """The ids of the objects that `path` lists; what else stands there is not looked at."""
+    with path.open(encoding="ascii", errors="replace") as file:
+        yield from (listed.partition(",")[0] for listed in file)
 
 
 def entries(path: Path) -> Iterator[Entry]:

@@ -1,5 +1,6 @@
 """Making one backup. Database first, then the objects that it knows: they never change, so each row of the dump has its file,
-except those erased in between, which are listed. It gets its name only after all of it was read back."""
+except those erased in between, which are listed. It gets its name only after all of it was read back: the
+copies of objects by it, or by an earlier one since which they have not changed."""
 
 import errno
 import io
@@ -8,10 +9,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -20,7 +22,8 @@ from django.utils import timezone
 
 from mediscan_site.core import audit, work
 from mediscan_site.core.again import done_again
-from mediscan_site.core.backup import checking, dumps, layout, objects, place, sealing, signing
+from mediscan_site.core.backup import checking, dumps, earlier, layout, objects, place, sealing, signing
+from mediscan_site.core.backup.earlier import Earlier
 from mediscan_site.core.backup.layout import BackupError, Entry, Manifest
 from mediscan_site.core.models import Backup, WorkStatus
 from mediscan_site.core.storage import ring
@@ -34,22 +37,27 @@ SLACK = timedelta(hours=1)
 
 @dataclass
 class _Copied:
-    """What became of the objects."""
+    """What became of the objects. `unread`: those whose copy no earlier backup vouches for; ids of those erased meanwhile, and of
+    those without a whole file."""
 
     count: int = 0
     size: int = 0
     new: int = 0
+    unread: list[Entry] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    damaged: list[str] = field(default_factory=list)
 
 
-def run(pk: int) -> None:
-    """Make the backup `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled."""
+def run(pk: int, *, full: bool = False) -> None:
+    """Make the backup `pk` if it is queued. Ends it as succeeded, failed (with a reason for people) or cancelled. `full`: read
+    back every copy, also those that an earlier backup has verified."""
     attempt = work.claim(Backup, pk)
     if attempt is None:
         return
     row = Backup.objects.get(pk=pk)
     try:
         with work.keep_alive(Backup, pk, attempt) as pulse, place.held() as root:
-            _Making(row, attempt, pulse, root).run()
+            _Making(row, attempt, pulse, root, full=full).run()
     except OperationalError:
         # The database is away for a moment: the row falls silent and is given out again.
         log.warning("Backup %s paused", pk, exc_info=True)
@@ -80,20 +88,23 @@ def _fail(row: Backup, attempt: int, status: WorkStatus, error: str) -> None:
 
 
 class _Making:
-    def __init__(self, row: Backup, attempt: int, pulse: work.Pulse, root: Path) -> None:
+    def __init__(self, row: Backup, attempt: int, pulse: work.Pulse, root: Path, *, full: bool) -> None:
         self.row, self.attempt, self.pulse, self.root = row, attempt, pulse, root
         self.began = timezone.now()
         self.name = _free_name(root, self.began, row.kind)
         self.kept = layout.folders(root)
+        trusted = signing.signer(ring.current())
+        self.earlier = Earlier() if full else earlier.newest(root, trusted=trusted, now=self.began)
+        self.copied = _Copied()
 
     def run(self) -> None:
         Backup.objects.filter(pk=self.row.pk).update(name=self.name)
         for left in self.root.glob(f"{layout.PARTIAL}*"):
             shutil.rmtree(left)
         with self._folder() as folder:
-            manifest, copied = self._write(folder)
+            manifest = self._write(folder)
             self._verify(folder)
-        if self._end(manifest, copied):
+        if self._end(manifest):
             self._retire()
             objects.prune(self.root, erased=set(manifest.erased))
 
@@ -110,7 +121,7 @@ class _Making:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _write(self, folder: Path) -> tuple[Manifest, _Copied]:
+    def _write(self, folder: Path) -> Manifest:
         recipients, remark = place.recipients()
         if remark:
             log.warning(remark)
@@ -118,8 +129,8 @@ class _Making:
         with dumps.dumped() as dump:
             sealed, plain = sealing.seal(dump.stream, folder / layout.DATABASE, recipients, look=dump.look)
         keys, _ = sealing.seal(io.BytesIO(settings.KEYS_FILE.read_bytes()), folder / layout.KEYS, recipients)
-        to_copy, erased = objects.present(dump.census.objects, self._oldest() - SLACK)
-        copied, gone, damaged = self._copy(folder, to_copy)
+        copied = self.copied
+        self._copy(folder, dump.census.objects)
         manifest = Manifest(
             name=self.name,
             kind=self.row.kind,
@@ -133,37 +144,44 @@ class _Making:
             files={layout.DATABASE: sealed, layout.KEYS: keys, layout.OBJECTS: layout.digest(folder / layout.OBJECTS)},
             plain_database=plain,
             signer=signing.signer(ring.current()),
-            erased=sorted({*erased, *gone}),
-            damaged=damaged,
+            erased=sorted(copied.gone),
+            damaged=copied.damaged,
+            next_shard=self.earlier.next,
         )
         _sign(folder, manifest)
-        return manifest, copied
+        return manifest
 
     def _oldest(self) -> datetime:
         """When the oldest backup that is kept was made: what was erased before it is in none."""
         stamps = [path.name.split("-")[0] for path in self.kept[:1]]
         return min([self.began, *(datetime.strptime(stamp, layout.STAMP).replace(tzinfo=UTC) for stamp in stamps)])
 
-    def _copy(self, folder: Path, to_copy: list[Entry]) -> tuple[_Copied, list[str], list[str]]:
-        """Copies what the backups do not hold yet. Returns the ids erased meanwhile, and those without a whole file."""
-        copied = _Copied()
-        gone: list[str] = []
-        damaged: list[str] = []
+    def _copy(self, folder: Path, known: set[UUID]) -> None:
+        """Copies what the backups do not hold yet, and lists all that they hold."""
+        copied = self.copied
         with (folder / layout.OBJECTS).open("x", encoding="ascii") as listed:
-            for number, entry in enumerate(to_copy):
-                self._step(number / len(to_copy) / 2)
-                held = objects.holds(self.root, entry, read=False)
-                if held or objects.copy(self.root, entry):
-                    copied = replace(
-                        copied,
-                        count=copied.count + 1,
-                        size=copied.size + entry.stored.size,
-                        new=copied.new + (not held),
-                    )
-                    layout.write_entry(listed, entry)
+            for number, entry in enumerate(objects.present(known, self._oldest() - SLACK, copied.gone)):
+                self._step(number / len(known) / 2)
+                if self._holds(entry):
+                    copied.count += 1
+                    copied.size += entry.stored.size
+                    listed.write(layout.line(entry))
+                elif objects.is_gone(entry):
+                    copied.gone.add(str(entry.id))
                 else:
-                    (gone if objects.is_gone(entry) else damaged).append(str(entry.id))
-        return copied, gone, damaged
+                    copied.damaged.append(str(entry.id))
+
+    def _holds(self, entry: Entry) -> bool:
+        """Whether the backups hold the object, by now; unless it is known to be whole its copy is to be read."""
+        if self.earlier.vouches(self.root, entry):
+            return True
+        held = objects.holds(self.root, entry)
+        if not held:
+            if not objects.copy(self.root, entry):
+                return False
+            self.copied.new += 1
+        self.copied.unread.append(entry)
+        return True
 
     def _step(self, fraction: float) -> None:
         if self.pulse.should_stop():
@@ -177,17 +195,19 @@ class _Making:
             folder,
             trusted=signing.signer(ring.current()),
             identity=place.identity(None),
-            mend=lambda entry: objects.copy(self.root, entry) and objects.holds(self.root, entry, read=True),
+            entries=self.copied.unread,
+            mend=lambda entry: objects.copy(self.root, entry) and objects.whole(self.root, entry),
             progress=lambda fraction: self._step(0.5 + fraction / 2),
         )
 
     @done_again
-    def _end(self, manifest: Manifest, copied: _Copied) -> bool:
-        error = ""
+    def _end(self, manifest: Manifest) -> bool:
+        copied, error = self.copied, ""
         if manifest.damaged:
             error = f"{len(manifest.damaged)} stored objects are damaged and not in this backup. Run verify_images."
         digest = layout.digest(self.root / self.name / layout.MANIFEST).sha256
         facts = {"name": self.name, "kind": self.row.kind, "objects": copied.count, "copied": copied.new}
+        facts["read"] = len(copied.unread)
         with transaction.atomic():
             done = work.finish(
                 Backup,

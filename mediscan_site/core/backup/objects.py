@@ -15,12 +15,15 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import storages
+from django.db.models import Q
 
 from mediscan_site.core.backup import layout
 from mediscan_site.core.backup.layout import BackupError, Entry, Stored
 from mediscan_site.core.models import Blob
 
 BATCH = 2000
+# Keys in one condition.
+ROWS = 500
 
 
 def rows() -> Iterator[Blob]:
@@ -31,18 +34,28 @@ def rows() -> Iterator[Blob]:
         last = batch[-1].pk
 
 
-def present(known: set[UUID], since: datetime) -> tuple[list[Entry], list[str]]:
-    """The objects known to a dump that are to be copied; and the ids of all that were destroyed since then, or since the dump."""
-    to_copy, erased, missing = [], [], set(known)
-    for blob in rows():
-        missing.discard(blob.pk)
-        if blob.wrapped_key is None:
-            if blob.erased_at is None or blob.erased_at >= since:
-                erased.append(str(blob.pk))
-        elif blob.pk in known:
-            to_copy.append(Entry(blob.pk, blob.path, Stored(blob.stored_sha256, blob.stored_size)))
+def _facts() -> Iterator[tuple[UUID, str, str, int, datetime | None, bool]]:
+    """What a backup asks of each row, in the same way; rows themselves cost three times as much."""
+    keyed = Blob.objects.order_by("pk").annotate(keyed=Q(wrapped_key__isnull=False))
+    facts, last = keyed.values_list("pk", "path", "stored_sha256", "stored_size", "erased_at", "keyed"), None
+    while batch := list((facts.filter(pk__gt=last) if last else facts)[:BATCH]):
+        yield from batch
+        last = batch[-1][0]
+
+
+def present(known: set[UUID], since: datetime, erased: set[str]) -> Iterator[Entry]:
+    """The objects known to a dump that are to be copied, as they are read; `erased` gets the ids of all that were destroyed since
+    then, or since the dump, and has them all at the end."""
+    missing = set(known)
+    for pk, path, sha256, size, erased_at, keyed in _facts():
+        missing.discard(pk)
+        if not keyed:
+            if erased_at is None or erased_at >= since:
+                erased.add(str(pk))
+        elif pk in known:
+            yield Entry(pk, path, Stored(sha256, size))
     # A row that is gone altogether had its object destroyed before.
-    return to_copy, sorted([*erased, *map(str, missing)])
+    erased.update(map(str, missing))
 
 
 def is_gone(entry: Entry) -> bool:
@@ -50,13 +63,24 @@ def is_gone(entry: Entry) -> bool:
     return not Blob.objects.filter(pk=entry.id, wrapped_key__isnull=False).exists()
 
 
-def holds(root: Path, entry: Entry, *, read: bool) -> bool:
-    """Whether the backup has the object; with `read` every byte is looked at, else its size alone."""
-    path = layout.object_file(root, entry.id)
+def holds(root: Path, entry: Entry) -> bool:
+    """Whether the backup has a file of that size for the object."""
     try:
-        return layout.digest(path) == entry.stored if read else path.stat().st_size == entry.stored.size
+        return layout.object_file(root, entry.id).stat().st_size == entry.stored.size
     except OSError:
         return False
+
+
+def whole(root: Path, entry: Entry) -> bool:
+    """Whether the backup has the object, byte for byte. A copy that is damaged loses its time, so that no backup takes it for
+    one that was verified, whoever found it."""
+    path = layout.object_file(root, entry.id)
+    with contextlib.suppress(OSError):
+        if layout.digest(path) == entry.stored:
+            return True
+    with contextlib.suppress(OSError):
+        os.utime(path, (0, 0))
+    return False
 
 
 def copy(root: Path, entry: Entry) -> bool:
@@ -89,7 +113,7 @@ def _copied(source: Any, target: Path) -> Stored:
 def put_back(root: Path, entry: Entry) -> None:
     """Write the backup's copy into the site's storage, in place of whatever lies there. BackupError without a whole copy."""
     storage = storages["blobs"]
-    if not holds(root, entry, read=True):
+    if not whole(root, entry):
         raise BackupError(f"The backup has no whole copy of object {entry.id}.")
     storage.delete(entry.path)
     with layout.object_file(root, entry.id).open("rb") as source:
@@ -117,7 +141,7 @@ def restore_one(blob: Blob) -> bool:
     """Put one damaged object back from the backups; False when none has it whole (or there are no backups)."""
     root = Path(settings.BACKUP_DIR) if settings.BACKUP_DIR else None
     entry = Entry(blob.pk, blob.path, Stored(blob.stored_sha256, blob.stored_size))
-    if root is None or not holds(root, entry, read=True):
+    if root is None or not whole(root, entry):
         return False
     put_back(root, entry)
     return True
@@ -125,11 +149,30 @@ def restore_one(blob: Blob) -> bool:
 
 def prune(root: Path, *, erased: set[str]) -> int:
     """Remove the objects that were erased, and those that neither a kept backup nor a row refers to; returns how many."""
-    named = {str(entry.id) for folder in layout.folders(root) for entry in layout.entries(folder / layout.OBJECTS)}
-    named |= {str(blob.pk) for blob in rows() if blob.wrapped_key is not None}
-    named -= erased
-    doomed = [path for path in (root / "objects").glob("*/*") if path.name not in named]
-    for path in doomed:
+    *older, newest = layout.folders(root)
+    listed = set(layout.ids(newest / layout.OBJECTS)) - erased
+    unlisted = {path.name: path for path in (root / "objects").glob("*/*") if path.name not in listed}
+    # The newest lists nearly all that is there: the long lists of the others are read for the rest alone.
+    wanted = unlisted.keys() - erased
+    kept = {name for folder in older if wanted for name in layout.ids(folder / layout.OBJECTS) if name in wanted}
+    doomed = unlisted.keys() - kept - _known(wanted - kept)
+    for name in doomed:
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+            unlisted[name].unlink()
     return len(doomed)
+
+
+def _known(names: set[str]) -> set[str]:
+    """Those of these files whose object has a row, and a key."""
+    found: set[str] = set()
+    ids = [name for name in sorted(names) if _is_id(name)]
+    for start in range(0, len(ids), ROWS):
+        rows_of_some = Blob.objects.filter(pk__in=ids[start : start + ROWS], wrapped_key__isnull=False)
+        found.update(map(str, rows_of_some.values_list("pk", flat=True)))
+    return found
+
+
+def _is_id(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return str(UUID(name)) == name
+    return False

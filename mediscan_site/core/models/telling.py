@@ -53,7 +53,7 @@ class Digest(models.Model):
 
 
 class Bookmark(models.Model):
-    """How far somebody has read the sealed trail: the last `seq`."""
+    """How far something that goes on and on has come: of what reads the trail the last `seq`, of a sweep its place and counts."""
 
     name = models.CharField(max_length=40, unique=True)
     seq = models.BigIntegerField()

@@ -55,9 +55,10 @@ def test_any_bytes_are_no_manifest(data):
 
 def test_a_list_is_read_as_it_was_written(tmp_path):
     entry = Entry(ID, f"project-7/12/{ID}", Stored("ab" * 32, 42))
-    with (tmp_path / "objects.csv").open("w") as out:
-        layout.write_entry(out, entry)
-    assert list(layout.entries(tmp_path / "objects.csv")) == [entry]
+    path = tmp_path / "objects.csv"
+    path.write_text(layout.line(entry))
+    assert list(layout.entries(path)) == [entry]
+    assert list(layout.ids(path)) == [str(ID)]
 
 
 @pytest.mark.parametrize(

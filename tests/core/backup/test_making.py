@@ -99,9 +99,9 @@ def test_a_scan_that_is_erased_while_the_backup_runs_is_named_and_no_error(make_
     present = objects.present
 
     def erase_after_the_dump(*arguments):
-        found = present(*arguments)
+        found = list(present(*arguments))
         delete_scan(actor=admin, image=gone)
-        return found
+        return iter(found)
 
     monkeypatch.setattr(objects, "present", erase_after_the_dump)
     folder = backup()

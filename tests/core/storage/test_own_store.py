@@ -2,50 +2,17 @@
 
 import io
 import json
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
-from django.test import override_settings
 
 from mediscan_site.core import tasks
 from mediscan_site.core.models import AuditEvent, Blob, Notice, StoreOwner
 from mediscan_site.core.storage import blobs, orphans, own_store, ring
 from mediscan_site.core.storage.foreign import ForeignStore, MarkerMissing
+from tests.core.storage.stores import NOW, objects, stored, strangers
 
 pytestmark = pytest.mark.django_db
-NOW = timedelta(seconds=-5)
-
-
-@pytest.fixture
-def store(settings, tmp_path, monkeypatch):
-    """A store of its own, marked as this database's; gives its folder."""
-    options = {"location": str(tmp_path / "store")}
-    blob_store = {"BACKEND": settings.STORAGES["blobs"]["BACKEND"], "OPTIONS": options}
-    monkeypatch.setattr(own_store, "_required", None)
-    with override_settings(STORAGES={**settings.STORAGES, "blobs": blob_store}):
-        StoreOwner.objects.update(marked_at=None)
-        own_store.require()
-        yield tmp_path / "store"
-
-
-def stored(count: int = 1) -> list[Blob]:
-    made = [blobs.write(b"a scan", namespace="7", content_type="image/png") for _ in range(count)]
-    for blob in made:
-        blob.save(force_insert=True)
-    return made
-
-
-def strangers(count: int) -> None:
-    for number in range(count):
-        storages["blobs"].save(f"project-9/a/{number:05}", ContentFile(b"sealed by somebody else"))
-
-
-def objects(store: Path) -> int:
-    return sum(path.is_file() for path in store.glob("*/*/*"))
 
 
 def another_database() -> None:

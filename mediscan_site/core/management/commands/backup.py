@@ -22,6 +22,11 @@ class Command(BaseCommand):
             default="make",
             help="make one (as without it), or rehearse restoring the newest in a scratch folder and database",
         )
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="for make: read back every object's copy, also those that an earlier backup has verified",
+        )
         parser.add_argument("--kind", choices=Backup.Kind.values, default=Backup.Kind.MANUAL.value)
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--list", action="store_true", help="what is there, and who signs it")
@@ -39,15 +44,15 @@ class Command(BaseCommand):
             elif options["verify"] is not None:
                 self._verify(options["verify"], options["identity"])
             else:
-                self._make(options["kind"])
+                self._make(options["kind"], full=options["full"])
         except BackupError as error:
             raise CommandError(str(error)) from error
 
-    def _make(self, kind: str) -> None:
+    def _make(self, kind: str, *, full: bool) -> None:
         place.root()
         _, remark = place.recipients()
         row = services.request_backup(actor=None, kind=kind)
-        making.run(row.pk)
+        making.run(row.pk, full=full)
         row.refresh_from_db()
         if row.status != WorkStatus.SUCCEEDED:
             raise CommandError(row.error or f"The backup ended as {row.status}. The log has the details.")

@@ -1,4 +1,4 @@
-"""`manage.py sweep_orphans`: what housekeeping does each day, now."""
+"""`manage.py sweep_orphans`: what housekeeping does in slices, at once."""
 
 from typing import Any
 
