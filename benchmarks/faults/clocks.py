@@ -84,8 +84,8 @@ def _off(stage: Stage, shift: int) -> str:
     boss = stage.boss
     before = stage.model_codes()
     with only_these(stage, shift):
-        grade, job, run = stage.grade(boss), stage.bring_in(boss, 8), stage.train(boss, epochs=2)
-        graded = boss.ended(f"grades/{grade['id']}/")
+        job, run = stage.bring_in(boss, 8), stage.train(boss, epochs=2)
+        graded = stage.graded(boss)
         brought = boss.ended(f"imports/{job['id']}/")
         trained = boss.ended(f"training-runs/{run['id']}/")
         _sealed(stage)

@@ -49,7 +49,7 @@ def five_times(stage: Stage) -> str:
 def foreign_messages(stage: Stage) -> str:
     stage.python(FOREIGN)
     doctor = stage.doctor
-    row = doctor.ended(f"grades/{stage.grade(doctor)['id']}/")
+    row = stage.graded(doctor)
     must(row["status"] == "succeeded", f"{row['status']} {row['error']}")
     job = doctor.ended(f"imports/{stage.bring_in(doctor, 4)['id']}/")
     must(job["status"] == "succeeded", f"{job['status']} {job['error']}")
@@ -80,17 +80,17 @@ with app.connection_for_write() as broker:
 )
 def bundle_damaged(stage: Stage) -> str:
     doctor = stage.doctor
-    good = doctor.ended(f"grades/{stage.grade(doctor)['id']}/")
+    good = stage.graded(doctor)
     must(good["status"] == "succeeded", f"{good['status']} {good['error']}")
     with _damaged(stage):
         # What is in memory was read while it was whole.
         stage.signal(GRADE, signal.SIGKILL)
         stage.started(GRADE)
-        row = doctor.ended(f"grades/{stage.grade(doctor)['id']}/")
+        row = stage.graded(doctor)
         must(row["status"] == "failed" and row["error"], f"a grade {row['status']} {row['error']}")
         words = row["error"]
     stage.python("from mediscan_site.core.storage import verification\nverification.verify_part()")
-    again = doctor.ended(f"grades/{stage.grade(doctor)['id']}/")
+    again = stage.graded(doctor)
     must(again["status"] == "succeeded", f"restored: {again['status']} {again['error']}")
     return f"“{words}”; answered again once its bytes were put back"
 
