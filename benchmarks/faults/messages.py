@@ -64,10 +64,11 @@ kept = len(list(unreadable.folder().iterdir()))
 print(kept, sum(one.key == unreadable.NOTICE for one in notices.standing()))
 """
 FOREIGN = """
+from kombu import Exchange
 from mediscan_site.celery import app
 with app.connection_for_write() as broker:
     for queue in ("io", "grade", "train"):
-        producer = broker.Producer(exchange=queue, routing_key=queue)
+        producer = broker.Producer(exchange=Exchange(queue), routing_key=queue)
         producer.publish({"hello": "world"}, serializer="json", declare=[])
         producer.publish("text", content_type="text/plain", content_encoding="utf-8")
 """
