@@ -1,4 +1,4 @@
-"""A real site on which faults are made: people, a project with approved scans, two trained versions, one of them deployed."""
+"""A real site on which faults are made: people, a project with approved scans, a version that is deployed."""
 
 import contextlib
 import io
@@ -117,6 +117,13 @@ class Stage:
         body = {"project": self.project, "epochs": epochs, "seed": next(_numbers), **NETWORK}
         return dict(caller.made("training-runs/", json=body))
 
+    def have(self, models: int) -> None:
+        """So many trained versions at least."""
+        while len(self.models) < models:
+            run = self.boss.ended(f"training-runs/{self.train(self.boss, epochs=1)['id']}/")
+            must(run["status"] == "succeeded", f"the first trainings: {run['error']}")
+            self.models.append(run["model"])
+
     def grade(self, caller: Caller, wait: int = 0) -> dict[str, Any]:
         files = {"file": ("new.jpg", scan(next(_numbers)))}
         return dict(caller.made(f"grades/?wait={wait}", data={"project": self.project}, files=files))
@@ -180,7 +187,7 @@ def packed(count: int) -> bytes:
 
 
 @contextlib.contextmanager
-def stage(place: str, database: str, broker: str, *, models: int = 2) -> Iterator[Stage]:
+def stage(place: str, database: str, broker: str, *, models: int = 1) -> Iterator[Stage]:
     """The site of one column of the table, ready for faults."""
     with contextlib.ExitStack() as stack:
         around = stack.enter_context(services(database, broker)) if place == "services" else None
@@ -192,7 +199,7 @@ def stage(place: str, database: str, broker: str, *, models: int = 2) -> Iterato
         yield made
 
 
-def furnish(made: Stage, *, models: int = 2) -> None:
+def furnish(made: Stage, *, models: int = 1) -> None:
     """People, scans and versions."""
     for name, role in PEOPLE.items():
         done = made.site.manage("create_user", name, "--role", role, MEDISCAN_PASSWORD=PASSWORD)
@@ -206,10 +213,7 @@ def furnish(made: Stage, *, models: int = 2) -> None:
     row = author.ended(f"imports/{job['id']}/")
     must(row["status"] == "succeeded", f"the first import: {row}")
     made.colleague.made("reviews/", json={"import": job["id"], "status": "approved", "expected_count": 48})
-    for _ in range(models):
-        run = boss.ended(f"training-runs/{made.train(boss, epochs=1)['id']}/")
-        must(run["status"] == "succeeded", f"the first trainings: {run['error']}")
-        made.models.append(run["model"])
+    made.have(models)
     if made.models:
         boss.made(f"models/{made.models[0]}/deploy/", json={"override_reason": "faults"})
 

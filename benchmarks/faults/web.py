@@ -71,6 +71,7 @@ def web_stopped(stage: Stage) -> str:
 
 @fault("deploys", "Versions change while grades are asked for 20 times a second", "No grade and no change fails")
 def deploys(stage: Stage) -> str:
+    stage.have(2)
     boss, doctor = stage.boss, stage.doctor
     boss.log_in(), doctor.log_in()
     scans = [row["image_id"] for row in doctor.get(f"images/?project={stage.project}&page_size=100")["results"]]
