@@ -1,5 +1,6 @@
 """Somebody at the API of a site that may be broken at the moment: every answer is kept as it came."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,18 +43,25 @@ class Caller:
     def __init__(self, root: str, name: str) -> None:
         self.root, self.name = root, name
         self._token, self._got_at = "", 0.0
+        self._getting = threading.Lock()
 
     def ask(self, method: str, path: str, *, timeout: float = 90, **arguments: Any) -> Answer:
-        if not self._token or time.monotonic() - self._got_at > RENEWED_S:
-            given = self._send(
-                "POST", "auth/token/", json={"username": self.name, "password": PASSWORD}, timeout=timeout
-            )
-            if not given.ok:
-                return given
-            self._token, self._got_at = given.body["access"], time.monotonic()
+        if (refused := self._renewed(timeout)) is not None:
+            return refused
         return self._send(
             method, path, headers={"Authorization": f"Bearer {self._token}"}, timeout=timeout, **arguments
         )
+
+    def _renewed(self, timeout: float) -> Answer | None:
+        """Have a token that still holds; the answer where none is given. One of many threads asks for it, as a program would."""
+        with self._getting:
+            if self._token and time.monotonic() - self._got_at < RENEWED_S:
+                return None
+            body = {"username": self.name, "password": PASSWORD}
+            given = self._send("POST", "auth/token/", json=body, timeout=timeout)
+            if given.ok:
+                self._token, self._got_at = given.body["access"], time.monotonic()
+            return None if given.ok else given
 
     def log_in(self) -> None:
         """Have a young token, for a time in which none is given out."""
@@ -112,3 +120,12 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
 def refused_well(answer: Answer) -> bool:
     """A refusal that says when to come again, or a connection that nobody took."""
     return answer.status == 0 or (answer.status in (429, 503) and "retry-after" in answer.headers)
+
+
+def eventually(holds: Callable[[], bool], words: str, limit: float = LIMIT_S) -> None:
+    """Wait until it holds; `Wrong` with these words where it does not in so many seconds."""
+    ends = time.monotonic() + limit
+    while not holds():
+        if time.monotonic() > ends:
+            raise Wrong(words)
+        time.sleep(1)

@@ -247,6 +247,7 @@ def run(kills: int, seconds: float, seed: int, database: str, broker: str) -> di
 def random_kills(alone: Any) -> str:
     figures = run(KILLS, SECONDS, SEED, alone.database, alone.broker)
     must(not figures["untrue"], "; ".join(figures["untrue"][:3]))
+    must(figures["answered"]["scans"], "no upload was answered, so nothing is shown")
     answered = ", ".join(f"{count} {name}" for name, count in figures["answered"].items())
     return (
         f"{sum(figures['killed'].values())} killed; {answered} answered and true; {figures['unanswered']} not answered"

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.faults._calls import ENDED, LIMIT_S, Answer, refused_well
+from benchmarks.faults._calls import ENDED, Answer, eventually, refused_well
 from benchmarks.faults._proxy import away
-from benchmarks.faults._registry import SERVICES, Wrong, fault, must
+from benchmarks.faults._registry import SERVICES, fault, must
 from benchmarks.faults._stage import Stage
 
 AWAY_S = 30
@@ -109,7 +109,7 @@ def _database(stage: Stage, *, silent: bool) -> str:
         time.sleep(2)
         with away(stage.proxy("database"), AWAY_S, silent=silent):
             pass
-        _until(lambda: bool(answers) and answers[-1].ok, "no upload is accepted after the database is back")
+        eventually(lambda: bool(answers) and answers[-1].ok, "no upload is accepted after the database is back")
     said = all_there(stage, answers)
     row = boss.ended(f"imports/{job['id']}/")
     must(
@@ -172,7 +172,7 @@ def book_away(stage: Stage) -> str:
         row = boss.ended(f"training-runs/{stage.train(boss, epochs=2)['id']}/")
         must(row["status"] == "succeeded", f"{row['status']} {row['error']}")
     model = row["model"]
-    _until(lambda: stage.python(MIRRORED, model) == "True", "the version is not in MLflow", MIRRORED_LIMIT_S)
+    eventually(lambda: stage.python(MIRRORED, model) == "True", "the version is not in MLflow", MIRRORED_LIMIT_S)
     return f"the run succeeded without it; {model} is in MLflow since it is back"
 
 
@@ -181,11 +181,3 @@ from models_registry.models import ModelVersion
 model = next(one for one in ModelVersion.objects.all() if one.code == sys.argv[1])
 print(bool(model.mlflow_version))
 """
-
-
-def _until(holds: Callable[[], bool], words: str, limit: float = LIMIT_S) -> None:
-    ends = time.monotonic() + limit
-    while not holds():
-        if time.monotonic() > ends:
-            raise Wrong(words)
-        time.sleep(1)

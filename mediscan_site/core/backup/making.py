@@ -2,7 +2,6 @@
 except those erased in between, which are listed. It gets its name only after all of it was read back: the
 copies of objects by it, or by an earlier one since which they have not changed."""
 
-import errno
 import io
 import logging
 import os
@@ -25,6 +24,7 @@ from mediscan_site.core.again import done_again
 from mediscan_site.core.backup import checking, dumps, earlier, layout, objects, place, sealing, signing
 from mediscan_site.core.backup.earlier import Earlier
 from mediscan_site.core.backup.layout import BackupError, Entry, Manifest
+from mediscan_site.core.errors import is_full
 from mediscan_site.core.models import Backup, WorkStatus
 from mediscan_site.core.storage import ring
 
@@ -67,7 +67,8 @@ def run(pk: int, *, full: bool = False) -> None:
         log.error("Backup %s failed: %s", pk, error)
         _fail(row, attempt, WorkStatus.FAILED, str(error))
     except OSError as error:
-        log.exception("Backup %s failed", pk)
+        # A full disk is explained; of anything else the log has the details.
+        log.error("Backup %s failed: %s", pk, error, exc_info=not is_full(error))
         _fail(row, attempt, WorkStatus.FAILED, _explained(error))
     except Exception as error:
         log.exception("Backup %s failed", pk)
@@ -75,7 +76,7 @@ def run(pk: int, *, full: bool = False) -> None:
 
 
 def _explained(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return "BACKUP_DIR is full. Older backups are untouched. Make room, or delete the folder of a manual backup."
     return f"BACKUP_DIR or the storage cannot be used: {error.strerror or type(error).__name__}. Older backups are untouched."
 

@@ -39,4 +39,5 @@ def notice() -> str:
         return f"There is no verified backup yet.{why or ' The first one is made within minutes.'}"
     if timezone.now() - last > OLD:
         return f"The last verified backup is from {last:%Y-%m-%d %H:%M} UTC, more than a day ago.{why}"
-    return ""
+    # A failure is told at once, while there is a day to make room: the message about it sends people here.
+    return f"The last verified backup is from {last:%Y-%m-%d %H:%M} UTC.{why}" if why else ""

@@ -145,7 +145,7 @@ def test_an_object_that_rotted_in_the_backup_is_copied_again(make_scan, backup):
     call_command("backup", verify=folder.name, stdout=io.StringIO())
 
 
-def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(make_scan, backup, monkeypatch):
+def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(make_scan, backup, monkeypatch, caplog):
     make_scan(seed=1)
     first = backup()
     before = {path: path.read_bytes() for path in first.parent.rglob("*") if path.is_file()}
@@ -157,6 +157,8 @@ def test_a_full_disk_is_said_so_and_leaves_the_older_backups_whole(make_scan, ba
     monkeypatch.setattr(objects, "_copied", full)
     with pytest.raises(CommandError, match="BACKUP_DIR is full"):
         backup()
+    # In words: a traceback would hide them from whoever typed the command.
+    assert [bool(one.exc_info) for one in caplog.records if "failed" in one.getMessage()] == [False]
     assert {path: path.read_bytes() for path in first.parent.rglob("*") if path.is_file()} == before
     row = Backup.objects.order_by("-pk")[0]
     assert (row.status, row.verified_at) == ("failed", None)

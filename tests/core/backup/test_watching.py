@@ -102,6 +102,15 @@ def test_an_administrator_is_told_while_there_is_no_young_verified_backup(row, s
     assert notice() == ""
 
 
+def test_a_failure_is_told_at_once_although_yesterdays_backup_is_whole(row):
+    now = timezone.now()
+    row("daily", 20, now=now)
+    row("daily", 0.2, "failed", now=now, error="BACKUP_DIR is full.")
+    assert notice().endswith("The last attempt failed: BACKUP_DIR is full.")
+    row("manual", 0.1, now=now)
+    assert notice() == ""
+
+
 def test_only_administrators_see_it_on_the_dashboard(client, admin, author):
     for user, seen in ((admin, True), (author, False)):
         client.force_login(user)
