@@ -12,6 +12,8 @@ from typing import Any, Protocol
 # What says which migrations ran, and what `migrate` itself fills.
 OWN = ("django_migrations", "django_content_type", "auth_permission", "sqlite_sequence")
 Columns = dict[str, list[str]]
+# Columns whose numbers PostgreSQL gives, and goes on giving where it stopped.
+_NUMBERED = "SELECT table_name, column_name FROM information_schema.columns WHERE is_identity = 'YES' AND table_schema = 'public'"
 _ASKED = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
 
 
@@ -112,10 +114,7 @@ def postgres(new: str, old: str, say: Callable[[str], None], **where: Any) -> No
                 for part in given:
                     taken.write(part)
             say(table)
-        for table, (first, *_rest) in sides[1].items():
-            if first == "id":
-                target.execute(
-                    f"""SELECT setval(pg_get_serial_sequence('"{table}"', 'id'), COALESCE(MAX(id), 1)) FROM "{table}" """
-                    "HAVING pg_get_serial_sequence(%s, 'id') IS NOT NULL",
-                    [f'"{table}"'],
-                )
+        for table, name in target.execute(_NUMBERED).fetchall():
+            target.execute(
+                f"""SELECT setval(pg_get_serial_sequence('"{table}"', '{name}'), COALESCE(MAX("{name}"), 1)) FROM "{table}" """
+            )

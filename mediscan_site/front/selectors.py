@@ -226,7 +226,8 @@ class Bar:
         asked: dict[str, Any] = {"unread": upto(visible_messages(self.user).filter(read_at=None), COUNTED - 1)}
         if not is_admin(self.user):
             asked["audits"] = Exists(_audited_projects(self.user))
-        return User.objects.filter(pk=self.user.pk).values(**asked).first() or {}
+        rows: Any = User.objects.filter(pk=self.user.pk).values(**asked)
+        return dict(rows.first() or {})
 
 
 def audit_events(user: Any) -> QuerySet[AuditEvent]:

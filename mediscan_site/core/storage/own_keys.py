@@ -119,9 +119,9 @@ def _require_opens(ring: KeyRing) -> None:
         )
 
 
-def _opens(ring: KeyRing, pk: object, wrapped: bytes, key_id: str) -> bool:
+def _opens(ring: KeyRing, pk: object, wrapped: bytes | memoryview | None, key_id: str) -> bool:
     try:
-        ring.unwrap(bytes(wrapped), key_id=key_id, object_id=str(pk))
+        ring.unwrap(bytes(wrapped or b""), key_id=key_id, object_id=str(pk))
     except (KeyMissing, DamagedObject):
         return False
     return True
