@@ -97,6 +97,12 @@ class PatientMergeAdmin(ReadOnlyAdmin):
     list_select_related = ("project", "merged_by")
 
 
+@admin.register(models.MixedStudy)
+class MixedStudyAdmin(ReadOnlyAdmin):
+    list_display = ("id", "project", "study")
+    list_select_related = ("project",)
+
+
 @admin.register(models.GuideExample)
 class GuideExampleAdmin(ReadOnlyAdmin):
     list_display = ("id", "project", "label_class", "image", "added_by")

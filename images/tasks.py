@@ -1,5 +1,6 @@
 """Celery shells of scans."""
 
+from images import mixed_studies
 from images.selectors import anything_to_compare
 from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.work import durable_task
@@ -15,3 +16,10 @@ def compare_pending(pk: int) -> None:
     from images.services import duplicates
 
     duplicates.compare_pending(budget_s=COMPARE_S)
+
+
+@durable_task(name="images.check_studies", queue="io", soft_limit_s=900)
+@one_at_a_time("images.check_studies")
+def check_studies(pk: int) -> None:
+    """Look through all scans for studies of several patients that nobody noted; `pk` is 0."""
+    mixed_studies.check()

@@ -146,6 +146,8 @@ CELERY_BEAT_SCHEDULE = {
     # Maintained numbers: what has changed, and every night a real count beside them.
     "fold-totals": site_env.every(30, "core.fold_totals", expires=30),
     "check-totals": site_env.every(86_400, "core.check_totals", expires=80_000),
+    # So are studies of several patients looked for in all scans.
+    "check-studies": site_env.every(86_400, "images.check_studies", 0, expires=80_000),
     "watch-audit": site_env.every(3600, "core.watch_audit", expires=3000),
     "watch-room": site_env.every(60, "core.watch_room", expires=50),
     "verify-objects": site_env.every(3600, "core.verify_objects", expires=3000),

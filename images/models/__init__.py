@@ -4,7 +4,7 @@ from images.models.frames import FrameChoice, FrameSource
 from images.models.guides import GuideExample
 from images.models.lists import ImageTag, SavedFilter, Tag
 from images.models.names import NamePart
-from images.models.patients import Deidentification, PatientIdentity, PatientMerge
+from images.models.patients import Deidentification, MixedStudy, PatientIdentity, PatientMerge
 from images.models.projects import (
     MOST_FRAMES,
     MOST_READS,
@@ -62,6 +62,7 @@ __all__ = [
     "LabelStatus",
     "Membership",
     "Metadata",
+    "MixedStudy",
     "NamePart",
     "NearDuplicate",
     "OnAlarm",

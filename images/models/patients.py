@@ -55,3 +55,18 @@ class PatientMerge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
+
+
+class MixedStudy(models.Model):
+    """A study that was of several patients when it was noted. All that are so are here, and some that are so no longer
+    (`images.mixed_studies`)."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    study = models.CharField(max_length=24)
+
+    class Meta:
+        verbose_name_plural = "mixed studies"
+        constraints = [models.UniqueConstraint(fields=["project", "study"], name="mixed_study_once")]
+
+    def __str__(self) -> str:
+        return self.study

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images import policies
+from images import mixed_studies, policies
 from images.facts import parse_fact, parse_facts, pseudonym
 from images.models import Image, Metadata
 from images.scan_facts import EXAM_FIELDS, METADATA_FIELDS
@@ -38,6 +38,8 @@ def update_scan(*, actor: User, image: Image, changes: dict[str, Any], expected_
             if "patient" in columns:
                 identities.remember(image.project_id, columns["patient"], parse_fact("patient", changes["patient"]))
                 identities.forget_unused(image.project_id, image.patient)
+            if mixed_studies.COLUMNS & columns.keys():
+                mixed_studies.note([image.pk])
             if metadata:
                 Metadata.objects.update_or_create(image=image, defaults=metadata)
             details = {"fields": sorted({*columns, *metadata})}

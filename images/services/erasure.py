@@ -7,7 +7,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images.models import Deidentification, FrameChoice, Image, Metadata, PatientMerge, Project, Rendition
+from images import mixed_studies
+from images.models import Deidentification, FrameChoice, Image, Metadata, MixedStudy, PatientMerge, Project, Rendition
 from images.naming_index import forget_name
 from images.scan_facts import FACTS
 from images.services.naming import named_patient
@@ -129,6 +130,7 @@ def _bury(image: Image) -> None:
     )
     if not buried:
         raise NotFound("This scan was already erased.")
+    mixed_studies.forget(MixedStudy.objects.filter(project=image.project_id, study=image.study or ""))
     Rendition.objects.filter(image=image).delete()
     FrameChoice.objects.filter(image=image).delete()
     Metadata.objects.filter(image=image).delete()

@@ -53,6 +53,7 @@ def _move(actor: User, project: Project, old: str, new: str) -> int:
     PatientMerge.objects.filter(project=project, target=old).update(target=new)
     PatientMerge.objects.create(project=project, source=old, target=new, merged_by=actor)
     scans = Image.objects.filter(project=project, patient=old, erased_at__isnull=True)
+    # No study is of more patients than before, so `mixed_studies` has nothing to note.
     moved = scans.update(patient=new, version=F("version") + 1, updated_at=timezone.now())
     # The id behind the old pseudonym is that of the same person; one way back is enough, and is erased with the last scan.
     identities.forget_unused(project.pk, old)

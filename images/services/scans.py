@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from images import policies
+from images import mixed_studies, policies
 from images.models import Deidentification, FrameChoice, FrameSource, Image, Metadata, Project, Rendition, Split
 from images.naming_index import index_names
 from images.scan_facts import METADATA_FIELDS, ScanFacts
@@ -154,6 +154,7 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
     images = [_new_row(actor, project, scan) for scan in scans]
     save_all(images)
     index_names(images)
+    mixed_studies.note([image.pk for image in images if image.study and image.patient])
     pairs = list(zip(images, scans, strict=True))
     insert_all(
         [

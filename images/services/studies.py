@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from images import policies, renditions
+from images import mixed_studies, policies, renditions
 from images.facts import parse_facts
 from images.models import Image, Project
 from images.services.exams import exam_of
@@ -39,5 +39,13 @@ def _find(project: Project, image: Image) -> bool:
     except (DomainError, DamagedObject, FileNotFoundError):
         return False
     exam = exam_of(project, parse_facts({}), image.patient, told)
+    return bool(exam["study"]) and _keep(image, exam)
+
+
+@transaction.atomic
+def _keep(image: Image, exam: dict[str, str | int | None]) -> bool:
     rows = Image.objects.filter(pk=image.pk, study=None, erased_at__isnull=True)
-    return bool(exam["study"] and rows.update(**exam, version=F("version") + 1, updated_at=timezone.now()))
+    if not rows.update(**exam, version=F("version") + 1, updated_at=timezone.now()):
+        return False
+    mixed_studies.note([image.pk])
+    return True

@@ -23,7 +23,7 @@ def unlabelled(snapshot: Snapshot, *, before: datetime, strictly: bool) -> Itera
     sides = HELD_OUT if not strictly else Split.values
     taken = frozenset(GroupSide.objects.filter(project=project, side__in=sides).values_list("group", flat=True))
     lookalikes = persons.lookalikes(project)
-    same = persons.one_person(persons.studies_of_several(project))
+    same = persons.one_person(persons.all_studies_of_several(project))
     merged = dict(PatientMerge.objects.filter(project=project).values_list("source", "target"))
     for image in _unlabelled(project, snapshot, before).iterator():
         image.patient = merged.get(image.patient or "", image.patient)

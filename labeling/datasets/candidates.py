@@ -187,7 +187,7 @@ def _candidates(
     kept = Rendition.objects.filter(**approved, kind=RenditionKind.TILE, frame=0)
     tiles = dict(kept.values_list("image", "blob__sha256"))
     lookalikes = persons.lookalikes(project)
-    same = persons.one_person(persons.studies_of_several(project))
+    same = persons.one_person(persons.all_studies_of_several(project))
     for image, label_id in rows:
         # Kept for ever, so keyed: a bare digest would still identify the content of an erased scan.
         digests = {f"bytes {image.sha256}"} | ({f"tile {tiles[image.pk]}"} if image.pk in tiles else set())

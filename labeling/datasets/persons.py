@@ -1,10 +1,9 @@
 """Which scans may show one person, beyond what each says of itself: near-duplicates, and patients that meet in one study."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from django.db.models import Count
-
+from images import mixed_studies
 from images.models import Image, PatientMerge, Project
 from images.services import duplicates
 
@@ -39,14 +38,19 @@ def _persons(scans: Iterable[int]) -> Iterator[tuple[int, Keys]]:
 
 def studies_of_several(project: Project) -> dict[str, list[str]]:
     """The studies whose scans are kept under several patients, approved or not, with those patients: one of them is wrong, or
-    all are one person, and nobody knows which."""
-    # Of an erased scan neither is kept. So an index has all that is asked for.
-    known = Image.objects.filter(project=project, study__isnull=False, patient__isnull=False)
-    counted = known.values("study").annotate(count=Count("patient", distinct=True)).filter(count__gt=1)
-    several = list(counted.order_by("study").values_list("study", flat=True))
+    all are one person, and nobody knows which. For pages: of those that were noted (`images.mixed_studies`)."""
+    return _with_patients(project, mixed_studies.known(project))
+
+
+def all_studies_of_several(project: Project) -> dict[str, list[str]]:
+    """The same, found by looking at all scans of the project: one that is missed could be a leak."""
+    return _with_patients(project, mixed_studies.counted(project))
+
+
+def _with_patients(project: Project, studies: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = defaultdict(set)
-    for start in range(0, len(several), BATCH):
-        some = known.filter(study__in=several[start : start + BATCH])
+    for start in range(0, len(studies), BATCH):
+        some = Image.objects.filter(project=project, study__in=studies[start : start + BATCH], patient__isnull=False)
         for study, patient in some.order_by().values_list("study", "patient").distinct():
             found[str(study)].add(str(patient))
     merged = dict(PatientMerge.objects.filter(project=project).values_list("source", "target"))

@@ -7,11 +7,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from images.models import Image, ProjectClass
 from images.services.duplicates import pairs_of
 from labeling import policies
 from labeling.datasets import splits
 from labeling.datasets.persons import BATCH, studies_of_several
 from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
+from mediscan_site.core.database import there_is
 from mediscan_site.core.models import User
 
 
@@ -86,9 +88,38 @@ def doubtful_studies(snapshot: Snapshot) -> list[DoubtfulStudy]:
     named = sorted({patient for patients in studies.values() for patient in patients})
     here: set[str | None] = set()
     for start in range(0, len(named), BATCH):
-        members = SnapshotMember.objects.filter(snapshot=snapshot, image__patient__in=named[start : start + BATCH])
-        here.update(members.values_list("image__patient", flat=True))
+        here.update(members_of(snapshot, named[start : start + BATCH]).values_list("patient", flat=True).distinct())
     return [DoubtfulStudy(study, patients) for study, patients in sorted(studies.items()) if here & set(patients)]
+
+
+def members_of(snapshot: Snapshot, patients: Sequence[str]) -> QuerySet[Image]:
+    """The scans of these patients that are members: a data set may have a hundred thousand others."""
+    scans = Image.objects.filter(project=snapshot.project_id, patient__in=patients)
+    return scans.filter(there_is(SnapshotMember.objects.filter(snapshot=snapshot, image=OuterRef("pk"))))
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """How many members of a class were frozen, on each side and in all."""
+
+    name: str
+    splits: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.splits.values())
+
+
+def class_counts(snapshot: Snapshot) -> list[ClassCounts]:
+    """Members per class, by the name that it has now, from the counts that were frozen with it; a member stays when its scan is
+    erased."""
+    keys = {one["name"]: one["id"] for one in snapshot.classes}
+    names = dict(ProjectClass.objects.filter(project=snapshot.project_id).values_list("pk", "name"))
+    rows = [
+        ClassCounts(names[keys[name]], {side: sides.get(side, 0) for side in splits.SIDES})
+        for name, sides in snapshot.class_counts.items()
+    ]
+    return sorted((row for row in rows if row.total), key=lambda row: row.name)
 
 
 def split_counts(snapshot: Snapshot) -> dict[str, int]:

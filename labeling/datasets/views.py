@@ -1,8 +1,5 @@
 """Frozen data sets."""
 
-from typing import Any
-
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -12,7 +9,7 @@ from images.selectors import project_or_404
 from labeling.datasets import freezing, selectors
 from labeling.datasets.comparison import diff
 from labeling.datasets.forms import AgainstForm, SnapshotForm
-from labeling.models import Snapshot, SnapshotLeftOut, SnapshotMember
+from labeling.models import SnapshotLeftOut
 from labeling.policies import visible_snapshots
 from mediscan_site.core.http.html import attempt, form_page, read_page, respond, sent
 from mediscan_site.core.http.pages import bounded_count, keyset_page
@@ -47,7 +44,7 @@ def dataset(request: HttpRequest, pk: int) -> HttpResponse:
         "others": others.order_by("-pk")[:OTHERS_SHOWN],
         "disagreements": selectors.disagreements(snapshot)[:ROWS_SHOWN],
         "doubtful_studies": selectors.doubtful_studies(snapshot)[:ROWS_SHOWN],
-        "counts": _counts(snapshot),
+        "counts": selectors.class_counts(snapshot),
         "splits": Split.values,
         "page": keyset_page(left_out, ordering="id", cursor=request.GET.get("cursor"), size=PAGE_SIZE),
         "left_out_total": bounded_count(left_out),
@@ -69,16 +66,3 @@ def dataset_diff(request: HttpRequest, pk: int) -> HttpResponse:
         "shown": ROWS_SHOWN,
     }
     return respond(request, "labeling/dataset_diff.html", context, form)
-
-
-def _counts(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Scans per class and split, with the groups (patients) behind them."""
-    members = SnapshotMember.objects.filter(snapshot=snapshot)
-    rows = members.values("label_class__name", "split").annotate(number=Count("pk")).order_by()
-    table: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        name = row["label_class__name"]
-        line = table.setdefault(name, {"name": name, "splits": dict.fromkeys(Split.values, 0), "total": 0})
-        line["splits"][row["split"]] = row["number"]
-        line["total"] += row["number"]
-    return sorted(table.values(), key=lambda line: str(line["name"]))

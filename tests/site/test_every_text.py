@@ -13,6 +13,8 @@ FORGOTTEN = {
     | {"said_by"},
     "images.Metadata": {"institution", "sex", "body_part", "view", "laterality", "device"} | {"pixel_spacing_at"},
     "images.GuideExample": {"caption"},
+    # With its last scan of a second patient.
+    "images.MixedStudy": {"study"},
     "images.Deidentification": {"profile", "actions"},
     "images.PatientIdentity": {"pseudonym", "number", "key_id", "sealed"},
     "images.Tag": {"name", "name_key"},

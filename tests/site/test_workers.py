@@ -25,6 +25,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
     done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True)
     jobs, rows = (line.split() for line in done.stdout.splitlines()[-2:])
     assert jobs == [
+        "images.mixed_studies.forget_corrected",
         "labeling.erasure.forget_old_names",
         "labeling.exports.worker.destroy_expired",
         "labeling.imports.uploads.destroy_abandoned",

@@ -4,12 +4,16 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from PIL import Image as Picture
 
 from images.models import Image
 from images.services import delete_scan, duplicates
+from images.services.classes import rename_class
 from labeling.datasets.freezing import freeze_snapshot
 from labeling.reading.labels import label_scan
 from labeling.reading.reviews import review_scan
@@ -55,6 +59,19 @@ def test_a_data_set_says_its_test_set_its_readings_and_who_was_erased(make_snaps
     assert api(author).get(f"/api/v1/datasets/{snapshot.pk}/").json()["erased"] == 1
     (listed,) = api(author).get("/api/v1/datasets/").json()["results"]
     assert (listed["erased"], listed["test_version"]) == (1, 1)
+
+
+def test_the_page_says_the_numbers_that_were_frozen_by_the_names_of_now(make_snapshot, client, admin):
+    snapshot = make_snapshot(4)
+    rename_class(actor=admin, project_class=snapshot.project.class_rows.get(name="NORMAL"), name="healthy")
+    delete_scan(actor=admin, image=snapshot.members.first().image)
+    counted = Counter(snapshot.members.values_list("label_class__name", "split"))
+    client.force_login(admin)
+    with CaptureQueriesContext(connection) as asked:
+        shown = client.get(f"/datasets/{snapshot.pk}/").context["counts"]
+    assert [(row.name, row.total) for row in shown] == [("OPACITY", 6), ("healthy", 6)]
+    assert {(row.name, side): number for row in shown for side, number in row.splits.items()} == counted
+    assert not [query for query in asked if "split" in query["sql"].partition("GROUP BY")[2]]
 
 
 def test_readings_count_per_test_set_whichever_data_set_they_came_through(

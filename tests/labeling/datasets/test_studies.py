@@ -4,11 +4,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from images.models import Image, NearDuplicate
+from images import mixed_studies
+from images.models import Image, MixedStudy, NearDuplicate
 from images.services.patients import merge_patients
 from labeling.datasets import selectors
 from labeling.datasets.freezing import freeze_snapshot
-from labeling.datasets.persons import lookalikes, studies_of_several
+from labeling.datasets.persons import all_studies_of_several, lookalikes, studies_of_several
 from mediscan_site.core.errors import Conflict
 
 
@@ -67,6 +68,7 @@ def test_patients_who_meet_in_a_study_stay_on_one_side_with_all_their_scans(
         Image.objects.filter(pk=scan.pk).update(
             patient=f"P{letter * 16}", study=f"ST{study * 16}", approval_status="pending"
         )
+    mixed_studies.check()
     snapshot = freeze_snapshot(actor=admin, project=project)
     sides = dict(selectors.snapshot_members(snapshot).values_list("image__patient", "split"))
     assert len({sides[f"P{letter * 16}"] for letter in "AC"}) == 1 and set(sides.values()) == {"train", "val", "test"}
@@ -117,8 +119,25 @@ def test_patients_that_were_merged_are_no_doubt(approved_scans, admin, project):
     scans = approved_scans(12)
     for scan, letter in zip(scans[:2], "AB", strict=True):
         Image.objects.filter(pk=scan.pk).update(study="ST" + "M" * 16, patient=f"P{letter * 16}")
+    mixed_studies.check()
+    named = {"ST" + "M" * 16: ["P" + "A" * 16, "P" + "B" * 16]}
+    assert studies_of_several(project) == all_studies_of_several(project) == named
     merge_patients(actor=admin, project=project, source="P" + "A" * 16, target="P" + "B" * 16)
-    assert studies_of_several(project) == {}
+    assert studies_of_several(project) == all_studies_of_several(project) == {}
+    # An upload that was under way during the merge still carries the old pseudonym.
+    Image.objects.filter(pk=scans[0].pk).update(patient="P" + "A" * 16)
+    assert mixed_studies.known(project) and studies_of_several(project) == all_studies_of_several(project) == {}
+
+
+def test_a_data_set_keeps_together_also_what_nobody_noted(approved_scans, admin, project):
+    scans = approved_scans(12)
+    patients = [scan.patient for scan in scans[:2]]
+    Image.objects.filter(pk__in=[scan.pk for scan in scans[:2]]).update(study="ST" + "A" * 16)
+    assert not MixedStudy.objects.exists() and studies_of_several(project) == {}
+    assert all_studies_of_several(project) == {"ST" + "A" * 16: sorted(map(str, patients))}
+    snapshot = freeze_snapshot(actor=admin, project=project)
+    sides = selectors.snapshot_members(snapshot).filter(image__patient__in=patients).values_list("split", flat=True)
+    assert len(sides) == 2 and len(set(sides)) == 1
 
 
 def test_lookalikes_are_read_without_the_other_scans(approved_scans, project):
