@@ -93,6 +93,7 @@ def _of_one_channel(im: TiffImagePlugin.TiffImageFile, codec: str) -> str:
 
 
 def _of_a_plane(im: TiffImagePlugin.TiffImageFile, codec: str, rawmode: str) -> str:
+    """The same for a plane of 16 bits that is not compressed: see findings/pillow_planes_of_16_bits.sh."""
     if codec != "raw" or not is_planar(im) or len(rawmode) != 1 or _bits(im) != 16:
         return ""
     return im.mode if im.mode.startswith("I;16") else f"{rawmode};16{_mark(im) or 'L'}"

@@ -27,7 +27,9 @@ class Bounded(models.Subquery):
 def there_is(rows: "models.QuerySet[Any, Any]") -> models.Q:
     """Whether one of these rows is there, asked of each row of the outer query by itself. For EXISTS, which says the same, MariaDB
     may read all the rows there are before it answers for the first one, also where a page wants fifty. An equality, since of
-    IS NULL PostgreSQL believes that it leaves out nearly every row, and then reads and sorts the whole table for a page."""
+    IS NULL PostgreSQL believes that it leaves out nearly every row, and then reads and sorts the whole table for a page. See
+    findings/mariadb_exists_reads_the_table_for_a_page.sh and
+    findings/postgres_guesses_half_a_percent_of_an_unanswered_question.sh."""
     found = models.Subquery(rows.order_by().values(there=models.Value(1))[:1])
     return models.Q(Exact(Coalesce(found, 0, output_field=models.IntegerField()), 1))
 
