@@ -32,7 +32,9 @@ trap 'stop; rm -rf "$room"' EXIT
 mariadb-install-db --no-defaults --datadir="$room/data" --user="$(id -un)" --skip-test-db \
   --auth-root-authentication-method=normal > "$room/install.txt" 2>&1 || exit 2
 cd "$room"
-mariadbd --no-defaults --datadir="$room/data" --user="$(id -un)" --skip-networking \
+mkdir "$room/tmp"
+# A folder of its own: a server that starts removes the temporary tables that lie there, whose ever.
+mariadbd --no-defaults --datadir="$room/data" --tmpdir="$room/tmp" --user="$(id -un)" --skip-networking \
   --socket="$room/socket" --pid-file="$room/pid" > server.txt 2>&1 &
 server=$!
 client=(--no-defaults --socket="$room/socket" --user=root --batch --skip-column-names)
