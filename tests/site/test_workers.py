@@ -43,6 +43,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "mediscan_site.core.unreadable.forget_when_mended",
         "mediscan_site.core.workers.forget",
         "mediscan_site.front.ending.watch",
+        "models_registry.versions.accelerating.forget",
     ]
     assert rows == [
         "core.Backup=core.run_backup",
