@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Min, QuerySet
 
+from images import few
 from images.models import Image
 from labeling import policies
 from labeling.models import Import, ImportFile, ResumableUpload, UploadPart
@@ -44,9 +45,27 @@ def _held(rows: Sequence[Import]) -> dict[int, int]:
     """Of these imports, how many scans of each wait for somebody who looks whether the picture shows who the patient is. Asked of
     the scans of their projects that do, which are few; an import may have a hundred thousand files."""
     waiting = Image.objects.filter(project__in={row.project_id for row in rows}, hold__gt="", erased_at__isnull=True)
+    # Found first: SQLite would begin at the files.
+    keys = few.keys_of(waiting)
+    waiting = waiting if keys is None else Image.objects.filter(pk__in=keys)
     theirs = waiting.filter(import_files__batch__in=[row.pk for row in rows]).order_by()
     counted = theirs.values_list("import_files__batch").annotate(number=Count("pk", distinct=True))
     return dict(counted) if rows else {}
+
+
+def remarkable(batch: Import) -> QuerySet[ImportFile]:
+    """All but what came in and what was passed over, in order of appearance."""
+    plain = {ImportFile.Outcome.CREATED, ImportFile.Outcome.PASSED_OVER}
+    others = [outcome for outcome in ImportFile.Outcome if outcome not in plain]
+    rows = ImportFile.objects.filter(batch=batch).order_by("id")
+    # Few are found by their outcome and then put in order; many are soon met in their order.
+    keys = few.keys_of(rows.filter(outcome__in=others)) if _are_few(batch, others) else None
+    return rows.exclude(outcome__in=plain) if keys is None else rows.filter(pk__in=keys)
+
+
+def _are_few(batch: Import, outcomes: Sequence[str]) -> bool:
+    """Whether the kept numbers say so; an import that has not ended has none."""
+    return bool(batch.numbers) and sum(batch.numbers.get(outcome, 0) for outcome in outcomes) <= few.FEW
 
 
 def import_errors(batch: Import) -> QuerySet[ImportFile]:

@@ -15,7 +15,7 @@ from images.selectors import project_or_404
 from images.services import parse_facts
 from labeling.imports import previews, services
 from labeling.imports.forms import UploadForm
-from labeling.imports.selectors import imports, reasons, uploads
+from labeling.imports.selectors import imports, reasons, remarkable, uploads
 from labeling.models import Import, ImportFile
 from labeling.policies import visible_imports
 from mediscan_site.core.errors import DomainError
@@ -106,7 +106,5 @@ def import_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _files(request: HttpRequest, batch: Import) -> Any:
     """The problems, in order of appearance; `?all` also lists what went well and what was passed over."""
-    files = ImportFile.objects.filter(batch=batch).select_related("image")
-    if "all" not in request.GET:
-        files = files.exclude(outcome__in=(ImportFile.Outcome.CREATED, ImportFile.Outcome.PASSED_OVER))
-    return keyset_page(files, ordering="id", cursor=request.GET.get("cursor"), size=REPORT_PAGE)
+    files = ImportFile.objects.filter(batch=batch) if "all" in request.GET else remarkable(batch)
+    return keyset_page(files.select_related("image"), ordering="id", cursor=request.GET.get("cursor"), size=REPORT_PAGE)

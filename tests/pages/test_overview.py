@@ -6,10 +6,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from images import few
 from images.counts import quarter
 from images.models import ActivityTotal, Image, Project, ProjectUserObjectPermission
 from images.policies import TEMPLATES
 from images.services import add_member, create_project, grant, set_role
+from labeling.imports.selectors import remarkable
 from labeling.models import Import, Label
 from mediscan_site.core.errors import Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent
@@ -149,6 +151,18 @@ def test_a_report_says_that_scans_are_held_back_and_what_to_do(browser, project,
     page = texts(browser(author).get(reverse("import", args=[batch.pk]), {"all": 1}))
     assert "1 scan is held back" in page and page.count("held back</span>") == 1
     assert reverse("label_next", args=[project.pk]) in page
+
+
+@pytest.mark.parametrize("most", [1, 3000])
+def test_a_report_shows_what_is_remarkable_in_order_whether_few_or_many(project, author, monkeypatch, most):
+    monkeypatch.setattr(few, "FEW", most)
+    batch = Import.objects.create(project=project, created_by=author, file_name="a.zip", status="succeeded", total=6)
+    outcomes = ["created", "note", "passed_over", "duplicate", "created", "rejected"]
+    for number, outcome in enumerate(outcomes):
+        batch.files.create(path=f"{number}.jpg", path_digest=str(number), outcome=outcome)
+    for numbers in ({}, {"created": 2, "passed_over": 1, "note": 1, "duplicate": 1, "rejected": 1}):
+        batch.numbers = numbers
+        assert [line.path for line in remarkable(batch)] == ["1.jpg", "3.jpg", "5.jpg"]
 
 
 @pytest.mark.parametrize("page, most", [("dashboard", 14), ("project", 15), ("project_list", 13), ("training", 13)])
