@@ -180,32 +180,35 @@ def test_a_page_passes_over_a_value_that_no_filter_has_and_counts_what_it_shows(
     assert page.context["total"] == Image.objects.filter(project=crowd).count()
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        "",
-        "ordering=updated_at",
-        "approval_status=rejected",
-        "label_status=unlabeled",
-        "label=NORMAL",
-        "label=NORMAL&approval_status=rejected",
-        "split=val",
-        "split=none&hold=none",
-        "hold=held",
-        "modality=mr",
-        "tag=many",
-        "search=000123",
-        "search=est_",
-    ],
-)
-def test_the_page_of_scans_costs_few_queries_whatever_is_asked(crowd, author, client, asked):
+ASKED = [
+    "",
+    "ordering=updated_at",
+    "approval_status=rejected",
+    "label_status=unlabeled",
+    "label=NORMAL",
+    "label=NORMAL&approval_status=rejected",
+    "split=val",
+    "split=none&hold=none",
+    "hold=held",
+    "modality=mr",
+    "tag=many",
+    "search=000123",
+    "search=est_",
+]
+
+
+def test_the_page_of_scans_costs_few_queries_whatever_is_asked(crowd, author, client):
     index_names(crowd)
     client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
-    address = f"{reverse('scan_list', args=[crowd.pk])}?{asked}"
-    found = re.search(r'href="\?([^"]*cursor=[^"]*)"', client.get(address).content.decode())
-    further = [f"{reverse('scan_list', args=[crowd.pk])}?{unescape(found[1])}"] if found else []
+    for asked in ASKED:
+        few_queries(client, reverse("scan_list", args=[crowd.pk]), asked)
+
+
+def few_queries(client, address, asked):
+    found = re.search(r'href="\?([^"]*cursor=[^"]*)"', client.get(f"{address}?{asked}").content.decode())
+    further = [f"{address}?{unescape(found[1])}"] if found else []
     # Further pages also say which place they have; a filter has to find what its words name, and whether it is few.
-    for page, most in ((address, 12), *((page, 13) for page in further)):
+    for page, most in ((f"{address}?{asked}", 12), *((page, 13) for page in further)):
         with CaptureQueriesContext(connection) as queries:
             assert client.get(page).status_code == 200
         assert len(queries) <= most + (3 if asked else 0), "\n".join(query["sql"] for query in queries)
