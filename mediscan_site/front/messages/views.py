@@ -8,7 +8,7 @@ from mediscan_site.core.http.digits import whole_number
 from mediscan_site.core.http.html import action, read_page, respond
 from mediscan_site.core.http.pages import keyset_page
 from mediscan_site.core.messages import services
-from mediscan_site.front.messages.selectors import line, unread, visible_messages
+from mediscan_site.front.messages.selectors import line, visible_messages
 
 PAGE = 50
 
@@ -17,8 +17,7 @@ PAGE = 50
 def messages(request: HttpRequest) -> HttpResponse:
     found = visible_messages(request.user)
     page = keyset_page(found, ordering="-id", cursor=request.GET.get("cursor"), size=PAGE)
-    context = {"page": page, "lines": [line(row) for row in page.rows], "unread": unread(request.user)}
-    return respond(request, "front/messages.html", context)
+    return respond(request, "front/messages.html", {"page": page, "lines": [line(row) for row in page.rows]})
 
 
 @action
