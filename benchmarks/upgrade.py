@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _common, lists
+from benchmarks import _common, _scale_older, lists
 
 # Of each table how many rows it has.
 COUNT = """
@@ -27,8 +27,6 @@ with connection.cursor() as cursor:
         found[name] = cursor.fetchone()[0]
 print(json.dumps(found))
 """
-# What an upgrade itself writes, or takes away because it is kept elsewhere from then on.
-OWN = ("django_migrations", "django_content_type", "auth_permission")
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ def upgraded(site: lists.Seeded, base: Path) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "rows": sum(before.values()),
-        "lost": {name: numbers for name, numbers in lost.items() if name not in OWN},
+        "lost": {name: numbers for name, numbers in lost.items() if name not in _scale_older.OWN},
         "wrong": [words for command in ("check_totals", "verify_audit") if (words := _complaint(site, command))],
     }
 
