@@ -78,5 +78,6 @@ class Watched:
             self.faults.append(f"console: {message.text} ({self.page.url})")
 
     def _response(self, response) -> None:
-        if response.status >= 500:
+        # The console names the page, not what was asked for.
+        if response.status >= 400:
             self.faults.append(f"{response.status}: {response.url}")

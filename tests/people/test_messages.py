@@ -114,10 +114,12 @@ def test_whoever_asked_for_a_job_is_told_of_its_end_also_when_its_worker_was_los
     Import.objects.create(project=project, created_by=author, file_name="old.zip", status="succeeded", **old)
     jobs.tell_of_ended()
     jobs.tell_of_ended()
-    assert sorted(sentences(author)) == [
-        f"Import {rows[0].pk} into Chest X-ray has ended.",
-        f"Import {rows[1].pk} into Chest X-ray failed. Its page says why.",
-    ]
+    assert sorted(sentences(author)) == sorted(
+        [
+            f"Import {rows[0].pk} into Chest X-ray has ended.",
+            f"Import {rows[1].pk} into Chest X-ray failed. Its page says why.",
+        ]
+    )
     assert sentences(colleague) == []
 
 

@@ -14,6 +14,8 @@ from tests.scale.plans import SCALE, assert_plan, measured
 
 pytestmark = SCALE
 BY_STUDY = "scan_by_study_of"
+# PostgreSQL may rather sort the few scans that it expects in a study than read them in the index's order.
+A_STUDY = 100
 
 
 @pytest.fixture
@@ -36,17 +38,18 @@ def frozen(crowd, author) -> Snapshot:
 def test_what_is_noted_is_looked_at_anew_by_an_index(frozen):
     noted = mixed_studies.mixed(MixedStudy.objects.filter(project=frozen.project_id)).values_list("study")
     assert noted.count() == 5
-    assert_plan(noted, index=BY_STUDY)
+    assert_plan(noted, index=BY_STUDY, sorts=A_STUDY)
     # Of one study with all the scans, too, the first and the last patient are asked for.
     Image.objects.filter(project=frozen.project_id).update(study="ST" + "A" * 16)
     mixed_studies.check()
     measured(Image, MixedStudy)
-    assert_plan(noted, index=BY_STUDY)
+    assert_plan(noted, index=BY_STUDY, sorts=A_STUDY)
 
 
 def test_what_a_new_scan_does_to_its_study_is_asked_of_an_index(frozen):
     scan = Image.objects.filter(project=frozen.project_id).order_by("pk").last()
-    assert_plan(mixed_studies.mixed(Image.objects.filter(pk__in=[scan.pk])).values_list("study"), index=BY_STUDY)
+    mixed = mixed_studies.mixed(Image.objects.filter(pk__in=[scan.pk])).values_list("study")
+    assert_plan(mixed, index=BY_STUDY, sorts=A_STUDY)
 
 
 def test_members_of_the_patients_are_found_from_these(frozen):
