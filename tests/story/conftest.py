@@ -47,6 +47,11 @@ class Site:
     def as_user(self, name: str) -> "Caller":
         return Caller(self.root, name)
 
+    def logged(self, words: str) -> list[str]:
+        """The lines of the site's log that contain the words."""
+        log = Path(self.env["MEDISCAN_DATA_DIR"]).parent / "site.log"
+        return [line for line in log.read_text(errors="replace").splitlines() if words in line]
+
     def pids(self, words: str) -> list[int]:
         """The site's processes whose command line contains the words (nobody else's on the machine)."""
         found = []

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from contextlib import suppress
 
 from mediscan_site.core import counting
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 ALIVE = b'{"status": "ok"}'
 ALIVE_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ALIVE)).encode())]
 PARENT_S = 1.0
+# Of many that are turned away one is logged so often; all are counted.
+TOLD_EVERY_S = 10.0
 
 
 class Gate:
@@ -36,6 +39,7 @@ class Gate:
         self._bodies = Bodies(self._lanes)
         self._waiters = Waiters(self._lanes.watch)
         self._orphaned: asyncio.Task[None] | None = None
+        self._told = -TOLD_EVERY_S
         GuardedProtocol.when_stopping.append(self._waiters.stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,8 +62,17 @@ class Gate:
         else:
             await self._served(scope, receive, sender, body, caller)
 
-    async def _refused_early(self, scope: Scope, sender: Sender, refused: Refused) -> None:
+    def _turned_away(self, scope: Scope, refused: Refused) -> None:
         counting.TURNED_AWAY.labels(str(refused.status)).inc()
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY_S:
+            self._told = now
+            log.warning(
+                "%s %s was turned away (%d): %s", scope["method"], scope["path"], refused.status, refused.detail
+            )
+
+    async def _refused_early(self, scope: Scope, sender: Sender, refused: Refused) -> None:
+        self._turned_away(scope, refused)
         with suppress(Gone):
             if declared_size(scope) == 0:
                 # Nothing is left to be read: the connection may stay.
@@ -81,7 +94,7 @@ class Gate:
         except Refused as refused:
             if sender.started:
                 raise Gone from refused
-            counting.TURNED_AWAY.labels(str(refused.status)).inc()
+            self._turned_away(scope, refused)
             await sender.refuse(refused)
 
     async def _answer(self, scope: Scope, receive: Receive, sender: Sender, body: Body, caller: Caller) -> Answer:

@@ -82,6 +82,10 @@ class Shared:
         """Seconds until this caller's next request is in time, counted as made when they are at most `most`; 0: it is now."""
         now, key = time.monotonic(), _digest(who)
         place, due = self._place(key, now)
+        if due > now + BURST_S + HELD_S + 1.0 / rate:
+            # Nobody is ever so far ahead: the file is older than this machine's clock (which begins anew with the machine),
+            # or half of another process's write was read.
+            due = now
         wait = max(0.0, due - now - BURST_S)
         if wait <= most:
             self._ENTRY.pack_into(self._memory, place, key, max(due, now) + 1.0 / rate)

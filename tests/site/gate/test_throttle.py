@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from mediscan_site.core import counting
-from mediscan_site.front.gate import lanes, throttle
+from mediscan_site.front.gate import app, lanes, throttle
 from mediscan_site.front.gate.lanes import Lane
 from mediscan_site.front.gate.refusals import Refused
 from mediscan_site.front.gate.throttle import Shared, Throttle, kind_of
@@ -41,6 +41,15 @@ def test_whoever_waits_a_little_has_its_place_and_a_refused_one_has_none():
     assert 0 <= first < second
     before = shared.wait("somebody", 10, most=0.0)
     assert shared.wait("somebody", 10, most=0.0) == pytest.approx(before, abs=0.05)
+
+
+def test_a_file_from_before_the_machine_was_started_anew_holds_nobody_back(tmp_path, monkeypatch):
+    waits(Shared(str(tmp_path)), "somebody", 1)
+    started = throttle.time.monotonic() - 3600.0
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: started)
+    found = waits(Shared(str(tmp_path)), "somebody", 110)
+    assert found[:100] == [0.0] * 100
+    assert found[109] > 0
 
 
 def test_more_callers_than_places_forget_the_idlest(monkeypatch):
@@ -130,6 +139,27 @@ def test_too_quick_is_held_back_then_refused_and_static_files_never(settings, mo
     assert int(refused.value.headers["Retry-After"]) >= 1
     assert refused_strangers() == before + 1
     asyncio.run(ask(50, scope(path="/static/css/site.css")))
+
+
+def test_who_is_turned_away_is_logged_once_for_many(settings, caplog, monkeypatch):
+    settings.THROTTLE = {**settings.THROTTLE, "strangers": 1}
+    monkeypatch.setattr(throttle, "REFUSED_S", 0.0)
+    gate, asked = app.Gate(None), scope(path="/login/", type="http")
+    caller = gate._throttle.caller(asked)
+
+    async def send(message):
+        pass
+
+    async def ask():
+        for _ in range(14):
+            gate._throttle._shared.wait(f"{caller.kind} {caller.who}", 1, most=1.0)
+        for _ in range(3):
+            await gate(asked, None, send)
+
+    asyncio.run(ask())
+    lines = [one.getMessage() for one in caplog.records if "turned away" in one.getMessage()]
+    assert len(lines) == 1
+    assert lines[0].startswith("GET /login/ was turned away (429): You ask more often")
 
 
 def test_a_kind_without_a_limit_is_never_held_back(settings):
