@@ -204,6 +204,9 @@ def public_url(url: str, *, tls: bool = False) -> str:
 
 def bind(address: str, *, covered: bool) -> str:
     """The address to listen on; beyond this machine only where passwords and scans do not travel in the clear."""
+    if with_port := re.fullmatch(r"(\[.*\]|[^:]*):(\d+)", address):
+        host, port = with_port.groups()
+        raise ImproperlyConfigured(f"BIND={address} has a port in it. Set BIND={host or '127.0.0.1'} and PORT={port}.")
     if not covered and not is_local(address):
         raise ImproperlyConfigured(
             f"BIND={address} lets other machines in without TLS. Either set TLS=1 (the site makes a certificate, or uses your "

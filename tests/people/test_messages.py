@@ -88,7 +88,8 @@ def test_members_hear_of_a_version_that_serves_and_those_who_decide_of_an_alarm_
     AlarmTold.objects.create(alarm=alarm, user=colleague)
     with transaction.atomic():
         audit.record("alarm.raise", actor=None, obj=alarm, project=project.pk)
-        audit.record("backup.fail", actor=None, obj=Backup.objects.create(kind="daily"))
+        for status in ("failed", "cancelled"):
+            audit.record("backup.fail", actor=None, obj=Backup.objects.create(kind="daily"), details={"status": status})
         for status in ("failed", "succeeded"):
             audit.record("backup.drill", actor=None, obj=Drill.objects.create(), details={"status": status})
     follow()

@@ -108,6 +108,8 @@ def test_a_site_that_lacks_nothing_starts(start):
         ({"BIND": "::"}, "PUBLIC_URL=https://"),
         ({"BIND": "192.0.2.7", "PUBLIC_URL": "https://a.example"}, "TRUSTED_PROXIES=1"),
         ({"BIND": EVERYWHERE, "PUBLIC_URL": "http://a.example", "TRUSTED_PROXIES": "1"}, "lets other machines in"),
+        ({"BIND": "127.0.0.1:8799"}, "Set BIND=127.0.0.1 and PORT=8799."),
+        ({"BIND": "[::1]:8799", "TLS": "1"}, "Set BIND=[::1] and PORT=8799."),
         ({"TLS": "1", "PUBLIC_URL": "http://a.example"}, "PUBLIC_URL must start with https://"),
         ({"TLS_CERT": "/etc/ssl/a.pem"}, "TLS_CERT and TLS_KEY must be set together"),
         ({"TLS": "perhaps"}, "TLS must be true or false"),

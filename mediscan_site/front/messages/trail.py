@@ -89,7 +89,9 @@ def _reviewed(event: AuditEvent) -> None:
 
 
 def _backup(event: AuditEvent) -> None:
-    _tell(_admins(), "backup_failed", f"backup:{event.object_id}", reverse("dashboard"), {}, None)
+    # One that somebody cancelled is no failure.
+    if event.details.get("status", WorkStatus.FAILED) == WorkStatus.FAILED:
+        _tell(_admins(), "backup_failed", f"backup:{event.object_id}", reverse("dashboard"), {}, None)
 
 
 def _drill(event: AuditEvent) -> None:
