@@ -1,6 +1,7 @@
 """Several beats: one sends, the others follow along; a clock that is set back stops nobody."""
 
 import os
+import time
 from datetime import timedelta
 
 import pytest
@@ -61,6 +62,19 @@ def test_one_sends_and_the_other_waits_until_it_ends(beat):
     assert asks_again(first)
     first.close()
     assert asks_again(second)
+
+
+def test_until_it_is_time_it_sleeps_and_does_not_ask_again_and_again(beat, sent):
+    one = beat("only")
+    entry = next(iter(one.schedule.values()))
+    one.schedule = {entry.name: type(entry)(**{**dict(entry), "schedule": 0.2, "last_run_at": None})}
+    one._heap, asked, begun = None, 0, time.monotonic()
+    while time.monotonic() < begun + 1.1:
+        time.sleep(max(0.0, one.tick()))
+        asked += 1
+    # For each that is sent once to wait, once to send, and now and then once more.
+    assert 3 <= sent.count(entry.name) <= 6
+    assert asked <= 4 * len(sent)
 
 
 def test_one_that_died_is_followed_and_waits_when_it_wakes_up(beat):
