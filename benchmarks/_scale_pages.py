@@ -83,7 +83,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--only", default="", help="names, with commas; parts of them will do")
+    parser.add_argument("--only", default="", help="names, with semicolons; parts of them will do")
     parser.add_argument("--user", default="scale.admin")
     given = parser.parse_args()
     from django.conf import settings
@@ -94,7 +94,7 @@ def main() -> None:
     django.setup()
     places = _places()
     client = _client(given.user)
-    wanted = [part for part in given.only.split(",") if part]
+    wanted = [part for part in given.only.split(";") if part]
     names = [name for name in ASKED if not wanted or any(part in name for part in wanted)]
     found = {}
     for name in names:

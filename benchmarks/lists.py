@@ -22,7 +22,8 @@ from benchmarks import _common, _lists_plot, _scale_older
 
 LIMIT_MS = 300.0
 SERVERS = {"mysql": "mysql://root@127.0.0.1:3306", "postgres": "postgres://postgres@127.0.0.1:5432"}
-FIRST_PAGE = "scans, first page"
+# Of one project, and of all (what an older version sorted in whole).
+FIRST_PAGES = ("scans, first page", "scans of all projects")
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def main() -> None:
     parser.add_argument("--engines", default="sqlite,mysql,postgres")
     parser.add_argument("--scans", default="1000,1000000")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--only", default="", help="parts of names of what is asked, with commas")
-    parser.add_argument("--base", type=Path, help="an older checkout, asked for its first page on MariaDB")
+    parser.add_argument("--only", default="", help="parts of names of what is asked, with semicolons")
+    parser.add_argument("--base", type=Path, help="an older checkout, asked for its first pages on MariaDB")
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
     parser.add_argument("--plot", type=Path, help="an SVG to draw")
     given = parser.parse_args()
@@ -80,6 +81,7 @@ def main() -> None:
                 _print(engine, scans, told["asked"])
         if given.base:
             figures["base"] = beside(seeded("mysql", max(map(int, given.scans.split(","))), home), given.base.resolve())
+            print(json.dumps(figures["base"], indent=1), flush=True)
     _common.save("lists", figures)
     if given.plot:
         _lists_plot.draw(figures, LIMIT_MS, given.plot)
@@ -149,14 +151,19 @@ def older(site: Seeded, base: Path) -> Seeded:
 
 
 def beside(site: Seeded, base: Path, turns: int = 3) -> dict[str, Any]:
-    """The first page of scans here and in an older checkout, about the same rows of MariaDB, in turns."""
+    """The first pages of scans here and in an older checkout, about the same rows of MariaDB, in turns."""
     old = older(site, base)
     script = str(_common.ROOT / "benchmarks" / "_scale_pages.py")
-    times: dict[str, list[float]] = {"here": [], "older": []}
+    times: dict[str, dict[str, list[float]]] = {page: {"here": [], "older": []} for page in FIRST_PAGES}
     for _ in range(turns):
         for name, one, root in (("here", site, _common.ROOT), ("older", old, base)):
-            told = json.loads(one.run(script, "--rounds=3", f"--only={FIRST_PAGE}", root=root))
-            times[name] += told["asked"][FIRST_PAGE]["ms"]
+            told = json.loads(one.run(script, "--rounds=3", f"--only={';'.join(FIRST_PAGES)}", root=root))
+            for page in FIRST_PAGES:
+                times[page][name] += told["asked"][page]["ms"]
+    return {page: _compared(taken) for page, taken in times.items()}
+
+
+def _compared(times: dict[str, list[float]]) -> dict[str, float]:
     medians = {name: round(statistics.median(taken), 1) for name, taken in times.items()}
     return {**medians, "times_as_quick": round(medians["older"] / medians["here"], 1)}
 
