@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ Index = npt.NDArray[np.int64]
 PATIENCE: Final = timedelta(days=1)
 # What the store may take to answer.
 ANSWER: Final = timedelta(seconds=30)
+# In which all must have come, once their hosts have met: loading PyTorch takes a slow machine minutes.
+ARRIVAL_S: Final = 600.0
+ASKED_EVERY_S: Final = 0.1
 # What PyTorch's launcher (torchrun) sets in the processes that it starts.
 LAUNCHED: Final = "TORCHELASTIC_RUN_ID"
 
@@ -157,9 +161,21 @@ def join(device: str | None) -> Group:
         named = dist.PrefixStore("group", store)  # type: ignore[attr-defined]
         # By a connection of its own: whoever asks must not wait for what the group waits for.
         told = dist.PrefixStore("told", dist.TCPStore(*address, is_master=False, timeout=ANSWER))  # type: ignore[attr-defined]
+        gather(told, size)
         backend = "nccl" if gpu else "gloo"
         dist.init_process_group(backend, store=named, rank=rank, world_size=size, timeout=PATIENCE)
     return Group(rank, size, local_rank, local_size, int(env["GROUP_RANK"]), place, told)
+
+
+def gather(store: Any, size: int) -> None:
+    """Wait until so many processes have come here. Raises PeerLost when one does not: a host may be gone between the meeting of
+    the hosts and the group of their processes, where nobody else would notice."""
+    came, ends = store.add("came", 1), time.monotonic() + ARRIVAL_S
+    while came < size:
+        if time.monotonic() > ends:
+            raise PeerLost(f"of the {size} processes of the training {came} came within {ARRIVAL_S:.0f} seconds")
+        time.sleep(ASKED_EVERY_S)
+        came = store.add("came", 0)
 
 
 def launched() -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch.distributed as dist
 
 from tests.training.engine.builders import make_data, tiny_config
 from training.engine import group as grouping
@@ -76,6 +77,15 @@ def test_shards_and_spans_cover_everything_once(size):
 def test_more_processes_than_the_smallest_batch_has_scans_for_are_refused_in_words():
     with pytest.raises(ConfigError, match="TRAINING_PROCESSES to 2 or less"):
         _require_enough(make_data(4, 4), tiny_config(), Group(size=4))
+
+
+def test_a_process_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(grouping, "ARRIVAL_S", 0.3)
+    store = dist.HashStore()
+    with pytest.raises(grouping.PeerLost, match="of the 2 processes of the training 1 came within"):
+        grouping.gather(store, 2)
+    # The second one comes after all: it finds the first one's mark, and they are two.
+    grouping.gather(store, 2)
 
 
 def test_each_process_has_a_gpu_of_its_own_or_the_run_is_refused(monkeypatch):
