@@ -22,6 +22,7 @@ WATCH_STREAMS: Final = "models_registry.watch_streams"
 
 @durable_task(name="models_registry.grade", queue=GRADE_QUEUE, soft_limit_s=120)
 def grade(pk: int) -> None:
+    """The grade whose turn it is, with those that go with it; 0: if one waits at all."""
     from models_registry.grades.worker import MOST_TOGETHER, run_grades
 
     batches.in_turn(Grade, pk, run_grades, alike="model", most=MOST_TOGETHER)
@@ -29,17 +30,19 @@ def grade(pk: int) -> None:
 
 @durable_task(name=DRAW, queue=GRADE_QUEUE, soft_limit_s=120)
 def draw(pk: int) -> None:
-    """The heat map of a grade, which somebody has asked for."""
+    """The heat map of a grade, which somebody has asked for. What waits to be graded goes first: a page may ask for many maps."""
     from models_registry.grades.worker import draw as drawn
 
+    grade(0)
     drawn(pk)
 
 
 @durable_task(name=DRAW_ANSWER, queue=GRADE_QUEUE, soft_limit_s=120)
 def draw_answer(pk: int) -> None:
-    """The heat map of what an evaluation kept."""
+    """The heat map of what an evaluation kept, after what waits to be graded."""
     from models_registry.grades.worker import fit_threads
 
+    grade(0)
     fit_threads()
     heat.draw(pk)
 

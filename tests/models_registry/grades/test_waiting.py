@@ -3,8 +3,10 @@
 import pytest
 
 from mediscan_site.core.http.later import GATE, Later
-from mediscan_site.core.models import IdempotencyRecord
+from mediscan_site.core.models import IdempotencyRecord, WorkStatus
+from models_registry import tasks
 from models_registry.grades import waiting
+from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
 
@@ -78,3 +80,11 @@ def test_no_header_of_a_client_opens_the_gate(api, author, deployed, make_scan):
     answer = client.post("/api/v1/grades/?wait=0.1", body, format="json", HTTP_MEDISCAN_GATE="1")
     assert answer.status_code == 202
     assert not isinstance(answer, Later)
+
+
+@pytest.mark.parametrize("drawing", [tasks.draw, tasks.draw_answer])
+def test_a_heat_map_comes_after_what_waits_to_be_graded(drawing, deployed, author, project, make_scan):
+    grade = request_grade(actor=author, project=project, image=make_scan(seed=4))
+    drawing(0)
+    grade.refresh_from_db()
+    assert grade.status == WorkStatus.SUCCEEDED
