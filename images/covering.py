@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, Model, OuterRef, Q, QuerySet
 from django.db.models.query import ModelIterable
 
-from images.models import ApprovalStatus, Image, LabelStatus
+from images.models import ApprovalStatus, Image, LabelStatus, Project
 from mediscan_site.core.models import User
 
 # Called with the user and the path from a row to its scan ("" or "image__").
@@ -22,7 +22,7 @@ BARE = {
 }
 T = TypeVar("T", bound=Model)
 _rules: list[Rule] = []
-_uses: list[Callable[[User | AnonymousUser], bool]] = []
+_uses: list[Callable[[User | AnonymousUser], Q]] = []
 
 
 def register(rule: Rule) -> Rule:
@@ -31,8 +31,9 @@ def register(rule: Rule) -> Rule:
     return rule
 
 
-def register_use(use: Callable[[User | AnonymousUser], bool]) -> Callable[[User | AnonymousUser], bool]:
-    """Have a later app say whether anything could be covered at all: filters ask first, and stay as quick as without."""
+def register_use(use: Callable[[User | AnonymousUser], Q]) -> Callable[[User | AnonymousUser], Q]:
+    """Have a later app say of which projects (a condition on their rows) a scan could be covered at all: lists and filters ask
+    first, and stay as quick as without."""
     _uses.append(use)
     return use
 
@@ -44,9 +45,17 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     return found
 
 
+def could_be(user: User | AnonymousUser) -> ExpressionWrapper[Q]:
+    """Of a row of a project: whether any of its scans could be covered from this user."""
+    found = Q(pk__in=[])
+    for use in _uses:
+        found |= use(user)
+    return ExpressionWrapper(found, output_field=BooleanField())
+
+
 def in_use(user: User | AnonymousUser) -> bool:
     """Whether anything could be covered from this user at all."""
-    return any(use(user) for use in _uses)
+    return Project.objects.filter(could_be(user)).exists()
 
 
 def shown_with(user: User | AnonymousUser, *, used: bool, **columns: object) -> Q:
@@ -85,8 +94,10 @@ def _is_covered(user: User | AnonymousUser, scan: str) -> Exists:
     return Exists(Image.objects.filter(covered(user), pk=OuterRef(scan)))
 
 
-def cover(scans: QuerySet[Image], user: User | AnonymousUser) -> QuerySet[Image]:
-    """The same scans, whose covered ones show no label."""
+def cover(scans: QuerySet[Image], user: User | AnonymousUser, *, used: bool = True) -> QuerySet[Image]:
+    """The same scans, whose covered ones show no label. `used`: False where the caller knows that none of them could be."""
+    if not used:
+        return scans
     marked = scans.annotate(is_covered=_is_covered(user, "pk"))
     marked._iterable_class = _Covered
     return marked

@@ -1,5 +1,6 @@
 """Who sees which project and scan, and who may do what in a project. Everything else asks here; what is not allowed is refused."""
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeGuard
 
 from django.contrib.auth.models import AnonymousUser
@@ -64,11 +65,18 @@ def visible_scans(user: User | AnonymousUser) -> QuerySet[Image]:
 
 def in_visible_projects(user: User | AnonymousUser, path: str = "project") -> Q:
     """Rows of the projects that exist for this user: for an administrator any. `path`: from the row to its project."""
-    if _is_active(user) and user.is_admin:
+    if sees_all(user):
         return Q()
     # Fetched first: given the ids, the database reads a doctor's one project in the order of its index,
     # where a subquery makes it sort all their rows for each page.
-    projects = list(visible_projects(user).values_list("pk", flat=True))
+    return in_projects(list(visible_projects(user).values_list("pk", flat=True)), path)
+
+
+def sees_all(user: User | AnonymousUser) -> bool:
+    return _is_active(user) and user.is_admin
+
+
+def in_projects(projects: Sequence[int], path: str = "project") -> Q:
     return Q(**{path: projects[0]}) if len(projects) == 1 else Q(**{f"{path}__in": projects})
 
 

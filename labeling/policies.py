@@ -70,8 +70,7 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     """The scans of which this user does not see what others said (nor the scan's label, which then looks as if there were none):
     those that still want readers in a project of several, gold scans that they have not read, and for a day what they were given
     only to be measured by. Administrators, and who manages the project, see the first two."""
-    given = Read.objects.filter(reader=user.pk or 0, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
-    held = Q(**{f"{path}pk__in": given.values("image")})
+    held = Q(**{f"{path}pk__in": hidden_reads(user).values("image")})
     if is_admin(user) or not user.is_authenticated:
         return held
     wanting = open_to_reading(path) & Q(**{f"{path}project__reads_wanted__gt": 1})
@@ -82,6 +81,11 @@ def covered(user: User | AnonymousUser, path: str = "") -> Q:
     gold = Q(**{f"{path}pk__in": gold_unread(user).values("image")})
     managed = allowing(user, "manage_project", Project.objects.all()).values("pk")
     return held | ((wanting | gold) & ~Q(**{f"{path}project__in": managed}))
+
+
+def hidden_reads(user: User | AnonymousUser) -> QuerySet[Read]:
+    """What this user was given within a day only to be measured by."""
+    return Read.objects.filter(reader=user.pk or 0, kind__in=HIDDEN, created_at__gt=timezone.now() - HELD)
 
 
 def covered_scan(user: User | AnonymousUser, path: str = "image") -> Q:
@@ -110,10 +114,11 @@ def covers(user: User | AnonymousUser, path: str) -> Q:
 
 
 @covering.register_use
-def anything_is_covered(user: User | AnonymousUser) -> bool:
-    """One look whether any project has what could be covered."""
-    gold = Exists(GoldScan.objects.filter(project=OuterRef("pk")))
-    return Project.objects.filter(Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | gold).exists()
+def could_be_covered(user: User | AnonymousUser) -> Q:
+    """The projects that have what `covered` looks at."""
+    gold = GoldScan.objects.filter(project=OuterRef("pk"))
+    given = hidden_reads(user).filter(project=OuterRef("pk"))
+    return Q(reads_wanted__gt=1) | Q(repeats_share__gt=0) | Q(Exists(gold)) | Q(Exists(given))
 
 
 def visible_snapshots(user: User | AnonymousUser) -> QuerySet[Snapshot]:

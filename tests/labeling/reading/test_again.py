@@ -68,6 +68,23 @@ def test_a_scan_is_given_again_unannounced_and_changes_nothing(readers, make_sca
 
 
 @pytest.mark.usefixtures("due")
+def test_what_was_given_again_stays_covered_for_a_day_also_when_the_project_gives_nothing_again(
+    make_scan, author, project
+):
+    Project.objects.filter(pk=project.pk).update(repeats_share=0.2)
+    project.refresh_from_db()
+    for seed in range(3):
+        said(make_scan(seed=seed), author, "OPACITY")
+    make_scan(seed=7)
+    claimed(author, project, n=2)
+    given = Read.objects.get(kind="repeat").image_id
+    Project.objects.update(repeats_share=0.0)
+    assert scans(author).get(pk=given).label_class is None
+    Read.objects.update(created_at=timezone.now() - again.HELD)
+    assert scans(author).get(pk=given).label_class.name == "OPACITY"
+
+
+@pytest.mark.usefixtures("due")
 def test_a_gold_scan_comes_once_to_each_who_has_not_read_it(make_scan, author, colleague, admin, project):
     gold = make_scan(seed=1, label="OPACITY", actor=admin)
     review_scan(actor=colleague, image=gold, status="approved")
