@@ -73,7 +73,7 @@ def test_what_was_given_again_stays_covered_for_a_day_also_when_the_project_give
 ):
     Project.objects.filter(pk=project.pk).update(repeats_share=0.2)
     project.refresh_from_db()
-    for seed in range(3):
+    for seed in range(5):
         said(make_scan(seed=seed), author, "OPACITY")
     make_scan(seed=7)
     claimed(author, project, n=2)
