@@ -45,7 +45,7 @@ while Grade.objects.filter(pk__in=asked, status__in=("queued", "running")).exist
     time.sleep(0.01)
 ended = time.perf_counter()
 assert Grade.objects.filter(pk__in=asked, status="succeeded").count() == len(asked)
-print(len(asked) / (ended - began))
+print(len(asked) / (ended - began), len(asked) / (ended - queued))
 """
 
 
@@ -82,8 +82,18 @@ class Load:
 
 def stored_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> float:
     """Grades a second of so many stored scans that are asked for at once, from the first request to the last answer."""
+    return _stored_batch(site, made, count)[0]
+
+
+def queued_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> float:
+    """The same from when all of them wait: what the workers do."""
+    return _stored_batch(site, made, count)[1]
+
+
+def _stored_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> list[float]:
     command = [sys.executable, "-c", QUEUE, str(made["project"]), str(count)]
-    done = subprocess.run(command, cwd=site.checkout, env=site.env, capture_output=True, text=True, check=False)
+    env = {**site.env, "MAX_WAITING_GRADES": str(count)}
+    done = subprocess.run(command, cwd=site.checkout, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
-    return float(done.stdout.splitlines()[-1])
+    return [float(said) for said in done.stdout.splitlines()[-1].split()]

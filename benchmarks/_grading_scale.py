@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _site_process
-from benchmarks._grading_load import stored_batch
+from benchmarks._grading_load import queued_batch
 
-BATCH, CHANGES, AT_ONCE = 64, 20, 8
+BATCH, CHANGES, AT_ONCE = 256, 20, 8
 NODE = "grade-two"
 
 
 def figures(site: _site_process.Site, made: dict[str, Any], rounds: int) -> dict[str, Any]:
-    """`two_processes_vs_one`: grades a second of a batch of stored scans, turn by turn with the second process stopped and
+    """`two_processes_vs_one`: grades a second of stored scans that all wait, turn by turn with the second process stopped and
     running. `deploy_reaches_all_ms`: from the answer to a deployment to the last of eight grades that are then asked for at
     once, p95; `deploy_old_answers`: those that another version answered, or nobody."""
     with _second(site) as pids:
         alone, both = [], []
-        stored_batch(site, made, BATCH)
+        queued_batch(site, made, BATCH)
         for number in range(rounds):
             with _site_process.stopped(pids()):
-                alone.append(stored_batch(site, made, BATCH))
-            both.append(stored_batch(site, made, BATCH))
+                alone.append(queued_batch(site, made, BATCH))
+            both.append(queued_batch(site, made, BATCH))
             print(f"round {number}: one {alone[-1]:.1f}/s, two {both[-1]:.1f}/s", flush=True)
         reached = [_deployed(site, made, number) for number in range(CHANGES)]
     spent = sorted(seconds for seconds, _ in reached)
