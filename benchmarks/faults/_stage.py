@@ -204,11 +204,16 @@ def furnish(made: Stage, *, models: int = 1) -> None:
     for name, role in PEOPLE.items():
         done = made.site.manage("create_user", name, "--role", role, MEDISCAN_PASSWORD=PASSWORD)
         must(done.returncode == 0, done.stderr[-600:])
+    stock(made, "Faults", models=models)
+
+
+def stock(made: Stage, name: str, *, models: int = 1) -> None:
+    """A project with scans and versions, which is the stage's from now on."""
     boss, author = made.boss, made.doctor
-    body = {"name": "Faults", "classes": CLASSES, "modality": "X-ray"}
+    body = {"name": name, "classes": CLASSES, "modality": "X-ray"}
     made.project = int(boss.made("projects/", json=body)["id"])
-    for name in ("dr001", "dr002"):
-        boss.made(f"projects/{made.project}/members/", json={"user": name})
+    for member in ("dr001", "dr002"):
+        boss.made(f"projects/{made.project}/members/", json={"user": member})
     job = made.bring_in(author, 48)
     row = author.ended(f"imports/{job['id']}/")
     must(row["status"] == "succeeded", f"the first import: {row}")

@@ -2,6 +2,7 @@
 processes, two beats. On demand: `make test-many DATABASE=… BROKER=…`."""
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import sys
 import pytest
 
 from benchmarks.faults._calls import Caller
-from benchmarks.faults._stage import Stage, stage
+from benchmarks.faults._stage import Stage, stage, stock
 from benchmarks.faults.beats import HOLDER
 from benchmarks.faults.clocks import OPTIONS, another
 from mediscan_site.front.supervisor import free_port
@@ -59,7 +60,10 @@ def test_what_one_machine_takes_the_other_shows_trains_and_grades(made, second):
     for one in uploads:
         assert here.get(f"images/{one.body['id']}/file/") == there.get(f"images/{one.body['id']}/file/")
     jobs = [made.bring_in(here, 20), made.bring_in(there, 20)]
-    runs = [made.train(here, epochs=2), made.train(there, epochs=2)]
+    # A project trains one version at a time.
+    beside = dataclasses.replace(made)
+    stock(beside, "Beside", models=0)
+    runs = [made.train(here, epochs=2), beside.train(there, epochs=2)]
     assert [there.ended(f"imports/{job['id']}/")["created"] for job in jobs] == [20, 20]
     trained = [here.ended(f"training-runs/{run['id']}/") for run in runs]
     assert [row["status"] for row in trained] == ["succeeded"] * 2, trained
