@@ -27,6 +27,7 @@ PASSWORD = "a long and private sentence"  # noqa: S105 -- of a site that is gone
 ACCOUNTS = ",".join(f"scale.doctor{number}" for number in range(1, 9))
 LIMIT_MS = 1000
 CLIENTS = 4
+SETTLE_S = 60.0
 LIST = "/api/v1/images/?project={project}&page_size=50"
 
 
@@ -47,7 +48,9 @@ def main() -> None:
         seeded = site.manage("seed_scale", "--scans", str(given.scans), MEDISCAN_PASSWORD=PASSWORD)
         if seeded.returncode:
             raise SystemExit(seeded.stdout + seeded.stderr)
-        _save({**_played(site.root, given), **_beside_bare(site)})
+        # First, while no worker is busy with what the day has left; the filled rows are sealed by then.
+        time.sleep(SETTLE_S)
+        _save({**_beside_bare(site), **_played(site.root, given)})
 
 
 def _save(figures: dict[str, Any]) -> None:
@@ -92,6 +95,8 @@ def _step(root: str, project: int, people: int, given: argparse.Namespace) -> di
     env = {**os.environ, "MEDISCAN_PASSWORD": PASSWORD, "BENCH_ACCOUNTS": ACCOUNTS, "BENCH_PROJECT": str(project)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     rows = json.loads(done.stdout[done.stdout.index("[") : done.stdout.rindex("]") + 1])
+    for line in re.findall(r"^ERROR .*", done.stdout, re.MULTILINE):
+        print(f"  {people} people: {line}", flush=True)
     waits = re.search(r"TOLD_TO_WAIT (\d+) (\d+)", done.stdout)
     return {
         "rps": round(sum(row["num_requests"] for row in rows) / given.seconds, 1),

@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 import struct
+import time
 import zlib
 
 from locust import HttpUser, between, events, task
@@ -39,11 +40,13 @@ class Doctor(HttpUser):
 
     def on_start(self) -> None:
         who = {"username": next(_accounts), "password": PASSWORD}
-        answer = self.client.post("/api/v1/auth/token/", json=who, name="log in")
+        while (answer := self.ask("POST", "/api/v1/auth/token/", "log in", json=who)).status_code != 200:
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access']}"
         self.scans, self.classes = [], ["NORMAL", "OPACITY"]
-        self.project = self.client.get(f"/api/v1/projects/{PROJECT}/", name="project").json()
-        self.classes = self.project["classes"]
+        answer = self.ask("GET", f"/api/v1/projects/{PROJECT}/", "project")
+        if answer.status_code == 200:
+            self.classes = answer.json()["classes"]
         self.list_scans()
 
     def ask(self, method: str, path: str, name: str, good: tuple[int, ...] = (200,), **sent: object):
@@ -103,4 +106,6 @@ class Doctor(HttpUser):
 
 @events.quitting.add_listener
 def _tell(environment: object, **_options: object) -> None:
+    for error in environment.stats.errors.values():
+        print(f"ERROR {error.occurrences} x {error.name}: {str(error.error)[:200]}", flush=True)
     print(f"TOLD_TO_WAIT {told_to_wait['429']} {told_to_wait['503']}", flush=True)
