@@ -9,8 +9,8 @@ _IMPORTS: Final = "<frozen importlib"
 
 
 def an_import(error: BaseException) -> bool:
-    """Whether it was raised while a module was loaded. A library that is half loaded (PyTorch) cannot be loaded again in the same
-    process: from then on it would fail at everything that it is given."""
+    """Whether it was raised while a module was loaded. A library that is half loaded (PyTorch, pydicom) cannot be loaded again in
+    the same process: from then on it would fail at everything that it is given."""
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
