@@ -48,7 +48,7 @@ def main() -> None:
         seeded = site.manage("seed_scale", "--scans", str(given.scans), MEDISCAN_PASSWORD=PASSWORD)
         if seeded.returncode:
             raise SystemExit(seeded.stdout + seeded.stderr)
-        # First, while no worker is busy with what the day has left; the filled rows are sealed by then.
+        # First, while no worker is busy with what the day has left.
         time.sleep(SETTLE_S)
         _save({**_beside_bare(site), **_played(site.root, given)})
 
@@ -95,7 +95,7 @@ def _step(root: str, project: int, people: int, given: argparse.Namespace) -> di
     env = {**os.environ, "MEDISCAN_PASSWORD": PASSWORD, "BENCH_ACCOUNTS": ACCOUNTS, "BENCH_PROJECT": str(project)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     rows = json.loads(done.stdout[done.stdout.index("[") : done.stdout.rindex("]") + 1])
-    for line in re.findall(r"^ERROR .*", done.stdout, re.MULTILINE):
+    for line in re.findall(r"^ERROR .*", done.stderr, re.MULTILINE):
         print(f"  {people} people: {line}", flush=True)
     waits = re.search(r"TOLD_TO_WAIT (\d+) (\d+)", done.stdout)
     return {

@@ -7,10 +7,12 @@ import itertools
 import os
 import random
 import struct
+import sys
 import time
 import zlib
 
 from locust import HttpUser, between, events, task
+from locust.exception import StopUser
 
 PASSWORD = os.environ["MEDISCAN_PASSWORD"]
 ACCOUNTS = os.environ["BENCH_ACCOUNTS"].split(",")
@@ -41,6 +43,8 @@ class Doctor(HttpUser):
     def on_start(self) -> None:
         who = {"username": next(_accounts), "password": PASSWORD}
         while (answer := self.ask("POST", "/api/v1/auth/token/", "log in", json=who)).status_code != 200:
+            if answer.status_code in (400, 401, 403):
+                raise StopUser
             time.sleep(float(answer.headers.get("Retry-After", 1)))
         self.client.headers["Authorization"] = f"Bearer {answer.json()['access']}"
         self.scans, self.classes = [], ["NORMAL", "OPACITY"]
@@ -107,5 +111,5 @@ class Doctor(HttpUser):
 @events.quitting.add_listener
 def _tell(environment: object, **_options: object) -> None:
     for error in environment.stats.errors.values():
-        print(f"ERROR {error.occurrences} x {error.name}: {str(error.error)[:200]}", flush=True)
+        print(f"ERROR {error.occurrences} x {error.name}: {str(error.error)[:200]!r}", file=sys.stderr, flush=True)
     print(f"TOLD_TO_WAIT {told_to_wait['429']} {told_to_wait['503']}", flush=True)

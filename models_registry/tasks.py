@@ -28,18 +28,19 @@ def grade(pk: int) -> None:
     batches.in_turn(Grade, pk, run_grades, alike="model", most=MOST_TOGETHER)
 
 
-@durable_task(name=DRAW, queue=GRADE_QUEUE, soft_limit_s=120)
+@durable_task(name=DRAW, queue=GRADE_QUEUE, soft_limit_s=240)
 def draw(pk: int) -> None:
-    """The heat map of a grade, which somebody has asked for. What waits to be graded goes first: a page may ask for many maps."""
+    """The heat map of a grade, which somebody has asked for. Before each map goes one batch of what waits to be graded: a page may
+    ask for many maps."""
     from models_registry.grades.worker import draw as drawn
 
     grade(0)
     drawn(pk)
 
 
-@durable_task(name=DRAW_ANSWER, queue=GRADE_QUEUE, soft_limit_s=120)
+@durable_task(name=DRAW_ANSWER, queue=GRADE_QUEUE, soft_limit_s=240)
 def draw_answer(pk: int) -> None:
-    """The heat map of what an evaluation kept, after what waits to be graded."""
+    """The heat map of what an evaluation kept, likewise after a batch of grades."""
     from models_registry.grades.worker import fit_threads
 
     grade(0)

@@ -209,6 +209,7 @@ def furnish(made: Stage, *, models: int = 1) -> None:
 
 def stock(made: Stage, name: str, *, models: int = 1) -> None:
     """A project with scans and versions, which is the stage's from now on."""
+    made.models = []
     boss, author = made.boss, made.doctor
     body = {"name": name, "classes": CLASSES, "modality": "X-ray"}
     made.project = int(boss.made("projects/", json=body)["id"])

@@ -66,6 +66,7 @@ class Watched:
 
     def __init__(self, context) -> None:
         self.faults: list[str] = []
+        self.refused: list[str] = []
         self.page = context.new_page()
         self.page.set_default_timeout(BROWSER_MS)
         self.page.on("console", lambda message: self._console(message))
@@ -78,6 +79,8 @@ class Watched:
             self.faults.append(f"console: {message.text} ({self.page.url})")
 
     def _response(self, response) -> None:
-        # The console names the page, not what was asked for.
         if response.status >= 400:
+            # The console names the page, not what was asked for.
+            self.refused.append(f"{response.status}: {response.url}")
+        if response.status >= 500:
             self.faults.append(f"{response.status}: {response.url}")

@@ -54,8 +54,9 @@ def test_doctor_colleague_and_admin_go_round_the_loop(sign_in, site):
     _train_and_deploy(boss.page, home)
     _grade(doctor.page, home)
     _look_back(doctor.page)
-    # Who was turned away, and why, says the log alone.
-    assert [*boss.faults, *doctor.faults, *colleague.faults] == [], site.logged("turned away")
+    refused = [*boss.refused, *doctor.refused, *colleague.refused]
+    # Why somebody was turned away, the log alone says.
+    assert [*boss.faults, *doctor.faults, *colleague.faults] == [], (refused, site.logged("turned away"))
 
 
 def _make_project(page) -> str:

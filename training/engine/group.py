@@ -173,6 +173,8 @@ def gather(store: Any, size: int) -> None:
     came, ends = store.add("came", 1), time.monotonic() + ARRIVAL_S
     while came < size:
         if time.monotonic() > ends:
+            # Whoever comes later must not take this one for somebody who waits.
+            store.add("came", -size)
             raise PeerLost(f"of the {size} processes of the training {came} came within {ARRIVAL_S:.0f} seconds")
         time.sleep(ASKED_EVERY_S)
         came = store.add("came", 0)

@@ -7,6 +7,8 @@ import signal
 import time
 from contextlib import suppress
 
+from django.urls import Resolver404, resolve
+
 from mediscan_site.core import counting
 from mediscan_site.core.http.later import Later
 from mediscan_site.front.gate import limits
@@ -68,7 +70,7 @@ class Gate:
         if now - self._told >= TOLD_EVERY_S:
             self._told = now
             log.warning(
-                "%s %s was turned away (%d): %s", scope["method"], scope["path"], refused.status, refused.detail
+                "%s %s was turned away (%d): %s", scope["method"], _route(scope), refused.status, refused.detail
             )
 
     async def _refused_early(self, scope: Scope, sender: Sender, refused: Refused) -> None:
@@ -145,6 +147,14 @@ class Gate:
         await receive()
         self._orphaned.cancel()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the address: an address itself may hold what lets somebody in."""
+    try:
+        return f"/{resolve(scope['path']).route}"
+    except Resolver404:
+        return "no page"
 
 
 async def _left(receive: Receive) -> None:

@@ -141,10 +141,20 @@ def test_too_quick_is_held_back_then_refused_and_static_files_never(settings, mo
     asyncio.run(ask(50, scope(path="/static/css/site.css")))
 
 
-def test_who_is_turned_away_is_logged_once_for_many(settings, caplog, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/login/", "/login/"),
+        ("/password-reset/MQ/c1x2-secret-token/", "/password-reset/<uidb64>/<token>/"),
+        ("/login/\nWARNING all is well", "no page"),
+    ],
+)
+def test_who_is_turned_away_is_logged_once_for_many_without_the_address(path, named, settings, caplog, monkeypatch):
     settings.THROTTLE = {**settings.THROTTLE, "strangers": 1}
     monkeypatch.setattr(throttle, "REFUSED_S", 0.0)
-    gate, asked = app.Gate(None), scope(path="/login/", type="http")
+    now = throttle.time.monotonic()
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: now)
+    gate, asked = app.Gate(None), scope(path=path, type="http")
     caller = gate._throttle.caller(asked)
 
     async def send(message):
@@ -159,7 +169,7 @@ def test_who_is_turned_away_is_logged_once_for_many(settings, caplog, monkeypatc
     asyncio.run(ask())
     lines = [one.getMessage() for one in caplog.records if "turned away" in one.getMessage()]
     assert len(lines) == 1
-    assert lines[0].startswith("GET /login/ was turned away (429): You ask more often")
+    assert lines[0].startswith(f"GET {named} was turned away (429): You ask more often")
 
 
 def test_a_kind_without_a_limit_is_never_held_back(settings):

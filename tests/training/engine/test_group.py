@@ -84,8 +84,12 @@ def test_a_process_that_never_comes_is_not_waited_for_for_ever(monkeypatch):
     store = dist.HashStore()
     with pytest.raises(grouping.PeerLost, match="of the 2 processes of the training 1 came within"):
         grouping.gather(store, 2)
-    # The second one comes after all: it finds the first one's mark, and they are two.
-    grouping.gather(store, 2)
+    # The second one comes after all: the first has gone, so it has nobody to wait for.
+    with pytest.raises(grouping.PeerLost):
+        grouping.gather(store, 2)
+    both = dist.HashStore()
+    both.add("came", 1)
+    grouping.gather(both, 2)
 
 
 def test_each_process_has_a_gpu_of_its_own_or_the_run_is_refused(monkeypatch):
