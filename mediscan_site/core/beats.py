@@ -46,7 +46,7 @@ class Scheduler(PersistentScheduler):
         self.may_send()
         return super().tick(*args, **kwargs)
 
-    def adjust(self, n: float | None, drift: float = 0.0) -> float | None:
+    def adjust(self, n: Any, drift: float = 0.0) -> Any:
         """Celery wakes 10 ms early and then asks without a pause until it is time: most of what an idle beat costs."""
         return super().adjust(n, drift)
 
