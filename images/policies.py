@@ -13,6 +13,7 @@ from images.models import Image, Membership, Project
 from mediscan_site.core.database import there_is
 from mediscan_site.core.errors import Forbidden, NotFound
 from mediscan_site.core.models import User
+from mediscan_site.core.policies import is_admin
 
 VIEW = "view_project"
 # What every member gets; an administrator grants the rest one by one.
@@ -65,15 +66,11 @@ def visible_scans(user: User | AnonymousUser) -> QuerySet[Image]:
 
 def in_visible_projects(user: User | AnonymousUser, path: str = "project") -> Q:
     """Rows of the projects that exist for this user: for an administrator any. `path`: from the row to its project."""
-    if sees_all(user):
+    if is_admin(user):
         return Q()
     # Fetched first: given the ids, the database reads a doctor's one project in the order of its index,
     # where a subquery makes it sort all their rows for each page.
     return in_projects(list(visible_projects(user).values_list("pk", flat=True)), path)
-
-
-def sees_all(user: User | AnonymousUser) -> bool:
-    return _is_active(user) and user.is_admin
 
 
 def in_projects(projects: Sequence[int], path: str = "project") -> Q:

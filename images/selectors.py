@@ -26,6 +26,7 @@ from images.models import (
     Tag,
 )
 from mediscan_site.core.models import User
+from mediscan_site.core.policies import is_admin
 
 # Of the scans beside one so many are put in order; and of the patients of a study so many are named.
 MOST_BESIDE = 1_000
@@ -53,7 +54,7 @@ def project_or_404(user: User | AnonymousUser, pk: int) -> Project:
 
 def scans(user: User | AnonymousUser) -> QuerySet[Image]:
     """The user's scans with everything a list shows: two queries however many. What is covered from the user shows no label."""
-    if policies.sees_all(user):
+    if is_admin(user):
         return _shown(policies.visible_scans(user), user)
     # With their keys comes whether anything could be covered: the condition that finds it costs more than the rest of a list.
     found = policies.visible_projects(user).annotate(could_be=covering.could_be(user))
