@@ -94,11 +94,11 @@ def _peak(pid: int) -> float:
 
 def _give_out_again(batch: Any) -> None:
     """What beat does every few seconds on a site."""
-    from mediscan_site.core import work
+    from mediscan_site.core import sweeping
     from mediscan_site.core.models import WorkStatus
 
     for _ in range(300):
-        work.sweep()
+        sweeping.sweep()
         batch.refresh_from_db()
         if batch.status == WorkStatus.QUEUED:
             return

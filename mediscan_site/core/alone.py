@@ -1,7 +1,8 @@
 """One of each periodic task at a time, however many beats send it and however many workers take it.
 
 Whoever does it holds a row with a lease by the database's clock, renewed while it works; the others leave. A holder that is
-killed or stopped is followed when its lease is over, so what is done here must bear being done twice, one after the other."""
+killed or stopped is followed when its lease is over, so what is done here must bear being done twice, one after the other.
+A clock that was set back makes a lease end later than any lease can: it then counts from now."""
 
 import logging
 import uuid
@@ -100,6 +101,9 @@ def _taken(name: str, holder: str, seconds: float | None = None) -> bool:
     claim = {"holder": holder, "held_until": _until(seconds)}
     if free.update(**claim):
         return True
+    if rows.filter(held_until__gt=_until(seconds)).update(held_until=_until(seconds)):
+        log.warning("The lease of %s ended later than leases can: the database's clock was set back", name)
+        return False
     if rows.exists():
         return False
     TaskLease.objects.bulk_create([TaskLease(name=name)], ignore_conflicts=True)

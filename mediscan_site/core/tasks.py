@@ -6,7 +6,7 @@ from celery import shared_task
 from celery.signals import beat_init, worker_init
 
 # Importing `unreadable` and `workers` registers their housekeeping, and that workers say that they run.
-from mediscan_site.core import audit, invitations, narrating, resets, start, tidy, unreadable, work, workers  # noqa: F401
+from mediscan_site.core import audit, invitations, narrating, resets, start, sweeping, tidy, unreadable, work, workers  # noqa: F401
 from mediscan_site.core.alone import one_at_a_time
 from mediscan_site.core.backup import drills, making, services
 from mediscan_site.core.models import Backup, Drill, Invitation, ResetRequest
@@ -50,7 +50,7 @@ def check_totals() -> None:
 @shared_task(name="core.sweep_work", ignore_result=True)
 @one_at_a_time("core.sweep_work", when=work.anything_open)
 def sweep_work() -> None:
-    work.sweep()
+    sweeping.sweep()
 
 
 @shared_task(name="core.tidy", ignore_result=True)

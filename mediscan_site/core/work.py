@@ -13,7 +13,6 @@ from typing import Any
 
 from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
@@ -28,12 +27,12 @@ from mediscan_site.core.models import ACTIVE, TokenWork, WorkItem, WorkStatus
 
 log = logging.getLogger(__name__)
 
-RESEND_LIMIT = 100
+# So long after it was put off a row is tried again, at the latest.
+LONGEST_PUT_OFF_S = 600
 # How often a worker looks for the next row when another one was quicker.
 CLAIM_TRIES = 20
 HARD_LIMIT_MARGIN_S = 30
 LONGEST_TASK_S = 6 * 3600
-LOST = "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
 
 
 class Stopped(Exception):
@@ -171,7 +170,8 @@ def finish(
 
 @done_again
 def put_off(model: type[WorkItem], pk: int, attempt: int, *, seconds: float) -> bool:
-    """Give the row back, to be tried again after so long (and at most a lease later)."""
+    """Give the row back, to be tried again after so long, at most LONGEST_PUT_OFF_S (and at most a lease later)."""
+    seconds = min(seconds, LONGEST_PUT_OFF_S)
     return bool(mine(model, pk, attempt).update(status=WorkStatus.QUEUED, queued_at=ago(timedelta(seconds=-seconds))))
 
 
@@ -212,71 +212,33 @@ def keep_alive(model: type[WorkItem], pk: int, attempt: int) -> Iterator[Pulse]:
 
 
 @dataclass(frozen=True)
-class _Swept:
+class Swept:
     model: type[WorkItem]
     task: Task[[int], None]
     closing: dict[str, Any]
 
 
-_swept: dict[str, _Swept] = {}
+_swept: dict[str, Swept] = {}
 
 
 def register_sweep(model: type[WorkItem], task: Task[[int], None], *, closing: dict[str, Any] | None = None) -> None:
     """Have lost rows of this model given out again through `task`; `closing` is set on a row that the sweeper ends."""
-    _swept[model._meta.label] = _Swept(model, task, closing or {})
+    _swept[model._meta.label] = Swept(model, task, closing or {})
 
 
 def anything_open() -> bool:
     """Whether any row waits or is worked on: else there is nothing to sweep."""
-    return any(_open(entry) for entry in _swept.values())
+    return next(open_now(), None) is not None
 
 
-def _open(entry: _Swept) -> bool:
-    return _rows(entry.model).filter(status__in=ACTIVE).exists()
+def open_now() -> Iterator[Swept]:
+    """The kinds of which a row waits or is worked on (`core.sweeping`)."""
+    return (entry for entry in _swept.values() if _rows(entry.model).filter(status__in=ACTIVE).exists())
 
 
 def kinds() -> list[type[WorkItem]]:
     """Every kind of work that this process knows, in a fixed order."""
     return [_swept[label].model for label in sorted(_swept)]
-
-
-def sweep() -> None:
-    """Give silent rows to another worker, end those lost too often, and repeat wake-ups that may have been lost."""
-    for entry in filter(_open, _swept.values()):
-        _end_lost(entry)
-        _requeue_silent(entry)
-        _wake_again(entry)
-
-
-def _silent(entry: _Swept) -> "QuerySet[Any]":
-    return _rows(entry.model).filter(
-        status=WorkStatus.RUNNING, heartbeat_at__lt=ago(timedelta(seconds=settings.WORK_LEASE_S))
-    )
-
-
-def _end_lost(entry: _Swept) -> None:
-    # Whoever looks for what has ended lately looks by state and heartbeat, for which there is an index.
-    ended = {"finished_at": Now(), "heartbeat_at": Now(), **entry.closing}
-    _silent(entry).filter(cancel_requested=True).update(status=WorkStatus.CANCELLED, **ended)
-    message = LOST.format(attempts=settings.WORK_MAX_ATTEMPTS)
-    lost = _silent(entry).filter(attempt__gte=settings.WORK_MAX_ATTEMPTS)
-    lost.update(status=WorkStatus.FAILED, error=message, **ended)
-
-
-def _requeue_silent(entry: _Swept) -> None:
-    for pk in list(_silent(entry).values_list("pk", flat=True)):
-        if _silent(entry).filter(pk=pk).update(status=WorkStatus.QUEUED, queued_at=Now()):
-            log.warning("%s %s fell silent and is queued again", entry.model._meta.label, pk)
-            send(entry.task, pk)
-
-
-def _wake_again(entry: _Swept) -> None:
-    waiting = _rows(entry.model).filter(
-        status=WorkStatus.QUEUED, queued_at__lt=ago(timedelta(seconds=settings.WORK_LEASE_S))
-    )
-    for pk in list(waiting.order_by("queued_at").values_list("pk", flat=True)[:RESEND_LIMIT]):
-        if waiting.filter(pk=pk).update(queued_at=Now()):
-            send(entry.task, pk)
 
 
 def describe_failure(error: BaseException) -> str:

@@ -45,6 +45,19 @@ def test_a_holder_that_fell_silent_is_followed_and_takes_nothing_from_the_next()
     assert TaskLease.objects.get().holder == held
 
 
+def test_a_lease_of_the_future_ends_when_one_taken_now_would():
+    """The clock was set back by an hour, and whoever held it is gone."""
+    in_an_hour = timezone.now() + timedelta(hours=1)
+    TaskLease.objects.create(name="test", holder="gone", held_until=in_an_hour)
+    with alone.only_one("test") as mine:
+        assert not mine
+    lease = TaskLease.objects.get()
+    assert (lease.holder, lease.held_until < in_an_hour - timedelta(minutes=50)) == ("gone", True)
+    TaskLease.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+    with alone.only_one("test") as mine:
+        assert mine
+
+
 def test_without_anything_to_do_no_lease_is_taken(django_assert_num_queries):
     done = []
     run = alone.one_at_a_time("test", when=lambda: bool(done))(lambda: done.append(1))

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from labeling.models import Import
-from mediscan_site.core import work
+from mediscan_site.core import sweeping, work
 from mediscan_site.core.models import WorkStatus
 
 
@@ -47,7 +47,7 @@ def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(job, wakeu
     assert first == 1
     silence(job)
     with django_capture_on_commit_callbacks(execute=True):
-        work.sweep()
+        sweeping.sweep()
     assert wakeups.sent == [job.pk]
     assert work.claim(Import, job.pk) == 2
     assert not work.beat(Import, job.pk, first)
@@ -59,7 +59,7 @@ def test_a_silent_row_is_given_to_another_and_the_first_is_fenced_off(job, wakeu
 
 def test_a_row_with_a_fresh_heartbeat_is_left_alone(job, wakeups):
     work.claim(Import, job.pk)
-    work.sweep()
+    sweeping.sweep()
     job.refresh_from_db()
     assert job.status == "running"
 
@@ -68,7 +68,7 @@ def test_a_row_lost_too_often_ends_failed_with_the_reason(job, wakeups):
     for _ in range(3):
         work.claim(Import, job.pk)
         silence(job)
-        work.sweep()
+        sweeping.sweep()
     job.refresh_from_db()
     assert job.status == "failed"
     assert "lost 3 times" in job.error
@@ -77,8 +77,8 @@ def test_a_row_lost_too_often_ends_failed_with_the_reason(job, wakeups):
 def test_a_queued_row_whose_message_was_lost_is_announced_again(job, wakeups, django_capture_on_commit_callbacks):
     Import.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(hours=1))
     with django_capture_on_commit_callbacks(execute=True):
-        work.sweep()
-        work.sweep()
+        sweeping.sweep()
+        sweeping.sweep()
     assert wakeups.sent == [job.pk]
 
 
@@ -91,3 +91,32 @@ def test_cancelling_ends_a_queued_row_and_stops_a_running_one(job):
     assert attempt
     assert work.request_cancel(Import, other.pk)
     assert not work.beat(Import, other.pk, attempt)
+
+
+def test_after_the_clock_was_set_back_a_lost_worker_is_missed_after_a_lease_all_the_same(
+    job, wakeups, django_capture_on_commit_callbacks
+):
+    attempt = work.claim(Import, job.pk)
+    silence(job, seconds=-3600)
+    sweeping.sweep()
+    job.refresh_from_db()
+    assert job.status == "running"
+    assert abs(job.heartbeat_at - timezone.now()) < timedelta(seconds=20)
+    silence(job)
+    with django_capture_on_commit_callbacks(execute=True):
+        sweeping.sweep()
+    assert wakeups.sent == [job.pk]
+    assert not work.beat(Import, job.pk, attempt or 0)
+
+
+def test_what_waits_from_the_future_is_woken_and_what_was_put_off_waits(job, wakeups):
+    Import.objects.filter(pk=job.pk).update(queued_at=timezone.now() + timedelta(hours=1))
+    sweeping.sweep()
+    job.refresh_from_db()
+    assert job.queued_at < timezone.now() + timedelta(seconds=20)
+    attempt = work.claim(Import, job.pk)
+    assert attempt
+    assert work.put_off(Import, job.pk, attempt, seconds=300)
+    sweeping.sweep()
+    job.refresh_from_db()
+    assert job.queued_at > timezone.now() + timedelta(seconds=200)

@@ -8,7 +8,7 @@ import time_machine
 from django.core import mail
 from django.utils import timezone
 
-from mediscan_site.core import resets, work
+from mediscan_site.core import resets, sweeping
 from mediscan_site.core.models import AuditEvent, Notice, ResetRequest, Tally
 from tests.conftest import PASSWORD, make_user
 from tests.site.planted import word_hits
@@ -131,7 +131,7 @@ def test_a_lost_worker_leaves_no_address_behind(client, settings):
     ResetRequest.objects.update(
         status="running", attempt=settings.WORK_MAX_ATTEMPTS, heartbeat_at=timezone.now() - timedelta(days=1)
     )
-    work.sweep()
+    sweeping.sweep()
     assert ResetRequest.objects.get().email == ""
 
 

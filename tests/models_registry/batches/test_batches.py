@@ -11,7 +11,7 @@ from django.utils import timezone
 from images.models import Image
 from images.services import create_project, delete_scan, revoke
 from labeling.models import Import, ImportFile
-from mediscan_site.core import work
+from mediscan_site.core import sweeping, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from mediscan_site.core.models import AuditEvent
 from models_registry.batches import selectors, services, worker
@@ -206,7 +206,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_graded_twice(deployed, aut
         run_batch(batch.pk)
     assert outcomes(batch) == {"answered": 2, "waiting": 2}
     GradeBatch.objects.filter(pk=batch.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    work.sweep()
+    sweeping.sweep()
     finished(batch)
     assert (batch.status, batch.attempt) == ("succeeded", 2)
     run_batch(batch.pk)

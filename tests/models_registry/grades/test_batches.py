@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mediscan_site.core import batches, bell, work
+from mediscan_site.core import batches, bell, sweeping, work
 from mediscan_site.core.models import AuditEvent, ServiceToken, TokenWork
 from mediscan_site.core.storage import blobs
 from models_registry import tasks
@@ -153,7 +153,7 @@ def test_a_lost_batch_is_answered_by_another_worker_once(ask):
     assert [one.attempt for one in lost] == [1, 1, 1]
     assert batches.claim(Grade, [grade.pk for grade in grades]) == []
     Grade.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    work.sweep()
+    sweeping.sweep()
     tasks.grade(grades[0].pk)
     run_grades(lost)
     assert state(grades) == ["succeeded"] * 3

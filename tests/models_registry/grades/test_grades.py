@@ -9,7 +9,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from images.services import delete_scan, rename_class
-from mediscan_site.core import work
+from mediscan_site.core import sweeping, work
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound
 from mediscan_site.core.models import AuditEvent, Blob
 from mediscan_site.core.storage import blobs
@@ -123,7 +123,7 @@ def test_a_grade_whose_worker_was_killed_is_answered_by_another(deployed, author
     lost = work.claim(Grade, grade.pk)
     assert lost == 1
     Grade.objects.filter(pk=grade.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    work.sweep()
+    sweeping.sweep()
     run_grade(grade.pk)
     grade.refresh_from_db()
     assert (grade.status, grade.attempt) == ("succeeded", 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeling.models import LabelDoubt, SnapshotMember
-from mediscan_site.core import work
+from mediscan_site.core import sweeping
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.versions import serving
 from tests.training.process.watching import killed_after, make_silent, row
@@ -24,7 +24,7 @@ def test_a_killed_run_with_folds_repeats_nothing_finished_and_leaves_an_ensemble
     before = dict(EpochMetrics.objects.filter(run=run, epoch__lte=4).values_list("pk", "metrics"))
     assert len(before) == 4
     make_silent(run)
-    work.sweep()
+    sweeping.sweep()
     runner.run(run.pk)
     done = row(run)
     assert (done.status, done.error, done.attempt, done.progress) == ("succeeded", "", 2, 1.0)

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from images.models import Rendition
 from labeling.models import SnapshotMember
-from mediscan_site.core import work
+from mediscan_site.core import sweeping
 from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
 from mediscan_site.core.storage import blobs
 from models_registry.models import Evaluation, ModelVersion
@@ -31,7 +31,7 @@ def test_a_run_whose_worker_is_killed_is_resumed_from_its_checkpoint_and_makes_o
     before = dict(EpochMetrics.objects.filter(run=run).values_list("pk", "metrics"))
     assert len(before) == 1
     make_silent(run)
-    work.sweep()
+    sweeping.sweep()
     assert row(run).status == "queued"
     runner.run(run.pk)
     done = row(run)
@@ -134,7 +134,7 @@ def test_a_run_that_the_sweeper_ends_frees_the_project_and_loses_its_checkpoint(
     saved = checkpointed(running)
     TrainingRun.objects.update(attempt=settings.WORK_MAX_ATTEMPTS)
     make_silent(running)
-    work.sweep()
+    sweeping.sweep()
     assert (row(running).status, row(running).active) == ("failed", None)
     ending.sweep_checkpoints()
     assert row(running).checkpoint is None

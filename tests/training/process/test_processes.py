@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from mediscan_site.core import work
+from mediscan_site.core import sweeping
 from models_registry.models import ModelVersion
 from tests.conftest import PATIENCE_S
 from tests.training.process.watching import alive, children, in_the_background, make_silent, row, wait_for
@@ -55,7 +55,7 @@ def test_a_run_that_lost_one_of_two_processes_goes_on_and_ends_with_the_weights_
     assert not alive(first)
     assert (row(run).status, row(run).processes, row(run).error) == ("running", 2, "")
     make_silent(run)
-    work.sweep()
+    sweeping.sweep()
     runner.run(run.pk)
     done = row(run)
     assert (done.status, done.error, done.attempt) == ("succeeded", "", 2)
