@@ -10,6 +10,7 @@ ACTIONS: Final[dict[str, Promise]] = {
     "acceptance.decide": _("decided an acceptance test"),
     "alarm.decide": _("decided about an alarm"),
     "alarm.raise": _("an alarm was raised"),
+    "backup.cancel": _("a backup was cancelled"),
     "backup.create": _("made a backup"),
     "backup.drill": _("rehearsed a restore"),
     "backup.fail": _("a backup failed"),

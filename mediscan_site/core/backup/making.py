@@ -85,7 +85,8 @@ def _explained(error: OSError) -> str:
 def _fail(row: Backup, attempt: int, status: WorkStatus, error: str) -> None:
     with transaction.atomic():
         if work.finish(Backup, row.pk, attempt, status=status, error=error):
-            audit.record("backup.fail", actor=row.created_by, obj=row, details={"status": status})
+            action = "backup.cancel" if status == WorkStatus.CANCELLED else "backup.fail"
+            audit.record(action, actor=row.created_by, obj=row, details={"status": status})
 
 
 class _Making:

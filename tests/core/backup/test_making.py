@@ -185,6 +185,7 @@ def test_a_cancelled_backup_leaves_nothing(backup_dir, make_scan, admin, monkeyp
     making.run(row.pk)
     row.refresh_from_db()
     assert row.status == "cancelled"
+    assert AuditEvent.objects.order_by("-id")[0].action == "backup.cancel"
     assert layout.folders(backup_dir) == [] and not list(backup_dir.glob(f"{layout.PARTIAL}*"))
 
 
