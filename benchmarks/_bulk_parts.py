@@ -1,6 +1,7 @@
 """One part of `benchmarks.bulk` on the seeded site of the environment: `python -m benchmarks._bulk_parts PART`. Tells JSON."""
 
 import argparse
+import io
 import json
 import os
 import resource
@@ -111,6 +112,18 @@ def _sweep(_: int) -> dict[str, Any]:
     return {**told, "slices": len(slices), "longest_slice_cpu_s": max(slices)}
 
 
+def _verify(_: int) -> dict[str, Any]:
+    """The whole trail, read and checked."""
+    from django.core.management import call_command
+
+    from mediscan_site.core.models import AuditEvent
+
+    told: dict[str, Any] = {"events": AuditEvent.objects.count()}
+    with _timed(told):
+        call_command("verify_audit", stdout=io.StringIO())
+    return told
+
+
 def _import(files: int) -> dict[str, Any]:
     """Many small files in one ZIP into the project with all the scans."""
     from benchmarks._bulk_seed import packed
@@ -171,6 +184,7 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "snapshot": _snapshot,
     "backup": _backup,
     "sweep": _sweep,
+    "verify": _verify,
     "import": _import,
 }
 

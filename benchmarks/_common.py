@@ -100,6 +100,21 @@ def _phantom_jpeg(number: int) -> bytes:
     return out.getvalue()
 
 
+# What `results/scale.json` has, whoever measures it; null where nobody has.
+SCALE = (
+    "rows", "list_p95_ms_1e3", "list_p95_ms_1e6", "p95_ms_1e6_sqlite", "p95_ms_1e6_mariadb", "p95_ms_1e6_mysql",
+    "p95_ms_1e6_postgres", "queries_per_list", "queries_max", "mariadb_first_page_vs_153c71b", "idle_core_share_1e6",
+    "verify_audit_seconds_1e6", "throughput_vs_bare_drf",
+)  # fmt: skip
+
+
+def keep_of_scale(figures: dict[str, Any]) -> None:
+    """Put these beside what other benchmarks have put into `results/scale.json`."""
+    path = RESULTS / "scale.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    save("scale", {**dict.fromkeys(SCALE), **before, **figures})
+
+
 def save(name: str, figures: dict[str, Any]) -> None:
     """Print the figures and keep them as `results/NAME.json`."""
     RESULTS.mkdir(parents=True, exist_ok=True)

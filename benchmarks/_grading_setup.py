@@ -2,6 +2,7 @@
 
 python _grading_setup.py FOLDER            two bundles, an administrator's token and a project's key go into FOLDER
 python _grading_setup.py FOLDER --onto     the same, with the bundles that are there
+python _grading_setup.py FOLDER --project=N   one bundle, deployed in a project that is there (`benchmarks.scale`)
 """
 
 import importlib
@@ -19,12 +20,18 @@ def main() -> None:
     from rest_framework_simplejwt.settings import api_settings
     from rest_framework_simplejwt.tokens import AccessToken
 
+    from images.models import Project
     from images.services import create_project
     from mediscan_site.core.models import User
 
     admin = User(username="bench", email="bench@hospital.example", role="admin", is_staff=True, is_superuser=True)
     admin.set_password("correct horse battery staple")
     admin.save()
+    if (given := sys.argv[-1]).startswith("--project="):
+        project = Project.objects.get(pk=given.partition("=")[2])
+        model = _registered(admin, project, folder, 0, fresh=True)
+        _services("deployments").deploy(actor=admin, model=model, override_reason="its speed is measured")
+        return
     project = create_project(actor=admin, name="bench", classes=["NORMAL", "OPACITY"], modality="X-ray")
     models = [_registered(admin, project, folder, number, fresh="--onto" not in sys.argv) for number in (0, 1)]
     _services("deployments").deploy(actor=admin, model=models[0], override_reason="its speed is measured")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 LIMIT_COLOUR: Final = "#b3261e"
 FEW, MANY = "#9aa5b1", "#1f5fa8"
-ENGINES: Final = {"sqlite": "SQLite", "mysql": "MariaDB", "postgres": "PostgreSQL"}
+ENGINES: Final = {"sqlite": "SQLite", "mariadb": "MariaDB", "mysql": "MySQL", "postgres": "PostgreSQL"}
 
 
 def draw(figures: dict[str, Any], limit_ms: float, path: Path) -> None:

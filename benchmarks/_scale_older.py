@@ -25,13 +25,13 @@ class Site(Protocol):
     database: str
 
 
-def copy(new: Site, old: Site, say: Callable[[str], None] = lambda _table: None) -> None:
-    """All rows of one site into the empty other."""
+def copy(new: Site, old: Site, say: Callable[[str], None] = lambda _table: None, **where: Any) -> None:
+    """All rows of one site into the empty other, on the same server, which is `where`."""
     if new.engine == "sqlite":
         paths = [str(site.folder / "data" / "db.sqlite3") for site in (new, old)]
         return sqlite(paths[0], paths[1], say)
-    fill = mysql if new.engine == "mysql" else postgres
-    return fill(new.database, old.database, say, host="127.0.0.1", user="root" if fill is mysql else "postgres")
+    fill = postgres if new.engine == "postgres" else mysql
+    return fill(new.database, old.database, say, **where)
 
 
 def _shared(new: Columns, old: Columns) -> dict[str, list[str]]:

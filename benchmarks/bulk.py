@@ -1,4 +1,4 @@
-"""What work on very many scans costs: a data set, a backup, a sweep of the store, an import; `python -m benchmarks.bulk`.
+"""What work on very many scans costs: a data set, a backup, a sweep, the trail, an import; `python -m benchmarks.bulk`.
 
 Sites are seeded (`manage.py seed_scale`) with few and with many scans. Each part runs in its own process and tells seconds, those
 of the processor (which other work on the machine leaves alone), and its peak memory; `per_scan` is the processor's time for each
@@ -12,7 +12,8 @@ from typing import Any
 
 from benchmarks import _common, lists
 
-PARTS = ("snapshot", "backup", "sweep", "import")
+A_MILLION = 1_000_000
+PARTS = ("snapshot", "backup", "sweep", "verify", "import")
 
 
 def main() -> None:
@@ -34,6 +35,10 @@ def main() -> None:
             if ratio := _per_scan(figures, part, sizes):
                 figures[f"{part} per_scan"] = ratio
     _common.save("bulk", figures)
+    if taken := [
+        told["s"] for told in figures.values() if isinstance(told, dict) and told.get("events", 0) >= A_MILLION
+    ]:
+        _common.keep_of_scale({"verify_audit_seconds_1e6": taken[-1]})
 
 
 def _told(site: lists.Seeded, part: str, files: int) -> dict[str, Any]:

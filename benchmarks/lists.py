@@ -17,11 +17,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks import _common, _lists_plot, _scale_older
 
 LIMIT_MS = 300.0
-SERVERS = {"mysql": "mysql://root@127.0.0.1:3306", "postgres": "postgres://postgres@127.0.0.1:5432"}
+SERVERS = {
+    "mariadb": os.environ.get("BENCH_MARIADB", "mysql://root@127.0.0.1:3306"),
+    "mysql": os.environ.get("BENCH_MYSQL", "mysql://root@127.0.0.1:3307"),
+    "postgres": os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432"),
+}
 # Of one project, and of all (what an older version sorted in whole).
 FIRST_PAGES = ("scans, first page", "scans of all projects")
 
@@ -61,7 +66,7 @@ class Seeded:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engines", default="sqlite,mysql,postgres")
+    parser.add_argument("--engines", default="sqlite,mariadb,postgres", help="also mysql (8 or newer: BENCH_MYSQL)")
     parser.add_argument("--scans", default="1000,1000000")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--only", default="", help="parts of names of what is asked, with semicolons")
@@ -80,9 +85,13 @@ def main() -> None:
                 figures[f"{engine} {scans}"] = _figures(told)
                 _print(engine, scans, told["asked"])
         if given.base:
-            figures["base"] = beside(seeded("mysql", max(map(int, given.scans.split(","))), home), given.base.resolve())
+            figures["base"] = beside(
+                seeded("mariadb", max(map(int, given.scans.split(","))), home), given.base.resolve()
+            )
             print(json.dumps(figures["base"], indent=1), flush=True)
     _common.save("lists", figures)
+    if not given.only:
+        _common.keep_of_scale(_told(figures))
     if given.plot:
         _lists_plot.draw(figures, LIMIT_MS, given.plot)
     over = [name for name, row in _rows(figures) if row.get("p95_ms", 0) > LIMIT_MS]
@@ -117,20 +126,30 @@ def seeded(engine: str, scans: int, folder: Path) -> Seeded:
     return site
 
 
-def made_anew(engine: str, database: str) -> None:
-    """An empty database of this name, on the server on this machine."""
-    if engine == "mysql":
-        import MySQLdb
+def address(engine: str) -> dict[str, Any]:
+    """Where its server is, as its driver takes it. Empty for SQLite."""
+    server = urlsplit(SERVERS.get(engine, ""))
+    told = {"host": server.hostname, "port": server.port, "user": server.username, "password": server.password}
+    return {name: value for name, value in told.items() if value}
 
-        with MySQLdb.connect(host="127.0.0.1", user="root").cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
-            cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
-    elif engine == "postgres":
+
+def made_anew(engine: str, database: str) -> None:
+    """An empty database of this name, on the server of this engine."""
+    if engine == "sqlite":
+        return
+    where = address(engine)
+    if engine == "postgres":
         import psycopg
 
-        with psycopg.connect(host="127.0.0.1", user="postgres", dbname="postgres", autocommit=True) as link:
+        with psycopg.connect(**where, dbname="postgres", autocommit=True) as link:
             link.execute(f'DROP DATABASE IF EXISTS "{database}"')
             link.execute(f'CREATE DATABASE "{database}"')
+        return
+    import MySQLdb
+
+    with MySQLdb.connect(**where).cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
+        cursor.execute(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
 
 
 def older(site: Seeded, base: Path) -> Seeded:
@@ -145,7 +164,7 @@ def older(site: Seeded, base: Path) -> Seeded:
     (home / "keys.json").chmod(0o600)
     made_anew(site.engine, old.database)
     old.run("manage.py", "migrate", "--verbosity", "0", root=base)
-    _scale_older.copy(site, old)
+    _scale_older.copy(site, old, **address(site.engine))
     mark.write_text(old.database)
     return old
 
@@ -172,6 +191,23 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """What was asked of each site, with its figures."""
     sites = [(site, asked) for site, asked in figures.items() if isinstance(asked, dict)]
     return [(f"{site}: {name}", row) for site, asked in sites for name, row in asked.items() if isinstance(row, dict)]
+
+
+def _told(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures under the names that others read: the worst list or page of an engine, of all engines, the most queries."""
+    rows = _rows(figures)
+    worst: dict[str, float] = {}
+    for name, row in rows:
+        if "p95_ms" in row:
+            engine, scans = name.partition(":")[0].split()
+            size = {"1000": "1e3", "1000000": "1e6"}.get(scans, scans)
+            for key in (f"list_p95_ms_{size}", f"p95_ms_{size}_{engine}"):
+                worst[key] = max(worst.get(key, 0.0), row["p95_ms"])
+    queries = {name.partition(": ")[2]: row["queries"] for name, row in rows if "queries" in row}
+    told = {"queries_max": max(queries.values(), default=None), "queries_per_list": queries.get(FIRST_PAGES[0])}
+    if base := figures.get("base"):
+        told["mariadb_first_page_vs_153c71b"] = base[FIRST_PAGES[0]]["times_as_quick"]
+    return {**worst, **{key: value for key, value in told.items() if value is not None}}
 
 
 def _figures(told: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ print(json.dumps(found))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path, required=True, help="an older checkout")
-    parser.add_argument("--engines", default="sqlite,mysql,postgres")
+    parser.add_argument("--engines", default="sqlite,mariadb,postgres")
     parser.add_argument("--scans", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="where the seeded sites are kept")
     given = parser.parse_args()

@@ -49,7 +49,9 @@ def plan_of(rows: QuerySet[Any]) -> Plan:
     with connection.cursor() as cursor:
         cursor.execute(f"{_EXPLAIN[connection.vendor]} {sql}", values)
         found = cursor.fetchall()
-    plan = _READ[connection.vendor](found)
+        # MySQL has columns that MariaDB has not.
+        names = [column[0] for column in cursor.description]
+    plan = _READ[connection.vendor]([dict(zip(names, line, strict=True)) for line in found])
     # Some engines name a table by its alias.
     aliases = {alias: table for table, alias in re.findall(r"""["`](\w+)["`] (?:AS )?["`]?([A-Z]+\d+)\b""", sql)}
     plan.read_whole = {aliases.get(name, name) for name in plan.read_whole}
@@ -92,8 +94,8 @@ def _large(tables: set[str]) -> list[str]:
     return found
 
 
-def _sqlite(lines: Sequence[Any]) -> Plan:
-    texts = [line[3] for line in lines]
+def _sqlite(lines: Sequence[dict[str, Any]]) -> Plan:
+    texts = [line["detail"] for line in lines]
     plan = Plan("\n".join(texts))
     for text in texts:
         how = re.match(r"(SCAN|SEARCH) (\S+)(?: USING (?:COVERING |AUTOMATIC |PARTIAL )*INDEX (\S+))?", text)
@@ -108,10 +110,10 @@ def _sqlite(lines: Sequence[Any]) -> Plan:
     return plan
 
 
-def _mysql(lines: Sequence[Any]) -> Plan:
-    plan = Plan("\n".join("\t".join(str(cell) for cell in line) for line in lines))
+def _mysql(lines: Sequence[dict[str, Any]]) -> Plan:
+    plan = Plan("\n".join("\t".join(str(cell) for cell in line.values()) for line in lines))
     for line in lines:
-        table, how, key, rows, extra = line[2], line[-7], line[-5], line[-2], line[-1] or ""
+        table, how, key, rows, extra = line["table"], line["type"], line["key"], line["rows"], line["Extra"] or ""
         plan.indexes |= set((key or "").split(","))
         if how == "ALL":
             plan.read_whole.add(str(table))
@@ -123,8 +125,9 @@ def _mysql(lines: Sequence[Any]) -> Plan:
     return plan
 
 
-def _postgresql(lines: Sequence[Any]) -> Plan:
-    found = lines[0][0] if isinstance(lines[0][0], list) else json.loads(lines[0][0])
+def _postgresql(lines: Sequence[dict[str, Any]]) -> Plan:
+    told = lines[0]["QUERY PLAN"]
+    found = told if isinstance(told, list) else json.loads(told)
     plan = Plan(json.dumps(found, indent=1))
     for node in _nodes(found[0]["Plan"]):
         kind = node["Node Type"]
@@ -147,5 +150,9 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(below)
 
 
-_EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "mysql": "EXPLAIN", "postgresql": "EXPLAIN (FORMAT JSON)"}
+_EXPLAIN = {
+    "sqlite": "EXPLAIN QUERY PLAN",
+    "mysql": "EXPLAIN FORMAT=TRADITIONAL",
+    "postgresql": "EXPLAIN (FORMAT JSON)",
+}
 _READ = {"sqlite": _sqlite, "mysql": _mysql, "postgresql": _postgresql}
