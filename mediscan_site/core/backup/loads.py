@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import pyrage
 from django.db import connection
@@ -49,7 +50,43 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _mysql(sealed: Path, identities: Identities) -> None:
     _drop("SET FOREIGN_KEY_CHECKS = 0", "DROP TABLE {}", "SET FOREIGN_KEY_CHECKS = 1")
     arguments, env, database = dumps.command("mysql")
-    _pipe([*arguments, database], env, sealed, identities)
+    with dumps.piped([*arguments, database], env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        if getattr(connection, "mysql_is_mariadb", False):
+            sealing.unseal(sealed, process.stdin, identities)
+            return
+        lines = Generated(cast(BinaryIO, process.stdin))
+        sealing.unseal(sealed, lines, identities)
+        lines.end()
+
+
+class Generated:
+    """The lines of a dump on their way to MySQL. That takes no value for a generated column, and MariaDB's dump tool writes
+    one in each row: such a column, a stored one as ours are, is filled as a plain one and computed again after the last row."""
+
+    _TABLE = re.compile(rb"CREATE TABLE (`[^`]+`)")
+    _COLUMN = re.compile(rb"  `[^`]+` .*?( GENERATED ALWAYS AS \(.*\) STORED)")
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._table = self._rest = b""
+        self._afterwards: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._target.write(b"".join(self._plain(line) + b"\n" for line in lines))
+        return len(data)
+
+    def end(self) -> None:
+        self._target.write(b"\n".join([self._plain(self._rest), *self._afterwards, b""]))
+
+    def _plain(self, line: bytes) -> bytes:
+        # A line break inside a value is escaped in a dump: a row never looks like the definition of a column.
+        if made := self._TABLE.match(line):
+            self._table = made[1]
+        if (column := self._COLUMN.match(line)) is None:
+            return line
+        self._afterwards.append(b"ALTER TABLE %b MODIFY%b;" % (self._table, line.removesuffix(b",")))
+        return line[: column.start(1)] + line[column.end(1) :]
 
 
 def _postgres(sealed: Path, identities: Identities) -> None:
