@@ -156,12 +156,11 @@ def insert(actor: User, project: Project, scans: Sequence[Kept]) -> list[Image]:
     index_names(images)
     mixed_studies.note([image.pk for image in images if image.study and image.patient])
     pairs = list(zip(images, scans, strict=True))
-    insert_all(
+    save_all(
         [
             Metadata(image=image, **{name: getattr(scan.incoming.facts, name) for name in METADATA_FIELDS})
             for image, scan in pairs
-        ],
-        keys=True,
+        ]
     )
     insert_all(
         [

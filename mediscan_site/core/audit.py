@@ -60,7 +60,7 @@ def record_many(
             project=project,
             ip=context.ip,
             request_id=context.request_id,
-            details={**details, **with_token},
+            details=macs.rounded({**details, **with_token}),
         )
         for obj, details in about
     ]

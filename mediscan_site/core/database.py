@@ -84,8 +84,8 @@ def insert_selected(model: type[models.Model], fields: Sequence[str], chosen: "m
 def insert_all(rows: Sequence[models.Model], *, ignore_conflicts: bool = False, keys: bool = False) -> None:
     """Insert rows of one table: `bulk_create` for plain values, at a third of its price. MySQL gets `bulk_create` itself.
 
-    `keys`: those that the database makes are known afterwards; MySQL does not say them. `ignore_conflicts`: a row that the
-    database refuses as a second one is left out."""
+    `keys`: those that the database makes are known afterwards, for `save_all`: not on MySQL. `ignore_conflicts`: a row that
+    the database refuses as a second one is left out."""
     if not rows:
         return
     database = connections[DEFAULT_DB_ALIAS]

@@ -244,3 +244,30 @@ def test_a_mac_holds_whatever_the_database_does_to_details(admin, details):
     with transaction.atomic():
         event = audit.record("scan.open", actor=admin, details=details)
     assert macs.is_genuine(AuditEvent.objects.get(pk=event.pk))
+
+
+def test_numbers_are_recorded_with_no_more_digits_than_every_database_gives_back(admin):
+    details = {
+        "share": 1 / 3,
+        "list": [2 / 3, {"whole": 1234567890123456.0, "count": 2**60}],
+        "small": -5.960464477539063e-08,
+    }
+    with transaction.atomic():
+        event = audit.record("scan.open", actor=admin, details=details)
+    found = AuditEvent.objects.get(pk=event.pk)
+    assert found.details["share"] == 0.333333333333
+    assert found.details["list"][0] == 0.666666666667
+    assert found.details["list"][1] == {"whole": 1234567890123456, "count": 2**60}
+    # One off in the last place, as MySQL gives it back.
+    found.details["small"] = -5.960464477540001e-08
+    assert macs.is_genuine(found)
+
+
+def test_an_event_of_an_older_version_has_all_its_digits(admin):
+    with transaction.atomic():
+        event = audit.record("scan.open", actor=admin, details={"share": 0.5})
+    event.details = {"share": 1 / 3}
+    event.mac = macs._mac(event, event.details)
+    assert macs.is_genuine(event)
+    event.details = {"share": 0.34}
+    assert not macs.is_genuine(event)

@@ -20,7 +20,7 @@ from models_registry.models import BlindRead, Feedback, Grade, ModelVersion, Ref
 from models_registry.worklists import selectors as worklists
 from models_registry.worklists.filters import ReferralFilter
 from tests.conftest import CLASSES
-from tests.scale.plans import SCALE, assert_plan, measured
+from tests.scale.plans import SCALE, assert_plan, measured, sorts_few
 from tests.scale.test_pages import keys
 
 pytestmark = SCALE
@@ -161,6 +161,8 @@ def test_an_administrators_history_is_read_from_its_end(graded, admin):
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL reads a table of these few rows whole")
 def test_referrals_and_feedback_are_read_in_the_order_of_an_index(graded, admin):
+    if sorts_few():
+        pytest.skip("MySQL reads a table of these few rows whole")
     rows = worklists.referrals(admin)
     assert_plan(keys(asked(ReferralFilter, admin, rows, project=graded.pk), "opened_at"), sorts=51, walks=True)
     waiting = asked(ReferralFilter, admin, rows, project=graded.pk, state="waiting")

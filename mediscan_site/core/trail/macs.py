@@ -12,21 +12,41 @@ from mediscan_site.core.storage import ring
 _PURPOSE = b"mediscan audit event, version 1"
 # Up to here databases agree on what is the same number; a JSON column may give 1e+16 back as an integer.
 _EXACT = 2**53
+# So many digits every database gives back. MySQL reads a JSON number of 16 digits one off in its last place.
+_DIGITS = 12
 
 
 def mac(event: AuditEvent) -> str:
     """Over all that was recorded and the event's own `uid`, which is unique: a copy of an event is none. The primary key is
     not known yet; the chain holds it."""
-    if event.uid is None:
-        return ""
-    key = hmac.digest(ring.current().audit_key, _PURPOSE, "sha256")
-    content = [event.uid.hex, *_facts(event), _plain(event.details)]
-    return hmac.digest(key, _canonical(content), "sha256").hex()
+    return _mac(event, rounded(event.details))
 
 
 def is_genuine(event: AuditEvent) -> bool:
     """Whether the site wrote this row, as it stands."""
-    return event.uid is not None and hmac.compare_digest(event.mac, mac(event))
+    if event.uid is None:
+        return False
+    # An event of an older version has its numbers with all their digits.
+    return hmac.compare_digest(event.mac, mac(event)) or hmac.compare_digest(event.mac, _mac(event, event.details))
+
+
+def rounded(value: Any) -> Any:
+    """Details as they are recorded: numbers that are not whole to 12 significant digits."""
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    if not isinstance(value, float) or (value.is_integer() and abs(value) < _EXACT):
+        return value
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _mac(event: AuditEvent, details: Any) -> str:
+    if event.uid is None:
+        return ""
+    key = hmac.digest(ring.current().audit_key, _PURPOSE, "sha256")
+    content = [event.uid.hex, *_facts(event), _plain(details)]
+    return hmac.digest(key, _canonical(content), "sha256").hex()
 
 
 def digest(event: AuditEvent, prev_hash: str, seq: int) -> str:
