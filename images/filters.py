@@ -23,13 +23,14 @@ from images.models import (
     Split,
     Tag,
 )
-from images.naming_index import scans_named
+from images.naming_index import more_are_named, scans_named
 from images.services.exams import CODES, LEVELS
 from images.services.many import MOST_AT_ONCE
 from images.services.naming import find_patients
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.filters import CodeFilter
+from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.names import name_key
 
 SEARCH_LENGTH = 120
@@ -79,6 +80,8 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         super().__init__(*given, **named)
         # Those that `label` names; 0: what cannot be graded.
         self._classes: list[int] = []
+        # How many were found before they were put in order.
+        self._few: int | None = None
         if project is not None:
             self.projects = [project.pk]
 
@@ -106,12 +109,35 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
             return rows.none()
         is_walked = said.keys() <= WALKED and len(said) == 1 and len(self.projects) == 1
         # A tag alone has been looked for in the same way by its own filter.
-        if (is_walked and self._order in {"", "upload_date"}) or said.keys() == {"tag"}:
+        if (is_walked and self._order in {"", "upload_date"}) or said.keys() == {"tag"} or self._is_common_name:
             return rows
         if self.kept_total is not None and self.kept_total > few.FEW:
             return rows
         keys = few.keys_of(rows.filter(project__in=self.projects))
-        return rows if keys is None else queryset.filter(pk__in=keys)
+        if keys is None:
+            return rows
+        self._few = len(keys)
+        return queryset.filter(pk__in=keys)
+
+    @property
+    def total(self) -> int | None:
+        """How many scans `qs` has, where that is known without counting them; of very many, how many a count would look at."""
+        # Looking for them says how few there are.
+        _ = self.qs
+        if self._few is not None:
+            return self._few
+        if self._is_common_name and more_are_named(self.projects, self._part, MOST_COUNTED):
+            return MOST_COUNTED + 1
+        return self.kept_total
+
+    @cached_property
+    def _is_common_name(self) -> bool:
+        """Whether nothing is asked for but a part of a name that many scans have."""
+        return self.said.keys() == {"search"} and more_are_named(self.projects, self._part, few.FEW)
+
+    @property
+    def _part(self) -> str:
+        return str(self.said.get("search", "")).strip()[:SEARCH_LENGTH]
 
     @cached_property
     def kept_total(self) -> int | None:
@@ -200,7 +226,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         return queryset.filter(project__in=self.projects, external_id=value)
 
     def by_search(self, queryset: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
-        text: Any = value.strip()[:SEARCH_LENGTH]
+        text: Any = self._part
         queryset = queryset.alias(lower_name=Lower("file_name"))
         key = find_key(text, SCAN_PREFIX)
         # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.

@@ -33,7 +33,7 @@ def scan_list(request: HttpRequest, pk: int) -> HttpResponse:
     ordering = chosen_ordering(query["ordering"], allowed=ORDERINGS, default="-upload_date")
     key = standing_in(ordering, ORDERING_KEYS)
     page = keyset_page(found.qs, ordering=key, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    before, total = place_of(found.qs, key, page, total=found.kept_total)
+    before, total = place_of(found.qs, key, page, total=found.total)
     csv_url = f"{reverse('image-list')}?{urlencode({name: said for name, said in query.items() if said})}&format=csv"
     context = {"project": project, "page": page, "asked": asked, "csv_url": csv_url, "before": before}
     context["filters"] = forms.ScanFilterForm(request.GET, project=project)

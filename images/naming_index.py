@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from django.db.models import Count
+
 from images.few import keys_of
 from images.models import Image, NamePart
 from mediscan_site.core.database import insert_all
@@ -19,6 +21,8 @@ MOST_RUNS: Final = 3
 ORDER: Final = ("code", "scan")
 _LENGTH: Final = 10
 _BITS: Final = 6
+# A part of which every code is its own.
+_EXACT: Final = re.compile(rf"[0-9A-Za-z]{{{LEAST},{_LENGTH}}}")
 _RUN: Final = re.compile(r"[^\W_]+")
 _PLAIN: Final = {letter: place for place, letter in enumerate("0123456789abcdefghijklmnopqrstuvwxyz", start=1)}
 _OTHERS: Final = 2**_BITS - 1 - len(_PLAIN)
@@ -60,6 +64,17 @@ def scans_named(projects: Sequence[int], part: str) -> list[int] | None:
         if keys is not None:
             return keys
     return None
+
+
+def more_are_named(projects: Sequence[int], part: str, number: int) -> bool:
+    """Whether more scans than `number` have the part in their name, seen in the index alone. False also where the index does
+    not know: of several projects, of a part that is longer than an end, or not one run of plain letters and digits."""
+    if len(projects) != 1 or not _EXACT.fullmatch(part):
+        return False
+    parts = NamePart.objects.filter(project=projects[0], code__range=_bounds(part, ends=False)).order_by(*ORDER)
+    # A name may have it twice. Not DISTINCT with a limit: PostgreSQL reads all that there are for it.
+    some = parts.values("scan")[: 2 * (number + 1)].aggregate(scans=Count("scan", distinct=True))
+    return bool(some["scans"] > number)
 
 
 def index_names(scans: Iterable[Image]) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from images import few, naming_index, selectors
+from images import few, filters, naming_index, selectors
 from images.filters import ScanFilter
 from images.models import Image, ImageTag, NamePart
 from mediscan_site.core.http.pages import keyset_page, place_of
@@ -96,6 +96,36 @@ def test_few_are_found_before_they_are_put_in_order_and_many_in_their_order(crow
     ):
         page, (before, total) = found(crowd, author, **asked)
         assert (len(page.rows), before, total) == (min(number, 10), 0, number), asked
+        assert asking(crowd, author, **asked).total in {None, number}, asked
+
+
+def test_few_and_very_many_of_a_name_are_not_counted(crowd, author, monkeypatch):
+    monkeypatch.setattr(few, "FEW", 450)
+    monkeypatch.setattr(filters, "MOST_COUNTED", 1000)
+    index_names(crowd)
+    for asked, total in (
+        ({"search": "CHEST"}, 1001),
+        ({"search": " chest "}, 1001),
+        ({"search": "_0001"}, None),
+        ({"search": "chest_00012"}, 100),
+        ({"search": "9.jp"}, 400),
+        ({"search": "chest", "split": "val"}, None),
+        ({"tag": "many", "split": "val"}, 0),
+    ):
+        assert asking(crowd, author, **asked).total == total, asked
+        if total is not None:
+            assert min(listed(crowd, author, **asked).count(), 1001) == total, asked
+
+
+def test_a_name_with_the_part_twice_is_one_scan(crowd, author, monkeypatch):
+    names = [
+        NamePart(project=crowd, code=code, scan=scan)
+        for scan in range(1, 41)
+        for code in naming_index.parts_of("ab7 ab8")
+    ]
+    NamePart.objects.bulk_create(names)
+    assert naming_index.more_are_named([crowd.pk], "ab", 39)
+    assert not naming_index.more_are_named([crowd.pk], "ab", 40)
 
 
 def test_a_list_asks_as_often_whatever_it_finds(crowd, author, monkeypatch):
