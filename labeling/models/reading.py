@@ -128,6 +128,8 @@ class Decision(models.Model):
     review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
     label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
     approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
+    # The doubt about `label_before` that ended with this: the columns of a LabelDoubt but for its scan.
+    doubt_before = models.JSONField(null=True)
     undoes = models.OneToOneField("self", null=True, on_delete=models.CASCADE, related_name="undone")
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -8,8 +8,9 @@ from images.models import Image, ProjectClass
 from images.services.many import MOST_AT_ONCE
 from labeling.models import Import, ImportFile, Label, LabelDoubt, Lease, Review
 from labeling.policies import require, require_class, visible_scans
-from labeling.reading.change import Current, change, remember, settle_doubt, step, write
+from labeling.reading.change import Current, change, remember, step, write
 from labeling.reading.labels import append, record_label
+from labeling.reading.settling import settle_doubt
 from labeling.reading.states import Action
 from mediscan_site.core import audit, refusals, text
 from mediscan_site.core.errors import Conflict, DomainError, FourEyes, Invalid

@@ -11,6 +11,7 @@ from labeling.policies import HIDDEN, require, taken_back
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
+from labeling.reading.settling import put_back
 from labeling.reading.states import State
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
@@ -155,6 +156,7 @@ def _restore(current: Current, last: Decision, actor: User) -> Image:
     write(current, State(label_status, ApprovalStatus(last.approval_before)), label=old)
     if last.review and last.review.status == Review.Status.APPROVED:
         KeptLabel.objects.filter(image=image, reviewer=actor, given=image.label_class_id).delete()
+    put_back(image, last.doubt_before)
     remember(current, before, actor, task=last.task, undoes=last)
     tell_undone(image, last.created_at)
     details = {"label": last.label_id, "review": last.review_id}
