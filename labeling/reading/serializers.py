@@ -34,6 +34,7 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
             "source",
             "round",
             "comment",
+            "taken_back",
         ]
         read_only_fields = fields
 
@@ -63,6 +64,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         source="new_label.label_class.name", read_only=True, allow_null=True, default=None
     )
     reviewer = serializers.CharField(source="reviewer.username", read_only=True)
+    taken_back = serializers.BooleanField(source="is_taken_back", read_only=True)
 
     class Meta:
         model = Review
@@ -78,6 +80,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "comment",
             "scan_version",
             "created_at",
+            "taken_back",
         ]
         read_only_fields = fields
 

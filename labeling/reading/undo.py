@@ -7,10 +7,11 @@ from django.db.models import Q, QuerySet
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from images.policies import of_kept_scan
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, require, taken_back
+from labeling.policies import HIDDEN, require
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
+from labeling.reading.rows import mark_taken_back
 from labeling.reading.settling import put_back
 from labeling.reading.states import State
 from mediscan_site.core import audit, text
@@ -94,7 +95,7 @@ def _labels(actor: User, project: Project) -> QuerySet[Label]:
     said = {"reader": actor, "source": Label.Source.DOCTOR, "project": project}
     mine = Label.objects.filter(of_kept_scan(), **said)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
-    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
+    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back=True)
 
 
 def _last_review(actor: User, project: Project) -> Last | None:
@@ -157,6 +158,7 @@ def _restore(current: Current, last: Decision, actor: User) -> Image:
     if last.review and last.review.status == Review.Status.APPROVED:
         KeptLabel.objects.filter(image=image, reviewer=actor, given=image.label_class_id).delete()
     put_back(image, last.doubt_before)
+    mark_taken_back(last.label_id)
     remember(current, before, actor, task=last.task, undoes=last)
     tell_undone(image, last.created_at)
     details = {"label": last.label_id, "review": last.review_id}

@@ -135,6 +135,7 @@ def test_a_scan_that_was_given_again_waits_once_more_when_its_read_is_taken_back
     undone(author, project)
     (waiting,) = Read.objects.filter(waiting=True)
     assert (waiting.kind, waiting.against) == ("repeat", first)
+    assert list(Label.objects.order_by("pk").values_list("taken_back", flat=True)) == [False, True]
     undone(author, project)
     assert standing(scan)[0] == "unlabeled"
 
@@ -152,7 +153,7 @@ def test_what_was_taken_back_is_told_so_and_counts_for_no_statistics(make_scan, 
     undone(colleague, project, "review")
     (reader,) = of_project(author, project)
     assert (reader.labels, reader.reviewed, reader.rejected) == (1, 0, 0)
-    assert [label.is_taken_back for label in label_history(scan, author)] == [True, False]
+    assert [label.taken_back for label in label_history(scan, author)] == [True, False]
     told = [moment.text for moment in of_scan(Image.objects.get(pk=scan.pk), author)][1:]
     assert told == [
         "labelled OPACITY; taken back since", "took back: labelled OPACITY", "labelled NORMAL",
@@ -171,5 +172,6 @@ def test_many_are_taken_back_as_one_is_reads_of_several_too(make_scan, author, p
     assert [done.ok for done in undo_many(actor=author, images=scans)] == [True, True]
     assert not Read.objects.filter(active=True).exists()
     assert [done.code for done in undo_many(actor=author, images=scans)] == ["nothing_to_undo"] * 2
+    assert all(Label.objects.values_list("taken_back", flat=True))
     with pytest.raises(Exception, match="task must be one of"):
         undone(author, project, "adjudicate")
