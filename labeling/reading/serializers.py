@@ -9,7 +9,6 @@ from images.serializers import ScanSerializer, project_field, scan_field
 from labeling.models import Label, Lease, Review
 from labeling.policies import visible_imports
 from labeling.reading.queue import MAX_N, ORDERS
-from labeling.reading.reviews import ReviewResult
 from mediscan_site.core.http.codes import CodeField
 
 
@@ -105,19 +104,6 @@ class ReviewCreateSerializer(serializers.Serializer[Any]):
         if sum(name in attrs for name in ("image", "images", "import")) != 1:
             raise serializers.ValidationError({"image": "Send one of image, images and import."})
         return attrs
-
-
-class ReviewResultSerializer(serializers.Serializer[ReviewResult]):
-    image = serializers.CharField(source="image.code")
-    ok = serializers.BooleanField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class ReviewManySerializer(serializers.Serializer[Any]):
-    count = serializers.IntegerField()
-    succeeded = serializers.IntegerField()
-    results = ReviewResultSerializer(many=True)
 
 
 class ClaimSerializer(serializers.Serializer[Any]):

@@ -59,24 +59,26 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
     return change(last.image, expected_version=None, decide=lambda current: _undo(current, last, actor))
 
 
-def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
-    """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
-    require(actor, RIGHTS[Lease.Task.LABEL], image.project)
-    last = _last_label(actor, image.project, image)
+def undo_scan(
+    *, actor: User, image: Image, expected_version: int | None = None, task: Lease.Task = Lease.Task.LABEL
+) -> Image:
+    """The actor's last label, or review, of this scan is taken back. Conflict `nothing_to_undo` when there is none, or
+    `changed_since`."""
+    require(actor, RIGHTS[task], image.project)
+    last = last_done(actor, image.project, task, image)
     if last is None or not last.can_be_undone:
         raise Conflict(NOTHING, code="nothing_to_undo")
     return change(image, expected_version=expected_version, decide=lambda current: _undo(current, last, actor))
 
 
-def last_done(actor: User, project: Project, task: str) -> Last | None:
-    """The newest of what the actor said, and has not taken back; None when there is nothing."""
+def last_done(actor: User, project: Project, task: str, image: Image | None = None) -> Last | None:
+    """The newest of what the actor said, of all scans or of this one, and has not taken back; None when there is nothing."""
     if task == Lease.Task.REVIEW:
-        return _last_review(actor, project)
-    return _last_label(actor, project)
+        return _last_review(actor, project, image)
+    return _last_label(actor, project, image)
 
 
-def _last_label(actor: User, project: Project, image: Image | None = None) -> Last | None:
-    """Of all scans, or of this one."""
+def _last_label(actor: User, project: Project, image: Image | None) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
     walk = newest(Label.objects.all(), reader=actor.pk, project=project.pk)
     last = first_key(walk if image is None else walk.filter(image=image), _labels(actor, project))
@@ -98,10 +100,11 @@ def _labels(actor: User, project: Project) -> QuerySet[Label]:
     return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back=True)
 
 
-def _last_review(actor: User, project: Project) -> Last | None:
+def _last_review(actor: User, project: Project, image: Image | None) -> Last | None:
     walk = newest(Review.objects.all(), reviewer=actor.pk, project=project.pk)
     related = ("image__project", "decision__label_before", "decision__review")
-    last = first_key(walk, Review.objects.filter(of_kept_scan(), decision__undone__isnull=True))
+    standing = Review.objects.filter(of_kept_scan(), decision__undone__isnull=True)
+    last = first_key(walk if image is None else walk.filter(image=image), standing)
     review = Review.objects.select_related(*related).get(pk=last) if last is not None else None
     return Last(review.pk, review.image, getattr(review, "decision", None), None) if review else None
 

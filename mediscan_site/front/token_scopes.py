@@ -74,6 +74,7 @@ WRITES: Final[dict[str, Scope | None]] = {
     "queue-release": Scope.LABEL,
     "queue-undo": Scope.LABEL,
     "review-list": Scope.REVIEW,
+    "review-bulk-undo": Scope.REVIEW,
     "dataset-list": Scope.TRAIN,
     "training-run-list": Scope.TRAIN,
     "training-run-cancel": Scope.TRAIN,
