@@ -32,6 +32,8 @@ WRITES: Final[dict[str, Scope | None]] = {
     "user-list": NEVER,
     "user-detail": NEVER,
     "user-preferences": NEVER,
+    "user-invitation": NEVER,
+    "user-invite": NEVER,
     "user-reset-link": NEVER,
     "user-token": NEVER,
     "user-tokens": NEVER,
