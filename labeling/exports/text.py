@@ -78,8 +78,8 @@ def _events(images: Sequence[int], seen_by: User | None) -> Iterator[tuple[int, 
         "label__label_class", "new_label__label_class", "reviewer", "decision__undone"
     ):
         new = _said(review.new_label.label_class) if review.new_label else ""
-        about = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
-        decided = (review.created_at, "review", *about, TAKEN_BACK[review.is_taken_back])
+        decision = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
+        decided = (review.created_at, "review", *decision, TAKEN_BACK[review.is_taken_back])
         yield review.image_id, review.created_at, 1, decided
 
 

@@ -53,7 +53,8 @@ def seconds_of(image: Image, actor: User) -> int | None:
 
 
 def mark_taken_back(label: int | None) -> None:
-    Label.objects.filter(pk=label).update(taken_back=True)
+    if label is not None:
+        Label.objects.filter(pk=label).update(taken_back=True)
 
 
 def said_same(label: Label, values: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The API of invitations, for administrators: an account with its projects, and the link by which its person begins."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -44,7 +44,7 @@ class InviteSerializer(serializers.Serializer[Any]):
         return chosen
 
 
-class InvitationSerializer(serializers.Serializer[tuple[Invitation, str | None]]):
+class InvitationSerializer(serializers.Serializer[Any]):
     """`link`: to be handed over, where no mail goes out; it is shown only this once. Else null: it is mailed."""
 
     user = UserSerializer()
@@ -55,8 +55,8 @@ class InvitationSerializer(serializers.Serializer[tuple[Invitation, str | None]]
 class InvitingUserViewSet(UserViewSet):
     """core's, where administrators invite."""
 
-    secret_actions = (*UserViewSet.secret_actions, "invite", "invitation")
-    settable = {**UserViewSet.settable, "invite": ("role",)}
+    secret_actions: ClassVar[tuple[str, ...]] = (*UserViewSet.secret_actions, "invite", "invitation")
+    settable: ClassVar[dict[str, tuple[str, ...]]] = {**UserViewSet.settable, "invite": ("role",)}
 
     @extend_schema(request=InviteSerializer, responses={201: InvitationSerializer})
     @action(detail=False, methods=["post"], filterset_fields=None)
