@@ -175,3 +175,27 @@ def test_many_are_taken_back_as_one_is_reads_of_several_too(make_scan, author, p
     assert all(Label.objects.values_list("taken_back", flat=True))
     with pytest.raises(Exception, match="task must be one of"):
         undone(author, project, "adjudicate")
+
+
+def test_labels_that_were_taken_back_before_they_said_so_themselves_are_marked_by_the_migration(
+    make_scan, author, colleague, project
+):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    normal, opacity = project.class_rows.all()
+    gone, stands = make_scan(seed=1), make_scan(seed=2)
+    label_scan(actor=author, image=gone, label_class=normal)
+    undone(author, project)
+    label_scan(actor=author, image=stands, label_class=opacity)
+    project.reads_wanted = 2
+    project.save()
+    label_scan(actor=colleague, image=gone, label_class=opacity)
+    undone(colleague, project)
+    label_scan(actor=author, image=gone, label_class=opacity)
+    marked = Label.objects.order_by("pk").values_list("taken_back", flat=True)
+    assert list(marked) == [True, False, True, False]
+    Label.objects.update(taken_back=False)
+    import_module("labeling.migrations.0019_taken_back").mark(apps, None)
+    assert list(marked.all()) == [True, False, True, False]
