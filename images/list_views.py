@@ -113,6 +113,15 @@ def filter_delete(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(address)
 
 
+@action
+def filter_share(request: HttpRequest, pk: int) -> HttpResponse:
+    saved = get_object_or_404(selectors.reachable_filters(request.user), pk=pk)
+    shared = request.POST.get("shared") == "yes"
+    said = gettext("Everybody of the project is offered this filter.") if shared else gettext("It is shared no longer.")
+    attempt(request, services.share_filter, said=said, saved=saved, shared=shared)
+    return redirect(_place(saved.page, saved.project))
+
+
 def _address(saved: SavedFilter) -> str:
     return f"{_place(saved.page, saved.project)}?{urlencode(saved.query)}"
 

@@ -28,6 +28,7 @@ urlpatterns = [
     path("scans/<int:pk>/tags/", list_views.scan_tags, name="scan_tags"),
     path("filters/", list_views.filter_save, name="filter_save"),
     path("filters/<int:pk>/delete/", list_views.filter_delete, name="filter_delete"),
+    path("filters/<int:pk>/share/", list_views.filter_share, name="filter_share"),
     path("scans/<int:pk>/study/", views.study, name="study"),
     path("scans/<int:pk>/beside/", views.scan_beside, name="scan_beside"),
     path("scans/<int:pk>/frames/", views.scan_frames, name="scan_frames"),

@@ -23,7 +23,6 @@ __all__ = [
     "open_to_reading",
     "require",
     "require_class",
-    "taken_back",
     "visible_exports",
     "visible_imports",
     "visible_labels",
@@ -91,12 +90,6 @@ def hidden_reads(user: User | AnonymousUser) -> QuerySet[Read]:
 def covered_scan(user: User | AnonymousUser, path: str = "image") -> Q:
     """The same of the scan to which `path` leads from a row, asked of each row: nothing is joined with the rows of a page."""
     return there_is(Image.objects.filter(covered(user), pk=OuterRef(path)))
-
-
-def taken_back() -> Q:
-    """Labels, and reads of several, that their reader has taken back: they stay in the history, and count for nothing."""
-    nowhere = Q(read__active__isnull=True, read__against__isnull=True)
-    return Q(decision__undone__isnull=False) | Q(read__isnull=False, read__kind=Read.Kind.INDEPENDENT) & nowhere
 
 
 def gold_unread(user: User) -> QuerySet[GoldScan]:

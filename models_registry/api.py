@@ -21,6 +21,7 @@ from mediscan_site.core.models import ACTIVE, User
 from models_registry import filters, selectors
 from models_registry import grade_serializers as grades
 from models_registry import serializers as shapes
+from models_registry.browsing.api import AnswersMixin, ComparingMixin
 from models_registry.deployments import services as deploying
 from models_registry.evaluations.services import request_evaluation
 from models_registry.grades import accepting, covering, waiting
@@ -32,7 +33,7 @@ from models_registry.versions import graphs
 WAIT = OpenApiParameter("wait", float, OpenApiParameter.QUERY, description="Seconds to wait for the answer, 0 to 60.")
 
 
-class ModelViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ModelViewSet(ComparingMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = ModelVersion.objects.none()
     visible_to = staticmethod(selectors.versions)
     code_prefix = "model"
@@ -74,7 +75,7 @@ def _graph(request: Request, model: ModelVersion) -> HttpResponseBase:
     return blob_response(request, stream, blob, file_name=f"{model.code}.onnx", as_attachment=True)
 
 
-class EvaluationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class EvaluationViewSet(AnswersMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Evaluation.objects.none()
     visible_to = staticmethod(selectors.evaluations)
     serializer_class = shapes.EvaluationSerializer

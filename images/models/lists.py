@@ -56,6 +56,8 @@ class SavedFilter(models.Model):
     name = models.CharField(max_length=60)
     slot = models.CharField(max_length=_KEY)
     query = models.JSONField(default=dict)
+    # Offered to everybody who sees the project.
+    shared = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

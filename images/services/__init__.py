@@ -16,7 +16,7 @@ from images.services.members import add_member, grant, remove_member, revoke, se
 from images.services.opening import open_original, open_pixels, open_rendition, open_view
 from images.services.patients import merge_patients
 from images.services.projects import create_project, update_project
-from images.services.saving import delete_filter, save_filter
+from images.services.saving import delete_filter, save_filter, share_filter
 from images.services.scans import store_scan
 from images.services.tags import delete_tag, rename_tag, tag_scans
 
@@ -56,6 +56,7 @@ __all__ = [
     "revoke",
     "save_filter",
     "set_role",
+    "share_filter",
     "store_scan",
     "tag_scans",
     "update_many",

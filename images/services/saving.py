@@ -7,8 +7,8 @@ from django.db import transaction
 
 from images import policies
 from images.models import Project, SavedFilter
-from mediscan_site.core import text
-from mediscan_site.core.errors import Conflict, Invalid
+from mediscan_site.core import audit, text
+from mediscan_site.core.errors import Conflict, Forbidden, Invalid
 from mediscan_site.core.models import User
 from mediscan_site.core.names import name_key
 
@@ -27,7 +27,7 @@ def keepable(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def save_filter(*, actor: User, page: str, project: Project | None, name: str, query: Mapping[str, str]) -> SavedFilter:
-    """Keep a filter under a name; the same name again means the new one. Only its owner sees it."""
+    """Keep a filter under a name; the same name again means the new one. Only its owner sees it, until it is shared."""
     if project is not None:
         policies.require(actor, "view_project", project)
     where = text.choice(page, attr="page", choices=SavedFilter.Page.values)
@@ -54,3 +54,20 @@ def delete_filter(*, actor: User, saved: SavedFilter) -> None:
     if saved.user_id != actor.pk:
         raise Invalid("This filter is somebody else's.", code="does_not_exist")
     saved.delete()
+
+
+def share_filter(*, actor: User, saved: SavedFilter, shared: bool) -> SavedFilter:
+    """Offer a filter to everybody who sees its project, or no longer: its owner decides, and who manages the project may end it."""
+    if saved.project is None:
+        raise Invalid("Only filters of a project can be shared.", attr="shared")
+    policies.require(actor, "view_project", saved.project)
+    if saved.user_id != actor.pk:
+        if shared:
+            raise Forbidden("Only whoever keeps this filter may share it.")
+        policies.require(actor, "manage_project", saved.project)
+    with transaction.atomic():
+        if SavedFilter.objects.filter(pk=saved.pk, shared=not shared).update(shared=shared):
+            action = "filter.share" if shared else "filter.unshare"
+            audit.record(action, actor=actor, obj=saved.project, project=saved.project_id, details={"filter": saved.pk})
+    saved.shared = shared
+    return saved

@@ -11,7 +11,6 @@ from images.policies import can, of_kept_scan
 from labeling.agreement.intervals import Figure, share
 from labeling.agreement.measuring import MOST, class_names, said
 from labeling.models import Label, Read, Review
-from labeling.policies import taken_back
 from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
 
@@ -61,8 +60,8 @@ def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
     # Which ones, by themselves: in the order of an index of their own table.
     columns_first = {"project": project.pk, **of_whom} if only is None else {**of_whom, "project": project.pk}
     chosen = list(newest(Label.objects.all(), **columns_first).values_list("pk", flat=True)[:MOST])
-    said_by = Label.objects.filter(of_kept_scan(), pk__in=chosen, source=Label.Source.DOCTOR, reader__isnull=False)
-    said_by = said_by.exclude(taken_back())
+    counts = {"source": Label.Source.DOCTOR, "reader__isnull": False, "taken_back": False}
+    said_by = Label.objects.filter(of_kept_scan(), pk__in=chosen, **counts)
     columns = ("reader", "image", "image__patient", "seconds", "label_class", "read__kind")
     now = ("image__approval_status", "image__label_class")
     seconds: dict[int, list[int]] = defaultdict(list)

@@ -20,9 +20,11 @@ HEADER: Final = (
 )  # fmt: skip
 HISTORY: Final = (
     "image_id", "date", "what", "reader", "round", "source", "label", "decision", "new_label", "confidence_score",
+    "taken_back",
 )  # fmt: skip
 UNGRADABLE: Final = "ungradable"
 MODEL: Final = "the model"
+TAKEN_BACK: Final = {True: "yes", False: ""}
 CHUNK: Final = 200
 
 
@@ -68,15 +70,17 @@ def _events(images: Sequence[int], seen_by: User | None) -> Iterator[tuple[int, 
     labels = Label.objects.all() if seen_by is None else visible_labels(seen_by)
     for label in labels.filter(image__in=images).select_related("label_class", "reader"):
         reader = label.reader.username if label.reader else MODEL
-        about = (reader, label.round, label.source, _said(label.label_class), "", "", label.confidence_score)
+        said = (label.round, label.source, _said(label.label_class), "", "", label.confidence_score)
+        about = (reader, *said, TAKEN_BACK[label.taken_back])
         yield label.image_id, label.annotation_date, 0, (label.annotation_date, "label", *about)
     reviews = Review.objects.all() if seen_by is None else visible_reviews(seen_by)
     for review in reviews.filter(image__in=images).select_related(
-        "label__label_class", "new_label__label_class", "reviewer"
+        "label__label_class", "new_label__label_class", "reviewer", "decision__undone"
     ):
         new = _said(review.new_label.label_class) if review.new_label else ""
         decision = (review.reviewer.username, "", "", _said(review.label.label_class), review.status, new, None)
-        yield review.image_id, review.created_at, 1, (review.created_at, "review", *decision)
+        decided = (review.created_at, "review", *decision, TAKEN_BACK[review.is_taken_back])
+        yield review.image_id, review.created_at, 1, decided
 
 
 def _said(label_class: ProjectClass | None) -> str:
@@ -115,7 +119,8 @@ def notice(about: Mapping[str, Any], snapshot: Snapshot | None) -> str:
         "profile. DICOM files are de-identified. Patients are keyed pseudonyms. Scans that are held back because they may\n"
         "show who the patient is are left out.\n"
         f"{_remade(about['remade'])}\n"
-        "labels.csv: one line per scan. labels_history.csv: every reading and review, without comments.\n"
+        "labels.csv: one line per scan. labels_history.csv: every reading and review, without comments; what its reader\n"
+        "has undone says yes in the column taken_back, and counts for nothing.\n"
         "This ZIP can be imported as it is into a project with the same classes: it gives the same scans, labels, splits\n"
         "and pseudonyms. The labels wait for a review there, by somebody other than the importer (four eyes); scans that\n"
         "were marked as ungradable come without a label.\n"

@@ -9,7 +9,8 @@ from labeling.models.places import ProjectOfImage
 
 
 class Label(models.Model):
-    """One reading of a scan by one reader (null: the model itself). Append-only; the current one is `Reference`."""
+    """One reading of a scan by one reader (null: the model itself). Append-only, but for a mark when it is taken back; the
+    current one is `Reference`."""
 
     class Source(models.TextChoices):
         DOCTOR = "doctor"
@@ -32,6 +33,8 @@ class Label(models.Model):
     annotation_date = models.DateTimeField(default=timezone.now)
     # How long its reader had the scan before them; null: it did not come from a queue (labeling.reading.timing).
     seconds = models.PositiveSmallIntegerField(null=True)
+    # Its reader has undone it: it stays in the history and counts for nothing.
+    taken_back = models.BooleanField(default=False)
 
     class Meta:
         indexes = [
@@ -58,14 +61,6 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return f"label {self.pk} of {self.image_id}"
-
-    @property
-    def is_taken_back(self) -> bool:
-        """Of one row what `labeling.policies.taken_back` says of many."""
-        read = getattr(self, "read", None)
-        if read is not None and (read.kind, read.active, read.against_id) == ("independent", None, None):
-            return True
-        return getattr(getattr(self, "decision", None), "undone", None) is not None
 
 
 class Reference(models.Model):
@@ -128,6 +123,8 @@ class Decision(models.Model):
     review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
     label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
     approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
+    # The doubt about `label_before` that ended with this: the columns of a LabelDoubt but for its scan.
+    doubt_before = models.JSONField(null=True)
     undoes = models.OneToOneField("self", null=True, on_delete=models.CASCADE, related_name="undone")
     created_at = models.DateTimeField(default=timezone.now)
 

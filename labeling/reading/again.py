@@ -14,9 +14,9 @@ from django.utils import timezone
 from images.models import ApprovalStatus, Image, Project
 from images.policies import can
 from labeling.models import GoldScan, Label, Lease, Read
-from labeling.policies import HELD, HIDDEN, gold_unread, taken_back
+from labeling.policies import HELD, HIDDEN, gold_unread
 from labeling.reading.change import Current, hold
-from labeling.reading.rows import LabelOutcome, record_label, row, said_same
+from labeling.reading.rows import LabelOutcome, mark_taken_back, record_label, row, said_same
 from mediscan_site.core import audit, tidy
 from mediscan_site.core.merging import newest
 from mediscan_site.core.models import User
@@ -93,6 +93,7 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
 def give_again(read: Read) -> None:
     """What was said of it is taken back: it waits once more, and the reader cannot tell it from any other scan."""
     Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
+    mark_taken_back(read.label_id)
     against = read.against if read.kind == Read.Kind.REPEAT else None
     Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, kind=read.kind, against=against, waiting=True)
 
@@ -123,7 +124,7 @@ def hand_out(user: User, project: Project) -> list[int]:
     said = newest(Label.objects.all(), reader=user.pk, project=project.pk).values_list("pk", flat=True)
     latest = list(said[: OTHERS_BETWEEN + REACH + math.ceil(1 / share)])
     own = Label.objects.filter(pk__in=latest, source=Label.Source.DOCTOR).order_by("-pk")
-    own = own.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back())
+    own = own.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back=True)
     pick = _due_repeat(user, project, own) if project.repeats_share else None
     if pick is None and gold:
         pick = _due_gold(user, project, own)

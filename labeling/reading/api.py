@@ -9,14 +9,16 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from images.many_serializers import ManyDoneSerializer, told
 from images.models import Image
 from images.selectors import scans
 from images.serializers import ScanSerializer
+from images.services.many import Done
 from labeling import filters, policies
 from labeling.models import Label, Review
 from labeling.reading import labels, queue, reviews, selectors
 from labeling.reading import serializers as shapes
-from labeling.reading.bulk_api import ManyLabelsMixin
+from labeling.reading.bulk_api import ManyLabelsMixin, ManyReviewsMixin
 from labeling.reading.undo import undo_last
 from mediscan_site.core.http.api import IF_MATCH, parsed
 from mediscan_site.core.http.callers import caller
@@ -63,7 +65,7 @@ def _labelled(request: Request, values: dict[str, Any]) -> labels.LabelOutcome:
     return labels.label_scan(label_class=labels.parse_class(image.project, values["label"]), **common)
 
 
-class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
+class ReviewViewSet(ManyReviewsMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     """Decisions about labels: append-only."""
 
     queryset = Review.objects.none()
@@ -74,11 +76,11 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
     ordering = "-id"
     # A later app may know more ways to review; it replaces these.
     review_one: ClassVar[Callable[..., Review]] = staticmethod(reviews.review_scan)
-    review_many: ClassVar[Callable[..., list[reviews.ReviewResult]]] = staticmethod(reviews.review_many)
+    review_many: ClassVar[Callable[..., list[Done]]] = staticmethod(reviews.review_many)
 
     @extend_schema(
         request=shapes.ReviewCreateSerializer,
-        responses={201: shapes.ReviewSerializer, 200: shapes.ReviewManySerializer},
+        responses={201: shapes.ReviewSerializer, 200: ManyDoneSerializer},
         parameters=[IF_MATCH],
     )
     def create(self, request: Request) -> Response:
@@ -109,8 +111,7 @@ class ReviewViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet
             expected_count=values.get("expected_count"),
             **_decision(images[0] if images else batch, values),
         )
-        done = {"count": len(results), "succeeded": sum(result.ok for result in results), "results": results}
-        return Response(shapes.ReviewManySerializer(done).data)
+        return Response(told(results))
 
 
 def _decision(about: Any, values: dict[str, Any]) -> dict[str, Any]:

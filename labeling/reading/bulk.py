@@ -7,6 +7,7 @@ from images.services.many import Done, each, require_many
 from labeling.models import Lease
 from labeling.policies import require_class
 from labeling.reading.labels import LabelOutcome, label_scan, mark_ungradable
+from labeling.reading.queue import RIGHTS
 from labeling.reading.undo import undo_scan
 from mediscan_site.core.errors import Invalid
 from mediscan_site.core.models import User
@@ -45,8 +46,18 @@ def label_many(
     return each(scans, lambda image: label(image).image)
 
 
-def undo_many(*, actor: User, images: Sequence[Image], versions: Mapping[int, int] | None = None) -> list[Done]:
-    """Take back the actor's own labels of many scans: what a grid offers as undo. Each scan is as it was before; one to which
-    anything has happened since is refused."""
-    scans, seen = require_many(actor, images, "label_image"), versions or {}
-    return each(scans, lambda image: undo_scan(actor=actor, image=image, expected_version=seen.get(image.pk)))
+def undo_many(
+    *,
+    actor: User,
+    images: Sequence[Image],
+    versions: Mapping[int, int] | None = None,
+    task: Lease.Task = Lease.Task.LABEL,
+) -> list[Done]:
+    """Take back the actor's own labels, or reviews, of many scans: what the pages of many offer as undo. Each scan is as it was
+    before; one to which anything has happened since is refused."""
+    scans, seen = require_many(actor, images, RIGHTS[task]), versions or {}
+
+    def undo(image: Image) -> Image:
+        return undo_scan(actor=actor, image=image, expected_version=seen.get(image.pk), task=task)
+
+    return each(scans, undo)

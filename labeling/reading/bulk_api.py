@@ -1,6 +1,6 @@
 """The API of labels of many scans at once."""
 
-from typing import Any
+from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,11 +12,17 @@ from images.many_serializers import ManyDoneSerializer, ScanListField, told
 from images.models import Image, ProjectClass
 from images.services.many import MOST_AT_ONCE
 from labeling import policies
+from labeling.models import Lease
 from labeling.reading.bulk import label_many, undo_many
 from labeling.reading.labels import parse_class
 from mediscan_site.core.http.api import parsed
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.viewsets import ApiViewSet
+
+UNDO: Final[dict[str, Any]] = {
+    "detail": False, "methods": ["post"], "filterset_class": None, "pagination_class": None, "url_path": "bulk/undo",
+    "url_name": "bulk-undo",
+}  # fmt: skip
 
 
 class ScansSeenSerializer(serializers.Serializer[Any]):
@@ -63,11 +69,19 @@ class ManyLabelsMixin(ApiViewSet):
         return parse_class(images[0].project, name)
 
     @extend_schema(request=ScansSeenSerializer, responses=ManyDoneSerializer)
-    @action(
-        detail=False, methods=["post"], filterset_class=None, pagination_class=None, url_path="bulk/undo",
-        url_name="bulk-undo",
-    )  # fmt: skip
+    @action(**UNDO)
     def bulk_undo(self, request: Request) -> Response:
         """Take back labels that the caller gave: their scans are as they were before."""
         values = parsed(ScansSeenSerializer(data=request.data, context=self.get_serializer_context()))
         return Response(told(undo_many(actor=caller(request), **values)))
+
+
+class ManyReviewsMixin(ApiViewSet):
+    """Of reviews."""
+
+    @extend_schema(request=ScansSeenSerializer, responses=ManyDoneSerializer)
+    @action(**UNDO)
+    def bulk_undo(self, request: Request) -> Response:
+        """Take back the caller's last review of each scan: the scans are as they were before."""
+        values = parsed(ScansSeenSerializer(data=request.data, context=self.get_serializer_context()))
+        return Response(told(undo_many(actor=caller(request), task=Lease.Task.REVIEW, **values)))

@@ -11,10 +11,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, ProjectClass
-from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Lease, Reference
+from labeling.models import Decision, Label, LabelDoubt, Lease, Reference
+from labeling.reading import settling
 from labeling.reading.said_by import is_open, noted, spoken_of
 from labeling.reading.states import Action, State, next_state
-from mediscan_site.core import audit
 from mediscan_site.core.errors import Conflict, NotFound, Stale
 from mediscan_site.core.http.context import token_maker
 from mediscan_site.core.models import User
@@ -59,10 +59,11 @@ class Lost(Exception):
 
 @dataclass(frozen=True)
 class Current:
-    """A scan as read inside the transaction that changes it, and its current label."""
+    """A scan as read inside the transaction that changes it, its current label, and the doubt about it."""
 
     image: Image
     label: Label | None
+    doubt: LabelDoubt | None = None
 
     @property
     def state(self) -> State:
@@ -99,12 +100,12 @@ def change(image: Image, *, expected_version: int | None, decide: Callable[[Curr
 
 
 def _read(pk: int) -> Current:
-    scans = Image.objects.select_related("project", "reference__label__label_class")
+    scans = Image.objects.select_related("project", "reference__label__label_class", "label_doubt")
     image = scans.filter(pk=pk, erased_at__isnull=True).first()
     if image is None:
         raise NotFound("This scan no longer exists.")
     reference: Reference | None = getattr(image, "reference", None)
-    return Current(image, reference.label if reference else None)
+    return Current(image, reference.label if reference else None, getattr(image, "label_doubt", None))
 
 
 def step(current: Current, action: Action, *, actor: User) -> State:
@@ -147,6 +148,7 @@ def remember(current: Current, before: State, actor: User, *, task: str, **about
         scan_version=current.image.version,
         label_before=current.label,
         approval_before=before.approval,
+        doubt_before=settling.as_kept(current.doubt),
         **about,
     )
 
@@ -157,17 +159,6 @@ def hold(current: Current) -> None:
     rows = Image.objects.select_for_update().filter(pk=current.image.pk, version=current.image.version)
     if not rows.values_list("pk", flat=True):
         raise Lost
-
-
-def settle_doubt(image: Image, actor: User) -> None:
-    """The label of this scan is being approved: the doubt about it, if there is one, is not to be raised again."""
-    doubt = LabelDoubt.objects.filter(image=image, given=image.label_class_id).first()
-    if doubt is None:
-        return
-    about = {"given_id": doubt.given_id, "suggested_id": doubt.suggested_id}
-    KeptLabel.objects.get_or_create(image=image, **about, defaults={"reviewer": actor})
-    details = {"given": doubt.given_id, "suggested": doubt.suggested_id, "source": doubt.source}
-    audit.record("doubt.keep", actor=actor, obj=image, project=image.project_id, details=details)
 
 
 def write_fresh(pairs: Sequence[tuple[Image, ProjectClass]], state: State, reader: User) -> None:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from images.selectors import scans
-from images.services.many import Done
 from labeling.forms import active_classes
 from labeling.models import Lease
+from labeling.reading import last_batch
 from labeling.reading.forms import REASONS
 from labeling.reading.grid_leases import claim_batch
 from labeling.reading.queue import queue_of
@@ -52,7 +52,7 @@ def open_grid(request: HttpRequest, project: Project, order: str) -> Grid:
     held = held_leases(user=user, project=project, task=Lease.Task.LABEL)
     until = max(held.values_list("expires_at", flat=True), default=timezone.now())
     left = queue_of(user=user, project=project, task=Lease.Task.LABEL).number
-    return Grid(rows, order, until, left, _read(project), len(_kept(request, project)))
+    return Grid(rows, order, until, left, _read(project), last_batch.number(request, last_batch.GRID, project))
 
 
 def _read(project: Project) -> int:
@@ -63,26 +63,3 @@ def _read(project: Project) -> int:
 
 def words(project: Project) -> dict[str, Any]:
     return {"classes": active_classes(project), "reasons": REASONS}
-
-
-def remember(request: HttpRequest, project: Project, results: list[Done]) -> None:
-    """What was labelled last, so that it can be taken back."""
-    request.session[_key(project)] = {str(result.image.pk): result.version for result in results if result.ok}
-
-
-def last_batch(request: HttpRequest, project: Project) -> tuple[list[Image], dict[int, int]]:
-    versions = {int(pk): int(version) for pk, version in _kept(request, project).items()}
-    images = list(scans(request.user).filter(project=project, pk__in=list(versions)))
-    return images, versions
-
-
-def forget(request: HttpRequest, project: Project) -> None:
-    request.session.pop(_key(project), None)
-
-
-def _kept(request: HttpRequest, project: Project) -> dict[str, Any]:
-    return dict(request.session.get(_key(project), {}))
-
-
-def _key(project: Project) -> str:
-    return f"grid:{project.pk}"

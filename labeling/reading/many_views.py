@@ -12,7 +12,7 @@ from images.models import Project
 from images.policies import require
 from images.selectors import project_or_404
 from images.services.many import Done
-from labeling.reading import desk, grid, many
+from labeling.reading import desk, grid, last_batch, many
 from labeling.reading.bulk import label_many, undo_many
 from labeling.reading.grid_leases import release_batch
 from labeling.reading.many_forms import ChosenForm, GridForm, ReleaseForm
@@ -48,19 +48,19 @@ def _label(request: HttpRequest, project: Project) -> None:
     if form.is_valid():
         done = attempt(request, label_many, **form.arguments())
         if done.ok:
-            grid.remember(request, project, done.result)
+            last_batch.remember(request, last_batch.GRID, project, done.result)
             tell(request, done.result)
     form_message(request, form)
 
 
 def _undo(request: HttpRequest, project: Project) -> None:
-    images, versions = grid.last_batch(request, project)
+    images, versions = last_batch.last(request, last_batch.GRID, project)
     if not images:
         messages.info(request, gettext("There is nothing to undo."))
         return
     done = attempt(request, undo_many, images=images, versions=versions)
     if done.ok:
-        grid.forget(request, project)
+        last_batch.forget(request, last_batch.GRID, project)
         tell(request, done.result)
 
 

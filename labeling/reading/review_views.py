@@ -9,13 +9,16 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 
 from images.models import Image, Project
 from images.policies import require
 from images.selectors import project_or_404, scans
+from images.services.many import Done
 from labeling.forms import active_classes
 from labeling.models import Lease, Review
-from labeling.reading import desk, reviews
+from labeling.reading import desk, last_batch, reviews
+from labeling.reading.bulk import undo_many
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
 from labeling.reading.label_views import not_saved, skipped, taken_back
 from labeling.reading.queue import queue_of
@@ -27,6 +30,11 @@ from mediscan_site.core.http.pages import bounded_count, keyset_page
 
 PAGE_SIZE = 48
 REFUSALS_SHOWN = 5
+SENTENCES = {
+    Review.Status.APPROVED: ngettext_lazy("%(number)s scan approved.", "%(number)s scans approved.", "number"),
+    Review.Status.REJECTED: ngettext_lazy("%(number)s scan rejected.", "%(number)s scans rejected.", "number"),
+}
+UNDONE = ngettext_lazy("Taken back: %(number)s review.", "Taken back: %(number)s reviews.", "number")
 
 
 @form_page
@@ -95,15 +103,16 @@ def _context(request: HttpRequest, project: Project, first: int | None) -> dict[
 def review_many(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     if request.method == "POST":
-        _decide_many(request, project)
+        (_undo_many if "undo" in request.POST else _decide_many)(request, project)
         return redirect(request.get_full_path())
     queue, asked = queue_of(user=caller(request), project=project, task=Lease.Task.REVIEW), _class_asked(request)
     only = Q() if asked is None else Q(label_class=asked)
     walk: Any = queue.walk(scans(request.user), free=only)
     page = keyset_page(walk, ordering="upload_date", cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     total = bounded_count(queue.counted.filter(only))
-    context = {"project": project, "page": page, "asked": asked, "total": total}
-    return respond(request, "labeling/review_many.html", {**context, "classes": active_classes(project)})
+    context = {"project": project, "page": page, "asked": asked, "total": total, "classes": active_classes(project)}
+    undoable = last_batch.number(request, last_batch.REVIEWS, project)
+    return respond(request, "labeling/review_many.html", {**context, "undoable": undoable})
 
 
 def _class_asked(request: HttpRequest) -> int | None:
@@ -115,18 +124,31 @@ def _decide_many(request: HttpRequest, project: Project) -> None:
     if form.is_valid():
         done = attempt(request, reviews.review_many, batch=None, **form.cleaned_data)
         if done.ok:
-            _tell(request, form.cleaned_data["status"], done.result)
+            last_batch.remember(request, last_batch.REVIEWS, project, done.result)
+            _tell(request, SENTENCES[form.cleaned_data["status"]], done.result)
     form_message(request, form)
 
 
-def _tell(request: HttpRequest, status: str, results: list[Any]) -> None:
+def _undo_many(request: HttpRequest, project: Project) -> None:
+    images, versions = last_batch.last(request, last_batch.REVIEWS, project)
+    if not images:
+        messages.info(request, _("There is nothing to undo."))
+        return
+    done = attempt(request, undo_many, images=images, versions=versions, task=Lease.Task.REVIEW)
+    if done.ok:
+        last_batch.forget(request, last_batch.REVIEWS, project)
+        _tell(request, UNDONE, done.result)
+
+
+def _tell(request: HttpRequest, sentence: Any, results: list[Done]) -> None:
     refused = [result for result in results if not result.ok]
-    if len(refused) < len(results):
-        messages.success(request, f"{len(results) - len(refused)} scans {status}.")
+    if number := len(results) - len(refused):
+        messages.success(request, sentence % {"number": number})
     for result in refused[:REFUSALS_SHOWN]:
         messages.error(request, f"{result.image.code}: {result.detail}")
     if len(refused) > REFUSALS_SHOWN:
-        messages.error(request, f"{len(refused) - REFUSALS_SHOWN} more were refused.")
+        more = _("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
+        messages.error(request, more)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

@@ -1,18 +1,18 @@
 """Reviewing: a colleague's decision about the current label, one scan or many."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from images.models import Image, ProjectClass
-from images.services.many import MOST_AT_ONCE
+from images.services.many import MOST_AT_ONCE, Done, each
 from labeling.models import Import, ImportFile, Label, LabelDoubt, Lease, Review
 from labeling.policies import require, require_class, visible_scans
-from labeling.reading.change import Current, change, remember, settle_doubt, step, write
+from labeling.reading.change import Current, change, remember, step, write
 from labeling.reading.labels import append, record_label
+from labeling.reading.settling import settle_doubt
 from labeling.reading.states import Action
 from mediscan_site.core import audit, refusals, text
-from mediscan_site.core.errors import Conflict, DomainError, FourEyes, Invalid
+from mediscan_site.core.errors import Conflict, FourEyes, Invalid
 from mediscan_site.core.models import User
 
 MAX_IMAGES = MOST_AT_ONCE
@@ -23,16 +23,6 @@ ACTIONS = {
     Review.Status.REJECTED: Action.REJECT,
     Review.Status.MODIFIED: Action.MODIFY,
 }
-
-
-@dataclass(frozen=True)
-class ReviewResult:
-    """What became of one scan of many. `code` and `detail` are empty when it went well."""
-
-    image: Image
-    ok: bool
-    code: str = ""
-    detail: str = ""
 
 
 def review_scan(
@@ -125,7 +115,7 @@ def review_many(
     comment: str = "",
     expected_count: int | None = None,
     review: Callable[..., Review] = review_scan,
-) -> list[ReviewResult]:
+) -> list[Done]:
     """Review each scan of a list (at most 1,000), or each scan that an import created. One refusal does not stop the others.
     `review`: what reviews one scan, with the arguments of `review_scan`.
 
@@ -133,19 +123,11 @@ def review_many(
     scans = _selected(actor=actor, images=images, batch=batch, expected_count=expected_count)
     _parse_status(status)
     decide = partial(review, actor=actor, status=status, label_class=label_class, comment=comment)
-    results = [_one_of_many(scan, decide) for scan in scans]
+    results = each(scans, lambda image: decide(image=image).image)
     own = [result.image.code for result in results if result.code == FourEyes.default_code]
     if own:
         refusals.note(refusals.ACTION, actor=actor, about=(*own,), code=FourEyes.default_code, objects=own[:NAMED])
     return results
-
-
-def _one_of_many(image: Image, decide: Callable[..., Review]) -> ReviewResult:
-    try:
-        review = decide(image=image)
-    except DomainError as error:
-        return ReviewResult(image, ok=False, code=error.code, detail=error.detail)
-    return ReviewResult(review.image, ok=True)
 
 
 def _selected(

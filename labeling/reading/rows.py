@@ -52,6 +52,11 @@ def seconds_of(image: Image, actor: User) -> int | None:
     return round(min(max(spent, timedelta()), LEASE).total_seconds())
 
 
+def mark_taken_back(label: int | None) -> None:
+    if label is not None:
+        Label.objects.filter(pk=label).update(taken_back=True)
+
+
 def said_same(label: Label, values: dict[str, Any]) -> bool:
     """Whether the row says what is said now: the same class, or ungradable for the same reason."""
     now = getattr(values.get("label_class"), "pk", None), values.get("ungradable_reason", "")

@@ -25,7 +25,7 @@ def labels(user: User | AnonymousUser) -> QuerySet[Label]:
 
 def reviews(user: User | AnonymousUser) -> QuerySet[Review]:
     return policies.visible_reviews(user).select_related(
-        "image", "reviewer", "label__label_class", "new_label__label_class"
+        "image", "reviewer", "label__label_class", "new_label__label_class", "decision__undone"
     )
 
 

@@ -9,7 +9,6 @@ from images.serializers import ScanSerializer, project_field, scan_field
 from labeling.models import Label, Lease, Review
 from labeling.policies import visible_imports
 from labeling.reading.queue import MAX_N, ORDERS
-from labeling.reading.reviews import ReviewResult
 from mediscan_site.core.http.codes import CodeField
 
 
@@ -34,6 +33,7 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
             "source",
             "round",
             "comment",
+            "taken_back",
         ]
         read_only_fields = fields
 
@@ -63,6 +63,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         source="new_label.label_class.name", read_only=True, allow_null=True, default=None
     )
     reviewer = serializers.CharField(source="reviewer.username", read_only=True)
+    taken_back = serializers.BooleanField(source="is_taken_back", read_only=True)
 
     class Meta:
         model = Review
@@ -78,6 +79,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
             "comment",
             "scan_version",
             "created_at",
+            "taken_back",
         ]
         read_only_fields = fields
 
@@ -102,19 +104,6 @@ class ReviewCreateSerializer(serializers.Serializer[Any]):
         if sum(name in attrs for name in ("image", "images", "import")) != 1:
             raise serializers.ValidationError({"image": "Send one of image, images and import."})
         return attrs
-
-
-class ReviewResultSerializer(serializers.Serializer[ReviewResult]):
-    image = serializers.CharField(source="image.code")
-    ok = serializers.BooleanField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class ReviewManySerializer(serializers.Serializer[Any]):
-    count = serializers.IntegerField()
-    succeeded = serializers.IntegerField()
-    results = ReviewResultSerializer(many=True)
 
 
 class ClaimSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from labeling.models import Label, Lease, Read, Review
 from labeling.policies import require, require_class
 from labeling.reading import again
 from labeling.reading.change import Current, Lost, change, hold, step, write
-from labeling.reading.rows import LabelOutcome, record_label, row, said_same
+from labeling.reading.rows import LabelOutcome, mark_taken_back, record_label, row, said_same
 from labeling.reading.said_by import recount
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text, tidy
@@ -133,6 +133,11 @@ def _close(reads: Sequence[Read], label: Label) -> None:
     Read.objects.filter(pk__in=[read.pk for read in reads]).update(active=None, against=label)
 
 
+def _taken_back(read: Read) -> None:
+    Read.objects.filter(pk=read.pk).update(active=None)
+    mark_taken_back(read.label_id)
+
+
 def withdraw(current: Current, actor: User) -> LabelOutcome | None:
     """The actor's own read is taken back, and the scan wants a reader more; None where there is none to take back."""
     if (known := again.withdraw(current, actor)) is not None:
@@ -146,7 +151,7 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
         return None
     if len(reads) >= current.image.project.reads_wanted:
         raise Conflict(OVER, code="reads_complete")
-    Read.objects.filter(pk=mine.pk).update(active=None)
+    _taken_back(mine)
     recount(current.image)
     details = {"label": mine.label_id}
     audit.record("reads.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details)
@@ -161,7 +166,7 @@ def take_back(current: Current, actor: User, label: Label) -> None:
     slip = label.annotation_date > timezone.now() - SLIP
     complete = len(open_reads(current.image)) >= current.image.project.reads_wanted
     if read is not None and read.active and (slip or not complete):
-        Read.objects.filter(pk=read.pk).update(active=None)
+        _taken_back(read)
         recount(current.image)
     elif read is not None and slip and read.against_id == label.pk and current.label == label:
         _reopen(current, read, label)
@@ -174,7 +179,7 @@ def _reopen(current: Current, read: Read, label: Label) -> None:
     rejected = Review.objects.filter(image=current.image, status=Review.Status.REJECTED, label__round__lt=label.round)
     before = rejected.select_related("label__label_class", "label__reader").order_by("-pk").first()
     Read.objects.filter(against=label, kind=Read.Kind.INDEPENDENT).update(active=True, against=None)
-    Read.objects.filter(pk=read.pk).update(active=None)
+    _taken_back(read)
     if before is None:
         write(current, State(LabelStatus.UNLABELED, ApprovalStatus.PENDING), label=None)
     else:

@@ -7,10 +7,12 @@ from django.db.models import Q, QuerySet
 from images.models import ApprovalStatus, Image, LabelStatus, Project
 from images.policies import of_kept_scan
 from labeling.models import Decision, KeptLabel, Label, Lease, Read, Review
-from labeling.policies import HIDDEN, require, taken_back
+from labeling.policies import HIDDEN, require
 from labeling.reading import again, several
 from labeling.reading.change import Current, change, remember, tell_undone, write
 from labeling.reading.queue import RIGHTS
+from labeling.reading.rows import mark_taken_back
+from labeling.reading.settling import put_back
 from labeling.reading.states import State
 from mediscan_site.core import audit, text
 from mediscan_site.core.errors import Conflict, Invalid
@@ -57,24 +59,26 @@ def undo_last(*, actor: User, project: Project, task: str, seen: int | None = No
     return change(last.image, expected_version=None, decide=lambda current: _undo(current, last, actor))
 
 
-def undo_scan(*, actor: User, image: Image, expected_version: int | None = None) -> Image:
-    """The actor's last label of this scan is taken back. Conflict `nothing_to_undo` when there is none, or `changed_since`."""
-    require(actor, RIGHTS[Lease.Task.LABEL], image.project)
-    last = _last_label(actor, image.project, image)
+def undo_scan(
+    *, actor: User, image: Image, expected_version: int | None = None, task: Lease.Task = Lease.Task.LABEL
+) -> Image:
+    """The actor's last label, or review, of this scan is taken back. Conflict `nothing_to_undo` when there is none, or
+    `changed_since`."""
+    require(actor, RIGHTS[task], image.project)
+    last = last_done(actor, image.project, task, image)
     if last is None or not last.can_be_undone:
         raise Conflict(NOTHING, code="nothing_to_undo")
     return change(image, expected_version=expected_version, decide=lambda current: _undo(current, last, actor))
 
 
-def last_done(actor: User, project: Project, task: str) -> Last | None:
-    """The newest of what the actor said, and has not taken back; None when there is nothing."""
+def last_done(actor: User, project: Project, task: str, image: Image | None = None) -> Last | None:
+    """The newest of what the actor said, of all scans or of this one, and has not taken back; None when there is nothing."""
     if task == Lease.Task.REVIEW:
-        return _last_review(actor, project)
-    return _last_label(actor, project)
+        return _last_review(actor, project, image)
+    return _last_label(actor, project, image)
 
 
-def _last_label(actor: User, project: Project, image: Image | None = None) -> Last | None:
-    """Of all scans, or of this one."""
+def _last_label(actor: User, project: Project, image: Image | None) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
     walk = newest(Label.objects.all(), reader=actor.pk, project=project.pk)
     last = first_key(walk if image is None else walk.filter(image=image), _labels(actor, project))
@@ -93,13 +97,14 @@ def _labels(actor: User, project: Project) -> QuerySet[Label]:
     said = {"reader": actor, "source": Label.Source.DOCTOR, "project": project}
     mine = Label.objects.filter(of_kept_scan(), **said)
     mine = mine.filter(Q(decision__isnull=True) | Q(decision__task=Lease.Task.LABEL))
-    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back())
+    return mine.exclude(read__isnull=False, read__kind=Read.Kind.REPLACED).exclude(taken_back=True)
 
 
-def _last_review(actor: User, project: Project) -> Last | None:
+def _last_review(actor: User, project: Project, image: Image | None) -> Last | None:
     walk = newest(Review.objects.all(), reviewer=actor.pk, project=project.pk)
     related = ("image__project", "decision__label_before", "decision__review")
-    last = first_key(walk, Review.objects.filter(of_kept_scan(), decision__undone__isnull=True))
+    standing = Review.objects.filter(of_kept_scan(), decision__undone__isnull=True)
+    last = first_key(walk if image is None else walk.filter(image=image), standing)
     review = Review.objects.select_related(*related).get(pk=last) if last is not None else None
     return Last(review.pk, review.image, getattr(review, "decision", None), None) if review else None
 
@@ -155,6 +160,8 @@ def _restore(current: Current, last: Decision, actor: User) -> Image:
     write(current, State(label_status, ApprovalStatus(last.approval_before)), label=old)
     if last.review and last.review.status == Review.Status.APPROVED:
         KeptLabel.objects.filter(image=image, reviewer=actor, given=image.label_class_id).delete()
+    put_back(image, last.doubt_before)
+    mark_taken_back(last.label_id)
     remember(current, before, actor, task=last.task, undoes=last)
     tell_undone(image, last.created_at)
     details = {"label": last.label_id, "review": last.review_id}

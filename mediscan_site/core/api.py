@@ -1,6 +1,6 @@
 """The API of accounts: tokens for people, accounts for admins, tokens for machines."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -67,7 +67,7 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     ordering_fields = ("id", "username", "date_joined")
     ordering = "id"
     filterset_fields = ("role", "is_active")
-    secret_actions = ("create_token", "reset_link")
+    secret_actions: ClassVar[tuple[str, ...]] = ("create_token", "reset_link")
     settable = {"create": ("role", "password"), "partial_update": ("role",)}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -8,9 +8,10 @@ from labeling.exports.api import ExportViewSet
 from labeling.imports.api import ImportViewSet
 from labeling.imports.upload_api import UploadViewSet
 from labeling.reading.api import LabelViewSet, QueueViewSet
-from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView, UserViewSet
+from mediscan_site.core.api import LogoutView, TokenObtainView, TokenRefreshView
 from mediscan_site.front.dataset_api import ReadCountDatasetViewSet
 from mediscan_site.front.messages.api import MessageViewSet
+from mediscan_site.front.people.api import InvitingUserViewSet
 from mediscan_site.front.scan_api import TimelineScanViewSet
 from mediscan_site.front.trail_api import AuditViewSet, EventViewSet
 from models_registry.acceptance.api import AcceptanceTestViewSet
@@ -29,7 +30,7 @@ from models_registry.worklists.api import ReferralViewSet
 from training.api import TrainingRunViewSet
 
 router = SimpleRouter()
-router.register("users", UserViewSet, basename="user")
+router.register("users", InvitingUserViewSet, basename="user")
 router.register("projects", ProjectReadersViewSet, basename="project")
 router.register("images", TimelineScanViewSet, basename="image")
 router.register("imports", ImportViewSet, basename="import")

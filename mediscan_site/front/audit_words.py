@@ -33,6 +33,8 @@ ACTIONS: Final[dict[str, Promise]] = {
     "export.finish": _("an export ended"),
     "export.start": _("started an export"),
     "feedback.create": _("said whether a grade is right"),
+    "filter.share": _("shared a filter"),
+    "filter.unshare": _("ended the sharing of a filter"),
     "grade.finish": _("a grade was answered"),
     "grade.read_first": _("read a scan before seeing the model's answer"),
     "grade.request": _("asked the model"),

@@ -100,7 +100,7 @@ def _labels(image: Image, user: User | AnonymousUser, cut: _Cut) -> Iterator[Mom
         if row.through:
             by = {"told": text, "user": row.through.username}
             text = _("%(told)s, with a service token that %(user)s made") % by
-        said = _("%(told)s; taken back since") % {"told": text} if row.is_taken_back else text
+        said = _("%(told)s; taken back since") % {"told": text} if row.taken_back else text
         yield Moment(row.annotation_date, "label", said, _name(row.reader), row.comment, object=str(row.pk))
         yield from _taken_back(row, "label", text)
 

@@ -6,9 +6,9 @@ from django.db import transaction
 
 from images.models import Image, LabelStatus, ProjectClass
 from images.policies import require
+from images.services.many import Done
 from labeling.models import Import, Label, Review
 from labeling.reading import labels, reviews
-from labeling.reading.reviews import ReviewResult
 from mediscan_site.core.models import User, WorkStatus
 from models_registry.models import Grade
 
@@ -66,7 +66,7 @@ def review_many(
     label_class: ProjectClass | None = None,
     comment: str = "",
     expected_count: int | None = None,
-) -> list[ReviewResult]:
+) -> list[Done]:
     """As labeling's; each approval may accept a grade as above. One refusal does not stop the others."""
     return reviews.review_many(
         actor=actor,

@@ -3,6 +3,7 @@
 import { watchForms } from "./busy.js";
 import { watchMenus } from "./menus.js";
 import { say, sayWhatIsIn } from "./said.js";
+import { watchUnsent } from "./unsent.js";
 
 const messages = document.getElementById("messages");
 
@@ -40,6 +41,7 @@ document.addEventListener("submit", (event) => {
 
 watchMenus();
 watchForms();
+watchUnsent(document.body.dataset.user);
 sayWhatIsIn(document.body);
 document.body.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.elt instanceof Element) sayWhatIsIn(event.detail.elt);

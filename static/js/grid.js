@@ -22,7 +22,7 @@ class Grid {
     // What comes after this page, loaded ahead.
     this.next = [];
     this.picker = new Picker(this.list, { changed: (chosen) => this.count(chosen) });
-    const name = `grid:${form.dataset.project}:${form.dataset.user}`;
+    const name = `grid:${form.dataset.user}:${form.dataset.project}`;
     this.outbox = new Outbox(name, (item) => this.post(form.dataset.bulk, item.body, item.id), {
       done: (item, data) => this.saved(item, data),
       refused: (item, error) => this.refused(item, error.message),

@@ -43,3 +43,17 @@ def test_a_form_on_its_way_cannot_be_sent_twice_and_what_came_of_it_is_heard(win
     page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
     assert page.get_by_role("button", name="Send").is_enabled()
     assert watched.faults == []
+
+
+def test_a_long_name_of_a_project_pushes_nothing_out_of_its_bar(windows, live_server, admin, project):
+    from images.models import Project
+
+    Project.objects.filter(pk=project.pk).update(name="Thorax_" * 20)
+    watched = Watched(signed_in(windows, live_server, admin, DESK))
+    page = watched.page
+    page.goto(f"{live_server.url}{reverse('project', args=[project.pk])}")
+    bar = page.locator(".project-nav")
+    assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+    assert bar.get_by_role("link", name="Settings").bounding_box()["x"] < DESK["width"]
+    assert bar.locator(".project-name").get_attribute("title") == "Thorax_" * 20
+    assert watched.faults == []

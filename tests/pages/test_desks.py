@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from images.models import Image
 from labeling.models import Label, Lease, QueueScore, Review
+from mediscan_site.core.models import AuditEvent
 from tests.pages.conftest import texts
 
 HTMX = {"HX-Request": "true"}
@@ -102,8 +103,41 @@ def test_many_are_approved_at_once_and_refusals_are_named(browser, colleague, pr
     theirs, own = make_scan(seed=1, label="NORMAL"), make_scan(seed=2, label="NORMAL", actor=colleague)
     said = {"images": [theirs.pk, own.pk], "status": "approved"}
     answer = browser(colleague).post(reverse("review_many", args=[project.pk]), said, follow=True)
-    assert "1 scans approved." in texts(answer)
+    assert "1 scan approved." in texts(answer)
     assert f"{own.code}: You made the current label" in texts(answer)
+
+
+@pytest.mark.parametrize("decision", ["approved", "rejected"])
+def test_many_reviews_are_taken_back_and_what_changed_since_is_named(
+    browser, author, colleague, project, make_scan, decision
+):
+    from labeling.reading.labels import label_scan
+
+    scans, url = [make_scan(seed=seed, label="NORMAL") for seed in range(3)], reverse("review_many", args=[project.pk])
+    client = browser(colleague)
+    assert "Undo the last" not in texts(client.get(url))
+    done = client.post(url, {"images": [scan.pk for scan in scans], "status": decision, "comment": "seen"}, follow=True)
+    assert f"3 scans {decision}." in texts(done) and "Undo the last 3 reviews" in texts(done)
+    label_scan(actor=author, image=scans[2], label_class=project.class_rows.get(name="OPACITY"))
+    undone = client.post(url, {"undo": "1"}, follow=True)
+    assert "Taken back: 2 reviews." in texts(undone) and f"{scans[2].code}: The scan was changed" in texts(undone)
+    assert "Undo the last" not in texts(undone)
+    assert {scan.approval_status for scan in Image.objects.filter(pk__in=[scan.pk for scan in scans[:2]])} == {
+        "pending"
+    }
+    assert Review.objects.filter(decision__undone__isnull=False).count() == 2
+    assert AuditEvent.objects.filter(action="review.undo", actor=colleague).count() == 2
+    assert "There is nothing to undo." in texts(client.post(url, {"undo": "1"}, follow=True))
+
+
+def test_who_may_not_review_any_longer_takes_no_reviews_back(browser, admin, colleague, project, make_scan):
+    from images.services import revoke
+
+    scan, url, client = make_scan(seed=1, label="NORMAL"), reverse("review_many", args=[project.pk]), browser(colleague)
+    client.post(url, {"images": [scan.pk], "status": "approved"})
+    revoke(actor=admin, project=project, user=colleague, codename="review_label")
+    assert client.post(url, {"undo": "1"}).status_code == 403
+    assert Image.objects.get().approval_status == "approved"
 
 
 def test_a_review_of_many_without_a_tick_says_so(browser, colleague, project):

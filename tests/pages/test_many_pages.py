@@ -11,6 +11,7 @@ from images.models import Image, ImageTag, Project, SavedFilter, Tag
 from images.services import save_filter
 from labeling.models import Label, QueueScore
 from labeling.reading import many
+from mediscan_site.core.models import AuditEvent
 from tests.pages.conftest import texts
 
 
@@ -141,6 +142,41 @@ def test_a_filter_is_kept_without_what_may_name_a_patient(browser, author, colle
     assert 'href="/jobs/?status=failed"' in texts(client.get(reverse("jobs")))
     client.post(reverse("filter_save"), {"page": "jobs", "name": "empty", "query": "patient=x"})
     assert SavedFilter.objects.count() == 1
+
+
+def test_a_filter_is_shared_by_its_owner_and_shown_apart_to_the_others(
+    browser, admin, author, colleague, outsider, project
+):
+    mine, page = browser(author), reverse("scan_list", args=[project.pk])
+    mine.post(
+        reverse("filter_save"), {"page": "scans", "project": project.pk, "name": "To check", "query": "split=test"}
+    )
+    saved = SavedFilter.objects.get()
+    share, theirs = reverse("filter_share", args=[saved.pk]), browser(colleague)
+    assert theirs.post(share, {"shared": "yes"}).status_code == 404
+    assert "Everybody of the project is offered" in texts(mine.post(share, {"shared": "yes"}, follow=True))
+    shown = texts(theirs.get(page))
+    assert "Shared by others:" in shown and f'href="{page}?split=test"' in shown and share not in shown
+    assert "Shared by others:" not in texts(mine.get(page))
+    theirs.post(share, {"shared": "no"})
+    assert theirs.post(reverse("filter_delete", args=[saved.pk])).status_code == 404
+    assert browser(outsider).post(share, {"shared": "no"}).status_code == 404
+    assert SavedFilter.objects.get().shared, "neither a colleague nor an outsider ends it"
+    # Whoever manages the project may.
+    assert share in texts(browser(admin).get(page))
+    browser(admin).post(share, {"shared": "no"})
+    assert not SavedFilter.objects.get().shared and "To check" not in texts(theirs.get(page))
+    assert list(AuditEvent.objects.filter(action__startswith="filter.").values_list("action", "actor__username")) == [
+        ("filter.share", "author"), ("filter.unshare", "admin"),
+    ]  # fmt: skip
+
+
+def test_a_filter_of_no_project_cannot_be_shared(browser, author):
+    client = browser(author)
+    client.post(reverse("filter_save"), {"page": "jobs", "name": "failed", "query": "status=failed"})
+    share = reverse("filter_share", args=[SavedFilter.objects.get().pk])
+    assert share not in texts(client.get(reverse("jobs")))
+    assert "Only filters of a project can be shared" in texts(client.post(share, {"shared": "yes"}, follow=True))
 
 
 def test_tags_are_put_on_and_taken_off_on_the_page_of_the_scan(browser, author, make_scan):

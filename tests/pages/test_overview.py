@@ -15,6 +15,8 @@ from labeling.imports.selectors import remarkable
 from labeling.models import Import, Label
 from mediscan_site.core.errors import Forbidden, Invalid
 from mediscan_site.core.models import AuditEvent
+from mediscan_site.core.totals import keeping
+from mediscan_site.core.totals.counted import known
 from mediscan_site.front.overview import counting, trends
 from mediscan_site.front.overview.happenings import happenings
 from tests.pages.conftest import texts
@@ -57,6 +59,19 @@ def test_a_role_sets_its_rights_at_once_and_only_an_administrator_gives_great_on
     assert held(author) == before, "all or nothing"
     with pytest.raises(Invalid):
         set_role(actor=admin, project=project, user=author, role="king")
+
+
+def test_trends_count_no_label_that_was_taken_back(project, author, make_scan):
+    from labeling.reading.bulk import label_many, undo_many
+
+    scans, label_class = [make_scan(seed=seed) for seed in range(2)], project.class_rows.first()
+    assert all(done.ok for done in label_many(actor=author, images=scans, label_class=label_class))
+    assert trends.trends(author, [project.pk])["labels"][-1]["values"] == [2, 0]
+    assert all(done.ok for done in undo_many(actor=author, images=scans[:1]))
+    assert trends.trends(author, [project.pk])["labels"][-1]["values"] == [1, 0]
+    keeping.fold()
+    assert trends.trends(author, [project.pk])["labels"][-1]["values"] == [1, 0]
+    assert not any(keeping.differences(counted) for counted in known())
 
 
 def test_trends_count_what_was_given_here_in_the_days_of_the_reader(project, author, colleague, make_scan):

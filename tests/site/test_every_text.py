@@ -20,6 +20,7 @@ FORGOTTEN = {
     "images.Tag": {"name", "name_key"},
     "labeling.Label": {"ungradable_reason", "comment"},
     "labeling.Review": {"comment"},
+    "labeling.Decision": {"doubt_before"},
     "labeling.LabelDoubt": {"source"},
     "labeling.SnapshotMember": {"group", "sha256", "frames"},
     "labeling.Export": {"error", "filters"},

@@ -142,7 +142,7 @@ def _review(page, home: str) -> None:
     while page.locator("[data-pick]").count():
         page.get_by_role("button", name="Tick all on this page").click()
         page.get_by_role("button", name="Approve the ticked").click()
-        page.get_by_text("scans approved.").first.wait_for()
+        page.get_by_text(re.compile(r"scans? approved\.")).first.wait_for()
         page.goto(f"{home}review/many/")
     page.get_by_text("Nothing to review").first.wait_for()
 

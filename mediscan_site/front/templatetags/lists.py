@@ -8,7 +8,8 @@ from django.utils.http import urlencode
 
 from images import selectors
 from images.models import Project
-from images.services.saving import keepable
+from images.policies import can
+from images.services.saving import MOST, keepable
 from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.preferences import value_of
 
@@ -39,12 +40,20 @@ def bounded(count: int) -> str:
 
 @register.inclusion_tag("parts/saved_filters.html", takes_context=True)
 def saved_filters(context: dict[str, Any], page: str, project: Project | None = None) -> dict[str, Any]:
-    """The person's own filters of this list as chips, and a form that keeps the one that is set."""
+    """The person's own filters of this list as chips, then those that others share, and a form that keeps the one that is set."""
     request = context["request"]
     kept = keepable(request.GET.dict())
-    rows = [
-        {"row": row, "address": f"{request.path}?{urlencode(row.query)}", "current": row.query == kept}
-        for row in selectors.saved_filters(request.user, page, project)
-    ]
-    new = bool(kept) and not any(row["current"] for row in rows)
-    return {"rows": rows, "page": page, "project": project, "query": urlencode(kept) if new else "", "request": request}
+    own, offered = (
+        [
+            {"row": row, "address": f"{request.path}?{urlencode(row.query)}", "current": row.query == kept}
+            for row in found
+        ]
+        for found in (
+            selectors.saved_filters(request.user, page, project),
+            selectors.offered_filters(request.user, page, project)[:MOST],
+        )
+    )
+    new = bool(kept) and not any(row["current"] for row in (*own, *offered))
+    manages = project is not None and bool(offered) and can(request.user, "manage_project", project)
+    told = {"rows": own, "offered": offered, "manages": manages, "query": urlencode(kept) if new else ""}
+    return {**told, "page": page, "project": project, "request": request}

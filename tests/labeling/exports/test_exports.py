@@ -18,6 +18,8 @@ from labeling.exports import worker
 from labeling.exports.services import discard_export, open_export, start_export
 from labeling.models import Export, Label
 from labeling.reading.labels import label_scan
+from labeling.reading.reviews import review_scan
+from labeling.reading.undo import undo_last
 from mediscan_site.core.errors import Conflict, Forbidden, Invalid, NotFound
 from mediscan_site.core.models import AuditEvent, Blob, WorkStatus
 from mediscan_site.core.storage import blobs
@@ -101,6 +103,21 @@ def test_the_history_tells_who_said_what_but_no_comment(make_scan, author, colle
         ("colleague", "OPACITY", Label.Source.DOCTOR),
     ]
     assert b"Mrs Doe" not in b"".join(archive.read(name) for name in archive.namelist())
+
+
+def test_the_history_says_what_was_taken_back(make_scan, author, colleague, project):
+    image = make_scan(seed=1, label="NORMAL")
+    label_scan(actor=colleague, image=image, label_class=project.class_rows.get(name="OPACITY"))
+    undo_last(actor=colleague, project=project, task="label")
+    review_scan(actor=colleague, image=image, status="modified", label_class=project.class_rows.get(name="OPACITY"))
+    undo_last(actor=colleague, project=project, task="review")
+    review_scan(actor=colleague, image=image, status="approved")
+    archive = zipped(made(start_export(actor=author, project=project)))
+    assert [line["label"] for line in rows(archive, "labels.csv")] == ["NORMAL"]
+    history = rows(archive, "labels_history.csv")
+    assert [(line["what"], line["decision"], line["taken_back"]) for line in history] == [
+        ("label", "", ""), ("label", "", "yes"), ("label", "", "yes"), ("review", "modified", "yes"), ("review", "approved", ""),
+    ]  # fmt: skip
 
 
 def test_held_and_erased_scans_stay(make_scan, author, admin, project):

@@ -69,6 +69,18 @@ def test_only_ones_own_labels_are_taken_back(api, author, colleague, project, ma
     assert [scan.label_status for scan in Image.objects.order_by("pk")] == ["unlabeled", "labeled"]
 
 
+def test_only_ones_own_reviews_are_taken_back(api, author, colleague, admin, make_scan):
+    url, (mine, theirs) = "/api/v1/reviews/", [make_scan(seed=seed, label="NORMAL") for seed in range(2)]
+    done = api(colleague).post(url, {"images": [mine.pk], "status": "rejected"}, format="json").json()
+    api(admin).post(url, {"images": [theirs.pk], "status": "approved"}, format="json")
+    body = {"images": keys([mine, theirs]), "versions": [done["results"][0]["version"], 99]}
+    answer = api(colleague).post(f"{url}bulk/undo/", body, format="json").json()
+    assert [(result["ok"], result["code"]) for result in answer["results"]] == [(True, ""), (False, "nothing_to_undo")]
+    assert [scan.approval_status for scan in Image.objects.order_by("pk")] == ["pending", "approved"]
+    told = api(author).get(url).json()["results"]
+    assert [(review["status"], review["taken_back"]) for review in told] == [("approved", False), ("rejected", True)]
+
+
 def test_a_page_of_scans_is_one_readers_and_what_is_left_goes_back(author, colleague, project, make_scan):
     scans = [make_scan(seed=seed) for seed in range(6)]
     (desk,) = claim_scans(actor=colleague, project=project, task="label")

@@ -7,10 +7,12 @@ from django.urls import reverse
 from images.models import Image
 from images.services import delete_scan
 from labeling.models import KeptLabel, LabelDoubt, Review
+from labeling.reading.bulk import undo_many
 from labeling.reading.doubts import keep_label
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.reviews import review_scan
 from labeling.reading.selectors import label_doubts
+from labeling.reading.undo import undo_last
 from mediscan_site.core.errors import Conflict, FourEyes, NotFound, Stale
 from mediscan_site.core.models import AuditEvent
 
@@ -102,6 +104,48 @@ def test_a_doubt_disappears_when_its_label_changes(doubted, colleague, change):
     change(doubted, colleague)
     assert not LabelDoubt.objects.exists()
     assert not KeptLabel.objects.exists(), "nobody said that the label was right"
+
+
+@pytest.mark.parametrize(
+    ("change", "task"),
+    [
+        (lambda image, who: label_scan(actor=who, image=image, label_class=other_class(image)), "label"),
+        (lambda image, who: mark_ungradable(actor=who, image=image, reason="cannot tell"), "label"),
+        (lambda image, who: keep_label(actor=who, image=image), "review"),
+        (lambda image, who: review_scan(actor=who, image=image, status="rejected"), "review"),
+        (
+            lambda image, who: review_scan(actor=who, image=image, status="modified", label_class=other_class(image)),
+            "review",
+        ),
+    ],
+    ids=["relabelled", "ungradable", "kept", "rejected", "modified"],
+)
+def test_a_doubt_stands_as_it_did_when_what_ended_it_is_taken_back(doubted, colleague, project, change, task):
+    before = LabelDoubt.objects.values().get()
+    change(doubted, colleague)
+    undo_last(actor=colleague, project=project, task=task)
+    assert LabelDoubt.objects.values().get() == before
+    assert not KeptLabel.objects.exists()
+
+
+def test_a_doubt_stands_again_when_everything_since_is_taken_back(doubted, colleague, project):
+    before = LabelDoubt.objects.values().get()
+    label_scan(actor=colleague, image=doubted, label_class=other_class(doubted))
+    mark_ungradable(actor=colleague, image=doubted, reason="cannot tell")
+    undo_last(actor=colleague, project=project, task="label")
+    assert not LabelDoubt.objects.exists(), "it is about another label than the scan has"
+    assert [done.ok for done in undo_many(actor=colleague, images=[doubted])] == [True]
+    assert LabelDoubt.objects.values().get() == before
+
+
+def test_a_doubt_of_a_training_before_the_last_one_does_not_come_back(approved_scans, doubt, colleague, project):
+    first, second = approved_scans(2)
+    doubt(first)
+    label_scan(actor=colleague, image=first, label_class=other_class(first))
+    later = doubt(second)
+    LabelDoubt.objects.filter(pk=later.pk).update(source="training-run-8")
+    undo_last(actor=colleague, project=project, task="label")
+    assert [row.image for row in LabelDoubt.objects.all()] == [second]
 
 
 def test_the_same_label_again_says_nothing_new(doubted, colleague):

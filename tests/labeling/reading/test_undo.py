@@ -135,6 +135,7 @@ def test_a_scan_that_was_given_again_waits_once_more_when_its_read_is_taken_back
     undone(author, project)
     (waiting,) = Read.objects.filter(waiting=True)
     assert (waiting.kind, waiting.against) == ("repeat", first)
+    assert list(Label.objects.order_by("pk").values_list("taken_back", flat=True)) == [False, True]
     undone(author, project)
     assert standing(scan)[0] == "unlabeled"
 
@@ -152,7 +153,7 @@ def test_what_was_taken_back_is_told_so_and_counts_for_no_statistics(make_scan, 
     undone(colleague, project, "review")
     (reader,) = of_project(author, project)
     assert (reader.labels, reader.reviewed, reader.rejected) == (1, 0, 0)
-    assert [label.is_taken_back for label in label_history(scan, author)] == [True, False]
+    assert [label.taken_back for label in label_history(scan, author)] == [True, False]
     told = [moment.text for moment in of_scan(Image.objects.get(pk=scan.pk), author)][1:]
     assert told == [
         "labelled OPACITY; taken back since", "took back: labelled OPACITY", "labelled NORMAL",
@@ -171,5 +172,30 @@ def test_many_are_taken_back_as_one_is_reads_of_several_too(make_scan, author, p
     assert [done.ok for done in undo_many(actor=author, images=scans)] == [True, True]
     assert not Read.objects.filter(active=True).exists()
     assert [done.code for done in undo_many(actor=author, images=scans)] == ["nothing_to_undo"] * 2
+    assert all(Label.objects.values_list("taken_back", flat=True))
     with pytest.raises(Exception, match="task must be one of"):
         undone(author, project, "adjudicate")
+
+
+def test_labels_that_were_taken_back_before_they_said_so_themselves_are_marked_by_the_migration(
+    make_scan, author, colleague, project
+):
+    from importlib import import_module
+
+    from django.apps import apps
+
+    normal, opacity = project.class_rows.all()
+    gone, stands = make_scan(seed=1), make_scan(seed=2)
+    label_scan(actor=author, image=gone, label_class=normal)
+    undone(author, project)
+    label_scan(actor=author, image=stands, label_class=opacity)
+    project.reads_wanted = 2
+    project.save()
+    label_scan(actor=colleague, image=gone, label_class=opacity)
+    undone(colleague, project)
+    label_scan(actor=author, image=gone, label_class=opacity)
+    marked = Label.objects.order_by("pk").values_list("taken_back", flat=True)
+    assert list(marked) == [True, False, True, False]
+    Label.objects.update(taken_back=False)
+    import_module("labeling.migrations.0019_taken_back").mark(apps, None)
+    assert list(marked.all()) == [True, False, True, False]
