@@ -13,6 +13,9 @@ from typing import Any
 
 import django
 
+# Sealed at once.
+EVENTS = 20_000
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -124,6 +127,24 @@ def _verify(_: int) -> dict[str, Any]:
     return told
 
 
+def _seal(_: int) -> dict[str, Any]:
+    """New events on the trail of all the others, sealed as the worker does. They stay."""
+    from django.db import transaction
+
+    from mediscan_site.core import audit
+    from mediscan_site.core.models import User
+
+    project, admin = _large(), User.objects.get(username="scale.admin")
+    audit.seal_pending()
+    for _number in range(EVENTS // 1000):
+        with transaction.atomic():
+            audit.record_many("scan.open", actor=admin, project=project.pk, about=[(project, {})] * 1000)
+    told: dict[str, Any] = {}
+    with _timed(told):
+        told["sealed"] = audit.seal_pending()
+    return {**told, "per_second": round(told["sealed"] / told["s"])}
+
+
 def _import(files: int) -> dict[str, Any]:
     """Many small files in one ZIP into the project with all the scans."""
     from benchmarks._bulk_seed import packed
@@ -185,6 +206,7 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "backup": _backup,
     "sweep": _sweep,
     "verify": _verify,
+    "seal": _seal,
     "import": _import,
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import _common, lists
 
 A_MILLION = 1_000_000
-PARTS = ("snapshot", "backup", "sweep", "verify", "import")
+PARTS = ("snapshot", "backup", "sweep", "verify", "seal", "import")
 
 
 def main() -> None:
