@@ -24,6 +24,7 @@ from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import bounded_count, keyset_page
+from mediscan_site.core.sentences import in_language
 
 PAGE_SIZE = 48
 REFUSALS_SHOWN = 5
@@ -122,11 +123,13 @@ def _decide_many(request: HttpRequest, project: Project) -> None:
 def _tell(request: HttpRequest, status: str, results: list[Any]) -> None:
     refused = [result for result in results if not result.ok]
     if len(refused) < len(results):
-        messages.success(request, f"{len(results) - len(refused)} scans {status}.")
+        told = {"number": len(results) - len(refused), "status": _(status)}
+        messages.success(request, _("%(number)s scans %(status)s.") % told)
     for result in refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{result.image.code}: {result.detail}")
+        messages.error(request, f"{result.image.code}: {in_language(result.detail)}")
     if len(refused) > REFUSALS_SHOWN:
-        messages.error(request, f"{len(refused) - REFUSALS_SHOWN} more were refused.")
+        more = _("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
+        messages.error(request, more)
 
 
 def _project(request: HttpRequest, pk: int) -> Project:
