@@ -277,6 +277,7 @@ WORDS = (
     _("grade batches"),
     _("grade scans"),
     _("grades"),
+    _("grey"),
     _("grey levels"),
     _("held"),
     _("history"),

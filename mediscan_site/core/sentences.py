@@ -155,7 +155,7 @@ class _Reading:
             return Said(len(text), gettext(text))
         options = [self._filled(template, values, depth) for template, values in known().fitting(text)]
         if about := _ABOUT.match(text):
-            rest = self.sentence(text[about.end() :], depth)
+            rest = self.sentence(text[about.end() :], depth - 1)
             options.append(Said(rest.letters, f"{about[0]}{rest.said}"))
         if text[:1].isupper():
             # A part of a sentence that begins one.
@@ -181,5 +181,5 @@ class _Reading:
         if "; " in bare:
             parts = [self.row(part, depth) for part in bare.split("; ")]
             listed = Said(sum(part.letters for part in parts), "; ".join(part.said for part in parts))
-            told = max(told, listed, key=lambda one: one.letters)
+            told = max(listed, told, key=lambda one: one.letters)
         return Said(told.letters, f"{lead}{told.said}{trail}")

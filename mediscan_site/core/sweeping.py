@@ -18,7 +18,8 @@ from mediscan_site.core.models import WorkStatus
 log = logging.getLogger(__name__)
 RESEND_LIMIT: Final = 100
 LOST: Final = (
-    "The worker was lost {attempts} times while working on this. Start it again; if it is lost again, look at the worker's log."
+    "The worker was lost {attempts} times while working on this. "
+    "Start it again; if it is lost again, look at the worker's log."
 )
 
 

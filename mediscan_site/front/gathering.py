@@ -85,7 +85,7 @@ def _values() -> Iterator[str]:
         yield str(allows).removeprefix("Can ")
     for label in settings.WAITING_PER_PERSON:
         yield str(apps.get_model(label)._meta.verbose_name_plural)
-    yield from (*seeing.SEES.values(), *seeing.SHAPES.values())
+    yield from (*seeing.SEES.values(), *seeing.SHAPES.values(), "grey")
     yield from (known.picture.part for known in FORMATS.values() if known.picture)
 
 

@@ -34,15 +34,15 @@ APART: Final = re.compile(
     r"|core/http/(digest|idempotency|once|foreign|preconditions|openapi|parsers)"
     r"|front/(certificate|links|gathering|sentences|token_scopes|protocol|sentence_templates|supervisor|health)\.py"
     r"|labeling/(exports/text|imports/(told|watching|joined))|models_registry/(book/(given|loader|gateway)|versions/(cards|conduct))"
-    r"|training/engine/(config|options)\.py|inference/(refer_reasons|manifest|bundle|preprocess|looks|graph|seen)"
+    r"|training/engine/(config|options)\.py|inference/(refer_reasons|manifest|bundle|preprocess|graph|seen)"
 )
 # Modules that say parts of sentences too, which stand in the places of others: reasons, kinds of files, notes.
 IN_PARTS: Final = re.compile(
     r"statistics/(?!metrics|comparison)|versions/(confidence|class_changes|lineage|graphs|quicker|accelerating)"
-    r"|acceptance/drawing|deployments/gate|grades/prediction_sets|evaluations/reporting|inference/(agreement|quantised)"
+    r"|acceptance/drawing|deployments/gate|grades/prediction_sets|evaluations/reporting|inference/(agreement|looks|quantised)"
     r"|services/(meaning|frames)|images/frames|dicom/kinds|decoding/notes|imports/(kinds|merging|plan|encodings|hearing|texts)"
-    r"|datasets/(splits|freezing)|training/(choosing|seeing|planning|estimating)"
-    r"|training/engine/(data|fit|folds|group|setting|setup|state|checkpoint|series|loop|material|crossfit|selfsupervised)"
+    r"|datasets/(splits|freezing)|training/(choosing|seeing|planning|estimating|processes)"
+    r"|training/engine/(caching|data|fit|folds|group|setting|setup|state|checkpoint|series|loop|material|crossfit|selfsupervised)"
     r"|training/process/(telling|making|measuring|reading|scores|reproducing|beating|runner)|core/durability"
 )
 # Calls whose words are of developers, of translators already, or of the API's documents.
