@@ -81,6 +81,7 @@ WORDS = (
     _("Intended side"),
     _("Intended use"),
     _("Intended view"),
+    _("JPEG, PNG, TIFF or DICOM"),
     _("Jobs"),
     _("Kermany OCT"),
     _("Label"),

@@ -20,16 +20,16 @@ LONGEST: Final = 4000
 # Sentences in a row that are told apart; what follows is one more.
 MOST_IN_A_ROW: Final = 12
 # A value may be a sentence, in which there may be another.
-DEPTH: Final = 4
+DEPTH: Final = 6
+# What a sentence is about may stand in front of it, with a colon: a code, a number, a row of a file.
+MOST_ABOUT: Final = 80
 # Pieces of a text that are looked at. The rest of one that could be parted in more ways is shown as it is.
 MOST_LOOKED_AT: Final = 500
 # Values that are one word of ours (words/of_others.py). Any other word may be the name of a class, and is none of ours.
-WORDS: Final = frozenset({"allows", "one", "part", "plural", "sees", "shapes", "status"})
+WORDS: Final = frozenset({"allows", "in_a_sentence", "one", "part", "plural", "sees", "shapes", "status"})
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _FILLED: Final = re.compile(r"%\((\w+)\)s|%%")
 _END: Final = re.compile(r"[.!?…] ")
-# What a sentence is about, in front of it: a code or a number.
-_ABOUT: Final = re.compile(r"[\w.-]{1,40}: ")
 _EDGE: Final = 5
 
 
@@ -138,7 +138,7 @@ class _Reading:
             for first in range(last + 1):
                 one = self.sentence(text[starts[first] : end], depth)
                 options.append((best[first][0] + one.letters, [*best[first][1], one.said]))
-            best.append(max(options, key=lambda option: (option[0], -len(option[1]))))
+            best.append(max(options, key=lambda option: (option[0], len(option[1]))))
         return Said(best[-1][0], " ".join(best[-1][1]))
 
     def sentence(self, text: str, depth: int) -> Said:
@@ -153,14 +153,19 @@ class _Reading:
     def _looked_at(self, text: str, depth: int) -> Said:
         if text in known().whole:
             return Said(len(text), gettext(text))
-        options = [self._filled(template, values, depth) for template, values in known().fitting(text)]
-        if about := _ABOUT.match(text):
-            rest = self.sentence(text[about.end() :], depth - 1)
-            options.append(Said(rest.letters, f"{about[0]}{rest.said}"))
+        fitting = sorted(known().fitting(text), key=lambda found: -found[0].weight)
+        options = [self._filled(template, values, depth) for template, values in fitting]
+        about, colon, rest = text.partition(": ")
+        if colon and len(about) <= MOST_ABOUT:
+            parts = self.sentence(about, depth - 1), self.sentence(rest, depth - 1)
+            options.append(Said(parts[0].letters + parts[1].letters, f"{parts[0].said}: {parts[1].said}"))
         if text[:1].isupper():
-            # A part of a sentence that begins one.
-            rest = self.sentence(text[0].lower() + text[1:], depth)
-            options.append(Said(rest.letters - 1, rest.said[:1].upper() + rest.said[1:]))
+            # A part of a sentence that begins one, and one that ends one.
+            part = self.sentence(text[0].lower() + text[1:], depth - 1)
+            options.append(Said(part.letters - 1, part.said[:1].upper() + part.said[1:]))
+        if text.endswith("."):
+            part = self.sentence(text[:-1], depth - 1)
+            options.insert(0, Said(part.letters, f"{part.said}."))
         return max((*options, Said(0, text)), key=lambda option: option.letters)
 
     def _filled(self, template: Template, values: list[str], depth: int) -> Said:

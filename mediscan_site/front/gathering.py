@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 
 from images import scan_facts
-from images.decoding.formats import FORMATS
+from images.decoding.formats import FORMATS, IN_A_SENTENCE
 from images.models import RESEARCH_USE, Project
 from images.project_options import IN_THE_FORM
 from labeling.imports import dialects
@@ -86,6 +86,7 @@ def _values() -> Iterator[str]:
     for label in settings.WAITING_PER_PERSON:
         yield str(apps.get_model(label)._meta.verbose_name_plural)
     yield from (*seeing.SEES.values(), *seeing.SHAPES.values(), "grey")
+    yield IN_A_SENTENCE
     yield from (known.picture.part for known in FORMATS.values() if known.picture)
 
 

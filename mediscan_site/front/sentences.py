@@ -34,7 +34,7 @@ APART: Final = re.compile(
     r"|core/http/(digest|idempotency|once|foreign|preconditions|openapi|parsers)"
     r"|front/(certificate|links|gathering|sentences|token_scopes|protocol|sentence_templates|supervisor|health)\.py"
     r"|labeling/(exports/text|imports/(told|watching|joined))|models_registry/(book/(given|loader|gateway)|versions/(cards|conduct))"
-    r"|training/engine/(config|options)\.py|inference/(refer_reasons|manifest|bundle|preprocess|graph|seen)"
+    r"|training/engine/config\.py|inference/(refer_reasons|manifest|bundle|preprocess|graph|seen)"
 )
 # Modules that say parts of sentences too, which stand in the places of others: reasons, kinds of files, notes.
 IN_PARTS: Final = re.compile(
@@ -42,7 +42,7 @@ IN_PARTS: Final = re.compile(
     r"|acceptance/drawing|deployments/gate|grades/prediction_sets|evaluations/reporting|inference/(agreement|looks|quantised)"
     r"|services/(meaning|frames)|images/frames|dicom/kinds|decoding/notes|imports/(kinds|merging|plan|encodings|hearing|texts)"
     r"|datasets/(splits|freezing)|training/(choosing|seeing|planning|estimating|processes)"
-    r"|training/engine/(caching|data|fit|folds|group|setting|setup|state|checkpoint|series|loop|material|crossfit|selfsupervised)"
+    r"|training/engine/(caching|data|fit|folds|group|options|setting|setup|state|checkpoint|series|loop|material|crossfit|selfsupervised)"
     r"|training/process/(telling|making|measuring|reading|scores|reproducing|beating|runner)|core/durability"
 )
 # Calls whose words are of developers, of translators already, or of the API's documents.
@@ -174,7 +174,8 @@ class _Walk(ast.NodeVisitor):
         for way in ways(node, self.held):
             said = template(way).strip()
             if _is_said(said, parts=self.parts):
-                self.found.add(said)
+                # What an option must be follows its name.
+                self.found.add(f"%(field)s {said}." if said.startswith("must ") else said)
 
 
 def _of_a_log(func: ast.expr) -> bool:
@@ -210,4 +211,4 @@ def _is_said(text: str, *, parts: bool) -> bool:
     # With fewer letters of its own a template would fit what others wrote.
     if letters < 4 or _NOT_SAID.search(text):
         return False
-    return (words > 2 and reads) or (parts and words > 1)
+    return words > 1 and (reads or parts)

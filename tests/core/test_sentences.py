@@ -76,6 +76,13 @@ def test_what_somebody_typed_stays_as_it_was_typed(german, name):
     assert in_language(f"The class '{name}' is named twice.") == f"Die Klasse „{name}“ ist zweimal genannt."
 
 
+def test_a_part_that_begins_or_ends_a_sentence_is_known(german):
+    said = in_language("Row 1 of the labels file says 'ZEBRA'. This row names no scan. Fill in image_id.")
+    assert said == "Zeile 1 (Label-Datei) sagt „ZEBRA“. Diese Zeile nennt keine Aufnahme. Füllen Sie image_id aus."
+    said = in_language("Row 2 of the labels file: age must be a whole number.")
+    assert said == "Zeile 2 (Label-Datei): age muss eine ganze Zahl sein."
+
+
 def test_names_of_classes_are_never_translated(german):
     assert in_language("The project already has a class 'Doctor'.") == "Das Projekt hat bereits eine Klasse „Doctor“."
     assert in_language("Doctor is now called Answer.") == "Doctor heißt jetzt Answer."
