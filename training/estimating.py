@@ -77,9 +77,10 @@ class Estimate:
         """ "about 12 minutes (8 to 18)"."""
         if self.high < 2 * MINUTE:
             return f"about {_tens(self.seconds)} seconds ({_tens(self.low)} to {_tens(self.high)})"
-        unit, name = (MINUTE, "minute") if self.seconds < 90 * MINUTE else (60 * MINUTE, "hour")
+        in_minutes = self.seconds < 90 * MINUTE
+        unit = MINUTE if in_minutes else 60 * MINUTE
         number, low, high = (max(1, round(value / unit)) for value in (self.seconds, self.low, self.high))
-        return f"about {number} {name}{'' if number == 1 else 's'} ({low} to {high})"
+        return f"about {number} {'minute' if in_minutes else 'hour'}{'' if number == 1 else 's'} ({low} to {high})"
 
 
 def _tens(seconds: float) -> int:

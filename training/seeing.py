@@ -73,10 +73,10 @@ class Asked:
 
 def words(sees: str, windows: str, size: int | None, shape: str) -> str:
     """ "colour at 96 pixels, squashed"."""
-    what = SEES.get(sees, "")
+    at = f" at {size} pixels" if size else ""
     if sees == WINDOWS:
-        what = f"the window{'s' if len(read_windows(windows)) > 1 else ''} {windows}"
-    return f"{what}{f' at {size} pixels' if size else ''}, {SHAPES[shape]}"
+        return f"the window{'s' if len(read_windows(windows)) > 1 else ''} {windows}{at}, {SHAPES[shape]}"
+    return f"{SEES.get(sees, '')}{at}, {SHAPES[shape]}"
 
 
 def decide(asked: Asked, *, usual_shape: str, scans: Scans | None) -> Sight:

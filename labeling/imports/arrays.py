@@ -79,7 +79,7 @@ def _contradicted(equal: dict[str, Stated]) -> dict[str, Stated]:
     firsts = {stated.label: name for name, stated in reversed(equal.items()) if stated.label}
     if len(firsts) < 2:
         return {}
-    said = ", ".join(f"{name} says '{label}'" for label, name in list(firsts.items())[::-1][:MAX_SENTENCES])
+    said = "; ".join(f"{name} says '{label}'" for label, name in list(firsts.items())[::-1][:MAX_SENTENCES])
     note = (
         "contradictory_row",
         f"The same picture comes several times: {said}. None of them counts until somebody labels it.",

@@ -98,9 +98,9 @@ def _place(path: str, inner: str, classes: Collection[str], near: dict[str, str]
     strange = tuple(folder for folder in folders if folder not in certain and split_of(folder) is None)
     sides = {side for _, side in splits}
     if len(set(certain)) > 1:
-        problem = problem or _contradiction("classes", certain)
+        problem = problem or _contradiction(certain)
     elif len(sides) > 1 and (class_name or not strange):
-        problem = problem or _contradiction("sides of the data set", [folder for folder, _ in splits])
+        problem = problem or _contradiction([folder for folder, _ in splits], of_sides=True)
     side = splits[0][1] if splits and len(sides) == 1 else None
     above = folders[max(disc or 0, 0) : folders.index(class_name)] if class_name else []
     plain = not any(folder in strange for folder in above)
@@ -126,8 +126,9 @@ def _not_opened(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _contradiction(what: str, folders: Sequence[str]) -> tuple[str, str]:
+def _contradiction(folders: Sequence[str], *, of_sides: bool = False) -> tuple[str, str]:
     named = " and ".join(f"'{folder}'" for folder in dict.fromkeys(folders))
+    what = "sides of the data set" if of_sides else "classes"
     return "contradictory_folders", f"Its folders name two {what}, {named}. Move the file so that one remains."
 
 

@@ -76,7 +76,7 @@ def _label(heard: _Heard, meanings: Mapping[str, str | LabelRefused]) -> tuple[s
             firsts.setdefault(_key(label, meanings), (voice, label))
     said = [f"{heard.where(voice)} says '{label}'" for voice, label in list(firsts.values())[: MAX_SENTENCES + 1]]
     if len(firsts) > 1:
-        detail = f"{_listed(said, len(firsts))}: none of them counts until somebody labels the scan."
+        detail = f"{_listed(said, len(firsts), '; ')}: none of them counts until somebody labels the scan."
         return None, None, [("contradictory_row", detail)]
     return _meant(firsts, said, meanings)
 
@@ -142,7 +142,7 @@ def _apart(name: str, texts: Mapping[str, Voice], heard: _Heard) -> str:
         heard.where(voice) + ("" if name in HIDDEN else f" says '{text[:MAX_SHOWN]}'")
         for text, voice in islice(texts.items(), MAX_SENTENCES)
     ]
-    return f"{name} is left empty, because rows contradict each other: {_listed(said, len(texts))}."
+    return f"{name} is left empty, because rows contradict each other: {_listed(said, len(texts), '; ')}."
 
 
 def _listed(parts: Sequence[str], count: int, between: str = ", ") -> str:

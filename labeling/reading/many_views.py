@@ -18,6 +18,7 @@ from labeling.reading.grid_leases import release_batch
 from labeling.reading.many_forms import ChosenForm, GridForm, ReleaseForm
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, respond
+from mediscan_site.core.sentences import in_language
 
 REFUSALS_SHOWN = 5
 SHOWN = 12
@@ -69,7 +70,7 @@ def tell(request: HttpRequest, results: list[Done]) -> None:
     if len(refused) < len(results):
         messages.success(request, many.done_sentence(results))
     for result in refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{result.image.code}: {result.detail}")
+        messages.error(request, f"{result.image.code}: {in_language(result.detail)}")
     if len(refused) > REFUSALS_SHOWN:
         more = gettext("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
         messages.error(request, more)

@@ -27,6 +27,7 @@ from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import bounded_count, keyset_page
+from mediscan_site.core.sentences import in_language
 
 PAGE_SIZE = 48
 REFUSALS_SHOWN = 5
@@ -145,7 +146,7 @@ def _tell(request: HttpRequest, sentence: Any, results: list[Done]) -> None:
     if number := len(results) - len(refused):
         messages.success(request, sentence % {"number": number})
     for result in refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{result.image.code}: {result.detail}")
+        messages.error(request, f"{result.image.code}: {in_language(result.detail)}")
     if len(refused) > REFUSALS_SHOWN:
         more = _("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
         messages.error(request, more)

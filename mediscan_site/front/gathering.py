@@ -11,7 +11,8 @@ from django.apps import apps
 from django.conf import settings
 
 from images import scan_facts
-from images.models import RESEARCH_USE
+from images.decoding.formats import FORMATS, IN_A_SENTENCE
+from images.models import RESEARCH_USE, Project
 from images.project_options import IN_THE_FORM
 from labeling.imports import dialects
 from labeling.imports.asked import FINDING_HELP
@@ -19,6 +20,7 @@ from mediscan_site.core.scopes import Scope
 from mediscan_site.front.templatetags import mediscan
 from models_registry import selectors
 from models_registry.inference.refer_reasons import ReferReason
+from training import seeing
 from training.engine.config import OPTIONS
 
 LISTED: Final = settings.BASE_DIR / "words" / "of_others.py"
@@ -33,7 +35,7 @@ WORDS = (
 
 def words() -> list[str]:
     """Each once, in the order of the alphabet."""
-    return sorted({word for word in (*_choices(), *_options(), *_facts(), *_states(), *_reasons()) if word})
+    return sorted({word for word in (*_choices(), *_options(), *_facts(), *_states(), *_reasons(), *_values()) if word})
 
 
 def listing() -> str:
@@ -75,6 +77,17 @@ def _states() -> Iterator[str]:
     """What badges say that is no column's choice."""
     yield from (state.replace("_", " ") for state in (*mediscan.GOOD, *mediscan.BAD, *mediscan.CARE))
     yield from (selectors.CANDIDATE, selectors.DEPLOYED, selectors.RETIRED, "none")
+
+
+def _values() -> Iterator[str]:
+    """What sentences of services put in, where it is a word of ours (`core.sentences.WORDS`)."""
+    for _code, allows in Project._meta.permissions:
+        yield str(allows).removeprefix("Can ")
+    for label in settings.WAITING_PER_PERSON:
+        yield str(apps.get_model(label)._meta.verbose_name_plural)
+    yield from (*seeing.SEES.values(), *seeing.SHAPES.values(), "grey")
+    yield IN_A_SENTENCE
+    yield from (known.picture.part for known in FORMATS.values() if known.picture)
 
 
 def _reasons() -> Iterator[str]:

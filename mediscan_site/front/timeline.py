@@ -14,6 +14,7 @@ from images.models import Image
 from labeling.models import ImportFile, Label, Review, SnapshotMember
 from labeling.policies import covered, visible_labels, visible_reviews
 from mediscan_site.core.models import User, WorkStatus
+from mediscan_site.core.sentences import in_language
 from models_registry.models import Feedback, Grade, ReferralRead
 from models_registry.policies import visible_grades
 from models_registry.selectors import refer_reasons, with_covered
@@ -88,7 +89,7 @@ def _imports(image: Image, cut: _Cut) -> Iterator[Moment]:
         created = row.outcome == ImportFile.Outcome.CREATED
         text = _("came with import %(import)s") if created else _("met again in import %(import)s: %(outcome)s")
         by = row.batch.created_by.username
-        yield Moment(row.batch.created_at, "import", text % told, by, row.detail, object=str(row.batch_id))
+        yield Moment(row.batch.created_at, "import", text % told, by, in_language(row.detail), object=str(row.batch_id))
 
 
 def _labels(image: Image, user: User | AnonymousUser, cut: _Cut) -> Iterator[Moment]:
@@ -137,7 +138,9 @@ def _snapshots(image: Image, cut: _Cut) -> Iterator[Moment]:
 def _grades(grades: Iterable[Grade]) -> Iterator[Moment]:
     for row in grades:
         at = row.finished_at or row.created_at
-        yield Moment(at, "grade", _grade_text(row), row.requested_by.username, row.error, object=str(row.pk))
+        yield Moment(
+            at, "grade", _grade_text(row), row.requested_by.username, in_language(row.error), object=str(row.pk)
+        )
 
 
 def _grade_text(row: Grade) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mediscan_site.core.models import WorkStatus
+from mediscan_site.core.sentences import in_language
 from models_registry import selectors
 from models_registry.models import Grade
 from models_registry.statistics.conformal import Conformal
@@ -43,7 +44,7 @@ class PredictionSet:
     def sentence(self) -> str:
         """For doctors: the set, and what a set of several classes or of none says about the scan."""
         if self.classes is None or self.coverage is None:
-            return _("Prediction set: not available (%(reason)s).") % {"reason": self.reason}
+            return _("Prediction set: not available (%(reason)s).") % {"reason": in_language(self.reason)}
         said = {"share": f"{self.coverage * 100:.3g} %"}
         if not self.classes:
             return _NO_CLASS % said

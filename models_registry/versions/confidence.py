@@ -15,12 +15,12 @@ _SINGLE: Final = "one for each: what serves is the mean of several, which is les
 
 
 _SAID: Final = {
-    "validation": "validation scans",
-    "mild": "the same, mildly changed",
-    "turned_left": "turned to the left",
-    "upside_down": "upside down",
-    "turned_right": "turned to the right",
-    "inverted": "inverted",
+    "validation": "validation scans {}",
+    "mild": "the same mildly changed {}",
+    "turned_left": "turned to the left {}",
+    "upside_down": "upside down {}",
+    "turned_right": "turned to the right {}",
+    "inverted": "inverted {}",
 }
 
 
@@ -40,7 +40,7 @@ def limits(model: ModelVersion) -> list[str]:
         head = f"It cannot tell whether a scan resembles those it learned from: {found['reason']}."
         return [f"{head} It may answer pictures that it cannot know; only pictures of nothing are noticed."]
     measured = found["measured"]
-    shares = ", ".join(f"{said} {_percent(measured[name])}" for name, said in _SAID.items() if name in measured)
+    shares = "; ".join(said.format(_percent(measured[name])) for name, said in _SAID.items() if name in measured)
     postures = [name.replace("_", " ") for name in found["postures"]]
     told = (
         f"It notices a scan that is {', '.join(postures)}."

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from mediscan_site.core import refusals
 from mediscan_site.core.errors import DomainError, Forbidden, FourEyes, NotFound
 from mediscan_site.core.http.callers import caller
+from mediscan_site.core.sentences import in_language
 
 T = TypeVar("T")
 View = Callable[..., HttpResponseBase]
@@ -98,7 +99,7 @@ def form_message(request: HttpRequest, form: BaseForm) -> None:
     for field, errors in form.errors.items():
         name = "" if field == "__all__" else f"{form[field].label}: "
         for text in errors:
-            messages.error(request, f"{name}{text}")
+            messages.error(request, f"{name}{in_language(text)}")
 
 
 def respond(

@@ -9,6 +9,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse, HttpResponseBase
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
+from django.utils import translation
 
 from mediscan_site.core.errors import StorageFull
 from mediscan_site.core.http import refusals
@@ -27,9 +28,10 @@ class Refused(Exception):
     headers: dict[str, str] = field(default_factory=dict)
 
     def answer(self, scope: Scope) -> tuple[Headers, bytes]:
-        """JSON under /api/, a page elsewhere. Who asks is not looked up."""
+        """JSON under /api/, a page in the browser's language elsewhere. Who asks is not looked up."""
         request = WSGIRequest(environ(scope, io.BytesIO(), 0))
-        response = refusals.answer(request, self.status, self.code, self.detail, greeting=False)
+        with translation.override(translation.get_language_from_request(request)):
+            response = refusals.answer(request, self.status, self.code, self.detail, greeting=False)
         _protect(request, response)
         for name, value in {**self.headers, "Content-Length": str(len(response.content))}.items():
             response.headers[name] = value

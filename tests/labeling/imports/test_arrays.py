@@ -77,7 +77,7 @@ def test_equal_pictures_with_different_labels_have_none():
     stated = arrays.understand(read, paths, CLASSES).by_path
     assert [said.label for said in stated.values()] == [None, "malignant", None, None, "malignant"]
     ((code, detail),) = stated["test/000000.png"].notes
-    assert code == "contradictory_row" and "train/000000.png says 'benign', test/000000.png says 'malignant'" in detail
+    assert code == "contradictory_row" and "train/000000.png says 'benign'; test/000000.png says 'malignant'" in detail
 
 
 class Harmful:

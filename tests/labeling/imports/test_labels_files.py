@@ -189,7 +189,7 @@ def test_rows_that_contradict_each_other_do_not_count_and_are_named():
     assert labels(known) == {"a.jpg": None, "b.jpg": "PNEUMONIA", "c.jpg": None}
     assert notes(known) == {"a.jpg": ["contradictory_row"], "c.jpg": ["contradictory_row"]}
     detail = known.by_path["a.jpg"].notes[0][1]
-    assert "Row 1 of the labels file says 'NORMAL', row 2 of the labels file says 'PNEUMONIA'" in detail
+    assert "Row 1 of the labels file says 'NORMAL'; row 2 of the labels file says 'PNEUMONIA'" in detail
     assert agreed(known.by_path["a.jpg"], "NORMAL") == (None, None)
 
 

@@ -17,7 +17,7 @@ from mediscan_site.core.storage.spool import IN_MEMORY, SealedSpool
 from mediscan_site.front.gate import bodies, limits, waiters
 from mediscan_site.front.gate.environ import GATE, environ
 from mediscan_site.front.gate.lanes import Lane, Lanes
-from mediscan_site.front.gate.refusals import Refused
+from mediscan_site.front.gate.refusals import Refused, too_slow
 from tests.conftest import contract
 
 
@@ -271,6 +271,15 @@ def test_who_was_known_a_moment_ago_is_not_looked_up_again_and_nobody_else_profi
     assert limits.remembered(other) is None
     monkeypatch.setattr(limits, "_known", {key: (user, 0.0) for key, (user, _) in limits._known.items()})
     assert limits.remembered(sent) is None
+
+
+def test_a_page_of_the_gate_speaks_the_browser_s_language_and_the_api_english():
+    german = [(b"accept-language", b"de")]
+    page = too_slow().answer(scope("POST", "/projects/1/upload/", german))[1].decode()
+    assert "Der Inhalt kam zu langsam an und wurde aufgegeben." in page
+    assert "<h1>Zeitüberschreitung</h1>" in page
+    body = too_slow().answer(scope("POST", "/api/v1/images/", german))[1]
+    assert b"The body arrived too slowly and was given up." in body
 
 
 @pytest.mark.parametrize("path", ["/login/", "/api/v1/images/"])
