@@ -174,13 +174,14 @@ def _import(files: int) -> dict[str, Any]:
 
 def _processor(pids: list[int]) -> float:
     """Seconds that these processes have had: the worker and its decoders."""
+    # Those of its children that have ended, too.
     ticks = 0
     for pid in pids:
         try:
             said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        ticks += int(said[11]) + int(said[12])
+        ticks += sum(map(int, said[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -51,6 +51,7 @@ def store_objects(project: Any) -> None:
     from django.core.files.storage import storages
 
     from images.models import Image
+    from mediscan_site.core import planning
     from mediscan_site.core.models import Blob
 
     store: Any = storages["blobs"]
@@ -62,6 +63,7 @@ def store_objects(project: Any) -> None:
         Blob.objects.bulk_create(_object(root) for _ in range(AT_ONCE))
         if not start % (50 * AT_ONCE):
             print(f"{start:,} objects", flush=True)
+    planning.count()
 
 
 def _object(root: Path) -> Any:

@@ -56,9 +56,9 @@ def of_project(user: User | AnonymousUser, project: Project) -> list[Reader]:
 
 
 def _labelled(project: Project, only: int | None) -> dict[int, Reader]:
-    of_whom = {"source": Label.Source.DOCTOR.value} if only is None else {"reader": only}
+    of_whom = {} if only is None else {"reader": only}
     # Which ones, by themselves: in the order of an index of their own table.
-    columns_first = {"project": project.pk, **of_whom} if only is None else {**of_whom, "project": project.pk}
+    columns_first = {**of_whom, "project": project.pk, "source": Label.Source.DOCTOR.value}
     chosen = list(newest(Label.objects.all(), **columns_first).values_list("pk", flat=True)[:MOST])
     counts = {"source": Label.Source.DOCTOR, "reader__isnull": False, "taken_back": False}
     said_by = Label.objects.filter(of_kept_scan(), pk__in=chosen, **counts)

@@ -44,6 +44,8 @@ class Label(models.Model):
             models.Index(fields=["annotation_date", "id"], name="label_of_all_by_date"),
             models.Index(fields=["project", "source", "id"], name="label_by_source"),
             models.Index(fields=["reader", "project", "id"], name="label_by_reader"),
+            # What somebody read, behind however many labels they brought in.
+            models.Index(fields=["reader", "project", "source", "id"], name="label_read_by"),
             models.Index(fields=["reader", "id"], name="label_of_reader"),
         ]
         constraints = [

@@ -121,9 +121,9 @@ def hand_out(user: User, project: Project) -> list[int]:
     if not (project.repeats_share or gold):
         return []
     share = min(project.repeats_share or GOLD_SHARE, GOLD_SHARE)
-    said = newest(Label.objects.all(), reader=user.pk, project=project.pk).values_list("pk", flat=True)
-    latest = list(said[: OTHERS_BETWEEN + REACH + math.ceil(1 / share)])
-    own = Label.objects.filter(pk__in=latest, source=Label.Source.DOCTOR).order_by("-pk")
+    said = newest(Label.objects.all(), reader=user.pk, project=project.pk, source=Label.Source.DOCTOR.value)
+    latest = list(said.values_list("pk", flat=True)[: OTHERS_BETWEEN + REACH + math.ceil(1 / share)])
+    own = Label.objects.filter(pk__in=latest).order_by("-pk")
     own = own.filter(Q(read__isnull=True) | Q(read__kind=Read.Kind.INDEPENDENT)).exclude(taken_back=True)
     pick = _due_repeat(user, project, own) if project.repeats_share else None
     if pick is None and gold:

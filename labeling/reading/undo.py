@@ -80,7 +80,7 @@ def last_done(actor: User, project: Project, task: str, image: Image | None = No
 
 def _last_label(actor: User, project: Project, image: Image | None) -> Last | None:
     related = ("image__project", "decision__label_before", "decision__review", "read")
-    walk = newest(Label.objects.all(), reader=actor.pk, project=project.pk)
+    walk = newest(Label.objects.all(), reader=actor.pk, project=project.pk, source=Label.Source.DOCTOR.value)
     last = first_key(walk if image is None else walk.filter(image=image), _labels(actor, project))
     label = Label.objects.select_related(*related).get(pk=last) if last is not None else None
     if label is None:

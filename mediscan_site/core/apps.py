@@ -10,7 +10,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing them registers the system checks, the receivers that audit log-ins, and who does which work.
-        from mediscan_site.core import auth, checks, durability, start, tasks  # noqa: F401
+        from mediscan_site.core import auth, checks, durability, planning, start, tasks  # noqa: F401
         from mediscan_site.core.http import multipart
         from mediscan_site.core.totals import keeping
         from mediscan_site.core.trail import guards

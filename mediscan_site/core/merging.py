@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 LOOKED_AT: Final = 100
+MOST_LOOKED_AT: Final = 3200
 T = TypeVar("T", bound=Model)
 
 
@@ -25,12 +26,12 @@ def newest(rows: QuerySet[T], **columns: Any) -> QuerySet[T]:
 
 def first_key(walk: QuerySet[Any], standing: QuerySet[Any]) -> Any:
     """The key of the first row of the walk, which asks its own table only, that is also one of `standing`; None: there is none.
-    Looked for some at a time: what is asked of other tables is asked of these rows, or planners may begin there."""
-    start, found = 0, None
-    while found is None and (keys := list(walk.values_list("pk", flat=True)[start : start + LOOKED_AT])):
+    Looked for some at a time, and ever more: what is asked of other tables is asked of these rows, or planners may begin there."""
+    start, number, found = 0, LOOKED_AT, None
+    while found is None and (keys := list(walk.values_list("pk", flat=True)[start : start + number])):
         known = set(standing.filter(pk__in=keys).values_list("pk", flat=True))
         found = next((key for key in keys if key in known), None)
-        start += LOOKED_AT
+        start, number = start + number, min(2 * number, MOST_LOOKED_AT)
     return found
 
 

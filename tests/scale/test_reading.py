@@ -15,6 +15,7 @@ from labeling.reading.said_by import noted
 from labeling.reading.undo import last_done
 from mediscan_site.core.database import insert_all
 from mediscan_site.core.http.pages import MOST_COUNTED, ordered
+from mediscan_site.core.merging import newest
 from tests.scale.plans import SCALE, assert_plan, measured, sorts_few
 
 pytestmark = SCALE
@@ -137,3 +138,23 @@ def test_what_somebody_else_labelled_is_found_behind_thousands_of_ones_own(read,
     (lease,) = claim_scans(actor=author, project=read, task="review")
     assert lease.image.annotator == colleague
     assert last_done(author, read, "label") is not None
+
+
+def test_the_last_reading_is_found_behind_thousands_of_labels_that_were_brought_in(read, author):
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            last = last_done(author, read, "label")
+        assert last is not None
+        assert last.key == newest_reading
+        return len(seen)
+
+    newest_reading = Label.objects.filter(project=read, reader=author).order_by("-pk").values_list("pk", flat=True)[0]
+    before = asked()
+    scans = list(Image.objects.filter(project=read))
+    insert_all(
+        [Label(image=scan, project=read, reader=author, source="import", ungradable_reason="x") for scan in scans]
+    )
+    measured(Label)
+    assert asked() == before
+    mine = newest(Label.objects.all(), reader=author.pk, project=read.pk, source="doctor")
+    assert_plan(mine.values_list("pk", flat=True)[:100], index="label_read_by")

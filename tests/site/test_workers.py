@@ -36,6 +36,7 @@ def test_a_worker_that_loads_no_page_knows_all_housekeeping_and_what_each_row_ne
         "mediscan_site.core.limits.forget",
         "mediscan_site.core.logins.forget",
         "mediscan_site.core.messages.services.forget",
+        "mediscan_site.core.planning.count",
         "mediscan_site.core.resets.forget",
         "mediscan_site.core.storage.scrub.scrub",
         "mediscan_site.core.totals.keeping.forget",

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from mediscan_site.core import planning
 from mediscan_site.core.errors import Conflict
 from mediscan_site.front.scale.seeding import ADMIN, DOCTORS, GUEST, seed
 
@@ -33,7 +34,8 @@ class Command(BaseCommand):
 
     def _counted(self) -> None:
         """Have the database count its rows, as it would by and by. On MySQL that would end somebody's transaction."""
-        if connection.vendor == "mysql" and connection.in_atomic_block:
+        planning.count()
+        if connection.vendor == "sqlite" or (connection.vendor == "mysql" and connection.in_atomic_block):
             return
         with connection.cursor() as cursor:
             tables = connection.introspection.table_names(cursor)
