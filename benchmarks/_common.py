@@ -109,10 +109,18 @@ SCALE = (
 
 
 def keep_of_scale(figures: dict[str, Any]) -> None:
-    """Put these beside what other benchmarks have put into `results/scale.json`."""
+    """Put these beside what other benchmarks of this commit have put into `results/scale.json`; what another measured goes."""
     path = RESULTS / "scale.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    save("scale", {**dict.fromkeys(SCALE), **before, **figures})
+    if before.get("commit") != commit():
+        before = {}
+    save("scale", {**dict.fromkeys(SCALE), **before, **figures, "commit": commit()})
+
+
+def commit() -> str:
+    """Of this checkout, with a mark where files of it were changed since; empty where it is none of git's."""
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def save(name: str, figures: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ from mediscan_site.core.beating import beating
 from mediscan_site.core.models import TaskLease
 
 log = logging.getLogger(__name__)
+# A lease that ends later than this was taken by another clock, and not by a worker with longer leases.
+LONGEST_S = 600.0
 P = ParamSpec("P")
 # By the name of the task.
 _looks: dict[str, Callable[[], bool]] = {}
@@ -101,7 +103,8 @@ def _taken(name: str, holder: str, seconds: float | None = None) -> bool:
     claim = {"holder": holder, "held_until": _until(seconds)}
     if free.update(**claim):
         return True
-    if rows.filter(held_until__gt=_until(seconds)).update(held_until=_until(seconds)):
+    longest = max(LONGEST_S, settings.WORK_LEASE_S if seconds is None else seconds)
+    if rows.filter(held_until__gt=_until(longest)).update(held_until=_until(seconds)):
         log.warning("The lease of %s ended later than leases can: the database's clock was set back", name)
         return False
     if rows.exists():

@@ -2,6 +2,8 @@
 // a session has ended it stays: whoever signs in again as the same person finds it.
 const OWNED = /^(?:desk|grid):(\d+):/;
 const LEFT = "left";
+// A log-out that has not come through by then was called off.
+const STAYED_MS = 60_000;
 
 // `whose(owner)`: whether this person's goes.
 function forget(whose) {
@@ -29,10 +31,11 @@ export function watchUnsent(user) {
   }
   let leaving = false;
   document.addEventListener("submit", ({ target, defaultPrevented }) => {
-    if (target.matches("[data-log-out]") && !defaultPrevented) leaving = true;
+    if (!target.matches("[data-log-out]") || defaultPrevented) return;
+    leaving = true;
+    // Whoever was asked whether to leave, and has stayed, goes on.
+    setTimeout(() => (leaving = false), STAYED_MS);
   });
-  // Whoever was asked whether to leave, and has stayed, goes on.
-  for (const name of ["keydown", "pointerdown"]) document.addEventListener(name, () => (leaving = false), true);
   // Whether they are logged out tells only the next page.
   window.addEventListener("pagehide", () => leaving && user && sessionStorage.setItem(LEFT, user));
   ask();

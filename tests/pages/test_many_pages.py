@@ -7,11 +7,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from images import picking
+from images.filters import ScanFilter
 from images.models import Image, ImageTag, Project, SavedFilter, Tag
-from images.services import save_filter
+from images.services import remove_member, save_filter, saving
 from labeling.models import Label, QueueScore
 from labeling.reading import many
 from mediscan_site.core.models import AuditEvent
+from models_registry.filters import HistoryFilter
 from tests.pages.conftest import texts
 
 
@@ -169,6 +171,45 @@ def test_a_filter_is_shared_by_its_owner_and_shown_apart_to_the_others(
     assert list(AuditEvent.objects.filter(action__startswith="filter.").values_list("action", "actor__username")) == [
         ("filter.share", "author"), ("filter.unshare", "admin"),
     ]  # fmt: skip
+
+
+def test_a_shared_filter_that_becomes_another_or_goes_is_shared_no_longer(browser, author, colleague, admin, project):
+    client, keep = browser(author), reverse("filter_save")
+    said = {"page": "scans", "project": project.pk, "name": "To check"}
+    client.post(keep, {**said, "query": "split=test&note=Hans+Meier"})
+    saved = SavedFilter.objects.get()
+    assert saved.query == {"split": "test"}
+    share = reverse("filter_share", args=[saved.pk])
+    client.post(share, {"shared": "yes"})
+    client.post(keep, {**said, "query": "split=test"})
+    assert SavedFilter.objects.get().shared, "the same once more"
+    client.post(keep, {**said, "query": "split=val"})
+    assert not SavedFilter.objects.get().shared
+    client.post(share, {"shared": "yes"})
+    remove_member(actor=admin, project=project, user=author)
+    client.post(share, {"shared": "no"})
+    assert not SavedFilter.objects.get().shared, "whoever has left may take it back"
+    SavedFilter.objects.update(shared=True)
+    client.post(reverse("filter_delete", args=[saved.pk]))
+    assert not SavedFilter.objects.exists()
+    actions = AuditEvent.objects.filter(action__startswith="filter.").order_by("pk").values_list("action", flat=True)
+    assert list(actions) == [f"filter.{word}" for word in ("share", "unshare", "share", "unshare", "unshare")]
+
+
+def test_no_more_filters_are_shared_than_are_shown(browser, author, project, monkeypatch):
+    monkeypatch.setattr(saving, "MOST", 1)
+    rows = [
+        SavedFilter.objects.create(user=author, page="scans", project=project, name=n, slot=n, query={}) for n in "ab"
+    ]
+    for row in rows:
+        answer = browser(author).post(reverse("filter_share", args=[row.pk]), {"shared": "yes"}, follow=True)
+    assert "1 filters are shared in this project" in texts(answer)
+    assert SavedFilter.objects.filter(shared=True).count() == 1
+
+
+def test_what_filters_keep_are_filters_of_their_list():
+    assert saving.KEPT["scans"] - {"ordering"} <= set(ScanFilter.base_filters)
+    assert saving.KEPT["history"] <= set(HistoryFilter.base_filters)
 
 
 def test_a_filter_of_no_project_cannot_be_shared(browser, author):

@@ -89,7 +89,7 @@ def _reviewed(event: AuditEvent) -> None:
 
 
 def _backup(event: AuditEvent) -> None:
-    # One that somebody cancelled is no failure.
+    # One that somebody cancelled is no failure; an older version recorded it as one, with this status.
     if event.details.get("status", WorkStatus.FAILED) == WorkStatus.FAILED:
         _tell(_admins(), "backup_failed", f"backup:{event.object_id}", reverse("dashboard"), {}, None)
 

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from images import selectors
 from images.models import Project
 from images.policies import can
-from images.services.saving import MOST, keepable
+from images.services.saving import keepable
 from mediscan_site.core.http.pages import MOST_COUNTED
 from mediscan_site.core.preferences import value_of
 
@@ -42,7 +42,7 @@ def bounded(count: int) -> str:
 def saved_filters(context: dict[str, Any], page: str, project: Project | None = None) -> dict[str, Any]:
     """The person's own filters of this list as chips, then those that others share, and a form that keeps the one that is set."""
     request = context["request"]
-    kept = keepable(request.GET.dict())
+    kept = keepable(page, request.GET.dict())
     own, offered = (
         [
             {"row": row, "address": f"{request.path}?{urlencode(row.query)}", "current": row.query == kept}
@@ -50,7 +50,7 @@ def saved_filters(context: dict[str, Any], page: str, project: Project | None = 
         ]
         for found in (
             selectors.saved_filters(request.user, page, project),
-            selectors.offered_filters(request.user, page, project)[:MOST],
+            selectors.offered_filters(request.user, page, project),
         )
     )
     new = bool(kept) and not any(row["current"] for row in (*own, *offered))
