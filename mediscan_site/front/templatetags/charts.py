@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext
 
-from mediscan_site.core.sentences import in_language
+from mediscan_site.front.templatetags.sentences import not_available
 from mediscan_site.front.terms import TERMS
 
 register = template.Library()
@@ -42,12 +42,7 @@ PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
 def interval(entry: Any) -> str:
     """{"value", "low", "high"} -> "0.950 (0.912 to 0.981)"; what was not measured says why."""
     if not isinstance(entry, dict) or not isinstance(entry.get("value"), int | float):
-        reason = entry.get("reason") if isinstance(entry, dict) else ""
-        return (
-            gettext("not available: %(reason)s") % {"reason": in_language(reason)}
-            if reason
-            else gettext("not available")
-        )
+        return not_available(entry)
     if isinstance(entry.get("low"), int | float) and isinstance(entry.get("high"), int | float):
         ends = {name: f"{entry[name]:.3f}" for name in ("value", "low", "high")}
         return gettext("%(value)s (%(low)s to %(high)s)") % ends

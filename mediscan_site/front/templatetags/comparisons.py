@@ -7,8 +7,8 @@ from django import template
 from django.utils.translation import gettext, gettext_lazy
 
 from images.scan_facts import METADATA
-from mediscan_site.core.sentences import in_language
 from mediscan_site.front.templatetags.charts import BOTTOM, FIGURES, LEFT, RIGHT, TICKS, TOP, frame, interval
+from mediscan_site.front.templatetags.sentences import not_available
 
 register = template.Library()
 
@@ -81,12 +81,7 @@ def p_value(value: Any) -> str:
 def signed(entry: Any) -> str:
     """A test's difference with its interval, each with its sign: "+0.031 (+0.002 to +0.060)"."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("difference"), int | float):
-        reason = entry.get("reason") if isinstance(entry, Mapping) else ""
-        return (
-            gettext("not available: %(reason)s") % {"reason": in_language(reason)}
-            if reason
-            else gettext("not available")
-        )
+        return not_available(entry)
     value, ends = _signed(entry["difference"]), [entry.get("low"), entry.get("high")]
     if not all(isinstance(end, int | float) for end in ends):
         return gettext("%(value)s (no interval)") % {"value": value}
