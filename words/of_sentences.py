@@ -68,6 +68,7 @@ SENTENCES = (
     _("%(local_size)s processes need a GPU each, and there are %(device_count)s here; set TRAINING_PROCESSES to their number, or TRAINING_DEVICE=cpu"),
     _("%(lost)s objects were damaged before the backup was made. Run verify_images."),
     _("%(low)s to %(high)s %% of a class have colour, which would tell how files were made, not what they show"),
+    _("%(most)s filters are shared in this project. One has to go first."),
     _("%(n_train)s scans and a GPU carry it"),
     _("%(n_train)s scans are few for a larger network"),
     _("%(name)s '%(text)s' is left empty: %(detail)s"),
