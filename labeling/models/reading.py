@@ -189,6 +189,17 @@ class LabelDoubt(models.Model):
         return f"{self.image_id}: {self.given_id} or {self.suggested_id}?"
 
 
+class LastDoubts(models.Model):
+    """When a training last said which labels of the project are in doubt, even if that none is: the doubts of that moment are the
+    ones to put back, and no older ones. No row: none has said so yet."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.project_id} at {self.at}"
+
+
 class KeptLabel(models.Model):
     """Somebody looked at a doubt and found the label right. The same doubt is not raised about this scan again."""
 
