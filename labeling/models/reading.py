@@ -33,7 +33,9 @@ class Label(models.Model):
     annotation_date = models.DateTimeField(default=timezone.now)
     # How long its reader had the scan before them; null: it did not come from a queue (labeling.reading.timing).
     seconds = models.PositiveSmallIntegerField(null=True)
-    # Its reader has undone it: it stays in the history and counts for nothing.
+    # Its reader has taken it back, by undoing or by withdrawing it: it stays in the history and counts for nothing. A
+    # grade that an approval made the label is marked when the approval is undone. What somebody else withdraws (who manages the
+    # project, say) was said and read all the same: it has no mark.
     taken_back = models.BooleanField(default=False)
 
     class Meta:
