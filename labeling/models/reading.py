@@ -125,6 +125,7 @@ class Decision(models.Model):
     scan_version = models.PositiveIntegerField()
     label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="decision")
     review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
+    # Null: there was none, also when a review first took a grade as the label (models_registry.grades.accepting).
     label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
     approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
     # The doubt about `label_before` that ended with this: the columns of a LabelDoubt but for its scan.
@@ -138,6 +139,13 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} of {self.image_id} by {self.actor_id}"
+
+    @property
+    def made(self) -> int | None:
+        """The label that came of it, and goes with it when it is taken back: the actor's, or the grade that a review took."""
+        if self.review is not None and self.label_before_id is None:
+            return self.review.label_id
+        return self.label_id
 
 
 class Lease(models.Model):
