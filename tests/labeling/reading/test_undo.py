@@ -8,7 +8,7 @@ from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Reference, R
 from labeling.reading.doubts import keep_label
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.reviews import review_scan
-from labeling.reading.undo import undo_last
+from labeling.reading.undo import last_done, undo_last
 from mediscan_site.core.errors import Conflict, Forbidden
 from mediscan_site.core.models import AuditEvent
 
@@ -252,3 +252,22 @@ def test_a_read_that_only_measures_is_marked_when_it_was_taken_back_and_not_when
     undone(author, project)
     Read.objects.filter(waiting=True).delete()
     assert migrated() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("brought_in", [90, 6_000])
+def test_the_way_back_finds_ones_last_label_behind_thousands_that_one_brought_in(
+    make_scan, author, project, brought_in, django_assert_max_num_queries
+):
+    """Labels that no longer count are passed over in ever more at a time."""
+    from types import SimpleNamespace
+
+    from labeling.reading.desk import previous_label
+
+    scan, other, normal = make_scan(seed=1), make_scan(seed=2), project.class_rows.first()
+    label = label_scan(actor=author, image=scan, label_class=normal).label
+    own = {"image": other, "project": project, "label_class": normal, "reader": author, "source": "import"}
+    Label.objects.bulk_create([Label(**own) for _ in range(brought_in)], batch_size=1000)
+    for asked in (previous_label, lambda request, project: last_done(request.user, project, "label")):
+        with django_assert_max_num_queries(15):
+            found = asked(SimpleNamespace(user=author), project)
+        assert found.image == scan and label.pk in (getattr(found, "key", 0), getattr(found, "pk", 0))
