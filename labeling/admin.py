@@ -66,6 +66,12 @@ class LabelDoubtAdmin(ReadOnlyAdmin):
     list_select_related = ("image", "given", "suggested")
 
 
+@admin.register(models.LastDoubts)
+class LastDoubtsAdmin(ReadOnlyAdmin):
+    list_display = ("project", "at")
+    list_select_related = ("project",)
+
+
 @admin.register(models.KeptLabel)
 class KeptLabelAdmin(ReadOnlyAdmin):
     list_display = ("image", "given", "suggested", "reviewer", "created_at")

@@ -33,7 +33,9 @@ class Label(models.Model):
     annotation_date = models.DateTimeField(default=timezone.now)
     # How long its reader had the scan before them; null: it did not come from a queue (labeling.reading.timing).
     seconds = models.PositiveSmallIntegerField(null=True)
-    # Its reader has undone it: it stays in the history and counts for nothing.
+    # Its reader has taken it back, by undoing or by withdrawing it: it stays in the history and counts for nothing. A
+    # grade that an approval made the label is marked when the approval is undone. What somebody else withdraws (who manages the
+    # project, say) was said and read all the same: it has no mark.
     taken_back = models.BooleanField(default=False)
 
     class Meta:
@@ -123,6 +125,7 @@ class Decision(models.Model):
     scan_version = models.PositiveIntegerField()
     label = models.OneToOneField(Label, null=True, on_delete=models.CASCADE, related_name="decision")
     review = models.OneToOneField(Review, null=True, on_delete=models.CASCADE, related_name="decision")
+    # Null: there was none, also when a review first took a grade as the label (models_registry.grades.accepting).
     label_before = models.ForeignKey(Label, null=True, on_delete=models.CASCADE, related_name="+")
     approval_before = models.CharField(max_length=16, choices=ApprovalStatus.choices)
     # The doubt about `label_before` that ended with this: the columns of a LabelDoubt but for its scan.
@@ -136,6 +139,13 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} of {self.image_id} by {self.actor_id}"
+
+    @property
+    def made(self) -> int | None:
+        """The label that came of it, and goes with it when it is taken back: the actor's, or the grade that a review took."""
+        if self.review is not None and self.label_before_id is None:
+            return self.review.label_id
+        return self.label_id
 
 
 class Lease(models.Model):
@@ -187,6 +197,17 @@ class LabelDoubt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}: {self.given_id} or {self.suggested_id}?"
+
+
+class LastDoubts(models.Model):
+    """When a training last said which labels of the project are in doubt, even if that none is: the doubts of that moment are the
+    ones to put back, and no older ones. No row: none has said so yet."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.project_id} at {self.at}"
 
 
 class KeptLabel(models.Model):

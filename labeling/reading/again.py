@@ -91,11 +91,13 @@ def withdraw(current: Current, actor: User) -> LabelOutcome | None:
 
 
 def give_again(read: Read) -> None:
-    """What was said of it is taken back: it waits once more, and the reader cannot tell it from any other scan."""
+    """What was said of it is taken back: it waits once more, and the reader cannot tell it from any other scan. It was handed out
+    when it was: what they said since stays in the history that they see, as of any scan (`policies.visible_labels`)."""
     Read.objects.filter(pk=read.pk).update(kind=Read.Kind.REPLACED)
     mark_taken_back(read.label_id)
     against = read.against if read.kind == Read.Kind.REPEAT else None
-    Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, kind=read.kind, against=against, waiting=True)
+    about = {"kind": read.kind, "against": against, "created_at": read.created_at}
+    Read.objects.create(image_id=read.image_id, reader_id=read.reader_id, waiting=True, **about)
 
 
 def recent(user: User) -> QuerySet[Read]:

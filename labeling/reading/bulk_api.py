@@ -82,6 +82,7 @@ class ManyReviewsMixin(ApiViewSet):
     @extend_schema(request=ScansSeenSerializer, responses=ManyDoneSerializer)
     @action(**UNDO)
     def bulk_undo(self, request: Request) -> Response:
-        """Take back the caller's last review of each scan: the scans are as they were before."""
+        """Take back the caller's last review of each scan: the scans are as they were before. An approval that took a grade as
+        the label takes it away again."""
         values = parsed(ScansSeenSerializer(data=request.data, context=self.get_serializer_context()))
         return Response(told(undo_many(actor=caller(request), task=Lease.Task.REVIEW, **values)))

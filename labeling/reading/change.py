@@ -140,16 +140,15 @@ def write(current: Current, state: State, *, label: Label | None) -> None:
 
 
 def remember(current: Current, before: State, actor: User, *, task: str, **about: Any) -> None:
-    """What the actor has just written over, for `undo`. `about`: the new label, the review."""
+    """What the actor has just written over, for `undo`. `about`: the new label, the review, and what else is known better."""
+    known = {"label_before": current.label, "doubt_before": settling.as_kept(current.doubt), **about}
     Decision.objects.create(
         image=current.image,
         actor=actor,
         task=task,
         scan_version=current.image.version,
-        label_before=current.label,
         approval_before=before.approval,
-        doubt_before=settling.as_kept(current.doubt),
-        **about,
+        **known,
     )
 
 

@@ -137,7 +137,7 @@ def said_already(request: HttpRequest, image: Image, reading: dict[str, Any], kn
     decision, sent again because its answer was lost."""
     if known is None or reading["expected_version"] == image.version:
         return False
-    mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, decision__undone__isnull=True)
+    mine = Label.objects.filter(image=image, reader=caller(request), pk__gt=known, taken_back=False)
     said = {"label_class": reading.get("label_class"), "ungradable_reason": reading.get("reason", "")}
     return mine.filter(**said, comment=_as_kept(reading["comment"])).exists()
 

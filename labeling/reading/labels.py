@@ -9,7 +9,7 @@ from labeling.models import Label, Lease, Reference
 from labeling.policies import require, require_class
 from labeling.reading import several
 from labeling.reading.change import Current, change, remember, step, write, write_fresh
-from labeling.reading.rows import LabelOutcome, append, label_details, record_label
+from labeling.reading.rows import LabelOutcome, append, label_details, mark_taken_back, record_label
 from labeling.reading.states import Action, State, next_state
 from mediscan_site.core import audit, text
 from mediscan_site.core.database import insert_all, save_all
@@ -120,8 +120,8 @@ def _relabel(current: Current, actor: User, values: dict[str, Any], action: Acti
 
 
 def withdraw_label(*, actor: User, image: Image, expected_version: int | None = None) -> LabelOutcome:
-    """Take the current label back: the scan is unlabelled again, the row stays in its history. While several readers read it: the
-    actor's own read."""
+    """Take the current label back: the scan is unlabelled again, the row stays in its history, and is marked if the actor is its
+    reader. While several readers read it: the actor's own read."""
     require(actor, "label_image", image.project)
 
     def decide(current: Current) -> LabelOutcome:
@@ -131,6 +131,8 @@ def withdraw_label(*, actor: User, image: Image, expected_version: int | None = 
         if current.label is None:
             return LabelOutcome(current.image, None, changed=False)
         write(current, state, label=None)
+        if current.label.reader_id == actor.pk:
+            mark_taken_back(current.label.pk)
         details = {"label": current.label.pk}
         audit.record(
             "label.withdraw", actor=actor, obj=current.image, project=current.image.project_id, details=details

@@ -33,8 +33,10 @@ def review_scan(
     label_class: ProjectClass | None = None,
     comment: str = "",
     expected_version: int | None = None,
+    unlabelled_before: bool = False,
 ) -> Review:
     """Approve, reject, or (with a class) modify the current label. A class given with another status must be the current one.
+    `unlabelled_before`: the caller's transaction has made the label for this review, which takes it along when it is undone.
 
     Raises FourEyes when the author approves, Conflict `nothing_to_review`, Stale, Invalid."""
     require(actor, "review_label", image.project)
@@ -47,7 +49,9 @@ def review_scan(
     return change(
         image,
         expected_version=expected_version,
-        decide=lambda current: _decide(current, actor, decision, label_class, remark),
+        decide=lambda current: _decide(
+            current, actor, decision, label_class, remark, unlabelled_before=unlabelled_before
+        ),
     )
 
 
@@ -59,7 +63,13 @@ def _parse_status(status: str) -> Review.Status:
 
 
 def _decide(
-    current: Current, actor: User, decision: Review.Status, label_class: ProjectClass | None, comment: str
+    current: Current,
+    actor: User,
+    decision: Review.Status,
+    label_class: ProjectClass | None,
+    comment: str,
+    *,
+    unlabelled_before: bool,
 ) -> Review:
     image, seen, before = current.image, current.image.version, current.state
     state = step(current, ACTIONS[decision], actor=actor)
@@ -85,7 +95,8 @@ def _decide(
         comment=comment,
         scan_version=seen,
     )
-    remember(current, before, actor, task=Lease.Task.REVIEW, label=new_label, review=review)
+    known = {"label_before": None} if unlabelled_before else {}
+    remember(current, before, actor, task=Lease.Task.REVIEW, label=new_label, review=review, **known)
     if new_label is not None:
         record_label(image, actor, new_label)
     details = {"review": review.pk, "status": str(decision), "label": reviewed.pk}

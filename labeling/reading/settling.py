@@ -1,10 +1,11 @@
 """What becomes of a doubt about a label when the scan changes: settled for good, remembered, or put back."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from images.models import Image, ProjectClass
-from labeling.models import KeptLabel, LabelDoubt
+from labeling.models import KeptLabel, LabelDoubt, LastDoubts
 from mediscan_site.core import audit
 from mediscan_site.core.models import User
 
@@ -34,8 +35,9 @@ def put_back(image: Image, kept: Mapping[str, Any] | None) -> None:
     """The doubt that was about this label stands again, unless a later training has said anew which labels are in doubt."""
     if kept is None or kept["given_id"] != image.label_class_id:
         return
-    asked_anew = LabelDoubt.objects.filter(project=image.project_id, created_at__gt=kept["created_at"])
-    if asked_anew.exclude(source=kept["source"]).exists():
+    # Held until this transaction ends: a training that replaces the doubts at this moment waits, and removes this one as well.
+    last = LastDoubts.objects.select_for_update().filter(project=image.project_id).first()
+    if last is not None and last.at != datetime.fromisoformat(kept["created_at"]):
         return
     if ProjectClass.objects.filter(pk=kept["suggested_id"]).exists():
         LabelDoubt.objects.get_or_create(image=image, defaults=dict(kept))

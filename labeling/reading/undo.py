@@ -143,7 +143,8 @@ def _changed(image: Image) -> Conflict:
 
 
 def _stands_at(image: Image) -> int:
-    """The version of the scan that it is like: what was done and taken back again does not count."""
+    """The version of the scan that it is like: what was done and taken back again does not count. (A review that took a grade was
+    two versions; before it the scan had no label, so none of those is any decision's.)"""
     taken_back = Decision.objects.filter(image=image, undoes__isnull=False)
     likes = dict(taken_back.values_list("scan_version", "undoes__scan_version"))
     version = image.version
@@ -161,9 +162,9 @@ def _restore(current: Current, last: Decision, actor: User) -> Image:
     if last.review and last.review.status == Review.Status.APPROVED:
         KeptLabel.objects.filter(image=image, reviewer=actor, given=image.label_class_id).delete()
     put_back(image, last.doubt_before)
-    mark_taken_back(last.label_id)
+    mark_taken_back(last.made)
     remember(current, before, actor, task=last.task, undoes=last)
     tell_undone(image, last.created_at)
-    details = {"label": last.label_id, "review": last.review_id}
+    details = {"label": last.made, "review": last.review_id}
     audit.record(f"{last.task}.undo", actor=actor, obj=image, project=image.project_id, details=details)
     return image

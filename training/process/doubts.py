@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.db import transaction
+from django.utils import timezone
 
 from images.models import ApprovalStatus, Image
-from labeling.models import KeptLabel, LabelDoubt
+from labeling.models import KeptLabel, LabelDoubt, LastDoubts
 from mediscan_site.core.again import done_again
 from training.engine.doubts import find
 from training.models import TrainingRun
@@ -45,9 +46,14 @@ def write(
 
 @done_again
 def _replace(run: TrainingRun, doubts: Sequence[LabelDoubt]) -> int:
+    """The moment is noted even when there is no doubt: one that was settled before and is taken back then stays away."""
+    at = timezone.now()
     with transaction.atomic():
+        LastDoubts.objects.update_or_create(project_id=run.project_id, defaults={"at": at})
         LabelDoubt.objects.filter(project=run.project_id).delete()
         open_ones = _open(run, doubts)
+        for doubt in open_ones:
+            doubt.created_at = at
         LabelDoubt.objects.bulk_create(open_ones, batch_size=500)
     return len(open_ones)
 

@@ -1,5 +1,6 @@
 """What others said of a scan stays covered wherever else it could be read, and what only measures a reader is no label to take."""
 
+import csv
 import io
 import zipfile
 
@@ -9,7 +10,7 @@ from django.urls import reverse
 from images.models import Image, NearDuplicate, Project
 from images.services import grant
 from images.services.duplicates import near_duplicates
-from labeling.exports import worker
+from labeling.exports import text, worker
 from labeling.models import LabelDoubt, Read
 from labeling.reading.bulk import label_many, undo_many
 from labeling.reading.gold import mark_gold
@@ -19,6 +20,9 @@ from labeling.reading.selectors import label_doubts, labels
 from labeling.reading.undo import undo_scan
 from mediscan_site.core.errors import Conflict
 from mediscan_site.front.selectors import audit_events, changes
+from mediscan_site.front.timeline import of_scan
+
+LABELS = "/api/v1/labels/"
 
 
 @pytest.fixture
@@ -79,6 +83,44 @@ def test_withdrawing_takes_back_what_one_said_and_not_the_label_one_does_not_see
     assert withdraw_label(actor=author, image=gold).changed
     assert state(gold) == before
     assert list(Read.objects.order_by("pk").values_list("kind", "waiting")) == [("replaced", None), ("gold", True)]
+
+
+@pytest.fixture
+def told(api, author, project):
+    """What a reader is told of one scan: by the API, on its timeline and in an export, but for what names the scan."""
+
+    def of(scan) -> list:
+        answers = [
+            (row["label"], row["taken_back"]) for row in api(author).get(f"{LABELS}?image={scan.pk}").data["results"]
+        ]
+        moments = [moment.text for moment in of_scan(Image.objects.get(pk=scan.pk), author) if moment.kind == "label"]
+        lines = list(csv.DictReader(io.StringIO(text.history({scan.pk: "x"}, reader=author).decode())))
+        return [answers, moments, [(line["what"], line["label"], line["taken_back"]) for line in lines]]
+
+    return of
+
+
+@pytest.mark.parametrize("taken", [withdraw_label, undo_scan])
+def test_nobody_can_tell_what_measures_them_by_what_they_took_back(taken, gold, make_scan, author, project, told):
+    from labeling.models import Label
+
+    plain, again = make_scan(seed=2), make_scan(seed=3)
+    first = said(again, author, "NORMAL").label
+    Read.objects.create(image=again, reader=author, kind="repeat", against=first, waiting=True)
+    scans = (plain, gold, again)
+    for scan in scans:
+        said(scan, author, "OPACITY")
+        said(scan, author, "NORMAL")
+    assert told(plain) == told(gold) == told(again)
+    for scan in scans:
+        taken(actor=author, image=Image.objects.get(pk=scan.pk))
+    answers, lines = told(plain)[0], told(plain)[2]
+    assert answers == [("NORMAL", True), ("OPACITY", False)]
+    assert [line[2] for line in lines] == ["", "yes"]
+    for scan in (gold, again):
+        assert [told(scan)[0], told(scan)[2]] == [answers, lines]
+        assert all(mark == (number == 1) for number, mark in enumerate("since" in one for one in told(scan)[1]))
+    assert Label.objects.get(pk=first.pk).taken_back is False
 
 
 def test_undo_of_many_takes_reads_back_too(gold, make_scan, author, colleague, project):

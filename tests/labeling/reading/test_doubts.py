@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from images.models import Image
 from images.services import delete_scan
-from labeling.models import KeptLabel, LabelDoubt, Review
+from labeling.models import KeptLabel, LabelDoubt, LastDoubts, Review
 from labeling.reading.bulk import undo_many
 from labeling.reading.doubts import keep_label
 from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
@@ -143,7 +143,7 @@ def test_a_doubt_of_a_training_before_the_last_one_does_not_come_back(approved_s
     doubt(first)
     label_scan(actor=colleague, image=first, label_class=other_class(first))
     later = doubt(second)
-    LabelDoubt.objects.filter(pk=later.pk).update(source="training-run-8")
+    LastDoubts.objects.create(project=project, at=later.created_at)
     undo_last(actor=colleague, project=project, task="label")
     assert [row.image for row in LabelDoubt.objects.all()] == [second]
 

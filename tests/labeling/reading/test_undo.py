@@ -1,13 +1,14 @@
 """Taking one's own last decision back: what was before is there again, and both facts stay."""
 
 import pytest
+from django.db.models import F
 
 from images.models import Image
 from labeling.models import Decision, KeptLabel, Label, LabelDoubt, Reference, Review
 from labeling.reading.doubts import keep_label
-from labeling.reading.labels import label_scan, mark_ungradable
+from labeling.reading.labels import label_scan, mark_ungradable, withdraw_label
 from labeling.reading.reviews import review_scan
-from labeling.reading.undo import undo_last
+from labeling.reading.undo import last_done, undo_last
 from mediscan_site.core.errors import Conflict, Forbidden
 from mediscan_site.core.models import AuditEvent
 
@@ -177,25 +178,96 @@ def test_many_are_taken_back_as_one_is_reads_of_several_too(make_scan, author, p
         undone(author, project, "adjudicate")
 
 
-def test_labels_that_were_taken_back_before_they_said_so_themselves_are_marked_by_the_migration(
-    make_scan, author, colleague, project
-):
+@pytest.fixture
+def migrated(monkeypatch):
+    """What the migration marks among labels that do not say so yet, in slices of two."""
     from importlib import import_module
 
     from django.apps import apps
 
+    def run() -> list[bool]:
+        migration = import_module("labeling.migrations.0019_taken_back")
+        monkeypatch.setattr(migration, "AT_ONCE", 2)
+        Label.objects.update(taken_back=False)
+        migration.mark(apps, None)
+        return list(Label.objects.order_by("pk").values_list("taken_back", flat=True))
+
+    return run
+
+
+def test_labels_that_were_taken_back_before_they_said_so_themselves_are_marked_by_the_migration(
+    make_scan, author, colleague, project, migrated
+):
     normal, opacity = project.class_rows.all()
     gone, stands = make_scan(seed=1), make_scan(seed=2)
-    label_scan(actor=author, image=gone, label_class=normal)
-    undone(author, project)
+    for _ in range(3):
+        label_scan(actor=author, image=gone, label_class=normal)
+        undone(author, project)
     label_scan(actor=author, image=stands, label_class=opacity)
     project.reads_wanted = 2
     project.save()
     label_scan(actor=colleague, image=gone, label_class=opacity)
     undone(colleague, project)
+    label_scan(actor=author, image=gone, label_class=normal)
     label_scan(actor=author, image=gone, label_class=opacity)
-    marked = Label.objects.order_by("pk").values_list("taken_back", flat=True)
-    assert list(marked) == [True, False, True, False]
-    Label.objects.update(taken_back=False)
-    import_module("labeling.migrations.0019_taken_back").mark(apps, None)
-    assert list(marked.all()) == [True, False, True, False]
+    expected = [True, True, True, False, True, False, False]
+    assert list(Label.objects.order_by("pk").values_list("taken_back", flat=True)) == expected
+    assert migrated() == expected
+
+
+def test_labels_withdrawn_by_their_own_reader_are_marked_those_that_others_withdrew_are_not(
+    make_scan, author, colleague, project, migrated
+):
+    from labeling.agreement.readers import of_project
+
+    scan, normal = make_scan(seed=1), project.class_rows.first()
+    for actor in (author, colleague, author):
+        label_scan(actor=author, image=scan, label_class=normal)
+        withdraw_label(actor=actor, image=scan)
+        withdraw_label(actor=actor, image=scan)
+    assert list(Label.objects.order_by("pk").values_list("taken_back", flat=True)) == [True, False, True]
+    (reader,) = of_project(author, project)
+    assert (reader.labels, migrated()) == (1, [True, False, True])
+
+
+def test_a_read_that_only_measures_is_marked_when_it_was_taken_back_and_not_when_its_reader_changed_their_mind(
+    make_scan, author, project, migrated
+):
+    from datetime import timedelta
+
+    from labeling.models import Read
+
+    scan, (normal, opacity) = make_scan(seed=1), project.class_rows.all()
+    first = label_scan(actor=author, image=scan, label_class=normal).label
+    Read.objects.create(image=scan, reader=author, kind="repeat", against=first, waiting=True)
+    for given in (normal, opacity):
+        label_scan(actor=author, image=scan, label_class=given)
+    undone(author, project)
+    # As taking back left it before: what waits was given at that moment.
+    Read.objects.filter(waiting=True).update(created_at=F("created_at") + timedelta(minutes=5))
+    label_scan(actor=author, image=scan, label_class=normal)
+    expected = [False, False, True, False]
+    assert list(Label.objects.order_by("pk").values_list("taken_back", flat=True)) == expected
+    assert migrated() == expected
+    undone(author, project)
+    Read.objects.filter(waiting=True).delete()
+    assert migrated() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("brought_in", [90, 6_000])
+def test_the_way_back_finds_ones_last_label_behind_thousands_that_one_brought_in(
+    make_scan, author, project, brought_in, django_assert_max_num_queries
+):
+    """Labels that no longer count are passed over in ever more at a time."""
+    from types import SimpleNamespace
+
+    from labeling.reading.desk import previous_label
+
+    scan, other, normal = make_scan(seed=1), make_scan(seed=2), project.class_rows.first()
+    label = label_scan(actor=author, image=scan, label_class=normal).label
+    own = {"image": other, "project": project, "label_class": normal, "reader": author, "source": "import"}
+    Label.objects.bulk_create([Label(**own) for _ in range(brought_in)], batch_size=1000)
+    for asked in (previous_label, lambda request, project: last_done(request.user, project, "label")):
+        with django_assert_max_num_queries(15):
+            found = asked(SimpleNamespace(user=author), project)
+        assert found.image == scan and label.pk in (getattr(found, "key", 0), getattr(found, "pk", 0))

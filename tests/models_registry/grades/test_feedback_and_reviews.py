@@ -4,7 +4,9 @@ import pytest
 
 from images.models import Image
 from labeling.models import Label, Reference
-from mediscan_site.core.errors import Conflict, Invalid, NotFound
+from labeling.reading.undo import undo_last
+from mediscan_site.core.errors import Conflict, Invalid, NotFound, Stale
+from mediscan_site.core.models import AuditEvent
 from models_registry.grades.accepting import review_many, review_scan
 from models_registry.grades.feedback import give_feedback
 from models_registry.grades.services import request_grade
@@ -92,6 +94,53 @@ def test_approving_an_unlabelled_graded_scan_takes_the_grade_as_label(answered, 
     assert label.confidence_score == pytest.approx(grade.confidence)
     image = Image.objects.get(pk=grade.image_id)
     assert (image.label_status, image.approval_status) == ("labeled", "approved")
+
+
+def test_an_approval_that_took_a_grade_is_undone_with_its_label(answered, make_scan, author, colleague, api):
+    from labeling.reading.labels import label_scan
+
+    graded, labelled = answered(seed=1).image, make_scan(seed=2, label="NORMAL")
+    for _ in range(2):
+        done = review_many(actor=colleague, images=[graded, labelled], batch=None, status="approved")
+        body = {"images": [row.image.pk for row in done], "versions": [row.version for row in done]}
+        answer = api(colleague).post("/api/v1/reviews/bulk/undo/", body, format="json").json()
+        assert [(row["ok"], row["code"]) for row in answer["results"]] == [(True, "")] * 2
+        states = Image.objects.order_by("pk").values_list("label_status", "approval_status", "label_class__name")
+        assert set(states) == {("unlabeled", "pending", None), ("labeled", "pending", "NORMAL")}
+    assert not Reference.objects.filter(image=graded).exists()
+    taken = Label.objects.filter(image=graded)
+    assert set(taken.values_list("source", "taken_back")) == {("grade", True)}
+    undone = AuditEvent.objects.filter(action="review.undo", object_id=str(graded.pk))
+    assert {event.details["label"] for event in undone} == set(taken.values_list("pk", flat=True))
+    # Whoever labels it afterwards can take that back, too.
+    label_scan(actor=author, image=graded, label_class=graded.project.class_rows.first())
+    undo_last(actor=author, project=graded.project, task="label")
+    assert Image.objects.get(pk=graded.pk).label_status == "unlabeled"
+    review_scan(actor=colleague, image=graded, status="approved")
+    undo_last(actor=colleague, project=graded.project, task="review")
+    assert Image.objects.get(pk=graded.pk).label_status == "unlabeled"
+
+
+def test_a_label_that_somebody_gives_meanwhile_is_approved_and_not_overwritten_by_a_grade(
+    answered, author, colleague, monkeypatch
+):
+    from labeling.reading.labels import label_scan
+    from models_registry.grades import accepting
+
+    grade, look_up = answered(), accepting._acceptable_grade
+
+    def slow(image):
+        found = look_up(image)
+        label_scan(actor=author, image=image, label_class=other_class(grade))
+        return found
+
+    monkeypatch.setattr(accepting, "_acceptable_grade", slow)
+    with pytest.raises(Stale):
+        review_scan(actor=colleague, image=grade.image, status="approved", expected_version=grade.image.version)
+    Image.objects.filter(pk=grade.image_id).update(label_status="labeled")
+    review = review_scan(actor=colleague, image=grade.image, status="approved")
+    assert (review.label.source, review.label.label_class) == ("doctor", other_class(grade))
+    assert not Label.objects.filter(source="grade").exists()
 
 
 def test_approving_a_labelled_scan_leaves_the_label_as_it_is(answered, colleague, author):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from images.models import Image
-from labeling.models import KeptLabel, LabelDoubt, QueueScore, SnapshotMember
+from labeling.models import KeptLabel, Label, LabelDoubt, QueueScore, Reference, SnapshotMember
+from labeling.reading.labels import label_scan
 from labeling.reading.queue import claim_scans
+from labeling.reading.undo import undo_last
 from mediscan_site.core.models import WorkStatus
 from training.models import TrainingRun
 from training.process import doubts, scores
@@ -70,6 +72,21 @@ def test_a_kept_label_is_not_doubted_again_for_the_same_class(run, admin):
     KeptLabel.objects.create(image=row.image, given=row.given, suggested=row.suggested, reviewer=admin)
     write(run, [1, 2])
     assert doubted() == {second}
+
+
+@pytest.mark.parametrize(("later", "comes_back"), [(None, True), ([], False), ([5], False)])
+def test_a_doubt_comes_back_with_its_label_unless_a_later_run_had_its_say(run, admin, project, later, comes_back):
+    (wanted,) = write(run, [1])
+    image = Image.objects.get(pk=wanted)
+    said = Label.objects.create(image=image, label_class=image.label_class, source=Label.Source.IMPORT)
+    Reference.objects.create(image=image, label=said)
+    before = LabelDoubt.objects.values().get()
+    label_scan(actor=admin, image=image, label_class=LabelDoubt.objects.get().suggested)
+    others = set() if later is None else set(write(run, later))
+    undo_last(actor=admin, project=project, task="label")
+    assert doubted() == ({wanted} if comes_back else others)
+    if comes_back:
+        assert LabelDoubt.objects.values().get() == before
 
 
 @pytest.mark.parametrize(
