@@ -94,16 +94,16 @@ def _imports(image: Image, cut: _Cut) -> Iterator[Moment]:
 
 def _labels(image: Image, user: User | AnonymousUser, cut: _Cut) -> Iterator[Moment]:
     rows = visible_labels(user).filter(image=image)
-    for row in cut.of(rows.select_related("label_class", "reader", "through", "decision__undone", "read")):
+    for row in cut.of(rows.select_related("label_class", "reader", "through")):
         told = {"reading": _reading(row), "source": _(row.source)}
         own = row.source == Label.Source.DOCTOR
         text = (_("labelled %(reading)s") if own else _("labelled %(reading)s (from %(source)s)")) % told
         if row.through:
             by = {"told": text, "user": row.through.username}
             text = _("%(told)s, with a service token that %(user)s made") % by
+        # Not when: of a read that only measures its reader that is on no record, and nobody shall tell it by that.
         said = _("%(told)s; taken back since") % {"told": text} if row.taken_back else text
         yield Moment(row.annotation_date, "label", said, _name(row.reader), row.comment, object=str(row.pk))
-        yield from _taken_back(row, "label", text)
 
 
 def _reviews(image: Image, user: User | AnonymousUser, cut: _Cut) -> Iterator[Moment]:
@@ -114,17 +114,15 @@ def _reviews(image: Image, user: User | AnonymousUser, cut: _Cut) -> Iterator[Mo
         text = (_("label %(status)s to %(name)s") if new else _("label %(status)s")) % told
         said = _("%(told)s; taken back since") % {"told": text} if row.is_taken_back else text
         yield Moment(row.created_at, "review", said, row.reviewer.username, row.comment, object=str(row.pk))
-        yield from _taken_back(row, "review", text)
+        yield from _taken_back(row, text)
 
 
-def _taken_back(row: Label | Review, kind: str, text: str) -> Iterator[Moment]:
-    """When it was taken back, where that is on record; only whoever said it can."""
-    decision = getattr(row, "decision", None)
-    undone = getattr(decision, "undone", None)
-    # A label that came of a review is taken back with it, and told once.
-    if decision is not None and undone is not None and (kind == "review" or decision.review_id is None):
-        by = row.reviewer if isinstance(row, Review) else row.reader
-        yield Moment(undone.created_at, kind, _("took back: %(told)s") % {"told": text}, _name(by), object=str(row.pk))
+def _taken_back(row: Review, text: str) -> Iterator[Moment]:
+    """When it was taken back; only whoever said it can."""
+    undone = getattr(getattr(row, "decision", None), "undone", None)
+    if undone is not None:
+        told = _("took back: %(told)s") % {"told": text}
+        yield Moment(undone.created_at, "review", told, row.reviewer.username, object=str(row.pk))
 
 
 def _snapshots(image: Image, cut: _Cut) -> Iterator[Moment]:

@@ -157,7 +157,7 @@ def test_what_was_taken_back_is_told_so_and_counts_for_no_statistics(make_scan, 
     assert [label.taken_back for label in label_history(scan, author)] == [True, False]
     told = [moment.text for moment in of_scan(Image.objects.get(pk=scan.pk), author)][1:]
     assert told == [
-        "labelled OPACITY; taken back since", "took back: labelled OPACITY", "labelled NORMAL",
+        "labelled OPACITY; taken back since", "labelled NORMAL",
         "label rejected; taken back since", "took back: label rejected",
     ]  # fmt: skip
 
