@@ -1,9 +1,13 @@
 """The OpenAPI document and its page: both formats, and errors in JSON."""
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +67,32 @@ def test_an_operation_names_the_refusals_that_it_may_meet(api, author):
     assert "403" not in paths["/api/v1/auth/token/"]["post"]["responses"]
     assert "409" not in paths["/api/v1/images/"]["get"]["responses"]
     assert upload["409"]["content"]["application/json"]["schema"]["$ref"].endswith("/Refusal")
+
+
+TOGETHER = """
+import threading
+import django
+django.setup()
+from mediscan_site.front.schema_api import OneForAll
+
+together, made = threading.Barrier(4), []
+
+def ask():
+    together.wait()
+    made.append(len(OneForAll().get_schema()["paths"]))
+
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(made), len(set(made)))
+"""
+
+
+def test_the_first_document_may_be_asked_for_by_several_threads(tmp_path):
+    """In a process of its own: here it has been made."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "MEDISCAN_TEST_SCRATCH": str(tmp_path)}
+    asked = [sys.executable, "-W", "ignore", "-c", TOGETHER]
+    done = subprocess.run(asked, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["4 1"], done.stderr[-1000:]
