@@ -16,7 +16,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 
-
 # drf-spectacular loads what extends it while the first document is made, and fails where two threads make it; see
 # findings/spectacular_first_schema_of_two_threads_fails.sh.
 _making: Final = threading.Lock()
