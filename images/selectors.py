@@ -94,22 +94,15 @@ def tag_names(image: Image) -> list[str]:
 
 
 def saved_filters(user: User | AnonymousUser, page: str, project: Project | None) -> QuerySet[SavedFilter]:
-    """A person's own filters of this list."""
-    return SavedFilter.objects.filter(user=user.pk or 0, page=page, project=project).order_by("slot")
+    """A person's own filters of this list, and those that others share in its project."""
+    rows = SavedFilter.objects.filter(Q(user=user.pk or 0) | Q(shared=True), page=page, project=project)
+    return rows.select_related("user").order_by("slot", "pk")
 
 
 def reachable_filters(user: User | AnonymousUser) -> QuerySet[SavedFilter]:
     """A person's own, and those that others share in projects they see."""
     shared = Q(shared=True, project__in=policies.visible_projects(user))
     return SavedFilter.objects.filter(shared | Q(user=user.pk or 0)).select_related("project")
-
-
-def offered_filters(user: User | AnonymousUser, page: str, project: Project | None) -> QuerySet[SavedFilter]:
-    """What others share in this list."""
-    if project is None:
-        return SavedFilter.objects.none()
-    rows = SavedFilter.objects.filter(page=page, project=project, shared=True).exclude(user=user.pk or 0)
-    return rows.select_related("user").order_by("slot", "pk")
 
 
 def study_scans(user: User | AnonymousUser, image: Image) -> QuerySet[Image]:

@@ -43,16 +43,12 @@ def saved_filters(context: dict[str, Any], page: str, project: Project | None = 
     """The person's own filters of this list as chips, then those that others share, and a form that keeps the one that is set."""
     request = context["request"]
     kept = keepable(page, request.GET.dict())
-    own, offered = (
-        [
-            {"row": row, "address": f"{request.path}?{urlencode(row.query)}", "current": row.query == kept}
-            for row in found
-        ]
-        for found in (
-            selectors.saved_filters(request.user, page, project),
-            selectors.offered_filters(request.user, page, project),
-        )
-    )
+    rows = [
+        {"row": row, "address": f"{request.path}?{urlencode(row.query)}", "current": row.query == kept}
+        for row in selectors.saved_filters(request.user, page, project)
+    ]
+    own = [shown for shown in rows if shown["row"].user_id == request.user.pk]
+    offered = [shown for shown in rows if shown["row"].user_id != request.user.pk]
     new = bool(kept) and not any(row["current"] for row in (*own, *offered))
     manages = project is not None and bool(offered) and can(request.user, "manage_project", project)
     told = {"rows": own, "offered": offered, "manages": manages, "query": urlencode(kept) if new else ""}
