@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from mediscan_site.front import style, views
+from mediscan_site.front import saying, style, views
 from mediscan_site.front.finding import views as finding
 from mediscan_site.front.messages import views as told
 from mediscan_site.front.people import account_views as account
@@ -48,6 +48,7 @@ urlpatterns = [
     path("messages/<int:pk>/open/", told.message_open, name="message_open"),
     path("search/", finding.search, name="search"),
     path("palette/", finding.palette, name="palette"),
+    path("said/", saying.said, name="said"),
     path("scans/<int:pk>/", views.scan, name="scan"),
     path("scans/<int:pk>/timeline/", views.scan_timeline, name="scan_timeline"),
     path("scans/<int:pk>/edit/", views.scan_edit, name="scan_edit"),

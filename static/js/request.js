@@ -43,7 +43,7 @@ export function call(method, url, options) {
     request.addEventListener("load", () => {
       const data = parsed(request.responseText);
       if (request.status < 400) settle(resolve, { status: request.status, data });
-      else settle(reject, refusal(request.status, data));
+      else refusal(request.status, data, token).then((error) => settle(reject, error));
     });
     request.addEventListener("error", () => settle(reject, new Refused(LOST, 0)));
     request.addEventListener("abort", () => settle(reject, signal?.aborted ? givenUp() : new Refused(LOST, 0)));
@@ -61,9 +61,22 @@ function parsed(text) {
   }
 }
 
-function refusal(status, data) {
+async function refusal(status, data, token) {
   const why = data.errors?.map((error) => error.detail).join(" ") ?? `The server answered ${status}.`;
-  return new Refused(why, status, data.errors?.[0]?.code);
+  return new Refused(await inLanguage(why, token), status, data.errors?.[0]?.code);
+}
+
+// The API refuses in English, whoever asks; a page in another language has an address that knows the words. Without it English
+// will do.
+async function inLanguage(text, token) {
+  const address = document.body.dataset.said;
+  if (!address) return text;
+  try {
+    const answer = await fetch(address, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams({ text }) });
+    return answer.ok ? (await answer.json()).said : text;
+  } catch {
+    return text;
+  }
 }
 
 export function givenUp() {

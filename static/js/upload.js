@@ -90,7 +90,7 @@ function start(form) {
       const large = isZip(item.file) && item.file.size > LARGE;
       answered(item, await (large ? sendLarge(item, stop) : sendWhole(item)));
     } catch (error) {
-      refuse(item, stop.signal.aborted ? "Cancelled." : error.message, stop.signal.aborted || !error.final);
+      refuse(item, stop.signal.aborted ? say("cancelled") : error.message, stop.signal.aborted || !error.final);
     }
     busy -= 1;
     tally.done += 1;
@@ -145,7 +145,7 @@ function start(form) {
     for (const file of files) {
       tally.sent += 1;
       results.hidden = false;
-      enqueue({ file, key: newKey(), line: addLine(rows, file.name) });
+      enqueue({ file, key: newKey(), line: addLine(rows, file.name, say) });
     }
     input.value = "";
   }

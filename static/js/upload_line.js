@@ -20,7 +20,8 @@ function pressable(text, pressed) {
   return button;
 }
 
-export function addLine(table, fileName) {
+// `say`: a word of the page in the reader's language.
+export function addLine(table, fileName, say) {
   const row = table.insertRow();
   row.insertCell().append(fileName);
   const bar = element("progress");
@@ -38,8 +39,8 @@ export function addLine(table, fileName) {
     // A place to say why it waits, and a button to cancel it.
     stoppable(stop) {
       const note = element("span");
-      answer.replaceChildren(note, pressable("Cancel", stop));
-      return (why) => { note.textContent = why && `${why} It resumes by itself. `; };
+      answer.replaceChildren(note, pressable(say("cancel"), stop));
+      return (why) => { note.textContent = why && `${why} ${say("resumes")} `; };
     },
 
     // `tone`: good, care or bad; `note`: what else there is to say, or to do.
@@ -57,9 +58,9 @@ export function addLine(table, fileName) {
     },
 
     refused(why, again) {
-      state.replaceChildren(element("span", "refused", "badge bad"));
+      state.replaceChildren(element("span", say("refused"), "badge bad"));
       answer.replaceChildren(element("span", `${why} `));
-      if (again) answer.append(pressable("Try again", again));
+      if (again) answer.append(pressable(say("again"), again));
     },
 
     reset() {

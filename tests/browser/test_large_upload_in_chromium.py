@@ -151,7 +151,7 @@ def test_giving_up_destroys_what_arrived_and_leaves_the_way_free(page, big):
     choose(page, path)
     page.get_by_text("The connection was lost.").wait_for()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("Cancelled.").wait_for()
+    page.get_by_role("row").get_by_text("Cancelled.").wait_for()
     assert not ResumableUpload.objects.exists()
     line.broken_at.clear()
     page.get_by_role("button", name="Try again").click()

@@ -112,3 +112,18 @@ def test_arrow_keys_go_through_a_plot_and_say_each_mark(page, live_server, autho
     page.keyboard.press("Escape")
     assert page.locator(".plot-tip").count() == 0
     assert marks.evaluate_all("all => all.filter((mark) => mark.tabIndex === 0).length") == 1
+
+
+def test_a_german_page_says_in_german_what_the_api_refuses(windows, live_server, author, project):
+    client = Client()
+    client.force_login(author, backend="django.contrib.auth.backends.ModelBackend")
+    context = windows(viewport={"width": 1280, "height": 860}, locale="de-DE")
+    name = settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+    page = context.new_page()
+    page.goto(f"{live_server.url}/projects/{project.pk}/upload/")
+    choose(page, "notes.jpg", b"no picture")
+    page.get_by_text("laden Sie sie hoch").wait_for()
+    row = page.locator("[data-rows]").inner_text()
+    assert "abgewiesen" in row
+    assert "refused" not in row and "This is not" not in row

@@ -151,3 +151,18 @@ def test_what_a_german_page_was_refused_is_kept_in_english():
     with translation.override("de"), pytest.raises(Invalid) as refused:
         text.line("", attr="name", max_length=5, required=True)
     assert refused.value.detail == str(refused.value) == "name may not be empty."
+
+
+def test_scripts_of_a_german_page_are_told_the_words_and_others_need_none(browser, author):
+    client = browser(author)
+    assert (
+        client.post(reverse("said"), {"text": EMPTY}, headers=GERMAN).json()["said"].startswith("Die Datei ist leer.")
+    )
+    assert client.post(reverse("said"), {"text": "Inverted papilloma"}, headers=GERMAN).json() == {
+        "said": "Inverted papilloma"
+    }
+    assert client.post(reverse("said"), {"text": EMPTY}).json() == {"said": EMPTY}
+    assert client.get(reverse("said")).status_code == 405
+    shown = client.get(reverse("dashboard"), headers=GERMAN).content.decode()
+    assert f'data-said="{reverse("said")}"' in shown
+    assert "data-said" not in client.get(reverse("dashboard")).content.decode()
