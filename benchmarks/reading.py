@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,12 +78,14 @@ class Side:
         self.page.wait_for_load_state("networkidle")
         self.page.evaluate(WATCH)
 
-    def press(self, key: str, pause_s: float) -> float:
+    def press(self, key: str, pause_s: float, then: Callable[[], None] = lambda: None) -> float:
+        """Milliseconds until the next scan is painted. `then`: what happens between the key and that."""
         # A window behind others draws no frames.
         self.page.bring_to_front()
         time.sleep(pause_s)
         self.page.evaluate("() => { window.painted = window.nextPainted(); window.painted.catch(() => {}); }")
         self.page.keyboard.press(key)
+        then()
         return float(self.page.evaluate("() => window.painted"))
 
 
@@ -167,7 +169,7 @@ def _chromium() -> Iterator[Any]:
 
 def _over_a_bad_line(side: Side) -> dict[str, Any]:
     """100 labels; the line is cut before the 20th and the 60th, the session ended before the 40th. What was pressed about which
-    scan is compared with what the site has."""
+    scan is compared with what the site has. The picture of one scan is there ahead: the second one comes when the line is back."""
     page, given = side.page, {}
     before = _labels(side)
     for number in range(100):
@@ -178,9 +180,9 @@ def _over_a_bad_line(side: Side) -> dict[str, Any]:
             page.context.clear_cookies(name=side.seed["cookie"])
         scan = page.evaluate("() => document.querySelector('.desk-head h1').textContent")
         given[scan] = "123"[number % 3]
-        side.press(given[scan], 0.3)
-        if number in (21, 61):
-            page.context.set_offline(False)
+        back = number in (21, 61)
+        side.press(given[scan], 0.3, (lambda: page.context.set_offline(False)) if back else lambda: None)
+        if back:
             _drained(page)
         if number == 40:
             _sign_in(side)
