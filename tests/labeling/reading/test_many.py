@@ -73,7 +73,9 @@ def test_a_group_costs_as_many_statements_as_one_file(author, project):
         return len(seen)
 
     statements(0, 1)
-    assert statements(1, stream.GROUP) - statements(100, 1) <= 2
+    # MySQL does not tell the keys of many rows: scans, their facts and labels are a statement each.
+    each = 0 if connection.features.can_return_rows_from_bulk_insert else 3
+    assert statements(1, stream.GROUP) - statements(100, 1) <= 2 + each * (stream.GROUP - 1)
 
 
 def test_equal_files_far_apart_and_next_to_each_other_are_one_scan(author, project, monkeypatch):
