@@ -100,6 +100,7 @@ def _phantom_jpeg(number: int) -> bytes:
     return out.getvalue()
 
 
+A_MILLION = 1_000_000
 # What `results/scale.json` has, whoever measures it; null where nobody has.
 SCALE = (
     "rows", "list_p95_ms_1e3", "list_p95_ms_1e6", "p95_ms_1e6_sqlite", "p95_ms_1e6_mariadb", "p95_ms_1e6_mysql",
@@ -110,11 +111,11 @@ SCALE = (
 
 def keep_of_scale(figures: dict[str, Any]) -> None:
     """Put these beside what other benchmarks of this commit have put into `results/scale.json`; what another measured goes."""
-    path = RESULTS / "scale.json"
+    path, now = RESULTS / "scale.json", commit()
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before.get("commit") != commit():
+    if before.get("commit") != now:
         before = {}
-    save("scale", {**dict.fromkeys(SCALE), **before, **figures, "commit": commit()})
+    save("scale", {**dict.fromkeys(SCALE), **before, **figures, "commit": now})
 
 
 def commit() -> str:

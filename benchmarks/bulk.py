@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks import _common, lists
 
-A_MILLION = 1_000_000
 PARTS = ("snapshot", "backup", "sweep", "verify", "seal", "import")
 
 
@@ -36,7 +35,7 @@ def main() -> None:
                 figures[f"{part} per_scan"] = ratio
     _common.save("bulk", figures)
     if taken := [
-        told["s"] for told in figures.values() if isinstance(told, dict) and told.get("events", 0) >= A_MILLION
+        told["s"] for told in figures.values() if isinstance(told, dict) and told.get("events", 0) >= _common.A_MILLION
     ]:
         _common.keep_of_scale({"verify_audit_seconds_1e6": taken[-1]})
 

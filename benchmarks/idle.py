@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks._common import keep_of_scale, save
+from benchmarks._common import A_MILLION, keep_of_scale, save
 from benchmarks._site_process import Site, site
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -19,7 +19,6 @@ SETTLE_S = 60.0
 NAMES = ("grade@", "io@", "train@", "front.gate", " beat ")
 GOAL_PERCENT = 2.0
 ALL = "all, percent of one core"
-A_MILLION = 1_000_000
 
 
 def main() -> None:

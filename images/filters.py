@@ -23,7 +23,7 @@ from images.models import (
     Split,
     Tag,
 )
-from images.naming_index import more_are_named, scans_named
+from images.naming_index import number_named, scans_named
 from images.services.exams import CODES, LEVELS
 from images.services.many import MOST_AT_ONCE
 from images.services.naming import find_patients
@@ -109,7 +109,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
             return rows.none()
         is_walked = said.keys() <= WALKED and len(said) == 1 and len(self.projects) == 1
         # A tag alone has been looked for in the same way by its own filter.
-        if (is_walked and self._order in {"", "upload_date"}) or said.keys() == {"tag"} or self._is_common_name:
+        if (is_walked and self._order in {"", "upload_date"}) or said.keys() == {"tag"} or self._named_alike > few.FEW:
             return rows
         if self.kept_total is not None and self.kept_total > few.FEW:
             return rows
@@ -126,14 +126,14 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         _ = self.qs
         if self._few is not None:
             return self._few
-        if self._is_common_name and more_are_named(self.projects, self._part, MOST_COUNTED):
+        if self._named_alike > MOST_COUNTED:
             return MOST_COUNTED + 1
         return self.kept_total
 
     @cached_property
-    def _is_common_name(self) -> bool:
-        """Whether nothing is asked for but a part of a name that many scans have."""
-        return self.said.keys() == {"search"} and more_are_named(self.projects, self._part, few.FEW)
+    def _named_alike(self) -> int:
+        """How many scans have the part of a name, where nothing else is asked for; 0 where the index does not say it."""
+        return number_named(self.projects, self._part, MOST_COUNTED) if self.said.keys() == {"search"} else 0
 
     @property
     def _part(self) -> str:
@@ -231,7 +231,7 @@ class ScanFilter(django_filters.FilterSet):  # type: ignore[misc]  # the library
         key = find_key(text, SCAN_PREFIX)
         # `iexact` and `icontains` keep case on MySQL under a binary collation: LOWER() does not.
         matches = Q(file_name__icontains=text) | Q(lower_name__contains=text.lower()) | Q(external_id=text) | Q(pk=key)
-        keys = scans_named(self.projects, text)
+        keys = None if self._named_alike > few.FEW else scans_named(self.projects, text)
         if keys is None:
             return queryset.filter(matches)
         called = Image.objects.filter(project__in=self.projects, external_id=text).values_list("pk", flat=True)

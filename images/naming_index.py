@@ -66,15 +66,16 @@ def scans_named(projects: Sequence[int], part: str) -> list[int] | None:
     return None
 
 
-def more_are_named(projects: Sequence[int], part: str, number: int) -> bool:
-    """Whether more scans than `number` have the part in their name, seen in the index alone. False also where the index does
-    not know: of several projects, of a part that is longer than an end, or not one run of plain letters and digits."""
+def number_named(projects: Sequence[int], part: str, most: int) -> int:
+    """How many scans have the part in their name, seen in the index alone; of more than `most` any number above that. 0 also
+    where the index does not know: of several projects, of a part that is longer than an end, or not one run of plain letters and
+    digits."""
     if len(projects) != 1 or not _EXACT.fullmatch(part):
-        return False
+        return 0
     parts = NamePart.objects.filter(project=projects[0], code__range=_bounds(part, ends=False)).order_by(*ORDER)
     # A name may have it twice. Not DISTINCT with a limit: PostgreSQL reads all that there are for it.
-    some = parts.values("scan")[: 2 * (number + 1)].aggregate(scans=Count("scan", distinct=True))
-    return bool(some["scans"] > number)
+    some = parts.values("scan")[: 2 * (most + 1)].aggregate(scans=Count("scan", distinct=True))
+    return int(some["scans"])
 
 
 def index_names(scans: Iterable[Image]) -> None:

@@ -8,9 +8,12 @@ from django.http import HttpRequest
 from images.models import Image, Project
 from images.selectors import scans
 from images.services.many import Done
+from labeling.models import Lease
 
 GRID: Final = "grid"
 REVIEWS: Final = "reviews"
+# Of whose work it is a batch.
+TASKS: Final = {GRID: Lease.Task.LABEL, REVIEWS: Lease.Task.REVIEW}
 
 
 def remember(request: HttpRequest, what: str, project: Project, results: Sequence[Done]) -> None:

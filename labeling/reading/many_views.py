@@ -2,25 +2,21 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext
 
 from images.models import Project
 from images.policies import require
 from images.selectors import project_or_404
-from images.services.many import Done
 from labeling.reading import desk, grid, last_batch, many
-from labeling.reading.bulk import label_many, undo_many
+from labeling.reading.bulk import label_many
 from labeling.reading.grid_leases import release_batch
 from labeling.reading.many_forms import ChosenForm, GridForm, ReleaseForm
+from labeling.reading.many_told import tell, undo
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.html import action, attempt, form_message, form_page, respond
-from mediscan_site.core.sentences import in_language
 
-REFUSALS_SHOWN = 5
 SHOWN = 12
 
 
@@ -40,7 +36,7 @@ def label_grid(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _label(request: HttpRequest, project: Project) -> None:
     if "undo" in request.POST:
-        _undo(request, project)
+        undo(request, last_batch.GRID, project, many.done_sentence)
         return
     data = request.POST.copy()
     if "mark_ungradable" not in data:
@@ -50,30 +46,8 @@ def _label(request: HttpRequest, project: Project) -> None:
         done = attempt(request, label_many, **form.arguments())
         if done.ok:
             last_batch.remember(request, last_batch.GRID, project, done.result)
-            tell(request, done.result)
+            tell(request, done.result, many.done_sentence)
     form_message(request, form)
-
-
-def _undo(request: HttpRequest, project: Project) -> None:
-    images, versions = last_batch.last(request, last_batch.GRID, project)
-    if not images:
-        messages.info(request, gettext("There is nothing to undo."))
-        return
-    done = attempt(request, undo_many, images=images, versions=versions)
-    if done.ok:
-        last_batch.forget(request, last_batch.GRID, project)
-        tell(request, done.result)
-
-
-def tell(request: HttpRequest, results: list[Done]) -> None:
-    refused = [result for result in results if not result.ok]
-    if len(refused) < len(results):
-        messages.success(request, many.done_sentence(results))
-    for result in refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{result.image.code}: {in_language(result.detail)}")
-    if len(refused) > REFUSALS_SHOWN:
-        more = gettext("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
-        messages.error(request, more)
 
 
 @action
@@ -110,7 +84,7 @@ def _asked_or_done(request: HttpRequest, project: Project, act: many.Act, contex
         arguments = form.arguments()  # type: ignore[attr-defined]
         done = attempt(request, many.act_on, form=form, act=act, images=context["chosen"], arguments=arguments)
         if done.ok:
-            tell(request, done.result)
+            tell(request, done.result, many.done_sentence)
             return _to_the_list(request, project)
     context |= {"project": project, "act": act, "what": request.POST["what"], "shown": context["chosen"].images[:SHOWN]}
     return respond(request, "images/scan_bulk.html", {**context, "most_fields": many.MOST_FIELDS}, form)

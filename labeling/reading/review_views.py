@@ -14,23 +14,20 @@ from django.utils.translation import ngettext_lazy
 from images.models import Image, Project
 from images.policies import require
 from images.selectors import project_or_404, scans
-from images.services.many import Done
 from labeling.forms import active_classes
 from labeling.models import Lease, Review
 from labeling.reading import desk, last_batch, reviews
-from labeling.reading.bulk import undo_many
 from labeling.reading.forms import REJECTIONS, DeskReviewForm, ReviewManyForm
 from labeling.reading.label_views import not_saved, skipped, taken_back
+from labeling.reading.many_told import Sentence, tell, undo
 from labeling.reading.queue import queue_of
 from labeling.reading.undo import last_done
 from mediscan_site.core.http.callers import caller
 from mediscan_site.core.http.codes import find_key
 from mediscan_site.core.http.html import attempt, form_message, form_page, respond
 from mediscan_site.core.http.pages import bounded_count, keyset_page
-from mediscan_site.core.sentences import in_language
 
 PAGE_SIZE = 48
-REFUSALS_SHOWN = 5
 SENTENCES = {
     Review.Status.APPROVED: ngettext_lazy("%(number)s scan approved.", "%(number)s scans approved.", "number"),
     Review.Status.REJECTED: ngettext_lazy("%(number)s scan rejected.", "%(number)s scans rejected.", "number"),
@@ -104,7 +101,10 @@ def _context(request: HttpRequest, project: Project, first: int | None) -> dict[
 def review_many(request: HttpRequest, pk: int) -> HttpResponse:
     project = _project(request, pk)
     if request.method == "POST":
-        (_undo_many if "undo" in request.POST else _decide_many)(request, project)
+        if "undo" in request.POST:
+            undo(request, last_batch.REVIEWS, project, _counted(UNDONE))
+        else:
+            _decide_many(request, project)
         return redirect(request.get_full_path())
     queue, asked = queue_of(user=caller(request), project=project, task=Lease.Task.REVIEW), _class_asked(request)
     only = Q() if asked is None else Q(label_class=asked)
@@ -126,30 +126,12 @@ def _decide_many(request: HttpRequest, project: Project) -> None:
         done = attempt(request, reviews.review_many, batch=None, **form.cleaned_data)
         if done.ok:
             last_batch.remember(request, last_batch.REVIEWS, project, done.result)
-            _tell(request, SENTENCES[form.cleaned_data["status"]], done.result)
+            tell(request, done.result, _counted(SENTENCES[form.cleaned_data["status"]]))
     form_message(request, form)
 
 
-def _undo_many(request: HttpRequest, project: Project) -> None:
-    images, versions = last_batch.last(request, last_batch.REVIEWS, project)
-    if not images:
-        messages.info(request, _("There is nothing to undo."))
-        return
-    done = attempt(request, undo_many, images=images, versions=versions, task=Lease.Task.REVIEW)
-    if done.ok:
-        last_batch.forget(request, last_batch.REVIEWS, project)
-        _tell(request, UNDONE, done.result)
-
-
-def _tell(request: HttpRequest, sentence: Any, results: list[Done]) -> None:
-    refused = [result for result in results if not result.ok]
-    if number := len(results) - len(refused):
-        messages.success(request, sentence % {"number": number})
-    for result in refused[:REFUSALS_SHOWN]:
-        messages.error(request, f"{result.image.code}: {in_language(result.detail)}")
-    if len(refused) > REFUSALS_SHOWN:
-        more = _("%(number)s more were refused.") % {"number": len(refused) - REFUSALS_SHOWN}
-        messages.error(request, more)
+def _counted(sentence: Any) -> Sentence:
+    return lambda results: str(sentence % {"number": sum(result.ok for result in results)})
 
 
 def _project(request: HttpRequest, pk: int) -> Project:

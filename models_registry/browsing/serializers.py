@@ -1,5 +1,6 @@
 """JSON of what is behind the figures: parsing and shape, no rules. Classes go by name, as the version was trained with them."""
 
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -67,15 +68,16 @@ class AnswerSerializer(serializers.ModelSerializer[ScanAnswer]):
         read_only_fields = fields
 
     def get_true(self, row: ScanAnswer) -> str:
-        return self._names()[row.truth_id]
+        return self._names[row.truth_id]
 
     def get_predicted(self, row: ScanAnswer) -> str:
-        return self._names()[row.said_id]
+        return self._names[row.said_id]
 
     @extend_schema_field(SHARES)
     def get_probabilities(self, row: ScanAnswer) -> dict[str, float]:
-        return dict(zip(self._names().values(), row.shares, strict=True))
+        return dict(zip(self._names.values(), row.shares, strict=True))
 
+    @cached_property
     def _names(self) -> dict[int, str]:
         """In the version's order."""
         return {entry["id"]: entry["name"] for entry in self.context["model"].classes}

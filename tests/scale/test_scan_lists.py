@@ -124,8 +124,8 @@ def test_a_name_with_the_part_twice_is_one_scan(crowd, author, monkeypatch):
         for code in naming_index.parts_of("ab7 ab8")
     ]
     NamePart.objects.bulk_create(names)
-    assert naming_index.more_are_named([crowd.pk], "ab", 39)
-    assert not naming_index.more_are_named([crowd.pk], "ab", 40)
+    assert naming_index.number_named([crowd.pk], "ab", 39) > 39
+    assert not naming_index.number_named([crowd.pk], "ab", 40) > 40
 
 
 def test_a_list_asks_as_often_whatever_it_finds(crowd, author, monkeypatch):

@@ -50,13 +50,8 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _mysql(sealed: Path, identities: Identities) -> None:
     _drop("SET FOREIGN_KEY_CHECKS = 0", "DROP TABLE {}", "SET FOREIGN_KEY_CHECKS = 1")
     arguments, env, database = dumps.command("mysql")
-    with dumps.piped([*arguments, database], env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        if getattr(connection, "mysql_is_mariadb", False):
-            sealing.unseal(sealed, process.stdin, identities)
-            return
-        lines = Generated(cast(BinaryIO, process.stdin))
-        sealing.unseal(sealed, lines, identities)
-        lines.end()
+    is_mysql = not getattr(connection, "mysql_is_mariadb", False)
+    _pipe([*arguments, database], env, sealed, identities, Generated if is_mysql else None)
 
 
 class Generated:
@@ -107,9 +102,18 @@ def _drop(*statements: str) -> None:
     connection.close()
 
 
-def _pipe(arguments: list[str], env: dict[str, str], sealed: Path, identities: Identities) -> None:
+def _pipe(
+    arguments: list[str],
+    env: dict[str, str],
+    sealed: Path,
+    identities: Identities,
+    through: type[Generated] | None = None,
+) -> None:
     with dumps.piped(arguments, env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-        sealing.unseal(sealed, process.stdin, identities)
+        lines = through(cast(BinaryIO, process.stdin)) if through else None
+        sealing.unseal(sealed, lines or process.stdin, identities)
+        if lines:
+            lines.end()
 
 
 _ENGINES: Final[dict[str, Callable[[Path, Identities], None]]] = {
