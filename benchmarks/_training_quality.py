@@ -197,7 +197,7 @@ def learning_of(name: str, data: Path) -> sets.Learning:
     if name in (PNEUMONIAMNIST, BEST):
         return sets.pneumoniamnist(data)
     if name in (CELLS, CELLS_GREY):
-        return more.cells(data, **_seen(name))
+        return more.cells(data, **seen_by(name))
     if name == BREAST:
         return more.breast(data)
     learning = sets.xray(data)
@@ -206,7 +206,7 @@ def learning_of(name: str, data: Path) -> sets.Learning:
     return replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
 
 
-def _seen(name: str) -> dict[str, Any]:
+def seen_by(name: str) -> dict[str, Any]:
     """What the recipe of a set of cells sees, and its size, which do not depend on how many they are."""
     config = configuration(name, 1, seed=0)
     return {"sees": config.sees, "size": config.image_size}
@@ -216,7 +216,7 @@ def _test_part(name: str, data: Path) -> sets.Part:
     if name in (PNEUMONIAMNIST, BEST):
         return sets.pneumoniamnist_test(data)
     if name in (CELLS, CELLS_GREY):
-        return more.cells_test(data, **_seen(name))
+        return more.cells_test(data, **seen_by(name))
     if name == BREAST:
         return more.breast_test(data)
     part = sets.xray_test(data)

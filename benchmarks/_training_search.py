@@ -4,8 +4,9 @@ No test picture is ever read here. The validation pictures of PneumoniaMNIST com
 pictures and no longer tell good recipes apart (AUROC .995 and more for all of them), so a recipe is judged on pictures
 of another kind than those it learned from and chose its epoch on: training and validation pictures together are split
 into clusters of similar exposure, position and size (k-means on principal components, labels unseen), and each cluster in
-turn is held out. The radiographs have patients and are cross-validated by patient. Every trial becomes a line of
-`training_tried.csv`.
+turn is held out. The radiographs have patients and are cross-validated by patient; BreastMNIST's near-copies stay on one
+side; the cells name nobody and are split by class. A model of the radiographs is judged on half A of the second hospital, which
+may choose recipes. Every trial becomes a line of `training_tried.csv`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import _training_data as sets
+from benchmarks import _training_more as more
 from benchmarks._training_machine import watched
 
 TRIED = Path(__file__).with_name("training_tried.csv")
@@ -30,16 +32,25 @@ COLUMNS = (
     "data", "judged_on", "changes", "folds", "auroc", "accuracy", "balanced_accuracy", "nll", "cpu_seconds_a_fold",
     "test_seen", "note",
 )  # fmt: skip
-N_FOLDS = 5
+N_FOLDS, N_FOLDS_OF_FEW = 5, 3
 COMPONENTS = 16
 # Share of the other pictures on which the epoch is chosen.
 CHOOSING = 0.1
+# Three parts say enough of these, or are what there is.
 # How a trial is judged, by data set; lines without "epoch chosen on others" let the judging part choose the epoch too.
+OF_FEW = (more.CELLS, more.BREAST, more.SECOND)
 JUDGED_ON = {
     "pneumoniamnist": "held-out clusters; epoch chosen on others",
     "xray": "patient-wise folds; epoch chosen on others",
     "xray_equalised": "patient-wise folds; epoch chosen on others",
+    more.CELLS: "3 stratified folds of training and validation; epoch chosen on others",
+    more.BREAST: "3 folds by near-copies of training and validation; epoch chosen on others",
+    more.SECOND: "half A of the second hospital",
 }
+# A model of these judges another set than that which it learns from.
+LEARNED_FROM = {more.SECOND: "xray"}
+# In place of folds, where a set's own split is kept; the parts that are asked for are then seeds.
+LEARNED, CHOSEN_ON, JUDGED = 0, 1, 2
 
 Folds = npt.NDArray[np.int64]
 
@@ -63,6 +74,26 @@ def patient_folds(part: sets.Part, *, seed: int = 0) -> Folds:
     for number, (_, held_out) in enumerate(split.split(np.zeros(len(part)), part.labels, part.groups)):
         folds[held_out] = number
     return folds
+
+
+def class_folds(part: sets.Part, *, seed: int = 0) -> Folds:
+    """A fold 0..2 of each picture, with alike shares of the classes; pictures of one group stay together."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    split = StratifiedGroupKFold(N_FOLDS_OF_FEW, shuffle=True, random_state=seed)
+    folds = np.zeros(len(part), dtype=np.int64)
+    for number, (_, held_out) in enumerate(split.split(np.zeros(len(part)), part.labels, part.groups)):
+        folds[held_out] = number
+    return folds
+
+
+def with_copies(part: sets.Part) -> sets.Part:
+    """The same with near-copies in one group."""
+    names = {name: name for name in part.groups}
+    for one, other in more.near_copies(part, part):
+        kept, gone = names[one], names[other]
+        names = {name: kept if group == gone else group for name, group in names.items()}
+    return replace(part, groups=tuple(names[name] for name in part.groups))
 
 
 def joined(learning: sets.Learning) -> sets.Part:
@@ -98,19 +129,30 @@ class Pool:
     classes: tuple[str, ...]
 
     @classmethod
-    def kept(cls, name: str, data: Path, file: Path) -> "Pool":
-        """The pool of a data set, its tiles written to `file`."""
-        learning = sets.pneumoniamnist(data) if name == "pneumoniamnist" else sets.xray(data)
-        if name == "xray_equalised":
-            learning = replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
+    def kept(cls, name: str, data: Path, file: Path, trials: Sequence[dict[str, Any]] = ()) -> "Pool":
+        """The pool of a data set for such changes, its tiles written to `file`. Of cells all see the same, at one size."""
+        seen = {(changes.get("sees"), changes.get("image_size")) for changes in trials} or {(None, None)}
+        if name == more.CELLS and len(seen) > 1:
+            raise SystemExit("Trials of cells in one call must see the same at one size: call once for each.")
+        sees, size = seen.pop()
+        learning = _learning(name, data, {key: value for key, value in (("sees", sees), ("size", size)) if value})
         part = joined(learning)
-        folds = cluster_folds(part) if name == "pneumoniamnist" else patient_folds(part)
+        folds = _folds(name, part, len(learning.train))
+        if name == more.SECOND:
+            judged = more.second_hospital(data, "a")
+            part = joined(replace(learning, train=part, val=judged))
+            folds = np.concatenate([folds, np.full(len(judged), JUDGED)])
         np.save(file, part.tiles)
         return cls(name, file, part.labels, folds, len(learning.train), learning.classes)
 
     def split(self, number: int) -> tuple[sets.Learning, sets.Part]:
         """All pictures but those of one part to learn from and to choose the epoch on, and those to be judged on."""
-        tiles, others = np.load(self.file, mmap_mode="r"), np.flatnonzero(self.folds != number)
+        tiles = np.load(self.file, mmap_mode="r")
+        if self.name == more.SECOND:
+            sides = [np.flatnonzero(self.folds == side) for side in (LEARNED, CHOSEN_ON, JUDGED)]
+            train, val, judging = (sets.Part(np.asarray(tiles[i]), self.labels[i], ("",) * len(i)) for i in sides)
+            return sets.Learning(train, val, self.classes), judging
+        others = np.flatnonzero(self.folds != number)
         rng = np.random.default_rng(number)
         choosing = np.concatenate([_some(rng, others[self.labels[others] == k]) for k in np.unique(self.labels)])
         # No patient is asked for: those of the judging part are apart, and which epoch is chosen decides little.
@@ -119,6 +161,24 @@ class Pool:
             for chosen in (np.setdiff1d(others, choosing), np.sort(choosing), np.flatnonzero(self.folds == number))
         )
         return sets.Learning(train, val, self.classes), judging
+
+
+def _learning(name: str, data: Path, seen: dict[str, Any]) -> sets.Learning:
+    from benchmarks._training_quality import learning_of, seen_by
+
+    if name == more.CELLS and seen:
+        return more.cells(data, **{**seen_by(name), **seen})
+    return learning_of(LEARNED_FROM.get(name, name), data)
+
+
+def _folds(name: str, part: sets.Part, n_train: int) -> Folds:
+    if name == more.SECOND:
+        return np.where(np.arange(len(part)) < n_train, LEARNED, CHOSEN_ON)
+    if name == "pneumoniamnist":
+        return cluster_folds(part)
+    if name == more.CELLS:
+        return class_folds(part)
+    return class_folds(with_copies(part)) if name == more.BREAST else patient_folds(part)
 
 
 def _some(rng: np.random.Generator, index: Folds) -> Folds:
@@ -131,7 +191,8 @@ def recipe(pool: Pool, changes: dict[str, Any]) -> Any:
     from benchmarks._training_quality import configuration
     from training.engine.config import TrainConfig
 
-    return TrainConfig.from_dict({**configuration(pool.name, pool.n_train, seed=0).to_dict(), **changes})
+    name = LEARNED_FROM.get(pool.name, pool.name)
+    return TrainConfig.from_dict({**configuration(name, pool.n_train, seed=0).to_dict(), **changes})
 
 
 def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict[str, float]:
@@ -145,7 +206,8 @@ def judge(pool: Pool, changes: dict[str, Any], number: int, device: str) -> dict
     torch.set_num_threads(1)
     learning, judging = pool.split(number)
     with watched() as watch:
-        done = train(learning, recipe(pool, changes), judging, device=device)
+        config = recipe(pool, {"seed": number, **changes} if pool.name == more.SECOND else changes)
+        done = train(learning, config, judging, device=device)
     y, logits = judging.labels, done.logits_of_test()
     right = logits.argmax(axis=1) == y
     auroc = macro_auroc(y, softmax(logits))
@@ -206,8 +268,8 @@ def _note(line: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--set", choices=("pneumoniamnist", "xray", "xray_equalised"), required=True)
-    parser.add_argument("--folds", type=int, nargs="+", default=list(range(N_FOLDS)))
+    parser.add_argument("--set", choices=JUDGED_ON, required=True)
+    parser.add_argument("--folds", type=int, nargs="+", help="parts to hold out, or seeds; default: all of them")
     parser.add_argument(
         "--changes", type=json.loads, nargs="+", default=[{}], help="settings as JSON, one for each trial"
     )
@@ -215,9 +277,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--note", default="")
     given = parser.parse_args()
-    trials = [Trial(given.set, changes, tuple(given.folds), given.device) for changes in given.changes]
+    folds = given.folds or range(N_FOLDS_OF_FEW if given.set in OF_FEW else N_FOLDS)
+    trials = [Trial(given.set, changes, tuple(folds), given.device) for changes in given.changes]
     with tempfile.TemporaryDirectory() as folder:
-        pool = Pool.kept(given.set, given.data, Path(folder) / "tiles.npy")
+        pool = Pool.kept(given.set, given.data, Path(folder) / "tiles.npy", given.changes)
         for trial, each in search(pool, trials, given.workers):
             line = row(trial, each, given.note)
             _note(line)
