@@ -116,7 +116,7 @@ def train(
     ]
 
     def logits(part: sets.Part) -> npt.NDArray[np.float64]:
-        found = mean_logits(networks, preprocess, part.tiles, flip_tta=config.flip_tta)
+        found = mean_logits(networks, preprocess, part.tiles, poses=config.poses)
         return np.asarray(found, dtype=np.float64)
 
     epochs = [member.best_epoch for member in trained.members]

@@ -5,14 +5,14 @@ from typing import Any, Final, cast
 
 from mediscan_site.core.errors import Invalid
 from models_registry.inference.looks import read_windows
-from models_registry.inference.names import GREY, SQUASH
+from models_registry.inference.names import GREY, LEVELS_KEPT, SQUASH
 from models_registry.models import ModelVersion
 from training import seeing
 
 # The version has learned to see already: the length and rate of transfer learning's second phase.
 RECIPE: Final = {"epochs": 8, "learning_rate": 1e-3}
 # What it sees, as it was before that was an option.
-LOOK: Final = {"sees": GREY, "image_size": None, "shape": SQUASH, "windows": ""}
+LOOK: Final = {"sees": GREY, "image_size": None, "shape": SQUASH, "windows": "", "levels": LEVELS_KEPT}
 KEPT: Final = (*LOOK, "members")
 
 
@@ -30,13 +30,13 @@ def kept(base: ModelVersion | None, options: Mapping[str, Any]) -> seeing.Sight 
     for name, value in look.items():
         wanted = options.get(name)
         if wanted is not None and value is not None and not _same(name, wanted, value):
-            had = seeing.words(look["sees"], look["windows"], look["image_size"], look["shape"])
+            had = seeing.words(look["sees"], look["windows"], look["image_size"], look["shape"], look["levels"])
             raise Invalid(
                 f"{base.code} sees {had}; a run that continues from it sees the same. "
                 f"Leave {name} out, or start without a model.",
                 attr=name,
             )
-    return seeing.Sight(look["sees"], look["windows"], look["shape"], f"as {base.code} does")
+    return seeing.Sight(look["sees"], look["windows"], look["shape"], f"as {base.code} does", look["levels"])
 
 
 def _same(name: str, wanted: Any, value: Any) -> bool:

@@ -171,7 +171,7 @@ def _seconds(run: TrainingRun) -> float:
 
 def _look(config: Mapping[str, Any]) -> Look:
     seen = config.get("sees", "grey"), config.get("shape", "squash"), config.get("windows", "")
-    return Look.of(*seen, config["image_size"])
+    return Look.of(*seen, config["image_size"], config.get("levels", "kept"))
 
 
 def _seen(config: Mapping[str, Any]) -> tuple[int, int]:

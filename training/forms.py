@@ -31,6 +31,8 @@ WORDS: Final = {
     "windows": _("windows: ranges of its own values (CT)"),
     "squash": _("squashed to the square"),
     "letterbox": _("at its own shape, with a margin"),
+    "kept": _("as they are"),
+    "equalised": _("equalised in each scan, whatever its exposure was"),
 }
 # What most people choose, if anything; the rest is folded in.
 FIRST: Final = ("snapshot", "effort", "image_size")

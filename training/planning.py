@@ -12,7 +12,7 @@ from django.conf import settings
 from images.models import Project
 from labeling.datasets import apart
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
+from models_registry.inference.names import ARCHITECTURES, GREY, LEVELS_KEPT, PRETRAINABLE, WINDOWS
 from models_registry.models import ModelVersion
 from training import continuing, estimating, processes, seeing
 from training.choosing import Choice, Machine, choose
@@ -143,7 +143,8 @@ def plan(
 
 
 def _sentence(config: Mapping[str, Any], why: str, took: str) -> str:
-    seen = seeing.words(config["sees"], config["windows"], config["image_size"], config["shape"])
+    size, levels = config["image_size"], config.get("levels", LEVELS_KEPT)
+    seen = seeing.words(config["sees"], config["windows"], size, config["shape"], levels)
     return f"Sees {seen}: {why}; {took}."
 
 
@@ -161,7 +162,7 @@ def _sight(project: Project, wishes: Wishes, scans: Scans | None = None) -> seei
 
 
 def _asked(wishes: Wishes) -> seeing.Asked:
-    return seeing.Asked(wishes.get("sees"), wishes.get("windows"), wishes.get("shape"))
+    return seeing.Asked(*(wishes.get(name) for name in ("sees", "windows", "shape", "levels")))
 
 
 def engine_config(config: dict[str, Any]) -> TrainConfig:
@@ -276,7 +277,7 @@ def _config(
         any_angle=not project.orientation_matters,
     )
     values = {**recipe.to_dict(), **continuing.recipe(wishes.base_model), "coverage_target": project.coverage_target}
-    values |= {"sees": seen.sees, "shape": seen.shape}
+    values |= {"sees": seen.sees, "shape": seen.shape, "levels": seen.levels}
     if wishes.get("epochs") is not None or wishes.get("folds"):
         # Who names a length means one training of it; folds multiply what every network costs.
         values["members"] = 1

@@ -24,7 +24,7 @@ from mediscan_site.core.errors import DomainError, Invalid, NotFound, Unavailabl
 from mediscan_site.core.storage import blobs
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.inference.looks import read_windows, write_windows
-from models_registry.inference.names import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS
+from models_registry.inference.names import COLOUR, EQUALISED, GREY, LETTERBOX, LEVELS_KEPT, SQUASH, WINDOWS
 from training import windows as presets
 from training.engine import telling
 from training.scans import Scan, Scans
@@ -60,6 +60,7 @@ class Sight:
     windows: str
     shape: str
     why: str
+    levels: str = LEVELS_KEPT
 
 
 @dataclass(frozen=True)
@@ -69,24 +70,27 @@ class Asked:
     sees: str | None = None
     windows: str | None = None
     shape: str | None = None
+    levels: str | None = None
 
 
-def words(sees: str, windows: str, size: int | None, shape: str) -> str:
+def words(sees: str, windows: str, size: int | None, shape: str, levels: str = LEVELS_KEPT) -> str:
     """ "colour at 96 pixels, squashed"."""
     at = f" at {size} pixels" if size else ""
     if sees == WINDOWS:
         return f"the window{'s' if len(read_windows(windows)) > 1 else ''} {windows}{at}, {SHAPES[shape]}"
-    return f"{SEES.get(sees, '')}{at}, {SHAPES[shape]}"
+    equalised = ", equalised" if levels == EQUALISED else ""
+    return f"{SEES.get(sees, '')}{at}{equalised}, {SHAPES[shape]}"
 
 
 def decide(asked: Asked, *, usual_shape: str, scans: Scans | None) -> Sight:
     """`usual_shape`: the project's. `scans`: None before there is a data set; then nothing is asked of it. `require_possible`
     comes first."""
     shape = asked.shape or usual_shape
-    if asked.sees or asked.windows or scans is None:
+    levels = asked.levels or LEVELS_KEPT
+    if asked.sees or asked.windows or levels == EQUALISED or scans is None:
         sees = asked.sees or (WINDOWS if asked.windows else GREY)
         named = asked.windows or (_presets(scans) if sees == WINDOWS else "")
-        return Sight(sees, named, shape, "as asked")
+        return Sight(sees, named, shape, "as asked", levels)
     are_cts = _mostly(scan.is_ct for scan in scans.training)
     if are_cts and not scans.narrow and (known := _own_windows(scans)):
         return Sight(WINDOWS, known, shape, "the scans are CTs, which doctors look at in these windows")

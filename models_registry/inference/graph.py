@@ -1,7 +1,7 @@
 """A bundle's networks as one ONNX graph, and ONNX Runtime as what runs it: the same answers as PyTorch's, in less time.
 
 The graph takes `preprocess.Pixels`, uint8 (n, size, size) or with the channels last, and has two outputs, those of
-`runtimes.Outputs`: normalisation, every network, the mirror image where the manifest wants it, and the mean are inside.
+`runtimes.Outputs`: normalisation, every network, the poses that the manifest wants, and the mean are inside.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Whole(nn.Module):
     def __init__(self, networks: Sequence[Network], manifest: Manifest) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.preprocess, self.flip_tta = manifest.preprocess, manifest.flip_tta
+        self.preprocess, self.poses = manifest.preprocess, manifest.poses
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         x = self.preprocess.normalise(planes(pixels).to(torch.float32) / 255)
@@ -59,10 +59,7 @@ class _Whole(nn.Module):
 
     def _one(self, network: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         pooled = features(network, x)
-        logits: Tensor = network.fc(pooled)
-        if self.flip_tta:
-            logits = (logits + network(x.flip(-1))) / 2
-        return logits, pooled
+        return self.poses.mean(network.fc(pooled), network, x), pooled
 
 
 def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, *, card: str = "") -> bytes:

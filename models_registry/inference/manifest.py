@@ -14,11 +14,13 @@ from models_registry.statistics.prior import Prior
 
 from .knowing.facts import Knowing
 from .names import ARCHITECTURES
+from .poses import Poses
 from .preprocess import Preprocess
 
-# Of what sees tiles, and of what sees more: a program that knows tiles alone would leave out what a manifest says of views, and
-# answer wrongly. So it is to refuse the second.
-TILE_FORMAT, VIEW_FORMAT = 1, 2
+# Of what sees tiles, of what sees more, and of what equalises levels or averages over turned scans: a program that does not
+# know the later ones would leave out what a manifest says of them, and answer wrongly. So it is to refuse them.
+TILE_FORMAT, VIEW_FORMAT, POSED_FORMAT = 1, 2, 3
+FORMATS = (TILE_FORMAT, VIEW_FORMAT, POSED_FORMAT)
 RESEARCH_USE = "Research use only. Not a medical device; not for diagnosis."
 MAX_CLASSES = 1000
 MAX_MEMBERS = 5
@@ -45,6 +47,7 @@ class Manifest:
     """What a bundle says about itself. `prevalence` is the share of each class among the training scans, in class order.
 
     `members`: networks of this architecture whose logits are averaged. A bundle of one network does not mention them.
+    `flip_tta`, `turned_tta`: its answers are means over the scan mirrored, and turned by right angles.
     `prior`, `conformal` and `knowing` are None in a bundle that does not mention them: no correction, no prediction sets, no
     distance from what was learned.
     """
@@ -58,6 +61,7 @@ class Manifest:
     dataset_hash: str
     laterality_matters: bool = True
     flip_tta: bool = False
+    turned_tta: bool = False
     code_version: str = ""
     packages: dict[str, str] = field(default_factory=dict)
     intended_use: str = RESEARCH_USE
@@ -74,7 +78,14 @@ class Manifest:
     @property
     def format_version(self) -> int:
         """The lowest that tells all of it."""
+        if self.turned_tta or self.preprocess.look.equalises:
+            return POSED_FORMAT
         return VIEW_FORMAT if self.preprocess.needs_views else TILE_FORMAT
+
+    @property
+    def poses(self) -> Poses:
+        """Over which every answer is averaged."""
+        return Poses(mirrored=self.flip_tta, turned=self.turned_tta)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types only."""
@@ -92,6 +103,7 @@ class Manifest:
             "code_version": self.code_version,
             "packages": dict(self.packages),
             "intended_use": self.intended_use,
+            **({"turned_tta": True} if self.turned_tta else {}),
             **({"members": self.members} if self.members > 1 else {}),
             **({"prior": self.prior.to_dict()} if self.prior else {}),
             **({"conformal": self.conformal.to_dict()} if self.conformal else {}),
@@ -104,10 +116,10 @@ class Manifest:
         if not isinstance(data, Mapping):
             raise BundleError("manifest: it must be a JSON object")
         told = data.get("format_version")
-        if isinstance(told, bool) or told not in (TILE_FORMAT, VIEW_FORMAT):
+        if isinstance(told, bool) or told not in FORMATS:
             raise BundleError(
-                f"manifest: format_version must be {TILE_FORMAT} or {VIEW_FORMAT}, got {told!r}; a newer release of MediScan "
-                "may read it"
+                f"manifest: format_version must be one of {', '.join(map(str, FORMATS))}, got {told!r}; a newer release of "
+                "MediScan may read it"
             )
         manifest = cls._read(data)
         if manifest.format_version != told:
@@ -131,6 +143,7 @@ class Manifest:
                 dataset_hash=_typed(data, "dataset_hash", str),
                 laterality_matters=_typed(data, "laterality_matters", bool),
                 flip_tta=_typed(data, "flip_tta", bool),
+                turned_tta=_typed({"turned_tta": False, **data}, "turned_tta", bool),
                 code_version=_typed(data, "code_version", str),
                 packages={str(k): str(v) for k, v in _typed(data, "packages", dict).items()},
                 intended_use=_typed(data, "intended_use", str),

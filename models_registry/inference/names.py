@@ -20,3 +20,6 @@ TILE, GREY, COLOUR, WINDOWS = "tile", "grey", "colour", "windows"
 SEES: tuple[str, ...] = (TILE, GREY, COLOUR, WINDOWS)
 SQUASH, LETTERBOX = "squash", "letterbox"
 SHAPES: tuple[str, ...] = (SQUASH, LETTERBOX)
+# What becomes of its grey levels: nothing, or each is made as frequent as the others.
+LEVELS_KEPT, EQUALISED = "kept", "equalised"
+LEVELS: tuple[str, ...] = (LEVELS_KEPT, EQUALISED)

@@ -22,6 +22,7 @@ from .knowing.detector import Detector, Resemblance
 from .knowing.reasons import reasons
 from .manifest import Manifest
 from .names import TILE_SIDE
+from .poses import AS_IT_IS, Poses
 from .preprocess import Pixels, Preprocess, Tiles, blank_inputs
 from .refer_reasons import ReferReason
 from .runtimes import BATCH, Eager, Outputs, Runtime, batch_for
@@ -87,35 +88,31 @@ def predict_logits(
     preprocess: Preprocess,
     tiles: Tiles,
     *,
-    flip_tta: bool = False,
+    poses: Poses = AS_IT_IS,
     device: str = "cpu",
     batch: int = BATCH,
 ) -> npt.NDArray[np.float32]:
-    """Logits (N, K) of a network in evaluation mode; with `flip_tta` the mean over the scan and its mirror image.
-    `batch`: scans at a time, at most."""
+    """Logits (N, K) of a network in evaluation mode, the mean over `poses`. `batch`: scans at a time, at most."""
     network.eval()
     rows, batch = [], min(batch, batch_for(preprocess.size))
     with torch.inference_mode():
         for start in range(0, len(tiles), batch):
             x = preprocess.to_tensor(tiles[start : start + batch]).to(device, memory_format=torch.channels_last)
-            logits = network(x)
-            if flip_tta:
-                logits = (logits + network(x.flip(-1))) / 2
-            rows.append(logits.float().cpu())
+            rows.append(poses.mean(network(x), network, x).float().cpu())
     if not rows:
         return np.zeros((0, network.fc.out_features), dtype=np.float32)
     return np.asarray(torch.cat(rows).numpy(), dtype=np.float32)
 
 
 def mean_logits(
-    networks: Sequence[Network], preprocess: Preprocess, tiles: Tiles, *, flip_tta: bool = False, device: str = "cpu"
+    networks: Sequence[Network], preprocess: Preprocess, tiles: Tiles, *, poses: Poses = AS_IT_IS, device: str = "cpu"
 ) -> npt.NDArray[np.float32]:
     """The mean of the networks' logits (N, K); a single network's are given as they are.
 
     Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017,
     average probabilities; the mean of logits is their geometric mean, and one temperature calibrates it.
     """
-    logits = [predict_logits(network, preprocess, tiles, flip_tta=flip_tta, device=device) for network in networks]
+    logits = [predict_logits(network, preprocess, tiles, poses=poses, device=device) for network in networks]
     if len(logits) == 1:
         return logits[0]
     return np.asarray(np.mean(logits, axis=0, dtype=np.float64), dtype=np.float32)
@@ -143,7 +140,7 @@ class Predictor:
         self.digest = bundle.digest
         self._device = device
         self.networks = [self._network(state) for state in bundle.member_states]
-        self.eager = Eager(self.networks, self.manifest.preprocess, flip_tta=self.manifest.flip_tta, device=device)
+        self.eager = Eager(self.networks, self.manifest.preprocess, poses=self.manifest.poses, device=device)
         self._runtime: Runtime = runtime or self.eager
         self._detector = _detector(bundle)
 

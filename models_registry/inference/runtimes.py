@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .architectures import Network, features
 from .names import TILE_SIDE
+from .poses import AS_IT_IS, Poses
 from .preprocess import Pixels, Preprocess
 
 BATCH = 32
@@ -43,14 +44,13 @@ class Runtime(Protocol):
 class Eager:
     """PyTorch as it is: what every bundle can be run with, and what other runtimes are compared with.
 
-    The logits are those of `predictor.mean_logits`: with `flip_tta` the mean over the scan and its mirror image. The features
-    are always those of the scan as it is.
+    The logits are those of `predictor.mean_logits`: the mean over `poses`. The features are always those of the scan as it is.
     """
 
     def __init__(
-        self, networks: Sequence[Network], preprocess: Preprocess, *, flip_tta: bool = False, device: str = "cpu"
+        self, networks: Sequence[Network], preprocess: Preprocess, *, poses: Poses = AS_IT_IS, device: str = "cpu"
     ) -> None:
-        self._networks, self._preprocess, self._flip_tta, self._device = networks, preprocess, flip_tta, device
+        self._networks, self._preprocess, self._poses, self._device = networks, preprocess, poses, device
 
     def run(self, tiles: Pixels) -> Outputs:
         size = batch_for(self._preprocess.size)
@@ -70,10 +70,7 @@ class Eager:
 
     def _network(self, network: Network, x: Tensor) -> tuple[Tensor, Tensor]:
         pooled = features(network, x)
-        logits: Tensor = network.fc(pooled)
-        if self._flip_tta:
-            logits = (logits + network(x.flip(-1))) / 2
-        return logits, pooled
+        return self._poses.mean(network.fc(pooled), network, x), pooled
 
     def _nothing(self) -> Outputs:
         heads = [network.fc for network in self._networks]

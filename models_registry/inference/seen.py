@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .looks import Look
 from .names import COLOUR, LETTERBOX, WINDOWS
@@ -49,7 +49,8 @@ def see(view: View, look: Look, size: int) -> Levels:
     if look.sees == COLOUR:
         found = _fitted(shown(view), size, look.shape)
         return found if found.ndim == 3 else np.repeat(found[:, :, None], 3, axis=2)
-    return _fitted(_grey(shown(view)), size, look.shape)
+    grey = _grey(shown(view))
+    return _fitted(ImageOps.equalize(grey) if look.equalises else grey, size, look.shape)
 
 
 def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:

@@ -94,7 +94,7 @@ def on_device(loaded: "Predictor", device: str) -> "Runtime":
     torch.backends.cudnn.allow_tf32 = False
     networks = [copy.deepcopy(network).to(device) for network in loaded.networks]
     manifest = loaded.manifest
-    return Eager(networks, manifest.preprocess, flip_tta=manifest.flip_tta, device=device)
+    return Eager(networks, manifest.preprocess, poses=manifest.poses, device=device)
 
 
 def disagreement(loaded: "Predictor", runtime: "Runtime") -> str:

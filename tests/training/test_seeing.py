@@ -173,6 +173,16 @@ def test_what_was_asked_for_is_seen_and_nothing_is_measured(pictured, admin, wei
     assert plan.note.startswith("Sees grey levels at 96 pixels, at the scan's own shape: as asked; about ")
 
 
+def test_levels_are_kept_unless_it_is_asked_for_and_then_it_is_grey(pictured, admin, weights_folder):
+    snapshot = pictured(ROSE, BLUE)
+    assert planned(snapshot, admin).config["levels"] == "kept"
+    plan = planned(snapshot, admin, levels="equalised")
+    assert (seen(plan), plan.config["levels"]) == (("grey", "squash", ""), "equalised")
+    assert "equalised, squashed: as asked" in plan.note
+    with pytest.raises(Invalid, match="is for sees=grey alone"):
+        planned(snapshot, admin, sees="colour", levels="equalised")
+
+
 def test_the_shape_is_the_projects_and_so_is_whether_scans_are_turned(pictured, admin, project, weights_folder):
     snapshot = pictured(ROSE, BLUE)
     plan = planned(snapshot, admin)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from models_registry.inference.architectures import Network
+from models_registry.inference.poses import AS_IT_IS, Poses
 from models_registry.inference.predictor import mean_logits
 from models_registry.inference.preprocess import Preprocess
 from models_registry.inference.runtimes import BATCH
@@ -23,7 +24,7 @@ def logits_of(
     preprocess: Preprocess,
     pictures: Pictures,
     *,
-    flip_tta: bool = False,
+    poses: Poses = AS_IT_IS,
     device: str = "cpu",
     group: Group = ALONE,
 ) -> npt.NDArray[np.float32]:
@@ -32,7 +33,7 @@ def logits_of(
 
     def said(span: slice) -> torch.Tensor:
         parts = in_turn(chosen(pictures, span), BATCH)
-        found = [mean_logits(networks, preprocess, part, flip_tta=flip_tta, device=device) for part in parts]
+        found = [mean_logits(networks, preprocess, part, poses=poses, device=device) for part in parts]
         return torch.from_numpy(np.concatenate(found or [mean_logits(networks, preprocess, pictures[:0])]))
 
     whole = rows(group, len(pictures), BATCH, networks[0].fc.out_features, said)

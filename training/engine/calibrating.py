@@ -98,7 +98,7 @@ def scans_of(
     if division.held_out:
         shown = pictures_of(scans, apart)
         held = chosen(tiles, shown)
-        logits = logits_of(_networks(result, config), result.preprocess, held, flip_tta=config.flip_tta)
+        logits = logits_of(_networks(result, config), result.preprocess, held, poses=config.poses)
         if scans is not None:
             logits = of_each_scan(logits, scans[shown])
     else:

@@ -11,12 +11,15 @@ from models_registry.inference.names import (
     ARCHITECTURES,
     COLOUR,
     GREY,
+    LEVELS,
+    LEVELS_KEPT,
     MIN_SIZE,
     SHAPES,
     SQUASH,
     VIEW_SIDE,
     WINDOWS,
 )
+from models_registry.inference.poses import Poses
 
 from .options import API, PAGE, described, options_of
 
@@ -98,6 +101,16 @@ class TrainConfig:
             asked=PAGE,
         ),
     )
+    levels: str = field(
+        default=LEVELS_KEPT,
+        metadata=described(
+            "Grey levels",
+            "Kept as they are, or equalised in each scan, so that nothing can be learned from how it was exposed: for X-rays of "
+            "several hospitals. With sees grey alone.",
+            choices=LEVELS,
+            asked=PAGE,
+        ),
+    )
     batch_size: int = field(
         default=32, metadata=described("Batch size", "Scans in one step.", low=2, high=512, asked=API)
     )
@@ -135,6 +148,15 @@ class TrainConfig:
         default=0.6,
         metadata=described("Augmentation", "Strength of the random changes to each picture. 0: none.", low=0, high=2),
     )
+    mixup: float = field(
+        default=0.0,
+        metadata=described(
+            "Mixup",
+            "How much two training scans are blended, with both their labels: alpha of the Beta distribution. 0: not at all.",
+            low=0,
+            high=2,
+        ),
+    )
     allow_flips: bool = field(
         default=False,
         metadata=described(
@@ -152,6 +174,12 @@ class TrainConfig:
         default=False,
         metadata=described(
             "Mirrored answers", "Average every answer over the scan and its mirror image, with allow_flips alone."
+        ),
+    )
+    turned_tta: bool = field(
+        default=False,
+        metadata=described(
+            "Turned answers", "Average every answer over the scan at each right angle, with any_angle alone."
         ),
     )
     coverage_target: float = field(
@@ -226,8 +254,12 @@ class TrainConfig:
         self._check_look()
         if self.flip_tta and not self.allow_flips:
             raise ConfigError("flip_tta", "must be false unless allow_flips is true")
+        if self.turned_tta and not self.any_angle:
+            raise ConfigError("turned_tta", "must be false unless any_angle is true")
 
     def _check_look(self) -> None:
+        if self.levels != LEVELS_KEPT and self.sees != GREY:
+            raise ConfigError("levels", f"{self.levels} is for sees={GREY} alone, and it is {self.sees}")
         if self.windows and self.sees != WINDOWS:
             raise ConfigError("windows", f"are for sees={WINDOWS} alone, and it is {self.sees}")
         try:
@@ -238,7 +270,12 @@ class TrainConfig:
     @property
     def look(self) -> Look:
         """What the network is given of a scan."""
-        return Look.of(self.sees, self.shape, self.windows, self.image_size)
+        return Look.of(self.sees, self.shape, self.windows, self.image_size, self.levels)
+
+    @property
+    def poses(self) -> Poses:
+        """Over which every answer is averaged."""
+        return Poses(mirrored=self.flip_tta, turned=self.turned_tta)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

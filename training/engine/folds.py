@@ -151,8 +151,8 @@ def _legs(
     def kept(result: FitResult) -> FitResult:
         network = restored(config.architecture, data.n_classes, result.state_dict, result.preprocess.channels)
         networks = [network.to(device)]
-        shown, tta = take(data, held), config.flip_tta
-        logits = logits_of(networks, result.preprocess, shown, flip_tta=tta, device=device, group=processes)
+        shown, poses = take(data, held), config.poses
+        logits = logits_of(networks, result.preprocess, shown, poses=poses, device=device, group=processes)
         return replace(result, state_dict={}, val_logits=logits)
 
     def leg(member: int) -> Leg:

@@ -22,7 +22,7 @@ from models_registry.statistics.calibration import nll, softmax
 from models_registry.statistics.metrics import macro_auroc
 
 from . import ranking
-from .augment import Changes, augment
+from .augment import Changes, augment, mixed
 from .caching import cache_features, head_logits
 from .data import Labels, batches, epoch_order, generator
 from .device import out_of_memory
@@ -161,7 +161,7 @@ def _inputs(state: State, index: Labels, given: Iterator[Tensor], noise: torch.G
 
 
 def _loss(state: State, x: Tensor, target: Tensor) -> Tensor:
-    """The mean loss of a batch, or of a part of one."""
+    """The mean loss of a batch, or of a part of one. `target`: classes (N,), or shares of them (N, K)."""
     setting = state.setting
     if state.cached is not None:
         head: nn.Module = getattr(state.network, HEAD)
@@ -177,6 +177,8 @@ def _backward(state: State, batch: Labels, given: Iterator[Tensor], noise: torch
     index = state.setting.group.shard(batch)
     x = _inputs(state, index, given, noise, steps)
     target = state.setting.targets[torch.from_numpy(index).to(state.setting.device.name)]
+    if state.setting.config.mixup and state.cached is None:
+        x, target = mixed(x, target, state.setting.data.n_classes, state.setting.config.mixup, noise)
     # After memory has run out, in parts whose gradients add up to the batch's; only batch normalisation sees the parts.
     parts = max(1, min(-(-len(x) // state.micro), len(x) // 2)) if state.micro else 1
     total = torch.zeros(1, device=state.setting.device.name)
@@ -228,7 +230,7 @@ def _said(state: State, calls: Callbacks, span: slice) -> Tensor | None:
                     state.judge,
                     setting.preprocess,
                     tiles,
-                    flip_tta=setting.config.flip_tta,
+                    poses=setting.config.poses,
                     device=setting.device.name,
                     batch=min(BATCH, state.micro or BATCH),
                 )

@@ -50,6 +50,7 @@ def make_manifest(
         dataset_hash=dataset_hash,
         laterality_matters=laterality_matters,
         flip_tta=config.flip_tta,
+        turned_tta=config.turned_tta,
         members=result.members,
         code_version=code_version,
         packages=package_versions(),

@@ -51,6 +51,7 @@ def default_config(
         "flip_tta": allow_flips,
         "sees": sees,
         "any_angle": any_angle,
+        "turned_tta": any_angle,
     }
     if weights_available:
         size = image_size or (128 if on_cpu else 224)

@@ -34,11 +34,11 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class Features:
-    """What a frozen backbone makes of all scans, (N, D) each; `flipped`: of the mirror images of the validation scans."""
+    """What a frozen backbone makes of all scans, (N, D) each; `posed`: of the validation scans in other poses."""
 
     train: Tensor
     val: Tensor
-    flipped: Tensor | None
+    posed: tuple[Tensor, ...] = ()
 
 
 @dataclass

@@ -9,7 +9,8 @@ from safetensors.torch import load, save
 
 from models_registry.inference.architectures import COMPACT, build
 from models_registry.inference.bundle import BundleError, bundle_digest, pack, sign, unpack, verify_signature
-from models_registry.inference.looks import COLOUR, LETTERBOX, SQUASH, WINDOWS, Look
+from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS, Look
+from models_registry.inference.names import EQUALISED
 from models_registry.inference.preprocess import Preprocess
 from models_registry.statistics.calibration import Calibration
 from models_registry.statistics.conformal import Conformal, SetRule
@@ -65,8 +66,8 @@ def test_a_bundle_without_calibration_keeps_the_reason():
     ("changes", "said"),
     [
         ({"format_version": 2}, "format_version must be 1 for what it sees"),
-        ({"format_version": 3}, "a newer release of MediScan may read it"),
-        ({"format_version": True}, "format_version must be 1 or 2"),
+        ({"format_version": 4}, "a newer release of MediScan may read it"),
+        ({"format_version": True}, "format_version must be one of 1, 2, 3"),
         ({"preprocess": {**COLOURS.to_dict()}}, "format_version must be 2 for what it sees"),
         ({"preprocess": {**COLOURS.to_dict(), "sees": "smell"}}, "sees must be of"),
         ({"preprocess": {**COLOURS.to_dict(), "shape": "round"}}, "shape of"),
@@ -193,3 +194,14 @@ def test_what_a_bundle_sees_is_kept_and_programs_that_know_tiles_alone_refuse_it
     assert pack(kept.manifest, kept.state_dict) == data
     # They ask for exactly 1.
     assert json.loads(json.dumps(kept.manifest.to_dict()))["format_version"] == 2
+
+
+@pytest.mark.parametrize(
+    "told", [{"turned_tta": True}, {"preprocess": Preprocess(32, 0.5, 0.25, 1, Look(GREY, levels=EQUALISED))}]
+)
+def test_programs_that_would_answer_otherwise_refuse_what_came_later(told):
+    manifest = make_manifest(**told)
+    kept = unpack(pack(manifest, counted_weights(COMPACT))).manifest
+    assert kept == manifest
+    # Earlier releases ask for 1 or 2.
+    assert kept.to_dict()["format_version"] == 3

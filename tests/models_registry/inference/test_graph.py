@@ -21,7 +21,9 @@ from models_registry.statistics.calibration import Calibration, Referral
 KEY = bytes(range(32))
 
 
-def predictor(architecture=COMPACT, *, members=1, size=32, channels=1, flip_tta=False, preprocess=None) -> Predictor:
+def predictor(
+    architecture=COMPACT, *, members=1, size=32, channels=1, flip_tta=False, turned_tta=False, preprocess=None
+) -> Predictor:
     preprocess = preprocess or Preprocess(size, 0.5, 0.25, channels)
     states = []
     for seed in range(members):
@@ -37,6 +39,7 @@ def predictor(architecture=COMPACT, *, members=1, size=32, channels=1, flip_tta=
         dataset_hash="d" * 64,
         members=members,
         flip_tta=flip_tta,
+        turned_tta=turned_tta,
         laterality_matters=not flip_tta,
     )
     return Predictor(bundles.unpack(bundles.pack(manifest, bundles.join_members(states))))
@@ -103,6 +106,14 @@ def test_the_network_for_small_things_answers_as_pytorch():
     made = predictor(DETAIL, members=2, size=64, flip_tta=True)
     session = graph.Graph(exported(made), made.manifest, threads=1)
     assert graph.parity(session, made.eager, reference_tiles()).holds
+
+
+@pytest.mark.parametrize("flip_tta", [False, True])
+def test_answers_over_turned_scans_are_pytorchs_and_no_weight_is_in_the_file_twice(flip_tta):
+    made = predictor(DETAIL, members=2, size=64, flip_tta=flip_tta, turned_tta=True)
+    data = exported(made)
+    assert graph.parity(graph.Graph(data, made.manifest, threads=1), made.eager, reference_tiles()).holds
+    assert len(data) < 1.3 * len(exported(predictor(DETAIL, members=2, size=64)))
 
 
 def test_other_weights_do_not_pass_as_equal(committee):

@@ -57,6 +57,15 @@ def test_flip_averaging_makes_a_scan_and_its_mirror_image_equal():
     assert np.allclose(flipping.predict(tiles).logits, flipping.predict(tiles[:, :, ::-1]).logits, atol=1e-5)
 
 
+def test_averaging_over_right_angles_makes_all_turned_scans_equal():
+    tiles = make_tiles(2)[0]
+    turning = Predictor(unpack(make_bundle(turned_tta=True)))
+    upright = turning.predict(tiles).logits
+    for quarters in (1, 2, 3):
+        assert np.allclose(turning.predict(np.rot90(tiles, quarters, (1, 2))).logits, upright, atol=1e-5)
+    assert not np.allclose(turning.predict(tiles[:, :, ::-1]).logits, upright, atol=1e-5)
+
+
 def test_a_confident_scan_is_answered_and_a_doubtful_one_referred():
     manifest = make_manifest()
     assert decide(manifest, 0.7).decision == "answer"

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, SQUASH, WINDOWS, Look
+from models_registry.inference.names import EQUALISED, TILE
 from models_registry.inference.pictures import ReferenceView, reference_views
 from models_registry.inference.preprocess import Preprocess, content_box, shrink
 from models_registry.inference.runtimes import batch_for
@@ -103,6 +104,26 @@ def test_grey_of_sixteen_bits_is_as_pages_show_it_also_where_small_values_are_br
     assert np.array_equal(inverted, 255 - shown)
     colours = see(ReferenceView(values, 1.0, -1000.0, (-1000.0, 3080.0)), Look(COLOUR), 256)
     assert np.array_equal(colours, np.repeat(shown[:, :, None], 3, axis=2))
+
+
+def test_equalised_levels_are_the_same_whatever_the_exposure_was():
+    rng = np.random.default_rng(5)
+    dark = np.sort(rng.integers(0, 256, 300 * 200)).astype(np.uint8).reshape(200, 300)[:, ::-1]
+    # An exposure keeps the order of the levels.
+    bright = np.rint(255 * (dark / 255) ** 0.5).astype(np.uint8)
+    equalised = Look(GREY, levels=EQUALISED)
+    seen, other = (see(ReferenceView(pixels), equalised, 64).astype(int) for pixels in (dark, bright))
+    kept, otherwise = (see(ReferenceView(pixels), Look(GREY), 64).astype(int) for pixels in (dark, bright))
+    assert np.abs(kept - otherwise).max() > 50
+    assert np.abs(seen - other).max() <= 3
+    # All levels are about as frequent.
+    assert abs(np.median(seen) - 128) <= 3
+
+
+@pytest.mark.parametrize("sees", [TILE, COLOUR])
+def test_levels_of_colours_and_of_tiles_are_not_equalised(sees):
+    with pytest.raises(ValueError, match="is for grey alone"):
+        Look(sees, levels=EQUALISED)
 
 
 def test_grey_squashed_nearly_agrees_with_the_tile_that_intake_makes():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models_registry.inference.poses import Poses
 from tests.training.engine.builders import make_data, make_tiles
 from training.engine.config import ConfigError, TrainConfig
 from training.engine.data import TrainData, balanced_order, batches
@@ -24,6 +25,9 @@ from training.engine.recipe import default_config
         ("seed", -1),
         ("coverage_target", 1.1),
         ("flip_tta", True),
+        ("turned_tta", True),
+        ("levels", "bright"),
+        ("mixup", 3),
         ("frozen_epochs", 1),
     ],
 )
@@ -32,6 +36,15 @@ def test_a_setting_that_cannot_be_is_named(field, value):
         TrainConfig.from_dict({field: value})
     assert caught.value.field == field
     assert str(caught.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("sees", ["colour", "windows"])
+def test_levels_are_equalised_of_grey_alone(sees):
+    told = {"sees": sees, "levels": "equalised", "windows": "40/400" if sees == "windows" else ""}
+    with pytest.raises(ConfigError, match="levels: equalised is for sees=grey alone"):
+        TrainConfig(**told)
+    assert TrainConfig(levels="equalised").look.equalises
+    assert not TrainConfig().look.needs_views
 
 
 def test_an_unknown_setting_is_named():
@@ -79,6 +92,12 @@ def test_the_default_looks_at_both_sides_only_where_mirror_images_are_allowed():
         assert default_config(200, weights_available=False, allow_flips=True, picture_side=side).flip_tta
         assert default_config(200, weights_available=True, allow_flips=True, picture_side=side).flip_tta
         assert not default_config(200, weights_available=False, allow_flips=False, picture_side=side).flip_tta
+
+
+def test_the_default_looks_at_every_right_angle_where_orientation_does_not_matter():
+    assert default_config(200, weights_available=False, any_angle=True).poses == Poses(turned=True)
+    both = default_config(200, weights_available=True, any_angle=True, allow_flips=True)
+    assert both.poses == Poses(mirrored=True, turned=True)
 
 
 @pytest.mark.parametrize(

@@ -233,11 +233,11 @@ def test_the_backbone_of_a_frozen_phase_runs_once_and_its_features_judge_as_the_
         return real(network, x)
 
     monkeypatch.setattr(caching, "features", counted)
-    changes = {"allow_flips": True, "flip_tta": True}
+    changes = {"allow_flips": True, "flip_tta": True, "any_angle": True, "turned_tta": True}
     config = tiny_config(pretrained=True, epochs=3, frozen_epochs=3, **changes)
     cached = []
     head = loop.head_logits
     monkeypatch.setattr(loop, "head_logits", lambda *a: cached.append(head(*a)) or cached[-1])
     result = fit(make_data(), config, device="cpu")
-    assert sum(rows) == 16 + 8 + 8
+    assert sum(rows) == 16 + 8 * 8
     assert np.allclose(cached[result.best_epoch - 1], result.val_logits, atol=tolerance)

@@ -17,10 +17,11 @@ from training.engine.config import TrainConfig
 
 from .colour import recoloured, rewindowed, shares
 from .grey import toned
+from .mixing import mixed
 from .softening import softened
 from .turning import DETAILED, MAX_CROP, MAX_ZOOM, turned
 
-__all__ = ["Changes", "augment"]
+__all__ = ["Changes", "augment", "mixed"]
 
 
 @dataclass(frozen=True)
