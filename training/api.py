@@ -17,7 +17,7 @@ from training import selectors, services
 from training import serializers as shapes
 from training.filters import RunFilter
 from training.models import TrainingRun
-from training.planning import Wishes
+from training.wishes import Wishes
 
 
 class TrainingRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):

@@ -15,7 +15,7 @@ from models_registry.models import ModelVersion
 from models_registry.policies import visible_models
 from training.engine.config import ASKABLE
 from training.engine.options import PAGE, Option
-from training.planning import AUTO, FALSE, TRUE, Wishes
+from training.wishes import AUTO, FALSE, TRUE, Wishes
 
 PRETRAINED = [
     (AUTO, _("if weights are on this machine (else from scratch, and the run says so)")),
@@ -45,7 +45,7 @@ EFFORTS: Final = [
 # What each asks for, where the person does not say it otherwise.
 ASKS: Final[dict[str, dict[str, int]]] = {
     QUICK: {"epochs": 6, "members": 1},
-    THOROUGH: {"members": 3, "image_size": 128},
+    THOROUGH: {"members": 3},
 }
 _EMPTY: Final = _("Empty: as the recipe says.")
 LONGEST: Final = 80
@@ -135,5 +135,6 @@ class RunForm(forms.Form):
             options = {"epochs": ASKS[QUICK]["epochs"], **options} if data["effort"] == QUICK else options
         else:
             options = {**ASKS.get(data["effort"], {}), **options}
-        wishes = Wishes.of(base_model=data["base_model"], **options)
+        larger = data["effort"] == THOROUGH and not data["base_model"]
+        wishes = Wishes.of(base_model=data["base_model"], larger=larger, **options)
         return {"snapshot": data["snapshot"], "wishes": wishes}

@@ -4,8 +4,8 @@ PyTorch is imported here when the first run is asked for, so that a web process 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Self
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -13,14 +13,13 @@ from images.models import Project
 from labeling.datasets import apart
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES, GREY, LEVELS_KEPT, PRETRAINABLE, WINDOWS
-from models_registry.models import ModelVersion
 from training import continuing, estimating, processes, seeing
 from training.choosing import Choice, Machine, choose
-from training.engine.config import ASKABLE, ConfigError, TrainConfig
-from training.engine.recipe import default_config
+from training.engine.config import ConfigError, TrainConfig
+from training.engine.recipe import default_config, larger_side
 from training.scans import Scans
+from training.wishes import AUTO, FALSE, TRUE, Wishes
 
-AUTO, TRUE, FALSE = "auto", "true", "false"
 PRETRAINED, CONTINUED, SCRATCH = "pretrained", "continued", "scratch"
 
 
@@ -41,39 +40,6 @@ class Stated:
 # What a run is told that the engine is not: it makes no difference to the weights.
 _STATED: Final = tuple(field.name for field in fields(Stated))
 _NOTES: Final = ("initialisation", "initialisation_note", "plan_note", *_STATED)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller asked for. `options`: those of the engine that were named; the recipe decides the others. What is
-    true or false may be auto too. `base_model`: the version to continue from."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    base_model: ModelVersion | None = None
-
-    @classmethod
-    def of(cls, *, base_model: ModelVersion | None = None, **options: Any) -> Self:
-        """As a form, a request or a command names them: an option that is None was not asked for."""
-        if unknown := options.keys() - ASKABLE.keys():
-            raise TypeError(f"nobody may ask for {', '.join(sorted(unknown))}")
-        return cls({name: value for name, value in options.items() if value is not None}, base_model)
-
-    def get(self, option: str) -> Any:
-        """What was asked for; None when nothing was."""
-        return self.options.get(option)
-
-    def switch(self, option: str) -> str:
-        """AUTO, TRUE or FALSE, however it was written. Raises Invalid."""
-        text = str(self.options.get(option, AUTO)).strip().lower()
-        if text not in (AUTO, TRUE, FALSE):
-            raise Invalid(f"{option} must be auto, true or false.", attr=option, code="invalid_choice")
-        return text
-
-    def settled(self) -> dict[str, Any]:
-        """The values that leave the recipe no choice. Raises Invalid."""
-        switches = {name: self.switch(name) for name in self.options if ASKABLE[name].kind is bool}
-        decided = {name: text == TRUE for name, text in switches.items() if text != AUTO}
-        return {name: value for name, value in self.options.items() if name not in switches} | decided
 
 
 @dataclass(frozen=True)
@@ -138,6 +104,9 @@ def plan(
         config = _config(project, wishes, choice.architecture, start, machine.device, n_train, picture_side, seen)
     except ConfigError as error:
         raise Invalid(f"{error.field} {error.message}.", attr=error.field) from error
+    if wishes.larger and wishes.get("image_size") is None:
+        wishes = wishes.sized(larger_side(config.image_size, picture_side))
+        return plan(project, wishes, n_train=n_train, picture_side=picture_side, sight=seen)
     stated = Stated(project.expected_prevalence, project.conformal_target)
     return {**config.to_dict(), "initialisation": start.kind, "initialisation_note": start.note, **asdict(stated)}
 

@@ -13,17 +13,18 @@ from mediscan_site.core.http.codes import CodeField
 from mediscan_site.core.http.numbers import NumberField
 from mediscan_site.core.http.viewsets import JobSerializer
 from models_registry.policies import visible_models
-from training import planning, selectors
+from training import selectors
 from training.engine.config import ASKABLE
 from training.engine.options import Option
 from training.models import TrainingRun
+from training.wishes import AUTO, FALSE, TRUE
 
 LONGEST: Final = 80
 WHOLE: Final = {"min_value": -(2**31), "max_value": 2**31 - 1}
 DICT = serializers.DictField()
 
 
-@extend_schema_field({"enum": [planning.AUTO, planning.TRUE, planning.FALSE], "type": "string", "default": "auto"})
+@extend_schema_field({"enum": [AUTO, TRUE, FALSE], "type": "string", "default": "auto"})
 class SwitchField(serializers.Field):  # type: ignore[type-arg]
     """`auto`, true or false, as text or as JSON's own; the service says what else is wrong."""
 

@@ -20,6 +20,7 @@ from models_registry.versions.fairness import require_fair, require_separated
 from training import planning
 from training.models import TrainingRun
 from training.scans import Scans
+from training.wishes import Wishes
 
 CANCELLED_EARLY = "Cancelled before it started."
 
@@ -28,7 +29,7 @@ def start_run(
     *,
     actor: User,
     project: Project,
-    wishes: planning.Wishes,
+    wishes: Wishes,
     snapshot: Snapshot | None = None,
 ) -> TrainingRun:
     """A queued run on this data set (None: the approved scans, frozen now).
@@ -53,7 +54,7 @@ def plan_run(
     *,
     actor: User,
     project: Project,
-    wishes: planning.Wishes,
+    wishes: Wishes,
     snapshot: Snapshot | None = None,
 ) -> planning.Plan:
     """What `start_run` would start now, and how long it would take. Nothing is started, and no data set is frozen.
@@ -95,7 +96,7 @@ def _require_usable(project: Project, snapshot: Snapshot) -> None:
         )
 
 
-def _require_suitable(wishes: planning.Wishes, snapshot: Snapshot) -> None:
+def _require_suitable(wishes: Wishes, snapshot: Snapshot) -> None:
     """Conflict or Invalid when this data set cannot be trained on as it was wished."""
     planning.require_possible(wishes, Scans.of_snapshot(snapshot))
     _require_same_prevalence(snapshot.project, snapshot)

@@ -27,9 +27,9 @@ from tests.models_registry.conftest import _no_predictor_stays_in_memory  # noqa
 from tests.site.planted import cells, picture_hits, word_hits
 from tests.training.conftest import child_sees_the_test, no_broker  # noqa: F401
 from training.models import TrainingRun
-from training.planning import Wishes
 from training.process import runner
 from training.services import start_run
+from training.wishes import Wishes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -36,8 +36,8 @@ def weights_folder(tmp_path, monkeypatch, settings):
 @pytest.fixture
 def start(project, admin, bare_snapshot, weights_folder):
     def call(**wishes):
-        from training.planning import Wishes
         from training.services import start_run
+        from training.wishes import Wishes
 
         actor, target = wishes.pop("actor", admin), wishes.pop("project", project)
         snapshot = wishes.pop("snapshot") if "snapshot" in wishes else bare_snapshot()
@@ -68,8 +68,8 @@ def child_sees_the_test(transactional_db, monkeypatch):
 @pytest.fixture
 def tiny(child_sees_the_test, make_snapshot, admin, project):
     """A queued run that takes a few seconds: `tiny(epochs=2)`."""
-    from training.planning import Wishes
     from training.services import start_run
+    from training.wishes import Wishes
 
     snapshot = make_snapshot(6)
 

@@ -12,6 +12,7 @@ from training import forms, planning, serializers
 from training.engine.config import ASKABLE, OPTIONS, ConfigError, TrainConfig
 from training.engine.options import API, PAGE
 from training.management.commands.train import Command
+from training.wishes import Wishes
 
 TRAINING = Path(settings.BASE_DIR) / "training"
 NUMBERS = [option for option in OPTIONS.values() if option.kind in (int, float)]
@@ -71,7 +72,7 @@ def test_a_number_may_be_its_bounds_and_nothing_beyond(option):
 @pytest.mark.parametrize("name", [option.name for option in NUMBERS if option.asked])
 def test_what_was_asked_for_is_what_the_run_is_told(project, weights_folder, name):
     wanted = OPTIONS[name].high
-    assert planning.plan(project, planning.Wishes.of(**{name: wanted}), n_train=150)[name] == wanted
+    assert planning.plan(project, Wishes.of(**{name: wanted}), n_train=150)[name] == wanted
 
 
 def test_api_command_and_page_offer_what_may_be_asked(admin, project):
@@ -94,6 +95,6 @@ def test_the_page_of_a_run_shows_every_option_with_its_value(start, client, admi
 
 def test_nobody_may_ask_for_what_is_no_option():
     with pytest.raises(TypeError, match="nobody may ask for momentum"):
-        planning.Wishes.of(momentum=1)
+        Wishes.of(momentum=1)
     with pytest.raises(TypeError, match="nobody may ask for weight_decay"):
-        planning.Wishes.of(weight_decay=0.1)
+        Wishes.of(weight_decay=0.1)

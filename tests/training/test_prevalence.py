@@ -16,9 +16,9 @@ from training.engine.calibrating import HELD_OUT, CalibrationScans
 from training.engine.report import FitResult
 from training.engine.setup import initial_network
 from training.models import TrainingRun
-from training.planning import Wishes
 from training.process import packing
 from training.services import start_run
+from training.wishes import Wishes
 
 PREPROCESS = Preprocess(32, 0.5, 0.25, 1)
 pytestmark = pytest.mark.django_db

@@ -4,6 +4,7 @@ import pytest
 
 from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.inference.names import ARCHITECTURES
+from training.wishes import Wishes
 
 
 def test_without_weights_auto_starts_from_scratch_and_says_so(start):
@@ -41,7 +42,7 @@ def test_the_recipe_is_made_for_the_device_that_the_site_names(
     from training import planning
 
     settings.TRAINING_DEVICE = device
-    found = planning.plan(project, planning.Wishes(), n_train=n_train, picture_side=1024)
+    found = planning.plan(project, Wishes(), n_train=n_train, picture_side=1024)
     assert (found["architecture"], found["image_size"]) == (architecture, size)
 
 
@@ -82,7 +83,7 @@ def test_several_networks_are_the_default_where_they_are_cheap_and_nobody_names_
 
     project, snapshot = bare_snapshot().project, bare_snapshot()
     asked = [{}, {"members": 2}, {"epochs": 4}, {"epochs": 4, "members": 2}, {"folds": 3}]
-    plans = [planning.plan(project, planning.Wishes.of(**wishes), n_train=150) for wishes in asked]
+    plans = [planning.plan(project, Wishes.of(**wishes), n_train=150) for wishes in asked]
     assert [found["members"] for found in plans] == [3, 2, 1, 2, 1]
     assert start(snapshot=snapshot).config["members"] == 3
 

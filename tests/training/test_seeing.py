@@ -15,6 +15,7 @@ from mediscan_site.core.storage.envelope import DamagedObject
 from training import planning, seeing
 from training.scans import Scans
 from training.services import plan_run
+from training.wishes import Wishes
 
 # As bright as each other.
 ROSE, BLUE = (200, 120, 140), (120, 149, 200)
@@ -56,7 +57,7 @@ def pictured(bare_snapshot):
 
 
 def planned(snapshot, admin, **wishes):
-    wished = planning.Wishes.of(**wishes)
+    wished = Wishes.of(**wishes)
     return plan_run(actor=admin, project=snapshot.project, wishes=wished, snapshot=snapshot)
 
 
@@ -67,7 +68,7 @@ def seen(plan) -> tuple[str, str, str]:
 def test_colour_is_seen_where_it_tells_the_classes_apart_and_the_plan_says_by_how_much(pictured, admin, weights_folder):
     plan = planned(pictured(ROSE, BLUE), admin)
     assert seen(plan) == ("colour", "squash", "")
-    assert plan.note.startswith("Sees colour at 128 pixels, squashed: the scans have colour, and it tells the classes")
+    assert plan.note.startswith("Sees colour at 224 pixels, squashed: the scans have colour, and it tells the classes")
     assert "(cross-validated 1.00 against ." in plan.note
     assert plan.note.endswith(").")
     assert "; about " in plan.note
@@ -299,7 +300,7 @@ def test_the_scans_of_a_data_set_to_be_frozen_are_counted_too(approved_scans, pr
     for number, split in enumerate(("train", "val", "test")):
         approved_scans(4, first_seed=100 * (number + 1), split=split)
     with pytest.raises(Invalid, match="12 of 12 scans of training, validation and test have 8 bits"):
-        plan_run(actor=admin, project=project, wishes=planning.Wishes.of(windows="40/400"))
+        plan_run(actor=admin, project=project, wishes=Wishes.of(windows="40/400"))
 
 
 def test_one_view_of_8_bits_among_those_looked_at_is_enough_for_no_windows(cts, admin, weights_folder, monkeypatch):

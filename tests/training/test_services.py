@@ -10,8 +10,8 @@ from mediscan_site.core.errors import Conflict, DomainError, Forbidden, Invalid,
 from mediscan_site.core.models import AuditEvent, WorkStatus
 from tests.conftest import PATIENCE_S
 from training.models import TrainingRun
-from training.planning import Wishes
 from training.services import cancel_run, start_run
+from training.wishes import Wishes
 
 
 def test_a_started_run_is_queued_recorded_and_sent_to_the_train_queue(

@@ -10,14 +10,19 @@ from .config import TrainConfig
 
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
+# Of what the network for small things sees; a scan with fewer pixels than the second has no more to show than the first.
+DETAIL_SIDE, DETAIL_SIDE_LARGE = 128, 224
+# The sides that a thorough run goes on to, in their order.
+LARGER = (128, DETAIL_SIDE_LARGE, 320)
 # Scans shown in one training from scratch, over all epochs.
 SHOWN, SHOWN_SMALL, SHOWN_DETAIL = 9_000, 140_000, 14_000
 MOST_EPOCHS = 60
 # Strong augmentation takes many epochs to learn from; so few learn more from a weaker one.
 SHORT, WEAKER = 8, 0.5
 # Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
-# two or three minutes on two cores. More than three networks gain little for what each adds to every answer.
-COMMITTEE_WORK, MOST_BY_DEFAULT = 300_000, 3
+# two or three minutes on two cores; the network for small things is quicker at the same work, and gains more of others beside
+# it. More than three networks gain little for what each adds to every answer.
+COMMITTEE_WORK, COMMITTEE_WORK_DETAIL, MOST_BY_DEFAULT = 300_000, 700_000, 3
 
 
 def default_config(
@@ -56,8 +61,9 @@ def default_config(
     if weights_available:
         size = image_size or (128 if on_cpu else 224)
         return TrainConfig(pretrained=True, epochs=14, frozen_epochs=6, image_size=size, learning_rate=1e-3, **common)
-    usual_size = 64 if on_cpu and architecture != DETAIL else 128
-    size = image_size or (max(MIN_SIZE, picture_side or 0) if small else usual_size)
+    size = image_size or (
+        max(MIN_SIZE, picture_side or 0) if small else _usual_size(architecture, picture_side, on_cpu)
+    )
     shown = SHOWN_DETAIL if architecture == DETAIL else SHOWN
     usual = _epochs(n_train, SHOWN_SMALL if small else shown)
     common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
@@ -67,15 +73,28 @@ def default_config(
     return TrainConfig(**common)
 
 
+def _usual_size(architecture: str, picture_side: int | None, on_cpu: bool) -> int:  # noqa: FBT001 - positional here alone
+    if architecture == DETAIL:
+        return DETAIL_SIDE if picture_side is not None and picture_side < DETAIL_SIDE_LARGE else DETAIL_SIDE_LARGE
+    return 64 if on_cpu else 128
+
+
+def larger_side(size: int, picture_side: int | None) -> int:
+    """The side of a thorough run that would have `size` pixels, as far as the originals have more to show."""
+    if picture_side is not None and picture_side <= SMALL_PICTURE:
+        return size
+    return next((side for side in LARGER if side > size), size)
+
+
 def _members(architecture: str, shown: int, size: int) -> int:
     """Several networks rank and calibrate better than one (Lakshminarayanan et al., "Deep Ensembles", NeurIPS 2017); how
     many, follows from what one of them costs."""
     if architecture not in SCRATCH_ONLY:
         return 1
     # The stem of the network for small things halves the side.
-    side = size / 2 if architecture == DETAIL else size
+    side, may = (size / 2, COMMITTEE_WORK_DETAIL) if architecture == DETAIL else (size, COMMITTEE_WORK)
     work = shown * (side / MIN_SIZE) ** 2
-    return max(1, min(MOST_BY_DEFAULT, int(COMMITTEE_WORK // max(work, 1))))
+    return max(1, min(MOST_BY_DEFAULT, int(may // max(work, 1))))
 
 
 def _epochs(n_train: int, shown: int) -> int:

@@ -11,9 +11,9 @@ from mediscan_site.core.errors import Conflict, Invalid
 from models_registry.versions import serving
 from tests.training.process.watching import killed_after, make_silent, row
 from training.models import EpochMetrics, TrainingRun
-from training.planning import Wishes
 from training.process import packing, runner
 from training.services import start_run
+from training.wishes import Wishes
 
 
 @pytest.mark.django_db(transaction=True)

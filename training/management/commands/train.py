@@ -18,8 +18,8 @@ from models_registry.policies import visible_models
 from training import selectors, services
 from training.engine.config import ASKABLE
 from training.models import TrainingRun
-from training.planning import Wishes
 from training.process import runner
+from training.wishes import Wishes
 
 POLL_S: Final = 0.5
 NOBODY_S: Final = 30
