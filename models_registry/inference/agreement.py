@@ -20,7 +20,7 @@ from models_registry.statistics.metrics import macro_auroc
 
 from .knowing.views import kinds_of, views
 from .predictor import Predictions, Predictor
-from .preprocess import Tiles, shrink
+from .preprocess import Pixels, Tiles
 
 MOST_AUROC_DROP: Final = 0.002
 LEAST_SAME: Final = 0.99
@@ -29,6 +29,8 @@ MOST_SHIFT: Final = 0.1
 LEAST_QUICKER: Final = 1.1
 # Fewer validation scans show too little; about so many pictures are compared.
 LEAST_SCANS, COMPARED = 20, 300
+# Of the pictures together: of large ones fewer views are compared.
+MOST_BYTES: Final = 256 * 2**20
 ROUNDS: Final = 9
 SEED: Final = 47
 
@@ -68,12 +70,18 @@ class Agreement:
         )
 
 
-def compare(exact: Predictor, quick: Predictor, tiles: Tiles, labels: npt.NDArray[np.int64]) -> Agreement:
-    """Of one version: `tiles` (N, 256, 256) and `labels` (N,) of validation scans."""
-    kinds = kinds_of(mirrored=exact.manifest.flip_tta)
-    rounds = int(np.clip(COMPARED // max(1, len(tiles)) - 1, 1, len(kinds)))
-    shown = np.concatenate([tiles, views(tiles, rounds, SEED, kinds)])
-    before, after = exact.predict(shown), quick.predict(shown)
+def compare(
+    exact: Predictor, quick: Predictor, tiles: Tiles, labels: npt.NDArray[np.int64], pixels: Pixels | None = None
+) -> Agreement:
+    """Of one version, on validation scans: `tiles` (N, 256, 256), `labels` (N,), and `pixels` as `Predictor.predict` takes them."""
+    seen = tiles if pixels is None else pixels
+    shown = _shown(exact, seen)
+    if pixels is None:
+        before, after = exact.predict(shown), quick.predict(shown)
+    else:
+        # The rules that look at tiles say the same of both.
+        repeated = np.tile(tiles, (len(shown) // len(tiles), 1, 1))
+        before, after = exact.predict(repeated, shown), quick.predict(repeated, shown)
     same = np.mean([a == b for a, b in zip(_said(exact, before), _said(quick, after), strict=True)])
     n = len(tiles)
     areas = [macro_auroc(labels, said.probabilities[:n]) for said in (before, after)]
@@ -83,9 +91,20 @@ def compare(exact: Predictor, quick: Predictor, tiles: Tiles, labels: npt.NDArra
         same=float(same),
         auroc_drop=None if areas[0] is None or areas[1] is None else areas[0] - areas[1],
         shift=_shift(before, after),
-        quick=_quicker(exact, quick, tiles[:1]),
+        quick=_quicker(exact, quick, seen[:1]),
         logits=float(np.abs(before.logits - after.logits).max()),
     )
+
+
+def _shown(exact: Predictor, seen: Pixels) -> Pixels:
+    """What is seen of the scans, then views of all of them, round after round."""
+    manifest = exact.manifest
+    kinds = kinds_of(
+        mirrored=manifest.flip_tta, coloured=manifest.preprocess.look.is_colour, any_angle=manifest.turned_tta
+    )
+    most = min(COMPARED, MOST_BYTES // seen[0].nbytes)
+    rounds = int(np.clip(most // max(1, len(seen)) - 1, 1, len(kinds)))
+    return np.concatenate([seen, views(seen, rounds, SEED, kinds)])
 
 
 def _said(predictor: Predictor, said: Predictions) -> list[tuple[int, str]]:
@@ -99,10 +118,10 @@ def _shift(before: Predictions, after: Predictions) -> float:
     return float((other - one).mean() / max(float(one.std()), 1e-6))
 
 
-def _quicker(exact: Predictor, quick: Predictor, tiles: Tiles) -> float:
+def _quicker(exact: Predictor, quick: Predictor, seen: Pixels) -> float:
     """Processor time of one scan, the exact way's share of the quick one's: the median of interleaved rounds."""
-    small = shrink(tiles, exact.manifest.preprocess.size)
-    ways: list[Callable[[], Any]] = [lambda: exact.outputs(small), lambda: quick.outputs(small)]
+    small = exact.manifest.preprocess.sized(seen)
+    ways: list[Callable[[], Any]] = [lambda: exact.runtime.run(small), lambda: quick.runtime.run(small)]
     spent: list[list[float]] = [[], []]
     for number in range(ROUNDS + 2):
         for place, way in enumerate(ways):

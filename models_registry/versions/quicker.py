@@ -3,17 +3,18 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from django.conf import settings
 
 from images.models import Image, Split
-from images.renditions import tile
 from labeling.models import SnapshotMember
 from mediscan_site.core.errors import DomainError
 from mediscan_site.core.storage.envelope import DamagedObject
 from models_registry.models import ModelVersion
+from models_registry.versions import reading
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
@@ -23,6 +24,7 @@ AUTO, OFF = "auto", "off"
 # Training scans that show how large activations get, and validation scans that are compared.
 CALIBRATING, COMPARED = 64, 100
 Make = Callable[[bytes], "Runtime"]
+Pixels = npt.NDArray[np.uint8]
 log = logging.getLogger(__name__)
 
 
@@ -40,29 +42,28 @@ def int8(model: ModelVersion, predictor: "Predictor", exact: bytes, graph_of: Ma
     """The graph `exact` in integers, or why it stays as it is: whatever goes wrong, that one serves. `graph_of` loads a graph."""
     from models_registry.inference.agreement import LEAST_SCANS, compare
     from models_registry.inference.graph import GraphError, parity
-    from models_registry.inference.pictures import reference_tiles
+    from models_registry.inference.pictures import reference_pixels
     from models_registry.inference.predictor import Predictor
-    from models_registry.inference.preprocess import shrink
     from models_registry.inference.quantised import quantise
 
     if settings.GRAPH_INT8 == OFF:
         return Outcome(None)
-    if predictor.needs_views:
-        return _stays("that is done for versions that look at grey squares only")
+    preprocess = predictor.manifest.preprocess
     try:
-        tiles, labels = _read(model, Split.VAL, COMPARED)
-        if len(tiles) < LEAST_SCANS:
-            return _stays(f"there are {len(tiles)} validation scans to compare, and {LEAST_SCANS} are needed")
-        learned, _ = _read(model, Split.TRAIN, CALIBRATING)
-        made = quantise(exact, shrink(learned, predictor.manifest.preprocess.size))
+        compared = _read(model, predictor, Split.VAL, COMPARED)
+        if len(compared.labels) < LEAST_SCANS:
+            return _stays(f"there are {len(compared.labels)} validation scans to compare, and {LEAST_SCANS} are needed")
+        learned = _read(model, predictor, Split.TRAIN, CALIBRATING)
+        made = quantise(exact, preprocess.sized(learned.seen))
         runtime = graph_of(made)
         found = compare(
             Predictor(predictor.bundle, runtime=graph_of(exact)),
             Predictor(predictor.bundle, runtime=runtime),
-            tiles,
-            labels,
+            compared.tiles,
+            compared.labels,
+            compared.pixels,
         )
-        difference = parity(runtime, predictor.eager, reference_tiles()).logits
+        difference = parity(runtime, predictor.eager, reference_pixels(preprocess)).logits
     except GraphError as error:
         return _stays(str(error))
     except (DamagedObject, DomainError) as error:
@@ -80,13 +81,29 @@ def _stays(why: str) -> Outcome:
     return Outcome(None, f"It does not compute in 8-bit integers: {why}.")
 
 
-def _read(model: ModelVersion, split: Split, most: int) -> tuple[Any, Any]:
-    """Tiles and class positions of at most so many scans of one side, spread evenly."""
+@dataclass(frozen=True)
+class _Side:
+    """Scans as `Predictor.predict` takes them, and the positions of their classes."""
+
+    tiles: Pixels
+    pixels: Pixels | None
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def seen(self) -> Pixels:
+        return self.tiles if self.pixels is None else self.pixels
+
+
+def _read(model: ModelVersion, predictor: "Predictor", split: Split, most: int) -> _Side:
+    """At most so many scans of one side, spread evenly. Raises what `reading.one` raises."""
+    from models_registry.inference.preprocess import blank_inputs
+
     rows = SnapshotMember.objects.filter(snapshot=model.snapshot_id, split=split, image__erased_at__isnull=True)
     members = list(rows.order_by("pk").values_list("image", "label_class"))
     chosen = members[:: max(1, -(-len(members) // most))]
     scans = Image.objects.select_related("blob").in_bulk([image for image, _ in chosen])
     place = {entry["id"]: position for position, entry in enumerate(model.classes)}
-    tiles = [tile(scans[image]) for image, _ in chosen]
     labels = np.array([place[label] for _, label in chosen], dtype=np.int64)
-    return (np.stack(tiles) if tiles else np.zeros((0, 1, 1), np.uint8)), labels
+    if not chosen:
+        return _Side(*blank_inputs(predictor.manifest.preprocess, 0), labels)
+    return _Side(*reading.stacked([reading.one(predictor, scans[image]) for image, _ in chosen]), labels)

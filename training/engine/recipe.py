@@ -53,7 +53,8 @@ def default_config(
         "architecture": architecture,
         "seed": seed,
         "allow_flips": allow_flips,
-        "flip_tta": allow_flips,
+        # Over the four right angles the mean is as good as over their mirror images too, at half the cost (measured on cells).
+        "flip_tta": allow_flips and not any_angle,
         "sees": sees,
         "any_angle": any_angle,
         "turned_tta": any_angle,

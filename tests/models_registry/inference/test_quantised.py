@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from models_registry.inference import agreement, graph, quantised
+from models_registry.inference.looks import COLOUR, Look
 from models_registry.inference.predictor import Predictor
-from models_registry.inference.preprocess import shrink
+from models_registry.inference.preprocess import Preprocess, shrink
 from models_registry.inference.runtimes import Outputs
 from tests.models_registry.inference.test_graph import exported, predictor
 
@@ -114,6 +115,33 @@ def test_the_gate_lets_the_same_answers_pass_and_refuses_others(made, monkeypatc
     other = agreement.compare(found, Predictor(found.bundle, runtime=Wrong(found.eager, 10)), tiles, labels)
     assert other.same < 0.99
     assert "the same class and decision" in other.why_not
+
+
+def test_what_sees_colours_is_compared_by_them_and_turned_where_it_may_lie_any_way(monkeypatch):
+    look = Look(COLOUR)
+    found = predictor(preprocess=Preprocess(32, (0.5,) * 3, (0.2,) * 3, 3, look), turned_tta=True)
+    pixels = np.random.default_rng(3).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
+    tiles = np.zeros((24, 256, 256), dtype=np.uint8)
+    kinds = []
+    real = agreement.views
+    monkeypatch.setattr(agreement, "_quicker", lambda *_: 2.0)
+    monkeypatch.setattr(agreement, "views", lambda *given: kinds.append(given[3]) or real(*given))
+    labels = found.predict(tiles, pixels).classes
+    same = agreement.compare(found, found, tiles, labels, pixels)
+    assert (same.same, same.scans) == (1.0, 24)
+    assert same.pictures == 24 * 9
+    assert len(kinds[0]) == len(agreement.kinds_of(mirrored=False)) + 2
+    quick = graph.Graph(quantised.quantise(exported(found), pixels), found.manifest, threads=1)
+    other = agreement.compare(found, Predictor(found.bundle, runtime=quick), tiles, labels, pixels)
+    assert 0 < other.logits < 0.5
+
+
+def test_of_large_pictures_fewer_are_compared(monkeypatch):
+    found = predictor(size=32)
+    monkeypatch.setattr(agreement, "_quicker", lambda *_: 2.0)
+    monkeypatch.setattr(agreement, "MOST_BYTES", 60 * 256 * 256)
+    tiles = np.random.default_rng(3).integers(0, 256, (24, 256, 256), dtype=np.uint8)
+    assert agreement.compare(found, found, tiles, found.predict(tiles).classes).pictures == 48
 
 
 def test_each_reason_to_refuse_is_said():

@@ -4,8 +4,11 @@ import pytest
 
 from labeling.models import Label, SnapshotMember
 from models_registry.inference import agreement
+from models_registry.inference.looks import COLOUR, GREY, LETTERBOX, Look
+from models_registry.inference.names import EQUALISED
 from models_registry.inference.pictures import reference_tiles
 from models_registry.inference.predictor import Predictor
+from models_registry.inference.preprocess import Preprocess
 from models_registry.models import ModelVersion
 from models_registry.versions import cards, exporting, graphs, quicker, serving
 
@@ -23,8 +26,8 @@ def made_in_the_run(model) -> None:
 
 
 @pytest.fixture
-def learned(make_version, snapshot, make_scan, project, author, monkeypatch):
-    """A version whose data set has six validation and two training scans, where six are enough."""
+def learned_scans(snapshot, make_scan, project, author, monkeypatch):
+    """A data set of six validation and two training scans, where six are enough."""
     monkeypatch.setattr(agreement, "LEAST_SCANS", 6)
     for seed in range(8):
         image, row = make_scan(seed=seed), project.class_rows.all()[seed % 2]
@@ -33,6 +36,10 @@ def learned(make_version, snapshot, make_scan, project, author, monkeypatch):
         SnapshotMember.objects.create(
             snapshot=snapshot, image=image, label=label, label_class=row, split=split, group=f"scan:{image.pk}"
         )
+
+
+@pytest.fixture
+def learned(learned_scans, make_version):
     return make_version()
 
 
@@ -51,7 +58,8 @@ def judged(monkeypatch):
 def test_integers_serve_where_they_answer_alike_and_page_card_and_api_say_so(learned, judged, api, client, admin):
     given = judged(GOOD)
     made_in_the_run(learned)
-    ((exact, quick, tiles, labels),) = given
+    ((exact, quick, tiles, labels, pixels),) = given
+    assert pixels is None
     assert (tiles.shape, sorted(set(labels.tolist()))) == ((6, 256, 256), [0, 1])
     assert exact.predict(tiles).logits.tolist() != quick.predict(tiles).logits.tolist()
     model = fresh(learned)
@@ -84,6 +92,24 @@ def test_the_real_comparison_judges_them(learned):
     assert "8-bit integers" in fresh(learned).graph.note
 
 
+def test_what_sees_more_than_tiles_is_compared_by_what_it_sees(learned_scans, make_version, judged):
+    given = judged(GOOD)
+    seen = Preprocess(40, (0.5, 0.4, 0.3), (0.2, 0.2, 0.1), 3, Look(COLOUR, LETTERBOX))
+    model = make_version(preprocess=seen, turned_tta=True)
+    made_in_the_run(model)
+    ((_, _, tiles, _, pixels),) = given
+    assert (tiles.shape, pixels.shape) == ((6, 256, 256), (6, 40, 40, 3))
+    assert graphs.precision(fresh(model)) == "int8"
+
+
+def test_the_real_comparison_judges_what_sees_more_than_tiles(learned_scans, make_version):
+    model = make_version(preprocess=Preprocess(40, 0.5, 0.2, 1, Look(GREY, levels=EQUALISED)))
+    made_in_the_run(model)
+    note = fresh(model).graph.note
+    assert "8-bit integers" in note
+    assert "could not be compared" not in note
+
+
 def test_too_few_validation_scans_prove_nothing(make_version):
     model = make_version()
     made_in_the_run(model)
@@ -108,7 +134,7 @@ def test_a_scan_that_cannot_be_read_leaves_single_precision(learned, monkeypatch
     def unreadable(*_):
         raise ValueError
 
-    monkeypatch.setattr(quicker, "tile", unreadable)
+    monkeypatch.setattr(quicker.reading, "one", unreadable)
     made_in_the_run(learned)
     assert "the two could not be compared (ValueError)" in fresh(learned).graph.note
 
