@@ -6,6 +6,7 @@ The test pictures are read by functions of their own (`pneumoniamnist_test`, `xr
 import csv
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,27 +116,32 @@ def pneumoniamnist_test(data: Path) -> Part:
     return medmnist(data / ARCHIVE, "test")
 
 
-def _xray(data: Path, split: str) -> Part:
+def tiles(files: list[Path]) -> Pictures:
+    """The tiles (N, 256, 256) of these files."""
+    return np.stack([tile(path.read_bytes()) for path in files])
+
+
+def _xray(data: Path, split: str, seen: Callable[[list[Path]], Pictures]) -> Part:
     with (data / "labels_meta.csv").open(newline="") as table:
         patients = {row["image_id"]: row["patient"] for row in csv.DictReader(table)}
     folders = sorted(path for path in (data / "dataset" / split).iterdir() if path.is_dir())
     files = [(path, label) for label, folder in enumerate(folders) for path in sorted(folder.iterdir())]
     return Part(
-        np.stack([tile(path.read_bytes()) for path, _ in files]),
+        seen([path for path, _ in files]),
         np.array([label for _, label in files], dtype=np.int64),
         tuple(patients[path.name] for path, _ in files),
     )
 
 
-def xray(data: Path) -> Learning:
-    """The chest radiographs of `dataset/`, one patient on one side only."""
+def xray(data: Path, seen: Callable[[list[Path]], Pictures] = tiles) -> Learning:
+    """The chest radiographs of `dataset/`, one patient on one side only. `seen`: what a network is given of files."""
     names = tuple(sorted(path.name for path in (data / "dataset" / "train").iterdir() if path.is_dir()))
-    return Learning(_xray(data, "train"), _xray(data, "val"), names)
+    return Learning(_xray(data, "train", seen), _xray(data, "val", seen), names)
 
 
-def xray_test(data: Path) -> Part:
+def xray_test(data: Path, seen: Callable[[list[Path]], Pictures] = tiles) -> Part:
     """The test radiographs. Only for a configuration that is settled."""
-    return _xray(data, "test")
+    return _xray(data, "test", seen)
 
 
 def equalised(part: Part) -> Part:

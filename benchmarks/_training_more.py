@@ -19,9 +19,10 @@ from benchmarks._training_data import (
     Learning,
     Part,
     medmnist,
-    tile,
+    tiles,
 )
 from models_registry.inference.looks import GREY, SQUASH, Look
+from models_registry.inference.names import LEVELS_KEPT
 from models_registry.inference.preprocess import Pixels, Preprocess
 
 CELLS, BREAST, SECOND = "colour_cells", "breastmnist", "second_hospital"
@@ -55,11 +56,11 @@ def view(content: bytes) -> View:
         return View(np.asarray(picture))
 
 
-def seen(files: list[Path], sees: str, size: int) -> Pixels:
-    """What a network that `sees` grey or colour at `size` pixels is given of these files."""
-    look = Look.of(sees, SQUASH, "", size)
+def seen(files: list[Path], sees: str, size: int, levels: str = LEVELS_KEPT) -> Pixels:
+    """What a network that `sees` grey or colour at `size` pixels, of such levels, is given of these files."""
+    look = Look.of(sees, SQUASH, "", size, levels)
     if not look.needs_views:
-        return np.stack([tile(path.read_bytes()) for path in files])
+        return tiles(files)
     fitting = Preprocess(size, 0.5, 0.5, look.channels, look)
     return fitting.pixels([view(path.read_bytes()) for path in files])
 
@@ -117,7 +118,7 @@ def without(part: Part, names: set[str]) -> npt.NDArray[np.int64]:
     return np.array([position for position, name in enumerate(part.groups) if name not in names], dtype=np.int64)
 
 
-def second_hospital(data: Path, half: str) -> Part:
+def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT) -> Part:
     """Adults of another country. Half "a" may choose recipes; half "b" is read once, for a configuration that is settled.
 
     A patient, who has one picture, is on the side that the digest of the number names, so that nobody chose the halves.
@@ -130,4 +131,4 @@ def second_hospital(data: Path, half: str) -> Part:
     chosen = sorted((row for row in rows if sides[row["patient"]] == half), key=lambda row: row["image_id"])
     files = [data / SECOND / row["label"] / row["image_id"] for row in chosen]
     labels = np.array([("NORMAL", "PNEUMONIA").index(row["label"]) for row in chosen], dtype=np.int64)
-    return Part(seen(files, GREY, 64), labels, tuple(row["patient"] for row in chosen))
+    return Part(seen(files, GREY, 64, levels), labels, tuple(row["patient"] for row in chosen))

@@ -85,6 +85,28 @@ def second_hospital(given: Given, kept: Figures) -> Figures:
     }
 
 
+def xray_levels(given: Given, kept: Figures) -> Figures:
+    """The 240 radiographs with the levels of each equalised: at home, and at the second hospital."""
+    from benchmarks import _training_quality as quality
+
+    runs = _runs(quality.XRAY_LEVELS, given, kept)
+    halves: dict[str, float | None] = {
+        half: round(statistics.mean(run["elsewhere"][half]["balanced_accuracy"]["value"] for run in runs), 4)
+        for half in ("ab" if given.final else "a")
+        if all(half in run["elsewhere"] for run in runs)
+    }
+    return {
+        "xray_levels_balanced_accuracy_mean": quality.mean_over_seeds(runs, "balanced_accuracy"),
+        "second_hospital_levels_balanced_accuracy_chosen": halves.get("a"),
+        "second_hospital_levels_balanced_accuracy": halves.get("b"),
+        "xray_levels_seeds": len(runs),
+        "xray_levels_each": [
+            {**one, "second_hospital": run["elsewhere"]}
+            for one, run in zip(_each(runs, "balanced_accuracy", "auroc"), runs, strict=True)
+        ],
+    }
+
+
 def colour_cells(given: Given, kept: Figures) -> Figures:
     from benchmarks import _training_quality as quality
 

@@ -6,7 +6,7 @@ trained on balanced batches: no threshold is tuned anywhere. A run is kept per s
 benchmark can be done in pieces; its test figures are read only in a final run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ import numpy.typing as npt
 from benchmarks import _training_data as sets
 from benchmarks import _training_more as more
 from benchmarks._training_machine import code_digest, watched
-from models_registry.inference.names import COLOUR, GREY
+from models_registry.inference.names import COLOUR, EQUALISED, GREY, LEVELS_KEPT
+from models_registry.inference.preprocess import Pixels
 
 PNEUMONIAMNIST, BEST, XRAY, XRAY_EQUALISED = "pneumoniamnist", "pneumoniamnist_best", "xray", "xray_equalised"
+XRAY_LEVELS = "xray_levels"
 XRAY_224, CELLS, CELLS_GREY, BREAST = "xray224", more.CELLS, "colour_cells_grey", more.BREAST
 # What is said of a set: the side of its pictures where that is small, a size to train at instead of the recipe's, what the
 # network sees, and whether it does not matter how a scan is turned, as it does not of cells.
@@ -29,6 +31,7 @@ SETS: dict[str, dict[str, Any]] = {
     BREAST: {"picture_side": 28},
     XRAY: {},
     XRAY_EQUALISED: {},
+    XRAY_LEVELS: {"levels": EQUALISED},
     XRAY_224: {"image_size": 224},
     CELLS: {"sees": COLOUR, "any_angle": True},
     # All as in colour, the network included, so that nothing but the colour makes the difference.
@@ -68,6 +71,7 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
     from training.engine.recipe import default_config
 
     said = {"picture_side": LARGE_SIDE, **SETS[name]}
+    levels = said.pop("levels", LEVELS_KEPT)
     shown = min(said["picture_side"], said.get("image_size", LARGE_SIDE))
     sees = COLOUR if name == CELLS_GREY else said.get("sees", GREY)
     choice = choose(
@@ -82,6 +86,7 @@ def configuration(name: str, n_train: int, *, seed: int, epochs: int | None = No
         epochs=epochs,
         **said,
     )
+    config = replace(config, levels=levels)
     if epochs is not None:
         config = replace(config, epochs=epochs, members=1)
     return replace(config, **BEST_CHANGES) if name == BEST else config
@@ -173,7 +178,7 @@ def runs(
     """The runs of these seeds, and of those kept from earlier pieces the ones of the same configuration and program. One that
     has read the test pictures is not replaced by one that has not."""
     learning, test = learning_of(name, data), _test_part(name, data) if final else None
-    elsewhere = _elsewhere(data, final=final) if name == XRAY else {}
+    elsewhere = _elsewhere(name, data, final=final) if name in (XRAY, XRAY_LEVELS) else {}
     if learning.leaks:
         print(f"left out of training, as they are in validation too: {', '.join(learning.leaks)}")
     reusable = usable(kept, configuration(name, len(learning.train), seed=0).to_dict(), final=final)
@@ -200,7 +205,7 @@ def learning_of(name: str, data: Path) -> sets.Learning:
         return more.cells(data, **seen_by(name))
     if name == BREAST:
         return more.breast(data)
-    learning = sets.xray(data)
+    learning = sets.xray(data, _seen_radiographs(name))
     if name != XRAY_EQUALISED:
         return learning
     return replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
@@ -219,14 +224,22 @@ def _test_part(name: str, data: Path) -> sets.Part:
         return more.cells_test(data, **seen_by(name))
     if name == BREAST:
         return more.breast_test(data)
-    part = sets.xray_test(data)
+    part = sets.xray_test(data, _seen_radiographs(name))
     return sets.equalised(part) if name == XRAY_EQUALISED else part
 
 
-def _elsewhere(data: Path, *, final: bool) -> dict[str, sets.Part]:
+def _seen_radiographs(name: str) -> Callable[[list[Path]], Pixels]:
+    """What the recipe of a set of radiographs is given of files: tiles where it can be made of them."""
+    if name != XRAY_LEVELS:
+        return sets.tiles
+    config = configuration(name, 1, seed=0)
+    return lambda files: more.seen(files, config.sees, config.image_size, config.levels)
+
+
+def _elsewhere(name: str, data: Path, *, final: bool) -> dict[str, sets.Part]:
     """The halves of the second hospital that may be read."""
-    halves = "ab" if final else "a"
-    return {half: more.second_hospital(data, half) for half in halves if (data / more.SECOND).is_dir()}
+    halves, levels = "ab" if final else "a", SETS[name].get("levels", LEVELS_KEPT)
+    return {half: more.second_hospital(data, half, levels) for half in halves if (data / more.SECOND).is_dir()}
 
 
 def mean_over_seeds(found: list[dict[str, Any]], figure: str) -> float | None:

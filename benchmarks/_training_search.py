@@ -26,6 +26,7 @@ import numpy.typing as npt
 from benchmarks import _training_data as sets
 from benchmarks import _training_more as more
 from benchmarks._training_machine import watched
+from models_registry.inference.names import LEVELS_KEPT
 
 TRIED = Path(__file__).with_name("training_tried.csv")
 COLUMNS = (
@@ -47,6 +48,8 @@ JUDGED_ON = {
     more.BREAST: "3 folds by near-copies of training and validation; epoch chosen on others",
     more.SECOND: "half A of the second hospital",
 }
+# What decides the pictures themselves, and how `more.seen` names it.
+SEEN = {"sees": "sees", "image_size": "size", "levels": "levels"}
 # A model of these judges another set than that which it learns from.
 LEARNED_FROM = {more.SECOND: "xray"}
 # In place of folds, where a set's own split is kept; the parts that are asked for are then seeds.
@@ -131,15 +134,15 @@ class Pool:
     @classmethod
     def kept(cls, name: str, data: Path, file: Path, trials: Sequence[dict[str, Any]] = ()) -> "Pool":
         """The pool of a data set for such changes, its tiles written to `file`. Of cells all see the same, at one size."""
-        seen = {(changes.get("sees"), changes.get("image_size")) for changes in trials} or {(None, None)}
-        if name == more.CELLS and len(seen) > 1:
-            raise SystemExit("Trials of cells in one call must see the same at one size: call once for each.")
-        sees, size = seen.pop()
-        learning = _learning(name, data, {key: value for key, value in (("sees", sees), ("size", size)) if value})
+        seen = {tuple(changes.get(option) for option in SEEN) for changes in trials} or {(None,) * len(SEEN)}
+        if name in (more.CELLS, more.SECOND) and len(seen) > 1:
+            raise SystemExit("Trials of this set in one call must see the same at one size: call once for each.")
+        told = {option: value for option, value in zip(SEEN.values(), seen.pop(), strict=True) if value}
+        learning = _learning(name, data, told)
         part = joined(learning)
         folds = _folds(name, part, len(learning.train))
         if name == more.SECOND:
-            judged = more.second_hospital(data, "a")
+            judged = more.second_hospital(data, "a", told.get("levels", LEVELS_KEPT))
             part = joined(replace(learning, train=part, val=judged))
             folds = np.concatenate([folds, np.full(len(judged), JUDGED)])
         np.save(file, part.tiles)
@@ -164,10 +167,12 @@ class Pool:
 
 
 def _learning(name: str, data: Path, seen: dict[str, Any]) -> sets.Learning:
-    from benchmarks._training_quality import learning_of, seen_by
+    from benchmarks._training_quality import XRAY_LEVELS, learning_of, seen_by
 
     if name == more.CELLS and seen:
         return more.cells(data, **{**seen_by(name), **seen})
+    if "levels" in seen:
+        name = {"xray": XRAY_LEVELS, more.SECOND: XRAY_LEVELS}[name]
     return learning_of(LEARNED_FROM.get(name, name), data)
 
 

@@ -104,6 +104,7 @@ PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "site": _site,
     "xray": _training_parts.xray,
     "second_hospital": _training_parts.second_hospital,
+    "xray_levels": _training_parts.xray_levels,
     "colour_cells": _training_parts.colour_cells,
     "breastmnist": _training_parts.breastmnist,
     "xray224": _training_parts.xray224,
@@ -112,7 +113,7 @@ PARTS: dict[str, Callable[[Given, Figures], Figures]] = {
     "race": _race,
 }
 ON_REAL_SCANS = (
-    "xray", "second_hospital", "colour_cells", "breastmnist", "xray224", "pneumoniamnist", "best", "race",
+    "xray", "second_hospital", "xray_levels", "colour_cells", "breastmnist", "xray224", "pneumoniamnist", "best", "race",
 )  # fmt: skip
 
 

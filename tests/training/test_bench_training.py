@@ -1,6 +1,7 @@
 """The pure parts of `benchmarks.training`: what a long benchmark rests on, without its hours."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,7 @@ def test_figures_are_put_together_from_runs_of_one_program_and_configuration():
 def test_a_run_that_has_read_test_pictures_is_not_replaced_by_one_that_has_not(monkeypatch):
     name, scans = _training_quality.XRAY, part(40, groups=40)
     learning = sets.Learning(scans, scans, ("a", "b"))
-    monkeypatch.setattr(sets, "xray", lambda _: learning)
+    monkeypatch.setattr(sets, "xray", lambda *_: learning)
     monkeypatch.setattr(_training_quality, "one_run", lambda _l, config, *_: {"seed": config.seed, **plain})
     plain = {"test": None, "validation": {}, "seconds": 0.0}
     config = _training_quality.configuration(name, 40, seed=0).to_dict()
@@ -237,6 +238,35 @@ def test_radiographs_at_224_pixels_differ_in_nothing_but_size_and_what_follows_f
         for name in (_training_quality.XRAY, _training_quality.XRAY_224)
     )
     assert {name for name, value in usual.items() if value != large[name]} == {"image_size", "members"}
+
+
+def test_radiographs_of_equalised_levels_differ_in_nothing_else():
+    usual, equalised = (
+        _training_quality.configuration(name, 144, seed=0).to_dict()
+        for name in (_training_quality.XRAY, _training_quality.XRAY_LEVELS)
+    )
+    assert {name for name, value in usual.items() if value != equalised[name]} == {"levels"}
+
+
+def test_a_search_keeps_near_copies_together_and_judges_another_hospital_by_models_of_this_one(tmp_path, monkeypatch):
+    learning, other = (
+        sets.Learning(one, replace(one, groups=tuple(f"v{name}" for name in one.groups)), ("a", "b"))
+        for one in (part(12, groups=12), part(6, groups=6))
+    )
+    monkeypatch.setattr(_training_quality, "learning_of", lambda *_: learning)
+    monkeypatch.setattr(more, "second_hospital", lambda *_: other.train)
+    pool = _training_search.Pool.kept(more.SECOND, Path(), tmp_path / "tiles.npy")
+    given, judging = pool.split(0)
+    assert (len(given.train), len(given.val), len(judging), pool.n_train) == (12, 12, 6, 12)
+    assert _training_search.recipe(pool, {"seed": 3}).seed == 3
+    monkeypatch.setattr(more, "near_copies", lambda *_: [("0", "1"), ("1", "2"), ("5", "0")])
+    named = _training_search.with_copies(replace(learning.train, groups=tuple(map(str, range(12)))))
+    assert len(set(named.groups)) == 9
+    assert len({named.groups[position] for position in (0, 1, 2, 5)}) == 1
+    folds = _training_search.class_folds(named)
+    assert len({folds[position] for position in (0, 1, 2, 5)}) == 1
+    with pytest.raises(SystemExit, match="must see the same"):
+        _training_search.Pool.kept(more.CELLS, Path(), tmp_path / "other.npy", [{"sees": "grey"}, {}])
 
 
 def test_a_file_is_seen_as_the_product_sees_it_in_colour():
