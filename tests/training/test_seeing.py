@@ -68,7 +68,7 @@ def seen(plan) -> tuple[str, str, str]:
 def test_colour_is_seen_where_it_tells_the_classes_apart_and_the_plan_says_by_how_much(pictured, admin, weights_folder):
     plan = planned(pictured(ROSE, BLUE), admin)
     assert seen(plan) == ("colour", "squash", "")
-    assert plan.note.startswith("Sees colour at 224 pixels, squashed: the scans have colour, and it tells the classes")
+    assert plan.note.startswith("Sees colour at 320 pixels, squashed: the scans have colour, and it tells the classes")
     assert "(cross-validated 1.00 against ." in plan.note
     assert plan.note.endswith(").")
     assert "; about " in plan.note

@@ -10,10 +10,10 @@ from .config import TrainConfig
 
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
-# Of what the network for small things sees; a scan with fewer pixels than the second has no more to show than the first.
-DETAIL_SIDE, DETAIL_SIDE_LARGE = 128, 224
+# Of what the network for small things sees: the largest that the originals have, or the first.
+DETAIL_SIDES = (128, 224, 320)
 # The sides that a thorough run goes on to, in their order.
-LARGER = (128, DETAIL_SIDE_LARGE, 320)
+LARGER = (*DETAIL_SIDES, 448)
 # Scans shown in one training from scratch, over all epochs.
 SHOWN, SHOWN_SMALL, SHOWN_DETAIL = 9_000, 140_000, 14_000
 MOST_EPOCHS = 60
@@ -76,7 +76,8 @@ def default_config(
 
 def _usual_size(architecture: str, picture_side: int | None, on_cpu: bool) -> int:  # noqa: FBT001 - positional here alone
     if architecture == DETAIL:
-        return DETAIL_SIDE if picture_side is not None and picture_side < DETAIL_SIDE_LARGE else DETAIL_SIDE_LARGE
+        shown = [side for side in DETAIL_SIDES if picture_side is None or side <= picture_side]
+        return max(shown, default=DETAIL_SIDES[0])
     return 64 if on_cpu else 128
 
 

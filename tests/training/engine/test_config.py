@@ -178,22 +178,27 @@ def test_data_that_cannot_train_is_named(n_train, n_val, labels, named):
 def test_the_network_for_small_things_sees_more_pixels_longer_and_is_as_many_as_it_costs():
     given = {"weights_available": False, "picture_side": 640, "sees": "colour", "any_angle": True}
     plain, detail = (default_config(209, architecture=name, **given) for name in ("resnet_compact", "resnet_detail"))
-    assert (plain.image_size, detail.image_size) == (64, 224)
+    assert (plain.image_size, detail.image_size) == (64, 320)
     assert (plain.epochs, detail.epochs) == (43, 60)
-    assert (plain.members, detail.members) == (3, 3)
+    assert (plain.members, detail.members) == (3, 1)
+    smaller = default_config(209, architecture="resnet_detail", image_size=224, **given)
+    assert smaller.members == 3
     assert detail.any_angle
     assert detail.look.channels == 3
     assert default_config(20_000, architecture="resnet_detail", image_size=512, **given).members == 1
 
 
-@pytest.mark.parametrize(("side", "size"), [(28, 28), (96, 128), (223, 128), (224, 224), (4000, 224), (None, 224)])
+@pytest.mark.parametrize(
+    ("side", "size"), [(28, 28), (96, 128), (223, 128), (224, 224), (320, 320), (4000, 320), (None, 320)]
+)
 def test_the_network_for_small_things_sees_what_the_originals_have_to_show(side, size):
     told = default_config(209, weights_available=False, architecture="resnet_detail", picture_side=side)
     assert told.image_size == size
 
 
 @pytest.mark.parametrize(
-    ("size", "side", "larger"), [(64, 1024, 128), (64, None, 128), (128, 640, 224), (224, 640, 320), (512, 640, 512)]
+    ("size", "side", "larger"),
+    [(64, 1024, 128), (64, None, 128), (128, 640, 224), (224, 640, 320), (320, 640, 448), (512, 640, 512)],
 )
 def test_a_thorough_run_sees_larger_pictures_than_usual(size, side, larger):
     assert larger_side(size, side) == larger
