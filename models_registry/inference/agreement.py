@@ -99,8 +99,13 @@ def compare(
 def _shown(exact: Predictor, seen: Pixels) -> Pixels:
     """What is seen of the scans, then views of all of them, round after round."""
     manifest = exact.manifest
+    look = manifest.preprocess.look
+    # That a scan may lie any way, is told by the answers' poses alone.
     kinds = kinds_of(
-        mirrored=manifest.flip_tta, coloured=manifest.preprocess.look.is_colour, any_angle=manifest.turned_tta
+        mirrored=not manifest.laterality_matters,
+        coloured=look.is_colour,
+        any_angle=manifest.turned_tta,
+        equalised=look.equalises,
     )
     most = min(COMPARED, MOST_BYTES // seen[0].nbytes)
     rounds = int(np.clip(most // max(1, len(seen)) - 1, 1, len(kinds)))

@@ -19,6 +19,9 @@ from .names import COLOUR, LETTERBOX, WINDOWS
 Levels = npt.NDArray[np.uint8]
 # What a window of no width is as wide as, in the scan's own values.
 LEAST_WIDTH: Final = 1e-6
+# A row or column belongs to a scan's frame where fewer of its pixels than this share, such as letters, differ from the border's
+# level by more than so many levels.
+FRAME_LEVELS, FRAME_SHARE = 8, 0.1
 
 
 class View(Protocol):
@@ -50,7 +53,7 @@ def see(view: View, look: Look, size: int) -> Levels:
         found = _fitted(shown(view), size, look.shape)
         return found if found.ndim == 3 else np.repeat(found[:, :, None], 3, axis=2)
     grey = _grey(shown(view))
-    return _fitted(ImageOps.equalize(grey) if look.equalises else grey, size, look.shape)
+    return _fitted(equalised(grey) if look.equalises else grey, size, look.shape)
 
 
 def content_box(width: int, height: int, size: int) -> tuple[int, int, int, int]:
@@ -81,6 +84,22 @@ def shown(view: View) -> Image.Image:
 def _grey(picture: Image.Image) -> Image.Image:
     """ITU-R BT.601 in whole numbers, as the tile is made."""
     return picture if picture.mode == "L" else picture.convert("L")
+
+
+def equalised(grey: Image.Image) -> Image.Image:
+    """All levels of the scan about as frequent, so that they say nothing of its exposure; the same order. A frame around it, as
+    films and exports have, is not counted: it would push the scan's own levels together.
+
+    Gonzalez & Woods, "Digital Image Processing", 4th ed., section 3.3.
+    """
+    levels = np.asarray(grey)
+    other = np.abs(levels.astype(np.int16) - int(_border(levels))) > FRAME_LEVELS
+    rows, columns = (np.flatnonzero(other.mean(axis=axis) >= FRAME_SHARE) for axis in (1, 0))
+    if not len(rows) or not len(columns):
+        return ImageOps.equalize(grey)
+    mask = Image.new("L", grey.size)
+    mask.paste(255, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    return ImageOps.equalize(grey, mask)
 
 
 def _windowed(view: View, black: float, white: float) -> Image.Image:

@@ -280,6 +280,13 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def identity(self) -> dict[str, Any]:
+        """What tells this run from others in the key of its checkpoints. Options of a later release are among it only where
+        they change something, so that a run that an upgrade interrupts goes on."""
+        return {
+            name: value for name, value in asdict(self).items() if name not in _LATER or value != OPTIONS[name].default
+        }
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
         """Inverse of `to_dict`; missing fields take their defaults, unknown ones are an error."""
@@ -290,5 +297,7 @@ class TrainConfig:
 
 
 OPTIONS = options_of(TrainConfig)
+# Those that came after a release whose checkpoints may still be there.
+_LATER = ("levels", "mixup", "turned_tta")
 # What whoever starts a run may name.
 ASKABLE = {name: option for name, option in OPTIONS.items() if option.asked}

@@ -59,7 +59,7 @@ def train(
     scans = [shown.tolist()] if (shown := cross.all_scans(data)) is not None else []
     seen = selfsupervised.digest(options.get("unlabelled")) if config.self_supervised else ""
     also = [*scans, *filter(None, [seen]), *([] if processes.alone else [processes.size])]
-    key = ck.run_key("series", config.to_dict(), labels, len(data.train_labels), list(groups), *also)
+    key = ck.run_key("series", config.identity(), labels, len(data.train_labels), list(groups), *also)
     done, stopped = run_series(legs, watch, key, resume, device=device, processes=processes, **options)
     members, parts = done[: config.members], done[config.members :]
     logits = cross.out_of_fold(data, config, groups, parts) if parts and not stopped else None

@@ -24,7 +24,7 @@ from models_registry.statistics.metrics import macro_auroc
 from . import ranking
 from .augment import Changes, augment, mixed
 from .caching import cache_features, head_logits
-from .data import Labels, batches, epoch_order, generator
+from .data import Labels, batches, epoch_order, epoch_seed, generator
 from .device import out_of_memory
 from .pictures import chosen, in_turn
 from .report import EpochReport
@@ -35,7 +35,8 @@ from .state import Callbacks, State, start_phase
 
 FROZEN_LR_FACTOR = 5.0
 MAX_GRADIENT_NORM = 2.0
-AUGMENT_PURPOSE = 2
+# Of the random numbers, beside those of `selfsupervised` and of frames.
+AUGMENT_PURPOSE, MIXUP_PURPOSE = 2, 21
 
 
 class _NotFinite(Exception):
@@ -43,9 +44,11 @@ class _NotFinite(Exception):
 
 
 class _Steps:
-    """What the steps of an epoch have added up to: the sum of the losses, and the seconds that went into inputs."""
+    """What the steps of an epoch have added up to: the sum of the losses, and the seconds that went into inputs. `blends`: the
+    random numbers of mixup, which no other step of theirs may disturb."""
 
-    def __init__(self) -> None:
+    def __init__(self, blends: np.random.Generator) -> None:
+        self.blends = blends
         self.loss: Tensor | float = 0.0
         self.count = 0
         self.input_s = 0.0
@@ -123,7 +126,7 @@ def _take_steps(state: State, epoch: int, calls: Callbacks) -> _Steps:
     noise = generator(setting.config.seed, epoch, AUGMENT_PURPOSE, setting.device.name, setting.group.rank)
     total = setting.steps_of(state.phase)
     rate = state.rates(total, state.learning_rate * (FROZEN_LR_FACTOR if state.phase == FROZEN else 1.0))
-    steps = _Steps()
+    steps = _Steps(np.random.default_rng(epoch_seed(setting.config.seed, epoch, MIXUP_PURPOSE, setting.group.rank)))
     n, val = len(setting.data.train_labels), len(setting.data.val_labels)
     # The part of an epoch that is training; the rest of it is validation.
     training = 1.0 if state.phase == FROZEN else 3 * n / (3 * n + val)
@@ -178,7 +181,7 @@ def _backward(state: State, batch: Labels, given: Iterator[Tensor], noise: torch
     x = _inputs(state, index, given, noise, steps)
     target = state.setting.targets[torch.from_numpy(index).to(state.setting.device.name)]
     if state.setting.config.mixup and state.cached is None:
-        x, target = mixed(x, target, state.setting.data.n_classes, state.setting.config.mixup, noise)
+        x, target = mixed(x, target, state.setting.data.n_classes, state.setting.config.mixup, steps.blends)
     # After memory has run out, in parts whose gradients add up to the batch's; only batch normalisation sees the parts.
     parts = max(1, min(-(-len(x) // state.micro), len(x) // 2)) if state.micro else 1
     total = torch.zeros(1, device=state.setting.device.name)

@@ -32,8 +32,8 @@ SHARE_OF_TRAINING: Final = 0.05
 class Material:
     """`Pixels` as the network sees them, which are read some hundred at a time, and the class (N,) of each training one; `features`
     gives what the networks read from them. `mirrored`: whether a mirror image is still the same kind of scan; `any_angle`: whether
-    a turned one is; `colour`: whether what is seen are colours. `points`: about how many pictures may pass through the networks.
-    `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
+    a turned one is; `colour`: whether what is seen are colours; `equalised`: whether its levels are equalised. `points`: about how
+    many pictures may pass through the networks. `smallest_side`: in pixels, of the scans as they came in; 0: not known."""
 
     train: Pictures
     labels: Labels
@@ -44,6 +44,7 @@ class Material:
     smallest_side: int = 0
     any_angle: bool = False
     colour: bool = False
+    equalised: bool = False
 
 
 def points_for(scans: int, epochs: int) -> int:
@@ -70,6 +71,7 @@ def material(
         smallest_side,
         config.any_angle,
         result.preprocess.look.is_colour,
+        result.preprocess.look.equalises,
     )
 
 

@@ -48,7 +48,12 @@ class Points:
 
 
 def points_of(material: Material) -> Points:
-    kinds = kinds_of(mirrored=material.mirrored, coloured=material.colour, any_angle=material.any_angle)
+    kinds = kinds_of(
+        mirrored=material.mirrored,
+        coloured=material.colour,
+        any_angle=material.any_angle,
+        equalised=material.equalised,
+    )
     # Half of what may pass is unchanged, at most; the scans that are left out then are many and alike.
     chosen = _some(len(material.train), material.points // 2)
     rounds = int(np.clip(material.points // len(chosen) - 1, 1, len(kinds)))

@@ -10,6 +10,9 @@ from .config import TrainConfig
 
 # Pictures of at most this many pixels a side are trained as they are: enlarging them adds work and nothing to see.
 SMALL_PICTURE = 64
+# Fewer small pictures than this are blended, and changed more: cross-validated on BreastMNIST (546) that is worth .009 of AUROC
+# and .02 of balanced accuracy, on PneumoniaMNIST (4,700) nothing.
+FEW, BLENDED, STRONGER = 1_000, 0.3, 1.5
 # Of what the network for small things sees: the largest that the originals have, or the first.
 DETAIL_SIDES = (128, 224, 320)
 # The sides that a thorough run goes on to, in their order.
@@ -69,7 +72,9 @@ def default_config(
     usual = _epochs(n_train, SHOWN_SMALL if small else shown)
     common |= {"epochs": usual, "image_size": size, "members": _members(architecture, usual * n_train, size)}
     if small:
-        augment = WEAKER if (epochs or usual) <= SHORT else 1.0
+        short, few = (epochs or usual) <= SHORT, n_train < FEW
+        common |= {"mixup": BLENDED} if few and not short else {}
+        augment = WEAKER if short else STRONGER if few else 1.0
         return TrainConfig(batch_size=64, learning_rate=3e-3, ema_decay=0.995, augment=augment, **common)
     return TrainConfig(**common)
 

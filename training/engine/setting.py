@@ -68,7 +68,7 @@ class Setting:
             inputs=UnitInputs(data.train_tiles, preprocess, device),
             targets=torch.from_numpy(data.train_labels).to(device.name),
             key=run_key(
-                *(config.to_dict(), *labels, preprocess.to_dict(), *scans),
+                *(config.identity(), *labels, preprocess.to_dict(), *scans),
                 *filter(None, [seen_without_labels]),
                 *processes,
             ),

@@ -99,10 +99,13 @@ def _seeded(seed: int) -> torch.Generator:
     return generator
 
 
-def kinds_of(*, mirrored: bool, coloured: bool = False, any_angle: bool = False) -> tuple[Change, ...]:
+def kinds_of(
+    *, mirrored: bool, coloured: bool = False, any_angle: bool = False, equalised: bool = False
+) -> tuple[Change, ...]:
     """The changes that leave a scan what it is: mirror images where left and right do not matter, other light where there are
-    colours, quarter turns where it may lie any way."""
-    kinds = CHANGES if mirrored else tuple(change for change in CHANGES if change is not _mirror)
+    colours, quarter turns where it may lie any way. Where levels are `equalised` no exposure differs from another."""
+    without = (*(() if mirrored else (_mirror,)), *((_contrast, _gamma) if equalised else ()))
+    kinds = tuple(change for change in CHANGES if change not in without)
     return (*kinds, *((_tint,) if coloured else ()), *((_quarters,) if any_angle else ()))
 
 

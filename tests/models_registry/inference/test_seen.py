@@ -12,7 +12,7 @@ from models_registry.inference.names import EQUALISED, TILE
 from models_registry.inference.pictures import ReferenceView, reference_views
 from models_registry.inference.preprocess import Preprocess, content_box, shrink
 from models_registry.inference.runtimes import batch_for
-from models_registry.inference.seen import see
+from models_registry.inference.seen import equalised, see
 
 LUNG_AND_BONE = ((-600.0, 1500.0), (300.0, 1500.0))
 
@@ -111,13 +111,27 @@ def test_equalised_levels_are_the_same_whatever_the_exposure_was():
     dark = np.sort(rng.integers(0, 256, 300 * 200)).astype(np.uint8).reshape(200, 300)[:, ::-1]
     # An exposure keeps the order of the levels.
     bright = np.rint(255 * (dark / 255) ** 0.5).astype(np.uint8)
-    equalised = Look(GREY, levels=EQUALISED)
-    seen, other = (see(ReferenceView(pixels), equalised, 64).astype(int) for pixels in (dark, bright))
+    look = Look(GREY, levels=EQUALISED)
+    seen, other = (see(ReferenceView(pixels), look, 64).astype(int) for pixels in (dark, bright))
     kept, otherwise = (see(ReferenceView(pixels), Look(GREY), 64).astype(int) for pixels in (dark, bright))
     assert np.abs(kept - otherwise).max() > 50
     assert np.abs(seen - other).max() <= 3
     # All levels are about as frequent.
     assert abs(np.median(seen) - 128) <= 3
+
+
+@pytest.mark.parametrize("frame", [0, 255])
+def test_a_frame_around_a_scan_does_not_change_its_equalised_levels(frame):
+    rng = np.random.default_rng(6)
+    body = np.rint(rng.normal(120, 25, (200, 200)).clip(0, 255)).astype(np.uint8)
+    framed = np.full((360, 300), frame, dtype=np.uint8)
+    framed[60:260, 40:240] = body
+    # A letter, as films have.
+    framed[20:36, 20:30] = 255 - frame
+    alone, inside = (np.asarray(equalised(Image.fromarray(one))) for one in (body, framed))
+    assert np.array_equal(inside[60:260, 40:240], alone)
+    assert alone.std() > 60
+    assert np.array_equal(equalised(Image.fromarray(np.full((9, 9), 7, np.uint8))), np.full((9, 9), 7))
 
 
 @pytest.mark.parametrize("sees", [TILE, COLOUR])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models_registry.inference.poses import Poses
-from tests.training.engine.builders import make_data, make_tiles
+from tests.training.engine.builders import make_data, make_tiles, tiny_config
 from training.engine.config import ConfigError, TrainConfig
 from training.engine.data import TrainData, balanced_order, batches
 from training.engine.recipe import default_config, larger_side
@@ -116,6 +116,24 @@ def test_the_default_looks_at_every_right_angle_where_orientation_does_not_matte
 def test_the_default_is_several_networks_where_they_are_cheap(n_train, asked, members):
     given = {"weights_available": False, "architecture": "resnet_compact", **asked}
     assert default_config(n_train, **given).members == members
+
+
+def test_few_small_pictures_are_blended_and_changed_more_but_in_a_short_run():
+    def told(n_train, **asked):
+        found = default_config(n_train, weights_available=False, architecture="resnet_compact", **asked)
+        return found.mixup, found.augment
+
+    assert told(999, picture_side=28) == (0.3, 1.5)
+    assert told(1000, picture_side=28) == (0.0, 1.0)
+    assert told(999, picture_side=28, epochs=8) == (0.0, 0.5)
+    assert told(999, picture_side=1024) == (0.0, 0.6)
+
+
+def test_a_run_of_an_earlier_release_is_the_one_that_it_was():
+    config = tiny_config()
+    assert config.identity().keys() == config.to_dict().keys() - {"levels", "mixup", "turned_tta"}
+    assert tiny_config(mixup=0.2).identity()["mixup"] == 0.2
+    assert tiny_config(levels="equalised").identity() != config.identity()
 
 
 @pytest.mark.parametrize(("epochs", "strength"), [(1, 0.5), (8, 0.5), (9, 1.0), (30, 1.0), (None, 1.0)])

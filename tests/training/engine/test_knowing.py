@@ -227,6 +227,8 @@ def test_the_distance_ranks_as_pytorch_ood_does():
 
 def test_mirror_images_are_no_views_where_left_and_right_matter():
     assert len(kinds_of(mirrored=False)) == len(kinds_of(mirrored=True)) - 1
+    # No exposure differs from another: two of contrast and one of gamma.
+    assert len(kinds_of(mirrored=True, equalised=True)) == len(kinds_of(mirrored=True)) - 3
     tile = np.zeros((7, SIZE, SIZE), np.uint8)
     tile[:, :, :8] = 200
     seen = views(tile, len(kinds_of(mirrored=False)), 0, kinds_of(mirrored=False))
