@@ -27,6 +27,8 @@ from models_registry.inference.preprocess import Pixels, Preprocess
 
 CELLS, BREAST, SECOND = "colour_cells", "breastmnist", "second_hospital"
 CELL_CLASSES = ("EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL")
+# Of the recipe for radiographs; `seen` makes tiles of kept levels, whatever the size.
+USUAL_SIDE = 64
 BREAST_SPLITS = ("train", "val", "test")
 
 
@@ -118,7 +120,7 @@ def without(part: Part, names: set[str]) -> npt.NDArray[np.int64]:
     return np.array([position for position, name in enumerate(part.groups) if name not in names], dtype=np.int64)
 
 
-def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT) -> Part:
+def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT, size: int = USUAL_SIDE) -> Part:
     """Adults of another country. Half "a" may choose recipes; half "b" is read once, for a configuration that is settled.
 
     A patient, who has one picture, is on the side that the digest of the number names, so that nobody chose the halves.
@@ -131,4 +133,4 @@ def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT) -> Part:
     chosen = sorted((row for row in rows if sides[row["patient"]] == half), key=lambda row: row["image_id"])
     files = [data / SECOND / row["label"] / row["image_id"] for row in chosen]
     labels = np.array([("NORMAL", "PNEUMONIA").index(row["label"]) for row in chosen], dtype=np.int64)
-    return Part(seen(files, GREY, 64, levels), labels, tuple(row["patient"] for row in chosen))
+    return Part(seen(files, GREY, size, levels), labels, tuple(row["patient"] for row in chosen))

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks import _training_data as sets
 from benchmarks import _training_more as more
+from benchmarks._training_folds import Folds, cluster_folds, group_folds, with_copies
 from benchmarks._training_machine import watched
 from models_registry.inference.names import LEVELS_KEPT
 
@@ -34,69 +34,25 @@ COLUMNS = (
     "test_seen", "note",
 )  # fmt: skip
 N_FOLDS, N_FOLDS_OF_FEW = 5, 3
-COMPONENTS = 16
 # Share of the other pictures on which the epoch is chosen.
 CHOOSING = 0.1
 # Three parts say enough of these, or are what there is.
-# How a trial is judged, by data set; lines without "epoch chosen on others" let the judging part choose the epoch too.
 OF_FEW = (more.CELLS, more.BREAST, more.SECOND)
+# How a trial is judged, by data set; lines without "epoch chosen on others" let the judging part choose the epoch too.
 JUDGED_ON = {
     "pneumoniamnist": "held-out clusters; epoch chosen on others",
     "xray": "patient-wise folds; epoch chosen on others",
     "xray_equalised": "patient-wise folds; epoch chosen on others",
     more.CELLS: "3 stratified folds of training and validation; epoch chosen on others",
     more.BREAST: "3 folds by near-copies of training and validation; epoch chosen on others",
-    more.SECOND: "half A of the second hospital",
+    more.SECOND: "half A of the second hospital; epoch chosen on others",
 }
-# What decides the pictures themselves, and how `more.seen` names it.
-SEEN = {"sees": "sees", "image_size": "size", "levels": "levels"}
+# Options that decide the pictures themselves, by data set: trials of one call must agree in them.
+SEEN = {more.CELLS: ("sees", "image_size"), "xray": ("levels",), more.SECOND: ("levels",)}
 # A model of these judges another set than that which it learns from.
 LEARNED_FROM = {more.SECOND: "xray"}
 # In place of folds, where a set's own split is kept; the parts that are asked for are then seeds.
 LEARNED, CHOSEN_ON, JUDGED = 0, 1, 2
-
-Folds = npt.NDArray[np.int64]
-
-
-def cluster_folds(part: sets.Part, *, seed: int = 0) -> Folds:
-    """The cluster 0..4 of each picture; labels play no part."""
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-
-    thumbnails = part.tiles[:, 4::8, 4::8].reshape(len(part), -1).astype(np.float64) / 255
-    reduced = PCA(COMPONENTS, random_state=seed).fit_transform(thumbnails)
-    return np.asarray(KMeans(N_FOLDS, n_init=4, random_state=seed).fit_predict(reduced), dtype=np.int64)
-
-
-def patient_folds(part: sets.Part, *, seed: int = 0) -> Folds:
-    """A fold 0..4 of each picture, one for all pictures of a patient, with alike shares of the classes."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    split = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-    folds = np.zeros(len(part), dtype=np.int64)
-    for number, (_, held_out) in enumerate(split.split(np.zeros(len(part)), part.labels, part.groups)):
-        folds[held_out] = number
-    return folds
-
-
-def class_folds(part: sets.Part, *, seed: int = 0) -> Folds:
-    """A fold 0..2 of each picture, with alike shares of the classes; pictures of one group stay together."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    split = StratifiedGroupKFold(N_FOLDS_OF_FEW, shuffle=True, random_state=seed)
-    folds = np.zeros(len(part), dtype=np.int64)
-    for number, (_, held_out) in enumerate(split.split(np.zeros(len(part)), part.labels, part.groups)):
-        folds[held_out] = number
-    return folds
-
-
-def with_copies(part: sets.Part) -> sets.Part:
-    """The same with near-copies in one group."""
-    names = {name: name for name in part.groups}
-    for one, other in more.near_copies(part, part):
-        kept, gone = names[one], names[other]
-        names = {name: kept if group == gone else group for name, group in names.items()}
-    return replace(part, groups=tuple(names[name] for name in part.groups))
 
 
 def joined(learning: sets.Learning) -> sets.Part:
@@ -134,10 +90,7 @@ class Pool:
     @classmethod
     def kept(cls, name: str, data: Path, file: Path, trials: Sequence[dict[str, Any]] = ()) -> "Pool":
         """The pool of a data set for such changes, its tiles written to `file`. Of cells all see the same, at one size."""
-        seen = {tuple(changes.get(option) for option in SEEN) for changes in trials} or {(None,) * len(SEEN)}
-        if name in (more.CELLS, more.SECOND) and len(seen) > 1:
-            raise SystemExit("Trials of this set in one call must see the same at one size: call once for each.")
-        told = {option: value for option, value in zip(SEEN.values(), seen.pop(), strict=True) if value}
+        told = _agreed(name, trials)
         learning = _learning(name, data, told)
         part = joined(learning)
         folds = _folds(name, part, len(learning.train))
@@ -166,13 +119,25 @@ class Pool:
         return sets.Learning(train, val, self.classes), judging
 
 
-def _learning(name: str, data: Path, seen: dict[str, Any]) -> sets.Learning:
+def _agreed(name: str, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What all trials say of the pictures."""
+    options = SEEN.get(name, ())
+    if other := {option for changes in trials for option in changes if option in ("sees", "levels")} - set(options):
+        raise SystemExit(f"The pictures of {name} cannot be searched by {', '.join(sorted(other))}.")
+    each = [{option: changes[option] for option in options if option in changes} for changes in trials] or [{}]
+    if any(one != each[0] for one in each):
+        raise SystemExit(f"Trials of {name} in one call must agree in {' and '.join(options)}: call once for each.")
+    return each[0]
+
+
+def _learning(name: str, data: Path, told: dict[str, Any]) -> sets.Learning:
     from benchmarks._training_quality import XRAY_LEVELS, learning_of, seen_by
 
-    if name == more.CELLS and seen:
-        return more.cells(data, **{**seen_by(name), **seen})
-    if "levels" in seen:
-        name = {"xray": XRAY_LEVELS, more.SECOND: XRAY_LEVELS}[name]
+    if name == more.CELLS:
+        default = seen_by(name)
+        return more.cells(data, sees=told.get("sees", default["sees"]), size=told.get("image_size", default["size"]))
+    if told.get("levels", LEVELS_KEPT) != LEVELS_KEPT:
+        return learning_of(XRAY_LEVELS, data)
     return learning_of(LEARNED_FROM.get(name, name), data)
 
 
@@ -180,10 +145,10 @@ def _folds(name: str, part: sets.Part, n_train: int) -> Folds:
     if name == more.SECOND:
         return np.where(np.arange(len(part)) < n_train, LEARNED, CHOSEN_ON)
     if name == "pneumoniamnist":
-        return cluster_folds(part)
-    if name == more.CELLS:
-        return class_folds(part)
-    return class_folds(with_copies(part)) if name == more.BREAST else patient_folds(part)
+        return cluster_folds(part, N_FOLDS)
+    if name in OF_FEW:
+        return group_folds(with_copies(part) if name == more.BREAST else part, N_FOLDS_OF_FEW)
+    return group_folds(part, N_FOLDS)
 
 
 def _some(rng: np.random.Generator, index: Folds) -> Folds:

@@ -27,7 +27,8 @@ KEYS = (
 QUALITY_KEYS = (
     "colour_cells_balanced_accuracy_mean", "colour_cells_grey_mean", "breastmnist_auroc_mean", "breastmnist_accuracy_mean",
     "breastmnist_apart_auroc", "breastmnist_apart_accuracy", "second_hospital_balanced_accuracy",
-    "second_hospital_balanced_accuracy_chosen", "xray224_balanced_accuracy_mean", "xray224_seconds_median",
+    "second_hospital_balanced_accuracy_chosen", "xray_levels_balanced_accuracy_mean", "second_hospital_levels_balanced_accuracy",
+    "second_hospital_levels_balanced_accuracy_chosen", "xray224_balanced_accuracy_mean", "xray224_seconds_median",
 )  # fmt: skip
 GPU_KEYS = ("gpu_images_per_second_vs_reference", "gpu_share_of_matrix_limit")
 # The figures, and every single run with its answers, from which figures of several pieces are put together.

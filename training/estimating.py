@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from mediscan_site.core.models import WorkStatus
 from models_registry.inference.looks import Look
+from models_registry.inference.names import GREY, LEVELS_KEPT, SQUASH
+from models_registry.inference.poses import Poses
 from training.memory import budget
 from training.models import TrainingRun
 from training.processes import ONE, Layout
@@ -106,13 +108,19 @@ def work(config: Mapping[str, Any], counts: Counts) -> float:
     """Of the epochs that are measured, in pictures of SIDE x SIDE that pass forwards and backwards through one network."""
     epochs, frozen = config["epochs"], config.get("frozen_epochs", 0)
     open_epochs = epochs - frozen
-    one = open_epochs * (counts.training + FORWARDS * counts.validation)
-    # Epochs with a frozen backbone learn on features that were made once, of each scan and its mirror image.
-    one += 2 * FORWARDS * (counts.training + counts.validation) if frozen else 0
+    judged = _poses(config) * counts.validation
+    one = open_epochs * (counts.training + FORWARDS * judged)
+    # Epochs with a frozen backbone learn on features that were made once.
+    one += FORWARDS * (counts.training + judged) if frozen else 0
     folds = config.get("folds", 0)
     held = folds * open_epochs * (counts.training + counts.validation) * (1 - (1 - FORWARDS) / folds) if folds else 0
     size: float = (config["image_size"] / SIDE) ** 2
     return float(config.get("members", 1) * (one + held) * size)
+
+
+def _poses(config: Mapping[str, Any]) -> int:
+    """In how many a scan is judged; runs of earlier days were not told of turned ones."""
+    return Poses(mirrored=config.get("flip_tta", False), turned=config.get("turned_tta", False)).count
 
 
 def _before(config: Mapping[str, Any], counts: Counts) -> float:
@@ -170,8 +178,8 @@ def _seconds(run: TrainingRun) -> float:
 
 
 def _look(config: Mapping[str, Any]) -> Look:
-    seen = config.get("sees", "grey"), config.get("shape", "squash"), config.get("windows", "")
-    return Look.of(*seen, config["image_size"], config.get("levels", "kept"))
+    seen = config.get("sees", GREY), config.get("shape", SQUASH), config.get("windows", "")
+    return Look.of(*seen, config["image_size"], config.get("levels", LEVELS_KEPT))
 
 
 def _seen(config: Mapping[str, Any]) -> tuple[int, int]:

@@ -62,8 +62,11 @@ def _field(option: Option) -> forms.Field:
     """An option of the engine as a field that may stay empty."""
     if option.choices:
         names = [(name, WORDS.get(name, name)) for name in option.choices]
+        left_out = (
+            AS_SUITS if option.planned else format_lazy(_("as usual: {}"), WORDS.get(option.default, option.default))
+        )
         return forms.ChoiceField(
-            choices=[("", AS_SUITS), *names], label=said(option.label), required=False, help_text=said(option.help)
+            choices=[("", left_out), *names], label=said(option.label), required=False, help_text=said(option.help)
         )
     if option.kind is str:
         return forms.CharField(

@@ -12,7 +12,7 @@ from django.conf import settings
 from images.models import Project
 from labeling.datasets import apart
 from mediscan_site.core.errors import Conflict, Invalid
-from models_registry.inference.names import ARCHITECTURES, GREY, LEVELS_KEPT, PRETRAINABLE, WINDOWS
+from models_registry.inference.names import ARCHITECTURES, GREY, PRETRAINABLE, WINDOWS
 from training import continuing, estimating, processes, seeing
 from training.choosing import Choice, Machine, choose
 from training.engine.config import ConfigError, TrainConfig
@@ -112,8 +112,7 @@ def plan(
 
 
 def _sentence(config: Mapping[str, Any], why: str, took: str) -> str:
-    size, levels = config["image_size"], config.get("levels", LEVELS_KEPT)
-    seen = seeing.words(config["sees"], config["windows"], size, config["shape"], levels)
+    seen = seeing.words(config["sees"], config["windows"], config["image_size"], config["shape"], config["levels"])
     return f"Sees {seen}: {why}; {took}."
 
 

@@ -86,7 +86,7 @@ WORDS = (
     _("Intended view"),
     _("JPEG, PNG, TIFF or DICOM"),
     _("Jobs"),
-    _("Kept as they are, or equalised in each scan, so that nothing can be learned from how it was exposed: for X-rays of several hospitals. With sees grey alone."),
+    _("Kept as they are, or equalised in each scan, so that its exposure tells nothing: for X-rays of several hospitals."),
     _("Kermany OCT"),
     _("Label"),
     _("Label smoothing"),

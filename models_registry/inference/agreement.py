@@ -20,7 +20,7 @@ from models_registry.statistics.metrics import macro_auroc
 
 from .knowing.views import kinds_of, views
 from .predictor import Predictions, Predictor
-from .preprocess import Pixels, Tiles
+from .preprocess import Pixels, Preprocess, Tiles, blank
 
 MOST_AUROC_DROP: Final = 0.002
 LEAST_SAME: Final = 0.99
@@ -29,7 +29,7 @@ MOST_SHIFT: Final = 0.1
 LEAST_QUICKER: Final = 1.1
 # Fewer validation scans show too little; about so many pictures are compared.
 LEAST_SCANS, COMPARED = 20, 300
-# Of the pictures together: of large ones fewer views are compared.
+# Of the pictures together: of large ones fewer are compared.
 MOST_BYTES: Final = 256 * 2**20
 ROUNDS: Final = 9
 SEED: Final = 47
@@ -70,6 +70,11 @@ class Agreement:
         )
 
 
+def most_scans(preprocess: Preprocess) -> int:
+    """So many validation scans may be read, that views of them can be compared too."""
+    return max(LEAST_SCANS, MOST_BYTES // (2 * max(1, blank(preprocess, 1).nbytes)))
+
+
 def compare(
     exact: Predictor, quick: Predictor, tiles: Tiles, labels: npt.NDArray[np.int64], pixels: Pixels | None = None
 ) -> Agreement:
@@ -108,7 +113,7 @@ def _shown(exact: Predictor, seen: Pixels) -> Pixels:
         equalised=look.equalises,
     )
     most = min(COMPARED, MOST_BYTES // seen[0].nbytes)
-    rounds = int(np.clip(most // max(1, len(seen)) - 1, 1, len(kinds)))
+    rounds = int(np.clip(most // max(1, len(seen)) - 1, 0, len(kinds)))
     return np.concatenate([seen, views(seen, rounds, SEED, kinds)])
 
 

@@ -22,6 +22,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from .graph import PIXELS, GraphError
 from .preprocess import Pixels
+from .runtimes import batch_for
 
 # What is computed in integers; what only moves or compares values goes along, so that nothing turns back and forth.
 OPERATIONS: Final = ("Conv", "Add", "MaxPool", "Relu")
@@ -56,8 +57,8 @@ def require_safe(model: ModelProto) -> None:
 
 
 def _folded(model: ModelProto) -> ModelProto:
-    """Every convolution with weights of its own, and the normalisation behind it inside them: where the scan and its mirror image
-    go through the same weights, neither has been done, and integers then gain nothing."""
+    """Every convolution with weights of its own, and the normalisation behind it inside them: where several poses of a
+    scan go through the same weights, neither has been done, and integers then gain nothing."""
     known = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     readers = Counter(name for node in model.graph.node for name in node.input)
     behind = {node.input[0]: node for node in model.graph.node if node.op_type == "BatchNormalization"}
@@ -122,9 +123,11 @@ def _ranges(model: ModelProto, pixels: Pixels) -> dict[str, tuple[Any, Any]]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(told.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    # All activations of a batch are in memory at once, to be looked at.
+    size = min(CALIBRATING_BATCH, batch_for(pixels.shape[1]))
     rows = [
-        session.run(ends, {PIXELS: np.ascontiguousarray(pixels[start : start + CALIBRATING_BATCH])})
-        for start in range(0, len(pixels), CALIBRATING_BATCH)
+        session.run(ends, {PIXELS: np.ascontiguousarray(pixels[start : start + size])})
+        for start in range(0, len(pixels), size)
     ]
     found = np.asarray(rows, dtype=np.float32).reshape(len(rows), len(names), 2)
     lowest, highest = found[:, :, 0].min(axis=0), found[:, :, 1].max(axis=0)

@@ -24,7 +24,6 @@ AUTO, OFF = "auto", "off"
 # Training scans that show how large activations get, and validation scans that are compared.
 CALIBRATING, COMPARED = 64, 100
 Make = Callable[[bytes], "Runtime"]
-Pixels = npt.NDArray[np.uint8]
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +39,7 @@ class Outcome:
 
 def int8(model: ModelVersion, predictor: "Predictor", exact: bytes, graph_of: Make) -> Outcome:
     """The graph `exact` in integers, or why it stays as it is: whatever goes wrong, that one serves. `graph_of` loads a graph."""
-    from models_registry.inference.agreement import LEAST_SCANS, compare
+    from models_registry.inference.agreement import LEAST_SCANS, compare, most_scans
     from models_registry.inference.graph import GraphError, parity
     from models_registry.inference.pictures import reference_pixels
     from models_registry.inference.predictor import Predictor
@@ -50,10 +49,10 @@ def int8(model: ModelVersion, predictor: "Predictor", exact: bytes, graph_of: Ma
         return Outcome(None)
     preprocess = predictor.manifest.preprocess
     try:
-        compared = _read(model, predictor, Split.VAL, COMPARED)
+        compared = _read(model, predictor, Split.VAL, min(COMPARED, most_scans(preprocess)))
         if len(compared.labels) < LEAST_SCANS:
             return _stays(f"there are {len(compared.labels)} validation scans to compare, and {LEAST_SCANS} are needed")
-        learned = _read(model, predictor, Split.TRAIN, CALIBRATING)
+        learned = _read(model, predictor, Split.TRAIN, min(CALIBRATING, most_scans(preprocess)))
         made = quantise(exact, preprocess.sized(learned.seen))
         runtime = graph_of(made)
         found = compare(
@@ -85,12 +84,12 @@ def _stays(why: str) -> Outcome:
 class _Side:
     """Scans as `Predictor.predict` takes them, and the positions of their classes."""
 
-    tiles: Pixels
-    pixels: Pixels | None
+    tiles: reading.Pixels
+    pixels: reading.Pixels | None
     labels: npt.NDArray[np.int64]
 
     @property
-    def seen(self) -> Pixels:
+    def seen(self) -> reading.Pixels:
         return self.tiles if self.pixels is None else self.pixels
 
 
@@ -106,4 +105,6 @@ def _read(model: ModelVersion, predictor: "Predictor", split: Split, most: int) 
     labels = np.array([place[label] for _, label in chosen], dtype=np.int64)
     if not chosen:
         return _Side(*blank_inputs(predictor.manifest.preprocess, 0), labels)
-    return _Side(*reading.stacked([reading.one(predictor, scans[image]) for image, _ in chosen]), labels)
+    images = [scans[image] for image, _ in chosen]
+    reading.fetch([predictor], images)
+    return _Side(*reading.stacked([reading.one(predictor, image) for image in images]), labels)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import _medmnist_peer, _training_quality, _training_search, training
+from benchmarks import _medmnist_peer, _training_folds, _training_quality, _training_search, training
 from benchmarks import _training_data as sets
 from benchmarks import _training_more as more
 from benchmarks._training_machine import code_digest
@@ -88,7 +88,7 @@ def test_a_tile_of_the_benchmark_is_the_tile_of_the_ingest():
 
 def test_no_patient_is_on_both_sides_of_a_fold():
     scans = part(60, groups=20)
-    folds = _training_search.patient_folds(scans)
+    folds = _training_folds.group_folds(scans, 5)
     assert set(folds.tolist()) == set(range(5))
     assert all(len({folds[i] for i, g in enumerate(scans.groups) if g == group}) == 1 for group in set(scans.groups))
 
@@ -260,13 +260,15 @@ def test_a_search_keeps_near_copies_together_and_judges_another_hospital_by_mode
     assert (len(given.train), len(given.val), len(judging), pool.n_train) == (12, 12, 6, 12)
     assert _training_search.recipe(pool, {"seed": 3}).seed == 3
     monkeypatch.setattr(more, "near_copies", lambda *_: [("0", "1"), ("1", "2"), ("5", "0")])
-    named = _training_search.with_copies(replace(learning.train, groups=tuple(map(str, range(12)))))
+    named = _training_folds.with_copies(replace(learning.train, groups=tuple(map(str, range(12)))))
     assert len(set(named.groups)) == 9
     assert len({named.groups[position] for position in (0, 1, 2, 5)}) == 1
-    folds = _training_search.class_folds(named)
+    folds = _training_folds.group_folds(named, 3)
     assert len({folds[position] for position in (0, 1, 2, 5)}) == 1
-    with pytest.raises(SystemExit, match="must see the same"):
+    with pytest.raises(SystemExit, match="must agree in sees and image_size"):
         _training_search.Pool.kept(more.CELLS, Path(), tmp_path / "other.npy", [{"sees": "grey"}, {}])
+    with pytest.raises(SystemExit, match="breastmnist cannot be searched by levels"):
+        _training_search.Pool.kept(more.BREAST, Path(), tmp_path / "other.npy", [{"levels": "equalised"}])
 
 
 def test_a_file_is_seen_as_the_product_sees_it_in_colour():

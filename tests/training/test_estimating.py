@@ -25,6 +25,9 @@ def test_work_counts_what_passes_through_the_networks():
     assert units(epochs=20) == pytest.approx(2 * units())
     # Five folds train on four fifths of 150 scans each, and look at the last fifth.
     assert units(folds=5) == pytest.approx(units() + 5 * 10 * 150 * (0.8 + 0.2 / 3))
+    # Each validation scan is judged as it is, mirrored, and turned by three right angles.
+    assert units(allow_flips=True, flip_tta=True) == pytest.approx(10 * (120 + 2 * 30 / 3))
+    assert units(any_angle=True, turned_tta=True) == pytest.approx(10 * (120 + 4 * 30 / 3))
     frozen = {"pretrained": True, "architecture": "resnet18"}
     assert units(**frozen, frozen_epochs=9) < units(**frozen) / 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,7 @@ def _features(state: State, tiles: Tiles, pose: int) -> Tensor:
     with torch.inference_mode(), setting.device.autocast():
         for start in range(0, len(tiles), size):
             x = setting.device.place(setting.preprocess.to_tensor(tiles[start : start + size]))
-            held = [x, *setting.config.poses.others(x)][pose] if pose else x
+            held = next(islice(setting.config.poses.others(x), pose - 1, None)) if pose else x
             rows.append(features(state.network, held).float())
     # Out of inference mode: the head's gradient is computed from them.
     return torch.cat(rows)

@@ -105,10 +105,10 @@ class TrainConfig:
         default=LEVELS_KEPT,
         metadata=described(
             "Grey levels",
-            "Kept as they are, or equalised in each scan, so that nothing can be learned from how it was exposed: for X-rays of "
-            "several hospitals. With sees grey alone.",
+            "Kept as they are, or equalised in each scan, so that its exposure tells nothing: for X-rays of several hospitals.",
             choices=LEVELS,
             asked=PAGE,
+            planned=False,
         ),
     )
     batch_size: int = field(
@@ -218,7 +218,6 @@ class TrainConfig:
             asked=PAGE,
         ),
     )
-
     self_supervised: int = field(
         default=0,
         metadata=described(
@@ -281,8 +280,7 @@ class TrainConfig:
         return asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """What tells this run from others in the key of its checkpoints. Options of a later release are among it only where
-        they change something, so that a run that an upgrade interrupts goes on."""
+        """What names this run in its checkpoints. Without later options that change nothing: it goes on after an upgrade."""
         return {
             name: value for name, value in asdict(self).items() if name not in _LATER or value != OPTIONS[name].default
         }
@@ -297,7 +295,6 @@ class TrainConfig:
 
 
 OPTIONS = options_of(TrainConfig)
-# Those that came after a release whose checkpoints may still be there.
 _LATER = ("levels", "mixup", "turned_tta")
 # What whoever starts a run may name.
 ASKABLE = {name: option for name, option in OPTIONS.items() if option.asked}

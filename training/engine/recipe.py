@@ -23,8 +23,8 @@ MOST_EPOCHS = 60
 # Strong augmentation takes many epochs to learn from; so few learn more from a weaker one.
 SHORT, WEAKER = 8, 0.5
 # Several networks where they are cheap. Work counts pictures of 28 x 28 pixels shown to the compact network: so much takes
-# two or three minutes on two cores; the network for small things is quicker at the same work, and gains more of others beside
-# it. More than three networks gain little for what each adds to every answer.
+# two or three minutes on two cores, of the network for small things three or four. More than three networks gain little for what
+# each adds to every answer.
 COMMITTEE_WORK, COMMITTEE_WORK_DETAIL, MOST_BY_DEFAULT = 300_000, 700_000, 3
 
 
@@ -87,10 +87,8 @@ def _usual_size(architecture: str, picture_side: int | None, on_cpu: bool) -> in
 
 
 def larger_side(size: int, picture_side: int | None) -> int:
-    """The side of a thorough run that would have `size` pixels, as far as the originals have more to show."""
-    if picture_side is not None and picture_side <= SMALL_PICTURE:
-        return size
-    return next((side for side in LARGER if side > size), size)
+    """The side of a thorough run that would have `size` pixels, where the originals have so many."""
+    return next((side for side in LARGER if side > size and (picture_side is None or side <= picture_side)), size)
 
 
 def _members(architecture: str, shown: int, size: int) -> int:
