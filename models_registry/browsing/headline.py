@@ -41,7 +41,8 @@ def of(model: ModelVersion, report: Evaluation | None, verdict: Verdict) -> Head
         )
     title, tone = _title(report.metrics, verdict)
     step, leads = _next(model, verdict)
-    lines = [*_right(report.metrics), *_sure(report.metrics), _basis(report)]
+    sure = _sure(report.metrics) if _is_calibrated(model) else []
+    lines = [*_right(report.metrics), *sure, _basis(report)]
     return Headline(title, tone, lines, _gaps(model, report), step, leads)
 
 
@@ -136,6 +137,11 @@ def percent(share: float) -> str:
     return f"{min(max(whole, 1), 99) if 0 < share < 1 else whole} %"
 
 
+def _is_calibrated(model: ModelVersion) -> bool:
+    """Else it answers nothing, however certain it is."""
+    return model.calibration.get("temperature") is not None
+
+
 def _sure(metrics: Metrics) -> list[str]:
     certain, right = figure(metrics, "coverage"), figure(metrics, "answered_accuracy")
     if certain is None:
@@ -164,7 +170,7 @@ def _gaps(model: ModelVersion, report: Evaluation) -> list[str]:
     unknown = [str(BY.get(name, name)).lower() for name in report.metrics.get("undivided") or []]
     if unknown:
         said.append(_("Not checked for differences by %(names)s.") % {"names": ", ".join(unknown)})
-    if model.calibration.get("temperature") is None:
+    if not _is_calibrated(model):
         said.append(_("Its confidence could not be checked: it gives every scan back to you."))
     if (report.test_reads or 0) > 1:
         said.append(

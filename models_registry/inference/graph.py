@@ -16,7 +16,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from torch import Tensor, nn
 
-from .architectures import Network, features
+from .architectures import Network
 from .manifest import Manifest
 from .preprocess import Pixels, Preprocess, blank, planes
-from .runtimes import BATCH, Outputs, Runtime, batch_for
+from .runtimes import BATCH, Outputs, Runtime, batch_for, posed
 
 PIXELS: Final = "pixels"
 OUTPUTS: Final = ("logits", "features")
@@ -52,14 +52,10 @@ class _Whole(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         x = self.preprocess.normalise(planes(pixels).to(torch.float32) / 255)
-        found = [self._one(network, x) for network in self.networks]
+        found = [posed(network, x, self.poses) for network in self.networks]
         logits = [one for one, _ in found]
         mean = logits[0] if len(logits) == 1 else torch.stack(logits).mean(dim=0)
         return mean, torch.cat([two for _, two in found], dim=1)
-
-    def _one(self, network: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        pooled = features(network, x)
-        return self.poses.mean(network.fc(pooled), network, x), pooled
 
 
 def export(networks: Sequence[Network], manifest: Manifest, bundle_digest: str, *, card: str = "") -> bytes:

@@ -17,7 +17,7 @@ from .names import ARCHITECTURES
 from .poses import Poses
 from .preprocess import Preprocess
 
-# Of what sees tiles, of what sees more, and of what equalises levels or averages over turned scans: a program that does not
+# Of what sees tiles, of what sees more, and of what equalises levels or looks at turned scans too: a program that does not
 # know the later ones would leave out what a manifest says of them, and answer wrongly. So it is to refuse them.
 TILE_FORMAT, VIEW_FORMAT, POSED_FORMAT = 1, 2, 3
 FORMATS = (TILE_FORMAT, VIEW_FORMAT, POSED_FORMAT)
@@ -78,7 +78,8 @@ class Manifest:
     @property
     def format_version(self) -> int:
         """The lowest that tells all of it."""
-        if self.turned_tta or self.preprocess.look.equalises:
+        at_any_angle = self.turned_tta or (self.knowing is not None and self.knowing.any_angle)
+        if at_any_angle or self.preprocess.look.equalises:
             return POSED_FORMAT
         return VIEW_FORMAT if self.preprocess.needs_views else TILE_FORMAT
 

@@ -39,13 +39,13 @@ class Poses:
             if self.mirrored:
                 yield turned(x.flip(COLUMNS), quarter)
 
-    def mean(self, logits: Tensor, answer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """The mean (N, K) of `logits`, which are those of `x` as it is, and of what `answer` says of its other poses."""
+    def mean(self, said: Tensor, of: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """The mean (N, K) of what is `said` of `x` as it is, and `of` its other poses."""
         if self.count == 1:
-            return logits
+            return said
         for other in self.others(x):
-            logits = logits + answer(other)
-        return logits / self.count
+            said = said + of(other)
+        return said / self.count
 
 
 AS_IT_IS = Poses()

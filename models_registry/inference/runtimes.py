@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,16 @@ class Outputs:
     features: Single
 
 
+def posed(network: Any, x: Tensor, poses: Poses) -> tuple[Tensor, Tensor]:
+    """The logits (N, K), their mean over the poses, and the pooled features (N, D): of scans that may lie any way their mean over
+    the poses, which the head reads and which is the same however a scan was turned; else those of the scan as it is."""
+    pooled = features(network, x)
+    if not poses.turned:
+        return poses.mean(network.fc(pooled), network, x), pooled
+    pooled = poses.mean(pooled, partial(features, network), x)
+    return network.fc(pooled), pooled
+
+
 class Runtime(Protocol):
     """Anything that computes `Outputs`; safe to share between threads."""
 
@@ -44,7 +55,7 @@ class Runtime(Protocol):
 class Eager:
     """PyTorch as it is: what every bundle can be run with, and what other runtimes are compared with.
 
-    The logits are those of `predictor.mean_logits`: the mean over `poses`. The features are always those of the scan as it is.
+    The logits are those of `predictor.mean_logits`: the mean over `poses`. The features are those that `posed` says.
     """
 
     def __init__(
@@ -62,15 +73,11 @@ class Eager:
     def _batch(self, tiles: Pixels) -> Outputs:
         with torch.inference_mode():
             x = self._preprocess.to_tensor(tiles).to(self._device, memory_format=torch.channels_last)
-            found = [self._network(network, x) for network in self._networks]
+            found = [posed(network, x, self._poses) for network in self._networks]
         logits = [one.float().cpu().numpy() for one, _ in found]
         joined = torch.cat([two for _, two in found], dim=1).float().cpu().numpy()
         mean = logits[0] if len(logits) == 1 else np.mean(logits, axis=0, dtype=np.float64)
         return Outputs(np.asarray(mean, dtype=np.float32), np.asarray(joined, dtype=np.float32))
-
-    def _network(self, network: Network, x: Tensor) -> tuple[Tensor, Tensor]:
-        pooled = features(network, x)
-        return self._poses.mean(network.fc(pooled), network, x), pooled
 
     def _nothing(self) -> Outputs:
         heads = [network.fc for network in self._networks]

@@ -62,6 +62,7 @@ def _eyes(points: Points, chosen: npt.NDArray[np.bool_], postures: tuple[str, ..
         _posture(points.train.thumbs[:, chosen], postures),
         points.side,
         points.colour,
+        points.any_angle,
     )
 
 
@@ -169,7 +170,7 @@ def _exact(eyes: Eyes) -> Eyes:
 
     posture = eyes.posture
     kept = Posture(posture.names, single(posture.weights), single(posture.bias)) if posture else None
-    return Eyes(gauss(eyes.features), gauss(eyes.look), kept, eyes.side, eyes.colour)
+    return Eyes(gauss(eyes.features), gauss(eyes.look), kept, eyes.side, eyes.colour, eyes.any_angle)
 
 
 def _tensors(eyes: Eyes) -> Tensors:
@@ -201,6 +202,7 @@ def _facts(
         rests={FEATURES: eyes.features.rest, LOOK: eyes.look.rest},
         postures=eyes.posture.names if eyes.posture else (),
         colour=eyes.colour,
+        any_angle=eyes.any_angle,
     )
 
 

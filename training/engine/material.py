@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from models_registry.inference.architectures import restored
 from models_registry.inference.bundle import split_members
+from models_registry.inference.poses import AS_IT_IS
 from models_registry.inference.preprocess import Pixels
 from models_registry.inference.runtimes import Eager
 
@@ -60,7 +61,10 @@ def material(
     of the run."""
     states = split_members(result.state_dict, result.members)
     networks = [restored(config.architecture, data.n_classes, state, result.preprocess.channels) for state in states]
-    eager = Eager([network.to(device).eval() for network in networks], result.preprocess, device=device)
+    ready = [network.to(device).eval() for network in networks]
+    # Mirror images have no part in features.
+    poses = config.poses if config.turned_tta else AS_IT_IS
+    eager = Eager(ready, result.preprocess, poses=poses, device=device)
     return Material(
         at_size(data.train_tiles, config.image_size),
         data.train_labels,

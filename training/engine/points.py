@@ -36,7 +36,8 @@ class Seen:
 @dataclass(frozen=True)
 class Points:
     """Training pictures, changed views of them included, with the number of the scan that each shows; validation scans and
-    views of these. `side`: pixels a side of what is looked at without a network; `colour`: also at its colours."""
+    views of these. `side`: pixels a side of what is looked at without a network; `colour`: also at its colours; `any_angle`: at
+    it turned by each right angle."""
 
     train: Seen
     labels: Labels
@@ -45,6 +46,7 @@ class Points:
     mild: Seen
     side: int
     colour: bool
+    any_angle: bool
 
 
 def points_of(material: Material) -> Points:
@@ -73,7 +75,8 @@ def points_of(material: Material) -> Points:
     ]
     scan = np.concatenate(scans)
     labels = material.labels[chosen][scan]
-    return Points(_joined(train), labels, scan, _joined(known), _joined(mild), look.side, material.colour)
+    seen = _joined(train), labels, scan, _joined(known), _joined(mild)
+    return Points(*seen, look.side, material.colour, material.any_angle)
 
 
 def _blocks(positions: Labels, material: Material, times: int) -> list[Labels]:
@@ -97,9 +100,12 @@ class _Look:
         described = seen if turned_looks else seen[:1]
         return Seen(
             np.asarray(self.material.features(pixels), dtype=np.float64),
-            np.stack([lowlevel.describe(pictures, colour=self.material.colour) for pictures in described]),
+            np.stack([self.described(pictures) for pictures in described]),
             np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
         )
+
+    def described(self, pictures: Floats) -> Floats:
+        return lowlevel.describe(pictures, colour=self.material.colour, any_angle=self.material.any_angle)
 
 
 def _joined(parts: list[Seen]) -> Seen:

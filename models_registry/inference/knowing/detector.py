@@ -56,18 +56,20 @@ class Scores:
 
 @dataclass(frozen=True)
 class Eyes:
-    """What looks at a scan: two Gaussians, and the postures that the training tells apart. `colour`: also at its colours."""
+    """What looks at a scan: two Gaussians, and the postures that the training tells apart. `colour`: also at its colours;
+    `any_angle`: at it turned by each right angle."""
 
     features: Gauss
     look: Gauss
     posture: Posture | None
     side: int
     colour: bool = False
+    any_angle: bool = False
 
     def scores(self, features: npt.ArrayLike, pixels: Pixels) -> Scores:
         """Pooled features (N, D) of `Pixels` as the network sees them."""
         pictures = lowlevel.unit(pixels, self.side)
-        return self.of(features, lowlevel.describe(pictures, colour=self.colour), lowlevel.thumbs(pictures))
+        return self.of(features, self._described(pictures), lowlevel.thumbs(pictures))
 
     def of(self, features: npt.ArrayLike, look: Floats, thumbs: Floats) -> Scores:
         """The same from what `lowlevel` says of these pictures."""
@@ -77,7 +79,10 @@ class Eyes:
     def looks(self, pixels: Pixels) -> Floats:
         """The distances (N,) of the look alone."""
         pictures = lowlevel.unit(pixels, self.side)
-        return self.look.distances(lowlevel.describe(pictures, colour=self.colour))
+        return self.look.distances(self._described(pictures))
+
+    def _described(self, pictures: Floats) -> Floats:
+        return lowlevel.describe(pictures, colour=self.colour, any_angle=self.any_angle)
 
 
 class Detector:
@@ -101,7 +106,7 @@ class Detector:
         if facts.postures:
             head = f"{PREFIX}{POSTURE}/"
             posture = Posture(facts.postures, arrays[f"{head}weights"], arrays[f"{head}bias"])
-        return cls(facts, Eyes(gauss(FEATURES), gauss(LOOK), posture, facts.side, facts.colour), size)
+        return cls(facts, Eyes(gauss(FEATURES), gauss(LOOK), posture, facts.side, facts.colour, facts.any_angle), size)
 
     def scores(self, features: npt.ArrayLike, tiles: Pixels) -> Scores:
         """Features (N, D) of tiles uint8 (N, 256, 256), or of `Pixels`."""

@@ -25,7 +25,7 @@ class Knowing:
     looked at without a network. `smallest_side`: the shortest side in pixels of any scan that it learned from; 0: not known.
     `limits`: raw scores from which on a scan is referred; `widths`: how far true scans spread about theirs (see `Scores`);
     `rests`: of the two `Gauss`. `postures`: those that the training tells from upright, in the order of their tensors.
-    `colour`: whether it looks at colours, too.
+    `colour`: whether it looks at colours, too; `any_angle`: at a scan turned by each right angle.
     `measured`: shares (0..1) referred of validation scans, of their mild views, and of the same in other postures.
     """
 
@@ -45,6 +45,7 @@ class Knowing:
     postures: tuple[str, ...] = ()
     measured: Mapping[str, float] = field(default_factory=dict)
     colour: bool = False
+    any_angle: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.reason) == bool(self.limits):
@@ -84,11 +85,9 @@ class Knowing:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types only. Colour is mentioned where it is looked at."""
+        """Plain JSON types only. Colours and angles are mentioned where they are looked at."""
         told = {**asdict(self), "postures": list(self.postures)}
-        if not self.colour:
-            del told["colour"]
-        return told
+        return {name: value for name, value in told.items() if name not in _SIGHTS or value}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Knowing:
@@ -96,18 +95,20 @@ class Knowing:
         try:
             values: dict[str, Any] = {name: int(data[name]) for name in _COUNTS}
             values |= {name: {str(k): float(v) for k, v in data[name].items()} for name in _MAPS}
-            return cls(str(data["reason"]), postures=tuple(map(str, data["postures"])), colour=_yes(data), **values)
+            values |= {name: _yes(data, name) for name in _SIGHTS}
+            return cls(str(data["reason"]), postures=tuple(map(str, data["postures"])), **values)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"knowing is incomplete: {error}") from error
 
 
-def _yes(data: Mapping[str, Any]) -> bool:
-    colour = data.get("colour", False)
-    if not isinstance(colour, bool):
-        raise TypeError("colour must be true or false")
-    return colour
+def _yes(data: Mapping[str, Any], name: str) -> bool:
+    said = data.get(name, False)
+    if not isinstance(said, bool):
+        raise TypeError(f"{name} must be true or false")
+    return said
 
 
+_SIGHTS: Final = ("colour", "any_angle")
 _MAPS: Final = ("limits", "widths", "rests", "measured")
 _COUNTS: Final = (
     "n", "n_validation", "n_views", "dimension", "axes", "look_axes", "means", "side", "smallest_side",

@@ -45,8 +45,12 @@ def _unit(pixels: Pixels, side: int) -> Floats:
     return whole[:, 0] if pixels.ndim == 3 else np.ascontiguousarray(np.moveaxis(whole, 1, 3))
 
 
-def describe(pictures: Floats, *, colour: bool = False) -> Floats:
-    """Pictures as `unit` makes them -> (N, width(colour)). `colour`: what their colours are like, too."""
+def describe(pictures: Floats, *, colour: bool = False, any_angle: bool = False) -> Floats:
+    """Pictures as `unit` makes them -> (N, width(colour)). `colour`: what their colours are like, too. `any_angle`: the mean over
+    their four right angles, which is the same however a scan that may lie any way was turned."""
+    if any_angle:
+        turned = [describe(np.rot90(pictures, quarter, (1, 2)), colour=colour) for quarter in range(4)]
+        return np.asarray(np.mean(turned, axis=0))
     grey = luminance(pictures)
     parts = [part(grey) for part in (_levels, _spectrum, _edges, _borders, _where, _symmetry)]
     return np.concatenate([*parts, _colours(pictures)] if colour else parts, axis=1)

@@ -60,10 +60,15 @@ def test_flip_averaging_makes_a_scan_and_its_mirror_image_equal():
 def test_averaging_over_right_angles_makes_all_turned_scans_equal():
     tiles = make_tiles(2)[0]
     turning = Predictor(unpack(make_bundle(turned_tta=True)))
-    upright = turning.predict(tiles).logits
+    upright = turning.predict(tiles)
     for quarters in (1, 2, 3):
-        assert np.allclose(turning.predict(np.rot90(tiles, quarters, (1, 2))).logits, upright, atol=1e-5)
-    assert not np.allclose(turning.predict(tiles[:, :, ::-1]).logits, upright, atol=1e-5)
+        turned = turning.predict(np.rot90(tiles, quarters, (1, 2)))
+        assert np.allclose(turned.logits, upright.logits, atol=1e-5)
+        assert np.allclose(turned.features, upright.features, atol=1e-5)
+    assert not np.allclose(turning.predict(tiles[:, :, ::-1]).logits, upright.logits, atol=1e-5)
+    # What is read of the features is the answer.
+    said = turning.networks[0].fc(torch.from_numpy(upright.features)).detach().numpy()
+    assert np.allclose(said, upright.logits, atol=1e-5)
 
 
 def test_a_confident_scan_is_answered_and_a_doubtful_one_referred():
