@@ -78,6 +78,16 @@ def test_the_headline_says_what_it_is_worth_what_was_not_measured_and_what_comes
     assert "Look at its mistakes. If you can live with them, deploy it." in said
 
 
+def test_a_version_that_answers_nothing_is_certain_of_nothing(browser, admin, measured):
+    model, unchecked = measured(power=2), "Its confidence could not be checked: it gives every scan back to you."
+    said = texts(page(browser(admin), "model", model.pk))
+    assert ("It is certain about" in said, unchecked in said) == (True, False)
+    model.calibration = {"temperature": None}
+    model.save(update_fields=["calibration"])
+    said = texts(page(browser(admin), "model", model.pk))
+    assert ("It is certain about" in said, unchecked in said) == (False, True)
+
+
 def test_a_version_that_always_says_one_class_is_named_as_such(browser, admin, measured):
     said = texts(page(browser(admin), "model", measured(always=1).pk))
     assert "It always says OPACITY: it has not learnt to tell the classes apart." in said
