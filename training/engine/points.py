@@ -101,7 +101,7 @@ class _Look:
         return Seen(
             np.asarray(self.material.features(pixels), dtype=np.float64),
             np.stack([self.described(pictures) for pictures in described]),
-            np.stack([lowlevel.thumbs(pictures) for pictures in seen]),
+            np.stack([lowlevel.thumbs(pictures, any_angle=self.material.any_angle) for pictures in seen]),
         )
 
     def described(self, pictures: Floats) -> Floats:

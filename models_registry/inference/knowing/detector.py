@@ -69,7 +69,7 @@ class Eyes:
     def scores(self, features: npt.ArrayLike, pixels: Pixels) -> Scores:
         """Pooled features (N, D) of `Pixels` as the network sees them."""
         pictures = lowlevel.unit(pixels, self.side)
-        return self.of(features, self._described(pictures), lowlevel.thumbs(pictures))
+        return self.of(features, self._described(pictures), lowlevel.thumbs(pictures, any_angle=self.any_angle))
 
     def of(self, features: npt.ArrayLike, look: Floats, thumbs: Floats) -> Scores:
         """The same from what `lowlevel` says of these pictures."""

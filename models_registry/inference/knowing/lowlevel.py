@@ -49,8 +49,7 @@ def describe(pictures: Floats, *, colour: bool = False, any_angle: bool = False)
     """Pictures as `unit` makes them -> (N, width(colour)). `colour`: what their colours are like, too. `any_angle`: the mean over
     their four right angles, which is the same however a scan that may lie any way was turned."""
     if any_angle:
-        turned = [describe(np.rot90(pictures, quarter, (1, 2)), colour=colour) for quarter in range(4)]
-        return np.asarray(np.mean(turned, axis=0))
+        return np.asarray(np.mean([describe(turned, colour=colour) for turned in _turned(pictures)], axis=0))
     grey = luminance(pictures)
     parts = [part(grey) for part in (_levels, _spectrum, _edges, _borders, _where, _symmetry)]
     return np.concatenate([*parts, _colours(pictures)] if colour else parts, axis=1)
@@ -66,9 +65,15 @@ def luminance(pictures: Floats) -> Floats:
     return pictures if pictures.ndim == 3 else np.asarray(pictures.mean(axis=3))
 
 
-def thumbs(pictures: Floats) -> Floats:
+def _turned(pictures: Floats) -> list[Floats]:
+    return [np.rot90(pictures, quarter, (1, 2)) for quarter in range(4)]
+
+
+def thumbs(pictures: Floats, *, any_angle: bool = False) -> Floats:
     """Pictures -> (N, THUMB * THUMB): coarse grey pictures of mean 0 and standard deviation 1, so that neither exposure nor
-    contrast tells which way up a picture is."""
+    contrast tells which way up a picture is. `any_angle`: as of `describe`."""
+    if any_angle:
+        return np.asarray(np.mean([thumbs(turned) for turned in _turned(pictures)], axis=0))
     small = _means(luminance(pictures), THUMB).reshape(len(pictures), -1)
     centred = small - small.mean(axis=1, keepdims=True)
     return np.asarray(centred / (centred.std(axis=1, keepdims=True) + 1e-3))

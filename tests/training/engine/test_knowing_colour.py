@@ -98,6 +98,9 @@ def test_without_the_colours_the_same_detector_would_not_see_the_stain():
 
 def test_where_scans_may_lie_any_way_a_turned_one_has_no_posture(known):
     assert set(known[0].postures) <= {"inverted"}
+    measured = known[0].measured
+    # By the picture alone, they are the same scans.
+    assert measured["turned_left"] == measured["upside_down"] == measured["turned_right"] <= measured["validation"]
 
 
 def test_a_bundle_in_colour_keeps_it_and_a_grey_picture_is_referred(known):
