@@ -5,6 +5,7 @@ As in `_training_data`, test pictures are read by functions of their own, which 
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,12 @@ from benchmarks._training_data import (
     medmnist,
     tiles,
 )
-from models_registry.inference.looks import GREY, SQUASH, Look
+from models_registry.inference.looks import SQUASH, Look
 from models_registry.inference.names import LEVELS_KEPT
 from models_registry.inference.preprocess import Pixels, Preprocess
 
 CELLS, BREAST, SECOND = "colour_cells", "breastmnist", "second_hospital"
 CELL_CLASSES = ("EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE", "NEUTROPHIL")
-# Of the recipe for radiographs; `seen` makes tiles of kept levels, whatever the size.
-USUAL_SIDE = 64
 BREAST_SPLITS = ("train", "val", "test")
 
 
@@ -120,8 +119,9 @@ def without(part: Part, names: set[str]) -> npt.NDArray[np.int64]:
     return np.array([position for position, name in enumerate(part.groups) if name not in names], dtype=np.int64)
 
 
-def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT, size: int = USUAL_SIDE) -> Part:
-    """Adults of another country. Half "a" may choose recipes; half "b" is read once, for a configuration that is settled.
+def second_hospital(data: Path, half: str, seen: Callable[[list[Path]], Pixels] = tiles) -> Part:
+    """Adults of another country. Half "a" may choose recipes; half "b" is read once, for a configuration that is settled. `seen`:
+    as of `_training_data.xray`.
 
     A patient, who has one picture, is on the side that the digest of the number names, so that nobody chose the halves.
     """
@@ -133,4 +133,4 @@ def second_hospital(data: Path, half: str, levels: str = LEVELS_KEPT, size: int 
     chosen = sorted((row for row in rows if sides[row["patient"]] == half), key=lambda row: row["image_id"])
     files = [data / SECOND / row["label"] / row["image_id"] for row in chosen]
     labels = np.array([("NORMAL", "PNEUMONIA").index(row["label"]) for row in chosen], dtype=np.int64)
-    return Part(seen(files, GREY, size, levels), labels, tuple(row["patient"] for row in chosen))
+    return Part(seen(files), labels, tuple(row["patient"] for row in chosen))

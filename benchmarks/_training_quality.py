@@ -205,7 +205,7 @@ def learning_of(name: str, data: Path) -> sets.Learning:
         return more.cells(data, **seen_by(name))
     if name == BREAST:
         return more.breast(data)
-    learning = sets.xray(data, _seen_radiographs(name))
+    learning = sets.xray(data, seen_radiographs(name))
     if name != XRAY_EQUALISED:
         return learning
     return replace(learning, train=sets.equalised(learning.train), val=sets.equalised(learning.val))
@@ -224,11 +224,11 @@ def _test_part(name: str, data: Path) -> sets.Part:
         return more.cells_test(data, **seen_by(name))
     if name == BREAST:
         return more.breast_test(data)
-    part = sets.xray_test(data, _seen_radiographs(name))
+    part = sets.xray_test(data, seen_radiographs(name))
     return sets.equalised(part) if name == XRAY_EQUALISED else part
 
 
-def _seen_radiographs(name: str) -> Callable[[list[Path]], Pixels]:
+def seen_radiographs(name: str) -> Callable[[list[Path]], Pixels]:
     """What the recipe of a set of radiographs is given of files: tiles where it can be made of them."""
     if name != XRAY_LEVELS:
         return sets.tiles
@@ -238,8 +238,8 @@ def _seen_radiographs(name: str) -> Callable[[list[Path]], Pixels]:
 
 def _elsewhere(name: str, data: Path, *, final: bool) -> dict[str, sets.Part]:
     """The halves of the second hospital that may be read."""
-    halves, levels = "ab" if final else "a", SETS[name].get("levels", LEVELS_KEPT)
-    return {half: more.second_hospital(data, half, levels) for half in halves if (data / more.SECOND).is_dir()}
+    halves, seen = "ab" if final else "a", seen_radiographs(name)
+    return {half: more.second_hospital(data, half, seen) for half in halves if (data / more.SECOND).is_dir()}
 
 
 def mean_over_seeds(found: list[dict[str, Any]], figure: str) -> float | None:

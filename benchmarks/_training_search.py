@@ -90,12 +90,14 @@ class Pool:
     @classmethod
     def kept(cls, name: str, data: Path, file: Path, trials: Sequence[dict[str, Any]] = ()) -> "Pool":
         """The pool of a data set for such changes, its tiles written to `file`. Of cells all see the same, at one size."""
+        from benchmarks._training_quality import seen_radiographs
+
         told = _agreed(name, trials)
         learning = _learning(name, data, told)
         part = joined(learning)
         folds = _folds(name, part, len(learning.train))
         if name == more.SECOND:
-            judged = more.second_hospital(data, "a", told.get("levels", LEVELS_KEPT))
+            judged = more.second_hospital(data, "a", seen_radiographs(_radiographs(told)))
             part = joined(replace(learning, train=part, val=judged))
             folds = np.concatenate([folds, np.full(len(judged), JUDGED)])
         np.save(file, part.tiles)
@@ -105,18 +107,18 @@ class Pool:
         """All pictures but those of one part to learn from and to choose the epoch on, and those to be judged on."""
         tiles = np.load(self.file, mmap_mode="r")
         if self.name == more.SECOND:
-            sides = [np.flatnonzero(self.folds == side) for side in (LEARNED, CHOSEN_ON, JUDGED)]
-            train, val, judging = (sets.Part(np.asarray(tiles[i]), self.labels[i], ("",) * len(i)) for i in sides)
-            return sets.Learning(train, val, self.classes), judging
-        others = np.flatnonzero(self.folds != number)
-        rng = np.random.default_rng(number)
-        choosing = np.concatenate([_some(rng, others[self.labels[others] == k]) for k in np.unique(self.labels)])
+            sides = tuple(np.flatnonzero(self.folds == side) for side in (LEARNED, CHOSEN_ON, JUDGED))
+        else:
+            sides = self._held_out(number)
         # No patient is asked for: those of the judging part are apart, and which epoch is chosen decides little.
-        train, val, judging = (
-            sets.Part(np.asarray(tiles[chosen]), self.labels[chosen], ("",) * len(chosen))
-            for chosen in (np.setdiff1d(others, choosing), np.sort(choosing), np.flatnonzero(self.folds == number))
-        )
+        train, val, judging = (sets.Part(np.asarray(tiles[i]), self.labels[i], ("",) * len(i)) for i in sides)
         return sets.Learning(train, val, self.classes), judging
+
+    def _held_out(self, number: int) -> tuple[Folds, Folds, Folds]:
+        """Positions of those to learn from, to choose the epoch on, and to be judged on."""
+        others, rng = np.flatnonzero(self.folds != number), np.random.default_rng(number)
+        choosing = np.concatenate([_some(rng, others[self.labels[others] == k]) for k in np.unique(self.labels)])
+        return np.setdiff1d(others, choosing), np.sort(choosing), np.flatnonzero(self.folds == number)
 
 
 def _agreed(name: str, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -131,14 +133,20 @@ def _agreed(name: str, trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _learning(name: str, data: Path, told: dict[str, Any]) -> sets.Learning:
-    from benchmarks._training_quality import XRAY_LEVELS, learning_of, seen_by
+    from benchmarks._training_quality import learning_of, seen_by
 
     if name == more.CELLS:
         default = seen_by(name)
         return more.cells(data, sees=told.get("sees", default["sees"]), size=told.get("image_size", default["size"]))
-    if told.get("levels", LEVELS_KEPT) != LEVELS_KEPT:
-        return learning_of(XRAY_LEVELS, data)
-    return learning_of(LEARNED_FROM.get(name, name), data)
+    name = LEARNED_FROM.get(name, name)
+    return learning_of(_radiographs(told) if name == "xray" else name, data)
+
+
+def _radiographs(told: dict[str, Any]) -> str:
+    """The set of radiographs whose levels are so."""
+    from benchmarks._training_quality import XRAY, XRAY_LEVELS
+
+    return XRAY if told.get("levels", LEVELS_KEPT) == LEVELS_KEPT else XRAY_LEVELS
 
 
 def _folds(name: str, part: sets.Part, n_train: int) -> Folds:

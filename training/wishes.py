@@ -29,6 +29,7 @@ class Wishes:
         return cls({name: value for name, value in options.items() if value is not None}, base_model, larger)
 
     def sized(self, side: int) -> Self:
+        """The same, at so many pixels a side."""
         return type(self)({**self.options, "image_size": side}, self.base_model)
 
     def get(self, option: str) -> Any:

@@ -81,12 +81,9 @@ def compare(
     """Of one version, on validation scans: `tiles` (N, 256, 256), `labels` (N,), and `pixels` as `Predictor.predict` takes them."""
     seen = tiles if pixels is None else pixels
     shown = _shown(exact, seen)
-    if pixels is None:
-        before, after = exact.predict(shown), quick.predict(shown)
-    else:
-        # The rules that look at tiles say the same of both.
-        repeated = np.tile(tiles, (len(shown) // len(tiles), 1, 1))
-        before, after = exact.predict(repeated, shown), quick.predict(repeated, shown)
+    # The rules that look at tiles say the same of both.
+    given = (shown, None) if pixels is None else (np.tile(tiles, (len(shown) // len(tiles), 1, 1)), shown)
+    before, after = exact.predict(*given), quick.predict(*given)
     same = np.mean([a == b for a, b in zip(_said(exact, before), _said(quick, after), strict=True)])
     n = len(tiles)
     areas = [macro_auroc(labels, said.probabilities[:n]) for said in (before, after)]

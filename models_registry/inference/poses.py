@@ -32,8 +32,7 @@ class Poses:
 
     def others(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, S, S) in each pose but the one that it has."""
-        quarters = range(QUARTERS if self.turned else 1)
-        for quarter in quarters:
+        for quarter in range(QUARTERS if self.turned else 1):
             if quarter:
                 yield turned(x, quarter)
             if self.mirrored:
