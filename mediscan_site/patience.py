@@ -59,7 +59,8 @@ def database(config: dict[str, Any], patience: Patience) -> dict[str, Any]:
 
 
 def _sqlite(config: dict[str, Any], options: dict[str, Any], patience: Patience) -> dict[str, Any]:
-    return {**config, "OPTIONS": {**options, "timeout": min(float(options["timeout"]), patience.lock)}}
+    options["timeout"] = min(float(options["timeout"]), patience.lock)
+    return {**config, "OPTIONS": options, "ENGINE": "mediscan_site.core.sqlite3"}
 
 
 def _mysql(config: dict[str, Any], options: dict[str, Any], patience: Patience) -> dict[str, Any]:
