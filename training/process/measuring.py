@@ -1,7 +1,8 @@
 """The one reading of the test split that belongs to a training run."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from images.models import Image, Split
 from labeling.models import SnapshotMember
@@ -16,6 +17,8 @@ from training.models import TrainingRun
 from training.process import tiles
 from training.process.recorder import Recorder
 from training.scans import Scans
+
+PART: Final = 500
 
 
 def require_fair(run: TrainingRun) -> None:
@@ -34,12 +37,21 @@ def require_readable(run: TrainingRun, config: TrainConfig, recorder: Recorder) 
         return
     seeing.require_possible(seeing.Asked(config.sees, config.windows), Scans.of_snapshot(run.snapshot))
     test = SnapshotMember.objects.filter(snapshot=run.snapshot, split=Split.TEST, image__erased_at__isnull=True)
-    done = recorder.counter(test.count(), "looking whether the test scans have their own values")
-    for number, member in enumerate(test.select_related("image__blob").order_by("pk").iterator(), start=1):
+    keys = list(test.order_by("pk").values_list("pk", flat=True))
+    done = recorder.counter(len(keys), "looking whether the test scans have their own values")
+    for number, member in enumerate(_members(keys), start=1):
         with tiles.named(member.image):
             for frame in member.frames or (0,):
                 reading.require_values(member.image, frame)
         done(number)
+
+
+def _members(keys: Sequence[int]) -> Iterator[SnapshotMember]:
+    """By parts that are read to their end: a view that is missing is stored in between, and SQLite writes nothing behind a read
+    that is still open."""
+    for start in range(0, len(keys), PART):
+        part = SnapshotMember.objects.filter(pk__in=keys[start : start + PART])
+        yield from part.select_related("image__blob").order_by("pk")
 
 
 @dataclass
