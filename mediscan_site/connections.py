@@ -84,4 +84,6 @@ def database(url: str, sqlite_path: Path) -> dict[str, object]:
     # SQLite too: whoever closes the last connection writes the log back into the file and takes it away, and the next one makes
     # it anew. What is deleted does not stay in the log: core.storage.scrub.
     config.setdefault("CONN_MAX_AGE", 60)
+    # A connection that the server has closed is noticed before it is used, by requests and tasks that come after.
+    config.setdefault("CONN_HEALTH_CHECKS", True)
     return config

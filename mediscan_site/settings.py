@@ -121,6 +121,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = patience.broker(
     CELERY_BROKER_URL, connections.broker_options(CELERY_BROKER_URL, BROKER_FOLDER)
 )
 CELERY_BROKER_CONNECTION_TIMEOUT = patience.broker_wait()
+# A connection to the database outlives a task as it outlives a request (CONN_MAX_AGE): `core.work` looks after it. Celery's own
+# way closes it before and after every task.
+CELERY_DB_REUSE_MAX = 10**9
 CELERY_TASK_QUEUES = rabbitmq.queues(CELERY_BROKER_URL)
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1

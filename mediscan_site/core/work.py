@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Task, current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 
@@ -45,9 +45,15 @@ def durable_task(*, name: str, queue: str, soft_limit_s: int) -> Callable[[Calla
     def decorate(function: Callable[[int], None]) -> Task[[int], None]:
         @functools.wraps(function)
         def run(pk: int) -> None:
+            # Celery keeps the connection from task to task (`CELERY_DB_REUSE_MAX`): one that is too old or dead ends here.
+            if not connection.in_atomic_block:
+                close_old_connections()
             try:
                 function(pk)
             except SoftTimeLimitExceeded as error:
+                # It comes anywhere, in the middle of a statement too.
+                if not connection.in_atomic_block:
+                    connections.close_all()
                 if interrupted.an_import(error):
                     interrupted.leave(name)
                 raise

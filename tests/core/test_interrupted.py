@@ -1,11 +1,14 @@
 """A time limit that ends the loading of a library ends the process: it could not load it again."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from mediscan_site.core import interrupted, work
+
+pytestmark = pytest.mark.django_db
 
 
 class Left(BaseException):
@@ -38,5 +41,10 @@ def test_a_limit_in_the_middle_of_work_is_the_works_own(monkeypatch):
     def works(_pk: int) -> None:
         raise SoftTimeLimitExceeded
 
+    closed = []
+    monkeypatch.setattr(work, "connections", SimpleNamespace(close_all=lambda: closed.append(True)))
+    monkeypatch.setattr(work, "connection", SimpleNamespace(in_atomic_block=False))
+    monkeypatch.setattr(work, "close_old_connections", lambda: None)
     with pytest.raises(SoftTimeLimitExceeded):
         task(monkeypatch, works)(7)
+    assert closed, "it may have come between a statement and what was to be noted of it"

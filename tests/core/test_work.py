@@ -1,4 +1,5 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -35,6 +36,24 @@ def wakeups(monkeypatch):
 
 def silence(job: Import, seconds: int = 3600) -> None:
     Import.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_a_task_keeps_its_connection_until_that_is_too_old(db, monkeypatch):
+    from mediscan_site.celery import app
+
+    assert app.conf.get("CELERY_DB_REUSE_MAX") > 10**6, "Celery's own way closes it before and after every task"
+    asked = []
+    monkeypatch.setattr(work, "close_old_connections", lambda: asked.append(True))
+
+    def nothing(pk: int) -> None:
+        """Does nothing."""
+
+    task = work.durable_task(name="test.nothing", queue="io", soft_limit_s=5)(nothing)
+    task(1)
+    assert asked == [], "in a transaction, as of a test, it is somebody's"
+    monkeypatch.setattr(work, "connection", SimpleNamespace(in_atomic_block=False))
+    task(1)
+    assert asked == [True]
 
 
 def test_only_one_worker_gets_a_queued_row(job):
