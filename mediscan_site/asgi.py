@@ -12,7 +12,7 @@ django.setup(set_prefix=False)
 
 # After the line above, which reads the settings and loads the apps.
 from mediscan_site import tracing  # noqa: E402
-from mediscan_site.core import start  # noqa: E402
+from mediscan_site.core import garbage, start  # noqa: E402
 from mediscan_site.front import links  # noqa: E402
 from mediscan_site.front.gate.app import Gate  # noqa: E402
 from mediscan_site.front.gate.handler import Handler  # noqa: E402
@@ -23,3 +23,4 @@ with ThreadPoolExecutor(1) as outside_the_loop:
     outside_the_loop.submit(links.tell).result()
 tracing.begin("web")
 application = Gate(Handler())
+garbage.set_aside()

@@ -8,6 +8,7 @@ from celery.signals import beat_init, celeryd_init, worker_init, worker_process_
 from kombu.transport import TRANSPORT_ALIASES
 
 from mediscan_site import tracing
+from mediscan_site.core import garbage, threads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mediscan_site.settings")
 
@@ -37,3 +38,5 @@ def _missing_packages_stop_the_start(**_options: Any) -> None:
 def _trace(**_options: Any) -> None:
     # In each child: the thread that sends spans does not live through a fork.
     tracing.begin("worker")
+    garbage.set_aside()
+    threads.wait_briefly()

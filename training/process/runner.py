@@ -17,7 +17,7 @@ from typing import Final
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from mediscan_site.core import pausing, work
+from mediscan_site.core import pausing, threads, work
 from mediscan_site.core.models import WorkStatus
 from models_registry.models import ModelVersion
 from training import processes
@@ -72,9 +72,7 @@ def die_with(parent: int) -> None:
 
 def _execute(pk: int, attempt: int, pulse: work.Pulse) -> int:
     """The exit status of the training process; negative: the signal that killed it."""
-    # Threads that spin for long while they wait take turns with every other busy program; those that sleep at once take a
-    # third longer on an idle machine. So they spin for some microseconds.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000", **os.environ}
+    environment = {**threads.BRIEFLY, **os.environ}
     child = subprocess.Popen(command(pk, attempt), env=environment)  # noqa: S603 -- our own interpreter and numbers
     try:
         while not pulse.should_stop():
