@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from mediscan_site.core import start
@@ -31,7 +31,7 @@ class Taken:
 
 def in_turn(model: type[WorkItem], pk: int, run: Callable[[list[Taken]], None], *, alike: str, most: int) -> None:
     """What a wake-up does: take the row whose turn it is, with those that follow it in their turns and are equal to it in the
-    column `alike`, at most so many; among equals the named one goes first."""
+    column `alike`, at most so many; among equals of these the named one goes first."""
     for _ in range(CLAIM_TRIES):
         wanted = _next(model, pk, alike, most)
         if not wanted:
@@ -44,10 +44,11 @@ def in_turn(model: type[WorkItem], pk: int, run: Callable[[list[Taken]], None], 
 
 def _next(model: type[WorkItem], pk: int, alike: str, most: int) -> list[int]:
     """Those among the next so many in turn that are equal to the first: whoever is left out is among the first next time."""
-    waiting = model._default_manager.filter(status=WorkStatus.QUEUED)
-    ranked = waiting.order_by("turn", Case(When(pk=pk, then=0), default=1), "pk")
-    rows = list(ranked.values_list("pk", alike)[:most])
-    return [found for found, kind in rows if kind == rows[0][1]]
+    waiting = model._default_manager.filter(status=WorkStatus.QUEUED).order_by("turn", "pk")
+    rows = list(waiting.values_list("turn", "pk", alike)[:most])
+    # Most wake-ups find nothing, or a few: the named one is looked for here, not by the database.
+    rows.sort(key=lambda row: (row[0], row[1] != pk, row[1]))
+    return [found for _, found, kind in rows if kind == rows[0][2]]
 
 
 def claim(model: type[WorkItem], wanted: Sequence[int]) -> list[Taken]:

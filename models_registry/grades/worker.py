@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from images.frames import Looked, all_looked_at, require_chosen
 from images.models import Image
 from images.renditions import stored_tiles
-from mediscan_site.core import audit, batches, bell, work
+from mediscan_site.core import audit, batches, bell, garbage, threads, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
 from mediscan_site.core.models import WorkStatus
@@ -36,7 +36,7 @@ Columns = dict[str, Any]
 
 def run_grades(taken: Sequence[Taken]) -> None:
     """Answer the grades, all of one version. Whatever goes wrong with one ends in its own failed row that says so."""
-    rows = _grades().in_bulk([one.pk for one in taken])
+    rows = _together([one.pk for one in taken])
     answers: dict[int, Columns | Exception]
     try:
         with batches.keep_alive(Grade, taken):
@@ -45,11 +45,11 @@ def run_grades(taken: Sequence[Taken]) -> None:
         answers = {one.pk: error for one in taken}
     good = [one for one in taken if isinstance(answers[one.pk], dict)]
     unwritten = _written(good, rows, answers)
-    for one in taken:
-        why = unwritten.get(one.pk) or answers[one.pk]
-        if isinstance(why, Exception):
-            fail(rows[one.pk], one.attempt, why)
-    bell.answered()
+    failed = {one: why for one in taken if isinstance(why := unwritten.get(one.pk) or answers[one.pk], Exception)}
+    for one, why in failed.items():
+        fail(rows[one.pk], one.attempt, why)
+    if failed:
+        bell.answered()
 
 
 def run_grade(pk: int) -> None:
@@ -60,6 +60,12 @@ def run_grade(pk: int) -> None:
 
 def warm_up(pk: int) -> None:
     """Bring a version into memory, or (0) those deployed last. One that cannot be loaded says so when it is asked."""
+    _load(pk)
+    # PyTorch among it, and nothing of this load, which ends some day.
+    garbage.set_aside_once()
+
+
+def _load(pk: int) -> None:
     fit_threads()
     serving_now = DeployedModel.objects.order_by("-deployment").values("deployment__model")[: serving.CAPACITY]
     wanted = [pk] if pk else [row["deployment__model"] for row in serving_now]
@@ -85,11 +91,25 @@ def draw(pk: int) -> None:
 
 def fit_threads() -> None:
     """PyTorch takes all cores by itself, in each of several grade workers. These alone may take a GPU."""
+    # Beside a graph, which has threads of its own, there is little for PyTorch's to do but to wait.
+    threads.wait_briefly()
     import torch
 
     accelerating.allow()
     if torch.get_num_threads() != settings.GRADE_THREADS:
         torch.set_num_threads(settings.GRADE_THREADS)
+
+
+def _together(keys: Sequence[int]) -> dict[int, Grade]:
+    """The grades, all of one version, by key. It and its project are read once, not with each row; what only the first answer
+    of a version needs, or a scan without a tile, is read when it is needed."""
+    asked = Grade.objects.select_related("image__metadata", "requested_by")
+    rows = asked.prefetch_related(stored_tiles("image")).in_bulk(keys)
+    versions = ModelVersion.objects.select_related("project").defer("card", "reference", "calibration")
+    model = versions.get(pk=next(iter(rows.values())).model_id)
+    for grade in rows.values():
+        grade.model, grade.project, grade.image.project = model, model.project, model.project
+    return rows
 
 
 def _grades() -> QuerySet[Grade]:

@@ -17,6 +17,7 @@ from models_registry.models import ModelVersion
 Bases = Callable[[int], Mapping[int, int]]
 _sources: list[Bases] = []
 _seen = Memory()
+_learned_from = Memory()
 
 
 def bases_from(source: Bases) -> Bases:
@@ -123,7 +124,7 @@ def seen_in_all(model: ModelVersion, images: Sequence[Image]) -> dict[int, str |
     """The side on which the version's data set, or that of a version it was continued from, has each picture: the scan itself,
     equal bytes or pixels, or a confirmed near-duplicate. Training goes before validation before test; None: nowhere. The same
     few queries for any number of scans."""
-    members = SnapshotMember.objects.filter(snapshot__in={version.snapshot_id for version in ancestry(model)})
+    members = SnapshotMember.objects.filter(snapshot__in=_snapshots(model))
     alike = _alike(images)
     digests = {image.sha256 for image in images if image.sha256}
     known = Q(image__in=set().union(*alike.values())) | Q(sha256__in=digests)
@@ -137,13 +138,24 @@ def seen_in_all(model: ModelVersion, images: Sequence[Image]) -> dict[int, str |
     return found
 
 
+def _snapshots(model: ModelVersion) -> set[int]:
+    """The keys of the data sets that the version and those before it learned from, which stay as they are."""
+    known: set[int] = _learned_from.of(
+        (model.pk, model.training_date), lambda: {version.snapshot_id for version in ancestry(model)}
+    )
+    return known
+
+
 def _alike(images: Sequence[Image]) -> dict[int, set[int]]:
     """The keys of each scan itself and of its confirmed near-duplicates, by its key."""
     alike = {image.pk: {image.pk} for image in images}
     # Not one question with OR, for which neither column's index is walked.
-    for mine, other in (("first", "second"), ("second", "first")):
-        for pk, near in NearDuplicate.objects.filter(**{f"{mine}__in": list(alike)}).values_list(mine, other):
-            alike[pk].add(near)
+    first, second = (
+        NearDuplicate.objects.filter(**{f"{mine}__in": list(alike)}).order_by().values_list(mine, other)
+        for mine, other in (("first", "second"), ("second", "first"))
+    )
+    for pk, near in first.union(second, all=True):
+        alike[pk].add(near)
     return alike
 
 

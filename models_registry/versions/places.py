@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 
 from images.models import Image, Metadata, Split
 from labeling.models import SnapshotMember
+from mediscan_site.core.remembering import Memory
 from mediscan_site.core.storage import ring
 from models_registry.models import AcceptanceDecision, Grade, LearnedPlaces, ModelVersion
 from models_registry.versions import lineage
@@ -22,6 +23,7 @@ from models_registry.versions import lineage
 PURPOSE: Final = "place code"
 CODE_BYTES: Final = 8
 UNNAMED: Final = "no institution named"
+_learned = Memory()
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ def _facts(project_id: int) -> QuerySet[Metadata]:
 
 def learned(model: ModelVersion) -> LearnedPlaces:
     """Where the scans are from that the version, or one it was continued from, learned from. Kept when first asked for."""
+    row: LearnedPlaces = _learned.of((model.pk, model.training_date), lambda: _kept(model))
+    return row
+
+
+def _kept(model: ModelVersion) -> LearnedPlaces:
     known = LearnedPlaces.objects.filter(model=model).first()
     if known:
         return known
