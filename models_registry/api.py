@@ -106,7 +106,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiVie
 
 class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet):
     queryset = Grade.objects.none()
-    visible_to = staticmethod(selectors.grades)
+    visible_to = staticmethod(selectors.answers)
     serializer_class = grades.GradeSerializer
     filterset_class = filters.HistoryFilter
     ordering_fields = ("id", "created_at")
@@ -124,10 +124,11 @@ class GradeViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ApiViewSet)
         wait_s = waiting.seconds(request.query_params.get("wait"))
         values = parsed(grades.GradeRequestSerializer(data=request.data, context={"request": request}))
         grade = _ask(caller(request), values)
-        return when_ready(self, request, waiting.for_answer(grade, wait_s), lambda: self._as_it_stands(request, grade))
+        wait = waiting.for_answer(grade, wait_s, asked_now=True)
+        return when_ready(self, request, wait, lambda: self._as_it_stands(request, grade))
 
     def _as_it_stands(self, request: Request, asked: Grade) -> Response:
-        grade = selectors.grades(request.user).get(pk=asked.pk)
+        grade = selectors.answers(request.user).get(pk=asked.pk)
         answer = self.get_serializer(grade)
         if grade.status in ACTIVE:
             return accepted(request, grade, "grade-detail", answer)

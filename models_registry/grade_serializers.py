@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from images.models import RESEARCH_USE, Split
+from images.models import RESEARCH_USE, Split, scan_code
 from images.policies import visible_projects
 from images.serializers import FactsSerializer, scan_field
 from labeling.reading.labels import parse_class
@@ -119,7 +119,7 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
 
     id = serializers.IntegerField(read_only=True)
     project = serializers.IntegerField(source="project_id", read_only=True)
-    image = serializers.CharField(source="image.code", read_only=True)
+    image = serializers.SerializerMethodField()
     model = serializers.CharField(source="model.code", read_only=True)
     prediction = serializers.CharField(source="prediction.name", read_only=True, allow_null=True, default=None)
     confidence = serializers.FloatField(read_only=True, allow_null=True)
@@ -155,6 +155,10 @@ class GradeSerializer(AnswerSerializer, JobSerializer):
 
     class Meta:
         model = Grade
+
+    def get_image(self, grade: Grade) -> str:
+        # By its key: for nothing else would the scan have to be read.
+        return scan_code(grade.image_id)
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_warnings(self, grade: Grade) -> list[str]:

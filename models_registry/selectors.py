@@ -54,6 +54,12 @@ def deployed_model(project: Project) -> ModelVersion | None:
     )
 
 
+def serving_key(project: Project) -> int | None:
+    """The key of the version that serves the project now: for whoever needs no more, as the whole row is long."""
+    rows = DeployedModel.objects.filter(project=project).order_by("pk")
+    return rows.values_list("deployment__model", flat=True).first()
+
+
 def current_deployment(project: Project) -> Deployment | None:
     return (
         Deployment.objects.select_related("model__snapshot", "previous__model")
@@ -157,6 +163,27 @@ def grades(user: Any) -> QuerySet[Grade]:
         rows.select_related("project", "image", "image__label_class", "model", "prediction", "requested_by")
         .defer(*LONG_COLUMNS)
         .prefetch_related(Prefetch("feedback", queryset=said), "project__class_rows")
+    )
+
+
+# What an answer says of other rows; all else of them would be read for nothing, each time that somebody waits for one.
+_TOLD = (
+    "project__intended_use",
+    "model__classes",
+    "model__calibration",
+    "prediction__name",
+    "requested_by__username",
+)
+
+
+def answers(user: Any) -> QuerySet[Grade]:
+    """With all that an answer says (`GradeSerializer`), in two queries."""
+    own = [field.name for field in Grade._meta.concrete_fields]
+    return (
+        with_earlier(policies.visible_grades(user))
+        .select_related("project", "model", "prediction", "requested_by")
+        .only(*own, *_TOLD)
+        .prefetch_related("project__class_rows")
     )
 
 

@@ -8,7 +8,7 @@ from images.services import on_arrival, on_release
 from images.services.exams import Remark
 from mediscan_site.core.models import User
 from models_registry.batches import services
-from models_registry.selectors import deployed_model
+from models_registry.selectors import serving_key
 
 
 @on_arrival
@@ -16,7 +16,7 @@ def grade_new(actor: User, project: Project, images: Sequence[Image]) -> Sequenc
     """Queue the grading; the upload waits for nothing. Whoever may not grade is told that it was not done."""
     if not images or not project.grade_on_arrival:
         return ()
-    model = deployed_model(project)
+    model = serving_key(project)
     if model is None:
         return ()
     if not can(actor, "grade_image", project):
@@ -37,7 +37,7 @@ def grade_released(actor: User, image: Image) -> None:
     """A scan that was held when it came in was left out then. In the name of who released it, else of who brought it in; of
     neither where neither may grade."""
     project = image.project
-    model = deployed_model(project) if project.grade_on_arrival else None
+    model = serving_key(project) if project.grade_on_arrival else None
     asker = next((user for user in (actor, image.uploaded_by) if can(user, "grade_image", project)), None)
     if model is not None and asker is not None:
         services.take_in(actor=asker, project=project, model=model, images=[image], again=True)

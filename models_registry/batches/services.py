@@ -18,7 +18,7 @@ from mediscan_site.core.http.csv import NOT_KEPT
 from mediscan_site.core.models import ACTIVE, User
 from models_registry.batches.policies import require_own
 from models_registry.grades.services import require_deployed
-from models_registry.models import GradeBatch, GradeBatchItem, ModelVersion
+from models_registry.models import GradeBatch, GradeBatchItem
 
 MOST_SCANS: Final = 250_000
 
@@ -50,7 +50,7 @@ def start_batch(
         )
     batch = GradeBatch(
         project=project,
-        model=model,
+        model_id=model,
         origin=_origin(images, source_import),
         filters={name: NOT_KEPT if name in IDENTIFYING else value for name, value in given.items()},
         source_import=source_import,
@@ -111,9 +111,7 @@ def _record_start(batch: GradeBatch) -> None:
     audit.record("grade_batch.start", actor=batch.requested_by, obj=batch, project=batch.project_id, details=details)
 
 
-def take_in(
-    *, actor: User, project: Project, model: ModelVersion, images: Sequence[Image], again: bool = False
-) -> None:
+def take_in(*, actor: User, project: Project, model: int, images: Sequence[Image], again: bool = False) -> None:
     """New scans join the actor's batch of arrivals that is under way, or begin one. In the transaction that saves them.
     `again`: a batch of arrivals may have left them out before.
 
@@ -132,7 +130,7 @@ def take_in(
     key = arriving.order_by("-pk").values_list("pk", flat=True).first()
     if key is None or not arriving.filter(pk=key).update(total=F("total") + len(images)):
         batch = GradeBatch(
-            project=project, model=model, requested_by=actor, origin=GradeBatch.Origin.ARRIVAL, total=len(images)
+            project=project, model_id=model, requested_by=actor, origin=GradeBatch.Origin.ARRIVAL, total=len(images)
         )
         _queue(batch, limited=False)
         _record_start(batch)

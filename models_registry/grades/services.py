@@ -12,13 +12,13 @@ from labeling.imports.services import upload_scan
 from mediscan_site.core import audit, shares, work
 from mediscan_site.core.errors import Conflict, Invalid
 from mediscan_site.core.models import User
-from models_registry.models import Grade, ModelVersion
-from models_registry.selectors import deployed_model
+from models_registry.models import Grade
+from models_registry.selectors import serving_key
 
 
-def require_deployed(project: Project) -> ModelVersion:
-    """The version that serves this project; 409 `no_deployed_model` when none does."""
-    model = deployed_model(project)
+def require_deployed(project: Project) -> int:
+    """The key of the version that serves this project; 409 `no_deployed_model` when none does."""
+    model = serving_key(project)
     if model is None:
         raise Conflict(
             "This project has no deployed model. Train one and deploy it, then grade again.", code="no_deployed_model"
@@ -35,10 +35,10 @@ def request_grade(*, actor: User, project: Project, image: Image) -> Grade:
     model = require_deployed(project)
     require_chosen(image, project)
     with transaction.atomic():
-        grade = Grade(project=project, image=image, model=model, requested_by=actor)
+        grade = Grade(project=project, image=image, model_id=model, requested_by=actor)
         shares.take_turn(grade)
         grade.save(force_insert=True)
-        details = {"image": image.pk, "model": model.pk}
+        details = {"image": image.pk, "model": model}
         audit.record("grade.request", actor=actor, obj=grade, project=project.pk, details=details)
         work.wake(grade)
     return grade
@@ -60,4 +60,5 @@ def grade_upload(
     image, _ = upload_scan(
         actor=actor, project=project, source=source, file_name=file_name, facts=facts, external_id=external_id
     )
+    # Not with it: what is held, or has frames to choose from, stays, and can be graded once somebody has seen to it.
     return request_grade(actor=actor, project=project, image=image)

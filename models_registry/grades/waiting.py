@@ -34,9 +34,9 @@ def seconds(raw: str | None) -> float:
     return value
 
 
-def for_answer(grade: Grade, wait_s: float) -> Wait:
+def for_answer(grade: Grade, wait_s: float, *, asked_now: bool = False) -> Wait:
     """Until the grade has ended."""
-    return Wait(ended, grade.pk, wait_s)
+    return Wait(ended, grade.pk, wait_s, asked_now)
 
 
 def for_drawing(grade: Grade) -> Wait:

@@ -26,11 +26,12 @@ Finish = Callable[[], HttpResponseBase]
 
 @dataclass
 class Wait:
-    """For one row, at most so long."""
+    """For one row, at most so long. `asked_now`: it was asked for by this request, so nobody needs to look at once."""
 
     ready: Ready
     key: int
     seconds: float
+    asked_now: bool = False
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -84,9 +85,10 @@ class Later(HttpResponse):
 
 def when_ready(view: APIView, request: Request, wait: Wait, answer: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     """The answer, once `wait` is over."""
-    if wait.is_over():
+    gate = GATE in request.META
+    if (wait.left <= 0) if gate and wait.asked_now else wait.is_over():
         return answer()
-    if GATE in request.META:
+    if gate:
         return Later(wait, lambda: _rendered(view, request, answer))
     while not wait.is_over():
         time.sleep(POLL_S)

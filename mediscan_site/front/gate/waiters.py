@@ -21,6 +21,8 @@ MOST_WAITING = 500
 FAILED_S = 1.0
 # Between looks where every worker is on this machine and rings: only what was answered without a ring waits so long.
 RUNG_S = 0.5
+# After somebody has begun to wait, for what was answered before; mostly a worker rings earlier, and then that was the look.
+FIRST_S = 0.02
 
 
 class Waiters:
@@ -29,6 +31,8 @@ class Waiters:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._waiting: dict[asyncio.Event, Wait] = {}
+        # Those among them for whom nobody has looked yet.
+        self._new: set[asyncio.Event] = set()
         self._polling: asyncio.Task[None] | None = None
         self._stopping = False
         self._rung = asyncio.Event()
@@ -41,7 +45,8 @@ class Waiters:
         event = asyncio.Event()
         self._waiting[event] = wait
         # What was answered before somebody waited for it has rung already.
-        self._rung.set()
+        self._new.add(event)
+        asyncio.get_running_loop().call_later(FIRST_S, self._first_look, event)
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._poll())
         try:
@@ -51,6 +56,11 @@ class Waiters:
             pass
         finally:
             del self._waiting[event]
+            self._new.discard(event)
+
+    def _first_look(self, event: asyncio.Event) -> None:
+        if event in self._new:
+            self._rung.set()
 
     def stop(self) -> None:
         """The process ends: everybody is answered with how it stands."""
@@ -99,6 +109,7 @@ class Waiters:
                 await asyncio.sleep(FAILED_S)
 
     async def _look(self) -> None:
+        self._new.clear()
         asked: dict[Ready, list[asyncio.Event]] = defaultdict(list)
         for event, wait in self._waiting.items():
             asked[wait.ready].append(event)

@@ -1,14 +1,19 @@
 """Who waits for a grade holds no thread: the view leaves a marker, and finishes when the grade has ended."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
+from images.models import Image
+from images.services import choose_frames
 from mediscan_site.core.http.later import GATE, Later
 from mediscan_site.core.models import IdempotencyRecord, WorkStatus
-from models_registry import tasks
+from models_registry import selectors, tasks
+from models_registry.grade_serializers import GradeSerializer
 from models_registry.grades import waiting
 from models_registry.grades.services import request_grade
 from models_registry.grades.worker import run_grade
 from models_registry.models import Grade
+from tests.images.cines import cine
 
 pytestmark = pytest.mark.django_db
 UNDER_THE_GATE = {GATE: True}
@@ -37,6 +42,34 @@ def test_a_caller_who_waits_leaves_a_marker_and_gets_the_answer_later(ask):
     assert b'"succeeded"' in answer.content
     assert answer["X-Request-ID"] == marker["X-Request-ID"]
     assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_whoever_has_just_asked_is_not_looked_up_by_the_request(ask, monkeypatch):
+    looked = []
+    monkeypatch.setattr(waiting, "ended", lambda keys: looked.append(list(keys)) or set())
+    assert isinstance(ask(), Later)
+    assert not looked
+
+
+def test_an_answer_is_read_with_two_queries_however_much_it_says(ask, admin, author, django_assert_num_queries):
+    ask(wait=0)
+    run_grade(Grade.objects.get().pk)
+    with django_assert_num_queries(2):
+        grade = selectors.answers(admin).get()
+        said = dict(GradeSerializer(grade, context={"request": None}).data)
+    assert said["image"] == grade.image.code
+    assert said["prediction"] in ("NORMAL", "OPACITY")
+    assert said["requested_by"] == author.username
+
+
+def test_a_file_that_may_not_be_graded_yet_is_stored_all_the_same(api, author, deployed, project):
+    asked = {"project": project.pk, "file": SimpleUploadedFile("cine.dcm", cine(), "application/dicom")}
+    answer = api(author).post("/api/v1/grades/?wait=0", asked)
+    assert answer.status_code == 400, answer.json()
+    image = Image.objects.get(image_format="DICOM")
+    assert not Grade.objects.exists()
+    choose_frames(actor=author, image=image, frames=[2])
+    assert api(author).post("/api/v1/grades/?wait=0", {"image": image.code}).status_code == 202
 
 
 def test_when_the_time_is_up_the_answer_is_202_and_where_to_ask(ask):

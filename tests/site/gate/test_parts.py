@@ -221,6 +221,26 @@ def test_all_who_wait_are_looked_after_in_one_look(monkeypatch):
     assert len(looks) < 10
 
 
+def test_what_was_answered_before_somebody_waited_is_found_without_a_ring(monkeypatch):
+    monkeypatch.setattr(waiters, "with_database", lambda work: work)
+    monkeypatch.setattr(waiters, "RUNG_S", 3600)
+    monkeypatch.setattr(waiters, "POLL_S", 3600)
+
+    async def wait():
+        waiting = waiters.Waiters(Lane("watch", 1))
+        await waiting.over(Wait(lambda keys: set(keys), 1, 60))
+        # The next one comes while nobody else waits, and while somebody does.
+        other = asyncio.ensure_future(waiting.over(Wait(lambda _keys: set(), 2, 60)))
+        await asyncio.sleep(3 * waiters.FIRST_S)
+        await waiting.over(Wait(lambda keys: set(keys), 3, 60))
+        waiting.stop()
+        await other
+
+    began = time.monotonic()
+    asyncio.run(wait())
+    assert time.monotonic() - began < 30
+
+
 def test_beyond_the_bound_and_when_the_process_ends_nobody_waits(monkeypatch):
     monkeypatch.setattr(waiters, "with_database", lambda work: work)
     monkeypatch.setattr(waiters, "MOST_WAITING", 1)
