@@ -49,6 +49,29 @@ print(len(asked) / (ended - began), (len(asked) - before) / (ended - queued))
 """
 
 
+# As the page and the API do it.
+BATCH = """
+import sys, time
+import django
+django.setup()
+from images.models import Image, Project
+from mediscan_site.core.models import User
+from models_registry.batches.services import start_batch
+from models_registry.models import GradeBatch, GradeBatchItem
+project, count = Project.objects.get(pk=int(sys.argv[1])), int(sys.argv[2])
+user, keys = User.objects.get(username="bench"), Image.objects.filter(project=project).values("pk")[:count]
+scans = Image.objects.filter(pk__in=list(keys.values_list("pk", flat=True)))
+began = time.perf_counter()
+batch = start_batch(actor=user, project=project, images=scans)
+while GradeBatch.objects.filter(pk=batch.pk, status__in=("queued", "running")).exists():
+    time.sleep(0.01)
+ended = time.perf_counter()
+graded = GradeBatchItem.objects.filter(batch=batch, grade__status="succeeded").count()
+assert graded == batch.total, (graded, batch.total)
+print(graded / (ended - began))
+"""
+
+
 class Load:
     """A training on this machine, while the block runs."""
 
@@ -81,17 +104,17 @@ class Load:
 
 
 def stored_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> float:
-    """Grades a second of so many stored scans that are asked for at once, from the first request to the last answer."""
-    return _stored_batch(site, made, count)[0]
+    """Grades a second of a batch of so many stored scans, from its start to the last answer."""
+    return _run(site, BATCH, made, count)[0]
 
 
 def queued_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> float:
-    """The same of those that still wait when all have been asked for: what the workers do."""
-    return _stored_batch(site, made, count)[1]
+    """Grades a second of scans that are asked for one by one, from when all have been: what the workers do."""
+    return _run(site, QUEUE, made, count)[1]
 
 
-def _stored_batch(site: _site_process.Site, made: dict[str, Any], count: int) -> list[float]:
-    command = [sys.executable, "-c", QUEUE, str(made["project"]), str(count)]
+def _run(site: _site_process.Site, script: str, made: dict[str, Any], count: int) -> list[float]:
+    command = [sys.executable, "-c", script, str(made["project"]), str(count)]
     done = subprocess.run(command, cwd=site.checkout, env=site.env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-3000:])
