@@ -29,7 +29,16 @@ EXIT_FAILED: Final = 70
 def execute(pk: int, attempt: int) -> int:
     """Do this attempt's work and write how it ended. The exit status: 0, or EXIT_STOPPED when it wrote nothing.
 
-    Of several processes that train together each writes what it fails from; one that has only lost the others writes nothing."""
+    Of several processes that train together each writes what it fails from; one that has only lost the others writes nothing,
+    nor does one that has lost its database, or not reached it at all: the run is resumed when it is back."""
+    try:
+        return _attempt(pk, attempt)
+    except OperationalError as error:
+        log.warning("Training run %s lost its database and waits to be resumed: %s", pk, error)
+        return EXIT_STOPPED
+
+
+def _attempt(pk: int, attempt: int) -> int:
     rows = TrainingRun.objects.select_related("project", "snapshot", "base_model", "checkpoint", "created_by")
     run = rows.filter(pk=pk, attempt=attempt, status=WorkStatus.RUNNING).first()
     if run is None:
@@ -42,9 +51,8 @@ def execute(pk: int, attempt: int) -> int:
         return _stopped(run, book)
     except PeerLost as error:
         return _alone(run, book, error)
-    except OperationalError as error:
-        log.warning("%s lost its database and waits to be resumed: %s", run.code, error)
-        return EXIT_STOPPED
+    except OperationalError:
+        raise
     except Exception as error:
         if is_full(error):
             pausing.pause(TrainingRun, pk, attempt)
