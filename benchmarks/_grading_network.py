@@ -14,6 +14,7 @@ from typing import Any, Final
 THREADS = 2
 # Until threads that spin have gone to sleep.
 PAUSE_S: Final = 0.05
+USUAL, OURS, INTEGERS = "usual", "ours", "integers"
 LARGE: Final = "full_grade"
 # What each side does once when it is asked, by its bundle.
 JOBS: Final[dict[str, dict[str, Any]]] = {
@@ -23,15 +24,16 @@ JOBS: Final[dict[str, dict[str, Any]]] = {
     LARGE: {"architecture": "resnet18", "size": 224, "members": 1},
 }
 _KEYS: Final = {
-    ("fp32", "ours"): "fp32_vs_eager",
-    ("fp32", "integers"): "int8_vs_eager",
-    ("committee", "ours"): "committee_vs_eager",
-    ("committee", "integers"): "committee_int8_vs_eager",
-    ("committee_64", "ours"): "committee_64_vs_eager",
-    ("committee_64", "integers"): "committee_64_int8_vs_eager",
-    (LARGE, "ours"): "full_grade_vs_usual",
-    (LARGE, "integers"): "full_grade_int8_vs_usual",
+    ("fp32", OURS): "fp32_vs_eager",
+    ("fp32", INTEGERS): "int8_vs_eager",
+    ("committee", OURS): "committee_vs_eager",
+    ("committee", INTEGERS): "committee_int8_vs_eager",
+    ("committee_64", OURS): "committee_64_vs_eager",
+    ("committee_64", INTEGERS): "committee_64_int8_vs_eager",
+    (LARGE, OURS): "full_grade_vs_usual",
+    (LARGE, INTEGERS): "full_grade_int8_vs_usual",
 }
+SIDES: Final = (USUAL, OURS, INTEGERS)
 Spent = tuple[float, float]
 
 
@@ -68,14 +70,14 @@ def figures(rounds: int) -> dict[str, Any]:
     """Times that PyTorch takes as long, medians over interleaved rounds: by the processor's time, and (`_wall`) by the clock, which
     needs a quiet machine."""
     with contextlib.ExitStack() as stack:
-        sides = {name: stack.enter_context(_side(name)) for name in ("usual", "ours", "integers")}
+        sides = {name: stack.enter_context(_side(name)) for name in SIDES}
         found: dict[str, Any] = {}
         for job in JOBS:
             turns = [{name: _ask(side, job) for name, side in sides.items()} for _ in range(rounds + 2)]
             # The first ones load what is loaded late.
-            for name in ("ours", "integers"):
+            for name in (OURS, INTEGERS):
                 for place, end in enumerate(("", "_wall")):
-                    ratios = [turn["usual"][place] / turn[name][place] for turn in turns[2:]]
+                    ratios = [turn[USUAL][place] / turn[name][place] for turn in turns[2:]]
                     found[_KEYS[job, name] + end] = round(statistics.median(ratios), 3)
     return found
 

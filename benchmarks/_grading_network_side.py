@@ -1,4 +1,4 @@
-"""One side of `benchmarks._grading_network`, in a process of its own: python -m benchmarks._grading_network_side usual|ours.
+"""One side of `benchmarks._grading_network`, in a process of its own: python -m benchmarks._grading_network_side SIDE
 
 For each name of a job that comes in as a line it does the job some times in a row and answers with the seconds of one: the
 processor's and the clock's."""
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks._grading_network import JOBS, LARGE, THREADS, bundle
+from benchmarks._grading_network import INTEGERS, JOBS, LARGE, THREADS, USUAL, bundle
 from mediscan_site.core import threads
 
 if TYPE_CHECKING:
     from models_registry.inference.predictor import Predictor
 
-USUAL, OURS, INTEGERS = "usual", "ours", "integers"
 IN_A_ROW = 5
 Job = Callable[[], Any]
 
@@ -51,14 +50,16 @@ def _job(side: str, name: str) -> Job:
     from models_registry.inference.predictor import Predictor
 
     torch.set_num_threads(THREADS)
+    if name == LARGE and side == USUAL:
+        return _tutorial()
     predictor = Predictor(bundles.unpack(bundle([(1, "NORMAL"), (2, "OPACITY")], **JOBS[name])))
+    run = predictor.eager.run if side == USUAL else _graph(predictor, in_integers=side == INTEGERS).run
+    if name == LARGE:
+        return _graded(run)
     size = predictor.manifest.preprocess.size
     # Of its own size already: shrinking is no part of the network.
     tile = np.random.default_rng(0).integers(0, 256, (1, size, size), dtype=np.uint8)
-    run = predictor.eager.run if side == USUAL else _graph(predictor, in_integers=side == INTEGERS).run
-    if name != LARGE:
-        return lambda: run(tile)
-    return _tutorial() if side == USUAL else _graded(run)
+    return lambda: run(tile)
 
 
 def _graph(predictor: "Predictor", *, in_integers: bool) -> Any:

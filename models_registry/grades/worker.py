@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from images.frames import Looked, all_looked_at, require_chosen
 from images.models import Image
 from images.renditions import stored_tiles
-from mediscan_site.core import audit, batches, bell, garbage, threads, work
+from mediscan_site.core import audit, batches, bell, garbage, work
 from mediscan_site.core.again import done_again
 from mediscan_site.core.batches import Taken
 from mediscan_site.core.models import WorkStatus
@@ -91,8 +91,6 @@ def draw(pk: int) -> None:
 
 def fit_threads() -> None:
     """PyTorch takes all cores by itself, in each of several grade workers. These alone may take a GPU."""
-    # Beside a graph, which has threads of its own, there is little for PyTorch's to do but to wait.
-    threads.wait_briefly()
     import torch
 
     accelerating.allow()
